@@ -1,0 +1,1 @@
+"""What Adobe Experience Platform speaks: tokens, collection requests, and how their answers are read."""

@@ -1,0 +1,1 @@
+"""A local stand-in for IMS and the collection service that checks and answers as Adobe's documents say."""

@@ -1,0 +1,48 @@
+"""The command line ``aep-bridge``: data on stdout, words on stderr; exit 0 fine, 1 the input or remote side is wrong, 2 usage.
+
+A command imports what it needs when it runs, so that ``--help`` and completion are quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from bridge import __version__
+from bridge.errors import BridgeError
+
+app = typer.Typer(
+    name="aep-bridge",
+    help="MoEngage Streams to Adobe Experience Platform: nothing lost between, and a mapping you can see, test and change.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+words = Console(stderr=True, highlight=False)
+"""Where words for a person go."""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_flag: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and exit."),
+) -> None:
+    """Options before the command."""
+
+
+def main() -> None:
+    """Run the command line; a :class:`BridgeError` becomes its message, its hint and exit 1."""
+    try:
+        app()
+    except BridgeError as error:
+        words.print(f"[bold red]error:[/] {error}", markup=True)
+        if error.hint:
+            words.print(f"[dim]hint:[/] {error.hint}")
+        sys.exit(1)

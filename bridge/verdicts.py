@@ -1,0 +1,135 @@
+"""What can become of one event, and of one request that carries many: the types that the rooms hand to each other.
+
+The retry class is the type. ``pipeline`` matches on these and knows nothing else of a destination.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+
+class Stage(StrEnum):
+    """Where an event was refused: the ``bridge.stage`` of its dead letter and the ``stage`` label of metrics."""
+
+    RECEIVE = "receive"
+    DECODE = "decode"
+    MAP = "map"
+    CHECK = "check"
+    DELIVER = "deliver"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The event is refused for good: it becomes a dead letter.
+
+    ``code`` is a short stable identifier fit for a metric label (``identity_none_valid``, ``aep_400``);
+    ``reason`` is one sentence for a person and may quote paths of the event, never its values.
+    """
+
+    stage: Stage
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The destination has taken the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """The destination failed in a way that passes (5xx, a timeout, a broken connection): send again after a back-off."""
+
+    reason: str
+
+
+ACCEPTED = Accepted()
+
+Verdict = Accepted | Rejected | Transient
+"""What one request said of one of its events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The request was processed event by event: ``verdicts[i]`` belongs to the i-th event of the request."""
+
+    verdicts: Sequence[Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class AllAccepted:
+    """Every event of the request was taken (the hot path allocates no verdict per event)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The destination asks for less (429, or 503 with Retry-After); ``retry_after`` in seconds where it said so."""
+
+    status: int
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """Credentials are refused, also after one forced refresh: hold, never drop, never dead-letter."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The request was over the destination's size: split it; a single event over it is a dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """The whole request was refused without naming the guilty event: bisect.
+
+    When a request of a single event is answered so, that event is rejected with ``code`` and ``reason``.
+    """
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatched:
+    """The answer's items cannot be matched to the request's events: send again once, then bisect; never guess."""
+
+    reason: str
+
+
+Outcome = AllAccepted | Answered | Transient | Throttled | Unauthorized | TooLarge | Unexplained | Mismatched
+"""What became of one request."""
+
+
+class Destination(Protocol):
+    """Where events go: encodes an event, joins encoded events into a request, sends one, reads the verdicts.
+
+    ``frame_bytes`` is what a request weighs without events and ``separator_bytes`` what joins two of them, so that a
+    batch can be filled by arithmetic: ``frame_bytes + sum(len(item)) + separator_bytes * (n - 1)`` is the body's size.
+    """
+
+    name: str
+    max_request_bytes: int
+    max_request_events: int
+    frame_bytes: int
+    separator_bytes: int
+
+    def encode(self, event: Mapping[str, Any]) -> bytes | Rejected:
+        """One event as it stands in a request; ``Rejected`` when it cannot be encoded or alone exceeds a request."""
+        ...
+
+    async def send(self, items: Sequence[bytes]) -> Outcome:
+        """Send one request with these encoded events. Raises nothing but cancellation: every failure is an outcome."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        ...

@@ -1,0 +1,1 @@
+"""ExperienceEvents: the rules an event must satisfy before it may leave."""
