@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from bridge.errors import SettingsError
 
@@ -36,11 +42,19 @@ class _Section(BaseModel):
 class KafkaSettings(_Section):
     """Where events wait between MoEngage and AEP."""
 
-    bootstrap_servers: Names = Field(("localhost:9092",), description="Brokers, comma-separated.", examples=["kafka-1:9092,kafka-2:9092"])
-    topic: str = Field("moengage.events", description="Topic the receiver writes and the worker reads.", examples=["moengage.events"])
-    group: str = Field("moengage-aep-bridge", description="Consumer group of the workers.", examples=["moengage-aep-bridge"])
+    bootstrap_servers: Names = Field(
+        ("localhost:9092",), description="Brokers, comma-separated.", examples=["kafka-1:9092,kafka-2:9092"]
+    )
+    topic: str = Field(
+        "moengage.events", description="Topic the receiver writes and the worker reads.", examples=["moengage.events"]
+    )
+    group: str = Field(
+        "moengage-aep-bridge", description="Consumer group of the workers.", examples=["moengage-aep-bridge"]
+    )
     dead_letter_topic: str = Field(
-        "moengage.events.dead-letters", description="Topic for events that were refused for good.", examples=["moengage.events.dead-letters"]
+        "moengage.events.dead-letters",
+        description="Topic for events that were refused for good.",
+        examples=["moengage.events.dead-letters"],
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to speak to the brokers.", examples=["SASL_SSL"]
@@ -50,19 +64,35 @@ class KafkaSettings(_Section):
     )
     sasl_username: str | None = Field(None, description="SASL user.", examples=["bridge"])
     sasl_password: SecretStr | None = Field(None, description="SASL password.", examples=["change-me"])
-    ssl_cafile: Path | None = Field(None, description="CA certificates (PEM) that sign the brokers'.", examples=["/etc/bridge/ca.pem"])
-    ssl_certfile: Path | None = Field(None, description="Client certificate (PEM) for mutual TLS.", examples=["/etc/bridge/client.pem"])
-    ssl_keyfile: Path | None = Field(None, description="Key of the client certificate (PEM).", examples=["/etc/bridge/client.key"])
+    ssl_cafile: Path | None = Field(
+        None, description="CA certificates (PEM) that sign the brokers'.", examples=["/etc/bridge/ca.pem"]
+    )
+    ssl_certfile: Path | None = Field(
+        None, description="Client certificate (PEM) for mutual TLS.", examples=["/etc/bridge/client.pem"]
+    )
+    ssl_keyfile: Path | None = Field(
+        None, description="Key of the client certificate (PEM).", examples=["/etc/bridge/client.key"]
+    )
     ssl_key_password: SecretStr | None = Field(None, description="Password of the key.", examples=["change-me"])
-    ssl_check_hostname: bool = Field(True, description="Check that a broker's certificate names its host.", examples=["true"])
-    create_topics: bool = Field(False, description="Create missing topics at start; otherwise a missing topic is an error.", examples=["true"])
+    ssl_check_hostname: bool = Field(
+        True, description="Check that a broker's certificate names its host.", examples=["true"]
+    )
+    create_topics: bool = Field(
+        False, description="Create missing topics at start; otherwise a missing topic is an error.", examples=["true"]
+    )
     partitions: int = Field(6, ge=1, description="Partitions of a topic that is created.", examples=["12"])
-    replication_factor: int = Field(1, ge=1, description="Replication factor of a topic that is created (3 in production).", examples=["3"])
-    request_timeout_seconds: Seconds = Field(30, description="How long one request to a broker may take.", examples=["30"])
+    replication_factor: int = Field(
+        1, ge=1, description="Replication factor of a topic that is created (3 in production).", examples=["3"]
+    )
+    request_timeout_seconds: Seconds = Field(
+        30, description="How long one request to a broker may take.", examples=["30"]
+    )
     session_timeout_seconds: Seconds = Field(
         45, description="After this silence the group takes a worker's partitions away.", examples=["45"]
     )
-    commit_interval_seconds: Seconds = Field(1.0, description="How often finished offsets are committed.", examples=["1.0"])
+    commit_interval_seconds: Seconds = Field(
+        1.0, description="How often finished offsets are committed.", examples=["1.0"]
+    )
 
     _names = field_validator("bootstrap_servers", mode="before")(_split)
 
@@ -76,8 +106,17 @@ class KafkaSettings(_Section):
 class MappingSettings(_Section):
     """Which mapping set turns an event into an ExperienceEvent."""
 
-    path: Path = Field(Path("mappings/moengage_events.csv"), description="Mapping set, CSV or Data Prep JSON.", examples=["mappings/moengage_events.csv"])
-    tenant: str = Field("_yourorgname", pattern=r"^_[A-Za-z0-9_]+$", description="AEP tenant namespace: {tenant} in a destination.", examples=["_yourorgname"])
+    path: Path = Field(
+        Path("mappings/moengage_events.csv"),
+        description="Mapping set, CSV or Data Prep JSON.",
+        examples=["mappings/moengage_events.csv"],
+    )
+    tenant: str = Field(
+        "_yourorgname",
+        pattern=r"^_[A-Za-z0-9_]+$",
+        description="AEP tenant namespace: {tenant} in a destination.",
+        examples=["_yourorgname"],
+    )
     primary_identity: Names = Field(
         ("lumaCrmId", "Email", "Phone", "moengageUserId", "ECID"),
         min_length=1,
@@ -85,14 +124,38 @@ class MappingSettings(_Section):
         " namespace of the customer id ({primary_identity} in a mapping set). An event in which none of them is valid is rejected.",
         examples=["lumaCrmId,Email"],
     )
-    placeholders: dict[str, str] = Field(default_factory=dict, description="More {name} placeholders for mapping sets, as JSON.", examples=['{"brand": "luma"}'])
-    schema_: Path | None = Field(None, alias="schema", description="XDM schema (JSON) to coerce to and to check against.", examples=["mappings/moengage_events.schema.json"])
-    strict: bool = Field(False, description="A source attribute that is missing is an error, not null.", examples=["false"])
-    tests: Path | None = Field(None, description="Golden cases that a changed mapping must pass before the worker takes it.", examples=["mappings/tests"])
-    reload_seconds: float = Field(5.0, ge=0, description="How often the worker looks for a changed mapping file; 0 never.", examples=["5"])
-    event_bytes: int = Field(10_000, ge=0, description="XDM JSON above this is silently dropped by Profile: warn and count; 0 turns the check off.", examples=["10000"])
+    placeholders: dict[str, str] = Field(
+        default_factory=dict,
+        description="More {name} placeholders for mapping sets, as JSON.",
+        examples=['{"brand": "luma"}'],
+    )
+    schema_: Path | None = Field(
+        None,
+        alias="schema",
+        description="XDM schema (JSON) to coerce to and to check against.",
+        examples=["mappings/moengage_events.schema.json"],
+    )
+    strict: bool = Field(
+        False, description="A source attribute that is missing is an error, not null.", examples=["false"]
+    )
+    tests: Path | None = Field(
+        None,
+        description="Golden cases that a changed mapping must pass before the worker takes it.",
+        examples=["mappings/tests"],
+    )
+    reload_seconds: float = Field(
+        5.0, ge=0, description="How often the worker looks for a changed mapping file; 0 never.", examples=["5"]
+    )
+    event_bytes: int = Field(
+        10_000,
+        ge=0,
+        description="XDM JSON above this is silently dropped by Profile: warn and count; 0 turns the check off.",
+        examples=["10000"],
+    )
     oversize: Literal["warn", "drop", "reject"] = Field(
-        "warn", description="What to do with an event above event_bytes: warn, drop the paths of oversize_drop, or dead-letter.", examples=["warn"]
+        "warn",
+        description="What to do with an event above event_bytes: warn, drop the paths of oversize_drop, or dead-letter.",
+        examples=["warn"],
     )
     oversize_drop: Names = Field(
         ("{tenant}.userAttributesJson", "{tenant}.deviceAttributesJson", "{tenant}.eventAttributesJson"),
@@ -113,32 +176,79 @@ class AepSettings(_Section):
         description="The inlet's URL as AEP shows it.",
         examples=[f"https://dcs.adobedc.net/collection/{_HEX64}"],
     )
-    payload: Literal["xdm", "raw"] = Field("xdm", description="xdm: the bridge maps; raw: the dataflow in AEP maps (needs flow_id).", examples=["xdm"])
-    auth: Literal["oauth", "none"] = Field("oauth", description="none for inlets created without authentication.", examples=["oauth"])
-    org_id: str | None = Field(None, pattern=r"^[^@\s]+@AdobeOrg$", description="IMS organisation.", examples=["0123456789ABCDEF01234567@AdobeOrg"])
-    schema_id: str | None = Field(None, description="$id of the XDM schema.", examples=["https://ns.adobe.com/yourorgname/schemas/0123456789abcdef"])
-    dataset_id: str | None = Field(None, description="Dataset that takes the events.", examples=["0123456789abcdef01234567"])
-    flow_id: str | None = Field(None, description="Dataflow that binds schema and dataset.", examples=["01234567-89ab-cdef-0123-456789abcdef"])
+    payload: Literal["xdm", "raw"] = Field(
+        "xdm", description="xdm: the bridge maps; raw: the dataflow in AEP maps (needs flow_id).", examples=["xdm"]
+    )
+    auth: Literal["oauth", "none"] = Field(
+        "oauth", description="none for inlets created without authentication.", examples=["oauth"]
+    )
+    org_id: str | None = Field(
+        None,
+        pattern=r"^[^@\s]+@AdobeOrg$",
+        description="IMS organisation.",
+        examples=["0123456789ABCDEF01234567@AdobeOrg"],
+    )
+    schema_id: str | None = Field(
+        None,
+        description="$id of the XDM schema.",
+        examples=["https://ns.adobe.com/yourorgname/schemas/0123456789abcdef"],
+    )
+    dataset_id: str | None = Field(
+        None, description="Dataset that takes the events.", examples=["0123456789abcdef01234567"]
+    )
+    flow_id: str | None = Field(
+        None, description="Dataflow that binds schema and dataset.", examples=["01234567-89ab-cdef-0123-456789abcdef"]
+    )
     sandbox: str = Field("prod", description="Sandbox name (header x-sandbox-name).", examples=["prod"])
-    batch_bytes: int = Field(1_000_000, ge=1_000, le=1_048_576, description="Largest request body in bytes (AEP refuses more than 1 MB).", examples=["1000000"])
+    batch_bytes: int = Field(
+        1_000_000,
+        ge=1_000,
+        le=1_048_576,
+        description="Largest request body in bytes (AEP refuses more than 1 MB).",
+        examples=["1000000"],
+    )
     batch_events: int = Field(10_000, ge=1, description="Most events in one request.", examples=["10000"])
     linger_seconds: Seconds = Field(0.5, description="How long a request waits to be filled.", examples=["0.5"])
-    concurrency: int = Field(16, ge=1, description="Ceiling of requests under way at once in one worker; the number in use adapts below it.", examples=["16"])
-    requests_per_second: float = Field(1_000, ge=0, description="Rate limit of requests per organisation; 0 turns it off.", examples=["1000"])
-    events_per_second: float = Field(10_000, ge=0, description="Rate limit of events per organisation; 0 turns it off.", examples=["10000"])
-    rate_share: int = Field(1, ge=1, description="How many workers share the two rate limits: each takes its part.", examples=["2"])
+    concurrency: int = Field(
+        16,
+        ge=1,
+        description="Ceiling of requests under way at once in one worker; the number in use adapts below it.",
+        examples=["16"],
+    )
+    requests_per_second: float = Field(
+        1_000, ge=0, description="Rate limit of requests per organisation; 0 turns it off.", examples=["1000"]
+    )
+    events_per_second: float = Field(
+        10_000, ge=0, description="Rate limit of events per organisation; 0 turns it off.", examples=["10000"]
+    )
+    rate_share: int = Field(
+        1, ge=1, description="How many workers share the two rate limits: each takes its part.", examples=["2"]
+    )
     timeout_seconds: Seconds = Field(30, description="How long one request may take.", examples=["30"])
-    ordering: Literal["none", "key"] = Field("none", description="key: events of one Kafka key are delivered in order.", examples=["none"])
+    ordering: Literal["none", "key"] = Field(
+        "none", description="key: events of one Kafka key are delivered in order.", examples=["none"]
+    )
 
 
 class OauthSettings(_Section):
     """OAuth server-to-server credentials of Adobe IMS."""
 
-    token_url: str = Field("https://ims-na1.adobelogin.com/ims/token/v3", pattern=r"^https?://", description="Token endpoint.", examples=["https://ims-na1.adobelogin.com/ims/token/v3"])
-    client_id: str | None = Field(None, description="Client id of the credential.", examples=["0123456789abcdef0123456789abcdef"])
-    client_secret: SecretStr | None = Field(None, description="Client secret; two, comma-separated, while rotating.", examples=["p8e-change-me"])
+    token_url: str = Field(
+        "https://ims-na1.adobelogin.com/ims/token/v3",
+        pattern=r"^https?://",
+        description="Token endpoint.",
+        examples=["https://ims-na1.adobelogin.com/ims/token/v3"],
+    )
+    client_id: str | None = Field(
+        None, description="Client id of the credential.", examples=["0123456789abcdef0123456789abcdef"]
+    )
+    client_secret: SecretStr | None = Field(
+        None, description="Client secret; two, comma-separated, while rotating.", examples=["p8e-change-me"]
+    )
     client_secret_file: Path | None = Field(
-        None, description="File that holds the secret(s) instead (Kubernetes, Vault); read again when credentials are refused.", examples=["/run/secrets/ims"]
+        None,
+        description="File that holds the secret(s) instead (Kubernetes, Vault); read again when credentials are refused.",
+        examples=["/run/secrets/ims"],
     )
     scopes: Names = Field(
         ("openid", "AdobeID", "read_organizations", "additional_info.projectedProductContext", "session"),
@@ -154,15 +264,28 @@ class ReceiverSettings(_Section):
 
     host: str = Field("0.0.0.0", description="Address to listen on.", examples=["0.0.0.0"])  # noqa: S104 - a receiver is reached from outside
     port: Port = Field(8080, description="Port to listen on.", examples=["8080"])
-    auth: Literal["none", "basic", "header"] = Field("none", description="What MoEngage was told to send.", examples=["basic"])
+    auth: Literal["none", "basic", "header"] = Field(
+        "none", description="What MoEngage was told to send.", examples=["basic"]
+    )
     username: str | None = Field(None, description="User for basic.", examples=["moengage"])
     password: SecretStr | None = Field(None, description="Password for basic.", examples=["change-me"])
     header_name: str = Field("X-Api-Key", description="Header for header.", examples=["X-Api-Key"])
     header_value: SecretStr | None = Field(None, description="Value for header.", examples=["change-me"])
-    max_body_bytes: int = Field(10_000_000, ge=1_000, description="Largest body, also after gzip is undone.", examples=["10000000"])
-    max_in_flight_bytes: int = Field(256_000_000, ge=1_000_000, description="Bodies held in memory at once; above it new requests get 503.", examples=["256000000"])
-    confirm_timeout_seconds: Seconds = Field(10, description="How long Kafka may take to confirm a request's events before it gets 503.", examples=["10"])
-    read_timeout_seconds: Seconds = Field(20, description="How long a client may take to send its body.", examples=["20"])
+    max_body_bytes: int = Field(
+        10_000_000, ge=1_000, description="Largest body, also after gzip is undone.", examples=["10000000"]
+    )
+    max_in_flight_bytes: int = Field(
+        256_000_000,
+        ge=1_000_000,
+        description="Bodies held in memory at once; above it new requests get 503.",
+        examples=["256000000"],
+    )
+    confirm_timeout_seconds: Seconds = Field(
+        10, description="How long Kafka may take to confirm a request's events before it gets 503.", examples=["10"]
+    )
+    read_timeout_seconds: Seconds = Field(
+        20, description="How long a client may take to send its body.", examples=["20"]
+    )
 
     @model_validator(mode="after")
     def _credentials_are_there(self) -> Self:
@@ -176,11 +299,23 @@ class ReceiverSettings(_Section):
 class WorkerSettings(_Section):
     """How the worker bounds its memory and its stops."""
 
-    drain_seconds: Seconds = Field(20, description="Budget to finish, commit and leave the group after SIGTERM or a revoke.", examples=["20"])
-    max_in_flight_events: int = Field(50_000, ge=100, description="Events between fetch and acknowledgement; above it partitions pause.", examples=["50000"])
-    max_in_flight_bytes: int = Field(64_000_000, ge=1_000_000, description="The same in bytes of Kafka records.", examples=["64000000"])
+    drain_seconds: Seconds = Field(
+        20, description="Budget to finish, commit and leave the group after SIGTERM or a revoke.", examples=["20"]
+    )
+    max_in_flight_events: int = Field(
+        50_000,
+        ge=100,
+        description="Events between fetch and acknowledgement; above it partitions pause.",
+        examples=["50000"],
+    )
+    max_in_flight_bytes: int = Field(
+        64_000_000, ge=1_000_000, description="The same in bytes of Kafka records.", examples=["64000000"]
+    )
     stall_seconds: float = Field(
-        300, ge=0, description="Lag, AEP healthy, yet nothing resolved for so long: unready, dump tasks, exit for a restart; 0 never.", examples=["300"]
+        300,
+        ge=0,
+        description="Lag, AEP healthy, yet nothing resolved for so long: unready, dump tasks, exit for a restart; 0 never.",
+        examples=["300"],
     )
 
 
@@ -190,7 +325,9 @@ class TelemetrySettings(_Section):
     host: str = Field("127.0.0.1", description="Address of /metrics and /health.", examples=["127.0.0.1"])
     port: Port = Field(9464, description="Port of /metrics and /health.", examples=["9464"])
     log_format: Literal["console", "json"] = Field("console", description="Form of log lines.", examples=["json"])
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.", examples=["info"])
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged.", examples=["info"]
+    )
 
 
 class Settings(BaseSettings):
@@ -238,7 +375,11 @@ def every_setting() -> dict[str, tuple[str, str, Any]]:
     for section, outer in Settings.model_fields.items():
         for name, inner in outer.annotation.model_fields.items():  # type: ignore[union-attr]
             example = str((inner.examples or [""])[0])
-            found[variable(section, inner.alias or name)] = (inner.description or "", example, inner.get_default(call_default_factory=True))
+            found[variable(section, inner.alias or name)] = (
+                inner.description or "",
+                example,
+                inner.get_default(call_default_factory=True),
+            )
     return found
 
 
@@ -251,7 +392,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(problem) for problem in error.errors(include_input=False, include_url=False))) from None
+        raise SettingsError(
+            "\n".join(_explain(problem) for problem in error.errors(include_input=False, include_url=False))
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"bridge.toml is not TOML: {error}") from None
 

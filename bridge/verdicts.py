@@ -44,7 +44,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Transient:
-    """The destination failed in a way that passes (5xx, a timeout, a broken connection): send again after a back-off."""
+    """The destination failed in a way that passes (5xx, timeout, broken connection): send again after a back-off."""
 
     reason: str
 

@@ -32,7 +32,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    _version_flag: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version and exit."),
+    _version_flag: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
 ) -> None:
     """Options before the command."""
 

@@ -18,30 +18,70 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         r = self.registry
-        self.received_events = Counter("bridge_received_events_total", "Events that Kafka confirmed to the receiver.", registry=r)
-        self.receiver_requests = Counter("bridge_receiver_requests_total", "Requests to the receiver by status.", ["status"], registry=r)
-        self.consumed_records = Counter("bridge_consumed_records_total", "Kafka records read by the worker.", registry=r)
+        self.received_events = Counter(
+            "bridge_received_events_total", "Events that Kafka confirmed to the receiver.", registry=r
+        )
+        self.receiver_requests = Counter(
+            "bridge_receiver_requests_total", "Requests to the receiver by status.", ["status"], registry=r
+        )
+        self.consumed_records = Counter(
+            "bridge_consumed_records_total", "Kafka records read by the worker.", registry=r
+        )
         self.mapped_events = Counter("bridge_mapped_events_total", "Events mapped to XDM.", registry=r)
-        self.mapping_warnings = Counter("bridge_mapping_warnings_total", "Attributes nulled, by row of the mapping set.", ["row"], registry=r)
+        self.mapping_warnings = Counter(
+            "bridge_mapping_warnings_total", "Attributes nulled, by row of the mapping set.", ["row"], registry=r
+        )
         self.mapping_info = Gauge("bridge_mapping_info", "1 for the mapping set in use.", ["sha256"], registry=r)
-        self.mapping_reloads = Counter("bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r)
-        self.identities_dropped = Counter("bridge_identities_dropped_total", "Identities that AEP would refuse.", ["reason"], registry=r)
-        self.oversize_events = Counter("bridge_oversize_events_total", "Events above the size that Profile keeps.", ["action"], registry=r)
-        self.delivered_events = Counter("bridge_delivered_events_total", "Events that the destination accepted.", registry=r)
-        self.rejected_events = Counter("bridge_rejected_events_total", "Events refused for good.", ["stage", "code"], registry=r)
-        self.delivery_requests = Counter("bridge_delivery_requests_total", "Requests to the destination by status.", ["status"], registry=r)
-        self.delivery_seconds = Histogram("bridge_delivery_seconds", "Time of a request to the destination.", buckets=_SECONDS, registry=r)
-        self.delivery_batch_events = Histogram("bridge_delivery_batch_events", "Events in a request.", buckets=_EVENTS, registry=r)
-        self.delivery_batch_bytes = Histogram("bridge_delivery_batch_bytes", "Bytes of a request.", buckets=_BYTES, registry=r)
+        self.mapping_reloads = Counter(
+            "bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r
+        )
+        self.identities_dropped = Counter(
+            "bridge_identities_dropped_total", "Identities that AEP would refuse.", ["reason"], registry=r
+        )
+        self.oversize_events = Counter(
+            "bridge_oversize_events_total", "Events above the size that Profile keeps.", ["action"], registry=r
+        )
+        self.delivered_events = Counter(
+            "bridge_delivered_events_total", "Events that the destination accepted.", registry=r
+        )
+        self.rejected_events = Counter(
+            "bridge_rejected_events_total", "Events refused for good.", ["stage", "code"], registry=r
+        )
+        self.delivery_requests = Counter(
+            "bridge_delivery_requests_total", "Requests to the destination by status.", ["status"], registry=r
+        )
+        self.delivery_seconds = Histogram(
+            "bridge_delivery_seconds", "Time of a request to the destination.", buckets=_SECONDS, registry=r
+        )
+        self.delivery_batch_events = Histogram(
+            "bridge_delivery_batch_events", "Events in a request.", buckets=_EVENTS, registry=r
+        )
+        self.delivery_batch_bytes = Histogram(
+            "bridge_delivery_batch_bytes", "Bytes of a request.", buckets=_BYTES, registry=r
+        )
         self.delivery_in_flight = Gauge("bridge_delivery_in_flight", "Requests under way.", registry=r)
-        self.delivery_concurrency = Gauge("bridge_delivery_concurrency", "Requests allowed at once just now.", registry=r)
+        self.delivery_concurrency = Gauge(
+            "bridge_delivery_concurrency", "Requests allowed at once just now.", registry=r
+        )
         self.delivery_held = Gauge("bridge_delivery_held", "1 while delivery waits for valid credentials.", registry=r)
-        self.rate_limited_seconds = Counter("bridge_rate_limited_seconds_total", "Time spent waiting for a rate limit.", ["limit"], registry=r)
-        self.in_flight_events = Gauge("bridge_in_flight_events", "Events between fetch and acknowledgement.", registry=r)
-        self.in_flight_bytes = Gauge("bridge_in_flight_bytes", "Bytes of records between fetch and acknowledgement.", registry=r)
+        self.rate_limited_seconds = Counter(
+            "bridge_rate_limited_seconds_total", "Time spent waiting for a rate limit.", ["limit"], registry=r
+        )
+        self.in_flight_events = Gauge(
+            "bridge_in_flight_events", "Events between fetch and acknowledgement.", registry=r
+        )
+        self.in_flight_bytes = Gauge(
+            "bridge_in_flight_bytes", "Bytes of records between fetch and acknowledgement.", registry=r
+        )
         self.retries = Counter("bridge_retries_total", "Requests sent again, by reason.", ["reason"], registry=r)
         self.circuit_open = Gauge("bridge_circuit_open", "1 while the circuit to the destination is open.", registry=r)
-        self.token_refreshes = Counter("bridge_token_refreshes_total", "Access tokens asked for, by result.", ["result"], registry=r)
-        self.kafka_lag = Gauge("bridge_kafka_lag", "End offset less committed offset.", ["topic", "partition"], registry=r)
-        self.event_age_seconds = Gauge("bridge_event_age_seconds", "Age of the newest acknowledged record by its Kafka timestamp.", registry=r)
+        self.token_refreshes = Counter(
+            "bridge_token_refreshes_total", "Access tokens asked for, by result.", ["result"], registry=r
+        )
+        self.kafka_lag = Gauge(
+            "bridge_kafka_lag", "End offset less committed offset.", ["topic", "partition"], registry=r
+        )
+        self.event_age_seconds = Gauge(
+            "bridge_event_age_seconds", "Age of the newest acknowledged record by its Kafka timestamp.", registry=r
+        )
         self.dead_letters = Counter("bridge_dead_letters_total", "Dead letters stored.", ["stage", "code"], registry=r)
