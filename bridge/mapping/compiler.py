@@ -245,10 +245,9 @@ class _Plan:
                 wrap = last.name if stars and isinstance(last, Key) else None
                 assembly.wrapped(position, wrap)
             elif not stars:
-                if self._strict:
-                    return self._guarded(position, needed, [py.assign(expression, f"v{position}")], assembly)
-                assembly.path(position, variable)
-                return []
+                if not self._strict:
+                    assembly.path(position, variable)
+                    return []
         elif one.node is not None:
             compiled = self._compiler.expression(one.node)
             for problem in self._compiler.problems[before:]:
