@@ -244,10 +244,9 @@ class _Plan:
                 last = one.path[-1]
                 wrap = last.name if stars and isinstance(last, Key) else None
                 assembly.wrapped(position, wrap)
-            elif not stars:
-                if not self._strict:
-                    assembly.path(position, variable)
-                    return []
+            elif not stars and not self._strict:
+                assembly.path(position, variable)
+                return []
         elif one.node is not None:
             compiled = self._compiler.expression(one.node)
             for problem in self._compiler.problems[before:]:

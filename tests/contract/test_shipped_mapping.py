@@ -37,7 +37,9 @@ def test_the_seed_event_comes_out_as_expected(schema: object):
 
 def test_it_has_the_17_fields_each_described():
     """Six standard fields and eleven of the tenant; every row says what it is."""
-    fields = {row.destination.split("[")[0].split(".")[0] for row in MAPPING_SET.rows if not row.destination.startswith("{")}
+    fields = {
+        row.destination.split("[")[0].split(".")[0] for row in MAPPING_SET.rows if not row.destination.startswith("{")
+    }
     tenant = {row.destination for row in MAPPING_SET.rows if row.destination.startswith("{tenant}.")}
     assert fields == {"_id", "timestamp", "eventType", "eventMergeId", "producedBy", "identityMap"}
     assert len(tenant) == 11
@@ -46,7 +48,7 @@ def test_it_has_the_17_fields_each_described():
 
 @pytest.mark.parametrize(("code", "event_type"), CODES, ids=[code for code, _ in CODES])
 def test_every_event_code_has_its_type(code: str, event_type: str):
-    """decode knows each code of the table."""
+    """The decode knows each code of the table."""
     assert MAPPING.apply({"event_code": code})[0]["eventType"] == event_type
 
 

@@ -34,7 +34,9 @@ from bridge.mapping.printer import print_expression
 from bridge.mapping.table import MappingRow, MappingSet
 
 NAMES = st.one_of(
-    st.sampled_from(["a", "time", "or", "size", "null", "event_code", "First Name", "a.b", "}", "\\", "é", "$x", "x1", "{b}"]),
+    st.sampled_from(
+        ["a", "time", "or", "size", "null", "event_code", "First Name", "a.b", "}", "\\", "é", "$x", "x1", "{b}"]
+    ),
     st.text(min_size=1, max_size=8),
 )
 CALLED = st.sampled_from(["f", "upper", "nothing", "sizes"])
@@ -52,7 +54,9 @@ def nodes(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """One level more."""
     lists = st.lists(inner, max_size=3).map(tuple)
     # A computed value, so that the step after it is no part of a path.
-    computed = st.one_of(st.builds(Call, CALLED, lists), st.builds(ArrayLiteral, lists), st.text(max_size=5).map(Literal))
+    computed = st.one_of(
+        st.builds(Call, CALLED, lists), st.builds(ArrayLiteral, lists), st.text(max_size=5).map(Literal)
+    )
     moving = inner.filter(
         lambda node: not (isinstance(node, Literal) and (isinstance(node.value, str) or type(node.value) is int))
     )
@@ -72,8 +76,17 @@ def nodes(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 TREES = st.recursive(st.one_of(LITERALS, PATHS.map(PathRef)), nodes, max_leaves=12)
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.sampled_from(["5", "2024-01-01", "false"])),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.one_of(PLAIN, st.text(max_size=5)), inner, max_size=4)),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=20),
+        st.sampled_from(["5", "2024-01-01", "false"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.one_of(PLAIN, st.text(max_size=5)), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 EVENTS = st.one_of(JSON, st.dictionaries(PLAIN, JSON, max_size=6))
@@ -83,7 +96,7 @@ FAST = settings(max_examples=300, deadline=2_000, suppress_health_check=[HealthC
 @FAST
 @given(TREES)
 def test_parsing_what_is_printed_gives_the_same_tree(tree: Any):
-    """parse o print is the identity on every tree the grammar can build."""
+    """Parse after print is the identity on every tree the grammar can build."""
     assert parse_expression(print_expression(tree)) == tree
 
 
@@ -148,12 +161,20 @@ def test_no_expression_raises_out_of_an_event(sources: list[str], event: Any):
     assert all(warning.reason and 2 <= warning.row <= len(sources) + 1 for warning in warnings)
 
 
-DESTINATIONS = st.sampled_from(["a", "b.c", "b.d.e", "l[0].x", "l[1]", "m[*].x", "m[*].y.z", "o", "o.p", "o.p.q", "{tenant}.v"])
-ATTRIBUTES = st.sampled_from(["a", "b", "items", "items[*].a", "items[*].b[*].a", "items[0].a", "time", "a.b", "b.a", "x"])
+DESTINATIONS = st.sampled_from(
+    ["a", "b.c", "b.d.e", "l[0].x", "l[1]", "m[*].x", "m[*].y.z", "o", "o.p", "o.p.q", "{tenant}.v"]
+)
+ATTRIBUTES = st.sampled_from(
+    ["a", "b", "items", "items[*].a", "items[*].b[*].a", "items[0].a", "time", "a.b", "b.a", "x"]
+)
 
 
 @FAST
-@given(st.lists(st.tuples(ATTRIBUTES, DESTINATIONS), min_size=1, max_size=8, unique_by=lambda row: row[1]), EVENTS, st.booleans())
+@given(
+    st.lists(st.tuples(ATTRIBUTES, DESTINATIONS), min_size=1, max_size=8, unique_by=lambda row: row[1]),
+    EVENTS,
+    st.booleans(),
+)
 def test_copies_never_alias_mutate_or_leave_nulls(pairs: list[tuple[str, str]], event: Any, strict: bool):
     """Attribute rows over any JSON: no null leaf outside arrays, no empty object, and nothing shared with the event."""
     rows = tuple(MappingRow(at, "ATTRIBUTE", source, target) for at, (source, target) in enumerate(pairs, start=2))

@@ -19,6 +19,7 @@ EXPECTED = json.loads((SAMPLES / "seed-event.expected.json").read_text(encoding=
 
 
 def run(*arguments: str, stdin: str | None = None) -> Any:
+    """One command, in this process; the error it would print is raised."""
     result = CliRunner().invoke(app, ["mapping", *arguments], input=stdin)
     if isinstance(result.exception, BridgeError):
         raise result.exception
@@ -82,7 +83,9 @@ def test_preview_checks_against_a_schema():
     event = json.loads(Path(SEED).read_text(encoding="utf-8"))
     event["event_name"] = 5
     event["event_attributes"] = "text"
-    result = run("preview", SHIPPED, "--event", json.dumps(event), "--tenant", "_yourorgname", "--schema", SCHEMA, "--json")
+    result = run(
+        "preview", SHIPPED, "--event", json.dumps(event), "--tenant", "_yourorgname", "--schema", SCHEMA, "--json"
+    )
     assert result.exit_code == 1
     assert json.loads(result.stdout)["_yourorgname"]["eventName"] == "5"
     assert "DCVS-1104" in result.stderr
@@ -169,7 +172,10 @@ def test_init_writes_a_mapping_that_lints_clean(tmp_path: Path):
     """From schema and sample to a CSV and the payload that MoEngage asks for."""
     file = tmp_path / "first.csv"
     assert run("init", "--schema", SCHEMA, "--events", SEED, "--output", str(file)).exit_code == 0
-    assert run("lint", str(file), "--schema", SCHEMA, "--events", SEED, "--tenant", "_yourorgname", "--json").stdout == "[]\n"
+    assert (
+        run("lint", str(file), "--schema", SCHEMA, "--events", SEED, "--tenant", "_yourorgname", "--json").stdout
+        == "[]\n"
+    )
     preview = run("preview", str(file), "--event", SEED, "--tenant", "_yourorgname", "--json")
     assert json.loads(preview.stdout) == EXPECTED
     assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["id"] == "test_event_001"

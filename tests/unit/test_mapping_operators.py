@@ -8,10 +8,12 @@ from bridge.mapping.evaluation import compile_expression
 
 
 def value_of(text: str, event: dict[str, Any] | None = None) -> Any:
+    """What the expression gives."""
     return compile_expression(text).evaluate(event or {}).value
 
 
 def reason_of(text: str, event: dict[str, Any] | None = None) -> str | None:
+    """Why it is null."""
     return compile_expression(text).evaluate(event or {}).reason
 
 
@@ -49,7 +51,9 @@ def test_arithmetic(text: str, value: object):
     assert type(result) is type(value)
 
 
-@pytest.mark.parametrize("text", ["missing * 1000", "1 - missing", "missing / 2", "-missing", "missing + 'a'", "~missing"])
+@pytest.mark.parametrize(
+    "text", ["missing * 1000", "1 - missing", "missing / 2", "-missing", "missing + 'a'", "~missing"]
+)
 def test_null_operands_give_null(text: str):
     """A missing path is null, and arithmetic with null is null without a warning."""
     assert value_of(text) is None

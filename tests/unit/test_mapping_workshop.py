@@ -25,11 +25,13 @@ SETTINGS = MappingSettings(tenant="_yourorgname")
 
 
 def shipped_build() -> Any:
+    """What makes ExperienceEvents with the shipped mapping."""
     mapping = compile_mapping(load_mapping_set(SHIPPED), tenant="_yourorgname", primary_identity="lumaCrmId")
     return ExperienceEvents(mapping, SETTINGS).build
 
 
 def write(directory: Path, **files: Any) -> None:
+    """JSON files; ``__`` in a name stands for a dot."""
     for name, content in files.items():
         (directory / name.replace("__", ".")).write_text(json.dumps(content), encoding="utf-8")
 
@@ -42,10 +44,18 @@ def test_a_golden_case_passes_or_says_where_it_differs(tmp_path: Path):
     """The path of every leaf that is not as expected."""
     wrong = json.loads(json.dumps(EXPECTED))
     wrong["_yourorgname"]["eventName"] = "Other"
-    write(tmp_path, good__event__json=SEED, good__expected__json=EXPECTED, bad__event__json=SEED, bad__expected__json=wrong)
+    write(
+        tmp_path,
+        good__event__json=SEED,
+        good__expected__json=EXPECTED,
+        bad__event__json=SEED,
+        bad__expected__json=wrong,
+    )
     bad, good = run_cases(load_cases(tmp_path), shipped_build())
     assert good.passed
-    assert [(one.path, one.this, one.other) for one in bad.changes] == [("_yourorgname.eventName", "Other", "Email Sent")]
+    assert [(one.path, one.this, one.other) for one in bad.changes] == [
+        ("_yourorgname.eventName", "Other", "Email Sent")
+    ]
 
 
 def test_a_golden_rejection_passes_by_its_code(tmp_path: Path):
@@ -84,7 +94,12 @@ def test_a_batch_is_one_case_with_a_list(tmp_path: Path):
 
 def test_the_clock_of_cases_can_stand_still(tmp_path: Path):
     """settings.json fixes now, so that now() has a golden value."""
-    write(tmp_path, settings__json={"now": "2026-01-02T03:04:05Z"}, x__event__json=SEED, x__expected__json={"at": "2026-01-02T03:04:05Z"})
+    write(
+        tmp_path,
+        settings__json={"now": "2026-01-02T03:04:05Z"},
+        x__event__json=SEED,
+        x__expected__json={"at": "2026-01-02T03:04:05Z"},
+    )
     mapping = compile_mapping(read_mapping_set(b"source,destination\nnow(),at\n"), tenant="_t", primary_identity="crm")
 
     class Plain:
@@ -99,7 +114,11 @@ def test_the_clock_of_cases_can_stand_still(tmp_path: Path):
 
 @pytest.mark.parametrize(
     "files",
-    [{}, {"settings__json": {"tenannt": "_x"}, "a__event__json": {}}, {"a__event__json": {}, "a__expected__json": {}, "a__rejected__json": {}}],
+    [
+        {},
+        {"settings__json": {"tenannt": "_x"}, "a__event__json": {}},
+        {"a__event__json": {}, "a__expected__json": {}, "a__rejected__json": {}},
+    ],
 )
 def test_a_directory_without_usable_cases_is_an_error(tmp_path: Path, files: dict[str, Any]):
     """No case, unknown settings, two expectations for one event."""
@@ -118,7 +137,9 @@ def test_the_golden_cases_that_ship_pass():
 def test_a_trace_tells_what_each_row_read_and_gave():
     """Source paths with their values, the result, and the warning where there is none."""
     mapping = compile_mapping(
-        read_mapping_set(b"source,destination\na.b,x\nupper(c),y\n'k',z\na * 2,w\n"), tenant="_t", primary_identity="crm"
+        read_mapping_set(b"source,destination\na.b,x\nupper(c),y\n'k',z\na * 2,w\n"),
+        tenant="_t",
+        primary_identity="crm",
     )
     rows = Tracer(mapping).trace({"a": {"b": 1}, "c": "v"})
     assert [(one.row, one.read, one.result) for one in rows] == [
@@ -142,7 +163,10 @@ def test_the_proposal_for_the_sample_schema_is_sound(tmp_path: Path):
     file.write_text(to_csv(proposal.mapping_set), encoding="utf-8")
     mapping_set = load_mapping_set(file)
     schema = compile_schema(document, tenant="_yourorgname")
-    assert lint(mapping_set, tenant="_yourorgname", primary_identity="lumaCrmId", schema=schema, samples=Samples([SEED])) == ()
+    assert (
+        lint(mapping_set, tenant="_yourorgname", primary_identity="lumaCrmId", schema=schema, samples=Samples([SEED]))
+        == ()
+    )
     mapping = compile_mapping(mapping_set, tenant="_yourorgname", primary_identity="lumaCrmId")
     built = ExperienceEvents(mapping, SETTINGS).build(SEED)
     assert (built.xdm, built.rejection) == (EXPECTED, None)
