@@ -10,8 +10,8 @@ from bridge.verdicts import (
     Accepted,
     AllAccepted,
     Answered,
-    Mismatched,
     Misconfigured,
+    Mismatched,
     Outcome,
     Rejected,
     Stage,
@@ -69,6 +69,7 @@ CURRENT_FAILURES = {
 
 
 def read(status: int, document: object = None, count: int = 2, **headers: str) -> Outcome:
+    """The outcome of a request of ``count`` events."""
     body = document if isinstance(document, bytes) else b"" if document is None else orjson.dumps(document)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return read_answer(status, named, body, count, now=1_700_000_000.0)
@@ -90,7 +91,7 @@ def test_documented_failures_with_a_contradicting_index_are_not_guessed():
 
 
 def test_documented_shape_of_failed_items():
-    """statusCode and message without xactionId: rejected, the reason without inlet and organisation."""
+    """The keys statusCode and message without xactionId: rejected, the reason without inlet and organisation."""
     responses = [{"xactionId": "1565650704337:2124:92:0"}, *DOCUMENTED_FAILURES["responses"][1:]]
     outcome = read(207, DOCUMENTED_FAILURES | {"responses": responses}, count=4)
     assert isinstance(outcome, Answered)
@@ -117,7 +118,12 @@ def test_wrong_org_for_every_event_is_the_bridges_set_up():
 
 def test_single_answer_without_items():
     """The documented 200 of the single endpoint accepts."""
-    document = {"inletId": INLET, "xactionId": "1555445493896:8600:8", "receivedTimeMs": 1, "syncValidation": {"skipped": True}}
+    document = {
+        "inletId": INLET,
+        "xactionId": "1555445493896:8600:8",
+        "receivedTimeMs": 1,
+        "syncValidation": {"skipped": True},
+    }
     assert read(200, document, count=1) == AllAccepted()
 
 

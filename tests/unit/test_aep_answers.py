@@ -22,6 +22,7 @@ UUID = "9341f8eb-494a-4c89-9879-4d06a58d2dc7"
 
 
 def items(*responses, status=207):
+    """The outcome of a request that got these items."""
     return read_answer(status, {}, orjson.dumps({"responses": responses}), len(responses), now=0.0)
 
 
@@ -134,13 +135,15 @@ def test_retry_after_values(value, seconds):
 
 def test_reasons_are_one_bounded_line_without_identifiers():
     """Inlet ids, tokens and control characters never reach a header of a dead letter or a log."""
-    text = tidy("a" * 0 + f"inletId: [{'f' * 64}] imsOrgId: [x]  bad\r\nthing {'0' * 64} Bearer abc eyJh.b.c " + "x" * 9000)
+    text = tidy(f"inletId: [{'f' * 64}] imsOrgId: [x]  bad\r\nthing {'0' * 64} Bearer abc eyJh.b.c " + "x" * 9000)
     assert text.startswith("bad thing […] […] […] xxx")
     assert len(text) == LONGEST
     assert "\n" not in text
 
 
-@pytest.mark.parametrize("document", [None, 5, [], {}, {"report": 3}, {"report": {"cause": {"_streamingValidation": 4}}}])
+@pytest.mark.parametrize(
+    "document", [None, 5, [], {}, {"report": 3}, {"report": {"cause": {"_streamingValidation": 4}}}]
+)
 def test_documents_without_a_reason_give_none(document):
     """What says nothing gives an empty reason."""
     assert reason_of(document) == ""

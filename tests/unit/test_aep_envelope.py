@@ -16,6 +16,7 @@ SCHEMA = {
 
 
 def envelope(**changes):
+    """An XDM envelope."""
     values = {
         "schema_id": SCHEMA["id"],
         "org_id": "A@AdobeOrg",
@@ -42,12 +43,12 @@ def test_xdm_envelope_as_documented():
 
 
 def test_raw_payload_is_the_event_itself():
-    """payload = raw: no envelope."""
+    """Payload = raw: no envelope."""
     assert orjson.loads(raw_envelope(max_request_bytes=10_000).encode(EVENT)) == EVENT
 
 
 def test_batch_size_is_what_the_arithmetic_says():
-    """frame + items + separators is the body's size, so that batches can be filled without building them."""
+    """Frame + items + separators is the body's size, so that batches can be filled without building them."""
     items = [envelope().encode(EVENT | {"_id": str(n)}) for n in range(7)]
     body = batch_body(items)
     assert len(body) == FRAME_BYTES + sum(map(len, items)) + len(SEPARATOR) * 6
