@@ -50,4 +50,5 @@ def main() -> None:
         sys.exit(1)
 
 
-from bridge.cli import emulator as _emulator  # noqa: E402, F401 - a command registers itself on import
+from bridge.cli import check as _check  # noqa: E402, F401 - a command registers itself on import
+from bridge.cli import emulator as _emulator  # noqa: E402, F401
