@@ -110,8 +110,8 @@ def _todo(outcome: Outcome) -> str:
         case Unauthorized():
             return "give the credential a product profile with write permission on the sandbox and the dataset"
         case Misconfigured():
-            return "compare BRIDGE_AEP__ENDPOINT, __ORG_ID, __DATASET_ID and __FLOW_ID with the dataflow in AEP"
+            return "compare BRIDGE_AEP__ENDPOINT, BRIDGE_AEP__ORG_ID, BRIDGE_AEP__DATASET_ID and BRIDGE_AEP__FLOW_ID with AEP"
         case Transient() | Throttled():
             return "try again in a few minutes; a dataflow that is new or was changed needs up to ten"
         case _:
-            return "compare BRIDGE_AEP__SCHEMA_ID and __DATASET_ID with the dataflow in AEP, and the schema's required fields"
+            return "compare BRIDGE_AEP__SCHEMA_ID and BRIDGE_AEP__DATASET_ID with the dataflow in AEP"
