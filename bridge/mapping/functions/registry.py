@@ -133,15 +133,21 @@ def function(
 def method(name: str, summary: str, *parameters: Parameter, **facts: Any) -> Callable[[Callee], Callee]:
     """Register the decorated callable as ``value.name(...)`` only: a Java method that is no Data Prep function.
 
-    Methods have their own names because some of them differ from the function of the same name (``split``). The value
-    is the first positional argument and is not among ``parameters``, so that ``arity`` counts what stands in brackets.
+    Methods have their own table because some differ from the function of the same name (``split``). The value is the
+    first argument and the first parameter, as it is for functions with ``method=True``: ``arity`` counts it.
     """
 
     def register(call: Callee) -> Callee:
         if name in _METHODS:
             raise ValueError(f"method {name} is registered twice")
         _METHODS[name] = Function(
-            name=name, call=call, category="Java methods", summary=summary, parameters=parameters, method=True, **facts
+            name=name,
+            call=call,
+            category="Java methods",
+            summary=summary,
+            parameters=(Parameter("VALUE"), *parameters),
+            method=True,
+            **facts,
         )
         return call
 
