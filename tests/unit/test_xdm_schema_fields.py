@@ -129,7 +129,6 @@ def test_meta_enum_only_suggests():
         ({"properties": {"a": 7}}, "not an object"),
         ({"properties": []}, "properties of the schema"),
         ({"allOf": {}}, "allOf"),
-        ({"properties": {"a": {"type": "string", "pattern": "["}}}, "no regular expression"),
         ({"properties": {"a": {"type": "string", "pattern": 7}}}, "pattern of the schema is 7, expected text"),
         ({"properties": {"a": {"type": "integer", "minimum": "1"}}}, "minimum"),
     ],
@@ -138,6 +137,29 @@ def test_what_is_no_resolved_schema(document, words):
     """Each fault of a document is told in words."""
     with pytest.raises(SchemaError, match=words):
         compile_schema(document)
+
+
+def test_what_is_not_enforced_is_listed():
+    """Patterns without an equal here or that could take for ever, unknown formats and foreign keywords are told."""
+    schema = compile_schema(
+        {
+            "properties": {
+                "broken": {"type": "string", "pattern": "["},
+                "explosive": {"type": "array", "items": {"type": "string", "pattern": "^(a+)+$"}},
+                "good": {"type": "string", "pattern": "^\\p{Upper}{3}$"},
+                "ip": {"type": "string", "format": "ipv4"},
+                "either": {"anyOf": [{"type": "string"}]},
+            }
+        }
+    )
+    assert schema.unenforced == (
+        ("broken", "pattern ["),
+        ("explosive[*]", "pattern ^(a+)+$"),
+        ("ip", "format ipv4"),
+        ("either", "anyOf"),
+    )
+    assert schema.check({"broken": "x", "explosive": ["a" * 5000 + "b"], "good": "EUR"})[2] == []
+    assert [found.code for found in schema.check({"good": "eur"})[2]] == ["DCVS-1103"]
 
 
 def test_nesting_and_size_have_limits():
