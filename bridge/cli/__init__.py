@@ -48,3 +48,6 @@ def main() -> None:
         if error.hint:
             words.print(f"[dim]hint:[/] {error.hint}")
         sys.exit(1)
+
+
+from bridge.cli import emulator as _emulator  # noqa: E402, F401 - a command registers itself on import
