@@ -25,7 +25,9 @@ console = Console(highlight=False)
 
 @app.command()
 def demo(
-    events: int = typer.Option(4_000, min=600, max=8_000, help="Events to send (the embedded broker keeps only so many)."),
+    events: int = typer.Option(
+        4_000, min=600, max=8_000, help="Events to send (the embedded broker keeps only so many)."
+    ),
     rate: float = typer.Option(400.0, min=50, help="Events a second to send."),
     away: float = typer.Option(5.0, min=0.5, max=20, help="Seconds during which AEP answers 503."),
     as_json: bool = typer.Option(False, "--json", help="Only the final account, as JSON."),
@@ -68,7 +70,11 @@ async def _demo(plan: Plan, *, as_json: bool) -> int:
     if as_json:
         import orjson
 
-        print(orjson.dumps(account | {"dead_letter_reasons": [[r.stage, r.code, r.reason, r.count] for r in why]}).decode())
+        print(
+            orjson.dumps(
+                account | {"dead_letter_reasons": [[r.stage, r.code, r.reason, r.count] for r in why]}
+            ).decode()
+        )
     else:
         _conclude(account, why)
     return 0 if account["nothing_lost"] else 1
@@ -83,7 +89,8 @@ def _account(last: Snapshot, accepted: dict[str, Any]) -> dict[str, Any]:
         "accepted_by_aep": accepted["unique"],
         "duplicates": accepted["duplicates"],
         "seconds": round(last.seconds, 1),
-        "nothing_lost": last.posted == last.received == last.delivered + last.dead_lettered and accepted["unique"] == last.delivered,
+        "nothing_lost": last.posted == last.received == last.delivered + last.dead_lettered
+        and accepted["unique"] == last.delivered,
     }
 
 
@@ -129,10 +136,19 @@ def _screen(snapshot: Snapshot, plan: Plan, peak: int) -> Panel:
         ("Kafka lag", snapshot.lag, peak, "yellow"),
         ("delivered", snapshot.delivered, plan.events, "green"),
     ):
-        table.add_row(name, f"{value:,}", ProgressBar(total=total, completed=value, width=40, complete_style=colour, finished_style=colour))
+        table.add_row(
+            name,
+            f"{value:,}",
+            ProgressBar(total=total, completed=value, width=40, complete_style=colour, finished_style=colour),
+        )
     table.add_row("dead-lettered", f"{snapshot.dead_lettered:,}", Text(""))
     table.add_row("rate", f"{snapshot.rate:,.0f}/s", Text(f"{snapshot.seconds:.0f} s", style="dim"))
-    return Panel(table, title=snapshot.phase.value, title_align="left", border_style="red" if snapshot.phase.name == "AWAY" else "blue")
+    return Panel(
+        table,
+        title=snapshot.phase.value,
+        title_align="left",
+        border_style="red" if snapshot.phase.name == "AWAY" else "blue",
+    )
 
 
 def _before_and_after() -> Group:
@@ -145,7 +161,9 @@ def _before_and_after() -> Group:
     from bridge.xdm.experience_event import open_experience_events
 
     event = sample_events()[0]
-    (canonical,) = events_of({"app_name": "Northwind Retail", "source": "MOENGAGE", "moe_request_id": "demo", "events": [event]})
+    (canonical,) = events_of(
+        {"app_name": "Northwind Retail", "source": "MOENGAGE", "moe_request_id": "demo", "events": [event]}
+    )
     built = open_experience_events(MappingSettings(tenant=TENANT)).build(canonical)
     panels = [
         Panel(JSON(orjson.dumps(document).decode(), indent=1), title=title, width=max(40, (console.width - 4) // 2))
@@ -170,4 +188,6 @@ def _conclude(account: dict[str, Any], why: list[Reason]) -> None:
     console.print(table)
     good = account["nothing_lost"]
     verdict = f"received {account['received']:,} = delivered {account['delivered']:,} + dead-lettered {account['dead_lettered']:,}"
-    console.print(f"[bold green]✓ {verdict}: nothing lost[/]" if good else f"[bold red]✗ {verdict} does not hold: {account}[/]")
+    console.print(
+        f"[bold green]✓ {verdict}: nothing lost[/]" if good else f"[bold red]✗ {verdict} does not hold: {account}[/]"
+    )

@@ -53,5 +53,7 @@ class EmbeddedKafka:
             time.sleep(0.05)
         raise BridgeError(f"the embedded broker did not create topic {topic} within {_PATIENCE_SECONDS:.0f} s")
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         del self._owner

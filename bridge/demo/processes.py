@@ -72,7 +72,9 @@ class Command:
         """The last lines of its log."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
             try:

@@ -62,7 +62,9 @@ class Snapshot:
 class Scene:
     """The three endpoints that the story looks at and acts on."""
 
-    def __init__(self, *, receiver: str, credentials: tuple[str, str], telemetry: Mapping[str, str], emulator: str) -> None:
+    def __init__(
+        self, *, receiver: str, credentials: tuple[str, str], telemetry: Mapping[str, str], emulator: str
+    ) -> None:
         self._streams = f"{receiver}/moengage/streams"
         self._credentials = httpx.BasicAuth(*credentials)
         self._telemetry = telemetry
@@ -76,7 +78,9 @@ class Scene:
     async def post(self, body: bytes) -> None:
         """Send a body as MoEngage does: again after a pause when the answer is not 2xx, three times at most."""
         for pause in (0.5, 1.0, 2.0, None):
-            answer = await self._http.post(self._streams, content=body, auth=self._credentials, headers={"Content-Type": "application/json"})
+            answer = await self._http.post(
+                self._streams, content=body, auth=self._credentials, headers={"Content-Type": "application/json"}
+            )
             if answer.is_success:
                 return
             if pause is not None:

@@ -31,7 +31,10 @@ def sample_events() -> list[dict[str, Any]]:
     lines = files("bridge.demo").joinpath("events.jsonl").read_bytes().splitlines()
     batches = [document for document in map(orjson.loads, lines) if document.get("events")]
     return [
-        event for batch in batches for event in batch["events"] if event.get("uid") and isinstance(event.get("event_time"), int)
+        event
+        for batch in batches
+        for event in batch["events"]
+        if event.get("uid") and isinstance(event.get("event_time"), int)
     ]
 
 
