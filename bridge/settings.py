@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from bridge import shipped
 from bridge.errors import SettingsError
 
 PREFIX = "BRIDGE_"
@@ -108,6 +109,7 @@ class MappingSettings(_Section):
 
     path: Path = Field(
         Path("mappings/moengage_events.csv"),
+        validate_default=True,
         description="Mapping set, CSV or Data Prep JSON.",
         examples=["mappings/moengage_events.csv"],
     )
@@ -165,6 +167,11 @@ class MappingSettings(_Section):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     _names = field_validator("primary_identity", "oversize_drop", mode="before")(_split)
+
+    @field_validator("path", "schema_", "tests")
+    @classmethod
+    def _shipped_or_own(cls, path: Path | None) -> Path | None:
+        return None if path is None else shipped.find(path)
 
 
 class AepSettings(_Section):

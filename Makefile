@@ -1,0 +1,92 @@
+# Only make and python3 (3.11 or newer) are assumed; every target sets up what it needs, once.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+SECONDS ?= 300
+ARGS ?=
+
+# An interpreter of your choice: make PYTHON=/path/to/python3.12 …
+PYTHON ?=
+
+define find_python
+found=; \
+for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14; do \
+  if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$candidate; break; fi; \
+done; \
+if [ -z "$$found" ]; then \
+  echo "error: no suitable Python. The bridge needs Python 3.11 or newer with the modules venv and ensurepip." >&2; \
+  for candidate in $(PYTHON) python3; do \
+    "$$candidate" -c 'import sys; print("       found", sys.executable, sys.version.split()[0], file=sys.stderr)' 2>/dev/null \
+      || echo "       not found or not working: $$candidate" >&2; \
+  done; \
+  echo "hint:  install one (on Debian and Ubuntu: apt-get install python3 python3-venv), or name one: make PYTHON=/path/to/python3.12 …" >&2; \
+  exit 1; \
+fi
+endef
+
+# $(call install,EXTRA): a dot for each package that pip collects; everything it says is kept in .venv/pip.log.
+define install
+echo "==> installing the bridge with what '$(1)' needs into $(VENV) (once; log in $(VENV)/pip.log)"; \
+{ $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[$(1)]' 2>&1; echo "pip ended with $$?"; } \
+  | tee $(VENV)/pip.log | awk '/^ *Collecting /{printf "."; fflush()} END{print ""}'; \
+tail -n 1 $(VENV)/pip.log | grep -qx 'pip ended with 0' || { tail -n 20 $(VENV)/pip.log >&2; exit 1; }
+endef
+
+.PHONY: help
+help: ## Show this help
+	@echo "make TARGET   (needs only make and python3 >= 3.11)"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' Makefile
+
+$(VENV)/bin/python:
+	@$(find_python); echo "==> $$found -m venv $(VENV)"; "$$found" -m venv --clear $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(call install,demo)
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(call install,dev)
+	@touch $(VENV)/.demo $@
+
+.PHONY: setup
+setup: $(VENV)/.dev ## Make .venv with everything for development (the other targets do it too)
+	@echo "ready: $(BIN)/aep-bridge --help"
+
+.PHONY: demo
+demo: $(VENV)/.demo ## Watch events travel from MoEngage's side to AEP's (an emulator), under a minute
+	@$(BIN)/aep-bridge demo $(ARGS)
+
+.PHONY: test
+test: $(VENV)/.dev ## Run the tests (with Java 17 and Maven against a real Apache Kafka); ARGS="-k name" goes to pytest
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.dev ## Lint, formatting and types
+	@echo "==> ruff check"; $(BIN)/ruff check
+	@echo "==> ruff format"; $(BIN)/ruff format --check
+	@echo "==> mypy --strict"; $(BIN)/mypy --strict
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run
+	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: chaos
+chaos: $(VENV)/.dev ## Break things for SECONDS=300 against three real brokers and count every event
+	@$(BIN)/python -m pytest tests/chaos --chaos-seconds=$(SECONDS) --timeout=0 -s $(ARGS)
+
+.PHONY: pins
+pins: $(VENV)/.dev ## For maintainers: resolve constraints-hashes.txt (the image's dependencies) anew
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-tools
+	@$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --build-deps-for wheel --no-emit-index-url \
+	  --no-emit-trusted-host --no-emit-find-links --no-annotate --no-header -c constraints.txt -o constraints-hashes.txt pyproject.toml
+
+.PHONY: clean
+clean: ## Remove what the other targets made (.venv, caches, builds)
+	@rm -rf $(VENV) .make build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/.work
+	@find bridge tests bench -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

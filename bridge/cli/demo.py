@@ -1,0 +1,193 @@
+"""``aep-bridge demo``: the whole path on embedded parts, as a live screen or, without a terminal, as plain lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.json import JSON
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bridge.cli import app
+
+if TYPE_CHECKING:
+    from bridge.demo.stage import Reason
+    from bridge.demo.story import Plan, Snapshot
+
+console = Console(highlight=False)
+
+
+@app.command()
+def demo(
+    events: int = typer.Option(
+        4_000, min=600, max=8_000, help="Events to send (the embedded broker keeps only so many)."
+    ),
+    rate: float = typer.Option(400.0, min=50, help="Events a second to send."),
+    away: float = typer.Option(5.0, min=0.5, max=20, help="Seconds during which AEP answers 503."),
+    as_json: bool = typer.Option(False, "--json", help="Only the final account, as JSON."),
+) -> None:
+    """Watch events travel from MoEngage's HTTP post through Kafka and the mapping into (an emulator of) AEP.
+
+    Everything runs on this machine: an embedded Kafka-protocol broker, the AEP emulator, and the real receiver and worker.
+
+    Examples:
+
+        aep-bridge demo
+
+        aep-bridge demo --events 2000 --rate 1000 --json
+    """
+    import asyncio
+
+    from bridge.demo.story import Plan
+
+    raise typer.Exit(asyncio.run(_demo(Plan(events=events, rate=rate, away_seconds=away), as_json=as_json)))
+
+
+async def _demo(plan: Plan, *, as_json: bool) -> int:
+    from bridge.demo.stage import open_stage, reasons
+    from bridge.demo.story import Story
+
+    def tell(line: str) -> None:
+        if not as_json:
+            console.print(f"  [green]✓[/] {line}")
+
+    if not as_json:
+        console.print("[bold]MoEngage Streams → Kafka → Data Prep mapping → Adobe Experience Platform[/]\nstarting:")
+    async with open_stage(tell) as stage:
+        if not as_json:
+            console.print(_before_and_after())
+        story = Story(stage.scene, plan)
+        last = await (_silently(story) if as_json else _live(story, plan) if console.is_terminal else _plainly(story))
+        accepted = await stage.scene.received_by_aep()
+        why = await reasons(stage.bootstrap, last.dead_lettered)
+    account = _account(last, accepted)
+    if as_json:
+        import orjson
+
+        print(
+            orjson.dumps(
+                account | {"dead_letter_reasons": [[r.stage, r.code, r.reason, r.count] for r in why]}
+            ).decode()
+        )
+    else:
+        _conclude(account, why)
+    return 0 if account["nothing_lost"] else 1
+
+
+def _account(last: Snapshot, accepted: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "posted": last.posted,
+        "received": last.received,
+        "delivered": last.delivered,
+        "dead_lettered": last.dead_lettered,
+        "accepted_by_aep": accepted["unique"],
+        "duplicates": accepted["duplicates"],
+        "seconds": round(last.seconds, 1),
+        "nothing_lost": last.posted == last.received == last.delivered + last.dead_lettered
+        and accepted["unique"] == last.delivered,
+    }
+
+
+async def _silently(story: Any) -> Snapshot:
+    async for snapshot in story.snapshots():
+        last: Snapshot = snapshot
+    return last
+
+
+async def _plainly(story: Any) -> Snapshot:
+    said_at, phase = -1.0, None
+    async for snapshot in story.snapshots():
+        last: Snapshot = snapshot
+        if snapshot.phase is not phase:
+            phase = snapshot.phase
+            console.print(f"--- {phase.value}")
+        if snapshot.seconds - said_at >= 1:
+            said_at = snapshot.seconds
+            console.print(
+                f"{snapshot.seconds:5.1f} s  received {snapshot.received:5d}  lag {snapshot.lag:5d}  delivered {snapshot.delivered:5d}"
+                f"  dead-lettered {snapshot.dead_lettered:3d}  {snapshot.rate:6.0f}/s"
+            )
+    return last
+
+
+async def _live(story: Any, plan: Plan) -> Snapshot:
+    peak = 1
+    with Live(console=console, refresh_per_second=8, transient=False) as live:
+        async for snapshot in story.snapshots():
+            last: Snapshot = snapshot
+            peak = max(peak, snapshot.lag)
+            live.update(_screen(snapshot, plan, peak))
+    return last
+
+
+def _screen(snapshot: Snapshot, plan: Plan, peak: int) -> Panel:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="bold")
+    table.add_column(justify="right", min_width=7)
+    table.add_column(min_width=40)
+    for name, value, total, colour in (
+        ("received", snapshot.received, plan.events, "cyan"),
+        ("Kafka lag", snapshot.lag, peak, "yellow"),
+        ("delivered", snapshot.delivered, plan.events, "green"),
+    ):
+        table.add_row(
+            name,
+            f"{value:,}",
+            ProgressBar(total=total, completed=value, width=40, complete_style=colour, finished_style=colour),
+        )
+    table.add_row("dead-lettered", f"{snapshot.dead_lettered:,}", Text(""))
+    table.add_row("rate", f"{snapshot.rate:,.0f}/s", Text(f"{snapshot.seconds:.0f} s", style="dim"))
+    return Panel(
+        table,
+        title=snapshot.phase.value,
+        title_align="left",
+        border_style="red" if snapshot.phase.name == "AWAY" else "blue",
+    )
+
+
+def _before_and_after() -> Group:
+    import orjson
+
+    from bridge.demo.traffic import sample_events
+    from bridge.demo.stage import TENANT
+    from bridge.moengage.envelopes import events_of
+    from bridge.settings import MappingSettings
+    from bridge.xdm.experience_event import open_experience_events
+
+    event = sample_events()[0]
+    (canonical,) = events_of(
+        {"app_name": "Northwind Retail", "source": "MOENGAGE", "moe_request_id": "demo", "events": [event]}
+    )
+    built = open_experience_events(MappingSettings(tenant=TENANT)).build(canonical)
+    panels = [
+        Panel(JSON(orjson.dumps(document).decode(), indent=1), title=title, width=max(40, (console.width - 4) // 2))
+        for title, document in (("one event as MoEngage posts it", event), ("the same as AEP gets it", built.xdm))
+    ]
+    return Group(Columns(panels))
+
+
+def _conclude(account: dict[str, Any], why: list[Reason]) -> None:
+    if why:
+        table = Table(title="dead letters: kept with their reason, to be fixed and replayed", title_justify="left")
+        for column in ("events", "stage", "code", "reason"):
+            table.add_column(column)
+        for reason in why:
+            table.add_row(str(reason.count), reason.stage, reason.code, reason.reason)
+        console.print(table)
+    table = Table(title="what became of every event", title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    for name in ("received", "delivered", "dead_lettered", "duplicates"):
+        table.add_row(name.replace("_", "-"), f"{account[name]:,}")
+    console.print(table)
+    good = account["nothing_lost"]
+    verdict = f"received {account['received']:,} = delivered {account['delivered']:,} + dead-lettered {account['dead_lettered']:,}"
+    console.print(
+        f"[bold green]✓ {verdict}: nothing lost[/]" if good else f"[bold red]✗ {verdict} does not hold: {account}[/]"
+    )

@@ -1,0 +1,113 @@
+"""Sets the stage: broker, emulator, receiver and worker, each as it really runs, and the dead letters read back at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.aep.emulator import Emulator
+from bridge.demo.kafka import EmbeddedKafka
+from bridge.demo.processes import Command, free_port
+from bridge.demo.story import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+TOPIC = "moengage.events"
+DEAD_LETTERS = "moengage.events.dead-letters"
+TENANT = "_yourorgname"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A scene that is ready to be played, and the broker it stands on."""
+
+    scene: Scene
+    bootstrap: str
+    receiver: Command
+    worker: Command
+
+
+@asynccontextmanager
+async def open_stage(tell: Callable[[str], None]) -> AsyncIterator[Stage]:
+    """Start every part, ``tell`` each in a line, and end them all in order afterwards."""
+    with tempfile.TemporaryDirectory(prefix="aep-bridge-demo-") as folder, EmbeddedKafka(TOPIC, DEAD_LETTERS) as kafka:
+        tell(f"embedded Kafka-protocol broker (librdkafka's mock cluster) at {kafka.bootstrap}")
+        async with Emulator() as emulator:
+            tell(f"AEP emulator, IMS and collection endpoint, at {emulator.url}")
+            settings = _settings(kafka.bootstrap, emulator)
+            async with (
+                Command("receiver", settings | {"BRIDGE_TELEMETRY__PORT": str(free_port())}, Path(folder)) as receiver,
+                Command("worker", settings | {"BRIDGE_TELEMETRY__PORT": str(free_port())}, Path(folder)) as worker,
+            ):
+                await asyncio.gather(receiver.ready(), worker.ready())
+                tell(f"receiver at http://127.0.0.1:{settings['BRIDGE_RECEIVER__PORT']}/moengage/streams, Basic auth")
+                tell("worker: Faust stream, CSV mapping, OAuth, delivery")
+                scene = Scene(
+                    receiver=f"http://127.0.0.1:{settings['BRIDGE_RECEIVER__PORT']}",
+                    credentials=("moengage", "demo"),
+                    telemetry={"receiver": receiver.telemetry, "worker": worker.telemetry},
+                    emulator=emulator.url,
+                )
+                try:
+                    yield Stage(scene, kafka.bootstrap, receiver, worker)
+                finally:
+                    await scene.aclose()
+
+
+def _settings(bootstrap: str, emulator: Emulator) -> dict[str, str]:
+    return {
+        "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+        "BRIDGE_KAFKA__TOPIC": TOPIC,
+        "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": DEAD_LETTERS,
+        "BRIDGE_MAPPING__TENANT": TENANT,
+        "BRIDGE_AEP__ENDPOINT": emulator.collection_url,
+        "BRIDGE_AEP__ORG_ID": emulator.org_id,
+        "BRIDGE_AEP__SCHEMA_ID": emulator.schema_id,
+        "BRIDGE_AEP__DATASET_ID": emulator.dataset_id,
+        "BRIDGE_AEP__FLOW_ID": emulator.flow_id,
+        "BRIDGE_OAUTH__TOKEN_URL": emulator.token_url,
+        "BRIDGE_OAUTH__CLIENT_ID": emulator.client_id,
+        "BRIDGE_OAUTH__CLIENT_SECRET": emulator.client_secret,
+        "BRIDGE_RECEIVER__HOST": "127.0.0.1",
+        "BRIDGE_RECEIVER__PORT": str(free_port()),
+        "BRIDGE_RECEIVER__AUTH": "basic",
+        "BRIDGE_RECEIVER__USERNAME": "moengage",
+        "BRIDGE_RECEIVER__PASSWORD": "demo",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why dead letters lie where they lie, and how many for this reason."""
+
+    stage: str
+    code: str
+    reason: str
+    count: int
+
+
+async def reasons(bootstrap: str, expected: int) -> list[Reason]:
+    """Read ``expected`` dead letters back from their topic and count them by reason."""
+    from aiokafka import AIOKafkaConsumer  # noqa: PLC0415 - only at the end of a demo
+
+    from bridge.dead_letter import DeadLetter  # noqa: PLC0415
+
+    consumer = AIOKafkaConsumer(DEAD_LETTERS, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    found: Counter[tuple[str, str, str]] = Counter()
+    try:
+        async with asyncio.timeout(10):
+            while found.total() < expected:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    for record in records:
+                        letter = DeadLetter.from_headers(record.key, record.value, record.headers)
+                        found[(letter.stage, letter.code, letter.reason)] += 1
+    finally:
+        await consumer.stop()
+    return [Reason(*why, count) for why, count in found.most_common()]

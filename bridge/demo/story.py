@@ -1,0 +1,184 @@
+"""The demo's story: start the parts, stream, take AEP away and bring it back, slip in poison, and count what became of it all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from bridge.demo.traffic import BATCH_EVENTS, Poison, batches, poison
+from bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+_SETTLE_SECONDS = 40.0
+
+
+class Phase(StrEnum):
+    """Where in the story we are, in words for the screen."""
+
+    STREAMING = "MoEngage streams, AEP accepts"
+    AWAY = "AEP answers 503: events wait in Kafka, lag rises"
+    BACK = "AEP is back: the lag drains"
+    POISON = "poison arrives"
+    SETTLED = "everything has arrived somewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much and how fast: ``events`` in all, ``rate`` events/s, and for how many seconds AEP is away."""
+
+    events: int = 4_000
+    rate: float = 400.0
+    away_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What can be seen at one moment; counts are events, ``rate`` is deliveries/s."""
+
+    phase: Phase
+    seconds: float
+    posted: int
+    received: int
+    lag: int
+    delivered: int
+    dead_lettered: int
+    rate: float
+
+    @property
+    def settled(self) -> bool:
+        """Every event that was received is delivered or a dead letter, and Kafka holds nothing that is unfinished."""
+        return self.received == self.delivered + self.dead_lettered and self.lag == 0
+
+
+class Scene:
+    """The three endpoints that the story looks at and acts on."""
+
+    def __init__(
+        self, *, receiver: str, credentials: tuple[str, str], telemetry: Mapping[str, str], emulator: str
+    ) -> None:
+        self._streams = f"{receiver}/moengage/streams"
+        self._credentials = httpx.BasicAuth(*credentials)
+        self._telemetry = telemetry
+        self._emulator = emulator
+        self._http = httpx.AsyncClient(timeout=30)
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._http.aclose()
+
+    async def post(self, body: bytes) -> None:
+        """Send a body as MoEngage does: again after a pause when the answer is not 2xx, three times at most."""
+        for pause in (0.5, 1.0, 2.0, None):
+            answer = await self._http.post(
+                self._streams, content=body, auth=self._credentials, headers={"Content-Type": "application/json"}
+            )
+            if answer.is_success:
+                return
+            if pause is not None:
+                await asyncio.sleep(pause)
+        raise BridgeError(f"the receiver answered {answer.status_code} four times")
+
+    async def control(self, orders: Mapping[str, Any]) -> None:
+        """Tell the emulator how to behave."""
+        (await self._http.post(f"{self._emulator}/control", json=orders)).raise_for_status()
+
+    async def received_by_aep(self) -> dict[str, Any]:
+        """The emulator's own account of what it accepted."""
+        answer: dict[str, Any] = (await self._http.get(f"{self._emulator}/received")).raise_for_status().json()
+        return answer
+
+    async def totals(self) -> dict[str, float]:
+        """Each metric of receiver and worker, added up over its labels."""
+        sums: dict[str, float] = {}
+        for base in self._telemetry.values():
+            for family in text_string_to_metric_families((await self._http.get(f"{base}/metrics")).text):
+                for sample in family.samples:
+                    sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+        return sums
+
+
+class Story:
+    """Plays the plan in a scene; ``snapshots()`` tells it."""
+
+    def __init__(self, scene: Scene, plan: Plan) -> None:
+        self._scene = scene
+        self._plan = plan
+        self._posted = 0
+        self._phase = Phase.STREAMING
+        self._poison = poison()
+
+    @property
+    def poisons(self) -> list[Poison]:
+        """What was slipped in between the good events."""
+        return self._poison
+
+    async def snapshots(self, every: float = 0.25) -> AsyncIterator[Snapshot]:
+        """A snapshot every so many seconds until everything has settled; raises ``BridgeError`` if it does not."""
+        started = time.monotonic()
+        delivered_before, seen_at = 0.0, started
+        played_at: float | None = None
+        acting = asyncio.create_task(self._play())
+        try:
+            while True:
+                if acting.done():
+                    acting.result()
+                    played_at = played_at or time.monotonic()
+                totals, now = await self._scene.totals(), time.monotonic()
+                delivered = totals.get("bridge_delivered_events_total", 0.0)
+                rate = (delivered - delivered_before) / max(now - seen_at, 1e-9)
+                delivered_before, seen_at = delivered, now
+                snapshot = Snapshot(
+                    phase=self._phase,
+                    seconds=now - started,
+                    posted=self._posted,
+                    # A body the receiver had to refuse was never an event of the topic: it is among the dead letters only.
+                    received=int(totals.get("bridge_received_events_total", 0)),
+                    lag=int(totals.get("bridge_kafka_lag", 0)),
+                    delivered=int(delivered),
+                    dead_lettered=int(totals.get("bridge_dead_letters_total", 0)),
+                    rate=rate,
+                )
+                if played_at is not None and snapshot.settled:
+                    self._phase = Phase.SETTLED
+                yield snapshot
+                if self._phase is Phase.SETTLED:
+                    return
+                if played_at is not None and now - played_at > _SETTLE_SECONDS:
+                    raise BridgeError(f"not everything arrived within {_SETTLE_SECONDS:.0f} s: {snapshot}")
+                await asyncio.sleep(every)
+        finally:
+            acting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await acting
+
+    async def _play(self) -> None:
+        thirds = self._plan.events // 3 // BATCH_EVENTS * BATCH_EVENTS
+        await self._stream(0, thirds)
+        self._phase = Phase.AWAY
+        away_until = time.monotonic() + self._plan.away_seconds
+        await self._scene.control({"fail": {"status": 503, "seconds": self._plan.away_seconds}})
+        await self._stream(thirds, 2 * thirds)
+        await asyncio.sleep(max(0.0, away_until - time.monotonic()))
+        self._phase = Phase.BACK
+        await self._stream(2 * thirds, self._plan.events - BATCH_EVENTS)
+        self._phase = Phase.POISON
+        for drop in self._poison:
+            await self._scene.post(drop.body)
+            self._posted += 1
+        await self._stream(self._plan.events - BATCH_EVENTS, self._plan.events)
+
+    async def _stream(self, first: int, last: int) -> None:
+        for body in batches(last - first, start=first):
+            sent_at = time.monotonic()
+            await self._scene.post(body)
+            self._posted += min(BATCH_EVENTS, last - first)
+            await asyncio.sleep(max(0.0, BATCH_EVENTS / self._plan.rate - (time.monotonic() - sent_at)))

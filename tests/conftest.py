@@ -1,0 +1,51 @@
+"""What tests share: a real Apache Kafka, started once, and topics of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kafka_broker import Broker
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One node of Apache Kafka with every kind of listener. Skipped with the reason where it cannot run; in CI it fails."""
+    from kafka_broker import Broker, BrokerUnavailableError
+
+    try:
+        broker = Broker(tmp_path_factory.mktemp("kafka"), secure=True)
+    except BrokerUnavailableError as reason:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"CI must run the tests against the real broker, and it cannot: {reason}", pytrace=False)
+        pytest.skip(f"not run against a real Kafka: {reason}")
+    with broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_broker: Broker) -> str:
+    """Bootstrap address of the session's broker, without security."""
+    return kafka_broker.bootstrap
+
+
+@pytest.fixture
+def topic(kafka: str, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Create topics named after the test: ``topic()``, ``topic("dead", partitions=3)``; gives the name."""
+    from kafka_broker import create_topic
+
+    test = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")[:60]
+
+    def create(kind: str = "events", *, partitions: int = 6, **config: str) -> str:
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        name = f"{test}.{kind}.{uuid.uuid4().hex[:8]}"
+        return create_topic(kafka, name, partitions=partitions, config=settings)
+
+    return create

@@ -1,0 +1,240 @@
+"""Child processes of tests: the bridge's own commands, run as a user runs them, and never left behind.
+
+Every child is tied to the test process: it is ended at exit, and the kernel kills it when the test process is killed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# prctl(PR_SET_PDEATHSIG, SIGKILL) and exec: the process id stays, and no code runs between fork and exec in a
+# process that may have threads.
+_TIE = (
+    "import ctypes,os,sys\n"
+    "if sys.platform.startswith('linux'):\n"
+    "    ctypes.CDLL(None).prctl(1, 9)\n"
+    "    if os.getppid() != int(sys.argv[1]): sys.exit(1)\n"
+    "os.execvp(sys.argv[2], sys.argv[2:])\n"
+)
+T = TypeVar("T")
+_children: set[subprocess.Popen[bytes]] = set()
+
+
+def start_tied(
+    command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+) -> subprocess.Popen[bytes]:
+    """Start a command whose output goes to ``log``, in a session of its own, and that dies with this process."""
+    with log.open("ab") as out:
+        child = subprocess.Popen(
+            [sys.executable, "-S", "-c", _TIE, str(os.getpid()), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    _children.add(child)
+    return child
+
+
+def end(child: subprocess.Popen[bytes], *, grace: float = 0.0) -> int:
+    """SIGTERM (when ``grace`` seconds are given), then SIGKILL; gives the exit code (negative: the signal)."""
+    if child.poll() is None and grace > 0:
+        with contextlib.suppress(ProcessLookupError):
+            child.send_signal(signal.SIGCONT)
+            child.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(grace)
+    if child.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        child.wait(30)
+    _children.discard(child)
+    return child.returncode
+
+
+@atexit.register
+def _end_all() -> None:
+    for child in list(_children):
+        end(child)
+
+
+def free_port() -> int:
+    """A port nobody listens on, below the range that outgoing connections take their own ports from.
+
+    A client that knocks at a closed port *inside* that range can end up connected to itself.
+    """
+    while True:
+        port = random.randint(20_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+
+
+def eventually(probe: Callable[[], T], *, within: float, what: str, every: float = 0.1) -> T:
+    """Ask until the answer is true, and give it; ``AssertionError`` naming ``what`` and the last answer after ``within`` seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        last = probe()
+        if last:
+            return last
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within:g} s: {what} (last seen: {last!r})")
+        time.sleep(every)
+
+
+def get(url: str, *, timeout: float = 5.0) -> tuple[int, str]:
+    """Status and body of a GET; status 0 when nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - addresses of our own children
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode(errors="replace")
+    except OSError as error:
+        return 0, str(error)
+
+
+class BridgeProcess:
+    """``aep-bridge …`` as a process: settings in, log file and telemetry out.
+
+    ``settings`` are ``BRIDGE_`` variables; the telemetry port is chosen here unless given. No variable of the
+    developer's own environment that starts with ``BRIDGE_`` reaches the process, and no ``.env`` of theirs either:
+    it runs in ``directory``, with the source tree on its path.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], settings: Mapping[str, str], *, directory: Path, name: str | None = None
+    ) -> None:
+        self.name = name or arguments[0]
+        directory.mkdir(parents=True, exist_ok=True)
+        self.log = directory / f"{self.name}.log"
+        self.telemetry_port = int(settings.get("BRIDGE_TELEMETRY__PORT") or free_port())
+        self._command = [sys.executable, "-m", "bridge", *arguments]
+        self._directory = directory
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        self._env = inherited | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+        self._env |= {"BRIDGE_TELEMETRY__PORT": str(self.telemetry_port), **settings}
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Base of the telemetry endpoints."""
+        return f"http://127.0.0.1:{self.telemetry_port}"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running child."""
+        return self._running.pid
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._child is not None, f"{self.name} was not started"
+        return self._child
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._child is not None and self._child.poll() is None
+
+    def start(self) -> Self:
+        """Start (again, after it ended) without waiting for anything."""
+        assert not self.alive, f"{self.name} runs already"
+        self._child = start_tied(self._command, log=self.log, env=self._env, cwd=self._directory)
+        return self
+
+    def wait_ready(self, within: float = 30.0, path: str = "/health/ready") -> Self:
+        """Wait until the telemetry endpoint says ready; a process that ends instead fails with its log."""
+
+        def probe() -> bool:
+            assert self.alive, f"{self.name} ended with {self._running.returncode}:\n{self.tail()}"
+            return get(self.url + path)[0] == 200
+
+        try:
+            eventually(probe, within=within, what=f"{self.name} answers 200 at {path}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{get(self.url + path)}\n{self.tail()}") from None
+        return self
+
+    def metrics(self) -> dict[str, float]:
+        """``name{label="value"}`` -> value of everything at /metrics; empty when it does not answer."""
+        status, body = get(self.url + "/metrics")
+        if status != 200:
+            return {}
+        lines = (line.rsplit(" ", 1) for line in body.splitlines() if line and not line.startswith("#"))
+        return {name: float(value) for name, value in lines}
+
+    def metric(self, name: str) -> float:
+        """Sum over the labels of one metric; 0 when it is not there."""
+        return sum(value for key, value in self.metrics().items() if key == name or key.startswith(name + "{"))
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The JSON log lines so far (with ``BRIDGE_TELEMETRY__LOG_FORMAT=json``); others are left out."""
+        found = []
+        for line in self.tail(1_000_000).splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+        return [line for line in found if isinstance(line, dict)]
+
+    def tail(self, lines: int = 60) -> str:
+        """The end of what it has written."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self._running.send_signal(number)
+
+    def terminate(self) -> None:
+        """SIGTERM, without waiting."""
+        self.signal(signal.SIGTERM)
+
+    def kill9(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        end(self._running)
+
+    def pause(self) -> None:
+        """SIGSTOP: it holds its connections and does nothing."""
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.signal(signal.SIGCONT)
+
+    def wait(self, within: float) -> int:
+        """Wait for its end and give the exit code; ``AssertionError`` with its log when it does not end."""
+        try:
+            return self._running.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} still runs after {within:g} s:\n{self.tail()}") from None
+
+    def stop(self, grace: float = 10.0) -> int | None:
+        """SIGTERM, then SIGKILL after ``grace`` seconds; the exit code, None when it was never started."""
+        return None if self._child is None else end(self._child, grace=grace)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
