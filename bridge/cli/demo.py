@@ -161,7 +161,7 @@ def _before_and_after() -> Group:
     from bridge.xdm.experience_event import open_experience_events
 
     event = sample_events()[0]
-    (canonical,) = events_of(
+    canonical = events_of(
         {"app_name": "Northwind Retail", "source": "MOENGAGE", "moe_request_id": "demo", "events": [event]}
     )
     built = open_experience_events(MappingSettings(tenant=TENANT)).build(canonical)
