@@ -57,5 +57,6 @@ from bridge.cli import (  # noqa: E402, I001
     receiver as _receiver,  # noqa: F401
     worker as _worker,  # noqa: F401
     check as _check,  # noqa: F401
+    mapping as _mapping,  # noqa: F401
     emulator as _emulator,  # noqa: F401
 )

@@ -155,7 +155,7 @@ def _names(row: int, path: Path) -> Iterator[Finding]:
     if isinstance(first, Key):
         yield from _reserved(row, first.name, 1, in_expression=False)
     for segment in path:
-        if isinstance(segment, Key) and not IDENTIFIER.match(segment.name.replace(".", "_")):
+        if isinstance(segment, Key) and "{" not in segment.name and not IDENTIFIER.match(segment.name.replace(".", "_")):
             yield Finding(
                 row, "source", "identifier_unwrapped", f"{segment.name!r} is no identifier; AEP reads it only wrapped",
                 "warning", fix=print_path(path),
