@@ -18,19 +18,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-import psutil
-from confluent_kafka import Producer
-from kafka_broker import Broker, create_topic
-from processes import BridgeProcess, free_port, get
+import psutil  # noqa: E402
+from confluent_kafka import Producer  # noqa: E402
+from kafka_broker import Broker, create_topic  # noqa: E402
+from processes import BridgeProcess, free_port, get  # noqa: E402
 
-from bridge.aep.emulator.server import CLIENT_ID, CLIENT_SECRET
+from bridge.aep.emulator.server import CLIENT_ID, CLIENT_SECRET  # noqa: E402
 
 SEED = ROOT / "tests" / "data" / "seed-event.json"
 
 
 def records(count):
     """Numbered MoEngage events of about 1 KB, keyed by user."""
-    event = json.loads(SEED.read_text()) if SEED.is_file() else {"event_code": "EMAIL_SENT", "uid": "u", "fill": "x" * 900}
+    event = (
+        json.loads(SEED.read_text()) if SEED.is_file() else {"event_code": "EMAIL_SENT", "uid": "u", "fill": "x" * 900}
+    )
     for number in range(count):
         event["event_uuid"] = event["id"] = f"b1a7{number:028x}"
         yield str(number % 5_000).encode(), json.dumps(event).encode()
@@ -140,6 +142,10 @@ def main():
                     "mean_batch": round(
                         metrics["bridge_delivery_batch_events_sum"] / metrics["bridge_delivery_batch_events_count"]
                     ),
+                    "request_seconds": round(
+                        metrics["bridge_delivery_seconds_sum"] / metrics["bridge_delivery_seconds_count"], 4
+                    ),
+                    "concurrency": metrics["bridge_delivery_concurrency"],
                     "received": received.get("events"),
                     "exit": code,
                 }
