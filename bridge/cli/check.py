@@ -50,6 +50,7 @@ def check(
 
         aep-bridge check --json | jq '.[] | select(.ok | not)'
     """
+    _hush()
     checks = asyncio.run(_collect(send_test=send_test))
     if as_json:
         print(orjson.dumps([asdict(each) for each in checks], option=orjson.OPT_INDENT_2).decode())
@@ -57,6 +58,16 @@ def check(
         _show(checks)
     if not all(each.ok for each in checks):
         raise typer.Exit(1)
+
+
+def _hush() -> None:
+    """The table says what log lines would say, and stdout may be read by a program."""
+    import logging
+
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
+    logging.disable(logging.CRITICAL)
 
 
 async def _collect(*, send_test: bool) -> list[Check]:
