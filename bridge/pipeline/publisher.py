@@ -1,0 +1,238 @@
+"""Write records to Kafka and know that they are safe: ``acks=all``, all of a caller's records together, bounded waits.
+
+aiokafka's idempotence stays off on purpose. With it a batch never expires and an ``OutOfOrderSequenceNumber`` after a
+broker's restart ends the producer for good (aio-libs/aiokafka#1017), while what it saves, a rare duplicate of a batch
+whose answer was lost, is harmless here: delivery is at least once and AEP tells duplicates by ``_id``. One batch a
+partition is under way at a time, so order is kept without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import structlog
+from aiokafka import AIOKafkaProducer, errors
+from aiokafka.partitioner import murmur2
+
+from bridge.errors import KafkaError
+from bridge.pipeline.connection import client_options
+from bridge.pipeline.lanes import Confirmation, Lane
+from bridge.pipeline.topics import TopicMissing, ensure_topics, message_bytes, unreachable
+from bridge.records import Record, record_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from bridge.settings import KafkaSettings
+
+log = structlog.get_logger(__name__)
+
+BATCH_BYTES = 512_000
+"""Most bytes of records in one batch, before compression; under what any broker takes as one message."""
+_OVERHEAD = 100
+"""A batch's header and a record's lengths, generously."""
+
+
+class KafkaPublisher:
+    """A producer that connects by itself, confirms whole calls, and is replaced when it is beyond help; made in a running loop.
+
+    ``async with`` starts connecting in the background. Until there is a connection :meth:`publish` raises ``KafkaError``
+    at once; :meth:`connected` waits for it. A missing topic (not created, by the setting) ends the attempts.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        *,
+        compression: str | None = "lz4",
+        topics: Iterable[str] | None = None,
+        renew_after: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._kafka = kafka
+        self._topics = tuple(topics if topics is not None else (kafka.topic, kafka.dead_letter_topic))
+        self._compression = compression
+        self._renew_after = 2 * kafka.request_timeout_seconds if renew_after is None else renew_after
+        self._clock = clock
+        self._producer: Any = None
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._limits: Mapping[str, int] = {}
+        self._failing_since: float | None = None
+        self._renew = asyncio.Event()
+        self._supervisor: asyncio.Task[None] | None = None
+        self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Nobody need ask: then its exception is no loose end.
+        self._first.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    async def __aenter__(self) -> Self:
+        self._supervisor = asyncio.create_task(self._supervise(), name="kafka-publisher")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._supervisor
+        await self._disconnect(KafkaError("the publisher is stopping"))
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a producer to publish with; one that hangs is noticed by what it does not confirm."""
+        return self._producer is not None
+
+    async def connected(self, within: float | None = None) -> None:
+        """Wait for the first connection; ``TopicMissing``, ``SettingsError``, or ``KafkaError`` after ``within`` seconds."""
+        try:
+            async with asyncio.timeout(within):
+                await asyncio.shield(self._first)
+        except TimeoutError:
+            raise unreachable(self._kafka, TimeoutError(f"no connection within {within:g} s")) from None
+
+    @property
+    def event_limit(self) -> int:
+        """:meth:`limit` of the event topic."""
+        return self.limit(self._kafka.topic)
+
+    @property
+    def dead_letter_limit(self) -> int:
+        """:meth:`limit` of the dead-letter topic."""
+        return self.limit(self._kafka.dead_letter_topic)
+
+    def limit(self, topic: str) -> int:
+        """The most bytes that :func:`record_bytes` of one record may come to in ``topic``."""
+        return self._limits.get(topic, BATCH_BYTES) - _OVERHEAD
+
+    async def publish(self, records: Sequence[Record], *, topic: str | None = None) -> None:
+        """Write ``records`` to ``topic`` (default: the event topic); return when the brokers have confirmed every one.
+
+        Raises ``KafkaError`` when one of them was not confirmed; the others may be stored. Cancelling gives up waiting,
+        and what is not under way yet is dropped.
+        """
+        await self._confirm(((topic or self._kafka.topic, records),))
+
+    async def store(self, events: Sequence[Record], dead_letters: Sequence[Record]) -> None:
+        """Write events and dead letters, each to its topic, together; as :meth:`publish`."""
+        await self._confirm(((self._kafka.topic, events), (self._kafka.dead_letter_topic, dead_letters)))
+
+    async def _confirm(self, by_topic: Sequence[tuple[str, Sequence[Record]]]) -> None:
+        confirmation = Confirmation()
+        for topic, records in by_topic:
+            limit = self.limit(topic)
+            if any(record_bytes(record) > limit for record in records):
+                raise KafkaError(f"a record is larger than {topic} takes ({limit} bytes)")
+        for topic, records in by_topic:
+            if records:
+                self._enqueue(topic, records, confirmation)
+        try:
+            await confirmation.wait()
+        except asyncio.CancelledError:
+            self._failed(None)
+            raise
+        except Exception as error:
+            self._failed(error)
+            raise KafkaError(f"Kafka has not confirmed: {error or type(error).__name__}") from error
+        self._failing_since = None
+
+    def _enqueue(self, topic: str, records: Sequence[Record], confirmation: Confirmation) -> None:
+        producer = self._producer
+        if producer is None:
+            raise KafkaError("there is no connection to Kafka")
+        # Asked by name, a broker with auto.create.topics.enable would create it: only what is known already counts.
+        partitions = producer.client.cluster.partitions_for_topic(topic)
+        if not partitions:
+            raise KafkaError(f"no such topic: {topic}")
+        count, lanes = len(partitions), self._lanes
+        # Records without a key stay together in one batch; the next caller's go elsewhere.
+        keyless = random.randrange(count)  # noqa: S311 - spreads load, guards nothing
+        for record in records:
+            key = record[0]
+            place = (topic, keyless if key is None else (murmur2(key) & 0x7FFFFFFF) % count)
+            lane = lanes.get(place)
+            if lane is None:
+                lane = lanes[place] = Lane(producer, *place)
+            lane.add(record, confirmation)
+
+    def _failed(self, error: BaseException | None) -> None:
+        """Note a failure; a producer whose sender has died, or that fails for long, is replaced."""
+        now = self._clock()
+        if self._failing_since is None:
+            self._failing_since = now
+        producer = self._producer
+        if producer is None:
+            return
+        # An unexpected error ends aiokafka's sender; from then on every call fails at once.
+        dead = producer._sender.sender_task.done()  # noqa: SLF001 - not told otherwise; a test holds aiokafka to it
+        # Its client knows only brokers it once met: after all of them have moved it never finds the new ones.
+        if dead or now - self._failing_since >= self._renew_after:
+            log.warning("kafka_producer_replaced", dead=dead, error=type(error).__name__ if error else "timeout")
+            self._renew.set()
+
+    async def _supervise(self) -> None:
+        pause = 0.2
+        while True:
+            try:
+                await self._connect()
+            except (TopicMissing, KafkaError, errors.KafkaError, OSError, TimeoutError) as error:
+                if isinstance(error, TopicMissing) and not self._first.done():
+                    self._first.set_exception(error)
+                    return
+                log.warning("kafka_unreachable", error=str(error) or type(error).__name__, next_attempt_seconds=pause)
+                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+                pause = min(pause * 2, 5.0)
+                continue
+            except Exception as error:  # noqa: BLE001 - settings: whoever waits for the connection must hear of it
+                if not self._first.done():
+                    self._first.set_exception(error)
+                return
+            pause = 0.2
+            await self._renew.wait()
+            self._renew.clear()
+            await self._disconnect(KafkaError("the connection to Kafka is being renewed"))
+
+    async def _connect(self) -> None:
+        await ensure_topics(self._kafka, topics=self._topics)
+        self._limits = await message_bytes(self._kafka, self._topics)
+        producer = AIOKafkaProducer(
+            **client_options(self._kafka),
+            client_id="moengage-aep-bridge",
+            acks="all",
+            compression_type=self._compression,
+            max_batch_size=BATCH_BYTES,
+        )
+        try:
+            await producer.start()
+            # With no topic named, every topic's metadata is asked for, now and at each refresh: nothing is created.
+            await producer.client.force_metadata_update()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer, self._lanes, self._failing_since = producer, {}, None
+        if not self._first.done():
+            self._first.set_result(None)
+        log.info("kafka_connected", brokers=list(self._kafka.bootstrap_servers), topics=list(self._topics))
+
+    async def _disconnect(self, error: KafkaError) -> None:
+        producer, self._producer = self._producer, None
+        lanes, self._lanes = self._lanes, {}
+        for lane in lanes.values():
+            lane.abandon(error)
+        if producer is not None:
+            await _stop(producer, error)
+
+
+async def _stop(producer: Any, error: KafkaError) -> None:
+    # Stopping flushes first, and to brokers that are away that takes as long as a request may.
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(2):
+            await producer.stop()
+            return
+    # Cut short, it leaves its tasks and connections behind.
+    producer._message_accumulator.fail_all(error)  # noqa: SLF001 - aiokafka has no way to give up
+    for close in (producer._sender.close, producer.client.close):  # noqa: SLF001
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(2):
+                await close()

@@ -1,0 +1,143 @@
+"""The two topics are there before anything runs: checked always, created only on request, never by accident.
+
+A client that asks the brokers about a topic *by name* creates it where ``auto.create.topics.enable`` is on (Kafka's own
+default), with one partition. So the question is put as "which topics are there?", which creates nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiokafka import errors
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from bridge.errors import KafkaError
+from bridge.pipeline.connection import client_options
+from bridge.settings import variable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping
+
+    from bridge.settings import KafkaSettings
+
+log = structlog.get_logger(__name__)
+
+
+class TopicMissing(KafkaError):  # noqa: N818 - it reads as the verdict that it is
+    """A topic is not there and was not to be created: waiting does not help."""
+
+
+DEFAULT_MESSAGE_BYTES = 1_048_588
+"""What Kafka takes as one message where nothing else is configured (``message.max.bytes``)."""
+CREATED_MESSAGE_BYTES = 16_000_000
+"""``max.message.bytes`` of topics that the bridge creates: the largest body the receiver takes by default, and room."""
+
+
+@asynccontextmanager
+async def admin(kafka: KafkaSettings) -> AsyncIterator[Any]:
+    """A started ``AIOKafkaAdminClient``; ``KafkaError`` when the brokers cannot be reached, or anything fails inside."""
+    client = AIOKafkaAdminClient(**client_options(kafka))
+    try:
+        await client.start()
+        yield client
+    except (errors.KafkaError, OSError, TimeoutError) as error:
+        raise unreachable(kafka, error) from error
+    finally:
+        await client.close()
+
+
+async def ensure_topics(
+    kafka: KafkaSettings, *, create: bool | None = None, topics: Iterable[str] | None = None
+) -> Mapping[str, int]:
+    """Partitions of each of ``topics`` (default: the event and the dead-letter topic), every one of which is there.
+
+    A missing topic is created when ``create`` (default: the setting ``create_topics``) says so, else ``KafkaError``.
+    """
+    wanted = tuple(dict.fromkeys(topics if topics is not None else (kafka.topic, kafka.dead_letter_topic)))
+    async with admin(kafka) as client:
+        there = await _partitions(client)
+        missing = [name for name in wanted if name not in there]
+        if missing:
+            if not (kafka.create_topics if create is None else create):
+                raise TopicMissing(f"no such topic: {', '.join(missing)}", hint=_how_to_create(kafka, missing))
+            await _create(client, kafka, missing)
+            there = await _until_there(client, kafka, wanted)
+        return {name: there[name] for name in wanted}
+
+
+async def message_bytes(kafka: KafkaSettings, topics: Iterable[str]) -> Mapping[str, int]:
+    """The largest record batch that each topic takes, in bytes; Kafka's default where the broker does not tell."""
+    wanted = tuple(dict.fromkeys(topics))
+    limits = dict.fromkeys(wanted, DEFAULT_MESSAGE_BYTES)
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": ""}) for name in wanted]
+    try:
+        async with admin(kafka) as client:
+            for answer in await client.describe_configs(resources):
+                for code, _message, _kind, name, entries in answer.resources:
+                    for key, value, *_ in entries if code == 0 else ():
+                        if key == "max.message.bytes" and value:
+                            limits[name] = int(value)
+    except KafkaError as error:
+        # Describing configurations is a right of its own, and an older or embedded broker may not know the request.
+        log.warning("topic_limits_unknown", assumed_bytes=DEFAULT_MESSAGE_BYTES, error=str(error))
+    return limits
+
+
+async def _partitions(client: Any) -> dict[str, int]:
+    return {
+        topic["topic"]: len(topic["partitions"])
+        for topic in await client.describe_topics()
+        if topic["error_code"] == 0 and all(partition["leader"] >= 0 for partition in topic["partitions"])
+    }
+
+
+async def _create(client: Any, kafka: KafkaSettings, names: list[str]) -> None:
+    new = [
+        NewTopic(
+            name,
+            kafka.partitions,
+            kafka.replication_factor,
+            topic_configs={"max.message.bytes": str(CREATED_MESSAGE_BYTES)},
+        )
+        for name in names
+    ]
+    answer = await client.create_topics(new)
+    for name, code, *more in answer.topic_errors:
+        if code not in (0, errors.TopicAlreadyExistsError.errno):
+            what = (more[0] if more else None) or errors.for_code(code).__name__
+            raise KafkaError(f"the topic {name} cannot be created: {what}", hint=_how_to_create(kafka, [name]))
+        log.info("topic_created", topic=name, partitions=kafka.partitions, replication_factor=kafka.replication_factor)
+
+
+async def _until_there(client: Any, kafka: KafkaSettings, wanted: tuple[str, ...]) -> dict[str, int]:
+    # Creation is answered before every broker knows of it and leaders are chosen.
+    try:
+        async with asyncio.timeout(kafka.request_timeout_seconds):
+            while True:
+                there = await _partitions(client)
+                if all(name in there for name in wanted):
+                    return there
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise KafkaError("topics were created but have no leader yet", hint="look at the brokers' health") from None
+
+
+def unreachable(kafka: KafkaSettings, error: BaseException) -> KafkaError:
+    """The words for brokers that do not answer as they should."""
+    return KafkaError(
+        f"Kafka at {', '.join(kafka.bootstrap_servers)} ({kafka.security_protocol}): {error or type(error).__name__}",
+        hint=f"check {variable('kafka', 'bootstrap_servers')}, {variable('kafka', 'security_protocol')} and the credentials",
+    )
+
+
+def _how_to_create(kafka: KafkaSettings, names: list[str]) -> str:
+    commands = "; ".join(
+        f"kafka-topics.sh --bootstrap-server {kafka.bootstrap_servers[0]} --create --topic {name}"
+        f" --partitions {kafka.partitions} --replication-factor {kafka.replication_factor}"
+        for name in names
+    )
+    return f"set {variable('kafka', 'create_topics')}=true, or: {commands}"

@@ -1,0 +1,187 @@
+"""From an event to an ExperienceEvent that may leave: mapped, its identities ruled, its required fields there.
+
+Required are ``_id`` (text, a URI reference), ``timestamp`` (a date-time from 1970 on) and an identityMap with a primary.
+A timestamp in the future gets a finding and leaves: AEP documents no reaction, and clocks of devices run ahead.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from bridge.verdicts import Rejected, Stage
+from bridge.xdm.findings import Finding, rejection_of
+from bridge.xdm.identity import Dropped, IdentityRules, number_as_text
+from bridge.xdm.required import is_before_epoch, is_uri_reference, parse_date_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.settings import MappingSettings
+
+FUTURE_TOLERANCE: Final = timedelta(minutes=5)
+
+
+class NulledAttribute(Protocol):
+    """What a mapping warns of: an attribute that it nulled."""
+
+    @property
+    def row(self) -> int:
+        """Line of the mapping set's file."""
+
+    @property
+    def destination(self) -> str:
+        """XDM path that the row writes."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is null."""
+
+
+class Mapper(Protocol):
+    """A compiled mapping set."""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the mapping set."""
+
+    def apply(self, event: dict[str, Any]) -> tuple[dict[str, Any], Sequence[NulledAttribute]]:
+        """Give a fresh XDM object and the attributes that were nulled."""
+
+
+class Checker(Protocol):
+    """A compiled schema."""
+
+    def check(self, xdm: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Finding], Sequence[Finding]]:
+        """Give the coerced XDM, findings, and the violations that AEP would refuse it for."""
+
+
+class Built(NamedTuple):
+    """What became of one event.
+
+    ``xdm`` is there even when the event is rejected, as far as it got. ``warnings``: attributes that the mapping nulled.
+    ``findings``: coercions and oddities that do not keep the event from leaving.
+    """
+
+    xdm: dict[str, Any]
+    warnings: Sequence[NulledAttribute]
+    dropped_identities: Sequence[Dropped]
+    rejection: Rejected | None
+    findings: Sequence[Finding] = ()
+
+
+class ExperienceEvents:
+    """Builds ExperienceEvents with one mapping set, one priority list of namespaces and, where given, one schema.
+
+    ``clock``: seconds since the epoch. ``build`` depends on nothing else, raises nothing, and never changes the event.
+    """
+
+    __slots__ = ("_apply", "_check", "_clock", "_identities", "_past", "mapping", "schema")
+
+    def __init__(
+        self,
+        mapping: Mapper,
+        settings: MappingSettings,
+        schema: Checker | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.mapping = mapping
+        self.schema = schema
+        self._apply = mapping.apply
+        self._check = None if schema is None else schema.check
+        self._identities = IdentityRules(settings.primary_identity).apply
+        self._clock = clock
+        # Zulu timestamps up to here are not in the future; the clock is asked only when one lies beyond.
+        self._past = ""
+
+    def build(self, event: dict[str, Any]) -> Built:
+        """``event`` (canonical) as an ExperienceEvent, or the reason why it may not leave."""
+        xdm, warnings = self._apply(event)
+        identity_map, dropped, rejection = self._identities(xdm.get("identityMap"))
+        if identity_map:
+            xdm["identityMap"] = identity_map
+        else:
+            xdm.pop("identityMap", None)
+        findings: Sequence[Finding] = ()
+        if self._check is not None:
+            xdm, findings, violations = self._check(xdm)
+            if violations and rejection is None:
+                rejection = rejection_of(violations)
+        timestamp: Any = xdm.get("timestamp")
+        moment = parse_date_time(timestamp) if type(timestamp) is str else None
+        if moment is None or is_before_epoch(moment):
+            rejection = _refused_timestamp(timestamp, moment, warnings)
+        elif timestamp > self._past or timestamp[-1] != "Z":
+            findings = self._about_the_future(moment, findings)
+        event_id = xdm.get("_id")
+        if type(event_id) is not str or not event_id or not is_uri_reference(event_id):
+            rejection = _refused_id(xdm, warnings) or rejection
+        return Built(xdm, warnings, dropped, rejection, findings)
+
+    def _about_the_future(self, moment: datetime, findings: Sequence[Finding]) -> Sequence[Finding]:
+        limit = datetime.fromtimestamp(self._clock(), UTC) + FUTURE_TOLERANCE
+        self._past = limit.strftime("%Y-%m-%dT%H:%M:%S")
+        if moment <= limit:
+            return findings
+        return *findings, Finding("#/timestamp", "timestamp_future", "the timestamp lies in the future")
+
+
+def open_experience_events(settings: MappingSettings, *, clock: Callable[[], float] = time.time) -> ExperienceEvents:
+    """What the settings describe: mapping set and schema read from their files (or those that ship) and compiled.
+
+    Raises ``MappingError`` with every finding in the mapping set, ``SchemaError`` for a schema that cannot be used.
+    """
+    # The mapping language takes a moment to load, and whoever only holds an ExperienceEvents does without.
+    from bridge.mapping.compiler import compile_mapping  # noqa: PLC0415
+    from bridge.mapping.table import load_mapping_set  # noqa: PLC0415
+    from bridge.xdm.schema import compile_schema, load_schema  # noqa: PLC0415
+
+    mapping = compile_mapping(
+        load_mapping_set(settings.path),
+        tenant=settings.tenant,
+        primary_identity=settings.primary_identity[0],
+        placeholders=settings.placeholders,
+        strict=settings.strict,
+    )
+    path = settings.schema_
+    schema = None if path is None else compile_schema(load_schema(path), tenant=settings.tenant)
+    return ExperienceEvents(mapping, settings, schema, clock=clock)
+
+
+def _refused_timestamp(timestamp: Any, moment: datetime | None, warnings: Sequence[NulledAttribute]) -> Rejected:
+    if timestamp is None:
+        return _missing("timestamp", warnings)
+    if moment is not None:
+        fault = "lies before 1970"
+    elif type(timestamp) is str:
+        fault = "is not a date-time such as 2024-11-12T14:20:00Z (seconds, then Z or an offset with a colon)"
+    else:
+        fault = "is not text; an epoch becomes a date-time by dformat(milliseconds, \"yyyy-MM-dd'T'HH:mm:ssX\")"
+    return Rejected(Stage.CHECK, "timestamp_invalid", f"#/timestamp {fault}")
+
+
+def _refused_id(xdm: dict[str, Any], warnings: Sequence[NulledAttribute]) -> Rejected | None:
+    """Why ``_id`` is refused; a whole number becomes text as Data Prep makes it, and passes."""
+    event_id = xdm.get("_id")
+    if event_id is None:
+        return _missing("_id", warnings)
+    if event_id == "":
+        fault = "is empty"
+    elif type(event_id) is str:
+        fault = (
+            "is not a URI reference (blanks, quotes and early colons are not allowed); hash it, for example sha256(id)"
+        )
+    else:
+        text, reason = number_as_text(event_id)
+        if reason is None:
+            xdm["_id"] = text
+            return None
+        fault = "is neither text nor a whole number"
+    return Rejected(Stage.CHECK, "id_invalid", f"#/_id {fault}")
+
+
+def _missing(path: str, warnings: Sequence[NulledAttribute]) -> Rejected:
+    because = next((f": row {nulled.row}: {nulled.reason}" for nulled in warnings if nulled.destination == path), "")
+    return Rejected(Stage.CHECK, "required_missing", f"#/{path} is required and null{because}")

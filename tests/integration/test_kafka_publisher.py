@@ -1,0 +1,156 @@
+"""The publisher against a real broker: confirmed means stored, and nothing is created by accident."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+
+import pytest
+from kafka_reader import stored
+
+from bridge.errors import KafkaError
+from bridge.pipeline.publisher import KafkaPublisher
+from bridge.pipeline.topics import CREATED_MESSAGE_BYTES, TopicMissing, admin, ensure_topics, message_bytes
+from bridge.settings import KafkaSettings
+
+pytestmark = pytest.mark.kafka
+
+
+def settings(kafka, **more) -> KafkaSettings:
+    """Settings with topics of their own."""
+    name = f"publisher-{uuid.uuid4().hex[:8]}"
+    return KafkaSettings(
+        bootstrap_servers=(kafka,), **{"topic": name, "dead_letter_topic": f"{name}.dead", "partitions": 3, **more}
+    )
+
+
+async def test_missing_topics_are_an_error_with_a_way_out(kafka) -> None:
+    """Without create_topics a missing topic stops the start, names itself and the command, and stays missing."""
+    kafka_settings = settings(kafka)
+    for _ in range(2):
+        with pytest.raises(TopicMissing) as caught:
+            await ensure_topics(kafka_settings)
+        assert kafka_settings.topic in str(caught.value)
+        assert "BRIDGE_KAFKA__CREATE_TOPICS=true" in (caught.value.hint or "")
+        assert f"--create --topic {kafka_settings.topic}" in (caught.value.hint or "")
+    async with KafkaPublisher(kafka_settings) as publisher:
+        with pytest.raises(TopicMissing):
+            await publisher.connected(10)
+        with pytest.raises(KafkaError):
+            await publisher.publish([(None, b"x", ())])
+
+
+async def test_topics_are_created_on_request(kafka) -> None:
+    """With create_topics both topics are made as the settings say, once, and with room for large bodies."""
+    kafka_settings = settings(kafka, create_topics=True)
+    expected = {kafka_settings.topic: 3, kafka_settings.dead_letter_topic: 3}
+    assert await ensure_topics(kafka_settings) == expected
+    assert await ensure_topics(kafka_settings) == expected
+    assert set((await message_bytes(kafka_settings, expected)).values()) == {CREATED_MESSAGE_BYTES}
+
+
+async def test_impossible_replication_is_told(kafka) -> None:
+    """A broker's refusal to create a topic is an error that says why."""
+    with pytest.raises(KafkaError, match="cannot be created"):
+        await ensure_topics(settings(kafka, create_topics=True, replication_factor=3))
+
+
+async def test_unreachable_brokers_are_told() -> None:
+    """No broker at the address: an error that names address and settings, quickly."""
+    with pytest.raises(KafkaError, match=r"127\.0\.0\.1:1") as caught:
+        await ensure_topics(KafkaSettings(bootstrap_servers=("127.0.0.1:1",)))
+    assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in (caught.value.hint or "")
+
+
+async def test_confirmed_records_are_stored(kafka) -> None:
+    """What publish and store return for is in the topics: key, value, headers, one partition a key, order kept."""
+    kafka_settings = settings(kafka, create_topics=True)
+    async with KafkaPublisher(kafka_settings) as publisher:
+        await publisher.connected(20)
+        events = [(f"user-{n % 7}".encode(), b"%d" % n, ()) for n in range(500)]
+        await asyncio.gather(*(publisher.publish(events[start : start + 50]) for start in range(0, 500, 50)))
+        await publisher.store([(None, b"last", ())], [(b"k", b"bad", [("bridge.stage", b"receive")])])
+        await publisher.store([], [])
+    found = stored(kafka, kafka_settings.topic)
+    assert sorted(one.value for one in found) == sorted([value for _, value, _ in events] + [b"last"])
+    for number in range(7):
+        key = b"user-%d" % number
+        mine = [(one.partition, int(one.value)) for one in found if one.key == key]
+        assert len({partition for partition, _ in mine}) == 1
+        assert [value for _, value in mine] == sorted(value for _, value in mine)
+    (dead,) = stored(kafka, kafka_settings.dead_letter_topic)
+    assert (dead.key, dead.value, dead.headers) == (b"k", b"bad", (("bridge.stage", b"receive"),))
+
+
+async def test_records_fill_many_batches_and_the_largest_fits(kafka) -> None:
+    """More than a batch holds goes out in several; a record of megabytes fits a topic made for it, one beyond does not."""
+    kafka_settings = settings(kafka, create_topics=True)
+    async with KafkaPublisher(kafka_settings) as publisher:
+        await publisher.connected(20)
+        await publisher.publish([(b"one", bytes([n]) * 300_000, ()) for n in range(10)])
+        await publisher.publish([(b"one", b"x" * 10_000_000, ())])
+        with pytest.raises(KafkaError, match="larger than"):
+            await publisher.publish([(b"one", b"x" * CREATED_MESSAGE_BYTES, ()), (b"one", b"neighbour", ())])
+    assert len(stored(kafka, kafka_settings.topic)) == 11
+
+
+async def test_an_unknown_topic_is_not_created_by_publishing(kafka) -> None:
+    """Publishing to a topic that is not there fails at once and leaves it not there."""
+    kafka_settings = settings(kafka, create_topics=True)
+    nowhere = f"nowhere-{uuid.uuid4().hex[:8]}"
+    async with KafkaPublisher(kafka_settings) as publisher:
+        await publisher.connected(20)
+        with pytest.raises(KafkaError, match="no such topic"):
+            await publisher.publish([(None, b"x", ())], topic=nowhere)
+        async with admin(kafka_settings) as client:
+            assert nowhere not in await client.list_topics()
+
+
+async def test_a_producer_whose_sender_died_is_replaced(kafka) -> None:
+    """The sender task ends at an unexpected error for good; the publisher notices, and publishes again by itself."""
+    kafka_settings = settings(kafka, create_topics=True)
+    async with KafkaPublisher(kafka_settings) as publisher:
+        await publisher.connected(20)
+        await publisher.publish([(b"k", b"before", ())])
+        sender = publisher._producer._sender
+
+        async def broken(*_: object) -> None:
+            raise RuntimeError("unexpected")
+
+        sender._send_produce_req = broken
+        with pytest.raises(KafkaError):
+            await publisher.publish([(b"k", b"during", ())])
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                await publisher.publish([(b"k", b"after", ())])
+                break
+            except KafkaError:
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.1)
+    assert [one.value for one in stored(kafka, kafka_settings.topic)] == [b"before", b"after"]
+
+
+async def test_waiting_can_be_given_up(kafka_broker) -> None:
+    """While the broker hangs, callers that give up hold no memory; when it is back, publishing goes on."""
+    kafka_settings = settings(kafka_broker.bootstrap, create_topics=True, partitions=1)
+    async with KafkaPublisher(kafka_settings) as publisher:
+        await publisher.connected(20)
+        await publisher.publish([(b"k", b"0", ())])
+        kafka_broker.pause()
+        try:
+            for _ in range(20):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        await publisher.publish([(b"k", b"given up", ())])
+            lane = publisher._lanes[kafka_settings.topic, 0]
+            assert not lane._line
+        finally:
+            kafka_broker.resume()
+        await asyncio.wait_for(publisher.publish([(b"k", b"1", ())]), 40)
+        assert publisher.is_connected
+    values = [one.value for one in stored(kafka_broker.bootstrap, kafka_settings.topic)]
+    assert values[0] == b"0"
+    assert values[-1] == b"1"
+    assert len(values) <= 4

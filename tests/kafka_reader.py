@@ -1,0 +1,47 @@
+"""Read a whole topic back, as a test sees what is really stored."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, TopicPartition
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One record of a topic."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def stored(bootstrap: str, topic: str, within: float = 30.0) -> list[Stored]:
+    """Every record of ``topic`` up to its present end, by partition and offset."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "reader",
+            "enable.auto.commit": False,
+            "allow.auto.create.topics": False,
+            "fetch.message.max.bytes": 20_000_000,
+        }
+    )
+    try:
+        numbers = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ends = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=10)[1] for n in numbers}
+        consumer.assign([TopicPartition(topic, number, 0) for number in numbers])
+        found: list[Stored] = []
+        deadline = time.monotonic() + within
+        while len(found) < sum(ends.values()):
+            assert time.monotonic() < deadline, f"{len(found)} of {sum(ends.values())} records read"
+            message = consumer.poll(1.0)
+            if message is not None and message.error() is None:
+                headers = tuple(message.headers() or ())
+                found.append(Stored(message.partition(), message.offset(), message.key(), message.value(), headers))
+        return sorted(found, key=lambda one: (one.partition, one.offset))
+    finally:
+        consumer.close()

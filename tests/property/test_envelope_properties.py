@@ -1,0 +1,102 @@
+"""Whatever JSON arrives, and whatever bytes."""
+
+from __future__ import annotations
+
+import copy
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.moengage.decoding import NotJson, parse_json
+from bridge.moengage.envelopes import Refusal, encode, events_of, isolate, record_key
+
+_names = st.sampled_from(
+    [
+        *("uid", "email_id", "mobile_number", "event_uuid", "event_time", "event_code", "event_name", "id", "time"),
+        *("identities", "user_attributes", "moengage_user_id", "externalId", "email", "events", "event", "app_name"),
+    ]
+)
+_leaves = (
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+_json = st.recursive(
+    _leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names | st.text(max_size=3), inner, max_size=6),
+    max_leaves=25,
+)
+_events = st.dictionaries(_names, _json, max_size=8).map(lambda event: {"event_code": "X", **event})
+documents = (
+    _json
+    | _events
+    | st.builds(
+        lambda fields, events: {**fields, "events": events},
+        st.dictionaries(_names, _leaves, max_size=3),
+        st.lists(_events | _json, max_size=4),
+    )
+    | st.builds(lambda event: {"app_name": "A", "event": event}, _events)
+)
+
+
+@given(documents)
+def test_events_of_is_idempotent_and_changes_nothing(document: object) -> None:
+    """No JSON makes it raise; reading a canonical event again gives the same; the input stays what it was."""
+    before = copy.deepcopy(document)
+    for event in events_of(document):
+        if isinstance(event, Refusal):
+            continue
+        (again,) = events_of(event)
+        assert again is event
+        key = record_key(event)
+        assert key is None or key
+    assert document == before
+
+
+@given(documents)
+def test_isolated_events_read_the_same(document: object) -> None:
+    """An event alone in its envelope, written and read again, is the event it was in the batch."""
+    found = events_of(document)
+    for index, event in enumerate(found):
+        alone = events_of(isolate(document, index))
+        assert list(alone) == [event]
+        written = encode(isolate(document, index))
+        assert isinstance(written, bytes)
+        assert list(events_of(parse_json(written))) == [event]
+
+
+@given(documents)
+def test_originals_stay_by_their_own_name(document: object) -> None:
+    """A canonical event holds everything the event held; only blanks that can be derived are filled."""
+    if not (isinstance(document, dict) and isinstance(document.get("event_code"), str)):
+        return
+    (event,) = events_of(document)
+    assert isinstance(event, dict)
+    for name, value in document.items():
+        if name == "identities" and isinstance(value, dict):
+            assert {k: v for k, v in event[name].items() if value.get(k) not in (None, "")} == {
+                k: v for k, v in value.items() if v not in (None, "")
+            }
+        elif value is not None:
+            assert event[name] == value
+
+
+@given(
+    st.binary(max_size=200)
+    | documents.map(orjson.dumps)
+    | st.text(max_size=100).map(lambda t: t.encode("cp1252", "replace"))
+)
+def test_any_bytes_are_json_or_not(body: bytes) -> None:
+    """Bytes either parse to something that can be read as events, or raise the one error."""
+    try:
+        document = parse_json(body)
+    except NotJson:
+        return
+    events_of(document)
+    written = encode(document)
+    assert isinstance(written, bytes | Refusal)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_text_survives_utf8(text: str) -> None:
+    """Valid UTF-8 is never touched by the fallbacks."""
+    assert parse_json(orjson.dumps(text)) == text
