@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 import typer
@@ -13,7 +13,7 @@ from bridge.cli import app
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 
     from bridge.aep.trial import Trial
     from bridge.settings import Settings
@@ -66,7 +66,10 @@ def _hush() -> None:
 
     import structlog
 
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
+    def drop(_logger: object, _name: str, _event: MutableMapping[str, Any]) -> NoReturn:
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[drop])
     logging.disable(logging.CRITICAL)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from bridge.aep.emulator import Emulator
 
-pytest.importorskip("bridge.pipeline.topics")
+pytest.importorskip("bridge.pipeline.assembly")
 
 ROOT = Path(__file__).parents[2]
 
