@@ -13,8 +13,6 @@ import pytest
 
 from bridge.aep.emulator import Emulator
 
-pytest.importorskip("bridge.pipeline.assembly")
-
 ROOT = Path(__file__).parents[2]
 
 
