@@ -52,9 +52,6 @@ def main() -> None:
 
 
 # A command registers itself on import; their order is that of --help.
-
-
-# A command registers itself on import; their order is that of --help.
 from bridge.cli import (  # noqa: E402, I001
     demo as _demo,  # noqa: F401
     receiver as _receiver,  # noqa: F401
