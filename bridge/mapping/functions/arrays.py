@@ -110,7 +110,7 @@ def upsert_array_append(items: Any) -> list[Any] | None:
     ARRAY,
     Parameter("UNDESCRIBED", required=False),
     returns="array",
-    availability=UPSERTS,
+    availability="streaming upserts only; identity on inserts",
 )
 def upsert_array_replace(items: Any, _: Any = None) -> list[Any] | None:
     """``upsert_array_replace(ARRAY)``; the sample passes a second argument that no text describes."""
