@@ -9,6 +9,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from bridge import __version__
 from bridge.errors import BridgeError
@@ -44,7 +45,11 @@ def main() -> None:
     try:
         app()
     except BridgeError as error:
-        words.print(f"[bold red]error:[/] {error}", markup=True)
+        # Messages hold brackets of their own ([*], codes), which are no markup.
+        words.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         if error.hint:
-            words.print(f"[dim]hint:[/] {error.hint}")
+            words.print(f"[dim]hint:[/] {escape(error.hint)}", soft_wrap=True)
         sys.exit(1)
+
+
+from bridge.cli import mapping as _mapping  # noqa: E402, F401 - registers its commands on app
