@@ -51,3 +51,4 @@ def main() -> None:
 
 
 from bridge.cli import emulator as _emulator  # noqa: E402, F401 - a command registers itself on import
+from bridge.cli import worker as _worker  # noqa: E402, F401

@@ -152,19 +152,13 @@ class Delivery(Generic[Owner]):
         self._dispatcher = asyncio.create_task(self._dispatch(), name="delivery")
         self._dispatcher.add_done_callback(self._landed)
 
-    async def drain(self, deadline: float) -> bool:
-        """Send all that waits without lingering; True when nothing is left, False at the deadline."""
+    def flush(self) -> None:
+        """Send what waits without lingering, until :meth:`linger`."""
         self._draining = True
         self._wake.set()
-        while self.events and (left := deadline - self._clock()) > 0:
-            if self._under_way:
-                await asyncio.wait(set(self._under_way), timeout=min(left, 0.05), return_when=asyncio.FIRST_COMPLETED)
-            else:
-                await asyncio.sleep(min(left, 0.02))
-        return not self.events
 
-    def resume(self) -> None:
-        """Linger again, after a drain that was not the last."""
+    def linger(self) -> None:
+        """Let requests fill again."""
         self._draining = False
 
     async def stop(self) -> None:
@@ -272,9 +266,9 @@ class Delivery(Generic[Owner]):
             case Answered(verdicts) if len(verdicts) == len(batch.items):
                 self._limit.answered(seconds, len(self._under_way))
                 return self._judge(shipment, outcome, now)
-            case Throttled(status, retry_after):
+            case Throttled(_, retry_after):
                 self._limit.refused()
-                self._metrics.retries.labels(f"throttled_{status}").inc()
+                self._metrics.retries.labels("throttled").inc()
                 self._throttles += 1
                 pause = self._backoff.delay(self._throttles) if retry_after is None else retry_after
                 self._paused_until = max(self._paused_until, now + min(pause, _LONGEST_PAUSE))
@@ -293,7 +287,7 @@ class Delivery(Generic[Owner]):
                 return self._split(shipment, now, Rejected(Stage.DELIVER, code, reason))
             case Transient(reason, suspect):
                 self._limit.refused()
-                self._metrics.retries.labels(reason).inc()
+                self._metrics.retries.labels("suspect" if suspect else "transient").inc()
                 return self._again(shipment, now, suspect=suspect, code="refused_repeatedly", reason=reason)
             case Mismatched() | Answered():
                 self._metrics.retries.labels("mismatched").inc()
@@ -347,7 +341,7 @@ class Delivery(Generic[Owner]):
             self._resolutions.accepted(owner, count)
         if not again:
             return []
-        self._metrics.retries.labels(why).inc()
+        self._metrics.retries.labels("item").inc()
         rest = Shipment(choose(shipment.batch, again, self._limits), tries=shipment.tries, strikes=shipment.strikes)
         rest.successes, rest.failures = shipment.successes, shipment.failures
         return self._again(rest, now, suspect=suspect, code="refused_repeatedly", reason=why)
