@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from bridge.errors import BridgeError
+from bridge.mapping.failures import FunctionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +13,18 @@ if TYPE_CHECKING:
 Callee = TypeVar("Callee", bound="Callable[..., Any]")
 
 
-class FunctionError(BridgeError):
-    """A function cannot give a value for these arguments: the attribute becomes null with this as the reason."""
+__all__ = [
+    "NOT_CONSTANT",
+    "Attribute",
+    "Function",
+    "FunctionError",
+    "NotConstant",
+    "Parameter",
+    "function",
+    "method",
+    "methods",
+    "registered",
+]
 
 
 class NotConstant:
@@ -31,8 +41,25 @@ NOT_CONSTANT: Final = NotConstant()
 
 
 @dataclass(frozen=True, slots=True)
+class Attribute:
+    """An argument that was written as one bare name: the name itself and what the event holds under it.
+
+    Adobe writes ``object_to_map(addresses, type)`` where ``type`` names an attribute of the elements, not of the event.
+    Only parameters of kind ``attribute`` are given one; at compile time (``specialize``) such an argument is
+    :data:`NOT_CONSTANT`.
+    """
+
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter as the catalogue writes it; ``kind`` is a word for lint: string, number, date, any, array, map, lambda."""
+    """One parameter as the catalogue writes it.
+
+    ``kind`` is a word for lint: string, number, boolean, date, any, array, map, lambda (a Python callable is passed),
+    attribute (a bare name is passed as :class:`Attribute`).
+    """
 
     name: str
     kind: str = "any"
@@ -82,6 +109,7 @@ class Function:
 
 
 _REGISTERED: dict[str, Function] = {}
+_METHODS: dict[str, Function] = {}
 
 
 def function(
@@ -95,9 +123,40 @@ def function(
             if spelling in _REGISTERED:
                 raise ValueError(f"function {spelling} is registered twice")
             _REGISTERED[spelling] = known
+            if known.method:
+                _METHODS[spelling] = known
         return call
 
     return register
+
+
+def method(name: str, summary: str, *parameters: Parameter, **facts: Any) -> Callable[[Callee], Callee]:
+    """Register the decorated callable as ``value.name(...)`` only: a Java method that is no Data Prep function.
+
+    Methods have their own table because some differ from the function of the same name (``split``). The value is the
+    first argument and the first parameter, as it is for functions with ``method=True``: ``arity`` counts it.
+    """
+
+    def register(call: Callee) -> Callee:
+        if name in _METHODS:
+            raise ValueError(f"method {name} is registered twice")
+        _METHODS[name] = Function(
+            name=name,
+            call=call,
+            category="Java methods",
+            summary=summary,
+            parameters=(Parameter("VALUE"), *parameters),
+            method=True,
+            **facts,
+        )
+        return call
+
+    return register
+
+
+def methods() -> Mapping[str, Function]:
+    """Every name that may stand as ``value.name(...)``: :func:`method`'s, and functions with ``method=True``."""
+    return _METHODS
 
 
 def registered() -> Mapping[str, Function]:

@@ -1,0 +1,212 @@
+"""Generates the statements that build the output object ``o`` from the rows' values, place by place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.mapping import pycode as py
+from bridge.mapping.paths import Index, Key
+
+if TYPE_CHECKING:
+    from bridge.mapping.destinations import Target
+
+
+@dataclass(frozen=True, slots=True)
+class _Constant:
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """A variable that still holds the event's own value."""
+
+    variable: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Cleaned:
+    """A variable that holds a value of our own, pruned."""
+
+    variable: str
+
+
+_ID: Final = Key("id")
+
+
+class Assembly:
+    """Knows for each row (by position) where its value is, then builds the tree of destinations from them."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self._names = names
+        self._sources: dict[int, _Constant | _Raw | _Cleaned] = {}
+        self._wraps: dict[int, str | None] = {}
+        self._count = 0
+
+    def constant(self, position: int, value: Any) -> None:
+        """The row's value is known now."""
+        self._sources[position] = _Constant(value)
+
+    def path(self, position: int, variable: str) -> None:
+        """The row's value is the event's own, in ``variable``."""
+        self._sources[position] = _Raw(variable)
+
+    def value(self, position: int, variable: str) -> None:
+        """The row's value is computed and pruned, in ``variable``."""
+        self._sources[position] = _Cleaned(variable)
+
+    def wrapped(self, position: int, key: str | None) -> None:
+        """The leaves of this ``[*]`` row are re-wrapped under their source key."""
+        self._wraps[position] = key
+
+    def statements(self, root: Target) -> list[py.Stmt]:
+        """Statements that leave the finished object in ``o`` and warnings in ``w``."""
+        return [py.assign(py.dict_of([]), "o"), *self._children(root, "o", override=False)]
+
+    def _new(self, letter: str) -> str:
+        self._count += 1
+        return f"{letter}{self._count}"
+
+    def _children(self, target: Target, variable: str, *, override: bool) -> list[py.Stmt]:
+        body: list[py.Stmt] = []
+        for segment, below in target.below.items():
+            if isinstance(segment, Key):
+                body += self._place(below, variable, segment.name, override=override)
+        return body
+
+    def _place(self, target: Target, parent: str, key: str, *, override: bool) -> list[py.Stmt]:
+        """Write one place into the object ``parent``; with ``override`` null takes away what a copied parent brought."""
+        if not target.below and not target.spread:
+            return self._leaf(target.rows[-1], parent, key, override=override)
+        inner = self._new("a" if target.is_array else "o")
+        body = self._container(target, inner, parent, key, override=override)
+        held = py.name(inner)
+        drop = [py.do(py.call(py.attribute(py.name(parent), "pop"), py.const(key), py.const(None)))] if override else []
+        return [*body, py.when(held, [py.put(parent, py.const(key), held)], drop)]
+
+    def _leaf(self, position: int, parent: str, key: str, *, override: bool) -> list[py.Stmt]:
+        source = self._sources[position]
+        drop = [py.do(py.call(py.attribute(py.name(parent), "pop"), py.const(key), py.const(None)))] if override else []
+        if isinstance(source, _Constant):
+            return drop if source.value is None else [py.put(parent, py.const(key), self._constant(source.value))]
+        held = py.name(source.variable)
+        write = py.put(parent, py.const(key), held)
+        if isinstance(source, _Cleaned):
+            return [py.when(py.is_not(held, py.const(None)), [write], drop)]
+        copied = self._new("c")
+        copy = [
+            *self._copy(position, source.variable, copied),
+            py.when(py.is_not(py.name(copied), py.const(None)), [py.put(parent, py.const(key), py.name(copied))], drop),
+        ]
+        # Text is most of an event: it needs no copy.
+        other = py.when(py.is_not(held, py.const(None)), copy, drop)
+        return [py.when(py.classed(source.variable, "str"), [write], [other])]
+
+    def _copy(self, position: int, variable: str, into: str) -> list[py.Stmt]:
+        handler = [
+            py.assign(py.const(None), into),
+            py.assign(py.call("warn", py.name("w"), py.name(f"row{position}"), py.name("e")), "w"),
+        ]
+        return [py.attempt([py.assign(py.call("clean", py.name(variable)), into)], "e", handler)]
+
+    def _constant(self, value: Any) -> py.Expr:
+        if value.__class__ in (str, int, float, bool):
+            return py.const(value)
+        bound = self._new("s")
+        self._names[bound] = value
+        return py.call("clean", py.name(bound))  # a fresh copy for each event
+
+    def _container(
+        self, target: Target, inner: str, parent: str, key: str | None, *, override: bool
+    ) -> list[py.Stmt]:
+        """Statements that build the object or array of ``target`` in ``inner``."""
+        kind = "list" if target.is_array else "dict"
+        fresh = py.list_of([]) if target.is_array else py.dict_of([])
+        overriding = override or bool(target.rows)
+        body: list[py.Stmt] = []
+        if target.rows:
+            body += self._base(target.rows[-1], inner, kind, fresh)
+        elif override and key is not None:
+            # A copied parent may already have brought this child: go on from it.
+            body.append(py.assign(py.call(py.attribute(py.name(parent), "get"), py.const(key)), inner))
+            body.append(py.when(py.no(py.classed(inner, kind)), [py.assign(fresh, inner)]))
+        else:
+            body.append(py.assign(fresh, inner))
+        if not target.is_array:
+            return body + self._children(target, inner, override=overriding)
+        return body + self._elements(target, inner)
+
+    def _base(self, position: int, inner: str, kind: str, fresh: py.Expr) -> list[py.Stmt]:
+        """The value of the row that maps the whole object, as the start for the rows below it."""
+        source = self._sources[position]
+        if isinstance(source, _Constant):
+            body = [py.assign(self._constant(source.value) if source.value is not None else py.const(None), inner)]
+        elif isinstance(source, _Cleaned):
+            body = [py.assign(py.name(source.variable), inner)]
+        else:
+            body = self._copy(position, source.variable, inner)
+        reason = self._new("s")
+        self._names[reason] = f"the value is no {'array' if kind == 'list' else 'object'}, but other rows write below it"
+        said = py.call("fail", py.name("w"), py.name(f"row{position}"), py.name(reason))
+        other = py.when(py.is_not(py.name(inner), py.const(None)), [py.assign(said, "w")])
+        return [*body, py.when(py.no(py.classed(inner, kind)), [other, py.assign(fresh, inner)])]
+
+    def _elements(self, target: Target, inner: str) -> list[py.Stmt]:
+        body: list[py.Stmt] = []
+        if target.spread:
+            for position, rest in target.spread:
+                body += self._spread(position, rest, inner)
+            return [*body, py.assign(py.call("prune", py.name(inner)), inner)]
+        append = py.attribute(py.name(inner), "append")
+        indexes = sorted(
+            (segment.value, below) for segment, below in target.below.items() if isinstance(segment, Index)
+        )
+        for index, below in indexes:
+            body += self._element(below, inner, append, index if target.rows else None)
+        return body
+
+    def _spread(self, position: int, rest: Any, inner: str) -> list[py.Stmt]:
+        source = self._sources[position]
+        if isinstance(source, _Constant):
+            if source.value is None:
+                return []
+            value: py.Expr = self._constant(source.value)
+            test: py.Expr = py.const(True)
+        else:
+            value = py.name(source.variable)
+            test = py.is_not(value, py.const(None))
+        bound = self._new("s")
+        self._names[bound] = rest
+        wrap = py.const(self._wraps.get(position))
+        write = py.do(py.call("spread", py.name(inner), value, py.name(bound), wrap))
+        handler = [py.assign(py.call("warn", py.name("w"), py.name(f"row{position}"), py.name("e")), "w")]
+        return [py.when(test, [py.attempt([write], "e", handler)])]
+
+    def _element(self, target: Target, inner: str, append: py.Expr, index: int | None) -> list[py.Stmt]:
+        """One element of an array, left out when nothing is in it; ``index`` where it replaces one of a copied array."""
+        if not target.below and not target.spread:
+            holder = self._new("h")
+            body = [py.assign(py.dict_of([]), holder), *self._leaf(target.rows[-1], holder, "e", override=False)]
+            value = py.item(py.name(holder), py.const("e"))
+            return [*body, py.when(py.name(holder), [self._insert(inner, append, index, value)])]
+        element = self._new("o")
+        body = self._container(target, element, inner, None, override=False)
+        body.append(py.when(py.name(element), [self._insert(inner, append, index, py.name(element))]))
+        identity = self._identity(target)
+        return body if identity is None else [py.when(identity, body)]
+
+    def _insert(self, inner: str, append: py.Expr, index: int | None, value: py.Expr) -> py.Stmt:
+        if index is None:
+            return py.do(py.call(append, value))
+        replace = py.put(inner, py.const(index), value)
+        return py.when(py.above(py.call("len", py.name(inner)), py.const(index)), [replace], [py.do(py.call(append, value))])
+
+    def _identity(self, target: Target) -> py.Expr | None:
+        """For an item of identityMap the test that it has an id."""
+        below = target.below.get(_ID)
+        if not target.is_identity or target.rows or below is None or below.below or not below.rows:
+            return None
+        source = self._sources[below.rows[-1]]
+        if isinstance(source, _Constant):
+            return py.const(source.value is not None)
+        return py.is_not(py.name(source.variable), py.const(None))

@@ -1,0 +1,334 @@
+"""A mapping set to one Python function: per event nothing is parsed, no tree is walked, each source path is read once.
+
+A failing row nulls its attribute and leaves an :class:`AttributeWarning`; ``apply`` raises nothing for any JSON. Nulls and
+empty objects are pruned (:mod:`bridge.mapping.output`). An item ``identityMap.NAMESPACE[n]`` whose ``id`` is null leaves
+nothing behind, not even its ``primary`` flag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from bridge.errors import BridgeError
+from bridge.mapping import pycode as py
+from bridge.mapping.assembly import Assembly
+from bridge.mapping.destinations import clashes, grow
+from bridge.mapping.expressions import Constant, ExpressionCompiler
+from bridge.mapping.findings import Finding, MappingRefused, nearest
+from bridge.mapping.functions.registry import FunctionError
+from bridge.mapping.output import clean, every, flatten, prune, spread, without_nulls
+from bridge.mapping.parser import ExpressionProblem, parse_expression
+from bridge.mapping.paths import Every, Key, Path, PathProblem, parse_path, print_path
+from bridge.mapping.reads import Reads
+from bridge.mapping.table import fill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bridge.mapping.nodes import Node
+    from bridge.mapping.table import MappingRow, MappingSet
+
+
+class AttributeWarning(NamedTuple):
+    """One attribute became null. ``row`` is the line in the mapping set; ``reason`` never quotes a value of the event."""
+
+    row: int
+    source: str
+    destination: str
+    reason: str
+
+
+class _Missing:
+    __slots__ = ()
+
+
+_MISSING: Final = _Missing()
+_NO_WARNINGS: Final[Sequence[AttributeWarning]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One row with placeholders filled in and everything parsed; a row with findings has no ``node`` or no ``target``."""
+
+    row: MappingRow
+    source: str
+    destination: str
+    node: Node | None
+    path: Path | None
+    target: Path | None
+
+
+class CompiledMapping:
+    """A mapping set, ready to run. Pure and free of state: one instance serves every task."""
+
+    __slots__ = ("_function", "code", "mapping_set", "rows", "sha256")
+
+    def __init__(
+        self, function: Callable[[dict[str, Any]], Any], code: str, mapping_set: MappingSet, rows: Sequence[Prepared]
+    ) -> None:
+        self._function = function
+        self.code = code
+        """The generated function as readable Python, for people; it is not what runs."""
+        self.mapping_set = mapping_set
+        self.rows = rows
+        self.sha256 = mapping_set.sha256
+
+    def apply(self, event: dict[str, Any]) -> tuple[dict[str, Any], Sequence[AttributeWarning]]:
+        """The mapped event and the attributes that failed. Never raises for an event, whatever JSON it holds.
+
+        The event is not changed, and the result shares nothing with it that can change.
+        """
+        return self._function(event if event.__class__ is dict else {})  # type: ignore[no-any-return]
+
+
+def known_placeholders(tenant: str, primary_identity: str, placeholders: Mapping[str, str]) -> dict[str, str]:
+    """Every ``{name}`` that a mapping set may use."""
+    return {**placeholders, "tenant": tenant, "primary_identity": primary_identity}
+
+
+def prepare(mapping_set: MappingSet, placeholders: Mapping[str, str]) -> tuple[list[Prepared], list[Finding]]:
+    """Every row parsed, and what is wrong in them."""
+    findings: list[Finding] = []
+    return [_prepare(row, placeholders, findings) for row in mapping_set.rows], findings
+
+
+def _prepare(row: MappingRow, placeholders: Mapping[str, str], findings: list[Finding]) -> Prepared:
+    source, unknown_in_source = fill(row.source, placeholders)
+    destination, unknown = fill(row.destination, placeholders)
+    for column, names in (("source", unknown_in_source if row.source_type != "STATIC" else []), ("destination", unknown)):
+        for name in names:
+            findings.append(
+                Finding(row.row, column, "placeholder_unknown", f"no placeholder {{{name}}} is set",  # type: ignore[arg-type]
+                        fix=nearest(name, placeholders) or "set it in BRIDGE_MAPPING__PLACEHOLDERS")
+            )  # fmt: skip
+    node: Node | None = None
+    path: Path | None = None
+    target: Path | None = None
+    if row.source_type == "ATTRIBUTE":
+        try:
+            path = parse_path(source)
+            if not isinstance(path[0], Key):
+                raise PathProblem("a path begins with a name", 1)
+        except PathProblem as problem:
+            findings.append(Finding(row.row, "source", "syntax", str(problem), position=problem.position))
+            path = None
+    elif row.source_type == "EXPRESSION" and not unknown_in_source:
+        try:
+            node = parse_expression(source)
+        except ExpressionProblem as problem:
+            findings.append(
+                Finding(row.row, "source", "syntax", problem.message, fix=problem.fix, position=problem.position)
+            )
+    if not unknown:
+        try:
+            target = parse_path(destination)
+            if not isinstance(target[0], Key):
+                raise PathProblem("a destination begins with a name", 1)
+        except PathProblem as problem:
+            findings.append(
+                Finding(row.row, "destination", "destination_syntax", str(problem), position=problem.position)
+            )
+            target = None
+    return Prepared(row, source, destination, node, path, target)
+
+
+def compile_mapping(
+    mapping_set: MappingSet,
+    *,
+    tenant: str,
+    primary_identity: str,
+    placeholders: Mapping[str, str] | None = None,
+    strict: bool = False,
+) -> CompiledMapping:
+    """The mapping set as one function. Raises ``MappingRefused`` (a ``MappingError``) that lists every error.
+
+    ``tenant`` and ``primary_identity`` fill ``{tenant}`` and ``{primary_identity}``; ``strict``: a source attribute that
+    is absent nulls its row with a warning even where null would do (not inside coalesce, iif and their like).
+    """
+    prepared, findings = prepare(mapping_set, known_placeholders(tenant, primary_identity, placeholders or {}))
+    plan = _Plan(prepared, strict=strict)
+    findings += plan.findings
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise MappingRefused(errors)
+    function, code = plan.load(mapping_set.sha256)
+    return CompiledMapping(function, code, mapping_set, prepared)
+
+
+def check(prepared: Sequence[Prepared]) -> list[Finding]:
+    """Everything the compiler finds in rows that were parsed: functions, arities, constants, destinations."""
+    return _Plan(prepared, strict=False).findings
+
+
+class _Plan:
+    """Generates the function of one mapping set."""
+
+    def __init__(self, prepared: Sequence[Prepared], *, strict: bool) -> None:
+        self.findings: list[Finding] = []
+        self._names: dict[str, Any] = {
+            "dict": dict,
+            "list": list,
+            "str": str,
+            "len": len,
+            "MISSING": _MISSING,
+            "NONE": _NO_WARNINGS,
+            "clean": clean,
+            "every": every,
+            "flatten": flatten,
+            "prune": prune,
+            "spread": spread,
+            "without_nulls": without_nulls,
+            "warn": _warn,
+            "fail": _fail,
+        }
+        self._strict = strict
+        self._reads = Reads(self._names, strict=strict)
+        self._compiler = ExpressionCompiler(self._names, self._reads)
+        rows = [one for one in prepared if one.target is not None]
+        assembly = Assembly(self._names)
+        values: list[py.Stmt] = []
+        for position, one in enumerate(rows):
+            self._names[f"row{position}"] = (one.row.row, one.row.source, one.row.destination)
+            values += self._value(position, one, assembly)
+        tree = grow([(position, one.target) for position, one in enumerate(rows) if one.target is not None])
+        self.findings += clashes(tree, [one.row.row for one in rows])
+        self._body = [
+            py.assign(py.const(None), "w"),
+            *self._reads.statements(),
+            *values,
+            *assembly.statements(tree),
+            py.give(
+                py.tuple_of([py.name("o"), py.either(py.is_(py.name("w"), py.const(None)), py.name("NONE"), py.name("w"))])
+            ),
+        ]
+
+    def load(self, sha256: str) -> tuple[Callable[..., Any], str]:
+        """The function and its text."""
+        import ast  # noqa: PLC0415 - only to show the code to people
+
+        tree = py.function_tree("apply", ("event",), self._body)
+        return py.load(tree, "apply", {**self._names, "__name__": f"mapping {sha256[:12]}"}), ast.unparse(tree)
+
+    def _value(self, position: int, one: Prepared, assembly: Assembly) -> list[py.Stmt]:
+        """The statements that compute the value of one row, and how the assembly will find it."""
+        row = one.row
+        if row.source_type == "STATIC":
+            assembly.constant(position, one.source)
+            return []
+        before = len(self._compiler.problems)
+        self._compiler.needed.clear()
+        stars = sum(1 for segment in one.target or () if isinstance(segment, Every))
+        if one.path is not None:
+            variable = self._reads.variable(one.path)
+            needed = [(variable, print_path(one.path))]
+            depth = sum(1 for segment in one.path if isinstance(segment, Every))
+            if stars > depth:
+                whole = depth == 0 and stars == 1  # an array copied whole, spread over the elements
+                if not whole:
+                    self._find(row.row, "destination", "wildcards", "more [*] in the destination than in the source")
+            expression: py.Expr = py.name(variable)
+            if depth:
+                expression = self._unwrapped(expression, depth, stars)
+                last = one.path[-1]
+                wrap = last.name if stars and isinstance(last, Key) else None
+                assembly.wrapped(position, wrap)
+            elif not stars:
+                if self._strict:
+                    return self._guarded(position, needed, [py.assign(expression, f"v{position}")], assembly)
+                assembly.path(position, variable)
+                return []
+        elif one.node is not None:
+            compiled = self._compiler.expression(one.node)
+            for problem in self._compiler.problems[before:]:
+                self.findings.append(
+                    Finding(row.row, "source", problem.code, problem.message, problem.severity,  # type: ignore[arg-type]
+                            problem.fix, problem.position)
+                )  # fmt: skip
+            if isinstance(compiled, Constant):
+                value = _constant(compiled.value)
+                if value is not _MISSING:
+                    assembly.constant(position, value)
+                    return []
+            expression = self._compiler.code(compiled)
+            needed = [(variable, print_path(node.path)) for variable, node in self._compiler.needed]
+        else:
+            assembly.constant(position, None)
+            return []
+        variable = f"v{position}"
+        held = py.name(variable)
+        body = [
+            py.assign(expression, variable),
+            py.when(
+                py.all_of(py.no(py.classed(variable, "str")), py.is_not(held, py.const(None))),
+                [py.assign(py.call("clean", held), variable)],
+            ),
+        ]
+        return self._guarded(position, needed, body, assembly)
+
+    def _unwrapped(self, expression: py.Expr, depth: int, stars: int) -> py.Expr:
+        levels = depth - max(stars, 1)
+        if levels:
+            expression = py.call("flatten", expression, py.const(levels))
+        return expression if stars else py.call("without_nulls", expression)
+
+    def _guarded(
+        self, position: int, needed: Sequence[tuple[str, str]], body: list[py.Stmt], assembly: Assembly
+    ) -> list[py.Stmt]:
+        """``body`` with its failures, and in strict mode its absent sources, turned into a warning and null."""
+        variable = f"v{position}"
+        assembly.value(position, variable)
+        nulled: py.Stmt = py.assign(py.const(None), variable)
+        handler = [nulled, py.assign(py.call("warn", py.name("w"), py.name(f"row{position}"), py.name("e")), "w")]
+        attempt = py.attempt(body, "e", handler)
+        if not self._strict or not needed:
+            return [attempt]
+        pairs = list(dict.fromkeys(needed))
+        shown = ", ".join(path for _, path in pairs)
+        reason = f"source attribute {shown} is absent" if len(pairs) == 1 else f"one of the source attributes {shown} is absent"
+        self._names[f"absent{position}"] = reason
+        test = py.any_of(*(py.name(self._reads.absent(found)) for found, _ in pairs))
+        said = py.call("fail", py.name("w"), py.name(f"row{position}"), py.name(f"absent{position}"))
+        return [py.when(test, [nulled, py.assign(said, "w")], [attempt])]
+
+    def _find(self, row: int, column: Any, code: str, message: str) -> None:
+        self.findings.append(Finding(row, column, code, message))
+
+
+def _constant(value: Any) -> Any:
+    """A constant as it stands in the output, or ``_MISSING`` when it cannot (the event's warning will say why)."""
+    try:
+        value = clean(value)
+    except Exception:  # noqa: BLE001 - the same call at run time gives the warning
+        return _MISSING
+    return value
+
+
+def _warn(
+    warnings: list[AttributeWarning] | None, row: tuple[int, str, str], error: Exception
+) -> list[AttributeWarning]:
+    return _fail(warnings, row, reason_of(error))
+
+
+def _fail(warnings: list[AttributeWarning] | None, row: tuple[int, str, str], reason: str) -> list[AttributeWarning]:
+    warning = AttributeWarning(*row, reason)
+    if warnings is None:
+        return [warning]
+    warnings.append(warning)
+    return warnings
+
+
+def reason_of(error: Exception) -> str:
+    """Why a row failed, in words without any value of the event."""
+    if isinstance(error, FunctionError | BridgeError):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return "the value is nested too deeply"
+    if isinstance(error, TypeError | AttributeError):
+        return "a value has a type that the expression cannot use"
+    if isinstance(error, OverflowError):
+        return "a number is too large"
+    return f"the expression cannot be computed ({type(error).__name__})"
+
+
+__all__ = ["AttributeWarning", "CompiledMapping", "Prepared", "check", "compile_mapping", "prepare"]

@@ -1,0 +1,166 @@
+"""Values on their way into XDM: copied, checked and pruned, so that nothing in the output belongs to the event.
+
+Null leaves and empty objects go, also inside copied maps. Nulls inside arrays stay (``to_array(true, ...)`` keeps them by
+Adobe's page), empty objects inside arrays go. Dates become ISO 8601 text.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from bridge.mapping.failures import FunctionError
+from bridge.mapping.iso import utc_text
+from bridge.mapping.operators import LONG_MAX, LONG_MIN
+from bridge.mapping.paths import Every, Index, Key
+
+if TYPE_CHECKING:
+    from bridge.mapping.paths import Path, Segment
+
+
+def clean(value: Any) -> Any:
+    """``value`` as it may stand in XDM; None when nothing is left. Raises ``FunctionError`` for what JSON cannot hold."""
+    kind = value.__class__
+    if kind is str or kind is bool or value is None:
+        return value
+    if kind is dict:
+        return _clean_object(value)
+    if kind is int:
+        if LONG_MIN <= value <= LONG_MAX:
+            return value
+        raise FunctionError("the integer is beyond 64 bits")
+    if kind is float:
+        if math.isfinite(value):
+            return value
+        raise FunctionError("the number is not finite")
+    if kind is list or kind is tuple:
+        cleaned = [clean(one) for one in value]
+        return [after for before, after in zip(value, cleaned, strict=True) if after is not None or before is None]
+    if isinstance(value, datetime):
+        return utc_text(value)
+    raise FunctionError("the value is none that JSON can hold")
+
+
+def _clean_object(value: dict[Any, Any]) -> dict[str, Any] | None:
+    # Most maps of events hold text only: one pass that allocates nothing, then a copy.
+    for key, one in value.items():
+        if one.__class__ is not str or key.__class__ is not str:
+            break
+    else:
+        return value.copy() or None
+    found = {}
+    for key, one in value.items():
+        if key.__class__ is not str:
+            raise FunctionError("an object has a key that is no text")
+        cleaned = clean(one)
+        if cleaned is not None:
+            found[key] = cleaned
+    return found or None
+
+
+def every(value: Any, path: Path) -> list[Any] | None:
+    """What ``[*]`` reads: one entry for each element, null where it lacks the rest of the path; null when no array."""
+    if value.__class__ is not list:
+        return None
+    return [follow(one, path) for one in value] if path else value  # type: ignore[no-any-return]
+
+
+def follow(value: Any, path: Path) -> Any:
+    """The value at ``path`` below ``value``; null where the path does not exist."""
+    for position, segment in enumerate(path):
+        if segment.__class__ is Key:
+            if value.__class__ is not dict:
+                return None
+            value = value.get(segment.name)  # type: ignore[union-attr]
+        elif segment.__class__ is Index:
+            if value.__class__ is not list or len(value) <= segment.value:  # type: ignore[union-attr]
+                return None
+            value = value[segment.value]  # type: ignore[union-attr]
+        else:
+            return every(value, path[position + 1 :])
+        if value is None:
+            return None
+    return value
+
+
+def flatten(value: Any, levels: int) -> Any:
+    """``levels`` levels of nested arrays taken away, nulls with them."""
+    for _ in range(levels):
+        if value.__class__ is not list:
+            return value
+        value = [inner for one in value if one is not None for inner in (one if one.__class__ is list else (one,))]
+    return value
+
+
+def without_nulls(value: Any) -> Any:
+    """An array read by ``[*]`` for a destination without one: absent leaves leave no trace."""
+    return [one for one in value if one is not None] if value.__class__ is list else value
+
+
+def spread(items: list[Any], value: Any, below: Path, wrap: str | None) -> None:
+    """Write the elements of the array ``value`` below the elements of ``items``, by position.
+
+    ``below`` is the destination after its ``[*]``. ``wrap``: the leaf is re-wrapped under its own source key
+    (``emails[*].name -> pi[*].names`` gives ``{"names": {"name": ...}}``). Raises ``FunctionError`` when no array.
+    """
+    if value.__class__ is not list:
+        raise FunctionError("[*] in the destination wants an array")
+    while len(items) < len(value):
+        items.append({})
+    for position, leaf in enumerate(value):
+        if leaf is None:
+            continue
+        if not below:
+            wrapped = {wrap: leaf} if wrap is not None else leaf
+            here = items[position]
+            items[position] = {**here, **wrapped} if here.__class__ is dict and wrapped.__class__ is dict else wrapped
+            continue
+        here = items[position]
+        if here.__class__ is not dict:
+            here = items[position] = {}
+        _write(here, below, leaf, wrap)
+
+
+def _write(target: Any, path: Path, leaf: Any, wrap: str | None) -> None:
+    """Set ``leaf`` at ``path`` below the object ``target``, which is of the bridge's own making."""
+    for position, segment in enumerate(path):
+        last = position == len(path) - 1
+        if last:
+            _put(target, segment, {wrap: leaf} if wrap is not None else leaf)
+            return
+        following = path[position + 1]
+        inner = _get(target, segment)
+        if isinstance(following, Every):
+            if inner.__class__ is not list:
+                inner = []
+                _put(target, segment, inner)
+            spread(inner, leaf, path[position + 2 :], wrap)
+            return
+        wanted: type = list if isinstance(following, Index) else dict
+        if inner.__class__ is not wanted:
+            inner = wanted()
+            _put(target, segment, inner)
+        target = inner
+
+
+def _get(target: Any, segment: Segment) -> Any:
+    if isinstance(segment, Key):
+        return target.get(segment.name)
+    if isinstance(segment, Index) and segment.value < len(target):
+        return target[segment.value]
+    return None
+
+
+def _put(target: Any, segment: Segment, value: Any) -> None:
+    if isinstance(segment, Key):
+        target[segment.name] = value
+    elif isinstance(segment, Index):
+        while len(target) <= segment.value:
+            target.append({})
+        target[segment.value] = value
+
+
+def prune(items: list[Any]) -> list[Any] | None:
+    """An array built element by element, without the elements that stayed empty; null when none is left."""
+    return clean(items) or None
