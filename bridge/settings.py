@@ -7,7 +7,9 @@ the defaults here. An unknown or wrong key stops the start with its name, what w
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +27,7 @@ from bridge.errors import SettingsError
 
 PREFIX = "BRIDGE_"
 _HEX64 = "0123456789abcdef" * 4
+_EGRESS_NAME = re.compile(r"moengage|dc-0[1-6]")
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -293,6 +296,54 @@ class ReceiverSettings(_Section):
     read_timeout_seconds: Seconds = Field(
         20, description="How long a client may take to send its body.", examples=["20"]
     )
+    max_connections: int = Field(
+        10_000, ge=1, description="Connections open at once; one more is answered 503 and closed.", examples=["10000"]
+    )
+    requests_per_second: float = Field(
+        0, ge=0, description="Rate limit of requests, beyond it 429; 0 turns it off.", examples=["50"]
+    )
+    allow_from: Names = Field(
+        (),
+        description="Addresses that may post: IPs, CIDRs, dc-01 to dc-06, or moengage for every published egress address"
+        " of MoEngage; empty allows all.",
+        examples=["moengage,10.0.0.0/8"],
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        description="How many proxies stand before the receiver: allow_from then looks at X-Forwarded-For.",
+        examples=["1"],
+    )
+    tls_certfile: Path | None = Field(
+        None, description="Certificate chain (PEM): listen with TLS.", examples=["/etc/bridge/receiver.pem"]
+    )
+    tls_keyfile: Path | None = Field(
+        None,
+        description="Key of the certificate (PEM), if not in the same file.",
+        examples=["/etc/bridge/receiver.key"],
+    )
+    tls_key_password: SecretStr | None = Field(None, description="Password of the key.", examples=["change-me"])
+    tls_client_cafile: Path | None = Field(
+        None,
+        description="CA (PEM) of client certificates: demand one (mutual TLS).",
+        examples=["/etc/bridge/clients.pem"],
+    )
+
+    _names = field_validator("allow_from", mode="before")(_split)
+
+    @field_validator("allow_from")
+    @classmethod
+    def _addresses(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not _EGRESS_NAME.fullmatch(name.lower()):
+                ip_network(name, strict=False)
+        return names
+
+    @model_validator(mode="after")
+    def _tls_is_complete(self) -> Self:
+        if self.tls_certfile is None and (self.tls_keyfile is not None or self.tls_client_cafile is not None):
+            raise ValueError("tls_keyfile and tls_client_cafile need tls_certfile")
+        return self
 
     @model_validator(mode="after")
     def _credentials_are_there(self) -> Self:

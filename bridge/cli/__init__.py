@@ -9,6 +9,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from bridge import __version__
 from bridge.errors import BridgeError
@@ -44,11 +45,12 @@ def main() -> None:
     try:
         app()
     except BridgeError as error:
-        words.print(f"[bold red]error:[/] {error}", markup=True)
+        words.print(f"[bold red]error:[/] {escape(str(error))}")
         if error.hint:
-            words.print(f"[dim]hint:[/] {error.hint}")
+            words.print(f"[dim]hint:[/] {escape(error.hint)}")
         sys.exit(1)
 
 
 from bridge.cli import emulator as _emulator  # noqa: E402, F401 - a command registers itself on import
+from bridge.cli import receiver as _receiver  # noqa: E402, F401
 from bridge.cli import worker as _worker  # noqa: E402, F401
