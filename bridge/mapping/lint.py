@@ -1,0 +1,292 @@
+"""Everything that can be said about a mapping set before an event has come: findings with row, column, code and fix.
+
+``CODES`` explains every code. What the compiler refuses comes from :mod:`bridge.mapping.compiler`; this module adds what
+would go wrong later: in AEP (reserved words, length, flows), in a replay (random ``_id``), against a schema or real events.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from bridge.mapping.compiler import check, known_placeholders, prepare
+from bridge.mapping.findings import Finding, MappingRefused, in_order, nearest
+from bridge.mapping.functions import FUNCTIONS
+from bridge.mapping.functions.registry import methods
+from bridge.mapping.lint_schema import SchemaFields, against_schema
+from bridge.mapping.nodes import Call, Lambda, Literal, MethodCall, PathRef, walk
+from bridge.mapping.parser import MAX_LENGTH
+from bridge.mapping.paths import IDENTIFIER, Every, Index, Key, Path, print_key, print_path
+from bridge.mapping.printer import KEYWORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from bridge.mapping.compiler import Prepared
+    from bridge.mapping.table import MappingSet
+
+CODES: Final[Mapping[str, str]] = {
+    "unreadable": "the file cannot be read",
+    "too_large": "the file is larger than a mapping set can be",
+    "not_utf8": "the file is not UTF-8",
+    "not_csv": "the file is not CSV as RFC 4180 describes it",
+    "not_json": "the file is not JSON",
+    "no_mappings": "the JSON is no mapping set",
+    "no_rows": "there is a header and nothing below it",
+    "not_a_mapping": "an entry of mappings is no object",
+    "not_text": "a cell that must be text is not",
+    "header_missing": "a needed column is missing",
+    "header_twice": "two columns mean the same",
+    "too_many_cells": "a row has more cells than the header",
+    "extra_not_json": "the columns extra and mapping_set hold JSON objects",
+    "source_type_unknown": "sourceType is none of ATTRIBUTE, EXPRESSION, STATIC",
+    "source_empty": "the source is empty",
+    "destination_empty": "the destination is empty",
+    "placeholder_unknown": "a {placeholder} that no setting fills",
+    "syntax": "the source is no path, or no expression",
+    "destination_syntax": "the destination is no path",
+    "destination_duplicate": "two rows write the same destination",
+    "destination_overlap": "two rows want the same place to be of different kinds",
+    "wildcards": "more [*] in the destination than in the source",
+    "unknown_function": "no function of that name",
+    "unknown_method": "no method of that name",
+    "arity": "a function has too few or too many arguments",
+    "refused_function": "a function whose algorithm Adobe does not publish",
+    "constant_invalid": "a constant that can never work: a date pattern, a regular expression, an option",
+    "constant_fails": "a call whose constants always give null",
+    "lambda_misplaced": "a lambda where no function takes one",
+    "expression_too_long": "longer than the 4096 characters that AEP allows for a calculated field",
+    "reserved_word": "a field named like a reserved word or a function: AEP wants it wrapped as ${name}",
+    "identifier_unwrapped": "a field name that is no identifier: AEP wants it wrapped as ${name}",
+    "availability": "a function that Adobe offers only in certain flows",
+    "random_id": "_id changes at every run, so that re-sent events are counted twice",
+    "required_missing": "no row writes _id, timestamp or identityMap",
+    "primary_missing": "no identity is marked primary",
+    "primary_twice": "more than one identity is marked primary",
+    "unknown_source": "none of the sample events has the source path",
+    "destination_unknown": "the schema has no such field",
+    "type_mismatch": "the value can never have the type of the schema's field",
+}
+"""Every code of a finding, and what it says."""
+
+_REQUIRED: Final = ("_id", "timestamp", "identityMap")
+
+
+class Sampled(Protocol):
+    """Sample events, as :class:`bridge.mapping.samples.Samples` knows them."""
+
+    paths: frozenset[str]
+
+    def has(self, path: Path) -> bool:
+        """Whether any event has the path."""
+
+
+def lint(
+    mapping_set: MappingSet,
+    *,
+    tenant: str,
+    primary_identity: str,
+    placeholders: Mapping[str, str] | None = None,
+    schema: SchemaFields | None = None,
+    samples: Sampled | None = None,
+) -> tuple[Finding, ...]:
+    """All findings, errors and warnings, in the order of the file."""
+    prepared, findings = prepare(mapping_set, known_placeholders(tenant, primary_identity, placeholders or {}))
+    findings += check(prepared)
+    for one in prepared:
+        findings += _row(one)
+        if samples is not None:
+            findings += _unknown_sources(one, samples)
+    findings += _required(prepared)
+    findings += _primaries(prepared)
+    if schema is not None:
+        findings += against_schema(prepared, schema)
+    return in_order(findings)
+
+
+def lint_file(load: Any, **options: Any) -> tuple[Finding, ...]:
+    """:func:`lint` of what ``load()`` gives; a file that cannot be read gives its findings instead of an exception."""
+    try:
+        mapping_set = load()
+    except MappingRefused as refused:
+        return tuple(refused.findings)
+    return lint(mapping_set, **options)
+
+
+def _row(one: Prepared) -> Iterator[Finding]:
+    row = one.row
+    if row.source_type == "EXPRESSION" and len(one.source) > MAX_LENGTH:
+        yield Finding(
+            row.row,
+            "source",
+            "expression_too_long",
+            f"{len(one.source)} characters; AEP takes {MAX_LENGTH} (the bridge itself evaluates it all the same)",
+            "warning",
+        )
+    if one.path is not None:
+        yield from _names(row.row, one.path)
+    if one.node is None:
+        return
+    parameters = {node.parameter for node in walk(one.node) if isinstance(node, Lambda)}
+    for node in walk(one.node):
+        if isinstance(node, PathRef) and not node.wrapped:
+            first = node.path[0]
+            if isinstance(first, Key) and first.name not in parameters:
+                yield from _reserved(row.row, first.name, node.position, in_expression=True)
+        elif isinstance(node, Call):
+            yield from _flows(row.row, node.name, node.position)
+    if _first_name(one.target) == "_id":
+        random = [node for node in walk(one.node) if isinstance(node, Call) and _is_random(node)]
+        for node in random:
+            yield Finding(
+                row.row, "source", "random_id", f"{node.name} gives another _id at every run: resends and replays would"
+                " count twice", fix="use what the event carries, such as id", position=node.position,
+            )  # fmt: skip
+
+
+def _is_random(node: Call) -> bool:
+    function = FUNCTIONS.get(node.name)
+    return function is not None and not function.pure and not function.needs_event
+
+
+def _names(row: int, path: Path) -> Iterator[Finding]:
+    first = path[0]
+    if isinstance(first, Key):
+        yield from _reserved(row, first.name, 1, in_expression=False)
+    for segment in path:
+        if isinstance(segment, Key) and not IDENTIFIER.match(segment.name.replace(".", "_")):
+            yield Finding(
+                row, "source", "identifier_unwrapped", f"{segment.name!r} is no identifier; AEP reads it only wrapped",
+                "warning", fix=print_path(path),
+            )  # fmt: skip
+            return
+
+
+def _reserved(row: int, name: str, position: int, *, in_expression: bool) -> Iterator[Finding]:
+    if name in KEYWORDS:
+        what = f"{name} is a reserved word of the language"
+    elif name in FUNCTIONS:
+        what = f"{name} is the name of a function, and so a reserved word"
+    else:
+        return
+    strict = in_expression and name in KEYWORDS
+    fix = print_key(name, reserved=frozenset({name}))
+    yield Finding(row, "source", "reserved_word", what, "error" if strict else "warning", fix, position)
+
+
+def _flows(row: int, name: str, position: int) -> Iterator[Finding]:
+    function = FUNCTIONS.get(name)
+    if function is None or function.availability == "all dataflows" or function.refused:
+        return
+    if function.availability == "deprecated":
+        message = f"{name} is deprecated"
+    else:
+        message = f"AEP offers {name} only here: {function.availability}; the bridge evaluates it in every flow"
+    fix = "contains_key" if name == "is_set" else None
+    yield Finding(row, "source", "availability", message, "warning", fix, position)
+
+
+def _first_name(path: Path | None) -> str:
+    return path[0].name if path and isinstance(path[0], Key) else ""
+
+
+def _required(prepared: Sequence[Prepared]) -> Iterator[Finding]:
+    written = {_first_name(one.target) for one in prepared}
+    for name in _REQUIRED:
+        if name not in written:
+            near = nearest(name, [found for found in written if found])
+            yield Finding(
+                0, "destination", "required_missing", f"no row writes {name}, which every ExperienceEvent needs",
+                fix=f"is {near} meant to be {name}?" if near else None,
+            )  # fmt: skip
+
+
+def _primaries(prepared: Sequence[Prepared]) -> Iterator[Finding]:
+    """Items of identityMap whose ``primary`` is the constant true; a flag that is computed could be either."""
+    items = 0
+    open_questions = 0
+    primaries: list[Prepared] = []
+    for one in prepared:
+        if _first_name(one.target) != "identityMap" or one.target is None:
+            continue
+        items += 1
+        last = one.target[-1]
+        if last != Key("primary"):
+            open_questions += len(one.target) <= 2 or isinstance(last, Index | Every)  # noqa: PLR2004 - a whole item or map
+            continue
+        flag = _flag(one)
+        if flag is None:
+            open_questions += 1
+        elif flag:
+            primaries.append(one)
+    for one in primaries[1:]:
+        yield Finding(
+            one.row.row, "source", "primary_twice",
+            f"row {primaries[0].row.row} already marks an identity primary; exactly one may be", fix="false",
+        )  # fmt: skip
+    if items and not primaries and not open_questions:
+        yield Finding(
+            0, "destination", "primary_missing",
+            "no identity is marked primary; the bridge takes the first valid namespace of BRIDGE_MAPPING__PRIMARY_IDENTITY,"
+            " AEP itself would keep such events from Profile", "warning", fix="true",
+        )  # fmt: skip
+
+
+def _flag(one: Prepared) -> bool | None:
+    if one.row.source_type == "STATIC":
+        return one.source.strip().lower() in ("true", "y", "yes", "on")
+    if isinstance(one.node, Literal):
+        return one.node.value is True or one.node.value == "true"
+    return None
+
+
+def _unknown_sources(one: Prepared, samples: Sampled) -> Iterator[Finding]:
+    for path, position in sources(one):
+        if not samples.has(path):
+            text = print_path(path)
+            yield Finding(
+                one.row.row, "source", "unknown_source", f"none of the sample events has {text}", "warning",
+                nearest(text, samples.paths), position,
+            )  # fmt: skip
+
+
+def sources(one: Prepared) -> list[tuple[Path, int]]:
+    """The paths that a row reads from the event, each with its position in the cell."""
+    if one.path is not None:
+        return [(one.path, 1)]
+    if one.node is None:
+        return []
+    parameters = {node.parameter for node in walk(one.node) if isinstance(node, Lambda)}
+    bare = {id(node) for call in walk(one.node) if isinstance(call, Call | MethodCall) for node in _bare_names(call)}
+    return [
+        (node.path, node.position)
+        for node in walk(one.node)
+        if isinstance(node, PathRef) and id(node) not in bare and node.path[0] not in {Key(name) for name in parameters}
+    ]
+
+
+def _bare_names(call: Call | MethodCall) -> list[Any]:
+    """Arguments that are names, not paths: ``object_to_map(addresses, type)``."""
+    known = FUNCTIONS.get(call.name) if isinstance(call, Call) else methods().get(call.name)
+    if known is None:
+        return []
+    return [
+        argument
+        for argument, parameter in zip(call.arguments, known.parameters, strict=False)
+        if parameter.kind == "attribute" and isinstance(argument, PathRef) and len(argument.path) == 1
+    ]
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """``2 errors, 1 warning``."""
+    counts = Counter(finding.severity for finding in findings)
+    parts = [
+        f"{count} {severity}{'s' if count != 1 else ''}" for severity, count in sorted(counts.items(), key=lambda one: one[0])
+    ]
+    return ", ".join(parts) or "no findings"
+
+
+def position_text(finding: Finding) -> str:
+    """Where a finding is, for a table."""
+    return re.sub(r"^0$", "-", str(finding.row)) + (f":{finding.position}" if finding.position else "")

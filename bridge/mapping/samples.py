@@ -1,0 +1,53 @@
+"""What sample events teach: which paths exist, with which kinds of values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.mapping.paths import Every, Index, Key, Path, print_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MAX_DEPTH: Final = 32
+
+
+class Samples:
+    """The paths of a number of canonical events. Elements of arrays share the path ``[*]``."""
+
+    def __init__(self, events: Iterable[dict[str, Any]]) -> None:
+        self.kinds: dict[Path, Counter[str]] = {}
+        """Path -> how often each kind of value stood there."""
+        self.examples: dict[Path, Any] = {}
+        """Path -> the first value there that is neither null nor empty."""
+        self.events = 0
+        for event in events:
+            self.events += 1
+            for path, value in _leaves(event, ()):
+                self.kinds.setdefault(path, Counter())[_kind(value)] += 1
+                if value not in (None, "", [], {}):
+                    self.examples.setdefault(path, value)
+        self.paths = frozenset(print_path(path) for path in self.kinds)
+
+    def has(self, path: Path) -> bool:
+        """Whether any event has the path; an index counts as any element."""
+        return tuple(Every() if isinstance(segment, Index) else segment for segment in path) in self.kinds
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    if path:
+        yield path, value
+    if len(path) >= MAX_DEPTH:
+        return
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _leaves(one, (*path, Key(key)))
+    elif isinstance(value, list):
+        for one in value:
+            yield from _leaves(one, (*path, Every()))
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "array"}
+    return kinds.get(type(value), "null")
