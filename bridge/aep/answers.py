@@ -67,8 +67,12 @@ _INDEXED = re.compile(
 """The two forms whose last part is the position in the request: ``<uuid>-<n>`` and ``<batch id>:<n>``."""
 
 _OUR_HEADER = re.compile(
-    r"ims ?org|source name|'header'|\bflow ?id\b|\binlet\b.*(?:not found|does not exist|disabled)", flags=re.IGNORECASE
+    r"ims ?org|source name|'header'|message header|\bflow[ -]?id\b|\bdataset ?id\b"
+    r"|\binlet\b.*(?:not found|does not exist|disabled)",
+    flags=re.IGNORECASE,
 )
+"""Complaints about what the bridge writes itself, the same for every event."""
+
 _ABOUT_THE_REQUEST_EXEG = re.compile(r"EXEG-(?:0106|0107|0111)-")
 
 

@@ -17,7 +17,9 @@ class Secrets:
 
     def __init__(self, settings: OauthSettings) -> None:
         self._file = settings.client_secret_file
-        self._secrets = _split(settings.client_secret.get_secret_value()) if settings.client_secret else ()
+        self._secrets: tuple[str, ...] = ()
+        if self._file is None and settings.client_secret is not None:
+            self._secrets = _split(settings.client_secret.get_secret_value())
         if self._file is not None and not self.reload():
             raise SettingsError(
                 f"BRIDGE_OAUTH__CLIENT_SECRET_FILE: {self._file} cannot be read or holds no secret",

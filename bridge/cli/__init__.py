@@ -51,6 +51,7 @@ def main() -> None:
         sys.exit(1)
 
 
-from bridge.cli import emulator as _emulator  # noqa: E402, F401 - a command registers itself on import
+from bridge.cli import check as _check  # noqa: E402, F401 - a command registers itself on import
+from bridge.cli import emulator as _emulator  # noqa: E402, F401
 from bridge.cli import receiver as _receiver  # noqa: E402, F401
 from bridge.cli import worker as _worker  # noqa: E402, F401
