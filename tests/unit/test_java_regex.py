@@ -1,0 +1,134 @@
+"""Java regular expressions in Python: the same matches, or an error when they are compiled."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.mapping.failures import FunctionError
+from bridge.mapping.java_regex import compile_java, split_java
+
+JAVA = shutil.which("java")
+DATA = Path(__file__).parent.parent / "data"
+
+REGEXES = [
+    r"\p{Alpha}+", r"\P{Digit}+", r"[\p{Punct}]", r"[^\p{Upper}]", r"\w+", r"\W", r"\d{2,}", r"[\d\s]+", r"[\W_]", r"\S+",
+    r"(?<word>[a-z]+)-\k<word>", r"a++b", r"(?>a+)b", r"^.*$", r"a$", r"a\Z", r"a\z", r"\Qa.b\E", r"\x41\u0042", r"(?i)abc",
+    r"(?i:a)B", r"[a\-z]", r"[]a]", r"a{2}", r"a.c", r"\bfoo\b", r"(a|b)?c", r"[^,]+", r"x*", r"\.", r"\R", r"\h", r"é",
+    r"(a)(b)?", r"[&|]", r"(?=a)a", r"(?<!b)a", r"\$", r"[$^.]",
+]  # fmt: skip
+TEXTS = ["", "a", "abc", "ABC", "aB", "a.b", "AB", "aaa", "aaab", "ab-ab", "foo bar", "12 34", "é٣ſ", "a\n", "a\r\n", "a\u2028b", "x,y;z",
+         "]", "a-z", "a_b!", "$^", "c", "ac", "bc", "a\u00a0b", "&|", "tab\tend"]  # fmt: skip
+
+
+@pytest.mark.skipif(JAVA is None, reason="needs a JDK")
+def test_finds_what_java_finds() -> None:
+    """Every regex over every text: whether it matches whole, and all the places where it matches."""
+    cases = [(regex, text) for regex in REGEXES for text in TEXTS]
+    lines = "".join("\t".join(part.encode("utf-16-be").hex() for part in case) + "\n" for case in cases)
+    done = subprocess.run(
+        [str(JAVA), str(DATA / "JavaRegexes.java")], input=lines.encode(), capture_output=True, check=True, timeout=120
+    )
+    answers = done.stdout.decode().splitlines()
+    wrong = []
+    for (regex, text), answer in zip(cases, answers, strict=True):
+        try:
+            compiled = compile_java(regex)
+            found = [f"{match.start()}-{match.end()}" for match in compiled.finditer(text)]
+            mine = " ".join([str(compiled.fullmatch(text) is not None).lower(), *found])
+        except FunctionError:
+            mine = "!"
+        if mine != answer:
+            wrong.append((regex, text, answer, mine))
+    assert not wrong[:10]
+
+
+@pytest.mark.parametrize(
+    "regex",
+    [
+        r"[a[b]]",
+        r"[a-z&&[^b]]",
+        "(",
+        "a**",
+        "[a",
+        r"\p{Greek}",
+        r"\G",
+        "(?x)a b",
+        "a(?i)b",
+        "\\",
+        "a" * 1001,
+        "(?'x'a)",
+        "*",
+    ],
+)
+def test_what_cannot_be_translated_is_an_error(regex: str) -> None:
+    """Never a guess: an error when the mapping is compiled."""
+    with pytest.raises(FunctionError):
+        compile_java(regex)
+
+
+@pytest.mark.parametrize(
+    "regex",
+    [
+        "(a+)+b",
+        "(a*)*",
+        "(a|aa)+",
+        r"(\w+\s?)*x",
+        "(.*)*",
+        "((a+)b?)+c",
+        r"(x+x+)+y",
+        "(a|a)*b",
+        "([a-z]+)+$",
+        "(?:a{1,50})+b",
+        "(ab?a?)+c",
+        "(a+){10,40}b",
+    ],
+)
+def test_explosive_regexes_are_refused(regex: str) -> None:
+    """A repetition within a repetition over the same characters can take for ever."""
+    with pytest.raises(FunctionError):
+        compile_java(regex)
+
+
+@pytest.mark.parametrize(
+    "regex",
+    [
+        r"([^,]+,)*[^,]*",
+        r"(\d+\.)*\d+",
+        "(a++)+b",
+        "(?:ab)+",
+        "([a-z]+ )*[a-z]+",
+        r"^\s*(\w+)\s*=\s*(.*)$",
+        "(a|b)*",
+        "(ab|cd)+",
+        r"[^@\s]+@([a-z0-9]+\.)+[a-z]{2,}",
+    ],
+)
+def test_ordinary_repetitions_are_fine(regex: str) -> None:
+    """Rounds that something firm separates cannot be cut in two ways: they run at once on hostile text."""
+    compiled = compile_java(regex)
+    began = time.perf_counter()
+    for text in ("a" * 200 + "!", "a," * 100 + "\n", "1." * 100 + "x", "a " * 100 + "!"):
+        compiled.search(text)
+    assert time.perf_counter() - began < 2
+
+
+@given(st.text(alphabet="ab(|)*+?[]{}^$.\\dwpQEuxk<>:=!,0123-&", max_size=25))
+def test_any_text_compiles_or_is_refused(regex: str) -> None:
+    """Nothing that people write breaks the translator."""
+    try:
+        compile_java(regex).search("ab" * 3)
+    except FunctionError:
+        return
+
+
+def test_long_text_is_refused() -> None:
+    """Regexes do not run on texts over 20,000 characters."""
+    with pytest.raises(FunctionError):
+        split_java(compile_java(","), "a," * 10_001)
