@@ -29,7 +29,9 @@ mapping = typer.Typer(
 app.add_typer(mapping)
 
 _FILE = typer.Argument(..., help="Mapping set, CSV or Data Prep JSON.", metavar="MAPPING")
-_TENANT = typer.Option(None, "--tenant", help="Tenant namespace for {tenant}, such as _yourorgname; else from the settings.")
+_TENANT = typer.Option(
+    None, "--tenant", help="Tenant namespace for {tenant}, such as _yourorgname; else from the settings."
+)
 _SCHEMA = typer.Option(None, "--schema", help="XDM schema (JSON) to check against.")
 _JSON = typer.Option(False, "--json", help="JSON on stdout.")
 
@@ -48,10 +50,12 @@ def _say(text: str) -> None:
 
 
 @mapping.command()
-def lint(
+def lint(  # noqa: PLR0917 - typer reads the signature
     file: Path = _FILE,
     schema: Path | None = _SCHEMA,
-    events: list[str] = typer.Option([], "--events", help="Sample events: source paths that none of them has are found."),
+    events: list[str] = typer.Option(
+        [], "--events", help="Sample events: source paths that none of them has are found."
+    ),
     tenant: str | None = _TENANT,
     as_json: bool = _JSON,
     form: Format = typer.Option(Format.TABLE, "--format", help="Form of the report."),
@@ -87,7 +91,7 @@ def lint(
 
 
 @mapping.command()
-def preview(
+def preview(  # noqa: PLR0917 - typer reads the signature
     file: Path = _FILE,
     event: str = typer.Option(..., "--event", "-e", help="Events: a file of JSON or JSON lines, or - for stdin."),
     tenant: str | None = _TENANT,
@@ -114,7 +118,9 @@ def preview(
         _print_xdm(built)
     else:
         _print_traces(read, built, compiled)
-    refused = [_reasons(number, one, result) for number, (one, result) in enumerate(zip(read, built, strict=True), start=1)]
+    refused = [
+        _reasons(number, one, result) for number, (one, result) in enumerate(zip(read, built, strict=True), start=1)
+    ]
     if any(refused):
         raise typer.Exit(1)
 
@@ -260,7 +266,9 @@ def _describe(name: str, *, as_json: bool = False) -> None:
     found = FUNCTIONS.get(bare) or METHODS.get(bare)
     if found is None:
         near = nearest(bare, [*FUNCTIONS, *METHODS])
-        raise BridgeError(f"no function {name}", hint=f"did you mean {near}?" if near else "mapping functions lists them")
+        raise BridgeError(
+            f"no function {name}", hint=f"did you mean {near}?" if near else "mapping functions lists them"
+        )
     if as_json:
         show.data(show.function_json(found))
         return
@@ -310,9 +318,11 @@ def _write(text: str, output: Path | None) -> None:
     _say(f"wrote {output}")
 
 
-@mapping.command()
-def test(
-    directory: Path = typer.Argument(..., help="Golden cases: NAME.event.json with NAME.expected.json or NAME.rejected.json."),
+@mapping.command(name="test")
+def run_golden(
+    directory: Path = typer.Argument(
+        ..., help="Golden cases: NAME.event.json with NAME.expected.json or NAME.rejected.json."
+    ),
     file: Path | None = typer.Option(None, "--mapping", "-m", help="Mapping set; else that of the settings."),
     schema: Path | None = _SCHEMA,
     update: bool = typer.Option(False, "--update", help="Write what comes out as what is expected."),

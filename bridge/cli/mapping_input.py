@@ -37,7 +37,7 @@ def documents(source: str) -> list[Any]:
         whole = parse_json(body)
     except NotJson as error:
         lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
-        if len(lines) < 2:  # noqa: PLR2004 - a single document that is no JSON
+        if len(lines) < 2:
             raise InputError(f"{_named(source)}: {error}", hint="JSON, or JSON lines") from None
         found = []
         for number, line in lines:
@@ -61,7 +61,7 @@ def _body(source: str) -> bytes:
 
 
 def _named(source: str) -> str:
-    return "stdin" if source == "-" else source if len(source) < 200 else "the event"  # noqa: PLR2004
+    return "stdin" if source == "-" else source if len(source) < 200 else "the event"
 
 
 def events(source: str) -> list[Read]:

@@ -135,7 +135,9 @@ class _Writer:
             taken.add(namespace)
             what = "the customer's own id" if namespace == "{primary_identity}" else namespace
             self._add("ATTRIBUTE", source, f"{place}.id", f"Identity: {what}", source)
-            self._add("STATIC", primary, f"{place}.primary", "Primary identity" if primary == "true" else "Secondary identity")
+            self._add(
+                "STATIC", primary, f"{place}.primary", "Primary identity" if primary == "true" else "Secondary identity"
+            )
 
     def _timestamp(self, destination: str) -> bool:
         known = [name for name in _TIMES if self._has(name)]
@@ -144,7 +146,9 @@ class _Writer:
         source = parse_path(known[0])
         if self._kind(source) == "string":
             return self._add("EXPRESSION", f"date({known[0]})", destination, "When the event happened", known[0])
-        return self._add("EXPRESSION", self._instant(known[0], source), destination, "When the event happened", known[0])
+        return self._add(
+            "EXPRESSION", self._instant(known[0], source), destination, "When the event happened", known[0]
+        )
 
     def _instant(self, text: str, source: Path) -> str:
         example = self._samples.examples.get(source)
