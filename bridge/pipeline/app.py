@@ -9,6 +9,7 @@ from faust.app import BootStrategy
 from yarl import URL
 
 from bridge.pipeline.connection import faust_broker, faust_credentials
+from bridge.pipeline.gate import FETCH_BYTES
 from bridge.pipeline.transport import ChunkTransport, Finisher
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def build_app(
         broker_commit_interval=kafka.commit_interval_seconds,
         # Our own loop commits by time only.
         broker_commit_every=None,
-        consumer_max_fetch_size=1_048_576,
+        consumer_max_fetch_size=FETCH_BYTES,
         stream_buffer_maxsize=64,
         # Waiting, with a bound, is ours (transport.py); Faust's has none.
         stream_wait_empty=False,

@@ -64,11 +64,9 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
             raise ConsumerStoppedError from None
         return await asyncio.wrap_future(future)
 
-    async def fetch(self, partitions: set[TP], seconds: float) -> tuple[int, Mapping[Any, list[Any]]]:
-        """Records of these partitions, and the number of the assignment they belong to."""
-        records = await self._fetch_records(
-            self._ensure_consumer(), partitions, timeout=seconds, max_records=_FETCH_RECORDS
-        )
+    async def fetch(self, partitions: set[TP], seconds: float, most: int) -> tuple[int, Mapping[Any, list[Any]]]:
+        """At most so many records of these partitions, and the number of the assignment they belong to."""
+        records = await self._fetch_records(self._ensure_consumer(), partitions, timeout=seconds, max_records=most)
         # No other task of this loop has run since the client took the records out of its buffers.
         return self.assignment_number, records
 
@@ -125,7 +123,9 @@ class ChunkConsumer(driver.Consumer):
             await self._gate.wait(0.1)
             await self._thread.inside(self._thread.touch())
             return
-        number, records = await self._thread.inside(self._thread.fetch(partitions, timeout))
+        number, records = await self._thread.inside(
+            self._thread.fetch(partitions, timeout, min(_FETCH_RECORDS, self._gate.room))
+        )
         # A new assignment's records may be here before its announcement, or before Faust is ready for them.
         while not self._is_time_for(number):  # noqa: ASYNC110 - nothing in Faust tells the end of a rebalance
             await asyncio.sleep(0.01)
