@@ -51,7 +51,15 @@ def main() -> None:
         sys.exit(1)
 
 
+        # Messages hold brackets of their own ([*], codes), which are no markup.
+        words.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        if error.hint:
+            words.print(f"[dim]hint:[/] {escape(error.hint)}", soft_wrap=True)
+        sys.exit(1)
+
+
 from bridge.cli import check as _check  # noqa: E402, F401 - a command registers itself on import
 from bridge.cli import emulator as _emulator  # noqa: E402, F401
+from bridge.cli import mapping as _mapping  # noqa: E402, F401
 from bridge.cli import receiver as _receiver  # noqa: E402, F401
 from bridge.cli import worker as _worker  # noqa: E402, F401

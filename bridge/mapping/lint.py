@@ -155,7 +155,11 @@ def _names(row: int, path: Path) -> Iterator[Finding]:
     if isinstance(first, Key):
         yield from _reserved(row, first.name, 1, in_expression=False)
     for segment in path:
-        if isinstance(segment, Key) and not IDENTIFIER.match(segment.name.replace(".", "_")):
+        if (
+            isinstance(segment, Key)
+            and "{" not in segment.name
+            and not IDENTIFIER.match(segment.name.replace(".", "_"))
+        ):
             yield Finding(
                 row, "source", "identifier_unwrapped", f"{segment.name!r} is no identifier; AEP reads it only wrapped",
                 "warning", fix=print_path(path),
@@ -213,7 +217,7 @@ def _primaries(prepared: Sequence[Prepared]) -> Iterator[Finding]:
         items += 1
         last = one.target[-1]
         if last != Key("primary"):
-            open_questions += len(one.target) <= 2 or isinstance(last, Index | Every)  # noqa: PLR2004 - a whole item or map
+            open_questions += len(one.target) <= 2 or isinstance(last, Index | Every)
             continue
         flag = _flag(one)
         if flag is None:
@@ -282,7 +286,8 @@ def summary(findings: Sequence[Finding]) -> str:
     """``2 errors, 1 warning``."""
     counts = Counter(finding.severity for finding in findings)
     parts = [
-        f"{count} {severity}{'s' if count != 1 else ''}" for severity, count in sorted(counts.items(), key=lambda one: one[0])
+        f"{count} {severity}{'s' if count != 1 else ''}"
+        for severity, count in sorted(counts.items(), key=lambda one: one[0])
     ]
     return ", ".join(parts) or "no findings"
 

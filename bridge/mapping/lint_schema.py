@@ -25,7 +25,9 @@ _RETURNS: Final[Mapping[str, str]] = {
     "zoneddatetime": "date", "map": "map", "object": "object", "array": "array",
 }  # fmt: skip
 _NUMBER: Final = re.compile(r"\s*[+-]?\d+(\.\d+)?([eE][+-]?\d+)?\s*\Z")
-_BOOLEAN: Final = frozenset("y yes Y YES on ON true TRUE n N no NO off OFF false FALSE".split())
+_BOOLEAN: Final = frozenset(
+    ["y", "yes", "Y", "YES", "on", "ON", "true", "TRUE", "n", "N", "no", "NO", "off", "OFF", "false", "FALSE"]
+)
 
 
 class Field(Protocol):
@@ -138,7 +140,7 @@ def gives(node: Node) -> str | None:
         case MapLiteral():
             return "map"
         case Call(name) if name in FUNCTIONS:
-            if name == "iif" and len(node.arguments) == 3:  # noqa: PLR2004
+            if name == "iif" and len(node.arguments) == 3:
                 return _both(gives(node.arguments[1]), gives(node.arguments[2]))
             return _returns(FUNCTIONS[name].returns)
         case MethodCall(_, name) if name in methods():

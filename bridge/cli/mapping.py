@@ -1,0 +1,396 @@
+"""``aep-bridge mapping``: lint, preview, try, test, start, convert and understand mapping sets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from bridge.cli import app, words
+from bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.cli.mapping_input import Read
+    from bridge.mapping.evaluation import Evaluated
+    from bridge.mapping.trace import Change
+    from bridge.xdm.experience_event import Built
+
+mapping = typer.Typer(
+    name="mapping",
+    help="Write, check, try and understand mapping sets (Adobe Data Prep), without Adobe and without a network.",
+    no_args_is_help=True,
+)
+app.add_typer(mapping)
+
+_FILE = typer.Argument(..., help="Mapping set, CSV or Data Prep JSON.", metavar="MAPPING")
+_TENANT = typer.Option(
+    None, "--tenant", help="Tenant namespace for {tenant}, such as _yourorgname; else from the settings."
+)
+_SCHEMA = typer.Option(None, "--schema", help="XDM schema (JSON) to check against.")
+_JSON = typer.Option(False, "--json", help="JSON on stdout.")
+
+
+class Format(StrEnum):
+    """Forms of lint's report."""
+
+    TABLE = "table"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+
+
+def _say(text: str) -> None:
+    words.print(text, markup=False, soft_wrap=True)
+
+
+@mapping.command()
+def lint(  # noqa: PLR0917 - typer reads the signature
+    file: Path = _FILE,
+    schema: Path | None = _SCHEMA,
+    events: list[str] = typer.Option(
+        [], "--events", help="Sample events: source paths that none of them has are found."
+    ),
+    tenant: str | None = _TENANT,
+    as_json: bool = _JSON,
+    form: Format = typer.Option(Format.TABLE, "--format", help="Form of the report."),
+) -> None:
+    """Find what is wrong in a mapping set. Exit 1 when there are errors, 0 when there are only warnings or nothing."""
+    from bridge import shipped
+    from bridge.cli import mapping_show as show
+    from bridge.cli.mapping_input import mapping_settings, sampled, schema_of
+    from bridge.mapping.lint import CODES, lint_file, summary
+    from bridge.mapping.table import load_mapping_set
+
+    settings = mapping_settings(tenant=tenant)
+    findings = lint_file(
+        lambda: load_mapping_set(shipped.find(file)),
+        tenant=settings.tenant,
+        primary_identity=settings.primary_identity[0],
+        placeholders=settings.placeholders,
+        schema=schema_of(schema, settings.tenant),
+        samples=sampled(events) if events else None,
+    )
+    if as_json or form is Format.JSON:
+        show.data([finding.as_json() for finding in findings])
+    elif form is Format.GITHUB:
+        show.github(findings, str(file))
+    elif form is Format.SARIF:
+        show.sarif(findings, str(file), CODES)
+    else:
+        if findings:
+            show.findings_table(findings)
+        _say(f"{file}: {summary(findings)}")
+    if any(finding.severity == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@mapping.command()
+def preview(  # noqa: PLR0917 - typer reads the signature
+    file: Path = _FILE,
+    event: str = typer.Option(..., "--event", "-e", help="Events: a file of JSON or JSON lines, or - for stdin."),
+    tenant: str | None = _TENANT,
+    schema: Path | None = _SCHEMA,
+    diff: Path | None = typer.Option(None, "--diff", help="Another mapping set: show where the two differ."),
+    as_json: bool = _JSON,
+) -> None:
+    """Map events and show the XDM; without --json also a table by row. Exit 1 when an event would be rejected.
+
+    Several events give an array. What would be rejected is printed all the same, its reason on stderr.
+    """
+    from bridge.cli.mapping_input import builder, mapping_settings
+    from bridge.cli.mapping_input import events as read_events
+
+    settings = mapping_settings(tenant=tenant, schema=schema)
+    compiled, build = builder(file, settings, settings.schema_)
+    read = read_events(event)
+    built = [build(one.event) for one in read]
+    if diff is not None:
+        _, other = builder(diff, settings, settings.schema_)
+        _differences(built, [other(one.event) for one in read], file, diff, as_json=as_json)
+        return
+    if as_json:
+        _print_xdm(built)
+    else:
+        _print_traces(read, built, compiled)
+    refused = [
+        _reasons(number, one, result) for number, (one, result) in enumerate(zip(read, built, strict=True), start=1)
+    ]
+    if any(refused):
+        raise typer.Exit(1)
+
+
+def _print_xdm(built: Sequence[Built]) -> None:
+    from bridge.cli import mapping_show as show
+
+    show.data(built[0].xdm if len(built) == 1 else [one.xdm for one in built])
+
+
+def _print_traces(read: Sequence[Read], built: Sequence[Built], compiled: Any) -> None:
+    from bridge.cli import mapping_show as show
+    from bridge.mapping.trace import Tracer
+
+    tracer = Tracer(compiled)
+    for number, (one, result) in enumerate(zip(read, built, strict=True), start=1):
+        if len(read) > 1:
+            print(f"# event {number}")
+        show.data(result.xdm)
+        show.trace_table(tracer.trace(one.event))
+
+
+def _reasons(number: int, read: Read, built: Built) -> bool:
+    """Say on stderr what is to be said of one event; whether it would be rejected."""
+    for warning in built.warnings:
+        _say(f"event {number}: row {warning.row} ({warning.destination}) is null: {warning.reason}")
+    for dropped in built.dropped_identities:
+        _say(f"event {number}: identity {dropped.namespace} dropped: {dropped.reason}")
+    for finding in built.findings:
+        _say(f"event {number}: {finding.path}: {finding.reason}")
+    if read.refusal is not None:
+        _say(f"event {number}: rejected (decode): {read.refusal}")
+        return True
+    if built.rejection is not None:
+        _say(f"event {number}: rejected ({built.rejection.code}): {built.rejection.reason}")
+        return True
+    return False
+
+
+def _differences(this: Sequence[Built], other: Sequence[Built], file: Path, diff: Path, *, as_json: bool) -> None:
+    from bridge.cli import mapping_show as show
+    from bridge.mapping.trace import differences
+
+    found: list[tuple[int, Change]] = []
+    for number, (left, right) in enumerate(zip(this, other, strict=True), start=1):
+        found += [(number, change) for change in differences(_outcome(left), _outcome(right))]
+    if as_json:
+        show.data([{"event": number, **change._asdict()} for number, change in found])
+        return
+    for number in dict.fromkeys(number for number, _ in found):
+        print(f"# event {number}")
+        show.changes_table([change for at, change in found if at == number], str(file), str(diff))
+    _say(f"{len({number for number, _ in found})} of {len(this)} events differ")
+
+
+def _outcome(built: Built) -> dict[str, Any]:
+    return {**built.xdm, "(rejected)": built.rejection.code} if built.rejection is not None else built.xdm
+
+
+@mapping.command(name="eval")
+def evaluate(
+    expression: str | None = typer.Argument(None, metavar="[EXPR]", help="An expression; without one, a prompt."),
+    event: str | None = typer.Option(None, "--event", "-e", help="The event it reads; without one, {}."),
+) -> None:
+    """Evaluate one expression: a JSON value, null when null, dates as ISO 8601. Several events give a line each."""
+    from bridge.cli.mapping_input import events as read_events
+
+    read = [one.event for one in read_events(event)] if event is not None else [{}]
+    if expression is None:
+        _prompt(read)
+        return
+    for one in read:
+        _print_value(_evaluate(expression, one))
+
+
+def _evaluate(expression: str, event: dict[str, Any]) -> Evaluated:
+    from bridge.mapping.evaluation import compile_expression
+
+    return compile_expression(expression).evaluate(event)
+
+
+def _print_value(evaluated: Evaluated) -> None:
+    from bridge.cli import mapping_show as show
+
+    show.data(evaluated.value, indent=None)
+    if evaluated.reason is not None:
+        _say(f"null: {evaluated.reason}")
+
+
+def _prompt(read: Sequence[dict[str, Any]]) -> None:
+    """Read expressions until the end of input; ``?name`` explains a function."""
+    interactive = sys.stdin.isatty()
+    if interactive:
+        import contextlib
+
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401 - line editing for input()
+        _say("Expressions over the event; ?name explains a function, an empty line or Ctrl-D ends.")
+    while True:
+        try:
+            line = input("> " if interactive else "").strip()
+        except (EOFError, KeyboardInterrupt):
+            return
+        if not line:
+            if interactive:
+                return
+            continue
+        try:
+            if line.startswith("?"):
+                _describe(line[1:].strip())
+            else:
+                for one in read:
+                    _print_value(_evaluate(line, one))
+        except BridgeError as error:
+            _say(str(error))
+
+
+@mapping.command()
+def functions(
+    name: str | None = typer.Argument(None, help="One function (or method) by name."),
+    as_json: bool = _JSON,
+) -> None:
+    """List the functions of the language, or explain one."""
+    from bridge.cli import mapping_show as show
+    from bridge.mapping.functions import FUNCTIONS, METHODS
+
+    if name is not None:
+        _describe(name, as_json=as_json)
+        return
+    every = list({id(one): one for one in (*FUNCTIONS.values(), *METHODS.values())}.values())
+    if as_json:
+        show.data([show.function_json(one) for one in every])
+    else:
+        show.functions_table(every)
+
+
+def _describe(name: str, *, as_json: bool = False) -> None:
+    from bridge.cli import mapping_show as show
+    from bridge.mapping.findings import nearest
+    from bridge.mapping.functions import FUNCTIONS, METHODS
+
+    bare = name.removeprefix(".")
+    found = FUNCTIONS.get(bare) or METHODS.get(bare)
+    if found is None:
+        near = nearest(bare, [*FUNCTIONS, *METHODS])
+        raise BridgeError(
+            f"no function {name}", hint=f"did you mean {near}?" if near else "mapping functions lists them"
+        )
+    if as_json:
+        show.data(show.function_json(found))
+        return
+    lines = [show.signature(found), found.summary, f"gives: {found.returns}", f"works in: {found.availability}"]
+    if found.aliases:
+        lines.append(f"also: {', '.join(found.aliases)}")
+    lines += [
+        f"  {one.name}: {one.kind}{'' if one.required else ', optional'}{', repeated' if one.variadic else ''}"
+        for one in found.parameters
+    ]
+    if found.refused:
+        lines.append(f"refused: {found.refused}")
+    print("\n".join(lines))
+
+
+@mapping.command()
+def convert(
+    file: Path = _FILE,
+    output: Path | None = typer.Option(None, "--output", "-o", help="File to write (.csv or .json); else stdout."),
+    to: str | None = typer.Option(None, "--to", help="csv or json; else the other form, or what --output ends in."),
+) -> None:
+    """Turn a CSV mapping set into the Data Prep API's JSON, or back; nothing is lost on the way."""
+    from bridge import shipped
+    from bridge.mapping.convert import to_csv, to_json
+    from bridge.mapping.table import load_mapping_set
+
+    where = shipped.find(file)
+    mapping_set = load_mapping_set(where)
+    if to is None and output is not None and output.suffix.lower() in (".csv", ".json"):
+        to = output.suffix.lower()[1:]
+    if to is None:
+        to = "csv" if where.suffix.lower() == ".json" else "json"
+    if to not in ("csv", "json"):
+        raise typer.BadParameter("csv or json", param_hint="--to")
+    _write(to_csv(mapping_set) if to == "csv" else to_json(mapping_set), output)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.flush()
+        return
+    try:
+        output.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise BridgeError(f"{output}: cannot be written ({error.strerror})") from None
+    _say(f"wrote {output}")
+
+
+@mapping.command(name="test")
+def run_golden(
+    directory: Path = typer.Argument(
+        ..., help="Golden cases: NAME.event.json with NAME.expected.json or NAME.rejected.json."
+    ),
+    file: Path | None = typer.Option(None, "--mapping", "-m", help="Mapping set; else that of the settings."),
+    schema: Path | None = _SCHEMA,
+    update: bool = typer.Option(False, "--update", help="Write what comes out as what is expected."),
+    as_json: bool = _JSON,
+) -> None:
+    """Run golden cases. Exit 1 when one does not hold."""
+    from bridge import shipped
+    from bridge.cli import mapping_show as show
+    from bridge.cli.mapping_input import builder, golden_settings, mapping_settings
+    from bridge.mapping import golden
+
+    cases = golden.load_cases(shipped.find(directory))
+    settings = golden_settings(mapping_settings(), dict(cases.settings))
+    _, build = builder(file or settings.path, settings, schema or settings.schema_)
+    results = golden.run_cases(cases, build)
+    if update:
+        for path in golden.update(results):
+            _say(f"wrote {path}")
+        return
+    if as_json:
+        show.data(show.golden_json(results))
+    else:
+        show.golden(results)
+    failed = sum(1 for result in results if not result.passed)
+    _say(f"{len(results) - failed} of {len(results)} cases pass" + ("; --update takes what came out" if failed else ""))
+    if failed:
+        raise typer.Exit(1)
+
+
+@mapping.command()
+def init(
+    schema: Path = typer.Option(..., "--schema", help="The customer's XDM schema (JSON, resolved form)."),
+    events: list[str] = typer.Option(..., "--events", help="Real sample events (JSON, JSON lines, -)."),
+    output: Path | None = typer.Option(None, "--output", "-o", help="Mapping CSV to write; else stdout."),
+    payload: Path | None = typer.Option(
+        None, "--payload", help="Where to write the sample payload MoEngage asks for; else beside --output."
+    ),
+) -> None:
+    """Write a first mapping set from a schema and sample events; what found no match is listed on stderr."""
+    from bridge.cli.mapping_input import events as read_events
+    from bridge.cli.mapping_input import sampled, schema_of
+    from bridge.mapping.convert import to_csv
+    from bridge.mapping.proposal import propose
+
+    compiled_schema = schema_of(schema, "")
+    samples = sampled(events)
+    if compiled_schema is None or not samples.events:
+        raise BridgeError("there is no event among the samples")
+    proposal = propose(compiled_schema, samples, event_type=_shipped_event_type())
+    _write(to_csv(proposal.mapping_set), output)
+    for path in proposal.unmapped:
+        _say(f"no source found for {path}")
+    if proposal.unused:
+        _say(f"not used: {', '.join(proposal.unused)}")
+    if payload is None and output is not None:
+        payload = output.with_suffix(".sample.json")
+    if payload is not None:
+        first = next(read.event for source in events for read in read_events(source) if read.refusal is None)
+        _write(json.dumps(first, ensure_ascii=False, indent=2) + "\n", payload)
+
+
+def _shipped_event_type() -> str | None:
+    """The decode of MoEngage's event codes, from the mapping set that ships."""
+    from bridge import shipped
+    from bridge.mapping.table import load_mapping_set
+
+    path = shipped.find(Path("mappings/moengage_events.csv"))
+    if not path.exists():
+        return None
+    rows = load_mapping_set(path).rows
+    return next((row.source for row in rows if row.destination == "eventType"), None)

@@ -1,0 +1,137 @@
+"""What the mapping commands read: events from files or stdin, settings with a few of them overridden, schemas."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.mapping.compiler import CompiledMapping
+    from bridge.settings import MappingSettings
+    from bridge.xdm.experience_event import Built
+    from bridge.xdm.schema import CompiledSchema
+
+
+class InputError(BridgeError):
+    """A file of events cannot be read."""
+
+
+class Read(NamedTuple):
+    """One event of the input; ``refusal`` says why it is none, and then ``event`` is the object as it came."""
+
+    event: dict[str, Any]
+    refusal: str | None
+
+
+def documents(source: str) -> list[Any]:
+    """The JSON documents of ``source``: a file, ``-`` for stdin, or JSON itself; one document, an array, or JSON lines."""
+    from bridge.moengage.envelopes import NotJson, parse_json
+
+    body = _body(source)
+    try:
+        whole = parse_json(body)
+    except NotJson as error:
+        lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
+        if len(lines) < 2:
+            raise InputError(f"{_named(source)}: {error}", hint="JSON, or JSON lines") from None
+        found = []
+        for number, line in lines:
+            try:
+                found.append(parse_json(line))
+            except NotJson as wrong:
+                raise InputError(f"{_named(source)}, line {number}: {wrong}") from None
+        return found
+    return whole if isinstance(whole, list) else [whole]
+
+
+def _body(source: str) -> bytes:
+    if source == "-":
+        return sys.stdin.buffer.read()
+    if source.lstrip().startswith(("{", "[")):
+        return source.encode()
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror})") from None
+
+
+def _named(source: str) -> str:
+    return "stdin" if source == "-" else source if len(source) < 200 else "the event"
+
+
+def events(source: str) -> list[Read]:
+    """Every event of ``source`` in canonical form, whatever envelope it came in."""
+    from bridge.moengage.envelopes import Refusal, events_of
+
+    found: list[Read] = []
+    for document in documents(source):
+        for event in events_of(document):
+            if isinstance(event, Refusal):
+                found.append(Read(document if isinstance(document, dict) else {}, event.reason))
+            else:
+                found.append(Read(event, None))
+    return found
+
+
+def mapping_settings(*, tenant: str | None = None, schema: Path | None = None) -> MappingSettings:
+    """The settings of the mapping room, with what the command line says instead."""
+    from bridge.settings import load_settings
+
+    said: dict[str, Any] = {}
+    if tenant is not None:
+        said["tenant"] = tenant
+    if schema is not None:
+        said["schema"] = schema
+    return load_settings(mapping=said).mapping if said else load_settings().mapping
+
+
+def schema_of(path: Path | None, tenant: str) -> CompiledSchema | None:
+    """The compiled schema at ``path``."""
+    from bridge.xdm.schema import compile_schema, load_schema
+
+    return None if path is None else compile_schema(load_schema(path), tenant=tenant)
+
+
+def compiled(path: Path, settings: MappingSettings) -> CompiledMapping:
+    """The mapping set at ``path``, compiled under ``settings``."""
+    from bridge import shipped
+    from bridge.mapping.compiler import compile_mapping
+    from bridge.mapping.table import load_mapping_set
+
+    return compile_mapping(
+        load_mapping_set(shipped.find(path)),
+        tenant=settings.tenant,
+        primary_identity=settings.primary_identity[0],
+        placeholders=settings.placeholders,
+        strict=settings.strict,
+    )
+
+
+def builder(
+    path: Path, settings: MappingSettings, schema: Path | None
+) -> tuple[CompiledMapping, Callable[[dict[str, Any]], Built]]:
+    """The mapping set at ``path`` and the function that makes ExperienceEvents with it."""
+    from bridge.xdm.experience_event import ExperienceEvents
+
+    mapping = compiled(path, settings)
+    return mapping, ExperienceEvents(mapping, settings, schema_of(schema, settings.tenant)).build
+
+
+def golden_settings(settings: MappingSettings, said: dict[str, Any]) -> MappingSettings:
+    """``settings`` with what the ``settings.json`` of golden cases fixes."""
+    from bridge.settings import load_settings
+
+    overrides = {key: value for key, value in said.items() if key != "now"}
+    return load_settings(mapping=overrides).mapping if overrides else settings
+
+
+def sampled(sources: Sequence[str]) -> Any:
+    """What the events of all ``sources`` teach (:class:`bridge.mapping.samples.Samples`)."""
+    from bridge.mapping.samples import Samples
+
+    return Samples(read.event for source in sources for read in events(source) if read.refusal is None)

@@ -1,0 +1,203 @@
+"""A first mapping set for a customer's schema, from its fields and real sample events.
+
+Names are matched by their words (``campaignId`` and ``event_attributes.campaign_id``), kinds are compared, and what every
+MoEngage stream needs (``_id``, ``timestamp``, ``eventType``, identities) is proposed as calculated fields. Nothing is guessed
+beyond that: fields without a match are listed, not filled.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.mapping.lint_schema import schema_path
+from bridge.mapping.paths import Key, Path, parse_path, print_path
+from bridge.mapping.table import MappingRow, MappingSet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.mapping.lint_schema import SchemaFields
+    from bridge.mapping.samples import Samples
+
+_ISO: Final = "yyyy-MM-dd'T'HH:mm:ssX"
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_MILLISECONDS_FROM: Final = 100_000_000_000
+_TIMES: Final = ("time", "event_time", "timestamp", "event_timestamp", "created_at")
+_IDENTITIES: Final = (
+    ("identities.externalId", "{primary_identity}"),
+    ("identities.email", "Email"),
+    ("identities.phone", "Phone"),
+    ("identities.moengageUserId", "moengageUserId"),
+    ("identities.ecid", "ECID"),
+    ("user_attributes.ecid", "ECID"),
+)
+_FIXED: Final = {
+    "_id": ("id", "event_uuid"),
+    "eventMergeId": ("event_uuid", "id"),
+    "producedBy": ("source", "event_source"),
+}
+_SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
+_NOT_WORDS: Final = frozenset({"json", "map"})
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The mapping set, the destinations that nothing was found for, and source paths that no row uses."""
+
+    mapping_set: MappingSet
+    unmapped: Sequence[str]
+    unused: Sequence[str]
+
+
+def propose(schema: SchemaFields, samples: Samples, *, event_type: str | None) -> Proposal:
+    """A mapping set for ``schema``. ``event_type``: the expression that decodes MoEngage's event codes, when it is known."""
+    writer = _Writer(samples)
+    unmapped: list[str] = []
+    done: set[str] = set()
+    for field in schema.fields():
+        path = field.path
+        if any(path == above or path.startswith((above + ".", above + "[")) for above in done):
+            continue
+        if path == "identityMap":
+            done.add(path)
+            writer.identities()
+        elif field.type == "object":
+            continue
+        elif writer.field(field, event_type):
+            done.add(path)
+        elif path.endswith((".*", "[*]")) or ".*" in path or "[*]" in path:
+            continue
+        else:
+            unmapped.append(path)
+    used = writer.used
+    unused = sorted(
+        path for path in samples.paths
+        if not any(path == one or path.startswith((one + ".", one + "[")) or one.startswith((path + ".", path + "["))
+                   for one in used)
+    )  # fmt: skip
+    rows = tuple(
+        MappingRow(number, source_type, source, destination, None, description)  # type: ignore[arg-type]
+        for number, (source_type, source, destination, description) in enumerate(writer.rows, start=2)
+    )
+    return Proposal(MappingSet(rows, ""), unmapped, unused)
+
+
+class _Writer:
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self.rows: list[tuple[str, str, str, str]] = []
+        self.used: set[str] = set()
+
+    def _add(self, source_type: str, source: str, destination: str, description: str, *used: str) -> bool:
+        self.rows.append((source_type, source, destination, description))
+        self.used.update(used)
+        return True
+
+    def _has(self, text: str) -> bool:
+        return self._samples.has(parse_path(text))
+
+    def field(self, field: Any, event_type: str | None) -> bool:
+        """A row for one field, where a source is found."""
+        destination = _placed(field.path)
+        if field.path == "timestamp":
+            return self._timestamp(destination)
+        if field.path == "eventType" and self._has("event_code"):
+            if event_type is not None:
+                return self._add(
+                    "EXPRESSION", event_type, destination,
+                    "XDM eventType of MoEngage's event code; codes that are not listed become moengage.<code>", "event_code",
+                )  # fmt: skip
+            return self._add("ATTRIBUTE", "event_code", destination, "MoEngage's event code", "event_code")
+        for source in _FIXED.get(field.path, ()):
+            if self._has(source):
+                return self._add("ATTRIBUTE", source, destination, _described(field), source)
+        source_path = self._match(field)
+        if source_path is None:
+            return False
+        text = print_path(source_path)
+        kind = self._kind(source_path)
+        if field.format in ("date-time", "date") and kind in ("integer", "number"):
+            return self._add("EXPRESSION", self._instant(text, source_path), destination, _described(field), text)
+        if field.format == "date-time" and kind == "string":
+            return self._add("EXPRESSION", f"date({text})", destination, _described(field), text)
+        return self._add("ATTRIBUTE", text, destination, _described(field), text)
+
+    def identities(self) -> None:
+        """Rows for identityMap: the customer's id first and primary."""
+        taken: set[str] = set()
+        for source, namespace in _IDENTITIES:
+            if not self._has(source) or namespace in taken:
+                continue
+            place = f"identityMap.{namespace}[0]"
+            primary = "false" if taken else "true"
+            taken.add(namespace)
+            what = "the customer's own id" if namespace == "{primary_identity}" else namespace
+            self._add("ATTRIBUTE", source, f"{place}.id", f"Identity: {what}", source)
+            self._add(
+                "STATIC", primary, f"{place}.primary", "Primary identity" if primary == "true" else "Secondary identity"
+            )
+
+    def _timestamp(self, destination: str) -> bool:
+        known = [name for name in _TIMES if self._has(name)]
+        if not known:
+            return False
+        source = parse_path(known[0])
+        if self._kind(source) == "string":
+            return self._add("EXPRESSION", f"date({known[0]})", destination, "When the event happened", known[0])
+        return self._add(
+            "EXPRESSION", self._instant(known[0], source), destination, "When the event happened", known[0]
+        )
+
+    def _instant(self, text: str, source: Path) -> str:
+        example = self._samples.examples.get(source)
+        seconds = not isinstance(example, int | float) or abs(example) < _MILLISECONDS_FROM
+        return f'dformat(({text} * 1000), "{_ISO}")' if seconds else f'dformat({text}, "{_ISO}")'
+
+    def _kind(self, path: Path) -> str:
+        counted = [(count, kind) for kind, count in self._samples.kinds[path].items() if kind != "null"]
+        return max(counted)[1] if counted else "null"
+
+    def _match(self, field: Any) -> Path | None:
+        """The source path whose name has the field's words: the whole name first, then its last two names."""
+        target = parse_path(field.path)
+        wanted = _words(target[-1:])
+        best: tuple[int, int, str] | None = None
+        found: Path | None = None
+        for path in self._samples.kinds:
+            if not all(isinstance(segment, Key) for segment in path) or not _fits(field.type, self._kind(path)):
+                continue
+            for tail in (1, 2):
+                if len(path) >= tail and _words(path[-tail:]) == wanted:
+                    rank = (tail, len(path), print_path(path))
+                    if best is None or rank < best:
+                        best, found = rank, path
+        return found
+
+
+def _fits(wanted: str, kind: str) -> bool:
+    if wanted in ("map", "object"):
+        return kind == "object"
+    if wanted == "array":
+        return kind == "array"
+    return wanted == "any" or kind in _SCALARS or kind == "null"
+
+
+def _words(path: Path) -> tuple[str, ...]:
+    words = [word.lower() for segment in path if isinstance(segment, Key) for word in _WORD.findall(segment.name)]
+    kept = [word for word in words if word not in _NOT_WORDS]
+    return tuple(kept or words)
+
+
+def _placed(path: str) -> str:
+    """A schema's path as a destination: the tenant's root becomes ``{tenant}``."""
+    parsed = parse_path(path.replace(".*", ""))
+    first = parsed[0]
+    if isinstance(first, Key) and first.name.startswith("_") and first.name != "_id" and len(parsed) > 1:
+        return "{tenant}." + schema_path(parsed[1:])
+    return schema_path(parsed)
+
+
+def _described(field: Any) -> str:
+    return str(field.description or field.title or "")
