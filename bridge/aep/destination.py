@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from bridge.aep.answers import read_answer
 from bridge.aep.envelope import FRAME_BYTES, SEPARATOR, Envelope, batch_body, raw_envelope, xdm_envelope
 from bridge.aep.exchange import NoReply, open_client, post
-from bridge.aep.oauth import NoToken, Token, TokenSource
+from bridge.aep.oauth import REFUSED_AGAIN, NoToken, Token, TokenSource
 from bridge.errors import SettingsError
 from bridge.settings import every_setting, variable
 from bridge.verdicts import AllAccepted, Answered, Outcome, Rejected, Transient, Unauthorized
@@ -83,7 +83,7 @@ class AepDestination:
         if isinstance(outcome, AllAccepted | Answered):
             self._tokens.confirm()
         elif isinstance(outcome, Unauthorized):
-            return Unauthorized(f"{outcome.reason}; a new token was refused too: {_PERMISSION}")
+            return Unauthorized(f"{outcome.reason}; {REFUSED_AGAIN}")
         return outcome
 
     async def aclose(self) -> None:
@@ -134,12 +134,6 @@ class AepDestination:
         if counter is None:
             counter = self._by_status[status] = self._metrics.delivery_requests.labels(status)
         counter.inc()
-
-
-_PERMISSION = (
-    "give the credential a product profile with write permission on the sandbox and dataset,"
-    " and this machine's address a place on the allow-list if there is one"
-)
 
 
 def batch_url(endpoint: str) -> str:

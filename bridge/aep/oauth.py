@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 _MOST_ANSWER_BYTES = 65_536
 _CHECK = "check BRIDGE_OAUTH__CLIENT_ID, BRIDGE_OAUTH__CLIENT_SECRET and BRIDGE_OAUTH__SCOPES"
 
+REFUSED_AGAIN = (
+    "a new token was refused too: give the credential a product profile with write permission on the sandbox and dataset,"
+    " and this machine's address a place on the allow-list if there is one"
+)
+
 log = structlog.get_logger(__name__)
 
 
@@ -120,7 +125,7 @@ class TokenSource:
         now = self._clock()
         if self._token is refused:
             if now < self._forced_not_before:
-                return NoToken("AEP refuses the token, and a new one fared no better")
+                return NoToken(REFUSED_AGAIN)
             self._forced_pause = min(
                 max(self._forced_pause * 2, self._pauses.forced_first), self._pauses.forced_longest
             )

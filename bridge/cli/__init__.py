@@ -58,7 +58,17 @@ def main() -> None:
         sys.exit(1)
 
 
-from bridge.cli import check as _check  # noqa: E402, F401 - a command registers itself on import
+# A command registers itself on import; their order is that of --help.
+    demo as _demo,  # noqa: F401
+    receiver as _receiver,  # noqa: F401
+    worker as _worker,  # noqa: F401
+    check as _check,  # noqa: F401
+    emulator as _emulator,  # noqa: F401
+)
+
+
+from bridge.cli import (  # noqa: E402, F401 - a command registers itself on import
+from bridge.cli import check as _check  # noqa: E402, F401
 from bridge.cli import emulator as _emulator  # noqa: E402, F401
 from bridge.cli import mapping as _mapping  # noqa: E402, F401
 from bridge.cli import receiver as _receiver  # noqa: E402, F401

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 import typer
@@ -13,7 +13,7 @@ from bridge.cli import app
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 
     from bridge.aep.trial import Trial
     from bridge.settings import Settings
@@ -50,6 +50,7 @@ def check(
 
         aep-bridge check --json | jq '.[] | select(.ok | not)'
     """
+    _hush()
     checks = asyncio.run(_collect(send_test=send_test))
     if as_json:
         print(orjson.dumps([asdict(each) for each in checks], option=orjson.OPT_INDENT_2).decode())
@@ -57,6 +58,19 @@ def check(
         _show(checks)
     if not all(each.ok for each in checks):
         raise typer.Exit(1)
+
+
+def _hush() -> None:
+    """The table says what log lines would say, and stdout may be read by a program."""
+    import logging
+
+    import structlog
+
+    def drop(_logger: object, _name: str, _event: MutableMapping[str, Any]) -> NoReturn:
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[drop])
+    logging.disable(logging.CRITICAL)
 
 
 async def _collect(*, send_test: bool) -> list[Check]:

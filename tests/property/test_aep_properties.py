@@ -109,6 +109,21 @@ def test_verdicts_stand_where_the_items_stood(failed, documented):
             assert isinstance(verdict, Rejected if status < 429 else Transient)
 
 
+@given(
+    answered=st.integers(0, 8),
+    count=st.integers(1, 8),
+    failed=st.booleans(),
+    indexed=st.booleans(),
+)
+def test_as_many_responses_as_events_or_no_verdict(answered, count, failed, indexed):
+    """However the items look, one too few or too many and nothing is concluded."""
+    responses = [{"xactionId": f"1:2:3:{n}" if indexed else "9"} for n in range(answered)]
+    if failed and responses:
+        responses[-1]["status"] = 400
+    outcome = read_answer(207, {}, orjson.dumps({"responses": responses}), count, now=0.0)
+    assert isinstance(outcome, AllAccepted | Answered if answered == count else Mismatched)
+
+
 @given(order=st.permutations(range(5)))
 def test_any_reordering_of_indexed_items_is_noticed(order):
     """Responses that carry their index are accepted in order only."""
