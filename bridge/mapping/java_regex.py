@@ -7,7 +7,10 @@ exponentially many ways (:mod:`bridge.mapping.regex_guard`).
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+import sys
+import unicodedata
+from functools import cache, lru_cache
+from itertools import groupby
 
 from bridge.mapping.failures import FunctionError
 from bridge.mapping.regex_guard import refuse_explosive
@@ -20,10 +23,7 @@ _POSIX = {
     "Space": r" \t\n\x0b\f\r", "Blank": r" \t", "Punct": r"!-/:-@\[-`{-~", "ASCII": r"\x00-\x7f",
     "Cntrl": r"\x00-\x1f\x7f", "Graph": "!-~", "Print": " -~",
 }  # fmt: skip
-_UNICODE = {
-    "L": r"[^\W\d_]", "IsAlphabetic": r"[^\W\d_]", "IsLetter": r"[^\W\d_]", "IsL": r"[^\W\d_]",
-    "N": r"\d", "Nd": r"\d", "IsDigit": r"\d",
-}  # fmt: skip
+_IS = {"IsL": "L", "IsLetter": "L", "IsN": "N", "IsDigit": "Nd", "IsPunctuation": "P"}
 _POSIX_COMPLEMENTS = {
     "Digit": r"\x00-/:-\U0010ffff", "ASCII": r"\x80-\U0010ffff", "Alpha": r"\x00-@\[-`{-\U0010ffff",
     "Upper": r"\x00-@\[-\U0010ffff", "Lower": r"\x00-`{-\U0010ffff", "Alnum": r"\x00-/:-@\[-`{-\U0010ffff",
@@ -75,6 +75,24 @@ def split_java(regex: re.Pattern[str], text: str) -> list[str]:
         start = match.end()
     parts.append(text[start:])
     return parts
+
+
+@cache
+def category(name: str, *, negated: bool) -> str | None:
+    """The characters of a Unicode general category (``L``, ``Lu``) as the inside of a class; None of no category."""
+    if len(name) > 2:
+        return None
+    known = [unicodedata.category(chr(point)).startswith(name) != negated for point in range(sys.maxunicode + 1)]
+    if not any(known) or all(known):
+        return None
+    parts = []
+    start = 0
+    for inside, run in groupby(known):
+        end = start + len(list(run))
+        if inside:
+            parts.append(f"\\U{start:08x}-\\U{end - 1:08x}")
+        start = end
+    return "".join(parts)
 
 
 class _Translation:
@@ -185,19 +203,12 @@ class _Translation:
         self.at += found.end()
         name = found[2] or found[3]
         negated = negated != bool(found[1])
-        if name in _POSIX:
-            inside = _POSIX_COMPLEMENTS.get(name) if negated else _POSIX[name]
-            if not in_class:
-                return f"[{'^' if negated else ''}{_POSIX[name]}]"
-            if inside is not None:
-                return inside
-        elif name in _UNICODE and not in_class:
-            return _UNICODE[name] if not negated else f"(?!{_UNICODE[name]})[\\s\\S]"
-        elif name in ("N", "Nd", "IsDigit") and in_class:
-            return r"\D" if negated else r"\d"
-        elif name in ("Lu", "Ll", "IsUppercase", "IsLowercase"):
-            raise self.fail(f"\\p{{{name}}} is not supported; \\p{{Upper}} and \\p{{Lower}} are")
-        raise self.fail(f"the class {name} is not supported here")
+        inside = _POSIX_COMPLEMENTS.get(name) if negated else _POSIX.get(name)
+        if inside is None and name not in _POSIX:
+            inside = category(_IS.get(name, name), negated=negated)
+        if inside is None:
+            raise self.fail(f"the class {name} is not supported here")
+        return inside if in_class else f"[{inside}]"
 
     def char_class(self) -> str:
         """A class in brackets; unions, intersections and nested classes are Java's alone."""

@@ -21,7 +21,8 @@ REGEXES = [
     r"\p{Alpha}+", r"\P{Digit}+", r"[\p{Punct}]", r"[^\p{Upper}]", r"\w+", r"\W", r"\d{2,}", r"[\d\s]+", r"[\W_]", r"\S+",
     r"(?<word>[a-z]+)-\k<word>", r"a++b", r"(?>a+)b", r"^.*$", r"a$", r"a\Z", r"a\z", r"\Qa.b\E", r"\x41\u0042", r"(?i)abc",
     r"(?i:a)B", r"[a\-z]", r"[]a]", r"a{2}", r"a.c", r"\bfoo\b", r"(a|b)?c", r"[^,]+", r"x*", r"\.", r"\R", r"\h", r"é",
-    r"(a)(b)?", r"[&|]", r"(?=a)a", r"(?<!b)a", r"\$", r"[$^.]",
+    r"(a)(b)?", r"[&|]", r"(?=a)a", r"(?<!b)a", r"\$", r"[$^.]", r"\p{L}+", r"[\p{L}\s]+", r"\p{Lu}", r"[^\p{N}]", r"\P{L}", r"[\P{Alpha}x]",
+    r"\pL", r"\p{IsLetter}", r"[\p{IsDigit}-]+", r"\p{P}",
 ]  # fmt: skip
 TEXTS = ["", "a", "abc", "ABC", "aB", "a.b", "AB", "aaa", "aaab", "ab-ab", "foo bar", "12 34", "é٣ſ", "a\n", "a\r\n", "a\u2028b", "x,y;z",
          "]", "a-z", "a_b!", "$^", "c", "ac", "bc", "a\u00a0b", "&|", "tab\tend"]  # fmt: skip
