@@ -67,9 +67,11 @@ def main() -> None:
 )
 
 
-from bridge.cli import (  # noqa: E402, F401 - a command registers itself on import
-from bridge.cli import check as _check  # noqa: E402, F401
-from bridge.cli import emulator as _emulator  # noqa: E402, F401
-from bridge.cli import mapping as _mapping  # noqa: E402, F401
-from bridge.cli import receiver as _receiver  # noqa: E402, F401
-from bridge.cli import worker as _worker  # noqa: E402, F401
+from bridge.cli import (  # noqa: E402 - a command registers itself on import
+    check as _check,  # noqa: F401
+    demo as _demo,  # noqa: F401
+    emulator as _emulator,  # noqa: F401
+    mapping as _mapping,  # noqa: F401
+    receiver as _receiver,  # noqa: F401
+    worker as _worker,  # noqa: F401
+)

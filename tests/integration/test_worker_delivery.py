@@ -21,7 +21,12 @@ RAW = Inlet(payload="raw", inlet_id=EXAMPLE.inlet_id, org_id=EXAMPLE.org_id, flo
 
 
 def _event(number, size=600):
-    return {"event_uuid": f"event-{number}", "event_code": "Test", "uid": f"user-{hash(number) % 97}", "fill": "x" * size}
+    return {
+        "event_uuid": f"event-{number}",
+        "event_code": "Test",
+        "uid": f"user-{hash(number) % 97}",
+        "fill": "x" * size,
+    }
 
 
 class Scene:
@@ -291,5 +296,3 @@ async def _feed(scene, rounds, count):
     for _ in range(rounds):
         await scene.produce(count)
         await asyncio.sleep(0.2)
-
-
