@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bridge.pipeline.ledger import Chunk, Ledger
     from bridge.telemetry.metrics import Metrics
     from bridge.xdm.experience_event import Built
+    from bridge.xdm.size import SizeRule
 
 _PART_BITS = 24
 """An event's place is its record's row and, from 1 on, its number within a batch; 16 million events a record will do."""
@@ -75,8 +76,10 @@ class Intake:
         metrics: Metrics,
         *,
         builder: Builder | None,
+        size: SizeRule | None = None,
     ) -> None:
         self.builder = builder
+        self._size = size
         self._ledger = ledger
         self._encode = encode
         self._delivery = delivery
@@ -95,7 +98,7 @@ class Intake:
         dropped: list[Any] = []
         mapped = 0
         build = None if self.builder is None else self.builder.build
-        encode, loads = self._encode, orjson.loads
+        encode, loads, size = self._encode, orjson.loads, self._size
         for row, record in enumerate(chunk.records):
             value = record.value
             if value is None:
@@ -129,6 +132,8 @@ class Intake:
                         if built.dropped_identities:
                             dropped += built.dropped_identities
                         encoded = built.rejection or encode(built.xdm)
+                        if size is not None and type(encoded) is bytes:
+                            encoded = self._sized(size, built.xdm, encoded)
                 except Exception as error:  # noqa: BLE001 - one event must not take its neighbours along
                     encoded = _unexpected(Stage.MAP, error)
                 if isinstance(encoded, Rejected):
@@ -143,6 +148,16 @@ class Intake:
             self._letters.put(chunk, row, where, rejected, 0)
         if items:
             self._delivery.offer(chunk, items, lanes)
+
+    def _sized(self, rule: SizeRule, xdm: dict[str, Any], encoded: bytes) -> bytes | Rejected:
+        """The event as it may leave: smaller where the rule drops paths of it."""
+        over = rule.check(xdm, len(encoded))
+        if over is None:
+            return encoded
+        self._metrics.oversize_events.labels(over.action).inc()
+        if over.rejection is not None:
+            return over.rejection
+        return encoded if over.xdm is xdm else self._encode(over.xdm)
 
     def _lanes_of(self, chunk: Chunk) -> list[int]:
         """The lane of each encoded event, by its record's key; without a key its partition stands in."""

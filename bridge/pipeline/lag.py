@@ -53,7 +53,8 @@ class LagMeter:
                 # aiokafka asserts that a partition is assigned; during a rebalance it may not be.
                 self.total = None
                 _log.debug("lag unknown", error=type(error).__name__)
-            await asyncio.sleep(self._interval)
+            # Until there is something to ask about, look often: an operator waits for the first figure.
+            await asyncio.sleep(self._interval if partitions else min(0.5, self._interval))
 
     def _show(self, offsets: Mapping[Any, tuple[int, int | None, int]]) -> None:
         lags = {partition: lag_of(*found) for partition, found in offsets.items()}

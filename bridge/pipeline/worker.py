@@ -24,9 +24,11 @@ from bridge.pipeline.intake import Builder, Intake, row_and_part
 from bridge.pipeline.lag import LagMeter
 from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
-from bridge.pipeline.publisher import KafkaPublisher, record_bytes
+from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.watchdog import Stall, stacks
+from bridge.records import record_bytes
 from bridge.telemetry.health import Health, TelemetryServer
+from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
     from bridge.settings import AepSettings, Settings
@@ -101,7 +103,15 @@ class Worker:
             settings.worker.drain_seconds,
             min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2),
         )
-        self._intake = Intake(self.ledger, destination.encode, self.delivery, self.letters, metrics, builder=builder)
+        self._intake = Intake(
+            self.ledger,
+            destination.encode,
+            self.delivery,
+            self.letters,
+            metrics,
+            builder=builder,
+            size=SizeRule(settings.mapping) if builder is not None else None,
+        )
         self._stop = asyncio.Event()
         self._why = ""
         self._app: Any = None

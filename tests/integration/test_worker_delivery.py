@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 import json
+import os
 import random
+import subprocess
+import sys
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
-from processes import BridgeProcess
+from processes import ROOT, BridgeProcess
 
 from bridge.aep.emulator import Emulator
 from bridge.aep.emulator.inlet import EXAMPLE, Inlet
@@ -56,6 +60,14 @@ class Scene:
         """Start the emulator."""
         self.emulator = await Emulator(port=0, inlet=RAW, latency_seconds=0.02).start()
         return self
+
+    def command(self, *arguments):
+        """Run another command with the same settings; its exit code and stdout."""
+        env = {**os.environ, **self.settings, **self.emulator.environment(), "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-m", "bridge", *arguments], env=env, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout
 
     async def __aexit__(self, *_):
         """Leave nothing behind."""
@@ -187,15 +199,44 @@ async def test_the_whole_path_with_poison_and_a_restart_that_repeats_nothing(kaf
         assert again.metric("bridge_consumed_records_total") == 50
 
 
+async def test_dead_letters_are_listed_shown_and_replayed_once(kafka, topic, tmp_path):
+    """What AEP refused is listed with counts, shown, replayed with a loop guard, and a second replay finds nothing left."""
+    async with Scene(kafka, topic, tmp_path) as scene:
+        scene.emulator.control(item_failures={"every": 10})
+        await scene.produce(200)
+        worker = scene.worker()
+        await _until(lambda: worker.metric("bridge_dead_letters_total") == 20, 40, "20 dead letters")
+        scene.emulator.control(clear_faults=True)
+        run = partial(asyncio.to_thread, scene.command)
+        code, out = await run("deadletters", "list", "--json")
+        listed = json.loads(out)
+        assert (code, listed["total"]) == (0, 20)
+        assert listed["counts"][0]["stage"] == "deliver"
+        place = f"{listed['letters'][0]['partition']}/{listed['letters'][0]['offset']}"
+        code, out = await run("deadletters", "show", place)
+        assert json.loads(out)["value"]["event_uuid"] == listed["letters"][0]["event_uuid"]
+        assert json.loads((await run("deadletters", "replay", "--dry-run", "--json"))[1])["sent"] == 20
+        assert json.loads((await run("deadletters", "replay", "--code", "nothing", "--json"))[1])["sent"] == 0
+        assert json.loads((await run("deadletters", "replay", "--max", "5", "--json"))[1])["sent"] == 5
+        assert json.loads((await run("deadletters", "replay", "--json"))[1])["sent"] == 15
+        await _until(lambda: not scene.missing, 20, "the replayed events are accepted")
+        assert scene.duplicates == 0
+        assert json.loads((await run("deadletters", "replay", "--json"))[1])["sent"] == 0
+        code, out = await run("status", "--json", "--seconds", "0", "--url", worker.url)
+        assert code == 0
+        assert json.loads(out)["total"] == {"delivered": 200, "dead_lettered": 20, "rate_limited_seconds": 0.0}
+        assert (await run("deadletters", "show", "0/99999"))[0] == 1
+
+
 async def test_an_outage_is_waited_out(kafka, topic, tmp_path):
     """AEP answers 503 for some seconds: unready, lag stands, memory bounded, no dead letter; then all arrives once."""
     async with Scene(kafka, topic, tmp_path, WORKER__MAX_IN_FLIGHT_EVENTS="500") as scene:
-        scene.emulator.control(fail={"status": 503, "seconds": 8})
+        scene.emulator.control(fail={"status": 503, "seconds": 14})
         await scene.produce(3_000)
         worker = scene.worker()
         await _until(lambda: worker.metric("bridge_circuit_open") == 1, 20, "circuit open")
-        assert worker.metric("bridge_kafka_lag") > 0
-        assert worker.metric("bridge_in_flight_events") < 5_000
+        await _until(lambda: worker.metric("bridge_kafka_lag") > 2_000, 7, "lag is seen")
+        assert worker.metric("bridge_in_flight_events") < 2_900
         await _until(lambda: not scene.missing, 60, "all events accepted after the outage")
         assert scene.duplicates == 0
         assert not await scene.letters(0)
@@ -203,7 +244,7 @@ async def test_an_outage_is_waited_out(kafka, topic, tmp_path):
 
 async def test_sigterm_in_the_middle_loses_and_repeats_nothing(kafka, topic, tmp_path):
     """SIGTERM while events flow: drains, commits, exit 0; the next worker takes up exactly there."""
-    async with Scene(kafka, topic, tmp_path) as scene:
+    async with Scene(kafka, topic, tmp_path, AEP__EVENTS_PER_SECOND="1500") as scene:
         await scene.produce(6_000)
         worker = scene.worker()
         await _until(lambda: len(scene.missing) < 5_000, 30, "it has begun")
@@ -269,7 +310,8 @@ async def test_kill_9_at_random_moments_loses_nothing(kafka, topic, tmp_path, se
                 await scene.produce(3_000)
         scene.worker("last")
         await _until(lambda: not scene.missing, 60, "nothing is lost")
-        print(f"seed {seed}: {scene.sent} events, {scene.duplicates} duplicates, {kills} kills")
+        # What a kill repeats is what was finished since the last commit or under way, never the whole.
+        assert scene.duplicates < kills * 6_000
 
 
 async def test_workers_come_and_go_while_events_flow(kafka, topic, tmp_path):
@@ -289,7 +331,7 @@ async def test_workers_come_and_go_while_events_flow(kafka, topic, tmp_path):
         assert third.alive
         await scene.produce(100)
         await _until(lambda: not scene.missing, 20, "new events flow")
-        print(f"{scene.sent} events, {scene.duplicates} duplicates; second ended with {second.wait(1)}")
+        assert scene.duplicates < scene.sent
 
 
 async def _feed(scene, rounds, count):

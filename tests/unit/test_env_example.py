@@ -81,9 +81,12 @@ def test_it_loads_as_it_stands(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name in every_setting() if name not in FIRST])
 def test_every_line_is_valid_when_uncommented(name, tmp_path, monkeypatch):
-    """Each commented line can be put in force alone (SASL and header auth need their partners, which are set here)."""
+    """Each commented line can be put in force alone (SASL and TLS need their partners, which are set here)."""
     (line,) = re.findall(rf"^#({name}=.*)$", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    partners = "BRIDGE_KAFKA__SASL_USERNAME=bridge\nBRIDGE_KAFKA__SASL_PASSWORD=change-me\n"
+    partners = (
+        "BRIDGE_KAFKA__SASL_USERNAME=bridge\nBRIDGE_KAFKA__SASL_PASSWORD=change-me\n"
+        "BRIDGE_RECEIVER__TLS_CERTFILE=/etc/bridge/receiver.pem\n"
+    )
     (tmp_path / ".env").write_text(f"{partners}{line}\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     Settings()
