@@ -51,13 +51,14 @@ def main() -> None:
         sys.exit(1)
 
 
-from bridge.cli import (  # noqa: E402 - a command registers itself on import
-    check as _check,  # noqa: F401
-    deadletters as _deadletters,  # noqa: F401
+# A command registers itself on import; their order is that of --help.
+from bridge.cli import (  # noqa: E402, I001
     demo as _demo,  # noqa: F401
-    emulator as _emulator,  # noqa: F401
-    mapping as _mapping,  # noqa: F401
     receiver as _receiver,  # noqa: F401
-    status as _status,  # noqa: F401
     worker as _worker,  # noqa: F401
+    status as _status,  # noqa: F401
+    check as _check,  # noqa: F401
+    mapping as _mapping,  # noqa: F401
+    deadletters as _deadletters,  # noqa: F401
+    emulator as _emulator,  # noqa: F401
 )
