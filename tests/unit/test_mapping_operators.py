@@ -49,7 +49,9 @@ def test_arithmetic(text: str, value: object):
     assert type(result) is type(value)
 
 
-@pytest.mark.parametrize("text", ["missing * 1000", "1 - missing", "missing / 2", "-missing", "missing + 'a'", "~missing"])
+@pytest.mark.parametrize(
+    "text", ["missing * 1000", "1 - missing", "missing / 2", "-missing", "missing + 'a'", "~missing"]
+)
 def test_null_operands_give_null(text: str):
     """A missing path is null, and arithmetic with null is null without a warning."""
     assert value_of(text) is None

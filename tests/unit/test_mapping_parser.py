@@ -50,7 +50,7 @@ def test_operators_bind_as_in_jexl(text: str, grouped: str):
         ("'\\.'", "\\."),
         ("'\\u00e9\\n'", "é\n"),
         ('"\\uD83D\\uDE00"', "😀"),
-        ('"say \'hi\'"', "say 'hi'"),
+        ("\"say 'hi'\"", "say 'hi'"),
     ],
 )
 def test_literals_have_their_values(text: str, value: object):

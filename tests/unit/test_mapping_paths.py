@@ -29,7 +29,18 @@ def test_text_is_read_as_the_path_it_spells(text: str, path: object):
 
 @pytest.mark.parametrize(
     ("text", "position"),
-    [("", 1), ("a.", 3), (".a", 1), ("a..b", 3), ("a[", 2), ("a[x]", 3), ("a[-1]", 3), ("a[99999]", 3), ("${a", 1), ("a]b", 2)],
+    [
+        ("", 1),
+        ("a.", 3),
+        (".a", 1),
+        ("a..b", 3),
+        ("a[", 2),
+        ("a[x]", 3),
+        ("a[-1]", 3),
+        ("a[99999]", 3),
+        ("${a", 1),
+        ("a]b", 2),
+    ],
 )
 def test_what_is_no_path_is_refused_with_its_position(text: str, position: int):
     """A wrong path names the character, counted from 1."""
@@ -50,7 +61,9 @@ def test_a_printed_path_reads_back(path: tuple):
     assert parse_path(print_path(path)) == path
 
 
-@pytest.mark.parametrize("text", ["size", "empty", "date", "order", "a.b.size", "now", "${a b}.c", "items[0].price", "mod"])
+@pytest.mark.parametrize(
+    "text", ["size", "empty", "date", "order", "a.b.size", "now", "${a b}.c", "items[0].price", "mod"]
+)
 def test_a_plain_path_is_known_as_one(text: str):
     """Reserved words and function names are still plain paths."""
     assert is_plain_path(text)

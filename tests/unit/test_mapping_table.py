@@ -138,7 +138,12 @@ def test_the_api_json_loads_with_its_older_spellings():
         "id": "m1",
         "outputSchema": {"schemaRef": {"id": "s", "contentType": "c"}},
         "mappings": [
-            {"sourceType": "text/x.schema-path", "sourceAttribute": "a.b", "destinationXdmPath": "c", "identity": False},
+            {
+                "sourceType": "text/x.schema-path",
+                "sourceAttribute": "a.b",
+                "destinationXdmPath": "c",
+                "identity": False,
+            },
             {"sourceType": "EXPRESSION", "source": "concat(a, now())", "destination": "d", "name": "n"},
         ],
     }
