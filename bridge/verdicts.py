@@ -44,9 +44,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Transient:
-    """The destination failed in a way that passes (5xx, timeout, broken connection): send again after a back-off."""
+    """The destination failed in a way that passes (5xx, timeout, broken connection): send again after a back-off.
+
+    ``data_suspect``: the destination's documents allow that the event itself is the cause (AEP's 500 also stands for a
+    payload whose schema does not match). Such a failure of one request while others succeed deserves bounded retries
+    and then bisection; the same failure of every request is an outage.
+    """
 
     reason: str
+    data_suspect: bool = False
 
 
 ACCEPTED = Accepted()
@@ -83,6 +89,16 @@ class Unauthorized:
 
 
 @dataclass(frozen=True, slots=True)
+class Misconfigured:
+    """Every event would be refused because of how the bridge is set up (no such inlet, the wrong organisation).
+
+    The data is not at fault: hold and alarm as for :class:`Unauthorized`, never drop, never dead-letter.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TooLarge:
     """The request was over the destination's size: split it; a single event over it is a dead letter."""
 
@@ -105,7 +121,9 @@ class Mismatched:
     reason: str
 
 
-Outcome = AllAccepted | Answered | Transient | Throttled | Unauthorized | TooLarge | Unexplained | Mismatched
+Outcome = (
+    AllAccepted | Answered | Transient | Throttled | Unauthorized | Misconfigured | TooLarge | Unexplained | Mismatched
+)
 """What became of one request."""
 
 

@@ -43,6 +43,9 @@ _JVM = (
 )
 
 
+_LOGGING = (f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}",)
+
+
 class BrokerUnavailableError(Exception):
     """Why no broker can be had here, in a sentence."""
 
@@ -134,7 +137,9 @@ class Broker:
         cluster: Sequence[Node] | None = None,
         cluster_id: str | None = None,
         properties: Mapping[str, str] | None = None,
+        only_given: bool = False,
     ) -> None:
+        """``properties`` are added to those of the harness, or with ``only_given`` stand alone (listeners included)."""
         self._java = _java()
         self._classpath = f"{jars()}/*"
         self.directory = directory
@@ -144,14 +149,14 @@ class Broker:
         self.log = directory / "broker.log"
         self.certificates: Certificates | None = make_certificates(directory / "tls") if secure else None
         self._properties = directory / "server.properties"
-        self._properties.write_text(self._render(properties or {}), encoding="utf-8")
+        settings = dict(properties or {}) if only_given else self._settings() | dict(properties or {})
+        self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
+        advertised = re.search(r"PLAINTEXT://([\w.]+:\d+)", settings["advertised.listeners"])
+        assert advertised is not None
+        self.bootstrap = advertised[1]
+        """Address without security."""
         self._child: subprocess.Popen[bytes] | None = None
         self._format(cluster_id or base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
-
-    @property
-    def bootstrap(self) -> str:
-        """Address without security."""
-        return f"127.0.0.1:{self.node.plain}"
 
     @property
     def sasl_bootstrap(self) -> str:
@@ -177,7 +182,7 @@ class Broker:
         """Start on the data that is there; with ``wait`` until it answers metadata requests."""
         assert not self.alive, "the broker runs already"
         self._child = start_tied(
-            [self._java, *_JVM, *self._logging(), "-cp", self._classpath, "kafka.Kafka", str(self._properties)],
+            [self._java, *_JVM, *_LOGGING, "-cp", self._classpath, "kafka.Kafka", str(self._properties)],
             log=self.log,
         )
         if wait:
@@ -225,14 +230,11 @@ class Broker:
         assert self._child is not None
         self._child.send_signal(signal.SIGCONT)
 
-    def _logging(self) -> list[str]:
-        return [f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}"]
-
     def _tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:]) if self.log.exists() else ""
 
     def _format(self, cluster_id: str) -> None:
-        command = [self._java, *_JVM, *self._logging(), "-cp", self._classpath, "kafka.tools.StorageTool", "format"]
+        command = [self._java, *_JVM, *_LOGGING, "-cp", self._classpath, "kafka.tools.StorageTool", "format"]
         command += ["-t", cluster_id, "-c", str(self._properties)]
         if self.certificates is not None:
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
@@ -240,7 +242,7 @@ class Broker:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def _render(self, extra: Mapping[str, str]) -> str:
+    def _settings(self) -> dict[str, str]:
         own, copies = self.node, len(self.cluster)
         listeners = {"PLAINTEXT": own.plain, "CONTROLLER": own.controller}
         protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT"}
@@ -250,7 +252,7 @@ class Broker:
             protocols |= {"SASL": "SASL_PLAINTEXT", "SSL": "SSL", "SASLSSL": "SASL_SSL"}
             secured = _secured(self.certificates)
         urls = [f"{name}://127.0.0.1:{port}" for name, port in listeners.items()]
-        settings = {
+        return secured | {
             "process.roles": "broker,controller",
             "node.id": str(own.id),
             "controller.quorum.voters": ",".join(f"{node.id}@127.0.0.1:{node.controller}" for node in self.cluster),
@@ -285,7 +287,6 @@ class Broker:
             "background.threads": "2",
             "num.recovery.threads.per.data.dir": "2",
         }
-        return "".join(f"{key}={value}\n" for key, value in (settings | secured | dict(extra)).items())
 
     def __enter__(self) -> Self:
         return self.start()
@@ -351,6 +352,17 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+_TOOLS = {
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+    "kafka-broker-api-versions.sh": "org.apache.kafka.tools.BrokerApiVersionsCommand",
+}
+
+
+def tool(script: str, *arguments: str) -> list[str]:
+    """The command that one of Kafka's scripts stands for, with or without its folder."""
+    return [_java(), "-cp", f"{jars()}/*", *_LOGGING, _TOOLS[Path(script).name], *arguments]
 
 
 def admin_client(bootstrap: str) -> AdminClient:

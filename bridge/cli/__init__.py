@@ -45,11 +45,20 @@ def main() -> None:
     try:
         app()
     except BridgeError as error:
-        # Messages hold brackets of their own ([*], codes), which are no markup.
-        words.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        words.print(f"[bold red]error:[/] {escape(str(error))}")
         if error.hint:
-            words.print(f"[dim]hint:[/] {escape(error.hint)}", soft_wrap=True)
+            words.print(f"[dim]hint:[/] {escape(error.hint)}")
         sys.exit(1)
 
 
-from bridge.cli import mapping as _mapping  # noqa: E402, F401 - registers its commands on app
+# A command registers itself on import; their order is that of --help.
+from bridge.cli import (  # noqa: E402, I001
+    demo as _demo,  # noqa: F401
+    receiver as _receiver,  # noqa: F401
+    worker as _worker,  # noqa: F401
+    status as _status,  # noqa: F401
+    check as _check,  # noqa: F401
+    mapping as _mapping,  # noqa: F401
+    deadletters as _deadletters,  # noqa: F401
+    emulator as _emulator,  # noqa: F401
+)

@@ -37,7 +37,6 @@ def demo(
     Everything runs on this machine: an embedded Kafka-protocol broker, the AEP emulator, and the real receiver and worker.
 
     Examples:
-
         aep-bridge demo
 
         aep-bridge demo --events 2000 --rate 1000 --json
@@ -154,17 +153,16 @@ def _screen(snapshot: Snapshot, plan: Plan, peak: int) -> Panel:
 def _before_and_after() -> Group:
     import orjson
 
-    from bridge.demo.traffic import sample_events
     from bridge.demo.stage import TENANT
+    from bridge.demo.traffic import sample_events
     from bridge.moengage.envelopes import events_of
     from bridge.settings import MappingSettings
     from bridge.xdm.experience_event import open_experience_events
 
     event = sample_events()[0]
-    (canonical,) = events_of(
-        {"app_name": "Northwind Retail", "source": "MOENGAGE", "moe_request_id": "demo", "events": [event]}
-    )
-    built = open_experience_events(MappingSettings(tenant=TENANT)).build(canonical)
+    envelope = {"app_name": "Northwind Retail", "source": "MOENGAGE", "moe_request_id": "demo", "events": [event]}
+    builder = open_experience_events(MappingSettings(tenant=TENANT))
+    (built,) = (builder.build(canonical) for canonical in events_of(envelope) if isinstance(canonical, dict))
     panels = [
         Panel(JSON(orjson.dumps(document).decode(), indent=1), title=title, width=max(40, (console.width - 4) // 2))
         for title, document in (("one event as MoEngage posts it", event), ("the same as AEP gets it", built.xdm))

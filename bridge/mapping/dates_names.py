@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 Names = tuple[str, str, str, str]
 """Short standard, short daylight, long standard, long daylight."""
 
-# Summer is these zones' standard time in the tz database and winter is "negative daylight saving"; Java keeps to summers.
-_NEGATIVE_SAVING = {"Europe/Dublin", "Eire", "Africa/Casablanca", "Africa/El_Aaiun", "Africa/Windhoek"}
+# Summer is these zones' standard time in the tz database and winter is "negative daylight saving"; Java keeps to Greenwich
+# time as their standard.
+_GREENWICH_STANDARD = {"Europe/Dublin", "Eire", "Africa/Casablanca", "Africa/El_Aaiun"}
 
 
 @cache
@@ -45,12 +46,9 @@ def zone_name(date: datetime, *, full: bool) -> str:
 
 
 def _daylight(date: datetime, zone: ZoneInfo) -> bool:
-    saving = date.dst() or timedelta()
-    if zone.key in _NEGATIVE_SAVING:
-        # Standard is the smaller of the year's two offsets, whatever the database calls it.
-        offsets = [seconds_of(date.replace(month=month, day=15)) for month in (1, 7)]
-        return seconds_of(date) != min(offsets) and saving >= timedelta()
-    return saving > timedelta()
+    if zone.key in _GREENWICH_STANDARD:
+        return seconds_of(date) != 0
+    return (date.dst() or timedelta()) > timedelta()
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from bridge.mapping.dates_format import week_of_month
@@ -45,31 +46,40 @@ def parser(pattern: str) -> Callable[[str], datetime]:
     return parse
 
 
-_PLAIN = "yMdHmsS"
+_PLAIN = ("y", "M", "d", "H", "m", "s", "S")
 
 
 def _plain(fields: Sequence[tuple[str, Callable[[str], Any]]]) -> Callable[[Sequence[Any]], datetime] | None:
-    """The short way for patterns of numbers from year to milliseconds with an optional offset, each once."""
+    """The short way for numbers from the year down, each once, with an optional offset: ``datetime`` checks the ranges."""
+    known = dict(fields)
     letters = [letter for letter, _ in fields]
-    numbers = [letter for letter in letters if letter != "zone"]
-    if len(set(letters)) != len(letters) or not {"y", "M", "d"} <= set(numbers) or not set(numbers) <= set(_PLAIN):
+    count = len(known) - ("zone" in known)
+    if len(known) != len(fields) or not 3 <= count <= 7 or not set(_PLAIN[:count]) <= set(known):
         return None
-    places = [(letters.index(letter), fields[letters.index(letter)][1]) for letter in _PLAIN if letter in letters]
-    if "S" in letters and not {"H", "m", "s"} <= set(letters):
+    if (
+        known["y"] is not int
+        or known["M"] not in (_MONTH, _MONTH_NAME, _MONTH_FULL)
+        or known.get("S") not in (None, _millis)
+    ):
         return None
-    if [letter for letter in _PLAIN if letter in letters] != list(_PLAIN[: len(places)]):
-        return None
-    zone_at = letters.index("zone") if "zone" in letters else None
+    take = itemgetter(*(letters.index(letter) for letter in _PLAIN[:count]))
+    month = int if known["M"] is _MONTH else known["M"]
+    zone_at = letters.index("zone") if "zone" in known else None
+    zone_of = known.get("zone", _offset)
+    build: Callable[..., datetime] = datetime
+    general = _general(fields)
 
     def resolve(groups: Sequence[Any]) -> datetime:
         if None in groups:
             return general(groups)
-        parts = [read(groups[at]) for at, read in places]
-        where = UTC if zone_at is None else fields[zone_at][1](groups[zone_at])
-        return build(*parts, tzinfo=where)
+        where = UTC if zone_at is None else zone_of(groups[zone_at])
+        parts = take(groups)
+        if count == 7:
+            year, month_text, *rest, milli = parts
+            return build(int(year), month(month_text), *map(int, rest), int(milli) * 1000, where)
+        year, month_text, *rest = parts
+        return build(int(year), month(month_text), *map(int, rest), tzinfo=where)
 
-    general = _general(fields)
-    build: Callable[..., datetime] = datetime
     return resolve
 
 
@@ -170,8 +180,9 @@ def _field(pattern: str, field: Field) -> tuple[str, str, Callable[[str], Any]]:
         raise FunctionError(f"date pattern {pattern!r}: {letter * 5} prints one letter, which cannot be read back")
     name = {"L": "M", "q": "Q"}.get(letter, letter)
     if (letter in "ML" and width >= 3) or letter == "E":
-        names = WEEKDAYS if letter == "E" else MONTHS
-        return name, *_choice([text if width == 4 else text[:3] for text in names], 1)
+        if letter == "E":
+            return name, *_choice([text if width == 4 else text[:3] for text in WEEKDAYS], 1)
+        return name, _MONTH_FULL_REGEX if width == 4 else _MONTH_NAME_REGEX, _MONTH_FULL if width == 4 else _MONTH_NAME
     if letter in "Qq" and width in (3, 4):
         return name, *_choice([f"Q{n}" for n in (1, 2, 3, 4)] if width == 3 else list(QUARTERS), 1)
     if letter == "G":
@@ -185,7 +196,7 @@ def _field(pattern: str, field: Field) -> tuple[str, str, Callable[[str], Any]]:
     low, high = _RANGES[letter]
     most = len(str(high))
     digits = f"{{1,{most}}}" if width == 1 else f"{{{width},{max(width, most if letter == 'D' else width)}}}"
-    return name, f"[0-9]{digits}", _within(low, high)
+    return name, f"[0-9]{digits}", _MONTH if name == "M" else _within(low, high)
 
 
 _RANGES = {
@@ -209,6 +220,11 @@ def _choice(names: Sequence[str], first: int) -> tuple[str, Callable[[str], int]
     return "|".join(re.escape(name) for name in names), lambda text: places[text.lower()]
 
 
+_MONTH = _within(1, 12)
+_MONTH_NAME_REGEX, _MONTH_NAME = _choice([text[:3] for text in MONTHS], 1)
+_MONTH_FULL_REGEX, _MONTH_FULL = _choice(MONTHS, 1)
+
+
 def _year(width: int) -> tuple[str, Callable[[str], int]]:
     if width == 2:
         return "[0-9]{2}", lambda text: 2000 + int(text)
@@ -218,10 +234,15 @@ def _year(width: int) -> tuple[str, Callable[[str], int]]:
 def _fraction(width: int) -> tuple[str, Callable[[str], int]]:
     """Microseconds: of up to three letters a number of milliseconds, of more a fraction."""
     if width <= 3:
-        return f"[0-9]{{{width},3}}", lambda text: 1000 * int(text)
+        return f"[0-9]{{{width},3}}", _millis
     return f"[0-9]{{{width}}}", lambda text: int(text.ljust(6, "0")[:6])
 
 
+def _millis(text: str) -> int:
+    return 1000 * int(text)
+
+
+@lru_cache(maxsize=256)
 def _offset(text: str) -> Any:
     """``Z``, or sign and digits with or without colons."""
     if text in ("Z", "z"):

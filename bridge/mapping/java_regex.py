@@ -7,10 +7,17 @@ exponentially many ways (:mod:`bridge.mapping.regex_guard`).
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+import sys
+import unicodedata
+from functools import cache, lru_cache
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 from bridge.mapping.failures import FunctionError
 from bridge.mapping.regex_guard import refuse_explosive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_REGEX = 1_000
 MAX_SUBJECT = 20_000
@@ -20,10 +27,7 @@ _POSIX = {
     "Space": r" \t\n\x0b\f\r", "Blank": r" \t", "Punct": r"!-/:-@\[-`{-~", "ASCII": r"\x00-\x7f",
     "Cntrl": r"\x00-\x1f\x7f", "Graph": "!-~", "Print": " -~",
 }  # fmt: skip
-_UNICODE = {
-    "L": r"[^\W\d_]", "IsAlphabetic": r"[^\W\d_]", "IsLetter": r"[^\W\d_]", "IsL": r"[^\W\d_]",
-    "N": r"\d", "Nd": r"\d", "IsDigit": r"\d",
-}  # fmt: skip
+_IS = {"IsL": "L", "IsLetter": "L", "IsN": "N", "IsDigit": "Nd", "IsPunctuation": "P"}
 _POSIX_COMPLEMENTS = {
     "Digit": r"\x00-/:-\U0010ffff", "ASCII": r"\x80-\U0010ffff", "Alpha": r"\x00-@\[-`{-\U0010ffff",
     "Upper": r"\x00-@\[-\U0010ffff", "Lower": r"\x00-`{-\U0010ffff", "Alnum": r"\x00-/:-@\[-`{-\U0010ffff",
@@ -52,7 +56,9 @@ def compile_java(pattern: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(translated)
     except (re.error, OverflowError, RecursionError) as error:
-        raise FunctionError(f"regular expression {pattern!r}: {error}") from None
+        # Not with its position, which is one of the translation.
+        what = error.msg if isinstance(error, re.error) else "it is too deep or too large"
+        raise FunctionError(f"regular expression {pattern!r}: {what}") from None
     refuse_explosive(pattern, translated)
     return compiled
 
@@ -64,17 +70,47 @@ def subject(text: str) -> str:
     return text
 
 
-def split_java(regex: re.Pattern[str], text: str) -> list[str]:
-    """``String.split(regex, -1)``: empty parts are kept; an empty match at the start splits nothing off."""
-    parts = []
+def find_all(regex: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """``Matcher.find`` again and again: after an empty match Java goes on one character later, Python's finditer does not."""
+    at = 0
+    while at <= len(text) and (match := regex.search(text, at)) is not None:
+        yield match
+        at = match.end() if match.end() > match.start() else match.end() + 1
+
+
+def split_java(regex: re.Pattern[str], text: str, limit: int = -1) -> list[str]:
+    """``String.split(regex, limit)`` with a limit that is not 0: empty parts are kept.
+
+    An empty match at the start splits nothing off.
+    """
+    parts: list[str] = []
     start = 0
-    for match in regex.finditer(subject(text)):
-        if match.end() == 0:
-            continue
-        parts.append(text[start : match.start()])
-        start = match.end()
+    for match in find_all(regex, subject(text)):
+        if len(parts) == limit - 1:
+            break
+        if match.end():
+            parts.append(text[start : match.start()])
+            start = match.end()
     parts.append(text[start:])
     return parts
+
+
+@cache
+def category(name: str, *, negated: bool) -> str | None:
+    """The characters of a Unicode general category (``L``, ``Lu``) as the inside of a class; None of no category."""
+    if len(name) > 2:
+        return None
+    known = [unicodedata.category(chr(point)).startswith(name) != negated for point in range(sys.maxunicode + 1)]
+    if not any(known) or all(known):
+        return None
+    parts = []
+    start = 0
+    for inside, run in groupby(known):
+        end = start + len(list(run))
+        if inside:
+            parts.append(f"\\U{start:08x}-\\U{end - 1:08x}")
+        start = end
+    return "".join(parts)
 
 
 class _Translation:
@@ -185,19 +221,12 @@ class _Translation:
         self.at += found.end()
         name = found[2] or found[3]
         negated = negated != bool(found[1])
-        if name in _POSIX:
-            inside = _POSIX_COMPLEMENTS.get(name) if negated else _POSIX[name]
-            if not in_class:
-                return f"[{'^' if negated else ''}{_POSIX[name]}]"
-            if inside is not None:
-                return inside
-        elif name in _UNICODE and not in_class:
-            return _UNICODE[name] if not negated else f"(?!{_UNICODE[name]})[\\s\\S]"
-        elif name in ("N", "Nd", "IsDigit") and in_class:
-            return r"\D" if negated else r"\d"
-        elif name in ("Lu", "Ll", "IsUppercase", "IsLowercase"):
-            raise self.fail(f"\\p{{{name}}} is not supported; \\p{{Upper}} and \\p{{Lower}} are")
-        raise self.fail(f"the class {name} is not supported here")
+        inside = _POSIX_COMPLEMENTS.get(name) if negated else _POSIX.get(name)
+        if inside is None and name not in _POSIX:
+            inside = category(_IS.get(name, name), negated=negated)
+        if inside is None:
+            raise self.fail(f"the class {name} is not supported here")
+        return inside if in_class else f"[{inside}]"
 
     def char_class(self) -> str:
         """A class in brackets; unions, intersections and nested classes are Java's alone."""

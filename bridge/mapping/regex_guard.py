@@ -59,20 +59,42 @@ def _children(code: Any, argument: Any) -> list[Any]:
 def _ambiguous(body: Any) -> bool:
     """Whether a round of the outer repetition can be cut from the same text in more than one way."""
     for path in _paths(body):
-        for place, (code, argument) in enumerate(path):
-            if code not in _REPEATS or argument[1] <= 1:
+        for place, item in enumerate(path):
+            if not _variable(*item):
                 continue
-            inner = _characters(argument[2])
-            others = path[:place] + path[place + 1 :]
-            firm = [other for other in others if _fewest([other]) > 0]
+            inner = _characters([item])
+            firm = [other for other in path[:place] + path[place + 1 :] if _fewest([other]) > 0]
             if not any(_characters([other]).isdisjoint(inner) for other in firm):
                 return True
-    branches = [argument[1] for code, argument in body if code is op.BRANCH]
-    return any(_overlap(options) for options in branches)
+    return any(_overlap(options) for options in _branches(body))
+
+
+def _variable(code: Any, argument: Any) -> bool:
+    """Whether an item can take more or less of the same text."""
+    if code in _REPEATS and argument[0] != argument[1]:
+        return True
+    if code is op.BRANCH:
+        return True  # only those that may match nothing are left unopened in a path
+    if code in (op.POSSESSIVE_REPEAT, op.ATOMIC_GROUP, op.ASSERT, op.ASSERT_NOT):
+        return False
+    return any(_variable(*item) for child in _children(code, argument) for item in child)
+
+
+def _branches(body: Any) -> list[list[Any]]:
+    """The alternatives of a body, in groups or not."""
+    found = []
+    for code, argument in body:
+        if code is op.BRANCH:
+            found.append(argument[1])
+        elif code is op.SUBPATTERN:
+            found += _branches(argument[3])
+    return found
 
 
 def _overlap(options: list[Any]) -> bool:
     """Alternatives that can begin with the same character may be chosen in several ways in every round."""
+    if sum(1 for option in options if not _fewest(option)) > 1:
+        return True
     seen: set[int] = set()
     for option in options:
         first = _first(option)
@@ -88,7 +110,7 @@ def _paths(body: Any) -> list[list[Any]]:
     for code, argument in body:
         if code is op.SUBPATTERN:
             inner = _paths(argument[3])
-        elif code is op.BRANCH:
+        elif code is op.BRANCH and all(_fewest(option) for option in argument[1]):
             inner = [path for option in argument[1] for path in _paths(option)]
         else:
             inner = [[(code, argument)]]

@@ -12,10 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Record = tuple[bytes | None, bytes, "Sequence[tuple[str, bytes]]"]
-"""Key, value, headers of a record that is to be written."""
+    from bridge.records import Record
 
 
 class BatchSender(Protocol):

@@ -20,15 +20,14 @@ from aiokafka.partitioner import murmur2
 
 from bridge.errors import KafkaError
 from bridge.pipeline.connection import client_options
-from bridge.pipeline.lanes import Confirmation, Lane, Record
+from bridge.pipeline.lanes import Confirmation, Lane
 from bridge.pipeline.topics import TopicMissing, ensure_topics, message_bytes, unreachable
+from bridge.records import Record, record_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bridge.settings import KafkaSettings
-
-__all__ = ["KafkaPublisher", "Record", "record_bytes"]
 
 log = structlog.get_logger(__name__)
 
@@ -82,8 +81,8 @@ class KafkaPublisher:
 
     @property
     def is_connected(self) -> bool:
-        """Whether a producer is at work and the last confirmations came."""
-        return self._producer is not None and self._failing_since is None
+        """Whether there is a producer to publish with; one that hangs is noticed by what it does not confirm."""
+        return self._producer is not None
 
     async def connected(self, within: float | None = None) -> None:
         """Wait for the first connection; ``TopicMissing``, ``SettingsError``, or ``KafkaError`` after ``within`` seconds."""
@@ -92,6 +91,16 @@ class KafkaPublisher:
                 await asyncio.shield(self._first)
         except TimeoutError:
             raise unreachable(self._kafka, TimeoutError(f"no connection within {within:g} s")) from None
+
+    @property
+    def event_limit(self) -> int:
+        """:meth:`limit` of the event topic."""
+        return self.limit(self._kafka.topic)
+
+    @property
+    def dead_letter_limit(self) -> int:
+        """:meth:`limit` of the dead-letter topic."""
+        return self.limit(self._kafka.dead_letter_topic)
 
     def limit(self, topic: str) -> int:
         """The most bytes that :func:`record_bytes` of one record may come to in ``topic``."""
@@ -227,10 +236,3 @@ async def _stop(producer: Any, error: KafkaError) -> None:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(2):
                 await close()
-
-
-def record_bytes(record: Record) -> int:
-    """What a record weighs: key, value and headers."""
-    key, value, headers = record
-    size = len(value) + len(key or b"")
-    return size + sum(len(name) + len(text) + 4 for name, text in headers) if headers else size

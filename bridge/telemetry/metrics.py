@@ -38,6 +38,9 @@ class Metrics:
         self.identities_dropped = Counter(
             "bridge_identities_dropped_total", "Identities that AEP would refuse.", ["reason"], registry=r
         )
+        self.check_findings = Counter(
+            "bridge_check_findings_total", "Oddities of events that left all the same, by code.", ["code"], registry=r
+        )
         self.oversize_events = Counter(
             "bridge_oversize_events_total", "Events above the size that Profile keeps.", ["action"], registry=r
         )

@@ -128,6 +128,28 @@ class ExperienceEvents:
         return *findings, Finding("#/timestamp", "timestamp_future", "the timestamp lies in the future")
 
 
+def open_experience_events(settings: MappingSettings, *, clock: Callable[[], float] = time.time) -> ExperienceEvents:
+    """What the settings describe: mapping set and schema read from their files (or those that ship) and compiled.
+
+    Raises ``MappingError`` with every finding in the mapping set, ``SchemaError`` for a schema that cannot be used.
+    """
+    # The mapping language takes a moment to load, and whoever only holds an ExperienceEvents does without.
+    from bridge.mapping.compiler import compile_mapping  # noqa: PLC0415
+    from bridge.mapping.table import load_mapping_set  # noqa: PLC0415
+    from bridge.xdm.schema import compile_schema, load_schema  # noqa: PLC0415
+
+    mapping = compile_mapping(
+        load_mapping_set(settings.path),
+        tenant=settings.tenant,
+        primary_identity=settings.primary_identity[0],
+        placeholders=settings.placeholders,
+        strict=settings.strict,
+    )
+    path = settings.schema_
+    schema = None if path is None else compile_schema(load_schema(path), tenant=settings.tenant)
+    return ExperienceEvents(mapping, settings, schema, clock=clock)
+
+
 def _refused_timestamp(timestamp: Any, moment: datetime | None, warnings: Sequence[NulledAttribute]) -> Rejected:
     if timestamp is None:
         return _missing("timestamp", warnings)

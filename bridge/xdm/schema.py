@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.xdm.schema_check import ABSENT, compile_check
 from bridge.xdm.schema_fields import SchemaError, SchemaField, load_schema, read_schema
-from bridge.xdm.schema_values import CHECKED_FORMATS, Said
+from bridge.xdm.schema_values import CHECKED_FORMATS, Said, search_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -87,13 +87,11 @@ class CompiledSchema:
 def compile_schema(document: Mapping[str, Any], *, tenant: str | None = None) -> CompiledSchema:
     """Compile a resolved XDM schema; ``tenant`` takes the place of the root property ``_yourorgname``.
 
-    Raises :class:`SchemaError` when the document is not a resolved schema, or a pattern in it is not one.
+    Raises :class:`SchemaError` when the document is not a resolved schema.
     """
     root = read_schema(document, tenant=tenant)
     try:
         return CompiledSchema(root)
-    except re.error as error:
-        raise SchemaError(f"a pattern of the schema is no regular expression: {error}") from None
     except RecursionError:
         raise SchemaError("the schema is nested too deeply") from None
 
@@ -130,6 +128,8 @@ def _unenforced(field: SchemaField, path: str) -> Iterator[tuple[str, str]]:
     yield from ((path, keyword) for keyword in field.unenforced)
     if field.format is not None and field.format not in CHECKED_FORMATS:
         yield path, f"format {field.format}"
+    if field.pattern is not None and search_of(field.pattern) is None:
+        yield path, f"pattern {field.pattern}"
     for name, child in field.properties.items():
         yield from _unenforced(child, f"{path}.{name}" if path else name)
     for suffix, inner in ((".*", field.values), ("[*]", field.items)):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.mapping.coercion import double_text, to_boolean, to_date, to_number
 from bridge.mapping.dates import iso
 from bridge.mapping.failures import FunctionError
+from bridge.mapping.java_regex import MAX_SUBJECT, compile_java
 from bridge.xdm.findings import MAX_VIOLATIONS, Finding
 from bridge.xdm.required import is_uri_reference, parse_date_time
 
@@ -133,10 +134,22 @@ def text_of(value: Any) -> str | None:
     return iso(value) if isinstance(value, datetime) else None
 
 
+def search_of(pattern: str) -> Callable[[str], object] | None:
+    """What finds a pattern of the schema (Java's dialect) in text; None where it cannot be enforced.
+
+    That is a pattern without an equal here, or one that could take for ever; text too long for a regex counts as found.
+    """
+    try:
+        search = compile_java(pattern).search
+    except FunctionError:
+        return None
+    return lambda text: len(text) > MAX_SUBJECT or search(text)
+
+
 def _text_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
     if field.format in ("date-time", "date"):
         return _date_check(field.format)
-    searches = None if field.pattern is None else re.compile(field.pattern).search
+    searches = None if field.pattern is None else search_of(field.pattern)
     fits = _FORMATS.get(field.format or "")
     enum, shortest, longest = field.enum, field.min_length or 0, field.max_length
     free = is_unconstrained(field) or not (searches or fits or enum or shortest or longest is not None)
@@ -150,7 +163,7 @@ def _text_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
             value = text
         if free:
             return value
-        if searches is not None and searches(value) is None:
+        if searches is not None and not searches(value):
             refuse(said, place, "DCVS-1103", f"string does not match pattern {field.pattern}")
         if enum is not None and value not in enum:
             refuse(said, place, "xdm_enum", "string is not one of the enum's values")

@@ -1,1 +1,11 @@
-"""A local stand-in for IMS and the collection service that checks and answers as Adobe's documents say."""
+"""An emulator of what the bridge needs of Adobe: the IMS token endpoint and the streaming collection API.
+
+It checks what the documents say the services check, answers in their shapes, misbehaves on command and counts what it
+accepted. Tests, the demo, benchmarks and the ``emulator`` profile of the compose file all meet this same one.
+"""
+
+from bridge.aep.emulator.inlet import Inlet
+from bridge.aep.emulator.received import fingerprint
+from bridge.aep.emulator.server import Emulator
+
+__all__ = ["Emulator", "Inlet", "fingerprint"]

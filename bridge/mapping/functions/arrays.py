@@ -110,7 +110,7 @@ def upsert_array_append(items: Any) -> list[Any] | None:
     ARRAY,
     Parameter("UNDESCRIBED", required=False),
     returns="array",
-    availability=UPSERTS,
+    availability="streaming upserts only; identity on inserts",
 )
 def upsert_array_replace(items: Any, _: Any = None) -> list[Any] | None:
     """``upsert_array_replace(ARRAY)``; the sample passes a second argument that no text describes."""
@@ -147,6 +147,23 @@ def array_to_string(separator: Any, items: Any) -> str | None:
     return bounded(between.join(text_of(item) for item in _flat(array("array_to_string", items)) if item is not None))
 
 
+MAX_ITEMS = 100_000
+
+
+def measured(made: list[Any]) -> list[Any]:
+    """The array, unless it holds too much: a lambda can repeat its argument, and nesting doubles that every time."""
+    count = 0
+    stack: list[Any] = [made]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list | dict):
+            count += len(value)
+            if count > MAX_ITEMS:
+                raise FunctionError(f"the array grew beyond {MAX_ITEMS} items")
+            stack.extend(value if isinstance(value, list) else value.values())
+    return made
+
+
 LAMBDA = Parameter("PREDICATE", "lambda")
 
 
@@ -177,7 +194,7 @@ def filter_array(items: Any, predicate: Callable[[Any], Any]) -> list[Any] | Non
 )
 def transform_array(items: Any, change: Callable[[Any], Any]) -> list[Any] | None:
     """``transformArray(ARRAY, x -> ...)``."""
-    return None if items is None else [change(item) for item in array("transformArray", items)]
+    return None if items is None else measured([change(item) for item in array("transformArray", items)])
 
 
 @function(

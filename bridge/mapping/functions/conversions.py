@@ -72,12 +72,12 @@ def to_float(value: Any) -> float | None:
     if value is None:
         return None
     try:
-        packed = struct.pack("f", _finite(value))
+        packed = struct.pack("<f", _finite(value))
     except OverflowError:
         raise FunctionError("to_float: the number does not fit a 32-bit float") from None
-    number: float = struct.unpack("f", packed)[0]
+    number: float = struct.unpack("<f", packed)[0]
     shown = (float(f"{number:.{digits}g}") for digits in range(1, 9))
-    return next((short for short in shown if struct.pack("f", short) == packed), float(f"{number:.9g}"))
+    return next((short for short in shown if struct.pack("<f", short) == packed), float(f"{number:.9g}"))
 
 
 @function("json_to_object", "JSON", "The value that JSON text spells.", STRING, returns="object")

@@ -1,0 +1,169 @@
+"""``aep-bridge check``: whether everything is there that a worker needs, and what to do where it is not."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import orjson
+import typer
+
+from bridge.cli import app
+from bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+
+    from bridge.aep.trial import Trial
+    from bridge.settings import Settings
+    from bridge.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the table; ``todo`` says what to do where it is not ``ok``."""
+
+    name: str
+    ok: bool
+    found: str
+    todo: str = ""
+
+
+@app.command()
+def check(
+    send_test: bool = typer.Option(
+        False,
+        "--send-test",
+        help="Also send one trial event (no identity, _id aep-bridge-check-…) with syncValidation.",
+    ),
+    as_json: bool = typer.Option(False, "--json", help="The checks as a JSON array."),
+) -> None:
+    """Check settings, mapping set, Kafka and its topics, and the credentials for AEP. Exit 1 when anything is amiss.
+
+    Nothing is created and nothing is sent, but for the trial event that --send-test asks for: it stays in the dataset.
+
+    Examples:
+        aep-bridge check
+
+        aep-bridge check --send-test
+
+        aep-bridge check --json | jq '.[] | select(.ok | not)'
+    """
+    _hush()
+    checks = asyncio.run(_collect(send_test=send_test))
+    if as_json:
+        print(orjson.dumps([asdict(each) for each in checks], option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(checks)
+    if not all(each.ok for each in checks):
+        raise typer.Exit(1)
+
+
+def _hush() -> None:
+    """The table says what log lines would say, and stdout may be read by a program."""
+    import logging
+
+    import structlog
+
+    def drop(_logger: object, _name: str, _event: MutableMapping[str, Any]) -> NoReturn:
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[drop])
+    logging.disable(logging.CRITICAL)
+
+
+async def _collect(*, send_test: bool) -> list[Check]:
+    return [each async for each in _checks(send_test=send_test)]
+
+
+async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
+    from bridge.aep.destination import check_settings
+    from bridge.aep.trial import send_trial, try_token
+    from bridge.settings import load_settings
+    from bridge.telemetry.metrics import Metrics
+
+    try:
+        settings = load_settings()
+    except BridgeError as error:
+        yield _failed("settings", error)
+        return
+    complete = True
+    try:
+        check_settings(settings)
+        # AEP takes XDM without it as long as one dataflow alone uses the connection.
+        unbound = settings.aep.payload == "xdm" and settings.aep.flow_id is None
+        yield Check(
+            "settings",
+            ok=True,
+            found="complete"
+            + ("; set BRIDGE_AEP__FLOW_ID if several dataflows share the connection" if unbound else ""),
+        )
+    except BridgeError as error:
+        complete = False
+        yield _failed("settings", error)
+    if settings.aep.payload == "xdm":
+        yield _mapping(settings)
+    yield await _kafka(settings)
+    if not complete:
+        return
+    metrics = Metrics()
+    if settings.aep.auth == "oauth":
+        yield await _trial("token", try_token, settings, metrics)
+    if send_test:
+        yield await _trial("trial event", send_trial, settings, metrics)
+
+
+def _mapping(settings: Settings) -> Check:
+    from bridge.pipeline.assembly import load_builder
+
+    try:
+        _, sha256 = load_builder(settings)
+    except BridgeError as error:
+        return _failed("mapping", error, todo="aep-bridge mapping lint shows each finding with its row")
+    return Check("mapping", ok=True, found=f"{settings.mapping.path} ({(sha256 or '')[:12]})")
+
+
+async def _kafka(settings: Settings) -> Check:
+    from bridge.pipeline.topics import TopicMissing, ensure_topics
+
+    try:
+        partitions = await ensure_topics(settings.kafka, create=False)
+    except TopicMissing as error:
+        if settings.kafka.create_topics:
+            return Check("kafka", ok=True, found=f"{error}; the worker will create it")
+        return _failed("kafka", error)
+    except BridgeError as error:
+        return _failed("kafka", error)
+    counts = ", ".join(f"{topic} ({count} partitions)" for topic, count in partitions.items())
+    return Check("kafka", ok=True, found=f"{', '.join(settings.kafka.bootstrap_servers)}: {counts}")
+
+
+async def _trial(
+    name: str, attempt: Callable[[Settings, Metrics], Awaitable[Trial]], settings: Settings, metrics: Metrics
+) -> Check:
+    try:
+        trial = await attempt(settings, metrics)
+    except BridgeError as error:
+        return _failed(name, error)
+    return Check(name, ok=trial.ok, found=trial.words, todo=trial.todo)
+
+
+def _failed(name: str, error: BridgeError, *, todo: str = "") -> Check:
+    return Check(name, ok=False, found=str(error), todo=error.hint or todo)
+
+
+def _show(checks: list[Check]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for each in checks:
+        mark = "[green]✓[/]" if each.ok else "[red]✗[/]"
+        todo = f"\n[dim]{escape(each.todo)}[/]" if each.todo else ""
+        table.add_row(mark, each.name, escape(each.found) + todo)
+    Console(highlight=False).print(table)

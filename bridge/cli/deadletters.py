@@ -1,0 +1,180 @@
+"""``aep-bridge deadletters``: what was refused, why, and back it goes once the cause is mended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import typer
+
+from bridge.cli import app, words
+
+if TYPE_CHECKING:
+    from bridge.pipeline.replay import Filter, Replayed
+    from bridge.settings import KafkaSettings
+
+deadletters = typer.Typer(help="Inspect refused events and replay them.", no_args_is_help=True)
+app.add_typer(deadletters, name="deadletters")
+
+_STAGE = typer.Option(None, help="Only this stage: receive, decode, map, check or deliver.")
+_CODE = typer.Option(None, help="Only this code, for example identity_none_valid.")
+_EVENT_CODE = typer.Option(None, help="Only events with this event_code.")
+_SINCE = typer.Option(None, metavar="TIME", help="Only refused at or after this time (ISO 8601; UTC unless it says).")
+_UNTIL = typer.Option(None, metavar="TIME", help="Only refused before this time.")
+_JSON = typer.Option(False, "--json", help="Print JSON.")
+
+
+@deadletters.command("list")
+def list_letters(
+    *,
+    stage: str | None = _STAGE,
+    code: str | None = _CODE,
+    event_code: str | None = _EVENT_CODE,
+    since: str | None = _SINCE,
+    until: str | None = _UNTIL,
+    limit: int = typer.Option(20, min=0, help="Show so many of the newest; the counts are always of all."),
+    as_json: bool = _JSON,
+) -> None:
+    """Count dead letters by stage and code, and show the newest."""
+    from bridge.pipeline.replay import as_json as shown
+    from bridge.pipeline.replay import read
+
+    kafka = _kafka()
+    wanted = _filter(stage, code, event_code, since, until)
+
+    async def collect() -> tuple[Counter[tuple[str, str]], list[Any]]:
+        counts: Counter[tuple[str, str]] = Counter()
+        newest: list[Any] = []
+        async for stored in read(kafka, wanted):
+            counts[stored.letter.stage, stored.letter.code] += 1
+            newest.append(stored)
+            if len(newest) > 2 * limit + 100:
+                newest = _newest(newest, limit)
+        return counts, _newest(newest, limit)
+
+    counts, newest = asyncio.run(collect())
+    if as_json:
+        body = {
+            "total": counts.total(),
+            "counts": [{"stage": s, "code": c, "count": n} for (s, c), n in counts.most_common()],
+            "letters": [shown(stored, value=False) for stored in newest],
+        }
+        print(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    out = Console()
+    table = Table("count", "stage", "code", title=f"{counts.total()} dead letters in {kafka.dead_letter_topic}")
+    for (one_stage, one_code), count in counts.most_common():
+        table.add_row(str(count), one_stage, one_code)
+    out.print(table)
+    if newest:
+        table = Table("place", "failed at", "stage", "code", "event", "reason", title=f"newest {len(newest)}")
+        for stored in newest:
+            letter = stored.letter
+            when = letter.failed_at.isoformat(timespec="seconds") if letter.failed_at else ""
+            place = f"{stored.partition}/{stored.offset}"
+            table.add_row(place, when, letter.stage, letter.code, letter.event_uuid or "", letter.reason)
+        out.print(table)
+
+
+@deadletters.command()
+def show(
+    place: str = typer.Argument(..., metavar="PARTITION/OFFSET", help="As list shows it; OFFSET alone: partition 0."),
+) -> None:
+    """Print one dead letter, with what was consumed, as JSON."""
+    from bridge.errors import BridgeError
+    from bridge.pipeline.replay import as_json, read_one
+
+    left, _, right = place.rpartition("/")
+    if not right.isdigit() or not (left or "0").isdigit():
+        raise typer.BadParameter(f"{place}: expected PARTITION/OFFSET, for example 0/42")
+    stored = asyncio.run(read_one(_kafka(), int(left or 0), int(right)))
+    if stored is None:
+        raise BridgeError(
+            f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows where they lie"
+        )
+    print(orjson.dumps(as_json(stored, value=True), option=orjson.OPT_INDENT_2).decode())
+
+
+@deadletters.command()
+def replay(
+    *,
+    stage: str | None = _STAGE,
+    code: str | None = _CODE,
+    event_code: str | None = _EVENT_CODE,
+    since: str | None = _SINCE,
+    until: str | None = _UNTIL,
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only count what would be sent, by reason."),
+    most: int | None = typer.Option(None, "--max", min=1, help="Send so many at most."),
+    max_replays: int = typer.Option(3, min=1, help="Leave letters that have been round so often."),
+    as_json: bool = _JSON,
+) -> None:
+    """Send dead letters back to the topic they came from, where the worker maps them anew.
+
+    Progress is kept by filter in Kafka: run again, it goes on where it was.
+    """
+    from bridge.pipeline.publisher import KafkaPublisher
+    from bridge.pipeline.replay import replay as run_replay
+
+    kafka = _kafka()
+    wanted = _filter(stage, code, event_code, since, until)
+
+    async def run() -> Replayed:
+        if dry_run:
+            return await run_replay(kafka, None, wanted, most=most, max_replays=max_replays)
+        async with KafkaPublisher(kafka) as publisher:
+            await publisher.connected(within=kafka.request_timeout_seconds)
+            return await run_replay(kafka, publisher, wanted, most=most, max_replays=max_replays)
+
+    done = asyncio.run(run())
+    if as_json:
+        body = {
+            "dry_run": dry_run,
+            "sent": done.sent.total(),
+            "by_reason": [{"stage": s, "code": c, "count": n} for (s, c), n in done.sent.most_common()],
+            "left": dict(done.kept),
+        }
+        print(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
+        return
+    verb = "would be sent" if dry_run else "sent"
+    for (one_stage, one_code), count in done.sent.most_common():
+        print(f"{count}\t{one_stage}\t{one_code}")
+    words.print(f"{done.sent.total()} {verb}" + "".join(f", {n} left ({why})" for why, n in done.kept.items()))
+
+
+def _kafka() -> KafkaSettings:
+    from bridge.settings import load_settings
+    from bridge.telemetry.logs import configure_logging
+
+    settings = load_settings()
+    # Words of the parts below belong on stderr, and only when something is amiss.
+    configure_logging(settings.telemetry.model_copy(update={"log_level": "warning"}))
+    return settings.kafka
+
+
+def _filter(
+    stage: str | None, code: str | None, event_code: str | None, since: str | None, until: str | None
+) -> Filter:
+    from bridge.pipeline.replay import Filter
+
+    return Filter(stage, code, event_code, _moment(since, "--since"), _moment(until, "--until"))
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{option} {text}: expected ISO 8601, for example 2026-03-01T12:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _newest(letters: list[Any], limit: int) -> list[Any]:
+    never = datetime.min.replace(tzinfo=UTC)
+    return sorted(letters, key=lambda stored: stored.letter.failed_at or never, reverse=True)[:limit]

@@ -1,0 +1,133 @@
+"""``aep-bridge emulator``: Adobe's token endpoint and streaming collection API on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Literal
+
+import orjson
+import typer
+import uvloop
+
+from bridge.cli import app, words
+
+if TYPE_CHECKING:
+    from bridge.aep.emulator import Emulator, Inlet
+    from bridge.settings import Settings
+
+
+@app.command()
+def emulator(
+    *,
+    host: str = typer.Option("127.0.0.1", help="Address to listen on."),
+    port: int = typer.Option(8099, min=0, max=65535, help="Port to listen on; 0 lets the system choose."),
+    token_ttl: float = typer.Option(86_399, "--token-ttl", min=0.1, help="Seconds that a token lives."),
+    latency: float = typer.Option(0.0, min=0, help="Seconds before each answer of the collection."),
+    shape: Literal["current", "documented"] = typer.Option(
+        "current", help="Shape of the items in a 207: today's service or Adobe's documents."
+    ),
+    any_id: bool = typer.Option(False, "--any", help="Take any organisation, schema, dataset, flow and inlet."),
+    payloads: int = typer.Option(1_000, min=0, help="How many payloads to keep for GET /received?payload=ID."),
+    max_bytes: int = typer.Option(1_048_576, min=1_000, help="Larger requests get 413."),
+    sync_validation: bool = typer.Option(True, help="Without it syncValidation gets 501, as outside VA7."),
+    fast: bool = typer.Option(False, help="Parse and count only: no checks, no ids. For benchmarks of other parts."),
+    control: str | None = typer.Option(None, metavar="JSON", help="A first POST /control message."),
+    as_json: bool = typer.Option(False, "--json", help="Print where it listens as one line of JSON on stdout."),
+) -> None:
+    """Emulate Adobe IMS and a streaming connection: check, answer, misbehave and count as told.
+
+    Organisation, schema, dataset, flow, credentials and payload are those of the bridge's settings where they are set,
+    so that a configured bridge only needs BRIDGE_AEP__ENDPOINT and BRIDGE_OAUTH__TOKEN_URL pointed here.
+
+    Examples:
+        aep-bridge emulator
+
+        aep-bridge emulator --port 0 --token-ttl 60 --latency 0.2 --json
+
+        curl -d '{"fail": {"status": 503, "retry_after": 2, "seconds": 5}}' http://127.0.0.1:8099/control
+
+        curl -d '{"item_failures": {"every": 10, "shape": "documented"}}' http://127.0.0.1:8099/control
+
+        curl -d '{"clear_faults": true, "revoke_tokens": true}' http://127.0.0.1:8099/control
+
+        curl 'http://127.0.0.1:8099/received?ids=1&limit=10'
+    """
+    from bridge.aep.emulator import Emulator
+    from bridge.aep.emulator.server import CLIENT_ID, CLIENT_SECRET
+    from bridge.settings import load_settings
+
+    settings = load_settings()
+    secret = settings.oauth.client_secret
+    made = Emulator(
+        host=host,
+        port=port,
+        inlet=_inlet(settings, any_id=any_id),
+        client_id=settings.oauth.client_id or CLIENT_ID,
+        client_secrets=[part for part in secret.get_secret_value().split(",") if part] if secret else [CLIENT_SECRET],
+        token_ttl=token_ttl,
+        latency_seconds=latency,
+        shape=shape,
+        fast=fast,
+        payloads=payloads,
+        max_bytes=max_bytes,
+        sync_validation=sync_validation,
+    )
+    if control is not None:
+        _first_control(made, control)
+    # A secret of the operator's own is never printed, not even one that opens nothing but this.
+    uvloop.run(_serve(made, as_json=as_json, hide_secret=secret is not None))
+
+
+def _inlet(settings: Settings, *, any_id: bool) -> Inlet:
+    from bridge.aep.emulator import Inlet
+    from bridge.aep.emulator.inlet import EXAMPLE
+
+    aep = settings.aep
+    if any_id:
+        return Inlet(payload=aep.payload, authenticated=aep.auth == "oauth")
+    return Inlet(
+        payload=aep.payload,
+        authenticated=aep.auth == "oauth",
+        inlet_id=aep.endpoint.rpartition("/")[2] if aep.endpoint else EXAMPLE.inlet_id,
+        org_id=aep.org_id or EXAMPLE.org_id,
+        schema_id=aep.schema_id or EXAMPLE.schema_id,
+        dataset_id=aep.dataset_id or EXAMPLE.dataset_id,
+        flow_id=aep.flow_id or EXAMPLE.flow_id,
+    )
+
+
+def _first_control(made: Emulator, message: str) -> None:
+    from pydantic import ValidationError
+
+    try:
+        made.control_json(message.encode())
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        raise typer.BadParameter(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}", param_hint="--control"
+        ) from None
+
+
+async def _serve(made: Emulator, *, as_json: bool, hide_secret: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with made:
+        environment = made.environment()
+        if hide_secret:
+            del environment["BRIDGE_OAUTH__CLIENT_SECRET"]
+        if as_json:
+            where = {"url": made.url, "control": f"{made.url}/control", "received": f"{made.url}/received"}
+            print(orjson.dumps(where | {"environment": environment}).decode(), flush=True)
+        else:
+            words.print(
+                f"emulating IMS and a streaming connection at [bold]{made.url}[/] (Ctrl-C stops); a bridge needs"
+            )
+            for name, value in environment.items():
+                words.print(f"  {name}={value}", markup=False, soft_wrap=True)
+            words.print(f"faults: POST {made.url}/control · accepted: GET {made.url}/received", markup=False)
+        await stop.wait()
+    summary = made.received.summary()
+    words.print(f"stopped after {summary['events']} events, {summary['duplicates']} of them again", markup=False)

@@ -1,0 +1,129 @@
+"""``aep-bridge status``: how a running worker or receiver is, from its telemetry port."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+import typer
+
+from bridge.cli import app
+
+
+@app.command()
+def status(
+    url: str | None = typer.Option(None, help="Telemetry address; by default that of the settings.", metavar="URL"),
+    seconds: float = typer.Option(1.0, min=0, help="Watch so long for the rates; 0 shows none."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Show lag, rates, circuit, rate limits and dead letters; exit 1 when it is not ready or not there."""
+    from bridge.settings import load_settings
+
+    telemetry = load_settings().telemetry
+    base = (url or f"http://{telemetry.host}:{telemetry.port}").rstrip("/")
+    report = _report(base, seconds)
+    if as_json:
+        print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(report)
+    raise typer.Exit(0 if report["ready"] else 1)
+
+
+def _report(base: str, seconds: float) -> dict[str, Any]:
+    import httpx
+
+    from bridge.errors import BridgeError
+
+    try:
+        with httpx.Client(base_url=base, timeout=5.0) as client:
+            health = client.get("/health/ready")
+            first, began = _samples(client.get("/metrics").text), time.monotonic()
+            time.sleep(seconds)
+            last, passed = _samples(client.get("/metrics").text), time.monotonic() - began
+        reasons = health.json().get("reasons", {})
+    except (httpx.HTTPError, ValueError) as error:
+        raise BridgeError(
+            f"nothing answers at {base}: {type(error).__name__}", hint="is the worker running? see --url"
+        ) from None
+    rate = {
+        name: round((_total(last, metric) - _total(first, metric)) / passed, 1)
+        for name, metric in (
+            ("received", "bridge_received_events_total"),
+            ("consumed", "bridge_consumed_records_total"),
+            ("delivered", "bridge_delivered_events_total"),
+            ("dead_lettered", "bridge_dead_letters_total"),
+            ("rate_limited_seconds", "bridge_rate_limited_seconds_total"),
+        )
+    }
+    return {
+        "ready": health.status_code == 200,
+        "reasons": reasons,
+        "lag": {
+            f"{labels['topic']}[{labels['partition']}]": int(value)
+            for labels, value in last.get("bridge_kafka_lag", [])
+        },
+        "event_age_seconds": _total(last, "bridge_event_age_seconds"),
+        "per_second": rate if seconds else {},
+        "total": {
+            "delivered": int(_total(last, "bridge_delivered_events_total")),
+            "dead_lettered": int(_total(last, "bridge_dead_letters_total")),
+            "rate_limited_seconds": round(_total(last, "bridge_rate_limited_seconds_total"), 1),
+        },
+        "circuit_open": bool(_total(last, "bridge_circuit_open")),
+        "held": bool(_total(last, "bridge_delivery_held")),
+        "concurrency": int(_total(last, "bridge_delivery_concurrency")),
+        "in_flight": {
+            "requests": int(_total(last, "bridge_delivery_in_flight")),
+            "events": int(_total(last, "bridge_in_flight_events")),
+            "bytes": int(_total(last, "bridge_in_flight_bytes")),
+        },
+        "dead_letters": {
+            f"{labels['stage']}/{labels['code']}": int(value)
+            for labels, value in last.get("bridge_dead_letters_total", [])
+        },
+        "retries": {labels["reason"]: int(value) for labels, value in last.get("bridge_retries_total", [])},
+    }
+
+
+def _samples(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+def _total(samples: dict[str, list[tuple[dict[str, str], float]]], name: str) -> float:
+    return sum(value for _, value in samples.get(name, []))
+
+
+def _show(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    out = Console()
+    out.print("[green]ready[/]" if report["ready"] else "[bold red]not ready[/]")
+    for name, reason in report["reasons"].items():
+        out.print(f"  {name}: {reason}")
+    table = Table(show_header=False)
+    table.add_row("lag", f"{sum(report['lag'].values())} records in {len(report['lag'])} partitions")
+    for partition, lag in report["lag"].items():
+        if lag:
+            table.add_row("", f"{partition}: {lag}")
+    table.add_row("newest acknowledged", f"{report['event_age_seconds']:.1f} s old")
+    for name, value in report["per_second"].items():
+        table.add_row(f"{name} a second", str(value))
+    for name, value in report["total"].items():
+        table.add_row(f"{name} in total", str(value))
+    table.add_row("circuit", "open" if report["circuit_open"] else "closed")
+    table.add_row("held for credentials", "yes" if report["held"] else "no")
+    table.add_row("requests under way", f"{report['in_flight']['requests']} of {report['concurrency']} allowed")
+    table.add_row("in flight", f"{report['in_flight']['events']} events, {report['in_flight']['bytes']} bytes")
+    for name, value in report["dead_letters"].items():
+        table.add_row(f"dead letters {name}", str(value))
+    for name, value in report["retries"].items():
+        table.add_row(f"retries {name}", str(value))
+    out.print(table)

@@ -1,0 +1,130 @@
+"""The socket before the receiver: TLS, a bound on connections, and a stop that finishes what is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import ssl
+from typing import TYPE_CHECKING, Self
+
+import structlog
+from aiohttp import web
+
+from bridge.errors import BridgeError, SettingsError
+from bridge.moengage.receiver import PATH, RETRY_AFTER
+from bridge.settings import variable
+
+if TYPE_CHECKING:
+    from bridge.moengage.receiver import Receiver
+    from bridge.settings import ReceiverSettings
+
+log = structlog.get_logger(__name__)
+
+# Longer than the 60 s after which load balancers drop an idle connection, so that they never reuse one that is closing.
+_KEEPALIVE_SECONDS = 75.0
+_LINGER_SECONDS = 5.0
+_BACKLOG = 1024
+_OTHER_FILES = 200
+_FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + RETRY_AFTER.encode() + b"\r\n"
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+)
+
+
+class Listener:
+    """Listens while entered. Leaving stops accepting, finishes requests under way, and closes."""
+
+    def __init__(self, settings: ReceiverSettings, receiver: Receiver) -> None:
+        self._settings = settings
+        self._receiver = receiver
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self.port = settings.port
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        context = tls_context(settings)
+        self._runner = web.AppRunner(
+            self._receiver.application(),
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            lingering_time=_LINGER_SECONDS,
+            shutdown_timeout=1.0,
+        )
+        await self._runner.setup()
+        _raise_file_limit(settings.max_connections + _OTHER_FILES)
+        try:
+            self._server = await asyncio.get_running_loop().create_server(
+                self._protocol, settings.host, settings.port, ssl=context, backlog=_BACKLOG, reuse_address=True
+            )
+        except OSError as error:
+            await self._runner.cleanup()
+            raise BridgeError(
+                f"the receiver cannot listen on {settings.host}:{settings.port}: {error.strerror or error}",
+                hint=f"set {variable('receiver', 'port')} or {variable('receiver', 'host')}",
+            ) from None
+        self.port = self._server.sockets[0].getsockname()[1]
+        scheme = "https" if context else "http"
+        log.info("receiver_listening", url=f"{scheme}://{settings.host}:{self.port}{PATH}", auth=settings.auth)
+        if settings.auth == "none" and not settings.allow_from and not settings.tls_client_cafile:
+            log.warning("receiver_open_to_all", hint=f"set {variable('receiver', 'auth')} to basic or header")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.close()
+        # aiohttp's own shutdown would stop reading bodies at once.
+        await self._receiver.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _protocol(self) -> asyncio.Protocol:
+        server = self._runner.server if self._runner is not None else None
+        if server is None or len(server.connections) >= self._settings.max_connections:
+            return _Full()
+        return server()
+
+
+def _raise_file_limit(wanted: int) -> None:
+    # Without a descriptor left, accepting fails for everybody, with a line in the log for each attempt.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        if limit < wanted:
+            log.warning("too_few_file_descriptors", limit=limit, wanted=wanted)
+
+
+class _Full(asyncio.Protocol):
+    """Answers the one connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say so, and close."""
+        if isinstance(transport, asyncio.Transport):
+            transport.write(_FULL)
+        transport.close()
+
+
+def tls_context(settings: ReceiverSettings) -> ssl.SSLContext | None:
+    """The server's TLS context, with client certificates where asked for; None without ``tls_certfile``."""
+    if settings.tls_certfile is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    password = settings.tls_key_password.get_secret_value() if settings.tls_key_password else ""
+    key = "tls_certfile"
+    try:
+        # Given a function, OpenSSL never asks for the password on the terminal.
+        context.load_cert_chain(settings.tls_certfile, settings.tls_keyfile, password=lambda: password)
+        if settings.tls_client_cafile is not None:
+            key = "tls_client_cafile"
+            context.load_verify_locations(cafile=settings.tls_client_cafile)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as error:
+        why = (getattr(error, "reason", None) or error.strerror or str(error)).replace("_", " ").lower()
+        raise SettingsError(
+            f"{variable('receiver', key)}: {getattr(settings, key)} cannot be used: {why}",
+            hint="PEM files of a certificate chain, its key and, for client certificates, the CA that signs them",
+        ) from None
+    return context

@@ -1,0 +1,74 @@
+"""The Faust app: one agent over a stream of chunks, on the transport of :mod:`bridge.pipeline.transport`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import faust
+from faust.app import BootStrategy
+from yarl import URL
+
+from bridge.pipeline.connection import faust_broker, faust_credentials
+from bridge.pipeline.gate import FETCH_BYTES
+from bridge.pipeline.transport import ChunkTransport, Finisher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.pipeline.gate import Gate
+    from bridge.pipeline.ledger import Chunk, Ledger
+    from bridge.settings import KafkaSettings
+
+
+class _ConsumerOnly(BootStrategy):
+    """No web server, no producer: dead letters have their own publisher."""
+
+    enable_web = False
+    enable_kafka_producer = False
+
+
+def build_app(
+    kafka: KafkaSettings, *, ledger: Ledger, gate: Gate, finisher: Finisher, take: Callable[[Chunk], None]
+) -> Any:
+    """A ``faust.App`` whose agent hands every chunk to ``take``; commits, pauses and ends by ledger, gate and finisher."""
+    app = faust.App(
+        kafka.group,
+        broker=faust_broker(kafka),
+        broker_credentials=faust_credentials(kafka),
+        store="memory://",
+        value_serializer="raw",
+        key_serializer="raw",
+        processing_guarantee="at_least_once",
+        consumer_auto_offset_reset="earliest",
+        # A session longer than the request timeout is refused by Faust's driver.
+        broker_session_timeout=kafka.session_timeout_seconds,
+        broker_request_timeout=max(kafka.request_timeout_seconds, kafka.session_timeout_seconds + 5),
+        broker_heartbeat_interval=min(3.0, kafka.session_timeout_seconds / 4),
+        broker_rebalance_timeout=max(60.0, kafka.session_timeout_seconds * 2),
+        broker_commit_interval=kafka.commit_interval_seconds,
+        # Our own loop commits by time only.
+        broker_commit_every=None,
+        consumer_max_fetch_size=FETCH_BYTES,
+        stream_buffer_maxsize=64,
+        # Waiting, with a bound, is ours (transport.py); Faust's has none.
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        autodiscover=False,
+    )
+    app.BootStrategy = _ConsumerOnly
+    app.boot_strategy = _ConsumerOnly(app)
+    app.transport = ChunkTransport(
+        [URL(url) for url in faust_broker(kafka).split(";")], app, ledger=ledger, gate=gate, finisher=finisher
+    )
+    topic = app.topic(kafka.topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
+
+    @app.agent(topic, name="bridge", concurrency=1)
+    async def bridge(stream: Any) -> None:
+        """Admit chunks; nothing raised may leave the loop, or the stream would be rebuilt around lost chunks."""
+        async for chunk in stream.noack():
+            take(chunk)
+
+    return app

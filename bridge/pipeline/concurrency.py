@@ -1,0 +1,64 @@
+"""How many requests may be under way: additive increase, multiplicative decrease, from latency and refusals.
+
+After Vector's adaptive request concurrency: the limit grows by one after a round of answers that were as quick as before
+and that used the limit, and shrinks by a tenth when the other side refuses (429, 503) or answers distinctly slower. Pure.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+_DECREASE = 0.9
+_SMOOTHING = 0.4
+_DEVIATIONS = 2.5
+_LEAST_SLOWDOWN = 0.05
+"""Seconds: jitter of a local network is no sign of load."""
+
+
+class AdaptiveLimit:
+    """The number of requests that may be under way, between 1 and ``ceiling``."""
+
+    def __init__(self, ceiling: int, start: int = 2) -> None:
+        self._ceiling = ceiling
+        self._limit = float(min(start, ceiling))
+        self._mean: float | None = None
+        self._variance = 0.0
+        self._round: list[float] = []
+        self._reached = False
+        self._refused = False
+
+    @property
+    def limit(self) -> int:
+        """Requests allowed at once just now."""
+        return int(self._limit)
+
+    def answered(self, seconds: float, under_way: int) -> None:
+        """A request was answered after so many seconds; ``under_way`` counts it too."""
+        self._reached = self._reached or under_way >= self.limit
+        self._round.append(seconds)
+        if len(self._round) >= self.limit:
+            self._end_round()
+
+    def refused(self) -> None:
+        """The other side asked for less; counted once a round, since one overload refuses many requests at once."""
+        if not self._refused:
+            self._refused = True
+            self._limit = max(1.0, self._limit * _DECREASE)
+
+    def _end_round(self) -> None:
+        mean = sum(self._round) / len(self._round)
+        before = self._mean
+        if not self._refused:
+            slower = before is not None and mean > before + max(_LEAST_SLOWDOWN, _DEVIATIONS * sqrt(self._variance))
+            if slower:
+                self._limit = max(1.0, self._limit * _DECREASE)
+            elif self._reached:
+                self._limit = min(float(self._ceiling), self._limit + 1.0)
+        if before is None:
+            self._mean = mean
+        else:
+            gap = mean - before
+            self._mean = before + _SMOOTHING * gap
+            self._variance = (1 - _SMOOTHING) * (self._variance + _SMOOTHING * gap * gap)
+        self._round.clear()
+        self._reached = self._refused = False

@@ -1,0 +1,57 @@
+"""Bringing what is under way to an end within one budget: before partitions are given away, and before the worker stops."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.pipeline.dead_letters import DeadLetters
+    from bridge.pipeline.delivery import Delivery
+    from bridge.pipeline.ledger import Chunk, Ledger
+
+COMMIT_RESERVE = 2.0
+"""Seconds of the budget that belong to the commit and to leaving the group."""
+_PATIENCE = 3.0
+"""Seconds that a stopping worker waits for a destination that is away: it will not be back within the budget anyway."""
+
+
+@dataclass(slots=True)
+class Drain:
+    """Waits until every event under way has its verdict. ``budget`` in seconds, of ``settings.worker.drain_seconds``.
+
+    ``revoke_budget`` is less than the session timeout, so that the group does not take us for dead meanwhile.
+    """
+
+    ledger: Ledger
+    delivery: Delivery[Chunk]
+    letters: DeadLetters
+    clock: Callable[[], float]
+    budget: float
+    revoke_budget: float
+    stopping: bool = False
+
+    async def for_revoke(self) -> None:
+        """Before partitions are given away. While the destination is away there is nothing to wait for."""
+        if not self.stopping:
+            await self._until(self.clock() + max(0.1, self.revoke_budget - COMMIT_RESERVE), patience=0.0)
+            self.delivery.linger()
+
+    async def for_stop(self, deadline: float) -> bool:
+        """Before the worker stops; whether nothing is left. Nothing may be admitted any more."""
+        self.stopping = True
+        return await self._until(deadline, patience=_PATIENCE)
+
+    async def _until(self, deadline: float, *, patience: float) -> bool:
+        self.delivery.flush()
+        blocked_since: float | None = None
+        while self.ledger.events and (now := self.clock()) < deadline:
+            blocked = self.delivery.blocked or not self.letters.writable
+            blocked_since = (blocked_since or now) if blocked else None
+            if blocked_since is not None and now - blocked_since >= patience:
+                break
+            await asyncio.sleep(0.02)
+        return not self.ledger.events

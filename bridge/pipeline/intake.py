@@ -1,0 +1,188 @@
+"""From a chunk of records to encoded events: decoded, mapped, checked and encoded in one go, each event on its own.
+
+Synchronous by chunk (some milliseconds), so that nothing is awaited, logged or looked up by event; metrics are added up and
+told once a chunk. Whatever an event makes go wrong becomes its dead letter, and its neighbours go on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Protocol
+from zlib import crc32
+
+import orjson
+
+from bridge.moengage.envelopes import NotJson, Refusal, events_of, parse_json
+from bridge.verdicts import Rejected, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bridge.pipeline.ledger import Chunk, Ledger
+    from bridge.telemetry.metrics import Metrics
+    from bridge.xdm.experience_event import Built
+    from bridge.xdm.size import SizeRule
+
+_PART_BITS = 24
+"""An event's place is its record's row and, from 1 on, its number within a batch; 16 million events a record will do."""
+
+
+def place(row: int, part: int | None) -> int:
+    """Row of a record and number of an event in it (None: the record is one event) as one integer."""
+    return row << _PART_BITS | (0 if part is None else part + 1)
+
+
+def row_and_part(place: int) -> tuple[int, int | None]:
+    """Undo :func:`place`."""
+    part = place & (1 << _PART_BITS) - 1
+    return place >> _PART_BITS, part - 1 if part else None
+
+
+class Builder(Protocol):
+    """Makes an ExperienceEvent of an event (:class:`bridge.xdm.experience_event.ExperienceEvents`)."""
+
+    def build(self, event: dict[str, Any]) -> Built:
+        """Never raises, by its word; the intake does not rely on it."""
+        ...
+
+
+class Delivering(Protocol):
+    """Takes encoded events (:class:`bridge.pipeline.delivery.Delivery`)."""
+
+    lanes: int
+
+    def offer(self, owner: Chunk, items: Sequence[bytes], lanes: Sequence[int] | None = None) -> None:
+        """All events of one chunk that may leave."""
+        ...
+
+
+class Rejecting(Protocol):
+    """Takes refused events (:class:`bridge.pipeline.dead_letters.DeadLetters`)."""
+
+    def put(self, chunk: Chunk, row: int, part: int | None, rejected: Rejected, attempts: int) -> None:
+        """One event, or a record as a whole."""
+        ...
+
+
+class Intake:
+    """Takes chunks. ``builder`` may be exchanged at any time between two chunks; None sends events as they came (raw)."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        encode: Callable[[Mapping[str, Any]], bytes | Rejected],
+        delivery: Delivering,
+        letters: Rejecting,
+        metrics: Metrics,
+        *,
+        builder: Builder | None,
+        size: SizeRule | None = None,
+    ) -> None:
+        self.builder = builder
+        self._size = size
+        self._ledger = ledger
+        self._encode = encode
+        self._delivery = delivery
+        self._letters = letters
+        self._metrics = metrics
+        self._nulled: dict[int, Any] = {}
+
+    def take(self, chunk: Chunk) -> None:
+        """Admit the chunk: every event of it goes to delivery or to the dead letters, now."""
+        if chunk.closed or chunk.admitted:
+            return
+        items: list[bytes] = []
+        places = chunk.places
+        refused: list[tuple[int, int | None, Rejected]] = []
+        warnings: list[Any] = []
+        dropped: list[Any] = []
+        findings: list[Any] = []
+        mapped = 0
+        build = None if self.builder is None else self.builder.build
+        encode, loads, size = self._encode, orjson.loads, self._size
+        for row, record in enumerate(chunk.records):
+            value = record.value
+            if value is None:
+                continue  # a tombstone says that there is nothing
+            try:
+                try:
+                    document = loads(value)
+                except orjson.JSONDecodeError:
+                    document = parse_json(value)
+                events = events_of(document)
+            except NotJson as error:
+                refused.append((row, None, Rejected(Stage.DECODE, "not_json", str(error))))
+                continue
+            except Exception as error:  # noqa: BLE001 - one record must not take the worker along
+                refused.append((row, None, _unexpected(Stage.DECODE, error)))
+                continue
+            alone = len(events) == 1
+            for part, event in enumerate(events):
+                where = None if alone else part
+                if isinstance(event, Refusal):
+                    refused.append((row, where, Rejected(Stage.DECODE, event.code, event.reason)))
+                    continue
+                try:
+                    if build is None:
+                        encoded = encode(event)
+                    else:
+                        built = build(event)
+                        mapped += 1
+                        if built.warnings:
+                            warnings += built.warnings
+                        if built.dropped_identities:
+                            dropped += built.dropped_identities
+                        if built.findings:
+                            findings += built.findings
+                        encoded = built.rejection or encode(built.xdm)
+                        if size is not None and type(encoded) is bytes:
+                            encoded = self._sized(size, built.xdm, encoded)
+                except Exception as error:  # noqa: BLE001 - one event must not take its neighbours along
+                    encoded = _unexpected(Stage.MAP, error)
+                if isinstance(encoded, Rejected):
+                    refused.append((row, where, encoded))
+                else:
+                    items.append(encoded)
+                    places.append(row << _PART_BITS | (0 if alone else part + 1))
+        lanes = self._lanes_of(chunk) if self._delivery.lanes else None
+        self._count(chunk, mapped, warnings, dropped, findings)
+        self._ledger.admit(chunk, len(items) + len(refused))
+        for row, where, rejected in refused:
+            self._letters.put(chunk, row, where, rejected, 0)
+        if items:
+            self._delivery.offer(chunk, items, lanes)
+
+    def _sized(self, rule: SizeRule, xdm: dict[str, Any], encoded: bytes) -> bytes | Rejected:
+        """The event as it may leave: smaller where the rule drops paths of it."""
+        over = rule.check(xdm, len(encoded))
+        if over is None:
+            return encoded
+        self._metrics.oversize_events.labels(over.action).inc()
+        if over.rejection is not None:
+            return over.rejection
+        return encoded if over.xdm is xdm else self._encode(over.xdm)
+
+    def _lanes_of(self, chunk: Chunk) -> list[int]:
+        """The lane of each encoded event, by its record's key; without a key its partition stands in."""
+        number = self._delivery.lanes
+        spare = b"%d" % chunk.partition[1]
+        return [crc32(chunk.records[at >> _PART_BITS].key or spare) % number for at in chunk.places]
+
+    def _count(self, chunk: Chunk, mapped: int, warnings: list[Any], dropped: list[Any], findings: list[Any]) -> None:
+        metrics = self._metrics
+        metrics.consumed_records.inc(len(chunk.records))
+        if mapped:
+            metrics.mapped_events.inc(mapped)
+        for row, count in Counter(warning.row for warning in warnings).items():
+            if row not in self._nulled:
+                self._nulled[row] = metrics.mapping_warnings.labels(str(row))
+            self._nulled[row].inc(count)
+        for reason, count in Counter(each.reason for each in dropped).items():
+            metrics.identities_dropped.labels(reason).inc(count)
+        for code, count in Counter(each.code for each in findings).items():
+            metrics.check_findings.labels(code).inc(count)
+
+
+def _unexpected(stage: Stage, error: Exception) -> Rejected:
+    # Its message may quote the event: only the type is told.
+    return Rejected(stage, "internal_error", f"unexpected {type(error).__name__}")

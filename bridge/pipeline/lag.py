@@ -1,0 +1,69 @@
+"""Lag as it is: end offsets less committed offsets, for the partitions this worker owns."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+from aiokafka.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bridge.pipeline.ledger import Ledger, Partition
+    from bridge.telemetry.metrics import Metrics
+
+_log = structlog.get_logger(__name__)
+
+
+class OffsetSource(Protocol):
+    """Asks the brokers (:class:`bridge.pipeline.transport.ChunkConsumer`)."""
+
+    async def offsets(self, partitions: Sequence[Any]) -> dict[Any, tuple[int, int | None, int]]:
+        """Partition -> (first, committed or None, end)."""
+        ...
+
+
+def lag_of(first: int, committed: int | None, end: int) -> int:
+    """Records that are still to be acknowledged; a group without a commit starts at the first record there is."""
+    return max(0, end - max(first, committed or 0))
+
+
+class LagMeter:
+    """Asks every ``interval`` seconds. ``total`` is None until the first answer and while the brokers do not answer."""
+
+    def __init__(self, source: OffsetSource, ledger: Ledger, metrics: Metrics, *, interval: float = 2.0) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._metrics = metrics
+        self._interval = interval
+        self._shown: set[Partition] = set()
+        self.total: int | None = None
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        while True:
+            partitions = tuple(self._ledger.committed())
+            try:
+                async with asyncio.timeout(max(10.0, self._interval)):
+                    self._show(await self._source.offsets(partitions) if partitions else {})
+            except (KafkaError, TimeoutError, AssertionError) as error:
+                # aiokafka asserts that a partition is assigned; during a rebalance it may not be.
+                self.total = None
+                _log.debug("lag unknown", error=type(error).__name__)
+            # Until there is something to ask about, look often: an operator waits for the first figure.
+            await asyncio.sleep(self._interval if partitions else min(0.5, self._interval))
+
+    def _show(self, offsets: Mapping[Any, tuple[int, int | None, int]]) -> None:
+        lags = {partition: lag_of(*found) for partition, found in offsets.items()}
+        for topic, number in self._shown - set(lags):
+            # Another worker shows it now.
+            self._metrics.kafka_lag.remove(topic, str(number))
+        for (topic, number), lag in lags.items():
+            self._metrics.kafka_lag.labels(topic, str(number)).set(lag)
+        self._shown = set(lags)
+        self.total = sum(lags.values())
+        newest = self._ledger.newest
+        self._metrics.event_age_seconds.set(max(0.0, time.time() - newest) if self.total and newest else 0.0)

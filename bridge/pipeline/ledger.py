@@ -1,0 +1,164 @@
+"""Which Kafka offsets may be committed: only the contiguous prefix whose events are all accepted or stored as dead letters.
+
+One ledger for the worker, by partition and assignment. Records arrive in chunks (a run of one partition, in offset order;
+compaction and transactions may leave gaps between offsets). Events of a chunk resolve in any order and are only counted,
+so that the cost is one subtraction a run of events, whatever their number. Pure: no clock, no I/O.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Partition = tuple[str, int]
+"""Topic and partition; Faust's and aiokafka's own pairs compare equal to it."""
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """A run of records of one partition, from fetch to acknowledgement.
+
+    ``unresolved`` counts events that still need a verdict; until the records are decoded it holds the number of records.
+    ``places`` is filled by the intake: for each encoded event, where in the records it came from.
+    """
+
+    partition: Partition
+    generation: int
+    first: int
+    last: int
+    records: Sequence[Any]
+    weight: int
+    timestamp: float
+    unresolved: int
+    admitted: bool = False
+    closed: bool = False
+    places: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One assigned partition: its open chunks in the order they were fetched."""
+
+    generation: int
+    committed: int | None
+    position: int | None = None
+    span: int = 0
+    chunks: deque[Chunk] = field(default_factory=deque)
+
+
+class Ledger:
+    """Counts what is under way and knows how far each partition is finished.
+
+    ``events`` and ``weight`` are the totals between fetch and acknowledgement, in events and bytes of records.
+    ``resolved`` only grows: a watchdog compares it. ``newest`` is the Kafka timestamp of the newest finished chunk.
+    """
+
+    def __init__(self) -> None:
+        self._lanes: dict[Partition, _Lane] = {}
+        self.events = 0
+        self.weight = 0
+        self.resolved = 0
+        self.newest = 0.0
+
+    def open(self, generation: int, partitions: Mapping[Partition, int | None]) -> None:
+        """Begin an assignment: partition -> offset the group had committed, None when unknown or none."""
+        self.close(tuple(self._lanes))
+        for partition, committed in partitions.items():
+            self._lanes[partition] = _Lane(generation, committed)
+
+    def close(self, partitions: Iterable[Partition]) -> None:
+        """Forget these partitions: they are another worker's now, and what is still under way there resolves to nothing."""
+        for partition in partitions:
+            lane = self._lanes.pop(partition, None)
+            if lane is None:
+                continue
+            for chunk in lane.chunks:
+                chunk.closed = True
+                if chunk.unresolved:
+                    self.events -= chunk.unresolved
+                    self.weight -= chunk.weight
+
+    def fetch(
+        self, partition: Partition, generation: int, records: Sequence[Any], weight: int, *, first: int, last: int
+    ) -> Chunk | None:
+        """Write down a chunk before anyone sees it; None when it belongs to no assignment of now."""
+        lane = self._lanes.get(partition)
+        if lane is None or lane.generation != generation:
+            return None
+        timestamp = getattr(records[-1], "timestamp", 0) / 1000.0
+        chunk = Chunk(partition, generation, first, last, records, weight, timestamp, len(records))
+        lane.chunks.append(chunk)
+        lane.span += last - first + 1
+        self.events += len(records)
+        self.weight += weight
+        return chunk
+
+    def admit(self, chunk: Chunk, events: int) -> None:
+        """The chunk's records turned out to hold this many events that need a verdict."""
+        if chunk.closed or chunk.admitted:
+            return
+        chunk.admitted = True
+        self.events += events - chunk.unresolved
+        chunk.unresolved = events
+        if not events:
+            self._finish(chunk)
+
+    def resolve(self, chunk: Chunk, events: int = 1) -> bool:
+        """So many events of the chunk are accepted or stored as dead letters. False when the assignment is over."""
+        if chunk.closed:
+            return False
+        if not chunk.admitted or events > chunk.unresolved:
+            # An event counted twice would let an offset pass that is still open: better to stop than to lose one.
+            raise AssertionError("more events resolved than the chunk holds")
+        chunk.unresolved -= events
+        self.events -= events
+        self.resolved += events
+        if not chunk.unresolved:
+            self._finish(chunk)
+        return True
+
+    def _finish(self, chunk: Chunk) -> None:
+        self.weight -= chunk.weight
+        self.newest = max(self.newest, chunk.timestamp)
+        # The raw records are only kept to be dead letters; a finished chunk behind an open one need not hold memory.
+        chunk.records, chunk.places = (), []
+        lane = self._lanes[chunk.partition]
+        chunks = lane.chunks
+        while chunks and chunks[0].admitted and not chunks[0].unresolved:
+            done = chunks.popleft()
+            # A chunk fetched twice must not take the position back.
+            lane.position = max(done.last + 1, lane.position or 0)
+            lane.span -= done.last - done.first + 1
+
+    def committable(self) -> dict[Partition, int]:
+        """Partition -> offset to commit (the next one to read), where it is ahead of what was committed."""
+        return {
+            partition: lane.position
+            for partition, lane in self._lanes.items()
+            if lane.position is not None and (lane.committed is None or lane.position > lane.committed)
+        }
+
+    def confirm(self, generation: int, offsets: Mapping[Partition, int]) -> None:
+        """The broker has stored these offsets; a failed commit is simply not confirmed and offered again."""
+        for partition, offset in offsets.items():
+            lane = self._lanes.get(partition)
+            if lane is not None and lane.generation == generation:
+                lane.committed = max(offset, lane.committed or 0)
+
+    def committed(self) -> dict[Partition, int | None]:
+        """Partition -> offset that the broker is known to hold, for every assigned partition."""
+        return {partition: lane.committed for partition, lane in self._lanes.items()}
+
+    def span(self, partition: Partition) -> int:
+        """Offsets between the finished prefix and the newest fetched: what a crash would repeat at most."""
+        lane = self._lanes.get(partition)
+        return lane.span if lane else 0
+
+    def left(self) -> dict[Partition, int]:
+        """Partition -> events without a verdict."""
+        counts = {p: sum(chunk.unresolved for chunk in lane.chunks) for p, lane in self._lanes.items()}
+        return {partition: count for partition, count in counts.items() if count}

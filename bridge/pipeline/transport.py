@@ -1,0 +1,255 @@
+"""Faust's Kafka transport, by chunks: one stream element is a run of records of one partition, and offsets are ours.
+
+Faust's path for single records costs about 100 µs a record and its offset bookkeeping loses events when acknowledgements
+come out of order (faust-streaming#606). So the consumer below hands the stream chunks, writes each into the
+:class:`~bridge.pipeline.ledger.Ledger` before anyone sees it, and commits what the ledger says and nothing else.
+
+Every fetch is tagged, in the thread that owns the Kafka client, with the number of the assignment it belongs to: a rebalance
+may pass between the fetch and its arrival in the main loop, and records of an assignment that is over must be dropped
+while records of one that has just begun must not be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+
+    from bridge.pipeline.gate import Gate
+    from bridge.pipeline.ledger import Chunk, Ledger
+
+_log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
+_RECORDS = 500
+_BYTES = 1_000_000
+_FETCH_RECORDS = 4_000
+
+
+class Finisher(Protocol):
+    """Brings what is under way to an end (:class:`bridge.pipeline.drain.Drain`)."""
+
+    async def for_revoke(self) -> None:
+        """Deliver and store what can be, within the worker's budget; return early when waiting is of no use."""
+        ...
+
+
+class _Listener(driver.ConsumerRebalanceListener):
+    """Numbers the assignments, in the client's thread and in step with the client's own state."""
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._thread.assignment_number += 1
+        await super().on_partitions_assigned(assigned)
+
+
+class ChunkThread(driver.AIOKafkaConsumerThread):
+    """The thread that owns the Kafka client: fetches, commits and asks for offsets on behalf of the main loop."""
+
+    assignment_number = 0
+
+    async def inside(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine in this thread's loop."""
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, self.thread_loop)
+        except RuntimeError:
+            work.close()
+            raise ConsumerStoppedError from None
+        return await asyncio.wrap_future(future)
+
+    async def fetch(self, partitions: set[TP], seconds: float, most: int) -> tuple[int, Mapping[Any, list[Any]]]:
+        """At most so many records of these partitions, and the number of the assignment they belong to."""
+        records = await self._fetch_records(self._ensure_consumer(), partitions, timeout=seconds, max_records=most)
+        # No other task of this loop has run since the client took the records out of its buffers.
+        return self.assignment_number, records
+
+    async def touch(self) -> None:
+        """Tell the client that we are alive while we fetch nothing, or it would leave the group."""
+        with self._ensure_consumer()._fetcher._subscriptions.fetch_context():  # noqa: SLF001 - aiokafka has no other way
+            pass
+
+    async def store(self, number: int, offsets: Mapping[Any, int]) -> bool:
+        """Commit; False when it did not come to pass, for whatever reason."""
+        if number != self.assignment_number:
+            return False
+        try:
+            await self._ensure_consumer().commit(
+                {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
+            )
+        except KafkaError as error:
+            _log.warning("offsets not committed, will try again", error=type(error).__name__)
+            return False
+        return True
+
+    async def offsets(self, partitions: Sequence[Any]) -> dict[Any, tuple[int, int | None, int]]:
+        """Partition -> (first offset there is, offset committed or None, end offset)."""
+        consumer = self._ensure_consumer()
+        wanted = [TopicPartition(*partition) for partition in partitions]
+        first = await consumer.beginning_offsets(wanted)
+        end = await consumer.end_offsets(wanted)
+        return {tuple(tp): (first[tp], await consumer.committed(tp), end[tp]) for tp in wanted}
+
+
+class ChunkConsumer(driver.Consumer):
+    """Faust's consumer with the ledger in the place of its own bookkeeping."""
+
+    RebalanceListener = _Listener
+    _thread: ChunkThread
+
+    def __init__(self, transport: ChunkTransport, *args: Any, **kwargs: Any) -> None:
+        self._ledger: Ledger = transport.ledger
+        self._gate: Gate = transport.gate
+        self._finisher: Finisher = transport.finisher
+        self._number = 0
+        self._committing = asyncio.Lock()
+        self.joined = False
+        super().__init__(transport, *args, **kwargs)
+
+    def _new_consumer_thread(self) -> ChunkThread:
+        return ChunkThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's
+        """Fetch once and yield a message for each chunk of what came."""
+        partitions = self._gate.admitted(self._get_active_partitions()) if self.flow_active else set()
+        if not partitions:
+            # The members of an empty set mean "all" to aiokafka, so nothing is asked for at all.
+            await self._gate.wait(0.1)
+            await self._thread.inside(self._thread.touch())
+            return
+        number, records = await self._thread.inside(
+            self._thread.fetch(partitions, timeout, min(_FETCH_RECORDS, self._gate.room))
+        )
+        # A new assignment's records may be here before its announcement, or before Faust is ready for them.
+        while not self._is_time_for(number):  # noqa: ASYNC110 - nothing in Faust tells the end of a rebalance
+            await asyncio.sleep(0.01)
+        if self._gate.is_shut:
+            return  # the worker or the assignment is ending; what is not written down is simply fetched again
+        # All chunks are written down before the first is handed on: what is lost on the way then blocks its partition
+        # (and the watchdog speaks up) instead of being passed over.
+        chunks = [
+            chunk
+            for partition, rows in records.items()
+            for run, weight in _runs(rows)
+            if (chunk := self._ledger.fetch(partition, number, run, weight, first=run[0].offset, last=run[-1].offset))
+        ]
+        for chunk in chunks:
+            if not chunk.closed:
+                tp = TP(*chunk.partition)
+                yield tp, self._message(tp, chunk)
+
+    def _is_time_for(self, number: int) -> bool:
+        return self.should_stop or self._number > number or (self._number == number and self.flow_active)
+
+    def _message(self, tp: TP, chunk: Chunk) -> Any:
+        generation = self.app.consumer_generation_id
+        return ConsumerMessage(
+            tp.topic, tp.partition, chunk.last, chunk.timestamp, 0, [], None, chunk, None, 0, chunk.weight, tp,
+            generation_id=generation,
+        )  # fmt: skip
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Faust's fetch loop without its guesses about gaps between offsets."""
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                try:
+                    async for _tp, message in self.getmany(timeout=1.0):
+                        await self.callback(message)
+                except ConsumerStoppedError:
+                    raise
+                except KafkaError as error:
+                    _log.warning("fetch failed, will try again", error=type(error).__name__)
+                    await asyncio.sleep(1.0)
+                await asyncio.sleep(0)
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not self.transport.app.should_stop:
+                raise
+
+    async def perform_seek(self) -> None:
+        """Nothing to do: aiokafka begins an assignment at its committed offsets, and going back would only repeat."""
+
+    def ack(self, message: Any) -> bool:
+        """Faust acknowledges only what it skips, and that must not count; the ledger acknowledges the rest."""
+        message.acked = True
+        return True
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ARG002 - Faust's
+        """Commit each partition's finished prefix."""
+        async with self._committing:
+            number, offsets = self._number, self._ledger.committable()
+            if not offsets:
+                return False
+            try:
+                async with asyncio.timeout(self.app.conf.broker_request_timeout):
+                    stored = await self._thread.inside(self._thread.store(number, offsets))
+            except TimeoutError:
+                _log.warning("offsets not committed in time, will try again")
+                return False
+            if stored:
+                self._ledger.confirm(number, offsets)
+            return stored
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """As :meth:`commit`."""
+        return await self.commit(topics, start_new_transaction)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish what can be finished and commit it while the partitions are still ours."""
+        if revoked:
+            self.joined = False
+            self._gate.shut()
+            try:
+                await self._finisher.for_revoke()
+                await self.commit()
+            finally:
+                self._gate.reopen()
+                self._ledger.close(tuple(self._ledger.committed()))
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Begin a new page of the ledger, then let Faust know."""
+        # The client's thread waits for us, so the number stands still.
+        self._number = self._thread.assignment_number
+        self._ledger.open(self._number, dict.fromkeys(assigned))
+        self.joined = True
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def offsets(self, partitions: Sequence[Any]) -> dict[Any, tuple[int, int | None, int]]:
+        """See :meth:`ChunkThread.offsets`."""
+        return await self._thread.inside(self._thread.offsets(partitions))
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Left to our own watchdog, which acts where Faust's only logs."""
+
+
+class ChunkTransport(driver.Transport):
+    """Names the consumer and carries what it needs; assign it to ``app.transport``."""
+
+    Consumer: ClassVar[type[ChunkConsumer]] = ChunkConsumer
+
+    def __init__(self, url: Any, app: Any, *, ledger: Ledger, gate: Gate, finisher: Finisher) -> None:
+        self.ledger = ledger
+        self.gate = gate
+        self.finisher = finisher
+        super().__init__(url, app)
+
+
+def _runs(rows: Sequence[Any]) -> Iterable[tuple[Sequence[Any], int]]:
+    """The records in runs of bounded number and size, each with its size in bytes."""
+    run: list[Any] = []
+    weight = 0
+    for row in rows:
+        size = (len(row.value) if row.value else 0) + (len(row.key) if row.key else 0) + 100
+        if run and (len(run) >= _RECORDS or weight + size > _BYTES):
+            yield run, weight
+            run, weight = [], 0
+        run.append(row)
+        weight += size
+    if run:
+        yield run, weight

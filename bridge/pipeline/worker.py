@@ -1,0 +1,317 @@
+"""The worker: consumes, maps, delivers and acknowledges until it is told to stop, and says what it left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import threading
+from contextlib import AsyncExitStack
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from bridge.errors import KafkaError
+from bridge.pipeline.app import build_app
+from bridge.pipeline.dead_letters import DeadLetters
+from bridge.pipeline.delivery import Delivery, Policy
+from bridge.pipeline.drain import COMMIT_RESERVE, Drain
+from bridge.pipeline.gate import Gate
+from bridge.pipeline.intake import Builder, Intake, row_and_part
+from bridge.pipeline.lag import LagMeter
+from bridge.pipeline.ledger import Chunk, Ledger
+from bridge.pipeline.pacing import Backoff
+from bridge.pipeline.publisher import KafkaPublisher
+from bridge.pipeline.reload import MappingWatch
+from bridge.pipeline.watchdog import Stall, stacks
+from bridge.records import record_bytes
+from bridge.telemetry.health import Health, TelemetryServer
+from bridge.xdm.size import SizeRule
+
+if TYPE_CHECKING:
+    from bridge.settings import AepSettings, Settings
+    from bridge.telemetry.metrics import Metrics
+    from bridge.verdicts import Destination, Rejected
+
+_log = structlog.get_logger(__name__)
+_LEAVE_SECONDS = 5.0
+"""After the drain: closing connections. What hangs beyond it is cut off."""
+
+
+def policy_of(aep: AepSettings) -> Policy:
+    """This worker's part of what the settings allow the organisation."""
+    return Policy(
+        linger=aep.linger_seconds,
+        batch_bytes=aep.batch_bytes,
+        batch_events=aep.batch_events,
+        ceiling=aep.concurrency,
+        requests_per_second=aep.requests_per_second / aep.rate_share,
+        events_per_second=aep.events_per_second / aep.rate_share,
+        by_key=aep.ordering == "key",
+    )
+
+
+class Worker:
+    """Everything a worker consists of, put together; :meth:`run` it once, in a running loop.
+
+    ``builder`` None sends events as they came (raw payload). It may be exchanged while running (:meth:`exchange`).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        destination: Destination,
+        builder: Builder | None,
+        metrics: Metrics,
+        *,
+        mapping: str | None = None,
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._destination = destination
+        self._mapping = mapping
+        self._clock = asyncio.get_running_loop().time
+        self.health = Health()
+        self.ledger = Ledger()
+        self.delivery: Delivery[Chunk] = Delivery(
+            destination, self, policy_of(settings.aep), metrics, clock=self._clock, on_failure=self._broke
+        )
+        self._publisher = KafkaPublisher(settings.kafka)
+        self.letters = DeadLetters(
+            self._publisher,
+            settings.kafka.dead_letter_topic,
+            metrics,
+            stored=self.accepted,
+            mapping=lambda: self._mapping,
+            backoff=Backoff(Random()),  # noqa: S311 - jitter
+            size=record_bytes,
+        )
+        self._gate = Gate(
+            self.ledger,
+            max_events=settings.worker.max_in_flight_events,
+            max_bytes=settings.worker.max_in_flight_bytes,
+            blocked=lambda: self.delivery.blocked,
+            metrics=metrics,
+        )
+        self._drain = Drain(
+            self.ledger,
+            self.delivery,
+            self.letters,
+            self._clock,
+            settings.worker.drain_seconds,
+            min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2),
+        )
+        self._intake = Intake(
+            self.ledger,
+            destination.encode,
+            self.delivery,
+            self.letters,
+            metrics,
+            builder=builder,
+            size=SizeRule(settings.mapping) if builder is not None else None,
+        )
+        self._stop = asyncio.Event()
+        self._why = ""
+        self._app: Any = None
+        self._watch()
+
+    # What delivery and the dead letters report.
+
+    def accepted(self, owner: Chunk, events: int) -> None:
+        """So many events of a chunk have reached their end."""
+        self.ledger.resolve(owner, events)
+        self._gate.freed()
+
+    def rejected(self, owner: Chunk, event: int, rejected: Rejected, attempts: int) -> None:
+        """The destination refuses an event for good."""
+        if not owner.closed:
+            self.letters.put(owner, *row_and_part(owner.places[event]), rejected, attempts)
+
+    def gone(self, owner: Chunk) -> bool:
+        """Whether the chunk's partition is another worker's now."""
+        return owner.closed
+
+    # Running.
+
+    def exchange(self, builder: Builder, mapping: str) -> None:
+        """Use another mapping from the next chunk on; ``mapping`` is its sha256."""
+        self._intake.builder = builder
+        self._mapping = mapping
+
+    def stop(self, why: str = "") -> None:
+        """End the run; a reason makes it a failure."""
+        if not self._stop.is_set():
+            self._why = why
+            self._stop.set()
+
+    async def run(self) -> int:
+        """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
+        self._take_signals()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(TelemetryServer(self._settings.telemetry, self._metrics, self.health))
+            stack.push_async_callback(self._destination.aclose)
+            await stack.enter_async_context(self._publisher)
+            if not await self._connected():
+                return 0
+            self._app = build_app(
+                self._settings.kafka, ledger=self.ledger, gate=self._gate, finisher=self._drain, take=self._take
+            )
+            lag = LagMeter(self._app.consumer, self.ledger, self._metrics)
+            self.delivery.start()
+            self.letters.start()
+            begun = [
+                asyncio.create_task(self._start(), name="faust"),
+                asyncio.create_task(self._supervise(lag), name="watchdog"),
+            ]
+            if self._mapping is not None and self._settings.mapping.reload_seconds:
+                watch = MappingWatch(self._settings.mapping, self._mapping, self.exchange, self._metrics)
+                begun.append(asyncio.create_task(watch.run(), name="mapping"))
+            try:
+                await self._stop.wait()
+                return await self._shut_down()
+            finally:
+                for task in begun:
+                    task.cancel()
+                await asyncio.gather(*begun, return_exceptions=True)
+                await self.delivery.stop()
+                await self.letters.stop()
+
+    async def _connected(self) -> bool:
+        """Wait for Kafka; False when stopped before. A topic that is missing for good raises."""
+        self.health.hold("kafka", "not connected yet")
+        waiting = asyncio.create_task(self._publisher.connected())
+        stopping = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not waiting.done():
+            waiting.cancel()
+            return False
+        waiting.result()
+        self.health.release("kafka")
+        return True
+
+    async def _start(self) -> None:
+        try:
+            await self._app.start()
+        except Exception as error:  # noqa: BLE001 - whatever keeps Faust from starting ends the worker
+            self.stop(f"the stream did not start: {type(error).__name__}")
+        # What lives from now on is short-lived; what is here already need not be looked at again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+
+    def _take(self, chunk: Chunk) -> None:
+        try:
+            self._intake.take(chunk)
+        except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
+            self._broke(error)
+
+    def _broke(self, error: BaseException) -> None:
+        _log.error("internal error, stopping without acknowledging", error=type(error).__name__, exc_info=error)
+        self.stop(f"internal error: {type(error).__name__}")
+
+    def _watch(self) -> None:
+        health, delivery = self.health, self.delivery
+        health.watch("group", lambda: None if self._joined else "not a member of the consumer group yet")
+        health.watch("destination", lambda: "the destination is away, circuit open" if delivery.circuit.open else None)
+        health.watch("credentials", lambda: delivery.refusal or None)
+        health.watch(
+            "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
+        )
+
+    @property
+    def _joined(self) -> bool:
+        return self._app is not None and self._app.consumer.joined
+
+    async def _supervise(self, lag: LagMeter) -> None:
+        """Lag, stalls and crashes, once a second."""
+        seconds = self._settings.worker.stall_seconds
+        work, commits, joins = Stall(seconds), Stall(seconds), Stall(seconds)
+        asking = asyncio.create_task(lag.run(), name="lag")
+        try:
+            while True:
+                await asyncio.sleep(1.0)
+                now, ledger = self._clock(), self.ledger
+                healthy = not self.delivery.blocked and self.letters.writable
+                stalled = {
+                    "no event finished": work.check(now, ledger.resolved, busy=healthy and bool(lag.total)),
+                    "no commit succeeded": commits.check(
+                        now, tuple(ledger.committed().values()), busy=bool(ledger.committable()) and bool(lag.total)
+                    ),
+                    "not joined": joins.check(now, 0, busy=not self._joined and self._publisher.is_connected),
+                }
+                for what in (what for what, so in stalled.items() if so):
+                    self._stalled(f"{what} for {seconds:g} s")
+                if self._app.crashed:
+                    self.stop(f"the stream crashed: {type(self._app.crash_reason).__name__}")
+                if asking.done():
+                    self._broke(asking.exception() or RuntimeError("lag meter ended"))
+        finally:
+            asking.cancel()
+
+    def _stalled(self, why: str) -> None:
+        if self._stop.is_set():
+            return
+        self.health.fail("stalled", why)
+        for name, stack in stacks():
+            _log.error("stack", of=name, at=stack)
+        self.stop(f"stalled: {why}")
+
+    # Stopping.
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled, signal.Signals(number).name)
+
+    def _signalled(self, name: str) -> None:
+        if self._stop.is_set():
+            _log.warning("second signal, leaving at once", signal=name, events_left=self.ledger.events)
+            os._exit(1)
+        _log.info("draining", signal=name, events=self.ledger.events, budget=self._settings.worker.drain_seconds)
+        self.stop()
+
+    async def _shut_down(self) -> int:
+        """Admit nothing more, finish, commit, leave: within the drain budget."""
+        budget = self._settings.worker.drain_seconds
+        deadline = self._clock() + budget
+        _cut_off_after(budget + _LEAVE_SECONDS + 2.0)
+        self.health.hold("draining", self._why or "told to stop")
+        self._gate.shut()
+        if not self._why:
+            await self._drain.for_stop(deadline - min(COMMIT_RESERVE, budget / 4))
+        self._drain.stopping = True
+        left = {f"{topic}[{number}]": count for (topic, number), count in self.ledger.left().items()}
+        consumer = self._app.consumer
+        with contextlib.suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(max(1.0, deadline - self._clock())):
+                await consumer.commit()
+        uncommitted = bool(self.ledger.committable())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._app.stop()
+        if self._why or left or uncommitted:
+            _log.error(
+                "stopped with work left; its offsets are not committed and it will be done again",
+                why=self._why or "the drain budget is over",
+                events_left=left,
+                uncommitted=uncommitted,
+            )
+            return 1
+        _log.info("stopped, everything finished and committed")
+        return 0
+
+
+def _cut_off_after(seconds: float) -> None:
+    """Leave even if something in the process hangs: offsets are safe at any moment."""
+
+    def cut_off() -> None:
+        _log.error("did not stop in time, cutting off")
+        os._exit(1)
+
+    timer = threading.Timer(seconds, cut_off)
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,116 @@
+"""Alive and ready, with the names of whatever stands in the way; served beside the metrics.
+
+``/health/live`` answers 503 only when a restart would help; ``/health/ready`` whenever work cannot be done just now.
+Both answer JSON: ``{"status": "ready"}`` or ``{"status": "unready", "reasons": {"kafka": "…"}}``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import orjson
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from bridge.errors import BridgeError
+from bridge.settings import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bridge.settings import TelemetrySettings
+    from bridge.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+
+class Health:
+    """What stands in the way, by name. Reasons are words for an operator; no payloads, no secrets."""
+
+    def __init__(self) -> None:
+        self._unready: dict[str, str] = {}
+        self._dead: dict[str, str] = {}
+        self._probes: dict[str, Callable[[], str | None]] = {}
+
+    def hold(self, name: str, reason: str) -> None:
+        """Not ready because of ``name``, until :meth:`release`."""
+        if self._unready.get(name) != reason:
+            log.warning("unready", because=name, reason=reason)
+        self._unready[name] = reason
+
+    def release(self, name: str) -> None:
+        """``name`` no longer stands in the way."""
+        if self._unready.pop(name, None) is not None:
+            log.info("ready_again", because=name)
+
+    def watch(self, name: str, probe: Callable[[], str | None]) -> None:
+        """Ask ``probe`` at every question: it gives the reason, or None when all is well."""
+        self._probes[name] = probe
+
+    def fail(self, name: str, reason: str) -> None:
+        """Not alive any more: only a restart helps."""
+        log.error("not_alive", because=name, reason=reason)
+        self._dead[name] = reason
+
+    def unready(self) -> Mapping[str, str]:
+        """Every reason not to be ready; empty when ready."""
+        asked = {name: reason for name, probe in self._probes.items() if (reason := probe()) is not None}
+        return {**self._dead, **self._unready, **asked}
+
+    def dead(self) -> Mapping[str, str]:
+        """Every reason not to be alive; empty when alive."""
+        return dict(self._dead)
+
+
+class TelemetryServer:
+    """``/metrics``, ``/health/live`` and ``/health/ready`` on the telemetry port; 0 takes any free port and logs it."""
+
+    def __init__(self, settings: TelemetrySettings, metrics: Metrics, health: Health) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._health = health
+        self._runner: web.AppRunner | None = None
+        self.port = settings.port
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(client_max_size=1024)
+        app.router.add_get("/metrics", self._serve_metrics)
+        app.router.add_get("/health/live", self._serve_live)
+        app.router.add_get("/health/ready", self._serve_ready)
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
+        await self._runner.setup()
+        host = self._settings.host
+        try:
+            await web.TCPSite(self._runner, host, self._settings.port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            why = error.strerror or str(error)
+            raise BridgeError(
+                f"telemetry cannot listen on {host}:{self._settings.port}: {why}",
+                hint=f"set {variable('telemetry', 'port')} (0 takes any free port) or {variable('telemetry', 'host')};"
+                " a receiver and a worker on one machine need a port each",
+            ) from None
+        self.port = self._runner.addresses[0][1]
+        log.info("telemetry_listening", url=f"http://{host}:{self.port}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _serve_metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _serve_live(self, _request: web.Request) -> web.Response:
+        return _answer(self._health.dead(), "alive", "dead")
+
+    async def _serve_ready(self, _request: web.Request) -> web.Response:
+        return _answer(self._health.unready(), "ready", "unready")
+
+
+def _answer(reasons: Mapping[str, str], good: str, bad: str) -> web.Response:
+    body = {"status": bad, "reasons": reasons} if reasons else {"status": good}
+    return web.Response(
+        body=orjson.dumps(body), status=503 if reasons else 200, content_type="application/json", charset="utf-8"
+    )

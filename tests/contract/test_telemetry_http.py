@@ -1,0 +1,61 @@
+"""Health and metrics over HTTP."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from bridge.errors import BridgeError
+from bridge.settings import TelemetrySettings
+from bridge.telemetry.health import Health, TelemetryServer
+from bridge.telemetry.metrics import Metrics
+
+
+async def get(server: TelemetryServer, path: str):
+    """Status, type and text of an answer."""
+    async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{server.port}{path}") as answer:
+        return answer.status, answer.headers["Content-Type"], await answer.text()
+
+
+async def test_health_names_what_stands_in_the_way() -> None:
+    """Ready until something is held or a probe finds something, by name; alive until something fails for good."""
+    health, trouble = Health(), []
+    health.watch("receiver", lambda: trouble[0] if trouble else None)
+    async with TelemetryServer(TelemetrySettings(port=0), Metrics(), health) as server:
+        assert await get(server, "/health/ready") == (200, "application/json; charset=utf-8", '{"status":"ready"}')
+        health.hold("kafka", "no connection")
+        trouble.append("refusing")
+        status, _, text = await get(server, "/health/ready")
+        assert status == 503
+        assert text == '{"status":"unready","reasons":{"kafka":"no connection","receiver":"refusing"}}'
+        assert (await get(server, "/health/live"))[::2] == (200, '{"status":"alive"}')
+        health.release("kafka")
+        health.release("kafka")
+        trouble.clear()
+        assert (await get(server, "/health/ready"))[0] == 200
+        health.fail("stall", "nothing resolved")
+        assert (await get(server, "/health/live"))[::2] == (
+            503,
+            '{"status":"dead","reasons":{"stall":"nothing resolved"}}',
+        )
+        assert (await get(server, "/health/ready"))[0] == 503
+
+
+async def test_metrics_are_served() -> None:
+    """The registry is served in Prometheus' form."""
+    metrics = Metrics()
+    metrics.received_events.inc(3)
+    async with TelemetryServer(TelemetrySettings(port=0), metrics, Health()) as server:
+        status, kind, text = await get(server, "/metrics")
+    assert status == 200
+    assert kind.startswith("text/plain; version=")
+    assert "bridge_received_events_total 3.0" in text
+
+
+async def test_port_in_use_names_the_setting() -> None:
+    """Two processes on one port: the second is told which variable to change, and leaves nothing open."""
+    async with TelemetryServer(TelemetrySettings(port=0), Metrics(), Health()) as first:
+        with pytest.raises(BridgeError, match=f"cannot listen on 127.0.0.1:{first.port}") as caught:
+            async with TelemetryServer(TelemetrySettings(port=first.port), Metrics(), Health()):
+                pass
+        assert "BRIDGE_TELEMETRY__PORT" in (caught.value.hint or "")

@@ -1,0 +1,243 @@
+"""The token source against the emulator's IMS over loopback HTTP, on a clock of the test's."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bridge.aep.emulator import Emulator
+from bridge.aep.oauth import NoToken, Pauses, Token, TokenSource
+from bridge.settings import OauthSettings
+from bridge.telemetry.metrics import Metrics
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self):
+        self.now = 1_000.0
+        self.slept = []
+
+    def __call__(self):
+        """Now."""
+        return self.now
+
+    async def sleep(self, seconds):
+        """Pass the time at once, and note it."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@asynccontextmanager
+async def source(emulator, clock, **settings):
+    """A token source for this emulator on the test's clock."""
+    metrics = Metrics()
+    values = {
+        "token_url": emulator.token_url,
+        "client_id": emulator.client_id,
+        "client_secret": emulator.client_secret,
+    } | settings
+    tokens = TokenSource(OauthSettings(**values), metrics, pauses=Pauses(timeout=2.0), clock=clock, sleep=clock.sleep)
+    tokens.asked = lambda result: metrics.registry.get_sample_value("bridge_token_refreshes_total", {"result": result})
+    try:
+        yield tokens
+    finally:
+        await tokens.aclose()
+
+
+@pytest.fixture
+async def emulator():
+    """An emulator for one test."""
+    async with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def clock():
+    """The test's clock."""
+    return Clock()
+
+
+def granted(emulator):
+    """How many tokens were given out."""
+    return emulator.received.token_requests["200"]
+
+
+async def replaced(tokens, old):
+    """Whether another token is handed out within five seconds."""
+    for _ in range(500):
+        if await tokens.token() is not old:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+async def test_many_lanes_share_one_request(emulator, clock):
+    """Fifty lanes that need the first token cause one request, and all get the same."""
+    async with source(emulator, clock) as tokens:
+        got = await asyncio.gather(*(tokens.token() for _ in range(50)))
+        assert all(token is got[0] for token in got)
+        assert isinstance(got[0], Token)
+        assert granted(emulator) == 1
+        assert tokens.asked("ok") == 1
+
+
+async def test_renewed_ahead_of_expiry_without_a_wait(emulator, clock):
+    """Near the end of its life the old token is still handed out while one new one is fetched."""
+    emulator.control(token_ttl=1_000)
+    async with source(emulator, clock) as tokens:
+        first = await tokens.token()
+        clock.now += 899
+        assert await tokens.token() is first
+        assert granted(emulator) == 1
+        clock.now += 2
+        assert await tokens.token() is first
+        assert await tokens.token() is first
+        assert await replaced(tokens, first)
+        assert granted(emulator) == 2
+
+
+async def test_dead_token_is_never_handed_out(emulator, clock):
+    """After its life the request waits for a new one."""
+    emulator.control(token_ttl=1_000)
+    async with source(emulator, clock) as tokens:
+        first = await tokens.token()
+        clock.now += 999
+        second = await tokens.token()
+        assert isinstance(second, Token)
+        assert second is not first
+
+
+async def test_forced_renewal_is_shared(emulator, clock):
+    """Lanes whose requests with one token are refused cause one renewal, also when one comes late."""
+    async with source(emulator, clock) as tokens:
+        first = await tokens.token()
+        renewed = await asyncio.gather(*(tokens.renew(first) for _ in range(20)))
+        assert all(token is renewed[0] for token in renewed)
+        assert renewed[0] is not first
+        assert await tokens.renew(first) is renewed[0]
+        assert granted(emulator) == 2
+
+
+async def test_tokens_refused_again_and_again_are_renewed_ever_less_often(emulator, clock):
+    """A missing permission does not make the bridge mint tokens without end; a success resets the patience."""
+    async with source(emulator, clock) as tokens:
+        for _ in range(100):
+            token = await tokens.token()
+            await tokens.renew(token)
+            clock.now += 1
+        assert granted(emulator) <= 10
+        tokens.confirm()
+        before = granted(emulator)
+        await tokens.renew(await tokens.token())
+        assert granted(emulator) == before + 1
+
+
+async def test_second_secret_is_tried_and_then_preferred(emulator, clock):
+    """While rotating, the other secret takes over without a pause."""
+    emulator.control(secrets=["new-secret"])
+    async with source(emulator, clock, client_secret="old-secret,new-secret") as tokens:
+        first = await tokens.token()
+        assert isinstance(first, Token)
+        assert emulator.received.token_requests == {"401": 1, "200": 1}
+        await tokens.renew(first)
+        assert emulator.received.token_requests == {"401": 1, "200": 2}
+
+
+async def test_changed_secret_file_is_taken(emulator, clock, tmp_path):
+    """The file is read again when its secrets are refused."""
+    file = tmp_path / "ims"
+    file.write_text(emulator.client_secret)
+    async with source(emulator, clock, client_secret_file=file) as tokens:
+        first = await tokens.token()
+        emulator.control(secrets=["rotated"])
+        file.write_text("rotated")
+        assert isinstance(await tokens.renew(first), Token)
+        assert emulator.received.token_requests == {"200": 2, "401": 1}
+
+
+async def test_refused_credentials_hold_and_recover(emulator, clock):
+    """The reason says what to check and holds no secret; IMS is not asked at once again; it recovers by itself."""
+    emulator.control(secrets=["other"])
+    async with source(emulator, clock, client_secret="mistyped") as tokens:
+        refused = await tokens.token()
+        assert isinstance(refused, NoToken)
+        assert "invalid_client" in refused.reason
+        assert "BRIDGE_OAUTH__CLIENT_SECRET" in refused.reason
+        assert "mistyped" not in refused.reason
+        assert tokens.asked("refused") == 1
+        for _ in range(50):
+            assert await tokens.token() == refused
+        assert emulator.received.token_requests["401"] == 1
+        emulator.control(secrets=["mistyped"])
+        clock.now += 60
+        assert isinstance(await tokens.token(), Token)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_ims_blip_is_bridged(emulator, clock, status):
+    """Two failures in a row are retried with pauses before anybody hears of them."""
+    emulator.control(ims={"status": status, "count": 2})
+    async with source(emulator, clock) as tokens:
+        assert isinstance(await tokens.token(), Token)
+        assert clock.slept == [0.5, 1.0]
+        assert tokens.asked("unavailable") == 2
+
+
+async def test_ims_retry_after_is_kept(emulator, clock):
+    """IMS that names a pause is not asked before it is over."""
+    emulator.control(ims={"status": 429, "retry_after": 90, "count": 1})
+    async with source(emulator, clock) as tokens:
+        assert isinstance(await tokens.token(), NoToken)
+        clock.now += 89
+        assert isinstance(await tokens.token(), NoToken)
+        clock.now += 2
+        assert isinstance(await tokens.token(), Token)
+
+
+async def test_ims_away_and_back(clock):
+    """Nothing listens: a reason, no exception; back again: a token."""
+    emulator = Emulator()
+    await emulator.start()
+    await emulator.stop()
+    async with source(emulator, clock) as tokens:
+        away = await tokens.token()
+        assert isinstance(away, NoToken)
+        assert "IMS cannot be reached" in away.reason
+        await emulator.start()
+        try:
+            clock.now += 60
+            assert isinstance(await tokens.token(), Token)
+        finally:
+            await emulator.stop()
+
+
+async def test_living_token_outlasts_an_ims_outage(emulator, clock):
+    """IMS down near expiry: the old token serves until it dies, and is replaced as soon as IMS is back."""
+    emulator.control(token_ttl=10_000)
+    async with source(emulator, clock) as tokens:
+        first = await tokens.token()
+        emulator.control(ims={"status": 503})
+        clock.now += 9_100
+        for _ in range(20):
+            assert await tokens.token() is first
+            await asyncio.sleep(0.005)
+        emulator.control(ims=None)
+        clock.now += 60
+        assert await replaced(tokens, first)
+
+
+async def test_cancelled_lane_does_not_take_the_token_away(emulator, clock):
+    """A lane that gives up while the token is fetched leaves the others their token."""
+    async with source(emulator, clock) as tokens:
+        lanes = [asyncio.create_task(tokens.token()) for _ in range(3)]
+        await asyncio.sleep(0)
+        lanes[0].cancel()
+        got = await asyncio.gather(*lanes, return_exceptions=True)
+        assert isinstance(got[0], asyncio.CancelledError)
+        assert isinstance(got[1], Token)
+        assert got[1] is got[2]
+        assert granted(emulator) == 1
+        assert "Bearer" not in repr(got[1])

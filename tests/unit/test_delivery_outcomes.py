@@ -1,0 +1,450 @@
+"""Delivery against a destination double in virtual time: every outcome, by its type."""
+
+import asyncio
+import heapq
+from collections import Counter
+from random import Random
+
+import pytest
+
+from bridge.pipeline.delivery import Delivery, Policy
+from bridge.telemetry.metrics import Metrics
+from bridge.verdicts import (
+    ACCEPTED,
+    AllAccepted,
+    Answered,
+    Misconfigured,
+    Mismatched,
+    Rejected,
+    Stage,
+    Throttled,
+    TooLarge,
+    Transient,
+    Unauthorized,
+    Unexplained,
+)
+
+OK = AllAccepted()
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock jumps to the next timer when nothing is ready."""
+
+    def __init__(self):
+        super().__init__()
+        self._virtual = 1_000.0
+
+    def time(self):
+        """Virtual seconds."""
+        return self._virtual
+
+    def _run_once(self):
+        if not self._ready and self._scheduled:
+            while self._scheduled and self._scheduled[0]._cancelled:
+                heapq.heappop(self._scheduled)._scheduled = False
+            if self._scheduled:
+                self._virtual = max(self._virtual, self._scheduled[0].when())
+        super()._run_once()
+
+
+class Destination:
+    """Answers each request by ``answer(items, number)``; keeps what it accepted and when each request came."""
+
+    name, max_request_bytes, max_request_events, frame_bytes, separator_bytes = "double", 1_000, 50, 10, 1
+
+    def __init__(self, answer, seconds=0.05):
+        self.answer, self.seconds = answer, seconds
+        self.accepted, self.requests, self.under_way, self.most = Counter(), [], 0, 0
+
+    async def send(self, items):
+        """One request."""
+        number = len(self.requests)
+        self.requests.append((asyncio.get_running_loop().time(), list(items)))
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            await asyncio.sleep(self.seconds)
+            outcome = self.answer(items, number)
+        finally:
+            self.under_way -= 1
+        if outcome is OK:
+            self.accepted.update(items)
+        elif isinstance(outcome, Answered):
+            self.accepted.update(item for item, v in zip(items, outcome.verdicts, strict=False) if v is ACCEPTED)
+        return outcome
+
+
+class Resolutions:
+    """Counts verdicts by owner."""
+
+    def __init__(self):
+        self.done, self.dead, self.lost = Counter(), [], set()
+
+    def accepted(self, owner, events):
+        """Delivered."""
+        self.done[owner] += events
+
+    def rejected(self, owner, event, rejected, attempts):
+        """Dead letter."""
+        self.dead.append((owner, event, rejected.code, attempts))
+
+    def gone(self, owner):
+        """Revoked."""
+        return owner in self.lost
+
+
+def run(answer, work, *, seconds=0.05, **policy):
+    """Deliver in virtual time; ``work(delivery, destination, resolutions)`` feeds and observes."""
+
+    async def main():
+        destination, resolutions, failures = Destination(answer, seconds), Resolutions(), []
+        clock = asyncio.get_running_loop().time
+        metrics = Metrics()
+        delivery = Delivery(
+            destination, resolutions, Policy(linger=0.2, **policy), metrics,
+            clock=clock, random=Random(7), on_failure=failures.append,
+        )  # fmt: skip
+        delivery.start()
+        try:
+            await work(delivery, destination, resolutions)
+        finally:
+            await delivery.stop()
+        assert not failures
+        return destination, resolutions, metrics
+
+    loop = VirtualLoop()
+    try:
+        return loop.run_until_complete(main())
+    finally:
+        loop.close()
+
+
+def events(start, count):
+    """Distinct encoded events."""
+    return [b"%05d" % n for n in range(start, start + count)]
+
+
+async def settle(delivery, seconds=3_600.0):
+    """Wait until nothing is left, for so long at most."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while delivery.events and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - it is the clock that is watched
+        await asyncio.sleep(0.05)
+
+
+def feed(count, owners=1):
+    """Offer so many events of each owner and wait for the end."""
+
+    async def work(delivery, _destination, _resolutions):
+        for owner in range(owners):
+            delivery.offer(owner, events(owner * 10_000, count))
+        await settle(delivery)
+
+    return work
+
+
+def test_all_accepted_counts_every_event_once():
+    """Each owner is told of all its events; requests are full."""
+    destination, resolutions, _ = run(lambda *_: OK, feed(120, owners=3))
+    assert resolutions.done == {0: 120, 1: 120, 2: 120}
+    assert [len(items) for _, items in destination.requests][:7] == [50] * 7
+    assert set(destination.accepted.values()) == {1}
+
+
+def test_verdicts_reach_the_event_they_are_about():
+    """207 by item: accepted, dead letter with its code and place, and a retry of only those that asked for it."""
+
+    def answer(items, _number):
+        verdicts = []
+        for item in items:
+            n = int(item)
+            if n % 10 == 3:
+                verdicts.append(Rejected(Stage.DELIVER, "aep_400", "no"))
+            elif n % 10 == 7 and len(items) > 5:
+                verdicts.append(Transient("item_503"))
+            else:
+                verdicts.append(ACCEPTED)
+        return Answered(verdicts)
+
+    destination, resolutions, _ = run(answer, feed(50))
+    assert resolutions.done == {0: 45}
+    assert sorted(place for _, place, _, _ in resolutions.dead) == [3, 13, 23, 33, 43]
+    assert {code for _, _, code, _ in resolutions.dead} == {"aep_400"}
+    assert destination.requests[1][1] == [b"%05d" % n for n in (7, 17, 27, 37, 47)]
+
+
+def test_an_outage_is_waited_out_and_makes_no_dead_letter():
+    """Ten minutes of 500 that might be the data's fault: nothing dead-lettered, few probes, all delivered after."""
+
+    def answer(_items, _number):
+        now = asyncio.get_running_loop().time()
+        return Transient("http_500", data_suspect=True) if now < 1_600 else OK
+
+    destination, resolutions, _ = run(answer, feed(200, owners=2))
+    assert not resolutions.dead
+    assert resolutions.done == {0: 200, 1: 200}
+    during = [at for at, _ in destination.requests if at < 1_600]
+    assert len(during) < 150
+    assert set(destination.accepted.values()) == {1}
+
+
+def test_a_poison_event_is_isolated_while_others_flow():
+    """One event whose requests always answer 500: bisected, dead-lettered alone; all neighbours delivered."""
+
+    def answer(items, _number):
+        return Transient("http_500", data_suspect=True) if b"00033" in items else OK
+
+    async def work(delivery, _destination, _resolutions):
+        delivery.offer(0, events(0, 50))
+        for owner in range(1, 400):
+            delivery.offer(owner, events(owner * 100, 20))
+            await asyncio.sleep(0.5)
+        await settle(delivery)
+
+    _, resolutions, _ = run(answer, work)
+    assert resolutions.dead == [(0, 33, "refused_repeatedly", resolutions.dead[0][3])]
+    assert resolutions.done[0] == 49
+    assert sum(resolutions.done.values()) == 49 + 399 * 20
+
+
+def test_a_timeout_is_never_the_datas_fault():
+    """Failures that cannot be the data's are retried without an end, alone in the end, however others fare."""
+
+    def answer(items, _number):
+        return Transient("timeout") if b"00000" in items else OK
+
+    async def work(delivery, _destination, resolutions):
+        delivery.offer(0, events(0, 1))
+        for owner in range(1, 300):
+            delivery.offer(owner, events(owner * 100, 5))
+            await asyncio.sleep(2)
+        assert not resolutions.dead
+        assert delivery.events == 1
+
+    run(answer, work)
+
+
+@pytest.mark.parametrize("pause", [30.0, None])
+def test_throttling_pauses_every_lane(pause):
+    """429: no request of any lane before Retry-After is over; then all is delivered."""
+
+    def answer(_items, number):
+        return Throttled(429, pause) if number == 3 else OK
+
+    destination, resolutions, _ = run(answer, feed(50, owners=12))
+    assert sum(resolutions.done.values()) == 600
+    refused = destination.requests[3][0] + destination.seconds
+    later = [at for at, _ in destination.requests if at > refused]
+    assert min(later) >= refused + (pause or 0.02)
+
+
+@pytest.mark.parametrize("refusal", [Unauthorized("http_401"), Misconfigured("no such inlet")])
+def test_refused_credentials_hold_and_recover_by_themselves(refusal):
+    """Hold: one probe at a time, nothing dropped or dead-lettered, unready while it lasts, and it goes on alone."""
+
+    def answer(_items, _number):
+        return refusal if asyncio.get_running_loop().time() < 1_900 else OK
+
+    async def work(delivery, destination, resolutions):
+        for owner in range(20):
+            delivery.offer(owner, events(owner * 100, 50))
+        await asyncio.sleep(300)
+        assert delivery.credentials.open
+        assert delivery.blocked
+        assert delivery.refusal
+        before = len(destination.requests)
+        await asyncio.sleep(200)
+        assert len(destination.requests) - before < 60
+        await settle(delivery)
+        assert not delivery.blocked
+        assert not delivery.refusal
+
+    _, resolutions, _ = run(answer, work)
+    assert not resolutions.dead
+    assert sum(resolutions.done.values()) == 1_000
+
+
+def test_too_large_is_split_and_a_single_event_over_the_limit_is_a_dead_letter():
+    """413: halves until they pass; what is alone over it becomes a dead letter."""
+
+    def answer(items, _number):
+        return TooLarge() if b"00011" in items or len(items) > 12 else OK
+
+    destination, resolutions, _ = run(answer, feed(40))
+    assert resolutions.dead == [(0, 11, "too_large", 1)]
+    assert resolutions.done == {0: 39}
+    assert set(destination.accepted.values()) == {1}
+
+
+def test_an_unexplained_refusal_is_bisected_to_the_guilty():
+    """400 without a name: every innocent event is delivered once, both guilty ones are dead letters."""
+
+    def answer(items, _number):
+        return Unexplained("aep_400", "bad") if {b"00005", b"00041"} & set(items) else OK
+
+    destination, resolutions, _ = run(answer, feed(50))
+    assert sorted(place for _, place, _, _ in resolutions.dead) == [5, 41]
+    assert resolutions.done == {0: 48}
+    assert set(destination.accepted.values()) == {1}
+
+
+def test_an_answer_that_does_not_fit_is_never_guessed_at():
+    """Wrong number of items or a mismatch: sent again, then bisected; no verdict is taken from it."""
+
+    def answer(items, number):
+        if number == 0:
+            return Answered([ACCEPTED] * (len(items) - 1))
+        return Mismatched("odd") if len(items) > 25 else OK
+
+    _, resolutions, _ = run(answer, feed(50))
+    assert resolutions.done == {0: 50}
+    assert not resolutions.dead
+
+
+def test_a_slow_request_holds_no_other():
+    """One request hangs for a minute; hundreds of others go past it."""
+
+    class Hanging(Destination):
+        async def send(self, items):
+            if b"00000" in items:
+                await asyncio.sleep(60)
+            return await super().send(items)
+
+    async def main():
+        destination, resolutions = Hanging(lambda *_: OK), Resolutions()
+        delivery = Delivery(
+            destination, resolutions, Policy(linger=0.1), Metrics(), clock=asyncio.get_running_loop().time
+        )
+        delivery.start()
+        for owner in range(100):
+            delivery.offer(owner, events(owner * 100, 50))
+        await asyncio.sleep(30)
+        assert sum(resolutions.done.values()) == 99 * 50
+        await settle(delivery)
+        assert sum(resolutions.done.values()) == 100 * 50
+        await delivery.stop()
+
+    loop = VirtualLoop()
+    loop.run_until_complete(main())
+    loop.close()
+
+
+def test_order_by_key_holds_through_failures_and_bisection():
+    """Ordering by key: per lane events are accepted in their order, and no lane has two requests under way."""
+    rng = Random(3)
+    order = []
+
+    def answer(items, _number):
+        luck = rng.random()
+        if luck < 0.2:
+            return Transient("http_503")
+        if luck < 0.25:
+            return Unexplained("aep_400", "bad") if len(items) > 1 else OK
+        order.extend(items)
+        return OK
+
+    async def work(delivery, _destination, _resolutions):
+        for owner in range(40):
+            items = events(owner * 100, 50)
+            delivery.offer(owner, items, [int(item) % 7 for item in items])
+        await settle(delivery)
+        assert not delivery.events
+
+    run(answer, work, by_key=True, ceiling=4)
+    assert len(order) == 2_000
+    for lane in range(7):
+        mine = [int(item) for item in order if int(item) % 7 == lane]
+        assert mine == sorted(mine)
+
+
+def test_rate_limits_hold_and_are_counted():
+    """Requests a second and events a second are kept, and the waiting is visible."""
+    destination, resolutions, metrics = run(lambda *_: OK, feed(500, owners=10), events_per_second=500.0)
+    assert sum(resolutions.done.values()) == 5_000
+    took = destination.requests[-1][0] - destination.requests[0][0]
+    assert took >= 5_000 / 500 - 1
+    assert metrics.rate_limited_seconds.labels("events")._value.get() > took * 0.5
+
+
+def test_concurrency_adapts_under_its_ceiling():
+    """Many quick answers raise the number under way to the ceiling and never above."""
+    destination, _, _ = run(lambda *_: OK, feed(5_000, owners=4), ceiling=6)
+    assert destination.most == 6
+
+
+def test_events_of_a_revoked_partition_are_not_sent_any_more():
+    """What has not left when its owner is gone never leaves."""
+
+    async def work(delivery, destination, resolutions):
+        delivery.offer("mine", events(0, 20))
+        delivery.offer("theirs", events(100, 20))
+        resolutions.lost.add("theirs")
+        await settle(delivery)
+        assert set(destination.accepted) == set(events(0, 20))
+
+    run(lambda *_: OK, work)
+
+
+def test_flush_sends_what_lingers():
+    """A drain does not wait for requests to fill."""
+
+    async def work(delivery, destination, _resolutions):
+        delivery.offer(0, events(0, 10))
+        delivery.flush()
+        await asyncio.sleep(0.1)
+        assert sum(destination.accepted.values()) == 10
+        delivery.linger()
+        delivery.offer(0, events(100, 10))
+        await asyncio.sleep(0.1)
+        assert sum(destination.accepted.values()) == 10
+
+    run(lambda *_: OK, work)
+
+
+def test_the_only_event_that_fails_is_held_not_condemned():
+    """With nothing else to compare with, a failing event waits: an outage looks the same."""
+
+    async def work(delivery, _destination, resolutions):
+        delivery.offer(0, events(0, 1))
+        await asyncio.sleep(3_600)
+        assert delivery.circuit.open
+        assert not resolutions.dead
+        assert delivery.events == 1
+
+    run(lambda *_: Transient("http_500", data_suspect=True), work)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nothing_is_lost_in_any_mixture(seed):
+    """Random outcomes of every kind: every event ends accepted or dead-lettered, exactly once."""
+    rng = Random(seed)
+
+    def answer(items, _number):
+        poison = {item for item in items if int(item) % 97 == 5}
+        luck = rng.random()
+        if luck < 0.1:
+            return Transient("http_503")
+        if luck < 0.15:
+            return Throttled(429, rng.choice([None, 1.0]))
+        if luck < 0.18:
+            return Unauthorized("http_401")
+        if luck < 0.2:
+            return Mismatched("odd")
+        if len(items) > 30 and luck < 0.4:
+            return TooLarge()
+        if poison and luck < 0.6:
+            return Unexplained("aep_400", "bad")
+        return Answered([Rejected(Stage.DELIVER, "aep_400", "bad") if item in poison else ACCEPTED for item in items])
+
+    async def work(delivery, _destination, _resolutions):
+        for owner in range(30):
+            delivery.offer(owner, events(owner * 100, 60))
+            await asyncio.sleep(rng.random())
+        await settle(delivery, 10_000)
+        assert not delivery.events
+
+    destination, resolutions, _ = run(answer, work)
+    assert set(destination.accepted.values()) == {1}
+    dead = {owner * 100 + place for owner, place, _, _ in resolutions.dead}
+    assert len(dead) == len(resolutions.dead)
+    assert dead | {int(item) for item in destination.accepted} == {o * 100 + i for o in range(30) for i in range(60)}
+    assert sum(resolutions.done.values()) + len(dead) == 1_800

@@ -1,0 +1,267 @@
+"""docker-compose.yml, Dockerfile, Prometheus and Grafana agree with the bridge and with each other.
+
+No container engine is needed: what a file says is held against the settings, the command line, the metrics and the other
+files. The Kafka part is also run for real, in tests/integration/test_compose_kafka.py.
+"""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from command_lines import problems_of_command
+
+from bridge import __version__
+from bridge.settings import Settings, every_setting
+from bridge.telemetry.metrics import Metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "docs" / "deploy"
+COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)
+SERVICES = COMPOSE["services"]
+OURS = ("receiver", "worker", "emulator")
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/bridge.json").read_text(encoding="utf-8"))
+PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus.yml").read_text(encoding="utf-8"))
+ALERTS = yaml.safe_load((DEPLOY / "alerts.yml").read_text(encoding="utf-8"))
+
+
+def _env_file(path: Path) -> dict[str, str]:
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def _expressions() -> list[str]:
+    in_panels = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+    return in_panels + [rule["expr"] for group in ALERTS["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize(
+    "path", ["docker-compose.yml", "Dockerfile", "docs/deploy/emulator.env", "docs/deploy/alerts.yml"], ids=str
+)
+def test_every_bridge_variable_is_a_setting(path):
+    """A variable that the settings do not know would stop the container at its start."""
+    names = set(re.findall(r"BRIDGE_[A-Z0-9_]+", (ROOT / path).read_text(encoding="utf-8")))
+    assert names <= set(every_setting())
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_settings_of_a_container_are_accepted(service, monkeypatch, tmp_path):
+    """The environment that compose gives a container, with the emulator's file, makes valid settings."""
+    monkeypatch.chdir(tmp_path)
+    environment = _env_file(DEPLOY / "emulator.env")
+    environment |= {
+        key: re.sub(r"\$\{[^:}]+:-([^}]*)\}", r"\1", value) for key, value in SERVICES[service]["environment"].items()
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.kafka.bootstrap_servers == ("kafka:9092",)
+    assert settings.telemetry.host == "0.0.0.0"  # noqa: S104 - inside its container
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_every_command_exists(service):
+    """What a container runs is a command of the command line, with options that it has."""
+    assert problems_of_command(SERVICES[service]["command"]) == []
+    assert 'ENTRYPOINT ["aep-bridge"]' in DOCKERFILE
+
+
+def test_a_command_that_does_not_exist_is_noticed():
+    """The check above can fail: on the command, on an option, and on a missing argument."""
+    assert problems_of_command(["no-such-command"])
+    assert problems_of_command(["demo", "--no-such-option"])
+    assert problems_of_command(["demo", "one", "two"])
+    assert problems_of_command(["demo"]) == []
+
+
+def test_images_are_pinned_to_a_version():
+    """Every image names a full version, so that two machines run the same."""
+    ours = f"moengage-aep-bridge:{__version__}"
+    for name, service in SERVICES.items():
+        image = service["image"]
+        assert image == ours or re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", image), (name, image)
+    for image in re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.MULTILINE):
+        assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", image), image
+
+
+def test_compose_runs_the_kafka_that_the_tests_run():
+    """The broker image and the test broker are the same version."""
+    pom = (ROOT / "tests/kafka/pom.xml").read_text(encoding="utf-8")
+    version = re.search(r"<kafka\.version>(.+?)<", pom)[1]
+    assert {SERVICES[name]["image"] for name in ("kafka", "topics")} == {f"apache/kafka:{version}"}
+
+
+def test_no_container_runs_as_root():
+    """Every service names a user that is not root; ours also have a read-only root and no capabilities."""
+    for name, service in SERVICES.items():
+        assert int(service["user"].split(":")[0]) > 0, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
+    for name in OURS:
+        assert SERVICES[name]["read_only"] is True
+    assert re.search(r"^USER [1-9]\d*:[1-9]\d*$", DOCKERFILE, flags=re.MULTILINE)
+    assert SERVICES["worker"]["user"] == re.search(r"^USER (\S+)$", DOCKERFILE, flags=re.MULTILINE)[1]
+
+
+def test_health_checks_ask_real_endpoints():
+    """A health check asks for a path that the bridge serves, on the port that it is told to listen on."""
+    telemetry = _source("bridge/telemetry")
+    for name in ("receiver", "worker"):
+        port = SERVICES[name]["environment"]["BRIDGE_TELEMETRY__PORT"]
+        (path,) = re.findall(rf"http://127\.0\.0\.1:{port}(/[\w/]+)", SERVICES[name]["healthcheck"]["test"][-1])
+        assert f'"{path}"' in telemetry
+    (path,) = re.findall(r"127\.0\.0\.1:9464(/[\w/]+)", DOCKERFILE)
+    assert f'"{path}"' in telemetry
+    (port, path) = re.search(r"127\.0\.0\.1:(\d+)(/[\w/]+)", SERVICES["emulator"]["healthcheck"]["test"][-1]).groups()
+    assert f'"{path}"' in _source("bridge/aep/emulator")
+    assert port in SERVICES["emulator"]["command"]
+    for name, service in SERVICES.items():
+        assert name == "topics" or "healthcheck" in service, name
+
+
+def test_ports_agree():
+    """Published ports, settings, scrape targets, data source and the emulator's address name the same numbers."""
+    receiver = SERVICES["receiver"]
+    port = receiver["environment"]["BRIDGE_RECEIVER__PORT"]
+    assert receiver["ports"] == [f"{port}:{port}"]
+    telemetry = {SERVICES[name]["environment"]["BRIDGE_TELEMETRY__PORT"] for name in OURS}
+    assert telemetry == set(re.findall(r"BRIDGE_TELEMETRY__PORT=(\d+)", DOCKERFILE))
+    assert f"EXPOSE {port} {telemetry.copy().pop()}" in DOCKERFILE
+    scraped = [target for job in PROMETHEUS["scrape_configs"] for target in job["dns_sd_configs"]]
+    assert {str(target["port"]) for target in scraped} == telemetry
+    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text(encoding="utf-8"))
+    assert source["datasources"][0]["url"] == "http://prometheus:9090"
+    command = SERVICES["emulator"]["command"]
+    address = f"http://emulator:{command[command.index('--port') + 1]}/"
+    environment = _env_file(DEPLOY / "emulator.env")
+    assert environment["BRIDGE_AEP__ENDPOINT"].startswith(address)
+    assert environment["BRIDGE_OAUTH__TOKEN_URL"].startswith(address)
+
+
+def test_only_the_receiver_is_reachable_from_outside():
+    """Every other published port is bound to this machine's loopback."""
+    for name, service in SERVICES.items():
+        for published in service.get("ports", []):
+            assert name == "receiver" or published.startswith("127.0.0.1:"), (name, published)
+
+
+def test_workers_can_be_scaled():
+    """A worker has neither a name nor a host port of its own, and more time to stop than it takes to drain."""
+    worker = SERVICES["worker"]
+    assert "container_name" not in worker
+    assert "ports" not in worker
+    drain = every_setting()["BRIDGE_WORKER__DRAIN_SECONDS"][2]
+    assert int(worker["stop_grace_period"].removesuffix("s")) > drain
+
+
+def test_topics_are_those_of_the_settings():
+    """The topics that are created are the ones receiver and worker use by default."""
+    (script,) = SERVICES["topics"]["command"]
+    created = set(re.findall(r"^create (\S+)", script, flags=re.MULTILINE))
+    known = every_setting()
+    assert created == {known["BRIDGE_KAFKA__TOPIC"][2], known["BRIDGE_KAFKA__DEAD_LETTER_TOPIC"][2]}
+
+
+def test_mounted_files_exist():
+    """A path that is missing would be mounted as an empty directory."""
+    for name, service in SERVICES.items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                assert (ROOT / source).exists(), (name, source)
+            else:
+                assert source in COMPOSE["volumes"], (name, source)
+
+
+def test_dashboard_and_alerts_ask_for_metrics_that_exist():
+    """Every bridge_ name in an expression is a sample that the bridge exposes."""
+    exposed = set()
+    for family in Metrics().registry.collect():
+        kinds = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
+        exposed |= {family.name + kind for kind in kinds}
+    asked = {name for expression in _expressions() for name in re.findall(r"\bbridge_\w+", expression)}
+    assert asked <= exposed
+    assert {name.removesuffix("_bucket") for name in exposed if name.endswith("_bucket")} <= {
+        name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in asked
+    }
+
+
+def test_expressions_group_by_labels_that_exist():
+    """By (…) and {…=} name labels of the metric, or those that Prometheus adds."""
+    labels = {"le", "instance", "job"}
+    for metric in vars(Metrics()).values():
+        labels |= set(getattr(metric, "_labelnames", ()))
+    for expression in _expressions():
+        grouped = re.findall(r"by \(([^)]+)\)", expression)
+        named = {name.strip() for group in grouped for name in group.split(",")} | set(
+            re.findall(r"[{,]\s*(\w+)[=!]", expression)
+        )
+        assert named <= labels, expression
+
+
+def test_dashboard_shows_what_operators_ask_for():
+    """Lag, age, rates, rejects by code, dead letters, circuit and token refreshes each have a panel."""
+    asked = " ".join(_expressions())
+    for name in (
+        "kafka_lag",
+        "event_age_seconds",
+        "delivered_events_total",
+        "dead_letters_total",
+        "circuit_open",
+        "token_refreshes_total",
+    ):
+        assert f"bridge_{name}" in asked
+    assert "sum by (stage, code) (rate(bridge_rejected_events_total" in asked
+
+
+def test_dashboard_is_provisioned():
+    """Grafana loads the dashboard from where compose mounts it, with the data source it names; panels do not overlap."""
+    provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/bridge.yml").read_text(encoding="utf-8"))
+    folder = provider["providers"][0]["options"]["path"]
+    assert f"./docs/deploy/grafana/dashboards:{folder}:ro" in SERVICES["grafana"]["volumes"]
+    assert SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"] == f"{folder}/bridge.json"
+    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text(encoding="utf-8"))
+    cells = set()
+    for panel in DASHBOARD["panels"]:
+        assert panel["datasource"]["uid"] == source["datasources"][0]["uid"]
+        at = panel["gridPos"]
+        taken = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not taken & cells, panel["title"]
+        assert at["x"] + at["w"] <= 24
+        cells |= taken
+
+
+def test_every_alert_is_in_the_runbook():
+    """docs/operations.md says what to do about each alert."""
+    runbook = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    for group in ALERTS["groups"]:
+        for rule in group["rules"]:
+            assert f"`{rule['alert']}`" in runbook
+
+
+def test_the_image_installs_by_hash_what_the_project_asks_for():
+    """constraints-hashes.txt covers every dependency, at the versions of constraints.txt, and names no address."""
+    hashed = (ROOT / "constraints-hashes.txt").read_text(encoding="utf-8")
+    pinned = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", hashed, flags=re.MULTILINE))
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    known = {
+        _normal(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", constraints, flags=re.MULTILINE)
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = {_normal(re.match(r"[\w.-]+", line)[0]) for line in project["dependencies"]}
+    assert wanted <= set(pinned) <= set(known)
+    assert {name: known[name] for name in pinned} == pinned
+    assert len(re.findall(r"^[\w.-]+==.*\\$", hashed, flags=re.MULTILINE)) == len(pinned)
+    assert "://" not in hashed + constraints
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _source(room: str) -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / room).rglob("*.py")))

@@ -1,0 +1,107 @@
+"""What the documents tell people to type exists, and answers as printed."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from command_lines import problems_of_command
+from typer.testing import CliRunner
+
+from bridge.cli import app
+from bridge.settings import every_setting
+from bridge.telemetry.metrics import Metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EVERY_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+
+
+def _blocks(text: str) -> list[str]:
+    """Lines of shell blocks, with continued lines joined."""
+    blocks = re.findall(r"^```(?:sh|console|bash)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    return [line.removeprefix("$ ") for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+
+
+def _inline(text: str) -> list[str]:
+    """What stands in backquotes within a sentence."""
+    return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def _commands(lines: list[str]) -> list[list[str]]:
+    found = [
+        re.match(r"(?:\S*/)?aep-bridge (.*)|docker compose (?:run --rm|exec) worker (?:aep-bridge )?(.*)", line)
+        for line in lines
+    ]
+    return [shlex.split(match[1] or match[2], comments=True) for match in found if match]
+
+
+@EVERY_DOCUMENT
+def test_command_lines_exist(document):
+    """Every aep-bridge line names a command and options that exist; in a block also with all its arguments."""
+    text = document.read_text(encoding="utf-8")
+    problems = [problem for words in _commands(_blocks(text)) for problem in problems_of_command(words)]
+    problems += [problem for words in _commands(_inline(text)) for problem in problems_of_command(words, whole=False)]
+    assert problems == []
+
+
+def test_readme_has_command_lines_to_check():
+    """The check above looks at something."""
+    assert len(_commands(_blocks((ROOT / "README.md").read_text(encoding="utf-8")))) >= 10
+
+
+@EVERY_DOCUMENT
+def test_settings_and_metrics_exist(document):
+    """Every BRIDGE_ and bridge_ name in a document is a setting or a metric (… at its end stands for the rest)."""
+    text = document.read_text(encoding="utf-8")
+    known = every_setting()
+    for name, open_end in re.findall(r"\b(BRIDGE_[A-Z0-9_]+)([…*]?)", text):
+        assert name in known or (open_end and any(setting.startswith(name) for setting in known)), name
+    metrics = {sample for family in Metrics().registry.collect() for sample in (family.name, f"{family.name}_total")}
+    for name in re.findall(r"`(bridge_\w+)", text):
+        assert name in metrics, name
+
+
+@EVERY_DOCUMENT
+def test_links_lead_somewhere(document):
+    """Every relative link names a file of the repository and, with #, a heading in it."""
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", document.read_text(encoding="utf-8")):
+        path = (document.parent / target).resolve() if target else document
+        assert path.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_make_targets_exist():
+    """Every make TARGET in the README is in the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    asked = {
+        words[1]
+        for line in _blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+        if len(words := line.split()) > 1 and words[0] == "make"
+    }
+    assert asked
+    assert asked <= targets
+
+
+def _dialogues() -> list[tuple[list[str], str]]:
+    found = []
+    for document in DOCUMENTS:
+        for block in re.findall(
+            r"^```console\n(.*?)^```", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+        ):
+            for line, answer in re.findall(
+                r"^\$ aep-bridge (mapping eval .*)\n((?:[^$].*\n)*)", block, flags=re.MULTILINE
+            ):
+                found.append((shlex.split(line), answer))
+    return found
+
+
+@pytest.mark.parametrize(("words", "answer"), _dialogues())
+def test_printed_answers_are_the_real_ones(words, answer):
+    """A `$ aep-bridge mapping eval` line in a console block prints what the document says."""
+    told = CliRunner().invoke(app, words)
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.stdout) == json.loads(answer)

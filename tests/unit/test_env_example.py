@@ -1,0 +1,97 @@
+"""The file .env.example names every setting, with what it means and its default. Written anew with
+`python tests/unit/test_env_example.py > .env.example`.
+"""
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bridge.settings import Settings, every_setting
+
+EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
+HEAD = """\
+# Settings of the bridge. Copy to .env and fill in the first part; the rest has defaults that work.
+# The environment wins over .env, .env over bridge.toml (there: [kafka] topic = "…"), and that over the defaults.
+# README.md, "Go live", says where in Adobe's and MoEngage's consoles each of these comes from.
+"""
+FIRST = (
+    "BRIDGE_MAPPING__TENANT",
+    "BRIDGE_AEP__ENDPOINT",
+    "BRIDGE_AEP__ORG_ID",
+    "BRIDGE_AEP__SCHEMA_ID",
+    "BRIDGE_AEP__DATASET_ID",
+    "BRIDGE_AEP__FLOW_ID",
+    "BRIDGE_OAUTH__CLIENT_ID",
+    "BRIDGE_OAUTH__CLIENT_SECRET",
+    "BRIDGE_RECEIVER__AUTH",
+    "BRIDGE_RECEIVER__USERNAME",
+    "BRIDGE_RECEIVER__PASSWORD",
+)
+"""What nobody can go live without: these stand in the file as examples that are in force."""
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return "{}" if not value else str(value)
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def rendered() -> str:
+    """What .env.example should say."""
+    known = every_setting()
+    parts = [HEAD, "\n# ---- Needed to go live " + "-" * 96 + "\n"]
+    for name in FIRST:
+        description, example, _ = known[name]
+        parts.append(f"\n# {description}\n{name}={example}\n")
+    section = ""
+    for name, (description, example, default) in known.items():
+        if name in FIRST:
+            continue
+        if (now := name.removeprefix("BRIDGE_").split("__")[0]) != section:
+            section = now
+            parts.append(f"\n# ---- {section.lower()} ".ljust(121, "-") + "\n")
+        value = _written(default)
+        told = f"{description} Default: {value}." if value else f"{description} Example: {example}"
+        words = "\n".join(textwrap.wrap(told, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False))
+        parts.append(f"\n{words}\n#{name}={value or example}\n")
+    return "".join(parts)
+
+
+def test_it_names_every_setting_as_the_settings_describe_it():
+    """The file is what the settings model says; a new setting is not forgotten."""
+    assert EXAMPLE.read_text(encoding="utf-8") == rendered()
+    assert set(re.findall(r"^#?(BRIDGE_\w+)=", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)) == set(
+        every_setting()
+    )
+
+
+def test_it_loads_as_it_stands(tmp_path, monkeypatch):
+    """Copied to .env it gives valid settings."""
+    (tmp_path / ".env").write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert Settings().oauth.client_secret == SecretStr(every_setting()["BRIDGE_OAUTH__CLIENT_SECRET"][1])
+
+
+@pytest.mark.parametrize("name", [name for name in every_setting() if name not in FIRST])
+def test_every_line_is_valid_when_uncommented(name, tmp_path, monkeypatch):
+    """Each commented line can be put in force alone (SASL and TLS need their partners, which are set here)."""
+    (line,) = re.findall(rf"^#({name}=.*)$", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    partners = (
+        "BRIDGE_KAFKA__SASL_USERNAME=bridge\nBRIDGE_KAFKA__SASL_PASSWORD=change-me\n"
+        "BRIDGE_KAFKA__SSL_CERTFILE=/etc/bridge/client.pem\n"
+        "BRIDGE_RECEIVER__TLS_CERTFILE=/etc/bridge/receiver.pem\n"
+    )
+    (tmp_path / ".env").write_text(f"{partners}{line}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Settings()
+
+
+if __name__ == "__main__":
+    print(rendered(), end="")  # noqa: T201 - this is how the file is made

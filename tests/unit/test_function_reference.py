@@ -1,0 +1,26 @@
+"""docs/functions.md is what the registry says; ``PYTHONPATH=. python tests/unit/test_function_reference.py`` writes it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bridge.mapping.functions import FUNCTIONS, METHODS
+from bridge.mapping.functions.reference import markdown
+
+PAGE = Path(__file__).parents[2] / "docs/functions.md"
+
+
+def test_the_page_is_current() -> None:
+    """The page in the repository is the one that the registry gives."""
+    assert PAGE.read_text("utf-8") == markdown()
+
+
+def test_the_page_has_every_function_and_method() -> None:
+    """Nothing that can be written in a mapping is missing from the page."""
+    page = markdown()
+    for name in FUNCTIONS.keys() | METHODS.keys():
+        assert f"`{name}" in page
+
+
+if __name__ == "__main__":
+    PAGE.write_text(markdown(), "utf-8")

@@ -1,0 +1,107 @@
+"""Bodies are read with bounds, whatever their encoding says."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.moengage.body import Budget, NoRoom, TooLarge, read_body
+
+
+async def read(body: bytes, encoding: str = "", *, limit: int = 1_000, room: int = 10_000, step: int = 7):
+    """Read ``body`` in small chunks; gives (body, code of the refusal, the most that was held)."""
+
+    async def chunks():
+        for start in range(0, len(body), step):
+            yield body[start : start + step]
+
+    budget = Budget(room)
+    with budget.lease() as lease:
+        plain, refusal = await read_body(chunks(), encoding, limit=limit, lease=lease)
+        held = budget.used
+    assert budget.used == 0
+    return plain, refusal.code if refusal else None, held
+
+
+def raw_deflate(body: bytes) -> bytes:
+    """Deflate without zlib's header, as some clients send it."""
+    stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return stream.compress(body) + stream.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("", b"plain"),
+        ("identity", b"plain"),
+        ("gzip", gzip.compress(b"plain")),
+        ("x-gzip", gzip.compress(b"plain")),
+        ("gzip", gzip.compress(b"pl") + gzip.compress(b"ain")),
+        ("gzip", gzip.compress(b"plain") + b"\0\0\0"),
+        ("deflate", zlib.compress(b"plain")),
+        ("deflate", raw_deflate(b"plain")),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+async def test_encodings(encoding, body, step) -> None:
+    """Each encoding is undone, however it is cut into chunks."""
+    assert (await read(body, encoding, step=step))[:2] == (b"plain", None)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "code"),
+    [
+        ("gzip", b"not gzip", "bad_encoding"),
+        ("gzip", gzip.compress(b"plain")[:-3], "bad_encoding"),
+        ("gzip", gzip.compress(b"plain") + b"trailing", "bad_encoding"),
+        ("gzip", b"", "bad_encoding"),
+        ("gzip", gzip.compress(b"") * 101, "bad_encoding"),
+        ("deflate", b"\xff\xff\xff", "bad_encoding"),
+        ("deflate", b"x", "bad_encoding"),
+        ("br", b"anything", "unknown_encoding"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"x")), "unknown_encoding"),
+    ],
+)
+async def test_what_cannot_be_undone_stays_as_it_came(encoding, body, code) -> None:
+    """A damaged or unknown encoding gives the bytes as received, with a reason."""
+    assert (await read(body, encoding, limit=10_000))[:2] == (body, code)
+
+
+async def test_size_is_bounded_before_and_after() -> None:
+    """A body over the limit is refused at once, and a bomb as soon as it grows beyond it."""
+    assert (await read(b"x" * 1_000))[0] == b"x" * 1_000
+    with pytest.raises(TooLarge):
+        await read(b"x" * 1_001)
+    bomb = gzip.compress(b"\0" * 100_000_000)
+    with pytest.raises(TooLarge):
+        await read(bomb, "gzip", limit=1_000_000, room=10_000_000, step=65_536)
+    nested = gzip.compress(b"x" * 1_000)
+    assert (await read(nested, "gzip"))[0] == b"x" * 1_000
+    with pytest.raises(TooLarge):
+        await read(gzip.compress(b"x" * 1_001), "gzip")
+
+
+async def test_all_requests_together_are_bounded() -> None:
+    """What is held counts compressed and plain bytes; beyond the budget there is no room; everything is given back."""
+    body = gzip.compress(b"x" * 900)
+    assert (await read(body, "gzip"))[2] == len(body) + 900
+    with pytest.raises(NoRoom):
+        await read(body, "gzip", room=900)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "br", "", "GZIP"]), st.integers(1, 50))
+async def test_any_bytes_are_read(body, encoding, step) -> None:
+    """No bytes under any encoding raise anything but the two bounds."""
+    await read(body, encoding, limit=100_000, room=1_000_000, step=step)
+
+
+@given(st.binary(max_size=2_000), st.integers(1, 500), st.sampled_from(["gzip", "zlib", "raw"]))
+async def test_round_trip(body, step, how) -> None:
+    """What was compressed comes back, for any cut."""
+    compressed = {"gzip": gzip.compress, "zlib": zlib.compress, "raw": raw_deflate}[how](body)
+    encoding = "gzip" if how == "gzip" else "deflate"
+    assert (await read(compressed, encoding, limit=5_000, step=step))[:2] == (body, None)
