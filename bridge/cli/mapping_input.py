@@ -91,9 +91,10 @@ def mapping_settings(*, tenant: str | None = None, schema: Path | None = None) -
 
 def schema_of(path: Path | None, tenant: str) -> CompiledSchema | None:
     """The compiled schema at ``path``."""
+    from bridge import shipped
     from bridge.xdm.schema import compile_schema, load_schema
 
-    return None if path is None else compile_schema(load_schema(path), tenant=tenant)
+    return None if path is None else compile_schema(load_schema(shipped.find(path)), tenant=tenant)
 
 
 def builder(path: Path, settings: MappingSettings, schema: Path | None) -> ExperienceEvents:
