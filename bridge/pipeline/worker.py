@@ -160,6 +160,7 @@ class Worker:
                 self._settings.kafka, ledger=self.ledger, gate=self._gate, finisher=self._drain, take=self._take
             )
             lag = LagMeter(self._app.consumer, self.ledger, self._metrics)
+            self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
             self.delivery.start()
             self.letters.start()
             begun = [
@@ -201,7 +202,7 @@ class Worker:
         # What lives from now on is short-lived; what is here already need not be looked at again and again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(50_000, 10, 10)
 
     def _take(self, chunk: Chunk) -> None:
         try:
