@@ -201,7 +201,7 @@ class Worker:
         # What lives from now on is short-lived; what is here already need not be looked at again and again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(50_000, 10, 10)
 
     def _take(self, chunk: Chunk) -> None:
         try:
