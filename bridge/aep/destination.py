@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from bridge.aep.answers import read_answer
-from bridge.aep.envelope import FRAME_BYTES, SEPARATOR, Envelope, batch_body, raw_envelope, xdm_envelope
+from bridge.aep.envelope import Envelope, raw_envelope, xdm_envelope
 from bridge.aep.exchange import NoReply, open_client, post
 from bridge.aep.oauth import REFUSED_AGAIN, NoToken, Token, TokenSource
 from bridge.errors import SettingsError
@@ -52,9 +52,10 @@ class AepDestination:
     ) -> None:
         self.max_request_bytes = envelope.max_request_bytes
         self.max_request_events = max_request_events
-        self.frame_bytes = FRAME_BYTES
-        self.separator_bytes = len(SEPARATOR)
+        self.frame_bytes = envelope.frame_bytes
+        self.separator_bytes = len(envelope.separator)
         self.encode: Callable[[Mapping[str, Any]], bytes | Rejected] = envelope.encode
+        self._body = envelope.batch
         self._url = url
         self._headers = dict(headers)
         self._tokens = tokens
@@ -68,7 +69,7 @@ class AepDestination:
 
     async def send(self, items: Sequence[bytes]) -> Outcome:
         """Send one request with these encoded events. Raises nothing but cancellation: every failure is an outcome."""
-        body = batch_body(items)
+        body = self._body(items)
         if self._tokens is None:
             return await self._attempt(body, len(items), self._headers)
         token = await self._tokens.token()
