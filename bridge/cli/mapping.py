@@ -180,7 +180,7 @@ def _outcome(built: Built) -> dict[str, Any]:
     return {**built.xdm, "(rejected)": built.rejection.code} if built.rejection is not None else built.xdm
 
 
-@mapping.command(name="eval")
+@mapping.command(name="eval", context_settings={"ignore_unknown_options": True})
 def evaluate(
     expression: str | None = typer.Argument(None, metavar="[EXPR]", help="An expression; without one, a prompt."),
     event: str | None = typer.Option(None, "--event", "-e", help="The event it reads; without one, {}."),
