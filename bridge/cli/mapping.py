@@ -107,17 +107,17 @@ def preview(  # noqa: PLR0917 - typer reads the signature
     from bridge.cli.mapping_input import events as read_events
 
     settings = mapping_settings(tenant=tenant, schema=schema)
-    compiled, build = builder(file, settings, settings.schema_)
+    made = builder(file, settings, settings.schema_)
     read = read_events(event)
-    built = [build(one.event) for one in read]
+    built = [made.build(one.event) for one in read]
     if diff is not None:
-        _, other = builder(diff, settings, settings.schema_)
-        _differences(built, [other(one.event) for one in read], file, diff, as_json=as_json)
+        other = builder(diff, settings, settings.schema_)
+        _differences(built, [other.build(one.event) for one in read], file, diff, as_json=as_json)
         return
     if as_json:
         _print_xdm(built)
     else:
-        _print_traces(read, built, compiled)
+        _print_traces(read, built, made.mapping)
     refused = [
         _reasons(number, one, result) for number, (one, result) in enumerate(zip(read, built, strict=True), start=1)
     ]
@@ -336,8 +336,8 @@ def run_golden(
 
     cases = golden.load_cases(shipped.find(directory))
     settings = golden_settings(mapping_settings(), dict(cases.settings))
-    _, build = builder(file or settings.path, settings, schema or settings.schema_)
-    results = golden.run_cases(cases, build)
+    made = builder(file or settings.path, settings, schema or settings.schema_)
+    results = golden.run_cases(cases, made.build)
     if update:
         for path in golden.update(results):
             _say(f"wrote {path}")
@@ -363,7 +363,7 @@ def init(
 ) -> None:
     """Write a first mapping set from a schema and sample events; what found no match is listed on stderr."""
     from bridge.cli.mapping_input import events as read_events
-    from bridge.cli.mapping_input import sampled, schema_of
+    from bridge.cli.mapping_input import mapping_settings, sampled, schema_of
     from bridge.mapping.convert import to_csv
     from bridge.mapping.proposal import propose
 
@@ -373,6 +373,10 @@ def init(
         raise BridgeError("there is no event among the samples")
     proposal = propose(compiled_schema, samples, event_type=_shipped_event_type())
     _write(to_csv(proposal.mapping_set), output)
+    if proposal.tenant is not None and proposal.tenant != mapping_settings().tenant:
+        _say(
+            f"the schema's tenant is {proposal.tenant}: set BRIDGE_MAPPING__TENANT, or give --tenant {proposal.tenant}"
+        )
     for path in proposal.unmapped:
         _say(f"no source found for {path}")
     if proposal.unused:

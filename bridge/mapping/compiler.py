@@ -244,9 +244,7 @@ class _Plan:
                 last = one.path[-1]
                 wrap = last.name if stars and isinstance(last, Key) else None
                 assembly.wrapped(position, wrap)
-            elif not stars:
-                if self._strict:
-                    return self._guarded(position, needed, [py.assign(expression, f"v{position}")], assembly)
+            elif not stars and not self._strict:
                 assembly.path(position, variable)
                 return []
         elif one.node is not None:

@@ -1,6 +1,6 @@
 """What operators do at run time: Apache Commons JEXL 3's arithmetic over JSON values and dates.
 
-Where JEXL leaves a choice, this is the bridge's (docs/decisions/0003-arithmetic.md): null operands of ``+ - * / %`` give
+Where JEXL leaves a choice, this is the bridge's (docs/decisions/arithmetic-and-null.md): null operands of ``+ - * / %`` give
 null; integers are Java longs, ``7 / 2`` is 3 and truncates towards zero; a result beyond 64 bits is an error, because XDM
 cannot carry it; text that reads as a number counts as one. Messages never quote values.
 """

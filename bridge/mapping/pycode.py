@@ -1,6 +1,6 @@
 """Builds Python syntax trees from names and constants of our own making, and turns one into a function.
 
-This is the only place that executes generated code (docs/decisions/0002-generated-code.md). What people write never
+This is the only place that executes generated code (docs/decisions/generated-code.md). What people write never
 becomes source text: their literals enter as ``ast.Constant`` or as objects bound to generated names.
 """
 

@@ -25,6 +25,7 @@ from bridge.pipeline.lag import LagMeter
 from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.publisher import KafkaPublisher
+from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.watchdog import Stall, stacks
 from bridge.records import record_bytes
 from bridge.telemetry.health import Health, TelemetryServer
@@ -166,6 +167,9 @@ class Worker:
                 asyncio.create_task(self._start(), name="faust"),
                 asyncio.create_task(self._supervise(lag), name="watchdog"),
             ]
+            if self._mapping is not None and self._settings.mapping.reload_seconds:
+                watch = MappingWatch(self._settings.mapping, self._mapping, self.exchange, self._metrics)
+                begun.append(asyncio.create_task(watch.run(), name="mapping"))
             try:
                 await self._stop.wait()
                 return await self._shut_down()

@@ -12,7 +12,9 @@ from bridge.mapping.findings import MappingRefused
 from bridge.mapping.table import read_mapping_set
 
 
-def compiled(*rows: tuple[str, ...], strict: bool = False, placeholders: dict[str, str] | None = None) -> CompiledMapping:
+def compiled(
+    *rows: tuple[str, ...], strict: bool = False, placeholders: dict[str, str] | None = None
+) -> CompiledMapping:
     """Rows are (source, destination) or (source type, source, destination)."""
     mappings = [
         {"source": row[-2], "destination": row[-1], **({"sourceType": row[0]} if len(row) == 3 else {})} for row in rows
@@ -24,6 +26,7 @@ def compiled(*rows: tuple[str, ...], strict: bool = False, placeholders: dict[st
 
 
 def mapped(event: Any, *rows: tuple[str, ...], **options: Any) -> dict[str, Any]:
+    """The output, where no warning is expected."""
     out, warnings = compiled(*rows, **options).apply(event)
     assert list(warnings) == []
     return out
@@ -39,7 +42,13 @@ def test_paths_read_objects_arrays_and_escaped_names():
     """Nested keys, indexes, names with dots and blanks; what is not there is null and leaves nothing."""
     event = {"a": {"b": [{"c": 1}, {"c": 2}], "d.e": 3, "f g": 4}}
     assert mapped(
-        event, ("a.b[1].c", "x"), ("a.d\\.e", "y"), ("a.${f g}", "z"), ("a.b[7].c", "n"), ("a.b.c", "n2"), ("q.r.s", "n3")
+        event,
+        ("a.b[1].c", "x"),
+        ("a.d\\.e", "y"),
+        ("a.${f g}", "z"),
+        ("a.b[7].c", "n"),
+        ("a.b.c", "n2"),
+        ("q.r.s", "n3"),
     ) == {"x": 2, "y": 3, "z": 4}
 
 
@@ -74,7 +83,9 @@ def test_the_event_is_neither_changed_nor_shared():
     """Overrides write into copies, and changing the output leaves the event alone."""
     event = {"address": {"line1": "L", "geo": {"lat": 1, "tags": ["a"]}}}
     before = copy.deepcopy(event)
-    mapping = compiled(("address", "addr"), ("nullify()", "addr.line1"), ("address.line1", "addr.geo.label"), ("address", "b"))
+    mapping = compiled(
+        ("address", "addr"), ("nullify()", "addr.line1"), ("address.line1", "addr.geo.label"), ("address", "b")
+    )
     out, _ = mapping.apply(event)
     assert out["addr"] == {"geo": {"lat": 1, "tags": ["a"], "label": "L"}}
     out["addr"]["geo"]["tags"].append("changed")

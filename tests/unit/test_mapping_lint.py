@@ -27,6 +27,7 @@ def findings(*rows: str, whole: bool = True, **options: Any) -> list[Any]:
 
 
 def codes(*rows: str, **options: Any) -> list[tuple[int, str, str]]:
+    """Row, column and code of each finding."""
     return [(one.row, one.column, one.code) for one in findings(*rows, **options)]
 
 

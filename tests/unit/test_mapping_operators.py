@@ -8,10 +8,12 @@ from bridge.mapping.evaluation import compile_expression
 
 
 def value_of(text: str, event: dict[str, Any] | None = None) -> Any:
+    """What the expression gives."""
     return compile_expression(text).evaluate(event or {}).value
 
 
 def reason_of(text: str, event: dict[str, Any] | None = None) -> str | None:
+    """Why it is null."""
     return compile_expression(text).evaluate(event or {}).reason
 
 
