@@ -55,11 +55,11 @@ def main() -> None:
 from bridge.cli import (  # noqa: E402, I001
     demo as _demo,  # noqa: F401
     receiver as _receiver,  # noqa: F401
-    backfill as _backfill,  # noqa: F401
     worker as _worker,  # noqa: F401
     status as _status,  # noqa: F401
     check as _check,  # noqa: F401
     mapping as _mapping,  # noqa: F401
     deadletters as _deadletters,  # noqa: F401
+    backfill as _backfill,  # noqa: F401
     emulator as _emulator,  # noqa: F401
 )

@@ -160,6 +160,7 @@ class Worker:
                 self._settings.kafka, ledger=self.ledger, gate=self._gate, finisher=self._drain, take=self._take
             )
             lag = LagMeter(self._app.consumer, self.ledger, self._metrics)
+            self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
             self.delivery.start()
             self.letters.start()
             begun = [

@@ -3,6 +3,7 @@
 import asyncio
 from types import SimpleNamespace
 
+from aiokafka.errors import NodeNotReadyError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,10 +93,15 @@ async def test_lag_is_shown_for_owned_partitions_only():
     ledger, metrics = Ledger(), Metrics()
 
     class _Source:
+        away = False
+
         async def offsets(self, partitions):
+            if self.away:
+                raise NodeNotReadyError
             return dict.fromkeys(partitions, (0, 3, 10))
 
-    meter = LagMeter(_Source(), ledger, metrics, interval=0.01)
+    source = _Source()
+    meter = LagMeter(source, ledger, metrics, interval=0.01)
     ledger.open(1, {P0: None, P1: None})
     task = asyncio.create_task(meter.run())
     await asyncio.sleep(0.05)
@@ -105,6 +111,13 @@ async def test_lag_is_shown_for_owned_partitions_only():
     assert meter.total == 7
     labels = {tuple(s.labels.values()) for s in next(iter(metrics.kafka_lag.collect())).samples}
     assert labels == {("t", "1")}
+    source.away = True
+    await asyncio.sleep(0.1)
+    assert meter.unanswered
+    assert meter.total is None
+    source.away = False
+    await asyncio.sleep(0.05)
+    assert not meter.unanswered
     task.cancel()
 
 
