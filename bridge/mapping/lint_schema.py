@@ -14,8 +14,8 @@ from bridge.mapping.paths import Every, Index, Key, Path, print_path
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bridge.mapping.compiler import Prepared
     from bridge.mapping.nodes import Node
+    from bridge.mapping.preparation import Prepared
 
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean", "date"})
 _CONTAINERS: Final = frozenset({"object", "map", "array"})
