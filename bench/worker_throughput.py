@@ -25,7 +25,7 @@ from processes import BridgeProcess, free_port, get  # noqa: E402
 
 from bridge.aep.emulator.server import CLIENT_ID, CLIENT_SECRET  # noqa: E402
 
-SEED = ROOT / "tests" / "data" / "seed-event.json"
+SEED = ROOT / "tests" / "data" / "samples" / "seed-event.json"
 
 
 def records(count):

@@ -30,7 +30,7 @@ from bridge.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-DATA = Path(__file__).resolve().parent / "data"
+DATA = Path(__file__).resolve().parent / "data" / "samples"
 INLET = "0123456789abcdef" * 4
 _SPACE = uuid.UUID("6f1d0f6e-2a55-4f0a-9a9b-1d6f0c5c7d11")
 

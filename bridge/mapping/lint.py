@@ -1,6 +1,6 @@
 """Everything that can be said about a mapping set before an event has come: findings with row, column, code and fix.
 
-``CODES`` explains every code. What the compiler refuses comes from :mod:`bridge.mapping.compiler`; this module adds what
+Every code is explained in :data:`bridge.mapping.lint_codes.CODES`. What the compiler refuses comes from :mod:`bridge.mapping.compiler`; this module adds what
 would go wrong later: in AEP (reserved words, length, flows), in a replay (random ``_id``), against a schema or real events.
 """
 
@@ -10,65 +10,22 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bridge.mapping.compiler import check, known_placeholders, prepare
+from bridge.mapping.compiler import check
 from bridge.mapping.findings import Finding, MappingRefused, in_order, nearest
 from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import methods
-from bridge.mapping.lint_schema import SchemaFields, against_schema
+from bridge.mapping.lint_schema import SchemaFields, against_schema, scalars_with_children
 from bridge.mapping.nodes import Call, Lambda, Literal, MethodCall, PathRef, walk
-from bridge.mapping.parser import MAX_LENGTH
+from bridge.mapping.parser import MAX_LENGTH, ExpressionProblem, parse_expression
 from bridge.mapping.paths import IDENTIFIER, Every, Index, Key, Path, print_key, print_path
+from bridge.mapping.preparation import known_placeholders, prepare
 from bridge.mapping.printer import KEYWORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bridge.mapping.compiler import Prepared
+    from bridge.mapping.preparation import Prepared
     from bridge.mapping.table import MappingSet
-
-CODES: Final[Mapping[str, str]] = {
-    "unreadable": "the file cannot be read",
-    "too_large": "the file is larger than a mapping set can be",
-    "not_utf8": "the file is not UTF-8",
-    "not_csv": "the file is not CSV as RFC 4180 describes it",
-    "not_json": "the file is not JSON",
-    "no_mappings": "the JSON is no mapping set",
-    "no_rows": "there is a header and nothing below it",
-    "not_a_mapping": "an entry of mappings is no object",
-    "not_text": "a cell that must be text is not",
-    "header_missing": "a needed column is missing",
-    "header_twice": "two columns mean the same",
-    "too_many_cells": "a row has more cells than the header",
-    "extra_not_json": "the columns extra and mapping_set hold JSON objects",
-    "source_type_unknown": "sourceType is none of ATTRIBUTE, EXPRESSION, STATIC",
-    "source_empty": "the source is empty",
-    "destination_empty": "the destination is empty",
-    "placeholder_unknown": "a {placeholder} that no setting fills",
-    "syntax": "the source is no path, or no expression",
-    "destination_syntax": "the destination is no path",
-    "destination_duplicate": "two rows write the same destination",
-    "destination_overlap": "two rows want the same place to be of different kinds",
-    "wildcards": "more [*] in the destination than in the source",
-    "unknown_function": "no function of that name",
-    "unknown_method": "no method of that name",
-    "arity": "a function has too few or too many arguments",
-    "refused_function": "a function whose algorithm Adobe does not publish",
-    "constant_invalid": "a constant that can never work: a date pattern, a regular expression, an option",
-    "constant_fails": "a call whose constants always give null",
-    "lambda_misplaced": "a lambda where no function takes one",
-    "expression_too_long": "longer than the 4096 characters that AEP allows for a calculated field",
-    "reserved_word": "a field named like a reserved word or a function: AEP wants it wrapped as ${name}",
-    "identifier_unwrapped": "a field name that is no identifier: AEP wants it wrapped as ${name}",
-    "availability": "a function that Adobe offers only in certain flows",
-    "random_id": "_id changes at every run, so that re-sent events are counted twice",
-    "required_missing": "no row writes _id, timestamp or identityMap",
-    "primary_missing": "no identity is marked primary",
-    "primary_twice": "more than one identity is marked primary",
-    "unknown_source": "none of the sample events has the source path",
-    "destination_unknown": "the schema has no such field",
-    "type_mismatch": "the value can never have the type of the schema's field",
-}
-"""Every code of a finding, and what it says."""
 
 _REQUIRED: Final = ("_id", "timestamp", "identityMap")
 
@@ -77,6 +34,9 @@ class Sampled(Protocol):
     """Sample events, as :class:`bridge.mapping.samples.Samples` knows them."""
 
     paths: frozenset[str]
+
+    def kind(self, path: Path) -> str | None:
+        """The kind of value that always stands at the path, None when it varies or nothing does."""
 
     def has(self, path: Path) -> bool:
         """Whether any event has the path."""
@@ -100,8 +60,9 @@ def lint(
             findings += _unknown_sources(one, samples)
     findings += _required(prepared)
     findings += _primaries(prepared)
+    findings += scalars_with_children(prepared)
     if schema is not None:
-        findings += against_schema(prepared, schema)
+        findings += against_schema(prepared, schema, samples)
     return in_order(findings)
 
 
@@ -124,6 +85,8 @@ def _row(one: Prepared) -> Iterator[Finding]:
             f"{len(one.source)} characters; AEP takes {MAX_LENGTH} (the bridge itself evaluates it all the same)",
             "warning",
         )
+    if row.source_type != "EXPRESSION":
+        yield from _mistyped(one)
     if one.path is not None:
         yield from _names(row.row, one.path)
     if one.node is None:
@@ -145,6 +108,25 @@ def _row(one: Prepared) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _mistyped(one: Prepared) -> Iterator[Finding]:
+    """Sources that somebody meant to be evaluated and that will not be."""
+    row = one.row
+    try:
+        node = parse_expression(one.source)
+    except ExpressionProblem:
+        return
+    if any(isinstance(part, Call) and part.name in FUNCTIONS for part in walk(node)):
+        if row.source_type == "ATTRIBUTE":
+            message = "this is an expression, but source_type says ATTRIBUTE: it would be read as a field of that name"
+            yield Finding(row.row, "source_type", "attribute_is_expression", message, fix="EXPRESSION")
+        else:
+            message = "this is an expression, but source_type says STATIC: its text would be sent as it stands"
+            yield Finding(row.row, "source_type", "static_is_expression", message, "warning", "EXPRESSION")
+    elif row.source_type == "STATIC" and isinstance(node, Literal) and isinstance(node.value, str):
+        message = "STATIC sends the text as it stands, quotes included"
+        yield Finding(row.row, "source", "static_is_expression", message, "warning", node.value)
+
+
 def _is_random(node: Call) -> bool:
     function = FUNCTIONS.get(node.name)
     return function is not None and not function.pure and not function.needs_event
@@ -157,7 +139,7 @@ def _names(row: int, path: Path) -> Iterator[Finding]:
     for segment in path:
         if (
             isinstance(segment, Key)
-            and "{" not in segment.name
+            and not re.search(r"[{(]", segment.name)
             and not IDENTIFIER.match(segment.name.replace(".", "_"))
         ):
             yield Finding(

@@ -27,11 +27,18 @@ class _ConsumerOnly(BootStrategy):
     enable_kafka_producer = False
 
 
+class _App(faust.App):
+    """An app without tables keeps nothing on disk: it runs where nothing may be written, and litters no folder."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
 def build_app(
     kafka: KafkaSettings, *, ledger: Ledger, gate: Gate, finisher: Finisher, take: Callable[[Chunk], None]
 ) -> Any:
     """A ``faust.App`` whose agent hands every chunk to ``take``; commits, pauses and ends by ledger, gate and finisher."""
-    app = faust.App(
+    app = _App(
         kafka.group,
         broker=faust_broker(kafka),
         broker_credentials=faust_credentials(kafka),

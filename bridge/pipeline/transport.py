@@ -12,6 +12,7 @@ while records of one that has just begun must not be.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import structlog
@@ -32,6 +33,7 @@ _T = TypeVar("_T")
 _RECORDS = 500
 _BYTES = 1_000_000
 _FETCH_RECORDS = 4_000
+_REVOKE_COMMIT_SECONDS = 5.0
 
 
 class Finisher(Protocol):
@@ -206,7 +208,10 @@ class ChunkConsumer(driver.Consumer):
             self._gate.shut()
             try:
                 await self._finisher.for_revoke()
-                await self.commit()
+                with contextlib.suppress(TimeoutError):
+                    # The group waits for us; what is not committed in time is done again by whoever comes next.
+                    async with asyncio.timeout(_REVOKE_COMMIT_SECONDS):
+                        await self.commit()
             finally:
                 self._gate.reopen()
                 self._ledger.close(tuple(self._ledger.committed()))

@@ -13,7 +13,7 @@ import pytest
 from kafka_reader import stored
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SAMPLES = ROOT / "tests" / "data" / "moengage-events.jsonl"
+SAMPLES = ROOT / "tests" / "data" / "samples" / "moengage-events.jsonl"
 
 
 def run(*arguments: str, cwd: Path, stdin: bytes = b"", **settings: str) -> subprocess.CompletedProcess[bytes]:

@@ -14,6 +14,7 @@ from bridge.settings import every_setting
 from bridge.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EVERY_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
@@ -48,7 +49,7 @@ def test_command_lines_exist(document):
 
 def test_readme_has_command_lines_to_check():
     """The check above looks at something."""
-    assert len(_commands(_blocks((ROOT / "README.md").read_text(encoding="utf-8")))) >= 10
+    assert len(_commands(_blocks(README))) >= 10
 
 
 @EVERY_DOCUMENT
@@ -77,31 +78,24 @@ def test_links_lead_somewhere(document):
 def test_make_targets_exist():
     """Every make TARGET in the README is in the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-    asked = {
-        words[1]
-        for line in _blocks((ROOT / "README.md").read_text(encoding="utf-8"))
-        if len(words := line.split()) > 1 and words[0] == "make"
-    }
+    asked = {words[1] for line in _blocks(README) if len(words := line.split()) > 1 and words[0] == "make"}
     assert asked
     assert asked <= targets
 
 
 def _dialogues() -> list[tuple[list[str], str]]:
+    """Of the README; docs/mapping.md, whose lines share files, has a test of its own."""
     found = []
-    for document in DOCUMENTS:
-        for block in re.findall(
-            r"^```console\n(.*?)^```", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
-        ):
-            for line, answer in re.findall(
-                r"^\$ aep-bridge (mapping eval .*)\n((?:[^$].*\n)*)", block, flags=re.MULTILINE
-            ):
-                found.append((shlex.split(line), answer))
+    for block in re.findall(r"^```console\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL):
+        for line, answer in re.findall(r"^\$ aep-bridge (mapping eval .*)\n((?:[^$].*\n)*)", block, flags=re.MULTILINE):
+            found.append((shlex.split(line), answer))
+    assert found
     return found
 
 
 @pytest.mark.parametrize(("words", "answer"), _dialogues())
 def test_printed_answers_are_the_real_ones(words, answer):
-    """A `$ aep-bridge mapping eval` line in a console block prints what the document says."""
+    """A `$ aep-bridge mapping eval` line of the README prints what the document says."""
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 0, told.output
     assert json.loads(told.stdout) == json.loads(answer)

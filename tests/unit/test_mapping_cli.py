@@ -32,6 +32,7 @@ def test_eval_prints_a_json_value():
     assert run("eval", "nothing.here").stdout == "null\n"
     assert run("eval", "date('2024-11-12 14:20')").stdout == '"2024-11-12T14:20:00Z"\n'
     assert run("eval", "1 + 1").stdout == "2\n"
+    assert run("eval", "-7 / 2", "-e", SEED).stdout == "-3\n"
     assert run("eval", "to_object('é', [1])").stdout == '{"é": [1]}\n'
 
 

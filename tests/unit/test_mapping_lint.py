@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bridge.mapping.lint import CODES, lint, lint_file
+from bridge.mapping.lint import lint, lint_file
+from bridge.mapping.lint_codes import CODES
 from bridge.mapping.samples import Samples
 from bridge.mapping.table import read_mapping_set
 from bridge.xdm.schema import compile_schema, load_schema
@@ -102,6 +103,40 @@ def test_destinations_that_cannot_stand_together():
     assert (5, "destination", "destination_overlap") in codes("a,x.y", "b,x[0]")
     assert (5, "destination", "destination_overlap") in codes("l[*].a,x[*].b", "b,x[0].c")
     assert codes("a,x", "b,x.y") == []
+
+
+def test_a_source_type_that_contradicts_its_source():
+    """An expression that would be read as a field's name, or sent as text; quotes that would be sent too."""
+    for kind, source, code, severity in (
+        ("ATTRIBUTE", "upper(a)", "attribute_is_expression", "error"),
+        ("STATIC", "concat(a, 'b')", "static_is_expression", "warning"),
+        ("STATIC", "'CUSTOMER'", "static_is_expression", "warning"),
+    ):
+        rows = [{"sourceType": kind, "source": source, "destination": "x"}]
+        found = lint(read_mapping_set(json.dumps(rows).encode()), tenant="_t", primary_identity="crm")
+        assert [(one.code, one.severity) for one in found if one.row == 1] == [(code, severity)]
+    for kind, source in (("ATTRIBUTE", "Price (USD)"), ("STATIC", "a + b"), ("STATIC", "event_name")):
+        rows = [{"sourceType": kind, "source": source, "destination": "x"}]
+        found = lint(read_mapping_set(json.dumps(rows).encode()), tenant="_t", primary_identity="crm")
+        assert not any(one.code.endswith("_is_expression") for one in found)
+
+
+def test_a_single_value_with_rows_below_it():
+    """Text where another row needs an object."""
+    assert (5, "destination", "destination_overlap") in codes("STATIC:text,x", "a,x.y")
+    assert (6, "destination", "destination_overlap") in codes("a,x.y", "upper(b),x")
+    assert codes("to_object('k', a),x", "a,x.y") == []
+
+
+def test_samples_and_schema_together_reveal_wrong_kinds():
+    """A number where a date is wanted, an object where text is; kinds that vary are let pass."""
+    schema = compile_schema(load_schema(ROOT / "mappings" / "moengage_events.schema.json"), tenant="_yourorgname")
+    samples = Samples([{"id": "1", "time": 5, "uid": "u", "o": {"a": 1}, "v": 1}, {"v": {"a": 1}}])
+    found = findings(
+        "o,{tenant}.eventName", "o.a,{tenant}.eventCode", "v,{tenant}.source", schema=schema, samples=samples
+    )
+    assert [(one.row, one.code) for one in found] == [(2, "type_mismatch"), (5, "type_mismatch")]
+    assert "dformat" in found[0].message
 
 
 def test_sample_events_reveal_unknown_paths():
