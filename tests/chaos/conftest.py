@@ -15,35 +15,32 @@ if TYPE_CHECKING:
 
     from kafka_broker import Cluster
 
-_SHORT = 90.0
-
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks for; ``complete``: every kind of fault must have had its turn."""
+    """What the command line asks for; ``seconds`` None: every kind of fault has one turn."""
 
-    seconds: float
+    seconds: float | None
     seed: int
     rate: float
     report: Path
     gaps: tuple[float, float]
-    complete: bool
+    pace: float
 
 
 @pytest.fixture
 def chaos(request: pytest.FixtureRequest) -> Asked:
     """The options; a seed is drawn where none is given."""
     option = request.config.getoption
-    asked = option("--chaos-seconds")
-    seconds = _SHORT if asked is None else asked
+    seconds = option("--chaos-seconds")
     seed = option("--chaos-seed")
     return Asked(
         seconds=seconds,
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
         rate=option("--chaos-rate"),
         report=request.config.rootpath / option("--chaos-report"),
-        gaps=(0.2, 1.0) if asked is None else (1.0, 12.0),
-        complete=seconds >= 900,
+        gaps=(0.1, 0.8) if seconds is None else (1.0, 12.0),
+        pace=0.3 if seconds is None else 1.0,
     )
 
 

@@ -18,10 +18,11 @@ from counting import REFUSAL
 from stage import BATCH_EVENTS, SESSION_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from kafka_broker import Broker
     from stage import Stage
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -50,6 +51,7 @@ class Planned:
 
 
 KINDS: dict[str, Kind] = {}
+LANES = ("aep", "process", "broker")
 
 
 def fault(lane: str, shortest: float, longest: float) -> Callable[[Any], Any]:
@@ -62,22 +64,26 @@ def fault(lane: str, shortest: float, longest: float) -> Callable[[Any], Any]:
     return register
 
 
-def schedule(seed: int, seconds: float, *, gaps: tuple[float, float], kinds: Sequence[str] | None = None) -> list[Planned]:
-    """What happens when: each lane deals its kinds like a deck of cards, shuffled anew when all were dealt."""
+def schedule(seed: int, seconds: float | None, *, gaps: tuple[float, float], pace: float = 1.0) -> list[Planned]:
+    """What happens when: each lane deals its kinds like a deck of cards, shuffled anew when all were dealt.
+
+    Without ``seconds`` every kind has one turn. ``pace`` draws lengths nearer to (below 1) their shortest.
+    """
     rng = random.Random(seed)
     planned: list[Planned] = []
-    for lane in ("aep", "process", "broker"):
-        deck = sorted(name for name, kind in KINDS.items() if kind.lane == lane and (kinds is None or name in kinds))
-        at, hand = rng.uniform(*gaps), list[str]()
-        while deck:
-            if not hand:
-                hand = rng.sample(deck, len(deck))
+    for lane in LANES:
+        deck = sorted(name for name, kind in KINDS.items() if kind.lane == lane)
+        at, hand = rng.uniform(*gaps), rng.sample(deck, len(deck))
+        while hand:
             name = hand.pop()
-            lasts = rng.uniform(*KINDS[name].seconds)
-            if at + lasts > seconds:
+            shortest, longest = KINDS[name].seconds
+            lasts = rng.uniform(shortest, shortest + (longest - shortest) * pace)
+            if seconds is not None and at + lasts > seconds:
                 break
             planned.append(Planned(round(at, 2), name, lane, round(lasts, 2), rng.randrange(2**32)))
             at += lasts + rng.uniform(*gaps)
+            if not hand and seconds is not None:
+                hand = rng.sample(deck, len(deck))
     return sorted(planned, key=lambda each: each.at)
 
 
@@ -103,7 +109,7 @@ def _lost(stage: Stage, planned: Planned, why: str) -> int:
 @fault("aep", 1, 8)
 async def aep_outage(stage: Stage, planned: Planned) -> None:
     """Connections are cut, then refused."""
-    stage.expose("aep_outage")
+    stage.requests_are_cut("aep_outage")
     await stage.emulator.stop()
     try:
         await asyncio.sleep(planned.seconds)
@@ -339,13 +345,11 @@ async def _paused(stage: Stage, name: str, seconds: float) -> None:
     process = stage.roles[name].process
     if not process.alive:
         return
-    stage.expose(f"pause {name}")
     process.pause()
     try:
         await asyncio.sleep(seconds)
     finally:
         process.resume()
-        stage.expose(f"resume {name}")
 
 
 # Brokers.
@@ -380,7 +384,7 @@ async def broker_disk_full(stage: Stage, planned: Planned) -> None:
 async def broker_paused(stage: Stage, planned: Planned) -> None:
     """SIGSTOP: connections stay open and nothing is answered."""
     broker = planned.rng.choice(stage.cluster.brokers)
-    stage.expose("broker_paused")
+    stage.confirmations_are_cut("broker_paused")
     broker.pause()
     try:
         await asyncio.sleep(planned.seconds)
@@ -390,7 +394,7 @@ async def broker_paused(stage: Stage, planned: Planned) -> None:
 
 
 async def _broken(stage: Stage, planned: Planned, broker: Broker, break_it: Callable[[], Awaitable[None]]) -> None:
-    stage.expose(planned.kind)
+    stage.confirmations_are_cut(planned.kind)
     try:
         await break_it()
         await asyncio.sleep(planned.seconds)

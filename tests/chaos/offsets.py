@@ -27,20 +27,39 @@ class Progress:
 class Offsets:
     """Asks for end offsets and committed offsets; each call blocks for some seconds at most."""
 
-    def __init__(self, bootstrap: str, topic: str, group: str, partitions: int) -> None:
+    def __init__(
+        self, bootstrap: str, group: str, topic: str, partitions: int, dead_letters: str, dead_letter_partitions: int
+    ) -> None:
         quiet: Callable[[object], None] = lambda _error: None  # noqa: E731
         # It never joins the group. (The admin client's way to ask aborts the process when a coordinator goes away.)
-        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "error_cb": quiet, "log_level": 0})
+        self._consumer = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": group, "error_cb": quiet, "log_level": 0}
+        )
         self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
+        self._letters = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": "chaos", "error_cb": quiet, "log_level": 0}
+        )
+        self._letters.assign([TopicPartition(dead_letters, number, 0) for number in range(dead_letter_partitions)])
+        self.refused: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._consumer.close()
+        self._letters.close()
+
+    def read_letters(self) -> None:
+        """Note in ``refused`` the ids of events that delivery has set aside since the last call."""
+        for record in self._letters.consume(1_000, timeout=0.05):
+            if record.error() is None:
+                headers = dict(record.headers() or ())
+                if headers.get("bridge.stage") == b"deliver" and "bridge.event_uuid" in headers:
+                    self.refused.add(headers["bridge.event_uuid"].decode())
 
     def ask(self, seconds: float = 3.0) -> Progress | None:
         """Where the group stands; None when the brokers do not say."""
+        self.read_letters()
         try:
             # The committed offsets first: what is written meanwhile then counts as lag, and never the other way round.
             found = self._consumer.committed(self._partitions, timeout=seconds)

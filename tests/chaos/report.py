@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from counting import Findings
+    from sender import Sender
+    from stage import Stage
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -29,9 +33,9 @@ class Report:
     """Figures of one run."""
 
     seed: int
-    seconds: float
     rate: float
     began: str
+    seconds: float = 0.0
     faults: Sequence[Done] = ()
     sent: int = 0
     promised: int = 0
@@ -49,9 +53,25 @@ class Report:
     recovery_seconds: float = 0.0
     drained_seconds: float = 0.0
     restarts: int = 0
+    rebalances: int = 0
     aep_requests: dict[str, int] = field(default_factory=dict)
     token_requests: dict[str, int] = field(default_factory=dict)
     surprises: list[str] = field(default_factory=list)
+
+    def fill(self, sender: Sender, stage: Stage, findings: Findings) -> None:
+        """Take the figures of a run that is over."""
+        self.sent, self.promised, self.given_up = sender.next, len(sender.promised), sender.given_up
+        self.answers = dict(sender.answers)
+        self.accepted, self.dead_letters = findings.accepted, findings.dead_letters
+        self.lost, self.changed = len(findings.lost), len(findings.changed)
+        self.invented, self.unexplained = len(findings.invented), len(findings.unexplained)
+        self.duplicates, self.duplicates_bound = findings.duplicates, sender.resent + stage.repeatable()
+        self.longest_stall_seconds = round(stage.longest_stall, 2)
+        self.rebalances = len(stage.rebalances())
+        self.restarts = sum(role.starts for role in stage.roles.values())
+        state = stage.emulator.state
+        self.aep_requests, self.token_requests = dict(state.requests), dict(state.token_requests)
+        self.surprises = [f"{each.name} ({each.code})" for each in stage.surprises]
 
     def by_kind(self) -> dict[str, dict[str, Any]]:
         """Kind of fault -> how often, seconds in all, and the longest time until AEP had something new after it."""
@@ -61,7 +81,11 @@ class Report:
                 "count": count,
                 "seconds": round(sum(each.ended - each.began for each in self.faults if each.kind == kind), 1),
                 "slowest_recovery": max(
-                    (each.flowing_again for each in self.faults if each.kind == kind and each.flowing_again is not None),
+                    (
+                        each.flowing_again
+                        for each in self.faults
+                        if each.kind == kind and each.flowing_again is not None
+                    ),
                     default=None,
                 ),
             }
@@ -92,7 +116,7 @@ class Report:
             "LOST": f"{self.lost:,}",
             "changed, invented, unexplained": f"{self.changed:,}, {self.invented:,}, {self.unexplained:,}",
             "duplicates": f"{self.duplicates:,} ({share:.2f} %), bound {self.duplicates_bound:,}",
-            "faults": f"{len(self.faults):,}, {self.restarts:,} process starts",
+            "faults": f"{len(self.faults):,}, {self.restarts:,} process starts, {self.rebalances:,} rebalances",
             "longest time without a new event at AEP": f"{self.longest_stall_seconds:.1f} s",
             "recovery after the last fault": f"{self.recovery_seconds:.1f} s to a new event,"
             f" {self.drained_seconds:.1f} s to no lag",

@@ -29,8 +29,8 @@ _LONGEST_DEBT = 10.0
 class Sender:
     """Posts ``rate`` events a second until told to stop. ``next`` is the first number that was never posted."""
 
-    def __init__(self, url: str, auth: tuple[str, str], rate: float, rng: Random, clock: Callable[[], float]) -> None:
-        self._url = url
+    def __init__(self, auth: tuple[str, str], rate: float, rng: Random, clock: Callable[[], float]) -> None:
+        self._url = ""
         credentials = base64.b64encode(":".join(auth).encode()).decode()
         self._headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
         self._rate = rate
@@ -40,6 +40,7 @@ class Sender:
         self.next = 0
         self.promised: set[int] = set()
         self.deliverable = 0
+        self.under_way = 0
         self.resent = 0
         self.given_up = 0
         self.answers: Counter[str] = Counter()
@@ -48,8 +49,9 @@ class Sender:
         """Post no new events; what was begun is finished."""
         self._stop.set()
 
-    async def run(self) -> None:
-        """Post until stopped."""
+    async def run(self, url: str) -> None:
+        """Post to ``url`` until stopped."""
+        self._url = url
         room = asyncio.Semaphore(_AT_ONCE)
         connector = aiohttp.TCPConnector(limit=_AT_ONCE)
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
@@ -69,7 +71,7 @@ class Sender:
     async def _deliver(self, session: aiohttp.ClientSession, numbers: range) -> None:
         body = orjson.dumps(envelope(numbers))
         for pause in (*PAUSES, None):
-            answer = await self._post(session, body)
+            answer = await self._post(session, body, len(numbers))
             self.answers[answer] += 1
             if answer == "200":
                 self.promised.update(numbers)
@@ -82,7 +84,8 @@ class Sender:
             self.resent += len(numbers)
             await asyncio.sleep(pause)
 
-    async def _post(self, session: aiohttp.ClientSession, body: bytes) -> str:
+    async def _post(self, session: aiohttp.ClientSession, body: bytes, size: int) -> str:
+        self.under_way += size
         try:
             async with session.post(self._url, data=body) as answer:
                 await answer.read()
@@ -91,3 +94,5 @@ class Sender:
             return "timeout"
         except aiohttp.ClientError:
             return "connection"
+        finally:
+            self.under_way -= size

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from confluent_kafka import KafkaException
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from kafka_broker import Cluster
 
 TOPIC, DEAD_LETTERS, GROUP = "chaos.events", "chaos.dead-letters", "chaos"
-PARTITIONS = 6
+PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2
 BATCH_EVENTS = 100
 CONCURRENCY = 4
 MAX_IN_FLIGHT = 1_000
 SESSION_SECONDS = 6
-_AFTERMATH = 8.0
-"""Seconds within which a process that was started has joined its group."""
+_AROUND = 2.0
+"""Seconds around a rebalance in which what is not committed is looked at: samples are half a second apart or more."""
+_ASSIGNED = "Executing _on_partitions_assigned"
 
 
 @dataclass(slots=True)
@@ -63,30 +65,26 @@ class Glimpse:
 
 
 @dataclass(slots=True)
-class Exposure:
-    """A time in which what is under way may have to be done again: so many events at most."""
-
-    until: float
-    why: str
-    events: int
-
-
-@dataclass(slots=True)
 class Stage:
-    """Everything that can be broken. ``deliverable`` counts the events that are promised and that AEP should get."""
+    """Everything that can be broken. ``deliverable`` counts the events that are promised and that AEP should get,
+    ``posted`` those in posts that are not answered yet.
+    """
 
     cluster: Cluster
     directory: Path
     deliverable: Callable[[], int]
+    posted: Callable[[], int]
     workers_wanted: int = 2
     emulator: Emulator = field(init=False)
     roles: dict[str, Role] = field(default_factory=dict)
     surprises: list[Surprise] = field(default_factory=list)
-    exposures: list[Exposure] = field(default_factory=list)
+    repeats: list[tuple[str, int]] = field(default_factory=list)
+    samples: list[tuple[float, int]] = field(default_factory=list)
     progress: Progress | None = None
     progress_at: float = 0.0
     glimpse: Glimpse = Glimpse()
     longest_stall: float = 0.0
+    set_aside: int = 0
     secret_file: Path = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _asking: asyncio.Task[None] = field(init=False)
@@ -96,7 +94,7 @@ class Stage:
     async def __aenter__(self) -> Self:
         """Create topics, start everything, and wait until it is ready."""
         bootstrap = self.cluster.bootstrap
-        for topic, partitions in ((TOPIC, PARTITIONS), (DEAD_LETTERS, 2)):
+        for topic, partitions in ((TOPIC, PARTITIONS), (DEAD_LETTERS, DEAD_LETTER_PARTITIONS)):
             await asyncio.to_thread(create_topic, bootstrap, topic, partitions=partitions, replication=3)
         self.emulator = await Emulator(port=free_port(), payloads=0).start()
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -182,7 +180,6 @@ class Stage:
         role = self.roles[name]
         role.doomed = True
         if role.process.alive:
-            self.expose(f"kill -9 {name}")
             await asyncio.to_thread(role.process.kill9)
 
     async def terminate(self, name: str, within: float = 30.0) -> None:
@@ -190,7 +187,6 @@ class Stage:
         role = self.roles[name]
         role.doomed = True
         if role.process.alive:
-            self.expose(f"SIGTERM {name}")
             role.process.terminate()
             await asyncio.to_thread(role.process.wait, within)
 
@@ -203,11 +199,9 @@ class Stage:
                 if not role.doomed:
                     code = await asyncio.to_thread(role.process.wait, 5.0)
                     self.surprises.append(Surprise(name, code, role.process.tail(30)))
-                    self.expose(f"{name} ended by itself")
                 role.doomed = False
                 role.starts += 1
                 role.process.start()
-                self.expose(f"start {name}")
             await asyncio.sleep(0.2)
 
     async def brokers_recovered(self, why: str, within: float = 60.0) -> None:
@@ -224,20 +218,45 @@ class Stage:
             return False
 
         await asyncio.to_thread(eventually, whole, within=within, what=f"all replicas in sync after {why}", every=0.3)
-        self.expose(f"after {why}")
 
-    # What was under way when something broke.
-
-    def expose(self, why: str) -> None:
-        """Something breaks now, and its effects (a rebalance, a restart) follow within seconds."""
-        self.exposures.append(Exposure(time.monotonic() + _AFTERMATH, why, self._uncommitted()))
+    # What may have to be done again.
 
     def repeat(self, why: str, events: int) -> None:
-        """So many events will come again because the answers to their requests are lost."""
-        self.exposures.append(Exposure(0.0, why, events))
+        """So many events may come again, because an answer about them is lost."""
+        self.repeats.append((why, events))
+
+    def requests_are_cut(self, why: str) -> None:
+        """Every request to AEP that is under way may have been processed, and loses its answer."""
+        self.repeat(why, min(self.outstanding(), len(self.workers) * CONCURRENCY * BATCH_EVENTS))
+
+    def confirmations_are_cut(self, why: str) -> None:
+        """Every post that is under way may be stored, unconfirmed, and stored again by the receiver's Kafka client."""
+        self.repeat(why, self.posted())
+
+    def rebalances(self) -> list[float]:
+        """When partitions were handed out (in seconds of the monotonic clock), by what the workers logged."""
+        offset = time.time() - time.monotonic()
+        found: list[float] = []
+        for name, role in self.roles.items():
+            if name.startswith("worker"):
+                lines = (line for line in role.process.log_lines() if line.get("event") == _ASSIGNED)
+                found += (datetime.fromisoformat(line["timestamp"]).timestamp() - offset for line in lines)
+        # All members hear of one rebalance at about the same time.
+        times = sorted(found)
+        return [at for at, before in zip(times, [0.0, *times], strict=False) if at - before > 1.0]
+
+    def repeatable(self) -> int:
+        """Events that may have come to an end more than once, by what was under way when something broke.
+
+        At each rebalance, what AEP had and the group had not committed, and what was on its way; and what is known of
+        lost answers.
+        """
+        total = sum(events for _, events in self.repeats)
+        for at in self.rebalances():
+            total += max((events for when, events in self.samples if abs(when - at) < _AROUND), default=0)
+        return total
 
     def _uncommitted(self) -> int:
-        """What AEP has but the group has not committed, and what is on its way to AEP: it may all come again."""
         seen, state = self.glimpse, self.emulator.state
         since = state.events - seen.taken
         under_way = min(self.outstanding(), max(1, len(self.workers)) * CONCURRENCY * BATCH_EVENTS)
@@ -246,21 +265,19 @@ class Stage:
     def outstanding(self) -> int:
         """Events that were promised, and that neither AEP nor the dead letters have."""
         state = self.emulator.state
-        return max(0, self.deliverable() - len(state.fingerprints) - state.rejected)
+        return max(0, self.deliverable() - len(state.fingerprints) - self.set_aside)
 
     async def _watch_offsets(self) -> None:
-        with Offsets(self.cluster.bootstrap, TOPIC, GROUP, PARTITIONS) as offsets:
+        with Offsets(self.cluster.bootstrap, GROUP, TOPIC, PARTITIONS, DEAD_LETTERS, DEAD_LETTER_PARTITIONS) as offsets:
             while not self._ending:
                 asked, outstanding, events = time.monotonic(), self.outstanding(), self.emulator.state.events
                 progress = await asyncio.to_thread(offsets.ask)
+                self.set_aside = sum(each not in self.emulator.state.fingerprints for each in offsets.refused)
                 # Without an answer the last one stands: what was accepted since then counts as uncommitted.
                 if progress is not None:
                     self.progress, self.progress_at = progress, asked
                     self.glimpse = Glimpse(max(0, progress.lag - outstanding), events)
-                now = time.monotonic()
-                for exposure in self.exposures[-50:]:
-                    if now < exposure.until:
-                        exposure.events = max(exposure.events, self._uncommitted())
+                self.samples.append((time.monotonic(), self._uncommitted()))
                 await asyncio.sleep(0.5)
 
     async def _watch_acceptances(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import orjson
 import pytest
 from counting import REFUSAL, DeadLetter, envelope, is_deliverable, judge
-from faults import KINDS, schedule
+from faults import KINDS, LANES, schedule
 from oracle import uuid_of
 
 from bridge.aep.emulator import fingerprint
@@ -18,6 +20,7 @@ SENT = 200
 
 @pytest.fixture(scope="module")
 def builder():
+    """Our own mapping."""
     return load_builder(Settings())[0]
 
 
@@ -27,7 +30,9 @@ def _letter(number, builder, **headers):
         value, stage, code = envelope([number]), "receive", found.code
     else:
         rejection = builder.build(found).rejection
-        value, stage, code = (found, "deliver", "aep_400") if rejection is None else (found, rejection.stage, rejection.code)
+        value, stage, code = (
+            (found, "deliver", "aep_400") if rejection is None else (found, rejection.stage, rejection.code)
+        )
     told = {"bridge.stage": str(stage), "bridge.code": code, "bridge.reason": f"AEP answered 400: {REFUSAL}"}
     return DeadLetter(orjson.dumps(value), told | headers)
 
@@ -97,7 +102,12 @@ def test_an_invention_is_found(builder, arrived):
 
 @pytest.mark.parametrize(
     ("number", "headers"),
-    [(3, {"bridge.reason": "a reason of the bridge's own"}), (3, {"bridge.stage": "map"}), (77, {"bridge.code": "x"}), (177, {"bridge.stage": "map"})],
+    [
+        (3, {"bridge.reason": "a reason of the bridge's own"}),
+        (3, {"bridge.stage": "map"}),
+        (77, {"bridge.code": "x"}),
+        (177, {"bridge.stage": "map"}),
+    ],
 )
 def test_a_dead_letter_without_a_reason_of_ours_is_found(builder, arrived, number, headers):
     """Setting events aside to be rid of them is not keeping the promise."""
@@ -122,6 +132,8 @@ def test_a_seed_repeats_its_schedule_and_the_deck_deals_every_kind():
     assert long == schedule(7, 1_800, gaps=(1, 12))
     assert long != schedule(8, 1_800, gaps=(1, 12))
     assert {planned.kind for planned in long} == set(KINDS)
-    for lane in ("aep", "process", "broker"):
+    short = schedule(7, None, gaps=(0.1, 0.8), pace=0.3)
+    assert sorted(planned.kind for planned in short) == sorted(KINDS)
+    for lane in LANES:
         own = [planned for planned in long if planned.lane == lane]
-        assert all(later.at >= earlier.at + earlier.seconds for earlier, later in zip(own, own[1:], strict=False))
+        assert all(later.at >= earlier.at + earlier.seconds for earlier, later in pairwise(own))
