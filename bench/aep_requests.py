@@ -28,7 +28,7 @@ IN_FLIGHT = 16
 
 async def measure(events, requests):
     async with open_destination(load_settings(), Metrics()) as destination:
-        event = json.loads((ROOT / "tests/data/seed-event.expected.json").read_text())
+        event = json.loads((ROOT / "tests/data/samples/seed-event.expected.json").read_text())
         items = [destination.encode(event | {"_id": f"event-{number}"}) for number in range(events)]
         assert await destination.send(items) == AllAccepted()
         left = requests

@@ -36,7 +36,7 @@ def microseconds(call):
 
 
 def main():
-    data = ROOT / "tests" / "data"
+    data = ROOT / "tests" / "data" / "samples"
     event, expected = (json.loads((data / f"seed-event{kind}.json").read_bytes()) for kind in ("", ".expected"))
     settings = MappingSettings()
     plain = open_experience_events(settings)

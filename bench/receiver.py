@@ -72,7 +72,7 @@ def serve(told: Connection, kafka: str | None) -> None:
 
 
 def body(count: int) -> bytes:
-    lines = (ROOT / "tests/data/moengage-events.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "tests/data/samples/moengage-events.jsonl").read_text(encoding="utf-8").splitlines()
     events = [event for line in lines for event in json.loads(line).get("events", [])]
     chosen = (events * 5)[20 : 20 + count]
     return json.dumps({"app_name": "A", "source": "MOENGAGE", "moe_request_id": "r", "events": chosen}).encode()

@@ -25,7 +25,7 @@ from processes import BridgeProcess, free_port, get  # noqa: E402
 
 from bridge.aep.emulator.server import CLIENT_ID, CLIENT_SECRET  # noqa: E402
 
-SEED = ROOT / "tests" / "data" / "seed-event.json"
+SEED = ROOT / "tests" / "data" / "samples" / "seed-event.json"
 
 
 def records(count):
@@ -60,6 +60,7 @@ def main():
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--payload", choices=["raw", "xdm"], default="xdm")
     parser.add_argument("--partitions", type=int, default=6)
+    parser.add_argument("--set", action="append", default=[], metavar="BRIDGE_NAME=VALUE", help="more settings")
     parser.add_argument("--profile", help="py-spy output file (py-spy must be installed)")
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
@@ -94,6 +95,7 @@ def main():
                 "BRIDGE_AEP__EVENTS_PER_SECOND": "0",
                 "BRIDGE_AEP__REQUESTS_PER_SECOND": "0",
                 "BRIDGE_MAPPING__PATH": str(ROOT / "mappings" / "moengage_events.csv"),
+                **dict(pair.split("=", 1) for pair in options.set),
             },
             directory=Path(folder),
         ).start()
@@ -116,6 +118,7 @@ def main():
             peak = max(peak, process.memory_info().rss)
             now = time.monotonic()
             if began is None and delivered:
+                idle = process.memory_info().rss
                 began, first, used = now, delivered, sum(process.cpu_times()[:2])
             if delivered >= options.events or not worker.alive or (began and now - began > 120):
                 break
@@ -136,6 +139,7 @@ def main():
                     "record_bytes": round(mean),
                     "events_per_second": round(events / seconds),
                     "cpu_seconds_per_million": round(spent / events * 1e6, 1),
+                    "first_mb": round(idle / 1e6),
                     "peak_mb": round(peak / 1e6),
                     "requests": metrics.get('bridge_delivery_requests_total{status="200"}')
                     or metrics.get('bridge_delivery_requests_total{status="207"}'),

@@ -6,6 +6,7 @@ the defaults here. An unknown or wrong key stops the start with its name, what w
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -13,6 +14,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -26,6 +28,8 @@ from bridge import shipped
 from bridge.errors import SettingsError
 
 PREFIX = "BRIDGE_"
+ENV_FILE = ".env"
+TOML_FILE = "bridge.toml"
 _HEX64 = "0123456789abcdef" * 4
 _EGRESS_NAME = re.compile(r"moengage|dc-0[1-6]")
 
@@ -37,6 +41,15 @@ Names = Annotated[tuple[str, ...], NoDecode]
 
 def _split(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("expected a JSON object") from None
 
 
 class _Section(BaseModel):
@@ -101,9 +114,18 @@ class KafkaSettings(_Section):
     _names = field_validator("bootstrap_servers", mode="before")(_split)
 
     @model_validator(mode="after")
+    def _key_has_its_certificate(self) -> Self:
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            raise ValueError(f"{variable('kafka', 'ssl_keyfile')} needs {variable('kafka', 'ssl_certfile')}")
+        return self
+
+    @model_validator(mode="after")
     def _sasl_is_complete(self) -> Self:
         if self.security_protocol.startswith("SASL") and (self.sasl_username is None or self.sasl_password is None):
-            raise ValueError("security_protocol asks for SASL: set sasl_username and sasl_password too")
+            raise ValueError(
+                f"{variable('kafka', 'security_protocol')}={self.security_protocol} needs"
+                f" {variable('kafka', 'sasl_username')} and {variable('kafka', 'sasl_password')}"
+            )
         return self
 
 
@@ -129,7 +151,7 @@ class MappingSettings(_Section):
         " namespace of the customer id ({primary_identity} in a mapping set). An event in which none of them is valid is rejected.",
         examples=["lumaCrmId,Email"],
     )
-    placeholders: dict[str, str] = Field(
+    placeholders: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict,
         description="More {name} placeholders for mapping sets, as JSON.",
         examples=['{"brand": "luma"}'],
@@ -170,6 +192,7 @@ class MappingSettings(_Section):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     _names = field_validator("primary_identity", "oversize_drop", mode="before")(_split)
+    _placeholders = field_validator("placeholders", mode="before")(_object)
 
     @field_validator("path", "schema_", "tests")
     @classmethod
@@ -239,6 +262,17 @@ class AepSettings(_Section):
         "none", description="key: events of one Kafka key are delivered in order.", examples=["none"]
     )
 
+    @field_validator("endpoint", mode="before")
+    @classmethod
+    def _inlet(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if "/collection/batch/" in value:
+                raise ValueError("this is the batch endpoint; give the inlet's own, without /batch: the bridge adds it")
+            if "?" in value:
+                raise ValueError("give the inlet's URL without ? and what follows")
+            return value.strip().rstrip("/")
+        return value
+
 
 class OauthSettings(_Section):
     """OAuth server-to-server credentials of Adobe IMS."""
@@ -279,7 +313,9 @@ class ReceiverSettings(_Section):
     )
     username: str | None = Field(None, description="User for basic.", examples=["moengage"])
     password: SecretStr | None = Field(None, description="Password for basic.", examples=["change-me"])
-    header_name: str = Field("X-Api-Key", description="Header for header.", examples=["X-Api-Key"])
+    header_name: str = Field(
+        "X-Api-Key", pattern=r"^[A-Za-z0-9_-]+$", description="Header for header.", examples=["X-Api-Key"]
+    )
     header_value: SecretStr | None = Field(None, description="Value for header.", examples=["change-me"])
     max_body_bytes: int = Field(
         10_000_000, ge=1_000, description="Largest body, also after gzip is undone.", examples=["10000000"]
@@ -342,15 +378,21 @@ class ReceiverSettings(_Section):
     @model_validator(mode="after")
     def _tls_is_complete(self) -> Self:
         if self.tls_certfile is None and (self.tls_keyfile is not None or self.tls_client_cafile is not None):
-            raise ValueError("tls_keyfile and tls_client_cafile need tls_certfile")
+            raise ValueError(
+                f"{variable('receiver', 'tls_keyfile')} and {variable('receiver', 'tls_client_cafile')} need"
+                f" {variable('receiver', 'tls_certfile')}"
+            )
         return self
 
     @model_validator(mode="after")
     def _credentials_are_there(self) -> Self:
-        if self.auth == "basic" and (not self.username or self.password is None):
-            raise ValueError("auth = basic: set username and password too")
-        if self.auth == "header" and self.header_value is None:
-            raise ValueError("auth = header: set header_value too")
+        if self.auth == "basic" and (not self.username or not self.password or ":" in self.username):
+            raise ValueError(
+                f"{variable('receiver', 'auth')}=basic needs {variable('receiver', 'username')} (without a colon) and"
+                f" {variable('receiver', 'password')}"
+            )
+        if self.auth == "header" and not self.header_value:
+            raise ValueError(f"{variable('receiver', 'auth')}=header needs {variable('receiver', 'header_value')}")
         return self
 
 
@@ -381,7 +423,7 @@ class TelemetrySettings(_Section):
     """What operators look at."""
 
     host: str = Field("127.0.0.1", description="Address of /metrics and /health.", examples=["127.0.0.1"])
-    port: Port = Field(9464, description="Port of /metrics and /health.", examples=["9464"])
+    port: Port = Field(9464, description="Port of /metrics and /health; 0 takes any free one.", examples=["9464"])
     log_format: Literal["console", "json"] = Field("console", description="Form of log lines.", examples=["json"])
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged.", examples=["info"]
@@ -402,9 +444,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_nested_delimiter="__",
-        env_file=".env",
+        env_file=ENV_FILE,
         env_file_encoding="utf-8",
-        toml_file="bridge.toml",
+        # A .env file serves other programs too; unknown names of ours are refused by load_settings.
+        dotenv_filtering="only_existing",
+        # An empty variable is an unset one: compose files hand over what is not set as "".
+        env_ignore_empty=True,
+        toml_file=TOML_FILE,
         extra="forbid",
         frozen=True,
     )
@@ -446,40 +492,58 @@ def load_settings(**overrides: Any) -> Settings:
 
     Raises ``SettingsError``: one line a wrong key, each with what was expected and an example.
     """
-    _refuse_unknown_variables()
+    _check_files()
+    _refuse_unknown({*os.environ, *dotenv_values(ENV_FILE)})
     try:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(
             "\n".join(_explain(problem) for problem in error.errors(include_input=False, include_url=False))
         ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"bridge.toml is not TOML: {error}") from None
 
 
-def _refuse_unknown_variables() -> None:
+def _check_files() -> None:
+    for name in (ENV_FILE, TOML_FILE):
+        path = Path(name)
+        if not path.is_file():
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+            if name == TOML_FILE:
+                tomllib.loads(text)
+        except OSError as error:
+            raise SettingsError(f"{name} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{name} is not UTF-8 text") from None
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{name} is not TOML: {error}") from None
+
+
+def _refuse_unknown(names: set[str]) -> None:
     known = every_setting()
-    sections = {name.split("__")[0] for name in known}
-    for name in os.environ:
-        upper = name.upper()
-        # A known section with an unknown key is refused by the model itself, with the same words.
-        if upper.startswith(PREFIX) and upper not in known and upper.split("__")[0] not in sections:
-            raise SettingsError(_unknown(upper))
+    unknown = {name for name in map(str.upper, names) if name.startswith(PREFIX) and name not in known}
+    if unknown:
+        raise SettingsError("\n".join(map(_unknown, sorted(unknown))))
 
 
 def _unknown(name: str) -> str:
     import difflib  # noqa: PLC0415 - only on the way to an error
 
-    near = difflib.get_close_matches(name, every_setting(), n=1, cutoff=0.6)
+    known = every_setting()
+    # Where the section is right only its own keys are meant; names share so much that anything else looks near.
+    section = [other for other in known if other.startswith(name.partition("__")[0] + "__")]
+    near = difflib.get_close_matches(name, section or known, n=1, cutoff=0.7)
     return f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "; .env.example names every setting")
 
 
 def _explain(problem: Any) -> str:
     parts = [str(part) for part in problem["loc"]]
-    # .env hands unknown names over whole and in lower case; everything else arrives as a path.
-    name = parts[0].upper() if parts and parts[0].upper().startswith(PREFIX) else PREFIX + "__".join(parts[:2]).upper()
+    name = PREFIX + "__".join(parts[:2]).upper()
+    message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         return _unknown(name)
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    if len(parts) == 1:
+        # What concerns several keys names them itself.
+        return message if message.startswith(PREFIX) else f"[{parts[0]}] in {TOML_FILE} must be a section of keys"
     setting = every_setting().get(name)
     return f"{name}: {message}" + (f"; for example {name}={setting[1]}" if setting else "")

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 _ALWAYS = {"--help", "-h"}
 
 
-def problems_of_command(arguments: Sequence[str]) -> list[str]:
+def problems_of_command(arguments: Sequence[str], *, whole: bool = True) -> list[str]:
     """What is wrong with ``aep-bridge ARGUMENTS``: no such command or option, too few or too many arguments.
 
-    Nothing is run, no value is converted, and files need not exist.
+    Nothing is run, no value is converted, and files need not exist. A line that is not ``whole`` names a command in passing
+    and may leave arguments out.
     """
     command: Any = typer.main.get_command(app)
     rest = list(arguments)
@@ -27,10 +28,10 @@ def problems_of_command(arguments: Sequence[str]) -> list[str]:
         if rest[0] not in command.commands:
             return [f"no such command: {' '.join(arguments[: len(arguments) - len(rest) + 1])}"]
         command, rest = command.commands[rest[0]], rest[1:]
-    return _problems_of_arguments(command, rest)
+    return _problems_of_arguments(command, rest, whole=whole)
 
 
-def _problems_of_arguments(command: Any, rest: list[str]) -> list[str]:
+def _problems_of_arguments(command: Any, rest: list[str], *, whole: bool) -> list[str]:
     options = {
         name: parameter
         for parameter in command.params
@@ -52,7 +53,7 @@ def _problems_of_arguments(command: Any, rest: list[str]) -> list[str]:
             problems.append(f"{command.name}: no such option {name}")
         elif not joined and not options[name].is_flag and next(values, None) is None:
             problems.append(f"{command.name}: {name} wants a value")
-    fewest = sum(parameter.required for parameter in positional)
+    fewest = sum(parameter.required for parameter in positional) if whole else 0
     most = float("inf") if any(parameter.nargs == -1 for parameter in positional) else len(positional)
     if not fewest <= given <= most:
         problems.append(f"{command.name}: takes {fewest} to {most} arguments, not {given}")

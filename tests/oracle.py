@@ -8,18 +8,18 @@ librdkafka and plain HTTP, not with the code under test.
 from __future__ import annotations
 
 import json
+import threading
 import time
 import urllib.request
 import uuid
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import orjson
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
-from kafka_broker import PASSWORD, USERNAME, admin_client
+from kafka_broker import admin_client
 from processes import BridgeProcess, eventually, free_port, get
 
 from bridge.aep.emulator import fingerprint
@@ -30,7 +30,7 @@ from bridge.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-DATA = Path(__file__).resolve().parent / "data"
+DATA = Path(__file__).resolve().parent / "data" / "samples"
 INLET = "0123456789abcdef" * 4
 _SPACE = uuid.UUID("6f1d0f6e-2a55-4f0a-9a9b-1d6f0c5c7d11")
 
@@ -69,14 +69,18 @@ def batch(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"app_name": "Northwind", "source": "MOENGAGE", "moe_request_id": str(uuid.uuid4()), "events": list(events)}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Account:
-    """What became of the events that were promised."""
+    """What became of the events that were promised, by ``_id``.
+
+    ``accepted`` gives how often and with which payload AEP took it; ``dead`` are those with a dead letter; ``conflicts`` counts
+    ids that came with two different payloads.
+    """
 
     accepted: dict[str, tuple[int, str]]
     letters: list[Letter]
+    dead: set[str]
     conflicts: int
-    dead: set[str] = field(default_factory=set)
 
     @property
     def duplicates(self) -> int:
@@ -103,7 +107,9 @@ class Emulator(BridgeProcess):
 
     def __init__(self, directory: Path, *options: str) -> None:
         self.port = free_port()
-        super().__init__(["emulator", "--port", str(self.port), "--payloads", "100000", *options], {}, directory=directory)
+        super().__init__(
+            ["emulator", "--port", str(self.port), "--payloads", "100000", *options], {}, directory=directory
+        )
 
     def wait_up(self) -> Self:
         """Wait until it answers."""
@@ -127,7 +133,7 @@ class Emulator(BridgeProcess):
 
     def control(self, **message: Any) -> None:
         """Tell it to misbehave, or to stop doing so (``clear_faults=True``)."""
-        request = urllib.request.Request(  # noqa: S310 - our own child
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/control", data=json.dumps(message).encode(), method="POST"
         )
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
@@ -157,7 +163,9 @@ class Emulator(BridgeProcess):
 class Rig:
     """One topic pair on a real broker, an emulator, and the processes that a test starts; ended with the test."""
 
-    def __init__(self, bootstrap: str, topic: Callable[..., str], directory: Path, *, partitions: int = 6, **settings: str) -> None:
+    def __init__(
+        self, bootstrap: str, topic: Callable[..., str], directory: Path, *, partitions: int = 6, **settings: str
+    ) -> None:
         self.bootstrap = bootstrap
         self.directory = directory
         self.topic = topic("events", partitions=partitions)
@@ -166,7 +174,8 @@ class Rig:
         self.partitions = partitions
         self.emulator = Emulator(directory)
         self.extra = settings
-        self.promised: dict[str, dict[str, Any]] = {}
+        self.sent: dict[str, dict[str, Any]] = {}
+        self.promised: set[str] = set()
         self._processes: list[BridgeProcess] = [self.emulator]
         self._receiver_port = free_port()
 
@@ -219,8 +228,12 @@ class Rig:
 
     # Events.
 
-    def post(self, document: Any, *, credentials: tuple[str, str] | None = ("moengage", "a-password")) -> httpx.Response:
+    def post(
+        self, document: Any, *, credentials: tuple[str, str] | None = ("moengage", "a-password")
+    ) -> httpx.Response:
         """Post a body as MoEngage does; what is answered 200 is promised."""
+        events = {} if isinstance(document, bytes) else _events(document)
+        self.sent |= events
         body = document if isinstance(document, bytes) else orjson.dumps(document)
         answer = httpx.post(
             f"http://127.0.0.1:{self._receiver_port}/moengage/streams",
@@ -229,8 +242,8 @@ class Rig:
             auth=credentials,
             timeout=30,
         )
-        if answer.status_code == 200 and not isinstance(document, bytes):
-            self._promise(document)
+        if answer.status_code == 200:
+            self.promised |= set(events)
         return answer
 
     def post_numbers(self, numbers: Iterable[int], size: int = 100) -> None:
@@ -246,7 +259,9 @@ class Rig:
             document = event(number)
             producer.produce(self.topic, value=orjson.dumps(document), key=document["uid"])
             producer.poll(0)
-            self.promised[document["event_uuid"]] = document
+            found = _events(document)
+            self.sent |= found
+            self.promised |= set(found)
         assert producer.flush(30) == 0
 
     def produce_raw(self, *values: bytes) -> None:
@@ -255,11 +270,6 @@ class Rig:
         for value in values:
             producer.produce(self.topic, value=value)
         assert producer.flush(30) == 0
-
-    def _promise(self, document: Any) -> None:
-        for found in events_of(document):
-            if isinstance(found, dict):
-                self.promised[found["event_uuid"]] = found
 
     # What came of it.
 
@@ -310,16 +320,64 @@ class Rig:
         Duplicates are counted, not judged: how many are allowed is the test's business.
         """
         accepted, letters = self.emulator.accepted(), self.letters()
-        dead = {letter.event_uuid for letter in letters if letter.event_uuid}
-        lost = set(self.promised) - set(accepted) - dead
+        uuids = {letter.event_uuid for letter in letters}
+        dead = {identifier for identifier, found in self.sent.items() if found["event_uuid"] in uuids}
+        lost = self.promised - set(accepted) - dead
         assert not lost, f"{len(lost)} of {len(self.promised)} events are lost, for example {sorted(lost)[:3]}"
-        invented = set(accepted) - set(self.promised)
+        invented = set(accepted) - set(self.sent)
         assert not invented, f"AEP has events that nobody sent: {sorted(invented)[:3]}"
         builder, _ = load_builder(Settings(**_sections(self.settings)))
         for identifier, (_, digest) in accepted.items():
-            (canonical,) = events_of(self.promised[identifier])
-            assert digest == fingerprint(builder.build(canonical).xdm), f"the payload of {identifier} has changed"
-        return Account(accepted, letters, self.emulator.summary()["conflicts"], dead)
+            assert digest == fingerprint(builder.build(self.sent[identifier]).xdm), f"{identifier} has changed"
+        return Account(accepted, letters, dead, self.emulator.summary()["conflicts"])
+
+
+def _events(document: Any) -> dict[str, dict[str, Any]]:
+    return {found["id"]: found for found in events_of(document) if isinstance(found, dict)}
+
+
+class Sender:
+    """MoEngage: posts numbered events in batches of 100 from a thread; a batch that is not answered 200 is sent again.
+
+    Unlike MoEngage it does not give up after three times, so that a test can go on until all is confirmed.
+    """
+
+    def __init__(self, rig: Rig, *, pause: float = 0.05) -> None:
+        self._rig = rig
+        self._pause = pause
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self.confirmed = 0
+        self.refused = 0
+
+    def _send(self) -> None:
+        while not self._stop.is_set():
+            document = batch(event(number) for number in range(self.confirmed, self.confirmed + 100))
+            while not self._confirmed(document):
+                self.refused += 1
+                time.sleep(0.2)
+            self.confirmed += 100
+            self._stop.wait(self._pause)
+
+    def _confirmed(self, document: Any) -> bool:
+        try:
+            return self._rig.post(document).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def wait_for(self, more: int, within: float = 60.0) -> None:
+        """Wait until so many more events are confirmed."""
+        goal = self.confirmed + more
+        eventually(lambda: self.confirmed >= goal, within=within, what=f"{more} more events are confirmed")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive(), "the last batch was never confirmed"
 
 
 def _sections(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -328,11 +386,3 @@ def _sections(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
         section, key = name.removeprefix("BRIDGE_").lower().split("__", 1)
         sections.setdefault(section, {})[key] = value
     return sections
-
-
-SASL = {
-    "BRIDGE_KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-    "BRIDGE_KAFKA__SASL_USERNAME": USERNAME,
-    "BRIDGE_KAFKA__SASL_PASSWORD": PASSWORD,
-}
-"""Settings for the broker's SASL listener; the mechanism is the test's."""

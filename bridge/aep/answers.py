@@ -73,6 +73,8 @@ _OUR_HEADER = re.compile(
 )
 """Complaints about what the bridge writes itself, the same for every event."""
 
+_OUR_ORGANISATION = re.compile(r"\bims org\b", flags=re.IGNORECASE)
+"""In an item only this is beyond doubt: other complaints about a header are answered for single events too."""
 _ABOUT_THE_REQUEST_EXEG = re.compile(r"EXEG-(?:0106|0107|0111)-")
 
 
@@ -178,9 +180,9 @@ def _judge(failures: Sequence[tuple[int, int, dict[str, Any]]], count: int) -> O
     if len(failures) == count:
         if all(status in (401, 403) for _, status, _ in failures):
             return Unauthorized(f"AEP answered {failures[0][1]} for every event: {said[0]}")
-        # With one event accepted the header cannot be wrong; with none, it is the header that they all share.
+        # With one event accepted the organisation cannot be wrong; with none, it is the one that they all share.
         if all(
-            400 <= status < 500 and _OUR_HEADER.search(text)
+            400 <= status < 500 and _OUR_ORGANISATION.search(text)
             for (_, status, _), text in zip(failures, said, strict=True)
         ):
             return Misconfigured(f"AEP answered {failures[0][1]} for every event: {said[0]}")

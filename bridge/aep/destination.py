@@ -161,7 +161,9 @@ def request_headers(settings: Settings) -> dict[str, str]:
 def check_settings(settings: Settings) -> None:
     """Raise ``SettingsError`` that names every variable AEP needs and that is not set, each with an example."""
     aep, oauth = settings.aep, settings.oauth
-    needed: list[tuple[str, str, object]] = [("aep", "endpoint", aep.endpoint), ("aep", "flow_id", aep.flow_id)]
+    needed: list[tuple[str, str, object]] = [("aep", "endpoint", aep.endpoint)]
+    if aep.payload == "raw":
+        needed.append(("aep", "flow_id", aep.flow_id))
     if aep.payload == "xdm" or aep.auth == "oauth":
         needed.append(("aep", "org_id", aep.org_id))
     if aep.payload == "xdm":

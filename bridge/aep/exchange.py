@@ -25,6 +25,8 @@ _LOOPBACK: dict[str, httpx.AsyncBaseTransport | None] = {
 }
 """Never through a proxy, whatever the environment says of others."""
 
+_NOTHING = httpx.ByteStream(b"")
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -77,6 +79,9 @@ async def post(
                     chunks.append(chunk)
             finally:
                 await response.aclose()
+                # httpx ties the response to its stream and back, which would keep each megabyte of request until the
+                # garbage collector's rare full round.
+                response.stream = _NOTHING
             return Reply(response.status_code, response.headers, b"".join(chunks))
     except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout):
         return NoReply("timeout", f"no answer within {timeout_seconds:g} seconds")

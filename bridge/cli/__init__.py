@@ -60,5 +60,6 @@ from bridge.cli import (  # noqa: E402, I001
     check as _check,  # noqa: F401
     mapping as _mapping,  # noqa: F401
     deadletters as _deadletters,  # noqa: F401
+    backfill as _backfill,  # noqa: F401
     emulator as _emulator,  # noqa: F401
 )

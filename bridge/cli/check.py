@@ -91,7 +91,14 @@ async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
     complete = True
     try:
         check_settings(settings)
-        yield Check("settings", ok=True, found="complete")
+        # AEP takes XDM without it as long as one dataflow alone uses the connection.
+        unbound = settings.aep.payload == "xdm" and settings.aep.flow_id is None
+        yield Check(
+            "settings",
+            ok=True,
+            found="complete"
+            + ("; set BRIDGE_AEP__FLOW_ID if several dataflows share the connection" if unbound else ""),
+        )
     except BridgeError as error:
         complete = False
         yield _failed("settings", error)

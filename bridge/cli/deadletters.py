@@ -14,6 +14,7 @@ from bridge.cli import app, words
 
 if TYPE_CHECKING:
     from bridge.pipeline.replay import Filter, Replayed
+    from bridge.settings import KafkaSettings
 
 deadletters = typer.Typer(help="Inspect refused events and replay them.", no_args_is_help=True)
 app.add_typer(deadletters, name="deadletters")
@@ -40,9 +41,8 @@ def list_letters(
     """Count dead letters by stage and code, and show the newest."""
     from bridge.pipeline.replay import as_json as shown
     from bridge.pipeline.replay import read
-    from bridge.settings import load_settings
 
-    kafka = load_settings().kafka
+    kafka = _kafka()
     wanted = _filter(stage, code, event_code, since, until)
 
     async def collect() -> tuple[Counter[tuple[str, str]], list[Any]]:
@@ -89,12 +89,11 @@ def show(
     """Print one dead letter, with what was consumed, as JSON."""
     from bridge.errors import BridgeError
     from bridge.pipeline.replay import as_json, read_one
-    from bridge.settings import load_settings
 
     left, _, right = place.rpartition("/")
     if not right.isdigit() or not (left or "0").isdigit():
         raise typer.BadParameter(f"{place}: expected PARTITION/OFFSET, for example 0/42")
-    stored = asyncio.run(read_one(load_settings().kafka, int(left or 0), int(right)))
+    stored = asyncio.run(read_one(_kafka(), int(left or 0), int(right)))
     if stored is None:
         raise BridgeError(
             f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows where they lie"
@@ -121,9 +120,8 @@ def replay(
     """
     from bridge.pipeline.publisher import KafkaPublisher
     from bridge.pipeline.replay import replay as run_replay
-    from bridge.settings import load_settings
 
-    kafka = load_settings().kafka
+    kafka = _kafka()
     wanted = _filter(stage, code, event_code, since, until)
 
     async def run() -> Replayed:
@@ -147,6 +145,16 @@ def replay(
     for (one_stage, one_code), count in done.sent.most_common():
         print(f"{count}\t{one_stage}\t{one_code}")
     words.print(f"{done.sent.total()} {verb}" + "".join(f", {n} left ({why})" for why, n in done.kept.items()))
+
+
+def _kafka() -> KafkaSettings:
+    from bridge.settings import load_settings
+    from bridge.telemetry.logs import configure_logging
+
+    settings = load_settings()
+    # Words of the parts below belong on stderr, and only when something is amiss.
+    configure_logging(settings.telemetry.model_copy(update={"log_level": "warning"}))
+    return settings.kafka
 
 
 def _filter(

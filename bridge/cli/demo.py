@@ -37,7 +37,6 @@ def demo(
     Everything runs on this machine: an embedded Kafka-protocol broker, the AEP emulator, and the real receiver and worker.
 
     Examples:
-
         aep-bridge demo
 
         aep-bridge demo --events 2000 --rate 1000 --json

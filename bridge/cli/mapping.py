@@ -29,7 +29,9 @@ mapping = typer.Typer(
 app.add_typer(mapping)
 
 _FILE = typer.Argument(..., help="Mapping set, CSV or Data Prep JSON.", metavar="MAPPING")
-_TENANT = typer.Option(None, "--tenant", help="Tenant namespace for {tenant}, such as _yourorgname; else from the settings.")
+_TENANT = typer.Option(
+    None, "--tenant", help="Tenant namespace for {tenant}, such as _yourorgname; else from the settings."
+)
 _SCHEMA = typer.Option(None, "--schema", help="XDM schema (JSON) to check against.")
 _JSON = typer.Option(False, "--json", help="JSON on stdout.")
 
@@ -48,10 +50,12 @@ def _say(text: str) -> None:
 
 
 @mapping.command()
-def lint(
+def lint(  # noqa: PLR0917 - typer reads the signature
     file: Path = _FILE,
     schema: Path | None = _SCHEMA,
-    events: list[str] = typer.Option([], "--events", help="Sample events: source paths that none of them has are found."),
+    events: list[str] = typer.Option(
+        [], "--events", help="Sample events: source paths that none of them has are found."
+    ),
     tenant: str | None = _TENANT,
     as_json: bool = _JSON,
     form: Format = typer.Option(Format.TABLE, "--format", help="Form of the report."),
@@ -87,7 +91,7 @@ def lint(
 
 
 @mapping.command()
-def preview(
+def preview(  # noqa: PLR0917 - typer reads the signature
     file: Path = _FILE,
     event: str = typer.Option(..., "--event", "-e", help="Events: a file of JSON or JSON lines, or - for stdin."),
     tenant: str | None = _TENANT,
@@ -103,18 +107,20 @@ def preview(
     from bridge.cli.mapping_input import events as read_events
 
     settings = mapping_settings(tenant=tenant, schema=schema)
-    compiled, build = builder(file, settings, settings.schema_)
+    made = builder(file, settings, settings.schema_)
     read = read_events(event)
-    built = [build(one.event) for one in read]
+    built = [made.build(one.event) for one in read]
     if diff is not None:
-        _, other = builder(diff, settings, settings.schema_)
-        _differences(built, [other(one.event) for one in read], file, diff, as_json=as_json)
+        other = builder(diff, settings, settings.schema_)
+        _differences(built, [other.build(one.event) for one in read], file, diff, as_json=as_json)
         return
     if as_json:
         _print_xdm(built)
     else:
-        _print_traces(read, built, compiled)
-    refused = [_reasons(number, one, result) for number, (one, result) in enumerate(zip(read, built, strict=True), start=1)]
+        _print_traces(read, built, made.mapping)
+    refused = [
+        _reasons(number, one, result) for number, (one, result) in enumerate(zip(read, built, strict=True), start=1)
+    ]
     if any(refused):
         raise typer.Exit(1)
 
@@ -174,7 +180,7 @@ def _outcome(built: Built) -> dict[str, Any]:
     return {**built.xdm, "(rejected)": built.rejection.code} if built.rejection is not None else built.xdm
 
 
-@mapping.command(name="eval")
+@mapping.command(name="eval", context_settings={"ignore_unknown_options": True})
 def evaluate(
     expression: str | None = typer.Argument(None, metavar="[EXPR]", help="An expression; without one, a prompt."),
     event: str | None = typer.Option(None, "--event", "-e", help="The event it reads; without one, {}."),
@@ -260,7 +266,9 @@ def _describe(name: str, *, as_json: bool = False) -> None:
     found = FUNCTIONS.get(bare) or METHODS.get(bare)
     if found is None:
         near = nearest(bare, [*FUNCTIONS, *METHODS])
-        raise BridgeError(f"no function {name}", hint=f"did you mean {near}?" if near else "mapping functions lists them")
+        raise BridgeError(
+            f"no function {name}", hint=f"did you mean {near}?" if near else "mapping functions lists them"
+        )
     if as_json:
         show.data(show.function_json(found))
         return
@@ -310,9 +318,11 @@ def _write(text: str, output: Path | None) -> None:
     _say(f"wrote {output}")
 
 
-@mapping.command()
-def test(
-    directory: Path = typer.Argument(..., help="Golden cases: NAME.event.json with NAME.expected.json or NAME.rejected.json."),
+@mapping.command(name="test")
+def run_golden(
+    directory: Path = typer.Argument(
+        ..., help="Golden cases: NAME.event.json with NAME.expected.json or NAME.rejected.json."
+    ),
     file: Path | None = typer.Option(None, "--mapping", "-m", help="Mapping set; else that of the settings."),
     schema: Path | None = _SCHEMA,
     update: bool = typer.Option(False, "--update", help="Write what comes out as what is expected."),
@@ -326,8 +336,8 @@ def test(
 
     cases = golden.load_cases(shipped.find(directory))
     settings = golden_settings(mapping_settings(), dict(cases.settings))
-    _, build = builder(file or settings.path, settings, schema or settings.schema_)
-    results = golden.run_cases(cases, build)
+    made = builder(file or settings.path, settings, schema or settings.schema_)
+    results = golden.run_cases(cases, made.build)
     if update:
         for path in golden.update(results):
             _say(f"wrote {path}")
@@ -353,7 +363,7 @@ def init(
 ) -> None:
     """Write a first mapping set from a schema and sample events; what found no match is listed on stderr."""
     from bridge.cli.mapping_input import events as read_events
-    from bridge.cli.mapping_input import sampled, schema_of
+    from bridge.cli.mapping_input import mapping_settings, sampled, schema_of
     from bridge.mapping.convert import to_csv
     from bridge.mapping.proposal import propose
 
@@ -363,6 +373,10 @@ def init(
         raise BridgeError("there is no event among the samples")
     proposal = propose(compiled_schema, samples, event_type=_shipped_event_type())
     _write(to_csv(proposal.mapping_set), output)
+    if proposal.tenant is not None and proposal.tenant != mapping_settings().tenant:
+        _say(
+            f"the schema's tenant is {proposal.tenant}: set BRIDGE_MAPPING__TENANT, or give --tenant {proposal.tenant}"
+        )
     for path in proposal.unmapped:
         _say(f"no source found for {path}")
     if proposal.unused:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from bridge.mapping.compiler import CompiledMapping
     from bridge.settings import MappingSettings
-    from bridge.xdm.experience_event import Built
+    from bridge.xdm.experience_event import ExperienceEvents
     from bridge.xdm.schema import CompiledSchema
 
 
@@ -37,7 +36,7 @@ def documents(source: str) -> list[Any]:
         whole = parse_json(body)
     except NotJson as error:
         lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
-        if len(lines) < 2:  # noqa: PLR2004 - a single document that is no JSON
+        if len(lines) < 2:
             raise InputError(f"{_named(source)}: {error}", hint="JSON, or JSON lines") from None
         found = []
         for number, line in lines:
@@ -61,7 +60,7 @@ def _body(source: str) -> bytes:
 
 
 def _named(source: str) -> str:
-    return "stdin" if source == "-" else source if len(source) < 200 else "the event"  # noqa: PLR2004
+    return "stdin" if source == "-" else source if len(source) < 200 else "the event"
 
 
 def events(source: str) -> list[Read]:
@@ -92,34 +91,18 @@ def mapping_settings(*, tenant: str | None = None, schema: Path | None = None) -
 
 def schema_of(path: Path | None, tenant: str) -> CompiledSchema | None:
     """The compiled schema at ``path``."""
+    from bridge import shipped
     from bridge.xdm.schema import compile_schema, load_schema
 
-    return None if path is None else compile_schema(load_schema(path), tenant=tenant)
+    return None if path is None else compile_schema(load_schema(shipped.find(path)), tenant=tenant)
 
 
-def compiled(path: Path, settings: MappingSettings) -> CompiledMapping:
-    """The mapping set at ``path``, compiled under ``settings``."""
+def builder(path: Path, settings: MappingSettings, schema: Path | None) -> ExperienceEvents:
+    """What makes ExperienceEvents with the mapping set at ``path``, checked against ``schema``."""
     from bridge import shipped
-    from bridge.mapping.compiler import compile_mapping
-    from bridge.mapping.table import load_mapping_set
+    from bridge.xdm.experience_event import open_experience_events
 
-    return compile_mapping(
-        load_mapping_set(shipped.find(path)),
-        tenant=settings.tenant,
-        primary_identity=settings.primary_identity[0],
-        placeholders=settings.placeholders,
-        strict=settings.strict,
-    )
-
-
-def builder(
-    path: Path, settings: MappingSettings, schema: Path | None
-) -> tuple[CompiledMapping, Callable[[dict[str, Any]], Built]]:
-    """The mapping set at ``path`` and the function that makes ExperienceEvents with it."""
-    from bridge.xdm.experience_event import ExperienceEvents
-
-    mapping = compiled(path, settings)
-    return mapping, ExperienceEvents(mapping, settings, schema_of(schema, settings.tenant)).build
+    return open_experience_events(settings.model_copy(update={"path": shipped.find(path), "schema_": schema}))
 
 
 def golden_settings(settings: MappingSettings, said: dict[str, Any]) -> MappingSettings:

@@ -50,7 +50,9 @@ def findings_table(findings: Sequence[Finding]) -> None:
     for one in findings:
         place = str(one.row or "-") + (f":{one.position}" if one.position else "")
         style = "red" if one.severity == "error" else "yellow"
-        table.add_row(place, one.column, f"[{style}]{one.severity}[/]", one.code, escape(one.message), escape(one.fix or ""))
+        table.add_row(
+            place, one.column, f"[{style}]{one.severity}[/]", one.code, escape(one.message), escape(one.fix or "")
+        )
     console().print(table)
 
 
@@ -136,7 +138,9 @@ def golden(results: Sequence[Result]) -> None:
         if result.passed:
             screen.print(f"[green]pass[/] {escape(result.case.name)}")
             continue
-        screen.print(f"[red]FAIL[/] {escape(result.case.name)}" + (": nothing is expected yet" if result.missing else ""))
+        screen.print(
+            f"[red]FAIL[/] {escape(result.case.name)}" + (": nothing is expected yet" if result.missing else "")
+        )
         if result.changes:
             changes_table(result.changes, "expected", "actual")
 
@@ -173,7 +177,8 @@ def function_json(function: Function) -> dict[str, Any]:
 def signature(function: Function) -> str:
     """``substr(INPUT, START_INDEX, LENGTH)``; optional parameters in brackets."""
     parts = [
-        (one.name if one.required else f"[{one.name}]") + (", ..." if one.variadic else "") for one in function.parameters
+        (one.name if one.required else f"[{one.name}]") + (", ..." if one.variadic else "")
+        for one in function.parameters
     ]
     return f"{function.name}({', '.join(parts)})"
 

@@ -116,9 +116,7 @@ class Assembly:
         self._names[bound] = value
         return py.call("clean", py.name(bound))  # a fresh copy for each event
 
-    def _container(
-        self, target: Target, inner: str, parent: str, key: str | None, *, override: bool
-    ) -> list[py.Stmt]:
+    def _container(self, target: Target, inner: str, parent: str, key: str | None, *, override: bool) -> list[py.Stmt]:
         """Statements that build the object or array of ``target`` in ``inner``."""
         kind = "list" if target.is_array else "dict"
         fresh = py.list_of([]) if target.is_array else py.dict_of([])
@@ -146,7 +144,9 @@ class Assembly:
         else:
             body = self._copy(position, source.variable, inner)
         reason = self._new("s")
-        self._names[reason] = f"the value is no {'array' if kind == 'list' else 'object'}, but other rows write below it"
+        self._names[reason] = (
+            f"the value is no {'array' if kind == 'list' else 'object'}, but other rows write below it"
+        )
         said = py.call("fail", py.name("w"), py.name(f"row{position}"), py.name(reason))
         other = py.when(py.is_not(py.name(inner), py.const(None)), [py.assign(said, "w")])
         return [*body, py.when(py.no(py.classed(inner, kind)), [other, py.assign(fresh, inner)])]
@@ -199,7 +199,9 @@ class Assembly:
         if index is None:
             return py.do(py.call(append, value))
         replace = py.put(inner, py.const(index), value)
-        return py.when(py.above(py.call("len", py.name(inner)), py.const(index)), [replace], [py.do(py.call(append, value))])
+        return py.when(
+            py.above(py.call("len", py.name(inner)), py.const(index)), [replace], [py.do(py.call(append, value))]
+        )
 
     def _identity(self, target: Target) -> py.Expr | None:
         """For an item of identityMap the test that it has an id."""

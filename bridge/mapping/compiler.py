@@ -26,6 +26,7 @@ from bridge.mapping.table import fill
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from bridge.mapping.findings import Column
     from bridge.mapping.nodes import Node
     from bridge.mapping.table import MappingRow, MappingSet
 
@@ -96,23 +97,14 @@ def prepare(mapping_set: MappingSet, placeholders: Mapping[str, str]) -> tuple[l
 def _prepare(row: MappingRow, placeholders: Mapping[str, str], findings: list[Finding]) -> Prepared:
     source, unknown_in_source = fill(row.source, placeholders)
     destination, unknown = fill(row.destination, placeholders)
-    for column, names in (("source", unknown_in_source if row.source_type != "STATIC" else []), ("destination", unknown)):
-        for name in names:
-            findings.append(
-                Finding(row.row, column, "placeholder_unknown", f"no placeholder {{{name}}} is set",  # type: ignore[arg-type]
-                        fix=nearest(name, placeholders) or "set it in BRIDGE_MAPPING__PLACEHOLDERS")
-            )  # fmt: skip
+    if row.source_type != "STATIC":
+        findings += _unknown(row, "source", unknown_in_source, placeholders)
+    findings += _unknown(row, "destination", unknown, placeholders)
     node: Node | None = None
     path: Path | None = None
     target: Path | None = None
     if row.source_type == "ATTRIBUTE":
-        try:
-            path = parse_path(source)
-            if not isinstance(path[0], Key):
-                raise PathProblem("a path begins with a name", 1)
-        except PathProblem as problem:
-            findings.append(Finding(row.row, "source", "syntax", str(problem), position=problem.position))
-            path = None
+        path = _path(row, "source", source, "syntax", findings)
     elif row.source_type == "EXPRESSION" and not unknown_in_source:
         try:
             node = parse_expression(source)
@@ -121,16 +113,33 @@ def _prepare(row: MappingRow, placeholders: Mapping[str, str], findings: list[Fi
                 Finding(row.row, "source", "syntax", problem.message, fix=problem.fix, position=problem.position)
             )
     if not unknown:
-        try:
-            target = parse_path(destination)
-            if not isinstance(target[0], Key):
-                raise PathProblem("a destination begins with a name", 1)
-        except PathProblem as problem:
-            findings.append(
-                Finding(row.row, "destination", "destination_syntax", str(problem), position=problem.position)
-            )
-            target = None
+        target = _path(row, "destination", destination, "destination_syntax", findings)
     return Prepared(row, source, destination, node, path, target)
+
+
+def _path(row: MappingRow, column: Column, text: str, code: str, findings: list[Finding]) -> Path | None:
+    try:
+        path = parse_path(text)
+    except PathProblem as problem:
+        findings.append(Finding(row.row, column, code, str(problem), position=problem.position))
+        return None
+    if isinstance(path[0], Key):
+        return path
+    findings.append(Finding(row.row, column, code, "a path begins with a name", position=1))
+    return None
+
+
+def _unknown(row: MappingRow, column: Column, names: Sequence[str], known: Mapping[str, str]) -> list[Finding]:
+    return [
+        Finding(
+            row.row,
+            column,
+            "placeholder_unknown",
+            f"no placeholder {{{name}}} is set",
+            fix=nearest(name, known) or "set it in BRIDGE_MAPPING__PLACEHOLDERS",
+        )
+        for name in names
+    ]
 
 
 def compile_mapping(
@@ -199,7 +208,9 @@ class _Plan:
             *values,
             *assembly.statements(tree),
             py.give(
-                py.tuple_of([py.name("o"), py.either(py.is_(py.name("w"), py.const(None)), py.name("NONE"), py.name("w"))])
+                py.tuple_of(
+                    [py.name("o"), py.either(py.is_(py.name("w"), py.const(None)), py.name("NONE"), py.name("w"))]
+                )
             ),
         ]
 
@@ -233,9 +244,7 @@ class _Plan:
                 last = one.path[-1]
                 wrap = last.name if stars and isinstance(last, Key) else None
                 assembly.wrapped(position, wrap)
-            elif not stars:
-                if self._strict:
-                    return self._guarded(position, needed, [py.assign(expression, f"v{position}")], assembly)
+            elif not stars and not self._strict:
                 assembly.path(position, variable)
                 return []
         elif one.node is not None:
@@ -285,7 +294,11 @@ class _Plan:
             return [attempt]
         pairs = list(dict.fromkeys(needed))
         shown = ", ".join(path for _, path in pairs)
-        reason = f"source attribute {shown} is absent" if len(pairs) == 1 else f"one of the source attributes {shown} is absent"
+        reason = (
+            f"source attribute {shown} is absent"
+            if len(pairs) == 1
+            else f"one of the source attributes {shown} is absent"
+        )
         self._names[f"absent{position}"] = reason
         test = py.any_of(*(py.name(self._reads.absent(found)) for found, _ in pairs))
         said = py.call("fail", py.name("w"), py.name(f"row{position}"), py.name(f"absent{position}"))

@@ -48,9 +48,7 @@ def to_csv(mapping_set: MappingSet) -> str:
     header = [*_COLUMNS, *names]
     header += ["extra"] if any(rest) else []
     header += ["mapping_set"] if mapping_set.extra else []
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
+    lines = [_line(header)]
     for position, row in enumerate(mapping_set.rows):
         cells = [row.source_type, row.source, row.destination, row.name or "", row.description or ""]
         cells += [plain[position].get(name, "") for name in names]
@@ -58,8 +56,15 @@ def to_csv(mapping_set: MappingSet) -> str:
             cells.append(_json(rest[position]) if rest[position] else "")
         if mapping_set.extra:
             cells.append(_json(dict(mapping_set.extra)) if position == 0 else "")
-        writer.writerow(cells)
-    return out.getvalue()
+        lines.append(_line(cells))
+    return "".join(lines)
+
+
+def _line(cells: list[str]) -> str:
+    # A writer quotes only the line breaks it writes itself; asked for CR LF it quotes both, wherever they stand.
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue()[:-2] + "\n"
 
 
 def _plain_extra(row: MappingRow) -> dict[str, str]:

@@ -33,7 +33,7 @@ class Target:
     @property
     def is_identity(self) -> bool:
         """Whether this is an item of identityMap: ``identityMap.NAMESPACE[n]``."""
-        return len(self.path) == 3 and self.path[0] == IDENTITY_MAP and isinstance(self.path[2], Index)  # noqa: PLR2004
+        return len(self.path) == 3 and self.path[0] == IDENTITY_MAP and isinstance(self.path[2], Index)
 
 
 def grow(destinations: Sequence[tuple[int, Path]]) -> Target:
@@ -65,11 +65,15 @@ def clashes(root: Target, lines: Sequence[int]) -> list[Finding]:
     found: list[Finding] = []
     for here in everywhere(root):
         shown = print_path(here.path)
-        for again in here.rows[1:]:
-            found.append(
-                Finding(lines[again], "destination", "destination_duplicate",
-                        f"{shown} is already written by row {lines[here.rows[0]]}")
-            )  # fmt: skip
+        found += [
+            Finding(
+                lines[again],
+                "destination",
+                "destination_duplicate",
+                f"{shown} is already written by row {lines[here.rows[0]]}",
+            )
+            for again in here.rows[1:]
+        ]
         rests: dict[Path, int] = {}
         for position, rest in here.spread:
             if rest in rests:
@@ -95,6 +99,4 @@ def clashes(root: Target, lines: Sequence[int]) -> list[Finding]:
 
 def _first(target: Target) -> int:
     """The first row at or below ``target``."""
-    return min(
-        [row for one in everywhere(target) for row in (*one.rows, *(position for position, _ in one.spread))]
-    )
+    return min([row for one in everywhere(target) for row in (*one.rows, *(position for position, _ in one.spread))])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping import operators
 from bridge.mapping import pycode as py
+from bridge.mapping.coercion import to_text
 from bridge.mapping.decoding import decoder, same
 from bridge.mapping.findings import nearest
 from bridge.mapping.functions import FUNCTIONS
@@ -114,7 +115,9 @@ class ExpressionCompiler:
             case Ternary(condition, yes, no):
                 return self._choose(self.expression(condition), yes, no)
             case Lambda():
-                self._problem("lambda_misplaced", "a lambda x -> ... is an argument of filterArray or transformArray only")
+                self._problem(
+                    "lambda_misplaced", "a lambda x -> ... is an argument of filterArray or transformArray only"
+                )
                 return Constant(None)
 
     def code(self, compiled: Compiled) -> py.Expr:
@@ -170,8 +173,8 @@ class ExpressionCompiler:
     def _map(self, entries: Sequence[tuple[Node, Node]]) -> Compiled:
         pairs = [(self.expression(key), self.expression(value)) for key, value in entries]
         texts = [
-            Constant(operators.to_text(key.value)) if isinstance(key, Constant)
-            else Dynamic(py.call(self.bind(operators.to_text), key.code))
+            Constant(to_text(key.value)) if isinstance(key, Constant)
+            else Dynamic(py.call(self.bind(to_text), key.code))
             for key, _ in pairs
         ]  # fmt: skip
         flat = [*texts, *(value for _, value in pairs)]
@@ -203,6 +206,9 @@ class ExpressionCompiler:
         if operator in ("&&", "||", "?:", "??"):
             return self._short(operator, one, right)
         other = self.expression(right)
+        if operator in ("==", "!=") and Constant(None) in (one, other) and Dynamic in (type(one), type(other)):
+            test = py.is_ if operator == "==" else py.is_not
+            return Dynamic(test(self.code(one), self.code(other)), boolean=True)
         positive = operators.NEGATED.get(operator)
         if (positive or operator) == "=~":
             self._check_pattern(other)
@@ -290,9 +296,7 @@ class ExpressionCompiler:
         fewest, most = fewest - counted, None if most is None else most - counted
         if given >= fewest and (most is None or given <= most):
             return True
-        wanted = (
-            f"{fewest} or more" if most is None else str(fewest) if most == fewest else f"{fewest} to {most}"
-        )
+        wanted = f"{fewest} or more" if most is None else str(fewest) if most == fewest else f"{fewest} to {most}"
         plural = "" if wanted == "1" else "s"
         names = ", ".join(parameter.name for parameter in function.parameters[counted:])
         self._problem(

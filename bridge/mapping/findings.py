@@ -52,7 +52,7 @@ class Finding:
         return f"{place}{at}: {self.message} [{self.code}]{fix}"
 
 
-class MappingRefused(MappingError):
+class MappingRefused(MappingError):  # noqa: N818 - it says what became of the set
     """A mapping set cannot be read or compiled; ``findings`` lists every error at once, and so does the message."""
 
     def __init__(self, findings: Sequence[Finding], *, what: str = "mapping set") -> None:

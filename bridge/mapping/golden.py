@@ -172,7 +172,9 @@ def _outcome(event: dict[str, Any] | Refusal, build: Callable[[dict[str, Any]], 
 def _comparable(actual: Any, expected: Any) -> Any:
     """A rejection may be expected by its code alone."""
     if isinstance(actual, list) and isinstance(expected, list):
-        return [_comparable(one, wanted) for one, wanted in zip(actual, expected, strict=False)] + actual[len(expected) :]
+        return [_comparable(one, wanted) for one, wanted in zip(actual, expected, strict=False)] + actual[
+            len(expected) :
+        ]
     if isinstance(actual, dict) and isinstance(expected, dict) and "rejected" in actual and "rejected" in expected:
         wanted = expected["rejected"] if isinstance(expected["rejected"], dict) else {}
         return {"rejected": {key: value for key, value in actual["rejected"].items() if key in wanted or key == "code"}}

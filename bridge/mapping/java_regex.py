@@ -11,9 +11,13 @@ import sys
 import unicodedata
 from functools import cache, lru_cache
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from bridge.mapping.failures import FunctionError
 from bridge.mapping.regex_guard import refuse_explosive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_REGEX = 1_000
 MAX_SUBJECT = 20_000
@@ -52,7 +56,9 @@ def compile_java(pattern: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(translated)
     except (re.error, OverflowError, RecursionError) as error:
-        raise FunctionError(f"regular expression {pattern!r}: {error}") from None
+        # Not with its position, which is one of the translation.
+        what = error.msg if isinstance(error, re.error) else "it is too deep or too large"
+        raise FunctionError(f"regular expression {pattern!r}: {what}") from None
     refuse_explosive(pattern, translated)
     return compiled
 
@@ -64,15 +70,27 @@ def subject(text: str) -> str:
     return text
 
 
-def split_java(regex: re.Pattern[str], text: str) -> list[str]:
-    """``String.split(regex, -1)``: empty parts are kept; an empty match at the start splits nothing off."""
-    parts = []
+def find_all(regex: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """``Matcher.find`` again and again: after an empty match Java goes on one character later, Python's finditer does not."""
+    at = 0
+    while at <= len(text) and (match := regex.search(text, at)) is not None:
+        yield match
+        at = match.end() if match.end() > match.start() else match.end() + 1
+
+
+def split_java(regex: re.Pattern[str], text: str, limit: int = -1) -> list[str]:
+    """``String.split(regex, limit)`` with a limit that is not 0: empty parts are kept.
+
+    An empty match at the start splits nothing off.
+    """
+    parts: list[str] = []
     start = 0
-    for match in regex.finditer(subject(text)):
-        if match.end() == 0:
-            continue
-        parts.append(text[start : match.start()])
-        start = match.end()
+    for match in find_all(regex, subject(text)):
+        if len(parts) == limit - 1:
+            break
+        if match.end():
+            parts.append(text[start : match.start()])
+            start = match.end()
     parts.append(text[start:])
     return parts
 

@@ -14,9 +14,9 @@ from bridge.mapping.compiler import check, known_placeholders, prepare
 from bridge.mapping.findings import Finding, MappingRefused, in_order, nearest
 from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import methods
-from bridge.mapping.lint_schema import SchemaFields, against_schema
+from bridge.mapping.lint_schema import SchemaFields, against_schema, scalars_with_children
 from bridge.mapping.nodes import Call, Lambda, Literal, MethodCall, PathRef, walk
-from bridge.mapping.parser import MAX_LENGTH
+from bridge.mapping.parser import MAX_LENGTH, ExpressionProblem, parse_expression
 from bridge.mapping.paths import IDENTIFIER, Every, Index, Key, Path, print_key, print_path
 from bridge.mapping.printer import KEYWORDS
 
@@ -56,6 +56,8 @@ CODES: Final[Mapping[str, str]] = {
     "constant_invalid": "a constant that can never work: a date pattern, a regular expression, an option",
     "constant_fails": "a call whose constants always give null",
     "lambda_misplaced": "a lambda where no function takes one",
+    "attribute_is_expression": "source_type says ATTRIBUTE, the source is an expression",
+    "static_is_expression": "source_type says STATIC, the source is an expression or stands in quotes",
     "expression_too_long": "longer than the 4096 characters that AEP allows for a calculated field",
     "reserved_word": "a field named like a reserved word or a function: AEP wants it wrapped as ${name}",
     "identifier_unwrapped": "a field name that is no identifier: AEP wants it wrapped as ${name}",
@@ -77,6 +79,9 @@ class Sampled(Protocol):
     """Sample events, as :class:`bridge.mapping.samples.Samples` knows them."""
 
     paths: frozenset[str]
+
+    def kind(self, path: Path) -> str | None:
+        """The kind of value that always stands at the path, None when it varies or nothing does."""
 
     def has(self, path: Path) -> bool:
         """Whether any event has the path."""
@@ -100,8 +105,9 @@ def lint(
             findings += _unknown_sources(one, samples)
     findings += _required(prepared)
     findings += _primaries(prepared)
+    findings += scalars_with_children(prepared)
     if schema is not None:
-        findings += against_schema(prepared, schema)
+        findings += against_schema(prepared, schema, samples)
     return in_order(findings)
 
 
@@ -124,6 +130,8 @@ def _row(one: Prepared) -> Iterator[Finding]:
             f"{len(one.source)} characters; AEP takes {MAX_LENGTH} (the bridge itself evaluates it all the same)",
             "warning",
         )
+    if row.source_type != "EXPRESSION":
+        yield from _mistyped(one)
     if one.path is not None:
         yield from _names(row.row, one.path)
     if one.node is None:
@@ -145,6 +153,25 @@ def _row(one: Prepared) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def _mistyped(one: Prepared) -> Iterator[Finding]:
+    """Sources that somebody meant to be evaluated and that will not be."""
+    row = one.row
+    try:
+        node = parse_expression(one.source)
+    except ExpressionProblem:
+        return
+    if any(isinstance(part, Call) and part.name in FUNCTIONS for part in walk(node)):
+        if row.source_type == "ATTRIBUTE":
+            message = "this is an expression, but source_type says ATTRIBUTE: it would be read as a field of that name"
+            yield Finding(row.row, "source_type", "attribute_is_expression", message, fix="EXPRESSION")
+        else:
+            message = "this is an expression, but source_type says STATIC: its text would be sent as it stands"
+            yield Finding(row.row, "source_type", "static_is_expression", message, "warning", "EXPRESSION")
+    elif row.source_type == "STATIC" and isinstance(node, Literal) and isinstance(node.value, str):
+        message = "STATIC sends the text as it stands, quotes included"
+        yield Finding(row.row, "source", "static_is_expression", message, "warning", node.value)
+
+
 def _is_random(node: Call) -> bool:
     function = FUNCTIONS.get(node.name)
     return function is not None and not function.pure and not function.needs_event
@@ -155,7 +182,11 @@ def _names(row: int, path: Path) -> Iterator[Finding]:
     if isinstance(first, Key):
         yield from _reserved(row, first.name, 1, in_expression=False)
     for segment in path:
-        if isinstance(segment, Key) and "{" not in segment.name and not IDENTIFIER.match(segment.name.replace(".", "_")):
+        if (
+            isinstance(segment, Key)
+            and not re.search(r"[{(]", segment.name)
+            and not IDENTIFIER.match(segment.name.replace(".", "_"))
+        ):
             yield Finding(
                 row, "source", "identifier_unwrapped", f"{segment.name!r} is no identifier; AEP reads it only wrapped",
                 "warning", fix=print_path(path),
@@ -213,7 +244,7 @@ def _primaries(prepared: Sequence[Prepared]) -> Iterator[Finding]:
         items += 1
         last = one.target[-1]
         if last != Key("primary"):
-            open_questions += len(one.target) <= 2 or isinstance(last, Index | Every)  # noqa: PLR2004 - a whole item or map
+            open_questions += len(one.target) <= 2 or isinstance(last, Index | Every)
             continue
         flag = _flag(one)
         if flag is None:
@@ -282,7 +313,8 @@ def summary(findings: Sequence[Finding]) -> str:
     """``2 errors, 1 warning``."""
     counts = Counter(finding.severity for finding in findings)
     parts = [
-        f"{count} {severity}{'s' if count != 1 else ''}" for severity, count in sorted(counts.items(), key=lambda one: one[0])
+        f"{count} {severity}{'s' if count != 1 else ''}"
+        for severity, count in sorted(counts.items(), key=lambda one: one[0])
     ]
     return ", ".join(parts) or "no findings"
 

@@ -9,7 +9,7 @@ from bridge.mapping.findings import Finding, nearest
 from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import methods
 from bridge.mapping.nodes import ArrayLiteral, Binary, Call, Literal, MapLiteral, MethodCall, Ternary, Unary
-from bridge.mapping.paths import Every, Index, Key, Path
+from bridge.mapping.paths import Every, Index, Key, Path, print_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,9 @@ _RETURNS: Final[Mapping[str, str]] = {
     "zoneddatetime": "date", "map": "map", "object": "object", "array": "array",
 }  # fmt: skip
 _NUMBER: Final = re.compile(r"\s*[+-]?\d+(\.\d+)?([eE][+-]?\d+)?\s*\Z")
-_BOOLEAN: Final = frozenset("y yes Y YES on ON true TRUE n N no NO off OFF false FALSE".split())
+_BOOLEAN: Final = frozenset(
+    ["y", "yes", "Y", "YES", "on", "ON", "true", "TRUE", "n", "N", "no", "NO", "off", "OFF", "false", "FALSE"]
+)
 
 
 class Field(Protocol):
@@ -61,8 +63,32 @@ def schema_path(path: Path) -> str:
     return text
 
 
-def against_schema(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[Finding]:
-    """Destinations that the schema lacks, and values that can never have the field's type."""
+class Kinds(Protocol):
+    """Sample events that know the kind of value at a path."""
+
+    def kind(self, path: Path) -> str | None:
+        """The one kind that stands there, None when it varies."""
+
+
+def scalars_with_children(prepared: Sequence[Prepared]) -> Iterator[Finding]:
+    """Rows that write one plain value where other rows write below it."""
+    above = {one.target[:length] for one in prepared if one.target for length in range(1, len(one.target))}
+    for one in prepared:
+        if one.target is None or one.target not in above:
+            continue
+        plain = one.row.source_type == "STATIC" or (one.node is not None and gives(one.node) in _SCALARS)
+        if plain:
+            message = f"{print_path(one.target)} is a single value here, but other rows write below it"
+            yield Finding(one.row.row, "destination", "destination_overlap", message)
+
+
+def against_schema(
+    prepared: Sequence[Prepared], schema: SchemaFields, samples: Kinds | None = None
+) -> Iterator[Finding]:
+    """Destinations that the schema lacks, and values that can never have the field's type.
+
+    With ``samples`` also paths whose value is always of a kind that does not fit.
+    """
     every = [field.path for field in schema.fields()]
     for one in prepared:
         if one.target is None:
@@ -75,7 +101,10 @@ def against_schema(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterat
                 fix=nearest(re.sub(r"\[\d+\]", "[*]", text), every),
             )  # fmt: skip
             continue
-        problem = _mismatch(one, field.type, getattr(field, "format", None))
+        wanted_format = getattr(field, "format", None)
+        problem = _mismatch(one, field.type, wanted_format)
+        if problem is None and samples is not None and one.path is not None:
+            problem = _sampled(one.path, one.target, field.type, wanted_format, samples)
         if problem:
             yield Finding(one.row.row, "source", "type_mismatch", f"{problem}; {text} is of type {field.type}")
 
@@ -95,21 +124,35 @@ def _mismatch(one: Prepared, wanted: str, wanted_format: str | None) -> str | No
     given = gives(one.node)
     if given is None or any(isinstance(segment, Every) for segment in one.target or ()):
         return None
-    if given in _CONTAINERS and wanted in _SCALARS:
-        return f"the expression gives {'an' if given[0] in 'ao' else 'a'} {given}"
-    if given in _SCALARS and wanted in _CONTAINERS:
-        return f"the expression gives a {given}"
-    if given == "array" and wanted in ("map", "object"):
-        return "the expression gives an array"
-    if given in ("map", "object") and wanted == "array":
-        return f"the expression gives {'an object' if given == 'object' else 'a map'}"
+    return _misfit(given, wanted, wanted_format, "the expression gives")
+
+
+def _sampled(path: Path, target: Path, wanted: str, wanted_format: str | None, samples: Kinds) -> str | None:
+    """What the sample events hold at ``path``, when that does not fit; ``[*]`` stays with the rules for expressions."""
+    if any(isinstance(segment, Every) for segment in (*path, *target)):
+        return None
+    kind = samples.kind(path)
+    return None if kind is None else _misfit(kind, wanted, wanted_format, "the sample events hold")
+
+
+def _misfit(given: str, wanted: str, wanted_format: str | None, who: str) -> str | None:
+    if wanted == "any":
+        return None
+    if (given in _CONTAINERS) != (wanted in _CONTAINERS):
+        return f"{who} {_a(given)}"
+    if given in _CONTAINERS and (given == "array") != (wanted == "array"):
+        return f"{who} {_a(given)}"
     if given == "date" and wanted in ("integer", "number", "boolean"):
-        return "the expression gives a date"
+        return f"{who} a date"
     if given == "boolean" and wanted in ("integer", "number"):
-        return "the expression gives a boolean"
+        return f"{who} a boolean"
     if given in ("number", "integer", "boolean") and wanted_format in ("date-time", "date"):
-        return f"the expression gives a {given}, where a date is wanted (dformat makes one of epoch milliseconds)"
+        return f"{who} {_a(given)}, where a date is wanted (dformat makes one of epoch milliseconds)"
     return None
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aio' else 'a'} {kind}"
 
 
 def _constant_problem(value: Any, wanted: str) -> str | None:
@@ -138,7 +181,7 @@ def gives(node: Node) -> str | None:
         case MapLiteral():
             return "map"
         case Call(name) if name in FUNCTIONS:
-            if name == "iif" and len(node.arguments) == 3:  # noqa: PLR2004
+            if name == "iif" and len(node.arguments) == 3:
                 return _both(gives(node.arguments[1]), gives(node.arguments[2]))
             return _returns(FUNCTIONS[name].returns)
         case MethodCall(_, name) if name in methods():

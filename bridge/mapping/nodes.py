@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Literal:
     """``null``, ``true``, ``42``, ``1.5``, ``"text"``."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
 
     def __eq__(self, other: object) -> bool:
         # Python holds 1 == True == 1.0; the language does not.

@@ -1,6 +1,6 @@
 """What operators do at run time: Apache Commons JEXL 3's arithmetic over JSON values and dates.
 
-Where JEXL leaves a choice, this is the bridge's (docs/decisions/0003-arithmetic.md): null operands of ``+ - * / %`` give
+Where JEXL leaves a choice, this is the bridge's (docs/decisions/arithmetic-and-null.md): null operands of ``+ - * / %`` give
 null; integers are Java longs, ``7 / 2`` is 3 and truncates towards zero; a result beyond 64 bits is an error, because XDM
 cannot carry it; text that reads as a number counts as one. Messages never quote values.
 """
@@ -34,9 +34,9 @@ def truth(value: Any) -> bool:
         return False
     kind = value.__class__
     if kind is str:
-        return value != "" and value != "false"
+        return bool(value) and bool(value != "false")
     if kind is int or kind is float:
-        return value != 0 and value == value  # noqa: PLR0124 - NaN
+        return bool(value != 0 and value == value)  # noqa: PLR0124 - NaN
     return True
 
 
@@ -50,7 +50,7 @@ def number(value: Any) -> int | float:
     if kind is str:
         if _INT_TEXT.match(value):
             return int(value)
-        if len(value) <= 64 and _FLOAT_TEXT.match(value):  # noqa: PLR2004 - no number needs more
+        if len(value) <= 64 and _FLOAT_TEXT.match(value):
             return float(value)
         raise FunctionError("an operand is text that is no number")
     raise FunctionError(f"an operand is {_a(value)}, not a number")
@@ -61,7 +61,7 @@ def _a(value: Any) -> str:
     return names.get(value.__class__, "a date" if isinstance(value, datetime) else "no plain value")
 
 
-def _long(value: int | float) -> int | float:
+def _long(value: Any) -> Any:
     if value.__class__ is int:
         if not LONG_MIN <= value <= LONG_MAX:
             raise FunctionError("the result is beyond 64 bits")
@@ -149,7 +149,7 @@ def confirm(value: Any) -> Any:
 def _bits(value: Any) -> int:
     found = number(value)
     if found.__class__ is int:
-        return found  # type: ignore[return-value]
+        return found
     if not math.isfinite(found) or not LONG_MIN <= found <= LONG_MAX:
         raise FunctionError("an operand has no 64-bit integer")
     return int(found)
@@ -325,5 +325,7 @@ UNARY: Final[Mapping[str, Callable[[Any], Any]]] = {
     "empty": empty,
     "size": size,
 }
-ALWAYS_BOOLEAN: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "=~", "!~", "=^", "!^", "=$", "!$", "&&", "||", "!", "empty"})
+ALWAYS_BOOLEAN: Final = frozenset(
+    {"==", "!=", "<", "<=", ">", ">=", "=~", "!~", "=^", "!^", "=$", "!$", "&&", "||", "!", "empty"}
+)
 """Operators whose result needs no test of its truth."""

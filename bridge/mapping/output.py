@@ -63,7 +63,7 @@ def every(value: Any, path: Path) -> list[Any] | None:
     """What ``[*]`` reads: one entry for each element, null where it lacks the rest of the path; null when no array."""
     if value.__class__ is not list:
         return None
-    return [follow(one, path) for one in value] if path else value  # type: ignore[no-any-return]
+    return [follow(one, path) for one in value] if path else value
 
 
 def follow(value: Any, path: Path) -> Any:
@@ -72,11 +72,11 @@ def follow(value: Any, path: Path) -> Any:
         if segment.__class__ is Key:
             if value.__class__ is not dict:
                 return None
-            value = value.get(segment.name)  # type: ignore[union-attr]
+            value = value.get(segment.name)
         elif segment.__class__ is Index:
-            if value.__class__ is not list or len(value) <= segment.value:  # type: ignore[union-attr]
+            if value.__class__ is not list or len(value) <= segment.value:
                 return None
-            value = value[segment.value]  # type: ignore[union-attr]
+            value = value[segment.value]
         else:
             return every(value, path[position + 1 :])
         if value is None:

@@ -46,7 +46,7 @@ _PLAIN: Final = re.compile(
 _OPEN_TEXT: Final = re.compile(r"[^()\"'+*/<>=!&|?,{}%~^;]+\Z")
 
 
-class PathProblem(BridgeError):
+class PathProblem(BridgeError):  # noqa: N818 - it is a value of lint as often as an error
     """Text is not a path; ``position`` counts characters from 1."""
 
     def __init__(self, message: str, position: int) -> None:
@@ -94,9 +94,7 @@ def _name(text: str, at: int, end: int, segments: list[Segment]) -> int:
         if letter == "\\" and at + 1 < end and (wrapped or text[at + 1] in ".[]\\"):
             at += 1
             letter = text[at]
-        elif wrapped and letter == "}":
-            break
-        elif not wrapped and letter in ".[]":
+        elif (wrapped and letter == "}") or (not wrapped and letter in ".[]"):
             break
         name.append(letter)
         at += 1

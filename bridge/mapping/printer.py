@@ -22,8 +22,36 @@ from bridge.mapping.nodes import (
 from bridge.mapping.paths import Index, Key, print_key, print_path
 
 KEYWORDS: Final = frozenset(
-    "new mod or break var lt for false while eq gt div not null continue else and ne true le if ge return _errors do"
-    " function empty size".split()
+    [
+        "new",
+        "mod",
+        "or",
+        "break",
+        "var",
+        "lt",
+        "for",
+        "false",
+        "while",
+        "eq",
+        "gt",
+        "div",
+        "not",
+        "null",
+        "continue",
+        "else",
+        "and",
+        "ne",
+        "true",
+        "le",
+        "if",
+        "ge",
+        "return",
+        "_errors",
+        "do",
+        "function",
+        "empty",
+        "size",
+    ]
 )
 """The reserved words of Adobe's page, beside the names of all functions."""
 
@@ -66,7 +94,7 @@ def print_text(text: str) -> str:
             letters.append("\\n")
         elif letter == "\t":
             letters.append("\\t")
-        elif ord(letter) < 0x20 or letter in "\x7f\x85\u2028\u2029":  # noqa: RUF001, PLR2004
+        elif ord(letter) < 0x20 or letter in "\x7f\x85\u2028\u2029":
             letters.append(f"\\u{ord(letter):04x}")
         else:
             letters.append(letter)
@@ -128,7 +156,7 @@ def _list(nodes: tuple[Node, ...]) -> str:
     return ", ".join(_print(node)[0] for node in nodes)
 
 
-def _literal(value: None | bool | float | str) -> str:
+def _literal(value: bool | float | str | None) -> str:
     if value is None:
         return "null"
     if value is True:

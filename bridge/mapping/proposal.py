@@ -38,22 +38,28 @@ _FIXED: Final = {
     "eventMergeId": ("event_uuid", "id"),
     "producedBy": ("source", "event_source"),
 }
+_ADOBES: Final = frozenset({"_experience", "_repo", "_channels", "_schema", "_dc", "_xdm"})
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 _NOT_WORDS: Final = frozenset({"json", "map"})
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The mapping set, the destinations that nothing was found for, and source paths that no row uses."""
+    """The mapping set, the destinations that nothing was found for, and source paths that no row uses.
+
+    ``tenant``: the schema's root that became ``{tenant}``, None when it has none.
+    """
 
     mapping_set: MappingSet
+    tenant: str | None
     unmapped: Sequence[str]
     unused: Sequence[str]
 
 
 def propose(schema: SchemaFields, samples: Samples, *, event_type: str | None) -> Proposal:
     """A mapping set for ``schema``. ``event_type``: the expression that decodes MoEngage's event codes, when it is known."""
-    writer = _Writer(samples)
+    tenant = _tenant(schema)
+    writer = _Writer(samples, tenant)
     unmapped: list[str] = []
     done: set[str] = set()
     for field in schema.fields():
@@ -81,12 +87,13 @@ def propose(schema: SchemaFields, samples: Samples, *, event_type: str | None) -
         MappingRow(number, source_type, source, destination, None, description)  # type: ignore[arg-type]
         for number, (source_type, source, destination, description) in enumerate(writer.rows, start=2)
     )
-    return Proposal(MappingSet(rows, ""), unmapped, unused)
+    return Proposal(MappingSet(rows, ""), tenant, unmapped, unused)
 
 
 class _Writer:
-    def __init__(self, samples: Samples) -> None:
+    def __init__(self, samples: Samples, tenant: str | None) -> None:
         self._samples = samples
+        self._tenant = tenant
         self.rows: list[tuple[str, str, str, str]] = []
         self.used: set[str] = set()
 
@@ -100,7 +107,7 @@ class _Writer:
 
     def field(self, field: Any, event_type: str | None) -> bool:
         """A row for one field, where a source is found."""
-        destination = _placed(field.path)
+        destination = _placed(field.path, self._tenant)
         if field.path == "timestamp":
             return self._timestamp(destination)
         if field.path == "eventType" and self._has("event_code"):
@@ -135,7 +142,9 @@ class _Writer:
             taken.add(namespace)
             what = "the customer's own id" if namespace == "{primary_identity}" else namespace
             self._add("ATTRIBUTE", source, f"{place}.id", f"Identity: {what}", source)
-            self._add("STATIC", primary, f"{place}.primary", "Primary identity" if primary == "true" else "Secondary identity")
+            self._add(
+                "STATIC", primary, f"{place}.primary", "Primary identity" if primary == "true" else "Secondary identity"
+            )
 
     def _timestamp(self, destination: str) -> bool:
         known = [name for name in _TIMES if self._has(name)]
@@ -144,7 +153,9 @@ class _Writer:
         source = parse_path(known[0])
         if self._kind(source) == "string":
             return self._add("EXPRESSION", f"date({known[0]})", destination, "When the event happened", known[0])
-        return self._add("EXPRESSION", self._instant(known[0], source), destination, "When the event happened", known[0])
+        return self._add(
+            "EXPRESSION", self._instant(known[0], source), destination, "When the event happened", known[0]
+        )
 
     def _instant(self, text: str, source: Path) -> str:
         example = self._samples.examples.get(source)
@@ -186,11 +197,20 @@ def _words(path: Path) -> tuple[str, ...]:
     return tuple(kept or words)
 
 
-def _placed(path: str) -> str:
+def _tenant(schema: SchemaFields) -> str | None:
+    """The root property that holds the customer's own fields: the one object with an underscore that is not Adobe's."""
+    roots = [
+        field.path
+        for field in schema.fields()
+        if field.path.startswith("_") and "." not in field.path and field.type == "object" and field.path not in _ADOBES
+    ]
+    return roots[0] if len(roots) == 1 else None
+
+
+def _placed(path: str, tenant: str | None) -> str:
     """A schema's path as a destination: the tenant's root becomes ``{tenant}``."""
     parsed = parse_path(path.replace(".*", ""))
-    first = parsed[0]
-    if isinstance(first, Key) and first.name.startswith("_") and first.name != "_id" and len(parsed) > 1:
+    if parsed[0] == Key(tenant or "") and len(parsed) > 1:
         return "{tenant}." + schema_path(parsed[1:])
     return schema_path(parsed)
 

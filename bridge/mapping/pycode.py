@@ -1,6 +1,6 @@
 """Builds Python syntax trees from names and constants of our own making, and turns one into a function.
 
-This is the only place that executes generated code (docs/decisions/0002-generated-code.md). What people write never
+This is the only place that executes generated code (docs/decisions/generated-code.md). What people write never
 becomes source text: their literals enter as ``ast.Constant`` or as objects bound to generated names.
 """
 
@@ -21,7 +21,7 @@ def name(text: str) -> Expr:
     return ast.Name(text, ast.Load())
 
 
-def const(value: None | bool | int | float | str) -> Expr:
+def const(value: bool | float | str | None) -> Expr:
     """A constant."""
     return ast.Constant(value)
 
@@ -145,7 +145,7 @@ def function_tree(title: str, parameters: Iterable[str], body: Sequence[Stmt]) -
     """A module that defines one function."""
     defined = ast.FunctionDef(title, _arguments(parameters), list(body), [])
     if "type_params" in ast.FunctionDef._fields:  # Python 3.12 and later ask for it
-        defined.type_params = []
+        defined.type_params = []  # type: ignore[attr-defined,unused-ignore]
     return ast.fix_missing_locations(ast.Module([defined], []))
 
 

@@ -8,8 +8,8 @@ an unbounded (or very large) repetition whose body holds another one with nothin
 from __future__ import annotations
 
 import re
-from re import _constants as op  # type: ignore[attr-defined]  # the parser of re is the one that knows the tree
-from re import _parser as parser  # type: ignore[attr-defined]
+from re import _constants as op  # the parser of re is the one that knows the tree
+from re import _parser as parser
 from typing import Any
 
 from bridge.mapping.failures import FunctionError

@@ -34,6 +34,12 @@ class Samples:
         """Whether any event has the path; an index counts as any element."""
         return tuple(Every() if isinstance(segment, Index) else segment for segment in path) in self.kinds
 
+    def kind(self, path: Path) -> str | None:
+        """The kind of value that always stands at the path (nulls apart), None when it varies or nothing does."""
+        shared = tuple(Every() if isinstance(segment, Index) else segment for segment in path)
+        kinds = [kind for kind in self.kinds.get(shared, ()) if kind != "null"]
+        return kinds[0] if len(kinds) == 1 else None
+
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if path:

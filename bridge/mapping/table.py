@@ -215,13 +215,12 @@ def _records(text: str, findings: list[Finding]) -> tuple[list[str], list[tuple[
 
 def _delimiter(text: str) -> str:
     first = next((line for line in text.splitlines() if line.strip()), "")
-    known = {
-        mark: sum(1 for cell in first.split(mark) if normal_header(cell) in HEADERS) for mark in (",", ";", "\t")
-    }
+    known = {mark: sum(1 for cell in first.split(mark) if normal_header(cell) in HEADERS) for mark in (",", ";", "\t")}
     return max(known, key=lambda mark: known[mark])
 
 
 def normal_header(header: str) -> str:
+    """A header as :data:`HEADERS` knows it: case, blanks, underscores and hyphens ignored."""
     return re.sub(r"[\s_\-]", "", header.strip().strip('"')).lower()
 
 

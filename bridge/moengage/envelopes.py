@@ -11,7 +11,7 @@ line of a file export ``{"app_name": …, "export_day": …, "event": {…}}``  
 An event has a name of its own when ``event_code``, ``event_name`` or ``event_uuid`` is there and not null. That is asked
 first, so that an event which happens to carry a key ``events`` stays one event however often it is read.
 
-The canonical event is the single event: envelope fields beside the event's own (the event's win), and
+The canonical event is the single event: envelope fields (but an ``id``) beside the event's own (the event's win), and
 
 * ``identities.externalId``, ``email``, ``phone``, ``moengageUserId`` from ``uid``, ``email_id``, ``mobile_number`` and
   ``user_attributes.moengage_user_id``; ``time`` from ``event_time``; ``id`` from ``event_uuid``,
@@ -69,7 +69,7 @@ def events_of(document: Any) -> Sequence[Event | Refusal]:
         return (_canonical(document, _NO_FIELDS),)
     events = document.get("events")
     if isinstance(events, list):
-        fields = {name: value for name, value in document.items() if name != "events"}
+        fields = _fields(document, "events")
         return [
             _canonical(event, fields)
             if _is_event(event)
@@ -82,7 +82,7 @@ def events_of(document: Any) -> Sequence[Event | Refusal]:
     if isinstance(event, dict):
         if not _is_event(event):
             return (_ITEM_NOT_AN_EVENT,)
-        return (_canonical(event, {name: value for name, value in document.items() if name != "event"}),)
+        return (_canonical(event, _fields(document, "event")),)
     return (_NOT_AN_EVENT,)
 
 
@@ -122,7 +122,14 @@ def _is_event(value: Any) -> TypeGuard[Event]:
     )
 
 
+def _fields(envelope: Event, events: str) -> Event:
+    # An id of the envelope is nobody's event id: inherited, it would make one event of a whole batch.
+    return {name: value for name, value in envelope.items() if name not in (events, "id")}
+
+
 def _canonical(event: Event, fields: Event) -> Event:
+    if fields:
+        event = {**fields, **event}
     derived: Event = {}
     if event.get("id") is None and (uuid := event.get("event_uuid")) is not None:
         derived["id"] = uuid
@@ -132,9 +139,12 @@ def _canonical(event: Event, fields: Event) -> Event:
     # Anything but an object or null under this name is the event's own, whatever it means.
     if (identities is None or isinstance(identities, dict)) and (more := _identities(event, identities or _NO_FIELDS)):
         derived["identities"] = {**(identities or _NO_FIELDS), **more}
-    if fields:
-        return {**fields, **event, **derived}
-    return {**event, **derived} if derived else event
+    if not derived:
+        return event
+    if not fields:
+        return {**event, **derived}
+    event.update(derived)
+    return event
 
 
 def _identities(event: Event, known: Event) -> Event:

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 # Longer than the 60 s after which load balancers drop an idle connection, so that they never reuse one that is closing.
 _KEEPALIVE_SECONDS = 75.0
-_LINGER_SECONDS = 5.0
+_LINGER_SECONDS = 2.0
 _BACKLOG = 1024
 _OTHER_FILES = 200
 _FULL = (

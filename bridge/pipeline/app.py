@@ -9,6 +9,7 @@ from faust.app import BootStrategy
 from yarl import URL
 
 from bridge.pipeline.connection import faust_broker, faust_credentials
+from bridge.pipeline.gate import FETCH_BYTES
 from bridge.pipeline.transport import ChunkTransport, Finisher
 
 if TYPE_CHECKING:
@@ -26,11 +27,18 @@ class _ConsumerOnly(BootStrategy):
     enable_kafka_producer = False
 
 
+class _App(faust.App):
+    """An app without tables keeps nothing on disk: it runs where nothing may be written, and litters no folder."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
 def build_app(
     kafka: KafkaSettings, *, ledger: Ledger, gate: Gate, finisher: Finisher, take: Callable[[Chunk], None]
 ) -> Any:
     """A ``faust.App`` whose agent hands every chunk to ``take``; commits, pauses and ends by ledger, gate and finisher."""
-    app = faust.App(
+    app = _App(
         kafka.group,
         broker=faust_broker(kafka),
         broker_credentials=faust_credentials(kafka),
@@ -47,7 +55,7 @@ def build_app(
         broker_commit_interval=kafka.commit_interval_seconds,
         # Our own loop commits by time only.
         broker_commit_every=None,
-        consumer_max_fetch_size=1_048_576,
+        consumer_max_fetch_size=FETCH_BYTES,
         stream_buffer_maxsize=64,
         # Waiting, with a bound, is ours (transport.py); Faust's has none.
         stream_wait_empty=False,

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from bridge.pipeline.ledger import Ledger, Partition
     from bridge.telemetry.metrics import Metrics
 
+FETCH_BYTES = 1_048_576
+"""Most bytes that Kafka gives of one partition at once (more only when a single record is larger)."""
+_SPAN = 2
+"""A partition may be finished so many times the bound ahead of its oldest open event: that is what a crash would repeat."""
 _PROBES = 0.1
 """While the destination is away this part of the bounds still fills: probes need more than one event to be telling."""
 
@@ -29,6 +33,7 @@ class Gate:
         self._metrics = metrics
         self._room = asyncio.Event()
         self._shut = 0
+        self._turn = 0
 
     def shut(self) -> None:
         """Admit nothing more: the worker or its assignment is ending."""
@@ -50,16 +55,28 @@ class Gate:
         part = _PROBES if self._blocked() else 1.0
         return not self._shut and ledger.events < self._max_events * part and ledger.weight < self._max_bytes * part
 
+    @property
+    def room(self) -> int:
+        """How many records more there is room for; a batch record may still hold more events than one."""
+        part = _PROBES if self._blocked() else 1.0
+        return max(1, int(self._max_events * part) - self._ledger.events)
+
     def admitted(self, partitions: Iterable[Partition]) -> set[Partition]:
         """Those of the partitions that may be fetched from now.
 
-        A partition whose oldest event is held up waits alone once a crash would repeat too much of it.
+        A partition whose oldest event is held up waits alone once a crash would repeat too much of it. Of many partitions
+        as many take part as have room for a full fetch each, by turns.
         """
         self._metrics.in_flight_events.set(self._ledger.events)
         self._metrics.in_flight_bytes.set(self._ledger.weight)
         if not self.open:
             return set()
-        return {partition for partition in partitions if self._ledger.span(partition) < self._max_events}
+        some = [partition for partition in partitions if self._ledger.span(partition) < _SPAN * self._max_events]
+        most = max(1, (self._max_bytes - self._ledger.weight) // FETCH_BYTES)
+        if len(some) <= most:
+            return set(some)
+        self._turn += 1
+        return {some[(self._turn + place) % len(some)] for place in range(most)}
 
     def freed(self) -> None:
         """Something was acknowledged."""

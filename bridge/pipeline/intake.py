@@ -96,6 +96,7 @@ class Intake:
         refused: list[tuple[int, int | None, Rejected]] = []
         warnings: list[Any] = []
         dropped: list[Any] = []
+        findings: list[Any] = []
         mapped = 0
         build = None if self.builder is None else self.builder.build
         encode, loads, size = self._encode, orjson.loads, self._size
@@ -131,6 +132,8 @@ class Intake:
                             warnings += built.warnings
                         if built.dropped_identities:
                             dropped += built.dropped_identities
+                        if built.findings:
+                            findings += built.findings
                         encoded = built.rejection or encode(built.xdm)
                         if size is not None and type(encoded) is bytes:
                             encoded = self._sized(size, built.xdm, encoded)
@@ -142,7 +145,7 @@ class Intake:
                     items.append(encoded)
                     places.append(row << _PART_BITS | (0 if alone else part + 1))
         lanes = self._lanes_of(chunk) if self._delivery.lanes else None
-        self._count(chunk, mapped, warnings, dropped)
+        self._count(chunk, mapped, warnings, dropped, findings)
         self._ledger.admit(chunk, len(items) + len(refused))
         for row, where, rejected in refused:
             self._letters.put(chunk, row, where, rejected, 0)
@@ -165,7 +168,7 @@ class Intake:
         spare = b"%d" % chunk.partition[1]
         return [crc32(chunk.records[at >> _PART_BITS].key or spare) % number for at in chunk.places]
 
-    def _count(self, chunk: Chunk, mapped: int, warnings: list[Any], dropped: list[Any]) -> None:
+    def _count(self, chunk: Chunk, mapped: int, warnings: list[Any], dropped: list[Any], findings: list[Any]) -> None:
         metrics = self._metrics
         metrics.consumed_records.inc(len(chunk.records))
         if mapped:
@@ -176,6 +179,8 @@ class Intake:
             self._nulled[row].inc(count)
         for reason, count in Counter(each.reason for each in dropped).items():
             metrics.identities_dropped.labels(reason).inc(count)
+        for code, count in Counter(each.code for each in findings).items():
+            metrics.check_findings.labels(code).inc(count)
 
 
 def _unexpected(stage: Stage, error: Exception) -> Rejected:

@@ -40,7 +40,13 @@ class LagMeter:
         self._metrics = metrics
         self._interval = interval
         self._shown: set[Partition] = set()
+        self._failures = 0
         self.total: int | None = None
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the brokers have not answered for several rounds; one or two fail in any rebalance."""
+        return self._failures >= 3
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -52,7 +58,10 @@ class LagMeter:
             except (KafkaError, TimeoutError, AssertionError) as error:
                 # aiokafka asserts that a partition is assigned; during a rebalance it may not be.
                 self.total = None
+                self._failures += 1
                 _log.debug("lag unknown", error=type(error).__name__)
+            else:
+                self._failures = 0
             # Until there is something to ask about, look often: an operator waits for the first figure.
             await asyncio.sleep(self._interval if partitions else min(0.5, self._interval))
 

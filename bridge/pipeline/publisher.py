@@ -62,6 +62,7 @@ class KafkaPublisher:
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._limits: Mapping[str, int] = {}
         self._failing_since: float | None = None
+        self._why: KafkaError | None = None
         self._renew = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -90,7 +91,7 @@ class KafkaPublisher:
             async with asyncio.timeout(within):
                 await asyncio.shield(self._first)
         except TimeoutError:
-            raise unreachable(self._kafka, TimeoutError(f"no connection within {within:g} s")) from None
+            raise self._why or unreachable(self._kafka, TimeoutError(f"no connection within {within:g} s")) from None
 
     @property
     def event_limit(self) -> int:
@@ -180,6 +181,7 @@ class KafkaPublisher:
                 if isinstance(error, TopicMissing) and not self._first.done():
                     self._first.set_exception(error)
                     return
+                self._why = error if isinstance(error, KafkaError) else unreachable(self._kafka, error)
                 log.warning("kafka_unreachable", error=str(error) or type(error).__name__, next_attempt_seconds=pause)
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
                 pause = min(pause * 2, 5.0)

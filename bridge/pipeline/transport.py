@@ -12,6 +12,7 @@ while records of one that has just begun must not be.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import structlog
@@ -32,6 +33,7 @@ _T = TypeVar("_T")
 _RECORDS = 500
 _BYTES = 1_000_000
 _FETCH_RECORDS = 4_000
+_REVOKE_COMMIT_SECONDS = 5.0
 
 
 class Finisher(Protocol):
@@ -64,11 +66,9 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
             raise ConsumerStoppedError from None
         return await asyncio.wrap_future(future)
 
-    async def fetch(self, partitions: set[TP], seconds: float) -> tuple[int, Mapping[Any, list[Any]]]:
-        """Records of these partitions, and the number of the assignment they belong to."""
-        records = await self._fetch_records(
-            self._ensure_consumer(), partitions, timeout=seconds, max_records=_FETCH_RECORDS
-        )
+    async def fetch(self, partitions: set[TP], seconds: float, most: int) -> tuple[int, Mapping[Any, list[Any]]]:
+        """At most so many records of these partitions, and the number of the assignment they belong to."""
+        records = await self._fetch_records(self._ensure_consumer(), partitions, timeout=seconds, max_records=most)
         # No other task of this loop has run since the client took the records out of its buffers.
         return self.assignment_number, records
 
@@ -125,7 +125,9 @@ class ChunkConsumer(driver.Consumer):
             await self._gate.wait(0.1)
             await self._thread.inside(self._thread.touch())
             return
-        number, records = await self._thread.inside(self._thread.fetch(partitions, timeout))
+        number, records = await self._thread.inside(
+            self._thread.fetch(partitions, timeout, min(_FETCH_RECORDS, self._gate.room))
+        )
         # A new assignment's records may be here before its announcement, or before Faust is ready for them.
         while not self._is_time_for(number):  # noqa: ASYNC110 - nothing in Faust tells the end of a rebalance
             await asyncio.sleep(0.01)
@@ -206,7 +208,10 @@ class ChunkConsumer(driver.Consumer):
             self._gate.shut()
             try:
                 await self._finisher.for_revoke()
-                await self.commit()
+                with contextlib.suppress(TimeoutError):
+                    # The group waits for us; what is not committed in time is done again by whoever comes next.
+                    async with asyncio.timeout(_REVOKE_COMMIT_SECONDS):
+                        await self.commit()
             finally:
                 self._gate.reopen()
                 self._ledger.close(tuple(self._ledger.committed()))

@@ -25,6 +25,7 @@ from bridge.pipeline.lag import LagMeter
 from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.publisher import KafkaPublisher
+from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.watchdog import Stall, stacks
 from bridge.records import record_bytes
 from bridge.telemetry.health import Health, TelemetryServer
@@ -159,12 +160,16 @@ class Worker:
                 self._settings.kafka, ledger=self.ledger, gate=self._gate, finisher=self._drain, take=self._take
             )
             lag = LagMeter(self._app.consumer, self.ledger, self._metrics)
+            self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
             self.delivery.start()
             self.letters.start()
             begun = [
                 asyncio.create_task(self._start(), name="faust"),
                 asyncio.create_task(self._supervise(lag), name="watchdog"),
             ]
+            if self._mapping is not None and self._settings.mapping.reload_seconds:
+                watch = MappingWatch(self._settings.mapping, self._mapping, self.exchange, self._metrics)
+                begun.append(asyncio.create_task(watch.run(), name="mapping"))
             try:
                 await self._stop.wait()
                 return await self._shut_down()
@@ -197,7 +202,7 @@ class Worker:
         # What lives from now on is short-lived; what is here already need not be looked at again and again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(50_000, 10, 10)
 
     def _take(self, chunk: Chunk) -> None:
         try:

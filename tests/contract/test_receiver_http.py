@@ -16,7 +16,7 @@ from memory_store import serve
 
 from bridge.errors import BridgeError, SettingsError
 
-LINES = (Path(__file__).parent.parent / "data" / "moengage-events.jsonl").read_bytes().splitlines()
+LINES = (Path(__file__).parent.parent / "data" / "samples" / "moengage-events.jsonl").read_bytes().splitlines()
 EVENT = {"event_code": "X", "event_uuid": "u-1", "uid": "user", "event_time": 5}
 BODY = orjson.dumps({"app_name": "A", "events": [EVENT]})
 

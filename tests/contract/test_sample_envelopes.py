@@ -9,7 +9,7 @@ import pytest
 
 from bridge.moengage.envelopes import events_of, isolate, parse_json, record_key
 
-DATA = Path(__file__).parent.parent / "data"
+DATA = Path(__file__).parent.parent / "data" / "samples"
 LINES = (DATA / "moengage-events.jsonl").read_bytes().splitlines()
 COUNTS = [4, 1, 3, 2, 4, 5, 9, 2, 1, 1, 0, 1, 100, 1]
 

@@ -348,11 +348,17 @@ def test_missing_settings_are_all_named():
         "AEP__ORG_ID",
         "AEP__SCHEMA_ID",
         "AEP__DATASET_ID",
-        "AEP__FLOW_ID",
         "OAUTH__CLIENT_ID",
     ):
         assert f"BRIDGE_{name}=" in str(caught.value)
     assert "BRIDGE_OAUTH__CLIENT_SECRET=" in str(caught.value)
+
+
+def test_raw_payload_needs_its_flow():
+    """Where AEP maps, the flow id says with which mapping: it is asked for; XDM goes without."""
+    aep = Settings().aep.model_copy(update={"payload": "raw"})
+    with pytest.raises(SettingsError, match="BRIDGE_AEP__FLOW_ID="):
+        open_destination(Settings(aep=aep), Metrics())
 
 
 def test_batch_endpoint_of_an_inlet():

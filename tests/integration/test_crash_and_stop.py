@@ -1,10 +1,12 @@
-"""Workers and brokers are killed, stopped and joined while events flow: every event is counted."""
+"""The promise as MoEngage sees it: what was answered 200 arrives, whichever process is killed or stopped meanwhile.
 
-import signal
+What a worker does alone when it is killed, stopped or joined is in test_worker_delivery.py.
+"""
+
 import time
 
 import pytest
-from oracle import Rig, uuid_of
+from oracle import Rig, Sender, batch, event
 from processes import eventually
 
 pytestmark = pytest.mark.kafka
@@ -12,146 +14,88 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture
 def rig(kafka, topic, tmp_path):
-    with Rig(kafka, topic, tmp_path) as rig:
+    """Topics, an emulator and the processes of one test."""
+    with Rig(kafka, topic, tmp_path, BRIDGE_WORKER__DRAIN_SECONDS="3", BRIDGE_AEP__BATCH_EVENTS="100") as rig:
         yield rig
 
 
-def test_sigterm_during_a_hanging_request(rig):
-    """SIGTERM while AEP does not answer: exit within the drain budget, nothing committed that is not delivered, nothing lost."""
-    first = rig.worker("first", BRIDGE_WORKER__DRAIN_SECONDS="3")
-    rig.produce(range(200))
-    rig.wait_drained()
-    rig.emulator.control(hang={"for_seconds": 60})
-    rig.produce(range(200, 500))
-    eventually(lambda: first.metric("bridge_delivery_in_flight") >= 1, within=10, what="a request hangs")
-    begun = time.monotonic()
-    first.terminate()
-    assert first.wait(10) == 1, "it says that work was left"
-    assert time.monotonic() - begun < 3 + 2
-    assert rig.lag() == 300, "what hung is not committed"
-    rig.emulator.control(clear_faults=True)
-    rig.worker("second")
-    rig.wait_drained()
-    account = rig.account()
-    assert len(account.accepted) == 500
-    assert account.letters == []
-
-
-def test_sigterm_finishes_what_is_under_way(rig):
-    """SIGTERM while events flow: exit 0, and what was delivered is committed: the next worker repeats nothing."""
-    rig.emulator.control(latency_seconds=0.3)
-    first = rig.worker("first", BRIDGE_AEP__BATCH_EVENTS="200")
-    rig.produce(range(5_000))
-    eventually(lambda: first.metric("bridge_delivered_events_total") >= 400, within=20, what="events flow")
-    first.terminate()
-    assert first.wait(25) == 0
-    assert rig.lag() == 5_000 - len(rig.emulator.accepted())
-    rig.emulator.control(clear_faults=True)
-    rig.worker("second")
-    rig.wait_drained()
-    account = rig.account()
-    assert len(account.accepted) == 5_000
-    assert account.duplicates == 0
-
-
-def test_kill_9_in_the_middle(rig):
-    """SIGKILL while events flow: nothing is lost, and only what was not committed yet is sent again."""
-    rig.emulator.control(latency_seconds=0.05)
-    first = rig.worker("first", BRIDGE_AEP__BATCH_EVENTS="100", BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS="2000")
-    rig.produce(range(10_000))
-    eventually(lambda: first.metric("bridge_delivered_events_total") >= 2_000, within=30, what="events flow")
-    first.kill9()
-    assert rig.lag() > 0, "it was killed in the middle"
-    rig.emulator.control(clear_faults=True)
-    rig.worker("second")
-    rig.wait_drained()
-    account = rig.account()
-    assert len(account.accepted) == 10_000
-    assert account.conflicts == 0
-    # What may be sent again: in flight at the kill, and acknowledged in the last commit interval (0.3 s).
-    assert account.duplicates <= 2_000 + 4_000
-
-
-def test_two_workers_share_and_one_is_killed(rig):
-    """Two workers share the partitions; one is killed, the other takes over: nothing is lost."""
-    rig.emulator.control(latency_seconds=0.05)
-    settings = {"BRIDGE_AEP__BATCH_EVENTS": "100", "BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS": "2000"}
-    first = rig.run("worker", name="first", **settings)
-    second = rig.run("worker", name="second", **settings)
-    first.wait_ready()
-    second.wait_ready()
-    rig.produce(range(8_000))
-    for worker in (first, second):
-        eventually(lambda worker=worker: worker.metric("bridge_delivered_events_total") > 0, within=30, what="both deliver")
-    first.kill9()
-    rig.produce(range(8_000, 9_000))
+def test_every_process_goes_down_in_turn_while_moengage_posts(rig):
+    """Workers are killed, stopped in a hanging request, joined; the receiver is killed and stopped: every event arrives as it was."""
+    rig.emulator.control(latency_seconds=0.02)
+    receiver, first = rig.receiver(), rig.worker("first")
+    with Sender(rig) as sender:
+        sender.wait_for(1_000)
+        first.kill9()
+        sender.wait_for(500)
+        first.start()
+        second = rig.worker("second")
+        receiver.kill9()
+        receiver.start()
+        sender.wait_for(1_000)
+        second.kill9()
+        sender.wait_for(500)
+        receiver.terminate()
+        assert receiver.wait(15) == 0
+        receiver.start()
+        sender.wait_for(500)
+        eventually(
+            lambda: rig.lag() == 0 or len(rig.emulator.accepted()) > 2_000, within=30, what="events arrive again"
+        )
+        rig.emulator.control(hang={"for_seconds": 60})
+        sender.wait_for(500)
+        eventually(lambda: first.metric("bridge_delivery_in_flight") >= 1, within=20, what="a request hangs")
+        begun = time.monotonic()
+        first.terminate()
+        first.wait(10)
+        assert time.monotonic() - begun < 3 + 3, "out within the drain budget"
+        rig.emulator.control(clear_faults=True)
+        third = rig.worker("third")
+        sender.wait_for(500)
     rig.wait_drained(90)
     account = rig.account()
-    assert len(account.accepted) == 9_000
+    assert sender.refused > 0, "the receiver was away in between"
+    assert len(rig.promised) == sender.confirmed
     assert account.letters == []
+    assert account.conflicts == 0
+    # A batch that was not confirmed may be in Kafka all the same, and comes again; so does what was under way at a kill.
+    assert account.duplicates <= 3_000
+    assert third.metric("bridge_delivered_events_total") > 0
 
 
-def test_a_worker_joins_while_events_flow(rig):
-    """A rebalance in the middle hands partitions over; the new worker delivers too, and nothing is lost."""
-    rig.emulator.control(latency_seconds=0.05)
-    settings = {"BRIDGE_AEP__BATCH_EVENTS": "100", "BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS": "2000"}
-    rig.worker("first", **settings)
-    rig.produce(range(10_000))
-    second = rig.worker("second", **settings)
-    eventually(lambda: second.metric("bridge_delivered_events_total") > 0, within=30, what="the second delivers")
-    rig.wait_drained()
+def test_the_broker_is_killed_and_started_again(kafka_broker, rig):
+    """Without Kafka the receiver answers 503 with Retry-After; with Kafka back everything that was answered 200 arrives."""
+    rig.receiver(BRIDGE_RECEIVER__CONFIRM_TIMEOUT_SECONDS="2")
+    worker = rig.worker()
+    rig.post_numbers(range(500))
+    kafka_broker.kill9()
+    try:
+        answer = rig.post(batch(event(number) for number in range(500, 600)))
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) > 0
+    finally:
+        kafka_broker.start()
+    with Sender(rig) as sender:
+        sender.wait_for(1_000)
+    rig.wait_drained(90)
     account = rig.account()
-    assert len(account.accepted) == 10_000
+    assert len(account.accepted) >= 1_000
     assert account.letters == []
+    assert worker.alive
 
 
-def test_restart_resumes_from_the_committed_offsets(rig):
-    """A clean stop and a start: what was delivered is not sent again, what came meanwhile is."""
+def test_a_stopped_worker_is_resumed_where_it_was(rig):
+    """A clean stop and a start: what was delivered is not sent again, what came meanwhile is; nothing is left on disk."""
+    rig.receiver()
     first = rig.worker("first")
-    rig.produce(range(1_000))
+    rig.post_numbers(range(1_000))
     rig.wait_drained()
     assert first.stop(grace=25) == 0
-    rig.produce(range(1_000, 1_500))
+    rig.post_numbers(range(1_000, 1_500))
     assert rig.lag() == 500
     rig.worker("second")
     rig.wait_drained()
     account = rig.account()
-    assert set(account.accepted) == {uuid_of(number) for number in range(1_500)}
+    assert len(account.accepted) == 1_500
     assert account.duplicates == 0
-
-
-def test_a_second_signal_leaves_at_once(rig):
-    """Whoever cannot wait for the drain sends SIGTERM again."""
-    worker = rig.worker()
-    rig.emulator.control(hang={"for_seconds": 60})
-    rig.produce(range(100))
-    eventually(lambda: worker.metric("bridge_delivery_in_flight") >= 1, within=10, what="a request hangs")
-    worker.terminate()
-    eventually(lambda: '"draining"' in worker.tail(200), within=5, what="it drains")
-    begun = time.monotonic()
-    worker.signal(signal.SIGTERM)
-    assert worker.wait(5) != 0
-    assert time.monotonic() - begun < 2
-    assert rig.lag() == 100
-
-
-def test_the_broker_is_restarted_under_load(kafka_broker, rig):
-    """kill -9 and restart of the broker: the receiver answers 503 meanwhile, and what it answered 200 for arrives."""
-    rig.receiver(BRIDGE_RECEIVER__CONFIRM_TIMEOUT_SECONDS="2")
-    rig.worker()
-    rig.post_numbers(range(500))
-    kafka_broker.kill9()
-    from oracle import batch, event
-
-    answer = rig.post(batch(event(number) for number in range(500, 600)))
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) > 0
-    kafka_broker.start()
-
-    def again() -> bool:
-        return rig.post(batch(event(number) for number in range(500, 600))).status_code == 200
-
-    eventually(again, within=60, what="the receiver confirms again", every=1)
-    rig.post_numbers(range(600, 1_000))
-    rig.wait_drained(90)
-    assert len(rig.account().accepted) == 1_000
+    folders = [path.name for path in rig.directory.iterdir() if path.is_dir()]
+    assert folders == [], "a container's file system is read-only: nothing may be written beside the log"

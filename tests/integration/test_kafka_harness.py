@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.helpers import create_ssl_context
 from kafka_broker import PASSWORD, USERNAME, Broker, Cluster, admin_client, create_topic
+from oracle import Rig, uuid_of
 from processes import eventually
 
 pytestmark = pytest.mark.kafka
@@ -106,3 +107,23 @@ async def test_three_nodes_lose_one_and_go_on(tmp_path, kafka_broker):
         create_topic(cluster.bootstrap, "kept", partitions=3, replication=3)
         cluster.brokers[0].kill9()
         assert len(await _round_trip("kept", bootstrap_servers=cluster.bootstrap)) == 5
+
+
+def test_the_oracle_notices_what_is_lost_and_what_is_invented(kafka, topic, tmp_path):
+    """The account of the other tests fails when a promised event is nowhere, and when AEP has one that nobody sent."""
+    with Rig(kafka, topic, tmp_path) as rig:
+        rig.receiver()
+        rig.worker()
+        rig.post_numbers(range(10))
+        rig.wait_drained()
+        assert len(rig.account().accepted) == 10
+        rig.promised.add("promised-and-lost")
+        with pytest.raises(AssertionError, match="1 of 11 events are lost"):
+            rig.account()
+        rig.promised.remove("promised-and-lost")
+        known = rig.sent.pop(uuid_of(3))
+        with pytest.raises(AssertionError, match="nobody sent"):
+            rig.account()
+        rig.sent[uuid_of(3)] = known | {"event_name": "Something else"}
+        with pytest.raises(AssertionError, match="has changed"):
+            rig.account()

@@ -21,7 +21,7 @@ from bridge.dead_letter import DeadLetter
 
 pytestmark = pytest.mark.kafka
 ROOT = Path(__file__).parent.parent.parent
-LINES = (ROOT / "tests" / "data" / "moengage-events.jsonl").read_bytes().splitlines()
+LINES = (ROOT / "tests" / "data" / "samples" / "moengage-events.jsonl").read_bytes().splitlines()
 EVENT = {"event_code": "X", "event_uuid": "u-1", "uid": "user", "event_time": 5}
 
 

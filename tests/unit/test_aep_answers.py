@@ -53,6 +53,14 @@ def test_item_401_is_never_the_events_fault():
     assert isinstance(outcome.verdicts[1], Transient)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_items_refused_for_their_header_are_dead_letters(count):
+    """The documented item message about a header rejects the event, also when it is alone in its request."""
+    outcome = items(*[{"status": 400, "message": "The 'header' field is mandatory."}] * count)
+    assert isinstance(outcome, Answered)
+    assert all(isinstance(verdict, Rejected) for verdict in outcome.verdicts)
+
+
 def test_item_header_complaint_beside_an_accepted_event_is_that_events():
     """With a neighbour accepted, the shared header cannot be wrong."""
     outcome = items({"xactionId": f"{UUID}-0"}, {"status": 400, "message": "The 'header' field is mandatory."})

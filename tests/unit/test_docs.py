@@ -14,38 +14,42 @@ from bridge.settings import every_setting
 from bridge.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EVERY_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
-def _code(text: str) -> list[str]:
-    """Lines of shell blocks, with continued lines joined, and inline code."""
+def _blocks(text: str) -> list[str]:
+    """Lines of shell blocks, with continued lines joined."""
     blocks = re.findall(r"^```(?:sh|console|bash)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    lines = [line.removeprefix("$ ") for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    without_blocks = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    return lines + re.findall(r"`([^`\n]+)`", without_blocks)
+    return [line.removeprefix("$ ") for block in blocks for line in block.replace("\\\n", " ").splitlines()]
 
 
-def _commands(text: str) -> list[list[str]]:
-    found = []
-    for line in _code(text):
-        match = re.match(r"(?:\S*/)?aep-bridge (.*)|.*docker compose run --rm worker (.*)", line)
-        if match:
-            found.append(shlex.split((match[1] or match[2]).replace("…", "..."), comments=True))
-    return found
+def _inline(text: str) -> list[str]:
+    """What stands in backquotes within a sentence."""
+    return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def _commands(lines: list[str]) -> list[list[str]]:
+    found = [
+        re.match(r"(?:\S*/)?aep-bridge (.*)|docker compose (?:run --rm|exec) worker (?:aep-bridge )?(.*)", line)
+        for line in lines
+    ]
+    return [shlex.split(match[1] or match[2], comments=True) for match in found if match]
 
 
 @EVERY_DOCUMENT
 def test_command_lines_exist(document):
-    """Every aep-bridge line names a command and options that exist, with the right number of arguments."""
+    """Every aep-bridge line names a command and options that exist; in a block also with all its arguments."""
     text = document.read_text(encoding="utf-8")
-    problems = [problem for words in _commands(text) if words != ["..."] for problem in problems_of_command(words)]
+    problems = [problem for words in _commands(_blocks(text)) for problem in problems_of_command(words)]
+    problems += [problem for words in _commands(_inline(text)) for problem in problems_of_command(words, whole=False)]
     assert problems == []
 
 
 def test_readme_has_command_lines_to_check():
     """The check above looks at something."""
-    assert len(_commands((ROOT / "README.md").read_text(encoding="utf-8"))) >= 10
+    assert len(_commands(_blocks(README))) >= 10
 
 
 @EVERY_DOCUMENT
@@ -74,31 +78,24 @@ def test_links_lead_somewhere(document):
 def test_make_targets_exist():
     """Every make TARGET in the README is in the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-    asked = {
-        words[1]
-        for line in _code((ROOT / "README.md").read_text(encoding="utf-8"))
-        if len(words := line.split()) > 1 and words[0] == "make"
-    }
+    asked = {words[1] for line in _blocks(README) if len(words := line.split()) > 1 and words[0] == "make"}
     assert asked
     assert asked <= targets
 
 
 def _dialogues() -> list[tuple[list[str], str]]:
+    """Of the README; docs/mapping.md, whose lines share files, has a test of its own."""
     found = []
-    for document in DOCUMENTS:
-        for block in re.findall(
-            r"^```console\n(.*?)^```", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
-        ):
-            for line, answer in re.findall(
-                r"^\$ aep-bridge (mapping eval .*)\n((?:[^$].*\n)*)", block, flags=re.MULTILINE
-            ):
-                found.append((shlex.split(line), answer))
+    for block in re.findall(r"^```console\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL):
+        for line, answer in re.findall(r"^\$ aep-bridge (mapping eval .*)\n((?:[^$].*\n)*)", block, flags=re.MULTILINE):
+            found.append((shlex.split(line), answer))
+    assert found
     return found
 
 
 @pytest.mark.parametrize(("words", "answer"), _dialogues())
 def test_printed_answers_are_the_real_ones(words, answer):
-    """A `$ aep-bridge mapping eval` line in a console block prints what the document says."""
+    """A `$ aep-bridge mapping eval` line of the README prints what the document says."""
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 0, told.output
     assert json.loads(told.stdout) == json.loads(answer)

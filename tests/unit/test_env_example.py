@@ -85,6 +85,7 @@ def test_every_line_is_valid_when_uncommented(name, tmp_path, monkeypatch):
     (line,) = re.findall(rf"^#({name}=.*)$", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     partners = (
         "BRIDGE_KAFKA__SASL_USERNAME=bridge\nBRIDGE_KAFKA__SASL_PASSWORD=change-me\n"
+        "BRIDGE_KAFKA__SSL_CERTFILE=/etc/bridge/client.pem\n"
         "BRIDGE_RECEIVER__TLS_CERTFILE=/etc/bridge/receiver.pem\n"
     )
     (tmp_path / ".env").write_text(f"{partners}{line}\n", encoding="utf-8")

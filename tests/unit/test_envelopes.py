@@ -71,6 +71,16 @@ def test_what_the_event_says_itself_wins() -> None:
     assert event["identities"] == {**IDENTITIES, "externalId": "own", "crm": 7}
 
 
+def test_what_the_envelope_says_holds_for_its_events_except_its_id() -> None:
+    """Fields of the envelope are the events' too, ids of users included; its own id never becomes theirs."""
+    batch = {"id": "batch", "uid": "user", "events": [{"event_code": "X", "event_uuid": "u-1"}, {"event_code": "Y"}]}
+    first, second = events_of(batch)
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert (first["id"], first["identities"]) == ("u-1", {"externalId": "user"})
+    assert "id" not in second
+
+
 def test_input_is_not_changed() -> None:
     """The document that came in is the same afterwards."""
     before = orjson.dumps(BATCH)

@@ -49,7 +49,7 @@ def build(changes=None, *, without=(), warnings=(), now=NOW, schema=None):
 
 def test_seed_leaves_as_expected():
     """The seed's expected event passes the rules unchanged, keys in the same order."""
-    text = (Path(__file__).parents[1] / "data" / "seed-event.expected.json").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "data" / "samples" / "seed-event.expected.json").read_text(encoding="utf-8")
     built = ExperienceEvents(Given(json.loads(text)), MappingSettings(), clock=lambda: NOW).build({})
     assert json.dumps(built.xdm, indent=2) == json.dumps(json.loads(text), indent=2)
     assert (built.rejection, list(built.dropped_identities), list(built.findings)) == (None, [], [])

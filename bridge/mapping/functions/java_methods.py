@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.mapping.coercion import kind_of, to_integer
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, method
 from bridge.mapping.functions.text import BLANKS, MAX_TEXT, bounded, text_of
-from bridge.mapping.java_regex import compile_java, split_java, subject
+from bridge.mapping.java_regex import compile_java, find_all, split_java, subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -153,41 +153,30 @@ def _template(replacement: str) -> Callable[[re.Match[str]], str]:
 
 def _replace_by(regex: re.Pattern[str], text: str, replacement: Any, count: int) -> str:
     expand = _template(_need(replacement))
-    made = 0
-
-    def counted(match: re.Match[str]) -> str:
-        nonlocal made
+    parts: list[str] = []
+    start = made = 0
+    for number, match in enumerate(find_all(regex, subject(text))):
+        if number == count > 0:
+            break
         new = expand(match)
         made += len(new)
         if made > MAX_TEXT:
             raise FunctionError(f"the text grew beyond {MAX_TEXT} characters")
-        return new
-
-    return regex.sub(counted, subject(text), count=count)
+        parts += (text[start : match.start()], new)
+        start = match.end()
+    return "".join([*parts, text[start:]])
 
 
 def _split_by(regex: re.Pattern[str], text: str, limit: Any = 0) -> list[str]:
     """``String.split(regex, limit)``: without a limit empty parts at the end are dropped."""
     most = to_integer(limit)
-    parts = split_java(regex, text) if most <= 0 else _split_up_to(regex, text, most)
+    parts = split_java(regex, text, most or -1)
     if most == 0:
         while len(parts) > 1 and not parts[-1]:
             parts.pop()
         if parts == [""] and text:
             parts = []
     return parts
-
-
-def _split_up_to(regex: re.Pattern[str], text: str, most: int) -> list[str]:
-    parts: list[str] = []
-    start = 0
-    for match in regex.finditer(subject(text)):
-        if len(parts) == most - 1:
-            break
-        if match.end():
-            parts.append(text[start : match.start()])
-            start = match.end()
-    return [*parts, text[start:]]
 
 
 def _register_regex(

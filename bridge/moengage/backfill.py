@@ -1,0 +1,250 @@
+"""Lines of MoEngage's file exports become the records that the receiver would have written.
+
+MoEngage exports the same events as newline-delimited ``.json.gz`` to S3, GCS or SFTP (S3 page): the channel for what the
+stream lost or never had. Any envelope is taken, also a file that is one JSON document or one array. Memory holds a few
+batches of lines, whatever the size of the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import sys
+import time
+import zlib
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from bridge.errors import BridgeError
+from bridge.moengage.envelopes import NotJson, Refusal, encode, parse_json
+from bridge.moengage.intake import Limits, take
+from bridge.records import record_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from bridge.dead_letter import DeadLetter
+    from bridge.moengage.receiver import EventStore
+    from bridge.records import Record
+
+STDIN = "-"
+_GZIP = b"\x1f\x8b"
+_BATCH_EVENTS = 2_000
+_BATCH_BYTES = 2_000_000
+_UNDER_WAY = 3
+_WHOLE_BYTES = 256_000_000
+"""A file whose first line is no JSON is read whole, as one document, up to this size."""
+
+
+class InputError(BridgeError):
+    """A file cannot be read, or ends in the middle."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of one file so far. ``stored_line`` is the last line up to which everything is stored."""
+
+    file: str
+    line: int = 0
+    stored_line: int = 0
+    events: int = 0
+    stored: int = 0
+    refused: int = 0
+    position: int = 0
+    size: int | None = None
+    complete: bool = False
+
+
+@dataclass(slots=True)
+class _Batch:
+    events: list[Record] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    bytes: int = 0
+
+
+class Export:
+    """One file, ``-`` for stdin; gzip is told by its first bytes, not by its name."""
+
+    def __init__(self, name: str, *, stdin: IO[bytes] | None = None) -> None:
+        self.name = name
+        try:
+            self._raw: IO[bytes] = (stdin or sys.stdin.buffer) if name == STDIN else Path(name).open("rb")  # noqa: SIM115
+        except OSError as error:
+            raise InputError(f"{name} cannot be read: {error.strerror}") from None
+        self.size = None if name == STDIN else Path(name).stat().st_size
+        self._buffered = io.BufferedReader(_Raw(self._raw), 1 << 18)
+        self._gzip = self._buffered.peek(2)[:2] == _GZIP
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file that were read, compressed as they are."""
+        return self._raw.tell() if self._raw.seekable() else 0
+
+    def documents(self) -> Iterator[tuple[int, bytes]]:
+        """(line, document) one by one; a document is JSON text of any envelope, or what stands in its place."""
+        plain: io.BufferedIOBase = gzip.GzipFile(fileobj=self._buffered) if self._gzip else self._buffered
+        try:
+            yield from self._lines(plain)
+        except (EOFError, zlib.error, OSError) as error:
+            raise InputError(f"{self.name} is damaged or ends in the middle: {error}") from None
+
+    def close(self) -> None:
+        """Close the file (not stdin)."""
+        if self.name != STDIN:
+            self._raw.close()
+
+    def _lines(self, plain: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+        for number, line in enumerate(plain, start=1):
+            if not line.strip():
+                continue
+            if number == 1 and not _is_json(line):
+                yield from self._whole(line, plain)
+                return
+            yield from ((number, document) for document in _elements(line))
+
+    def _whole(self, first: bytes, plain: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+        text = first + plain.read(_WHOLE_BYTES)
+        if _is_json(text):
+            yield from ((1, document) for document in _elements(text))
+            return
+        lines = text.splitlines(keepends=True)
+        # What was cut at the bound goes on in the file.
+        if lines and not lines[-1].endswith(b"\n"):
+            lines[-1] += plain.readline()
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                yield from ((number, document) for document in _elements(line))
+        for number, line in enumerate(plain, start=len(lines) + 1):
+            if line.strip():
+                yield from ((number, document) for document in _elements(line))
+
+
+class _Raw(io.RawIOBase):
+    """Reads from a stream that may be a pipe; ``peek`` is asked of the buffer above it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+async def fill(
+    export: Export,
+    tally: Tally,
+    store: EventStore | None,
+    *,
+    now: Callable[[], datetime],
+    from_line: int = 1,
+    keep_refused: bool = False,
+    refused: Callable[[int, DeadLetter], None] = lambda _line, _letter: None,
+    stopped: Callable[[], bool] = lambda: False,
+    patience_seconds: float = 60.0,
+) -> None:
+    """Write the events of ``export`` from ``from_line`` on, keeping ``tally``; without ``store`` only count.
+
+    What is refused is told to ``refused`` and, with ``keep_refused``, stored as a dead letter. Raises ``BridgeError`` when
+    a batch is not confirmed within ``patience_seconds`` of trying: everything up to ``tally.stored_line`` is stored.
+    """
+    limits = Limits(store.event_limit, store.dead_letter_limit) if store else Limits(sys.maxsize, sys.maxsize)
+    under_way: deque[tuple[asyncio.Task[None], int, int]] = deque()
+    batch = _Batch()
+
+    async def settle_oldest() -> None:
+        task, last_line, count = under_way.popleft()
+        await task
+        tally.stored += count
+        tally.stored_line = last_line
+
+    async def send() -> None:
+        nonlocal batch
+        if store is not None:
+            letters = [letter.to_record() for letter in batch.dead_letters]
+            task = asyncio.create_task(_confirmed(store, batch.events, letters, patience_seconds))
+            under_way.append((task, tally.line, len(batch.events)))
+            if len(under_way) >= _UNDER_WAY:
+                await settle_oldest()
+        batch = _Batch()
+
+    tally.size = export.size
+    ended = False
+    try:
+        for line, document in export.documents():
+            if line < from_line:
+                continue
+            # Between two lines, so that everything up to the line before is in a batch.
+            if line != tally.line and (len(batch.events) >= _BATCH_EVENTS or batch.bytes >= _BATCH_BYTES):
+                await send()
+                if stopped():
+                    break
+                # With room in the line nothing above suspends.
+                await asyncio.sleep(0)
+            tally.line, tally.position = line, export.position
+            intake = take(document, limits, now())
+            batch.events.extend(intake.events)
+            batch.bytes += sum(map(record_bytes, intake.events))
+            tally.events += len(intake.events)
+            for letter in intake.dead_letters:
+                tally.refused += 1
+                refused(line, letter)
+                if keep_refused:
+                    batch.dead_letters.append(letter)
+                    batch.bytes += len(letter.value)
+        else:
+            ended = True
+        await send()
+        while under_way:
+            await settle_oldest()
+        tally.complete = ended
+    finally:
+        for task, *_ in under_way:
+            task.cancel()
+        await asyncio.gather(*(task for task, *_ in under_way), return_exceptions=True)
+
+
+async def _confirmed(
+    store: EventStore, events: Sequence[Record], dead_letters: Sequence[Record], patience_seconds: float
+) -> None:
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + max(1.0, deadline - time.monotonic())):
+                await store.store(events, dead_letters)
+        except (BridgeError, TimeoutError) as error:
+            if time.monotonic() >= deadline:
+                raise BridgeError(f"Kafka did not confirm within {patience_seconds:g} s: {error}") from error
+            await asyncio.sleep(min(1.0, patience_seconds / 10))
+        else:
+            return
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        parse_json(text)
+    except NotJson:
+        return False
+    return True
+
+
+def _elements(text: bytes) -> Iterator[bytes]:
+    """The documents of a text: itself, or the elements of an array."""
+    if not text.lstrip().startswith(b"["):
+        yield text
+        return
+    try:
+        document = parse_json(text)
+    except NotJson:
+        yield text
+        return
+    for element in document:
+        written = encode(element)
+        yield text if isinstance(written, Refusal) else written

@@ -1,0 +1,124 @@
+"""Takes up a changed mapping set while the worker runs: only one that compiles and passes its golden cases; else the old stays."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from bridge.errors import BridgeError
+from bridge.mapping import golden
+from bridge.settings import MappingSettings
+from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bridge.telemetry.metrics import Metrics
+
+_log = structlog.get_logger(__name__)
+Signature = tuple[tuple[str, int, int, int], ...]
+
+
+def settings_of(cases: golden.Cases, settings: MappingSettings) -> MappingSettings:
+    """``settings`` with what the ``settings.json`` beside the cases fixes. Raises ``GoldenError``."""
+    fixed = {key: value for key, value in cases.settings.items() if key != "now"}
+    try:
+        return MappingSettings.model_validate({**settings.model_dump(by_alias=True), **fixed})
+    except ValueError as error:
+        raise golden.GoldenError(f"{cases.directory / 'settings.json'}: {error}") from None
+
+
+def failing(settings: MappingSettings) -> list[str]:
+    """Names of the golden cases of ``settings.tests`` that the mapping set does not pass; none where none are configured."""
+    if settings.tests is None:
+        return []
+    cases = golden.load_cases(settings.tests)
+    events = open_experience_events(settings_of(cases, settings))
+    return [result.case.name for result in golden.run_cases(cases, events.build) if not result.passed]
+
+
+class MappingWatch:
+    """Looks at the files of the mapping set every ``reload_seconds``.
+
+    ``exchange`` is called with the new builder and its sha256, between two chunks (the loop runs nothing else then).
+    """
+
+    def __init__(
+        self,
+        settings: MappingSettings,
+        sha256: str,
+        exchange: Callable[[ExperienceEvents, str], None],
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._exchange = exchange
+        self._metrics = metrics
+        self._sha256 = sha256
+        self._seen = self._settled = self._signature()
+        metrics.mapping_info.labels(sha256).set(1)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.reload_seconds)
+            await self.look()
+
+    async def look(self) -> None:
+        """Take the files up if they have changed and have been left alone since the last look."""
+        signature = self._signature()
+        # An editor or a copy may be half done: what counts is a file that has stopped changing.
+        settled, self._seen = signature == self._seen, signature
+        if not settled or signature == self._settled:
+            return
+        self._settled = signature
+        try:
+            # Compiling takes some hundred milliseconds: in a thread, so that delivery goes on.
+            events = await asyncio.to_thread(open_experience_events, self._settings)
+            # The cases may stop the clock that now() reads, so no event may be mapped meanwhile: not in a thread.
+            broken = failing(self._settings)
+        except (BridgeError, OSError, UnicodeError) as error:
+            self._refuse(str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - whatever a file holds, it must not take the watch along
+            self._refuse(f"unexpected {type(error).__name__}")
+            return
+        if broken:
+            self._refuse(f"golden cases that do not hold: {', '.join(broken)}")
+            return
+        self._take(events)
+
+    def _take(self, events: ExperienceEvents) -> None:
+        sha256, before = events.mapping.sha256, self._sha256
+        self._exchange(events, sha256)
+        self._sha256 = sha256
+        if before != sha256:
+            self._metrics.mapping_info.remove(before)
+        self._metrics.mapping_info.labels(sha256).set(1)
+        self._metrics.mapping_reloads.labels("taken").inc()
+        _log.info("changed mapping set taken", mapping=sha256, before=before)
+
+    def _refuse(self, why: str) -> None:
+        self._metrics.mapping_reloads.labels("refused").inc()
+        _log.error("changed mapping set refused, the old one stays in use", why=why, mapping=self._sha256)
+
+    def _signature(self) -> Signature:
+        """Name, inode, time and size of each file that matters: a file that was replaced shows as well as one that was edited."""
+        return tuple(_stamp(path) for path in self._files())
+
+    def _files(self) -> list[Path]:
+        settings = self._settings
+        files = [settings.path, *([settings.schema_] if settings.schema_ else [])]
+        if settings.tests is not None and settings.tests.is_dir():
+            files += sorted(settings.tests.glob("*.json"))
+        return files
+
+
+def _stamp(path: Path) -> tuple[str, int, int, int]:
+    try:
+        found: Any = path.stat()
+    except OSError:  # away for a moment while it is replaced; it is looked at again
+        return str(path), 0, 0, 0
+    return str(path), found.st_ino, found.st_mtime_ns, found.st_size

@@ -1,0 +1,176 @@
+"""Gate, lag, watchdog and replay's choice: the small decisions around the flow."""
+
+import asyncio
+from types import SimpleNamespace
+
+from aiokafka.errors import NodeNotReadyError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.dead_letter import DeadLetter
+from bridge.pipeline.gate import FETCH_BYTES, Gate
+from bridge.pipeline.lag import LagMeter, lag_of
+from bridge.pipeline.ledger import Ledger
+from bridge.pipeline.replay import Filter, Replayed, Stored, _choose
+from bridge.pipeline.watchdog import Stall, stacks
+from bridge.telemetry.metrics import Metrics
+
+P0, P1 = ("t", 0), ("t", 1)
+
+
+def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False):
+    ledger, state = Ledger(), SimpleNamespace(blocked=blocked)
+    ledger.open(1, {P0: None, P1: None})
+    gate = Gate(ledger, max_events=max_events, max_bytes=max_bytes, blocked=lambda: state.blocked, metrics=Metrics())
+    return ledger, gate, state
+
+
+def _fetch(ledger, partition, first, count, weight=1):
+    records = [SimpleNamespace(timestamp=0)] * count
+    return ledger.fetch(partition, 1, records, weight, first=first, last=first + count - 1)
+
+
+async def test_the_gate_closes_at_its_bounds_and_opens_when_there_is_room():
+    """Events and bytes bound what is under way; an acknowledgement opens again."""
+    ledger, gate, _ = _gate()
+    assert gate.admitted([P0, P1]) == {P0, P1}
+    chunk = _fetch(ledger, P0, 0, 100)
+    assert gate.admitted([P0, P1]) == set()
+    waiting = asyncio.create_task(gate.wait(5))
+    await asyncio.sleep(0)
+    ledger.admit(chunk, 100)
+    ledger.resolve(chunk, 60)
+    gate.freed()
+    await asyncio.wait_for(waiting, 1)
+    assert gate.admitted([P0]) == {P0}
+    assert gate.room == 60
+    _fetch(ledger, P1, 0, 1, weight=20_000_000)
+    assert not gate.open
+
+
+async def test_a_partition_that_is_held_up_waits_alone():
+    """One open event at the head of a partition: it pauses at its span, the other goes on."""
+    ledger, gate, _ = _gate(max_events=50)
+    _fetch(ledger, P0, 0, 1)
+    for first in range(1, 100, 10):
+        chunk = _fetch(ledger, P0, first, 10)
+        ledger.admit(chunk, 10)
+        ledger.resolve(chunk, 10)
+    assert ledger.events == 1
+    assert gate.admitted([P0, P1]) == {P1}
+
+
+async def test_while_the_destination_is_away_only_probes_are_fetched():
+    """An open circuit leaves a tenth of the bounds."""
+    ledger, gate, state = _gate(max_events=100, blocked=True)
+    _fetch(ledger, P0, 0, 10)
+    assert not gate.open
+    state.blocked = False
+    assert gate.open
+
+
+async def test_many_partitions_take_turns_for_the_room_in_bytes():
+    """With room for two full fetches two of five partitions are asked, and each has its turn."""
+    ledger, gate, _ = _gate(max_bytes=2 * FETCH_BYTES)
+    five = [("t", n) for n in range(5)]
+    rounds = [gate.admitted(five) for _ in range(5)]
+    assert all(len(some) == 2 for some in rounds)
+    assert set().union(*rounds) == set(five)
+    gate.shut()
+    assert gate.admitted(five) == set()
+    assert ledger.events == 0
+
+
+@given(st.integers(0, 99), st.none() | st.integers(0, 200), st.integers(0, 200))
+def test_lag_counts_from_the_commit_or_the_first_record(first, committed, end):
+    """Lag is never negative, and records that retention has removed are not waited for."""
+    lag = lag_of(first, committed, end)
+    assert lag == max(0, end - max(first, committed or 0))
+
+
+async def test_lag_is_shown_for_owned_partitions_only():
+    """A partition that went to another worker leaves the metric."""
+    ledger, metrics = Ledger(), Metrics()
+
+    class _Source:
+        away = False
+
+        async def offsets(self, partitions):
+            if self.away:
+                raise NodeNotReadyError
+            return dict.fromkeys(partitions, (0, 3, 10))
+
+    source = _Source()
+    meter = LagMeter(source, ledger, metrics, interval=0.01)
+    ledger.open(1, {P0: None, P1: None})
+    task = asyncio.create_task(meter.run())
+    await asyncio.sleep(0.05)
+    assert meter.total == 14
+    ledger.open(2, {P1: None})
+    await asyncio.sleep(0.05)
+    assert meter.total == 7
+    labels = {tuple(s.labels.values()) for s in next(iter(metrics.kafka_lag.collect())).samples}
+    assert labels == {("t", "1")}
+    source.away = True
+    await asyncio.sleep(0.1)
+    assert meter.unanswered
+    assert meter.total is None
+    source.away = False
+    await asyncio.sleep(0.05)
+    assert not meter.unanswered
+    task.cancel()
+
+
+def test_a_stall_is_no_progress_while_busy():
+    """Progress, idleness or a good reason not to work start the time anew; 0 turns it off."""
+    stall = Stall(10)
+    assert not stall.check(0, 1, busy=True)
+    assert not stall.check(9, 1, busy=True)
+    assert stall.check(10, 1, busy=True)
+    assert not stall.check(11, 2, busy=True)
+    assert not stall.check(30, 2, busy=False)
+    assert not stall.check(31, 2, busy=True)
+    assert stall.check(41, 2, busy=True)
+    never = Stall(0)
+    assert not never.check(0, 1, busy=True)
+    assert not never.check(1e9, 1, busy=True)
+
+
+async def test_stacks_name_tasks_and_lines_without_values():
+    """The dump shows where a task waits."""
+
+    async def stuck(secret):
+        await asyncio.sleep(10)
+        return secret
+
+    task = asyncio.create_task(stuck("payload-7"), name="stuck-one")
+    await asyncio.sleep(0)
+    found = dict(stacks())
+    task.cancel()
+    assert "stuck" in found["task stuck-one"]
+    assert "payload-7" not in str(found)
+
+
+def test_replay_skips_what_was_round_too_often_and_counts_why():
+    """Loop guard, filter, truncated letters and the maximum: each letter is sent or has a reason to stay."""
+    letters = [
+        DeadLetter(b"k", b'{"event_uuid": "1", "event_code": "A"}', "deliver", "aep_400", "", topic="src"),
+        DeadLetter(b"k", b"{}", "deliver", "aep_400", "", replays=3),
+        DeadLetter(b"k", b"x", "receive", "too_large", "", truncated_from=9),
+        DeadLetter(b"k", b"{}", "map", "other", ""),
+        DeadLetter(b"k", b"{}", "deliver", "aep_400", ""),
+    ]
+    batch = [Stored(0, 10 + n, letter, letter.to_headers()) for n, letter in enumerate(letters)]
+    done = Replayed()
+    upto, records = _choose(batch, Filter(), done, topic="events", most=None, max_replays=3)
+    assert upto == 15
+    assert {topic: len(some) for topic, some in records.items()} == {"src": 1, "events": 2}
+    assert dict(done.kept) == {"replayed too often": 1, "truncated": 1}
+    assert records["src"][0][2] == [("bridge.replays", b"1")]
+    done = Replayed()
+    upto, records = _choose(batch, Filter(code="aep_400"), done, topic="events", most=1, max_replays=3)
+    assert (upto, done.sent.total()) == (11, 1)
+    assert Filter(event_code="A").fits(letters[0])
+    assert not Filter(event_code="B").fits(letters[0])
+    assert Filter().name == ""
+    assert Filter(code="a").name != Filter(code="b").name

@@ -1,0 +1,148 @@
+"""The intake: each event on its own, whatever a record holds."""
+
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.pipeline.intake import Intake, place, row_and_part
+from bridge.pipeline.ledger import Ledger
+from bridge.telemetry.metrics import Metrics
+from bridge.verdicts import Rejected, Stage
+from bridge.xdm.experience_event import Built
+from bridge.xdm.identity import Dropped
+
+
+@dataclass
+class Spy:
+    """Delivery and dead letters in one."""
+
+    lanes: int = 0
+    items: list = field(default_factory=list)
+    in_lanes: list = field(default_factory=list)
+    letters: list = field(default_factory=list)
+
+    def offer(self, owner, items, lanes=None):
+        """Encoded events of a chunk."""
+        self.items += [(items[i], owner.places[i]) for i in range(len(items))]
+        self.in_lanes += lanes or []
+
+    def put(self, chunk, row, part, rejected, attempts):
+        """A refused event."""
+        self.letters.append((row, part, rejected.stage, rejected.code))
+        assert attempts == 0
+        assert chunk.records[row] is not None
+
+
+class _Warning(SimpleNamespace):
+    pass
+
+
+class _Builder:
+    """Maps an event to its id; ``explode``, ``refuse`` and ``warn`` in the event do as they say."""
+
+    def build(self, event):
+        if event.get("explode"):
+            raise ZeroDivisionError(event["event_uuid"])
+        rejection = Rejected(Stage.CHECK, "no", "reason") if event.get("refuse") else None
+        warnings = [_Warning(row=7)] if event.get("warn") else []
+        dropped = [Dropped("ECID", "ecid_malformed")] if event.get("warn") else []
+        return Built({"_id": event["event_uuid"]}, warnings, dropped, rejection)
+
+
+_BUILDER = _Builder()
+
+
+def _take(values, builder=_BUILDER, lanes=0, keys=None):
+    ledger, spy, metrics = Ledger(), Spy(lanes), Metrics()
+    ledger.open(1, {("t", 0): None})
+    records = [
+        SimpleNamespace(value=v, key=(keys or {}).get(n), timestamp=n, topic="t", partition=0, offset=n, headers=())
+        for n, v in enumerate(values)
+    ]
+    chunk = ledger.fetch(("t", 0), 1, records, 10, first=0, last=len(records) - 1)
+    intake = Intake(ledger, lambda event: json.dumps(event).encode(), spy, spy, metrics, builder=builder)
+    intake.take(chunk)
+    return ledger, spy, metrics, chunk
+
+
+def _event(uuid, **more):
+    return json.dumps({"event_uuid": uuid, "event_code": "X", **more}).encode()
+
+
+def test_every_event_goes_one_way_and_the_others_go_on():
+    """JSON, no JSON, a tombstone, an array, a batch with one refused and one that makes code fail: each its own fate."""
+    batch = json.dumps({"events": [{"event_uuid": "b0"}, {"event_uuid": "b1", "refuse": 1}, 5]}).encode()
+    values = [_event("a"), b"{no", None, b"[]", batch, _event("c", explode=1), _event("d", warn=1), b'{"events": []}']
+    ledger, spy, metrics, chunk = _take(values)
+    assert [(json.loads(item)["_id"], row_and_part(at)) for item, at in spy.items] == [
+        ("a", (0, None)),
+        ("b0", (4, 0)),
+        ("d", (6, None)),
+    ]
+    assert spy.letters == [
+        (1, None, "decode", "not_json"),
+        (3, None, "decode", "not_an_object"),
+        (4, 1, "check", "no"),
+        (4, 2, "decode", "not_an_object"),
+        (5, None, "map", "internal_error"),
+    ]
+    assert ledger.events == chunk.unresolved == 8
+    assert metrics.mapping_warnings.labels("7")._value.get() == 1
+    assert metrics.identities_dropped.labels("ecid_malformed")._value.get() == 1
+    assert metrics.consumed_records._value.get() == 8
+
+
+def test_an_internal_error_tells_its_type_and_no_payload():
+    """The reason of a surprise names the exception's type only."""
+    seen = []
+    _, spy, _, _ = _take([_event("very-secret", explode=1)])
+    spy.put = lambda *args: seen.append(args[3].reason)
+    assert spy.letters == [(0, None, "map", "internal_error")]
+    from bridge.pipeline.intake import _unexpected
+
+    assert _unexpected(Stage.MAP, ZeroDivisionError("very-secret")).reason == "unexpected ZeroDivisionError"
+
+
+def test_a_chunk_without_events_is_finished_at_once():
+    """Tombstones and empty batches leave nothing to wait for."""
+    ledger, _, _, _ = _take([None, b'{"events": []}'])
+    assert ledger.committable() == {("t", 0): 2}
+
+
+def test_raw_payloads_are_encoded_as_they_came():
+    """Without a builder the canonical event itself is sent."""
+    _, spy, _, _ = _take([_event("a", fill="y")], builder=None)
+    assert json.loads(spy.items[0][0])["fill"] == "y"
+
+
+def test_events_of_one_key_share_a_lane():
+    """Ordering by key: the lane follows the record's key alone."""
+    keys = {n: b"k%d" % (n % 3) for n in range(30)}
+    _, spy, _, _ = _take([_event(str(n)) for n in range(30)], lanes=8, keys=keys)
+    assert all(len({spy.in_lanes[n] for n in range(30) if n % 3 == k}) == 1 for k in range(3))
+
+
+@given(st.integers(0, 10_000), st.none() | st.integers(0, 2**24 - 2))
+def test_places_can_be_undone(row, part):
+    """Row and part survive being one integer."""
+    assert row_and_part(place(row, part)) == (row, part)
+
+
+def test_a_closed_chunk_is_not_taken():
+    """What was revoked before the agent saw it does nothing."""
+    ledger, spy, _, _ = _closed()
+    assert not spy.items
+    assert ledger.events == 0
+
+
+def _closed():
+    ledger, spy, metrics = Ledger(), Spy(), Metrics()
+    ledger.open(1, {("t", 0): None})
+    record = SimpleNamespace(value=_event("a"), key=None, timestamp=0)
+    chunk = ledger.fetch(("t", 0), 1, [record], 10, first=0, last=0)
+    ledger.close([("t", 0)])
+    Intake(ledger, lambda _: b"", spy, spy, metrics, builder=None).take(chunk)
+    return ledger, spy, metrics, chunk

@@ -1,0 +1,209 @@
+"""aep-bridge mapping: data on stdout, words on stderr, exit 0, 1 or 2."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from bridge.cli import app
+from bridge.errors import BridgeError
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = str(ROOT / "mappings" / "moengage_events.csv")
+SCHEMA = str(ROOT / "mappings" / "moengage_events.schema.json")
+SAMPLES = ROOT / "tests" / "data" / "samples"
+SEED = str(SAMPLES / "seed-event.json")
+EXPECTED = json.loads((SAMPLES / "seed-event.expected.json").read_text(encoding="utf-8"))
+
+
+def run(*arguments: str, stdin: str | None = None) -> Any:
+    """One command, in this process; the error it would print is raised."""
+    result = CliRunner().invoke(app, ["mapping", *arguments], input=stdin)
+    if isinstance(result.exception, BridgeError):
+        raise result.exception
+    return result
+
+
+def test_eval_prints_a_json_value():
+    """The contract's example, null, dates, and no event at all."""
+    assert run("eval", "upper(event_name)", "--event", SEED).stdout == '"EMAIL SENT"\n'
+    assert run("eval", "nothing.here").stdout == "null\n"
+    assert run("eval", "date('2024-11-12 14:20')").stdout == '"2024-11-12T14:20:00Z"\n'
+    assert run("eval", "1 + 1").stdout == "2\n"
+    assert run("eval", "-7 / 2", "-e", SEED).stdout == "-3\n"
+    assert run("eval", "to_object('é', [1])").stdout == '{"é": [1]}\n'
+
+
+def test_eval_tells_why_a_value_is_null():
+    """The value is null on stdout; the reason is on stderr, and the exit is 0: null is a value."""
+    result = run("eval", "1 / 0")
+    assert (result.exit_code, result.stdout) == (0, "null\n")
+    assert "division by zero" in result.stderr
+
+
+def test_eval_refuses_what_is_no_expression():
+    """A wrong expression is an error with position and suggestion."""
+    with pytest.raises(BridgeError, match=r"character 1: no function uper .*fix: upper"):
+        run("eval", "uper(x)")
+
+
+def test_eval_without_an_expression_reads_them_line_by_line():
+    """A prompt that also works in a pipe, and explains functions."""
+    result = run("eval", "--event", SEED, stdin="time * 1000\nnope(\n?lower\n")
+    assert result.stdout.splitlines()[:2] == ["1731421200000", "lower(INPUT)"]
+    assert "ends too early" in result.stderr
+
+
+def test_preview_gives_the_expected_event():
+    """The contract's command on the seed's event, byte for byte the same JSON value."""
+    result = run("preview", SHIPPED, "--event", SEED, "--tenant", "_yourorgname", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, EXPECTED)
+
+
+def test_preview_of_several_events_is_an_array():
+    """JSON lines with batches give every event; from stdin too."""
+    text = (SAMPLES / "moengage-events.jsonl").read_text(encoding="utf-8")
+    result = run("preview", SHIPPED, "--event", "-", "--tenant", "_yourorgname", "--json", stdin=text)
+    assert result.exit_code == 0
+    assert len(json.loads(result.stdout)) == 134
+
+
+def test_preview_prints_a_rejected_event_all_the_same():
+    """What would be rejected is on stdout, the reason on stderr, and the exit is 1."""
+    event = json.dumps({"event_code": "X", "id": "e1"})
+    result = run("preview", SHIPPED, "--event", event, "--tenant", "_yourorgname", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["_id"] == "e1"
+    assert "rejected (" in result.stderr
+
+
+def test_preview_checks_against_a_schema():
+    """--schema coerces and refuses as AEP would."""
+    event = json.loads(Path(SEED).read_text(encoding="utf-8"))
+    event["event_name"] = 5
+    event["event_attributes"] = "text"
+    result = run(
+        "preview", SHIPPED, "--event", json.dumps(event), "--tenant", "_yourorgname", "--schema", SCHEMA, "--json"
+    )
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["_yourorgname"]["eventName"] == "5"
+    assert "DCVS-1104" in result.stderr
+
+
+def test_preview_for_people_has_a_row_for_each_row():
+    """Without --json: the XDM, then source, value, result and warning by row."""
+    result = run("preview", SHIPPED, "--event", SEED, "--tenant", "_yourorgname")
+    assert '"_id": "test_event_001"' in result.stdout
+    assert "event_attributes.campaign_id" in result.stdout
+    assert "camp_001" in result.stdout
+
+
+def test_preview_diff_names_what_differs(tmp_path: Path):
+    """Two mapping sets over the same events."""
+    other = tmp_path / "other.csv"
+    text = Path(SHIPPED).read_text(encoding="utf-8")
+    other.write_text(text.replace("ATTRIBUTE,event_name,", "EXPRESSION,upper(event_name),"), encoding="utf-8")
+    result = run("preview", SHIPPED, "--event", SEED, "--tenant", "_yourorgname", "--diff", str(other), "--json")
+    assert json.loads(result.stdout) == [
+        {"event": 1, "path": "_yourorgname.eventName", "this": "Email Sent", "other": "EMAIL SENT"}
+    ]
+
+
+def test_lint_exits_by_severity(tmp_path: Path):
+    """0 for a sound set, 0 for warnings, 1 for errors; the JSON has row, column, code and message."""
+    assert run("lint", SHIPPED, "--schema", SCHEMA, "--json").stdout.strip() == "[]"
+    file = tmp_path / "m.csv"
+    rows = "source,destination\nid,_id\ntime,timestamp\nuid,identityMap.a[0].id\nSTATIC,identityMap.a[0].primary\n"
+    file.write_text(rows.replace("STATIC", "'true'") + "upper(date),x\n", encoding="utf-8")
+    warned = run("lint", str(file), "--json")
+    assert (warned.exit_code, [one["code"] for one in json.loads(warned.stdout)]) == (0, ["reserved_word"])
+    file.write_text(rows + "uper(a),x\n", encoding="utf-8")
+    refused = run("lint", str(file), "--json")
+    assert refused.exit_code == 1
+    found = next(one for one in json.loads(refused.stdout) if one["code"] == "unknown_function")
+    assert (found["row"], found["column"], found["fix"]) == (6, "source", "upper")
+
+
+def test_lint_speaks_to_ci(tmp_path: Path):
+    """GitHub annotations and SARIF name file, line and code."""
+    file = tmp_path / "m.csv"
+    file.write_text("source,destination\nuper(a),x\n", encoding="utf-8")
+    lines = run("lint", str(file), "--format", "github").stdout.splitlines()
+    assert any(line.startswith("::error file=") and ",line=2," in line and "uper" in line for line in lines)
+    sarif = json.loads(run("lint", str(file), "--format", "sarif").stdout)
+    result = next(one for one in sarif["runs"][0]["results"] if one["ruleId"] == "unknown_function")
+    assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == 2
+    assert sarif["version"] == "2.1.0"
+
+
+def test_lint_learns_paths_from_events(tmp_path: Path):
+    """--events finds a path that no sample has."""
+    file = tmp_path / "m.csv"
+    file.write_text("source,destination\nidentities.emial,x\n", encoding="utf-8")
+    found = json.loads(run("lint", str(file), "--events", SEED, "--json").stdout)
+    assert ("unknown_source", "identities.email") in [(one["code"], one.get("fix")) for one in found]
+
+
+def test_test_runs_golden_cases(tmp_path: Path):
+    """Exit 0 when all hold, 1 when one does not; --update makes them hold."""
+    assert run("test", str(ROOT / "mappings" / "tests"), "--mapping", SHIPPED).exit_code == 0
+    (tmp_path / "settings.json").write_text('{"tenant": "_other"}', encoding="utf-8")
+    (tmp_path / "seed.event.json").write_text(Path(SEED).read_text(encoding="utf-8"), encoding="utf-8")
+    assert run("test", str(tmp_path), "--mapping", SHIPPED).exit_code == 1
+    assert run("test", str(tmp_path), "--mapping", SHIPPED, "--update").exit_code == 0
+    passed = run("test", str(tmp_path), "--mapping", SHIPPED, "--json")
+    assert (passed.exit_code, json.loads(passed.stdout)[0]["passed"]) == (0, True)
+    assert "_other" in json.loads((tmp_path / "seed.expected.json").read_text(encoding="utf-8"))
+
+
+def test_convert_goes_both_ways(tmp_path: Path):
+    """CSV to JSON and back is the same file again."""
+    as_json, as_csv = tmp_path / "m.json", tmp_path / "m.csv"
+    assert run("convert", SHIPPED, "--output", str(as_json)).exit_code == 0
+    assert run("convert", str(as_json), "--output", str(as_csv)).exit_code == 0
+    again = tmp_path / "again.json"
+    run("convert", str(as_csv), "--output", str(again))
+    assert again.read_text(encoding="utf-8") == as_json.read_text(encoding="utf-8")
+    assert len(json.loads(as_json.read_text(encoding="utf-8"))["mappings"]) == 26
+
+
+def test_init_writes_a_mapping_that_lints_clean(tmp_path: Path):
+    """From schema and sample to a CSV and the payload that MoEngage asks for."""
+    file = tmp_path / "first.csv"
+    assert run("init", "--schema", SCHEMA, "--events", SEED, "--output", str(file)).exit_code == 0
+    assert (
+        run("lint", str(file), "--schema", SCHEMA, "--events", SEED, "--tenant", "_yourorgname", "--json").stdout
+        == "[]\n"
+    )
+    preview = run("preview", str(file), "--event", SEED, "--tenant", "_yourorgname", "--json")
+    assert json.loads(preview.stdout) == EXPECTED
+    assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["id"] == "test_event_001"
+
+
+def test_functions_lists_and_explains():
+    """Every function of the registry, and one by name or alias."""
+    every = json.loads(run("functions", "--json").stdout)
+    assert {"upper", "dformat", "decode"} <= {one["name"] for one in every}
+    assert run("functions", "ucase").stdout.startswith("upper(INPUT)")
+    with pytest.raises(BridgeError, match="no function uper"):
+        run("functions", "uper")
+
+
+def test_files_that_cannot_be_read_are_errors(tmp_path: Path):
+    """A missing mapping, a missing event, an event that is no JSON: an error in words, not a traceback."""
+    for arguments in (
+        ("preview", str(tmp_path / "no.csv"), "--event", SEED),
+        ("preview", SHIPPED, "--event", str(tmp_path / "no.json")),
+        ("eval", "a", "--event", "{broken"),
+        ("convert", str(tmp_path / "no.csv")),
+        ("test", str(tmp_path)),
+    ):
+        with pytest.raises(BridgeError):
+            run(*arguments)
+
+
+def test_wrong_usage_exits_2():
+    """Typer's own answer to a missing argument."""
+    assert run("preview").exit_code == 2

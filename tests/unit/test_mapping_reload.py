@@ -1,0 +1,123 @@
+"""A changed mapping set is taken only when it compiles and its golden cases hold."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bridge.pipeline.reload import MappingWatch
+from bridge.settings import MappingSettings
+from bridge.telemetry.metrics import Metrics
+from bridge.xdm.experience_event import open_experience_events
+
+ROWS = 'source,destination\nid,_id\n"dformat(time * 1000, ""yyyy-MM-dd\'T\'HH:mm:ssX"")",timestamp\nuid,identityMap.Email[0].id\n'
+EVENT = {"id": "e1", "time": 1731421200, "uid": "a@example.com", "event_name": "Sent", "event_code": "X"}
+
+
+class Taken(list):
+    """What the worker was handed."""
+
+    def exchange(self, events, sha256):
+        """Take what the watch hands over."""
+        self.append((events, sha256))
+
+
+@pytest.fixture
+def mapping(tmp_path: Path) -> Path:
+    """A small mapping set of one's own."""
+    path = tmp_path / "mapping.csv"
+    path.write_text(ROWS)
+    return path
+
+
+def watch_of(mapping: Path, taken: Taken, metrics: Metrics | None = None, tests: Path | None = None) -> MappingWatch:
+    """A watch over the mapping set as it is now."""
+    settings = MappingSettings(path=mapping, tests=tests)
+    sha256 = open_experience_events(settings).mapping.sha256
+    return MappingWatch(settings, sha256, taken.exchange, metrics or Metrics())
+
+
+async def looks(watch: MappingWatch, times: int = 2) -> None:
+    """So many looks without the waits between them."""
+    for _ in range(times):
+        await watch.look()
+
+
+def change(path: Path, text: str) -> None:
+    """Write the file so that its time differs also on a coarse clock."""
+    path.write_text(text)
+    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1_000_000))
+
+
+async def test_an_untouched_file_is_left_alone(mapping):
+    """Nothing is compiled again while nothing changes."""
+    taken = Taken()
+    await looks(watch_of(mapping, taken), 5)
+    assert taken == []
+
+
+async def test_a_changed_mapping_is_taken_with_its_sha256(mapping):
+    """The new rows apply, and metrics name the new digest alone."""
+    taken, metrics = Taken(), Metrics()
+    watch = watch_of(mapping, taken, metrics)
+    change(mapping, ROWS + "event_name,eventType\n")
+    await looks(watch)
+    ((events, sha256),) = taken
+    assert events.build(EVENT).xdm["eventType"] == "Sent"
+    labels = [sample.labels["sha256"] for family in metrics.mapping_info.collect() for sample in family.samples]
+    assert labels == [sha256]
+
+
+async def test_a_file_that_still_changes_waits(mapping):
+    """A half-written copy is not taken: the file must stand still between two looks."""
+    taken = Taken()
+    watch = watch_of(mapping, taken)
+    change(mapping, ROWS.splitlines()[0] + "\nid,_id\n")
+    await watch.look()
+    change(mapping, ROWS + "event_name,eventType\n")
+    await watch.look()
+    assert taken == []
+    await watch.look()
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize("broken", [ROWS + "uper(event_name),eventType\n", "no,columns\nof,ours\n", ""])
+async def test_what_does_not_compile_is_refused_and_the_old_stays(mapping, broken):
+    """An error in the file is counted once and nothing is exchanged; a repaired file is taken again."""
+    taken, metrics = Taken(), Metrics()
+    watch = watch_of(mapping, taken, metrics)
+    change(mapping, broken)
+    await looks(watch, 4)
+    assert taken == []
+    assert metrics.mapping_reloads.labels("refused")._value.get() == 1
+    change(mapping, ROWS + "event_name,eventType\n")
+    await looks(watch)
+    assert len(taken) == 1
+
+
+async def test_a_vanished_file_is_refused_until_it_is_back(mapping):
+    """Deleting the file does not stop the worker."""
+    taken, metrics = Taken(), Metrics()
+    watch = watch_of(mapping, taken, metrics)
+    mapping.unlink()
+    await looks(watch)
+    assert taken == []
+    assert metrics.mapping_reloads.labels("refused")._value.get() == 1
+
+
+async def test_golden_cases_must_hold(mapping, tmp_path):
+    """A mapping that compiles but changes a golden result is refused; with the case brought along it is taken."""
+    cases = tmp_path / "cases"
+    cases.mkdir()
+    (cases / "one.event.json").write_text(json.dumps(EVENT))
+    xdm = open_experience_events(MappingSettings(path=mapping)).build(EVENT).xdm
+    (cases / "one.expected.json").write_text(json.dumps(xdm))
+    taken = Taken()
+    watch = watch_of(mapping, taken, tests=cases)
+    change(mapping, ROWS + "event_name,eventType\n")
+    await looks(watch, 3)
+    assert taken == []
+    change(cases / "one.expected.json", json.dumps(xdm | {"eventType": "Sent"}))
+    await looks(watch)
+    assert len(taken) == 1

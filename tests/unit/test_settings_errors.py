@@ -1,0 +1,166 @@
+"""Wrong settings stop the start with their name, what was expected and an example."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as budget
+from hypothesis import strategies as st
+
+from bridge.errors import SettingsError
+from bridge.settings import Settings, every_setting, load_settings
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch, tmp_path) -> None:
+    """No variable of ours and no file."""
+    for name in os.environ:
+        if name.upper().startswith("BRIDGE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"MAPPING__PLACEHOLDERS": "{bad"}, ["BRIDGE_MAPPING__PLACEHOLDERS: expected a JSON object; for example"]),
+        ({"MAPPING__PLACEHOLDERS": "[1]"}, ["BRIDGE_MAPPING__PLACEHOLDERS: ", "dictionary", "for example"]),
+        (
+            {"RECEIVER__PORT": "abc", "AEP__CONCURRENCY": "0"},
+            ["BRIDGE_RECEIVER__PORT: Input should be a valid integer", "=8080", "BRIDGE_AEP__CONCURRENCY: "],
+        ),
+        ({"KAFKA__CREATE_TOPICS": "perhaps"}, ["BRIDGE_KAFKA__CREATE_TOPICS: ", "boolean"]),
+        ({"KAFKA__SECURITY_PROTOCOL": "sasl"}, ["'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"]),
+        ({"KAFKA__TOPICS": "x"}, ["BRIDGE_KAFKA__TOPICS: no such setting; did you mean BRIDGE_KAFKA__TOPIC?"]),
+        ({"KAFAK__TOPIC": "x"}, ["BRIDGE_KAFAK__TOPIC: no such setting; did you mean BRIDGE_KAFKA__TOPIC?"]),
+        ({"NOPE": "x", "KAFKA": '{"topic": "x"}'}, ["BRIDGE_NOPE: no such", "BRIDGE_KAFKA: no such setting"]),
+        ({"KAFKA__TOPIC__X": "x"}, ["BRIDGE_KAFKA__TOPIC__X: no such setting"]),
+        ({"AEP__ENDPOINT": "https://x/collection/batch/id"}, ["BRIDGE_AEP__ENDPOINT: this is the batch endpoint"]),
+        ({"AEP__ENDPOINT": "https://x/collection/id?a=b"}, ["BRIDGE_AEP__ENDPOINT: give the inlet's URL without ?"]),
+        ({"RECEIVER__AUTH": "basic"}, ["BRIDGE_RECEIVER__USERNAME", "BRIDGE_RECEIVER__PASSWORD"]),
+        ({"RECEIVER__AUTH": "header"}, ["BRIDGE_RECEIVER__HEADER_VALUE"]),
+        ({"KAFKA__SECURITY_PROTOCOL": "SASL_SSL"}, ["BRIDGE_KAFKA__SASL_USERNAME and BRIDGE_KAFKA__SASL_PASSWORD"]),
+        ({"KAFKA__SSL_KEYFILE": "x"}, ["BRIDGE_KAFKA__SSL_KEYFILE needs BRIDGE_KAFKA__SSL_CERTFILE"]),
+        ({"RECEIVER__TLS_KEYFILE": "x"}, ["BRIDGE_RECEIVER__TLS_CERTFILE"]),
+        ({"RECEIVER__ALLOW_FROM": "moengage,banana"}, ["BRIDGE_RECEIVER__ALLOW_FROM: 'banana'", "for example"]),
+    ],
+)
+def test_wrong_variables(variables, expected, monkeypatch) -> None:
+    """Every complaint names its variable, says what was expected, and gives an example."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"BRIDGE_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert [part for part in expected if part not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "expected"),
+    [
+        (".env", b"BRIDGE_KAFKA__TOPICS=x\n", "BRIDGE_KAFKA__TOPICS: no such setting"),
+        (".env", b"BRIDGE_NOPE=x\n", "BRIDGE_NOPE: no such setting"),
+        (".env", b"\xff\xfe\x00", ".env is not UTF-8"),
+        ("bridge.toml", b"\xff\xfe\x00", "bridge.toml is not UTF-8"),
+        ("bridge.toml", b"[kafka\n", "bridge.toml is not TOML"),
+        ("bridge.toml", b'[kafka]\ntopics = "x"\n', "BRIDGE_KAFKA__TOPICS: no such setting"),
+        ("bridge.toml", b'[kafkas]\ntopic = "x"\n', "BRIDGE_KAFKAS: no such setting"),
+        ("bridge.toml", b"[kafka]\ntopic = 5\n", "BRIDGE_KAFKA__TOPIC: Input should be a valid string"),
+        ("bridge.toml", b'kafka = "x"\n', "[kafka] in bridge.toml must be a section"),
+    ],
+)
+def test_wrong_files(file, content, expected) -> None:
+    """Files that cannot be used, and wrong keys in them, are told as variables are."""
+    Path(file).write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert expected in str(caught.value)
+
+
+def test_unreadable_file_is_told(monkeypatch) -> None:
+    """A file that may not be read is named."""
+    Path(".env").write_text("")
+
+    def refuse(*_args, **_more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(SettingsError, match=r"\.env cannot be read: Permission denied"):
+        load_settings()
+
+
+def test_foreign_variables_are_none_of_our_business(monkeypatch) -> None:
+    """Other programs' variables in .env and the environment are left alone; empty ones of ours count as unset."""
+    Path(".env").write_text("POSTGRES_USER=x\nexport FOO='1'\nBRIDGE_KAFKA__TOPIC=from-file\nBRIDGE_AEP__FLOW_ID=\n")
+    monkeypatch.setenv("BRIDGE_RECEIVER__PORT", "")
+    monkeypatch.setenv("bridge_kafka__group", "lower")
+    settings = load_settings()
+    assert (settings.kafka.topic, settings.kafka.group) == ("from-file", "lower")
+    assert (settings.receiver.port, settings.aep.flow_id) == (8080, None)
+
+
+def test_strongest_source_wins(monkeypatch) -> None:
+    """Overrides, environment, .env, bridge.toml, default, in this order and key by key."""
+    Path("bridge.toml").write_text(
+        '[kafka]\ntopic = "toml"\ngroup = "toml"\ndead_letter_topic = "toml"\npartitions = 3\n'
+    )
+    Path(".env").write_text(
+        "BRIDGE_KAFKA__TOPIC=file\nBRIDGE_KAFKA__GROUP=file\nBRIDGE_KAFKA__DEAD_LETTER_TOPIC=file\n"
+    )
+    monkeypatch.setenv("BRIDGE_KAFKA__TOPIC", "environment")
+    monkeypatch.setenv("BRIDGE_KAFKA__GROUP", "environment")
+    kafka = load_settings(kafka={"topic": "override"}).kafka
+    assert (kafka.topic, kafka.group, kafka.dead_letter_topic, kafka.partitions, kafka.replication_factor) == (
+        "override",
+        "environment",
+        "file",
+        3,
+        1,
+    )
+
+
+def test_complaints_never_quote_secrets(monkeypatch) -> None:
+    """A complaint about one key does not show another, nor a secret's value."""
+    for name in every_setting():
+        if any(word in name for word in ("PASSWORD", "SECRET", "HEADER_VALUE")) and "FILE" not in name:
+            monkeypatch.setenv(name, "hunter2")
+    monkeypatch.setenv("BRIDGE_RECEIVER__PORT", "abc")
+    monkeypatch.setenv("BRIDGE_RECEIVER__AUTH", "basic")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.delenv("BRIDGE_RECEIVER__PORT")
+    monkeypatch.setenv("BRIDGE_RECEIVER__USERNAME", "x")
+    assert "hunter2" not in repr(load_settings())
+
+
+_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+
+
+@budget(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(every_setting())), _text, max_size=4))
+def test_any_values_give_settings_or_one_kind_of_error(values) -> None:
+    """No text in any variable raises anything but SettingsError."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(name, value)
+        try:
+            told = load_settings()
+        except SettingsError as error:
+            told = str(error)
+        assert isinstance(told, Settings) or "BRIDGE_" in told
+
+
+@budget(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@given(st.sampled_from([".env", "bridge.toml"]), st.binary(max_size=60) | _text.map(str.encode))
+def test_any_file_gives_settings_or_one_kind_of_error(name, content) -> None:
+    """No bytes in either file raise anything but SettingsError."""
+    Path(name).write_bytes(content)
+    try:
+        load_settings()
+    except SettingsError:
+        pass
+    finally:
+        Path(name).unlink()
