@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of tests/chaos; pytest reads them only here, above every test folder."""
     chaos = parser.getgroup("chaos", "the chaos run (tests/chaos)")
-    chaos.addoption("--chaos-seconds", type=float, default=None, help="How long things are broken (default: a short run).")
+    chaos.addoption(
+        "--chaos-seconds", type=float, default=None, help="How long things are broken (default: a short run)."
+    )
     chaos.addoption("--chaos-seed", type=int, default=None, help="Repeat the schedule of this seed.")
     chaos.addoption("--chaos-rate", type=float, default=200.0, help="Events posted a second.")
     chaos.addoption("--chaos-report", default=".make/chaos.json", help="Where the JSON report goes.")

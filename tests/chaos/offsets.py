@@ -25,21 +25,22 @@ class Progress:
 
 
 class Offsets:
-    """Asks for end offsets and committed offsets; each call blocks for some seconds at most."""
+    """Asks for end offsets and committed offsets; each call blocks for some seconds at most.
 
-    def __init__(
-        self, bootstrap: str, group: str, topic: str, partitions: int, dead_letters: str, dead_letter_partitions: int
-    ) -> None:
+    ``events`` and ``dead_letters`` are names and numbers of partitions.
+    """
+
+    def __init__(self, bootstrap: str, group: str, *, events: tuple[str, int], dead_letters: tuple[str, int]) -> None:
         quiet: Callable[[object], None] = lambda _error: None  # noqa: E731
         # It never joins the group. (The admin client's way to ask aborts the process when a coordinator goes away.)
         self._consumer = Consumer(
             {"bootstrap.servers": bootstrap, "group.id": group, "error_cb": quiet, "log_level": 0}
         )
-        self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
+        self._partitions = [TopicPartition(events[0], number) for number in range(events[1])]
         self._letters = Consumer(
             {"bootstrap.servers": bootstrap, "group.id": "chaos", "error_cb": quiet, "log_level": 0}
         )
-        self._letters.assign([TopicPartition(dead_letters, number, 0) for number in range(dead_letter_partitions)])
+        self._letters.assign([TopicPartition(dead_letters[0], number, 0) for number in range(dead_letters[1])])
         self.refused: set[str] = set()
 
     def __enter__(self) -> Self:

@@ -55,18 +55,18 @@ class Sender:
         room = asyncio.Semaphore(_AT_ONCE)
         connector = aiohttp.TCPConnector(limit=_AT_ONCE)
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._headers) as session:
-            async with asyncio.TaskGroup() as posts:
-                due = self._clock()
-                while not self._stop.is_set():
-                    size = self._rng.choice((1, 20, 100, 100, 100))
-                    await room.acquire()
-                    numbers = range(self.next, self.next + size)
-                    self.next += size
-                    posts.create_task(self._deliver(session, numbers)).add_done_callback(lambda _: room.release())
-                    now = self._clock()
-                    due = max(due + size / self._rate, now - _LONGEST_DEBT)
-                    await asyncio.sleep(max(0.0, due - now))
+        session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._headers)
+        async with session, asyncio.TaskGroup() as posts:
+            due = self._clock()
+            while not self._stop.is_set():
+                size = self._rng.choice((1, 20, 100, 100, 100))
+                await room.acquire()
+                numbers = range(self.next, self.next + size)
+                self.next += size
+                posts.create_task(self._deliver(session, numbers)).add_done_callback(lambda _: room.release())
+                now = self._clock()
+                due = max(due + size / self._rate, now - _LONGEST_DEBT)
+                await asyncio.sleep(max(0.0, due - now))
 
     async def _deliver(self, session: aiohttp.ClientSession, numbers: range) -> None:
         body = orjson.dumps(envelope(numbers))

@@ -268,7 +268,8 @@ class Stage:
         return max(0, self.deliverable() - len(state.fingerprints) - self.set_aside)
 
     async def _watch_offsets(self) -> None:
-        with Offsets(self.cluster.bootstrap, GROUP, TOPIC, PARTITIONS, DEAD_LETTERS, DEAD_LETTER_PARTITIONS) as offsets:
+        letters = (DEAD_LETTERS, DEAD_LETTER_PARTITIONS)
+        with Offsets(self.cluster.bootstrap, GROUP, events=(TOPIC, PARTITIONS), dead_letters=letters) as offsets:
             while not self._ending:
                 asked, outstanding, events = time.monotonic(), self.outstanding(), self.emulator.state.events
                 progress = await asyncio.to_thread(offsets.ask)
