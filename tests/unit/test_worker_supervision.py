@@ -11,7 +11,6 @@ from bridge.pipeline.worker import Worker
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
 
-
 _DESTINATION = SimpleNamespace(
     name="double",
     max_request_bytes=1_000_000,
