@@ -59,11 +59,11 @@ def run_golden(
     """Run golden cases. Exit 1 when one does not hold."""
     from bridge import shipped
     from bridge.cli import mapping_show as show
-    from bridge.cli.mapping_input import builder, golden_settings, mapping_settings
+    from bridge.cli.mapping_input import builder, mapping_settings
     from bridge.mapping import golden
 
     cases = golden.load_cases(shipped.find(directory))
-    settings = golden_settings(mapping_settings(), dict(cases.settings))
+    settings = golden.settings_of(cases, mapping_settings())
     made = builder(file or settings.path, settings, schema or settings.schema_)
     results = golden.run_cases(cases, made.build)
     if update:

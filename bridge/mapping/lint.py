@@ -14,10 +14,11 @@ from bridge.mapping.compiler import check
 from bridge.mapping.findings import Finding, MappingRefused, in_order, nearest
 from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import methods
-from bridge.mapping.lint_schema import SchemaFields, against_schema, scalars_with_children
+from bridge.mapping.lint_identities import identities
+from bridge.mapping.lint_schema import SchemaFields, against_schema, required_by_schema, scalars_with_children
 from bridge.mapping.nodes import Call, Lambda, Literal, MethodCall, PathRef, walk
 from bridge.mapping.parser import MAX_LENGTH, ExpressionProblem, parse_expression
-from bridge.mapping.paths import IDENTIFIER, Every, Index, Key, Path, print_key, print_path
+from bridge.mapping.paths import IDENTIFIER, Key, Path, print_key, print_path
 from bridge.mapping.preparation import known_placeholders, prepare
 from bridge.mapping.printer import KEYWORDS
 
@@ -59,10 +60,11 @@ def lint(
         if samples is not None:
             findings += _unknown_sources(one, samples)
     findings += _required(prepared)
-    findings += _primaries(prepared)
-    findings += scalars_with_children(prepared)
+    findings += identities(prepared, samples)
+    findings += scalars_with_children(prepared, samples)
     if schema is not None:
         findings += against_schema(prepared, schema, samples)
+        findings += required_by_schema(prepared, schema)
     return in_order(findings)
 
 
@@ -186,45 +188,6 @@ def _required(prepared: Sequence[Prepared]) -> Iterator[Finding]:
                 0, "destination", "required_missing", f"no row writes {name}, which every ExperienceEvent needs",
                 fix=f"is {near} meant to be {name}?" if near else None,
             )  # fmt: skip
-
-
-def _primaries(prepared: Sequence[Prepared]) -> Iterator[Finding]:
-    """Items of identityMap whose ``primary`` is the constant true; a flag that is computed could be either."""
-    items = 0
-    open_questions = 0
-    primaries: list[Prepared] = []
-    for one in prepared:
-        if _first_name(one.target) != "identityMap" or one.target is None:
-            continue
-        items += 1
-        last = one.target[-1]
-        if last != Key("primary"):
-            open_questions += len(one.target) <= 2 or isinstance(last, Index | Every)
-            continue
-        flag = _flag(one)
-        if flag is None:
-            open_questions += 1
-        elif flag:
-            primaries.append(one)
-    for one in primaries[1:]:
-        yield Finding(
-            one.row.row, "source", "primary_twice",
-            f"row {primaries[0].row.row} already marks an identity primary; exactly one may be", fix="false",
-        )  # fmt: skip
-    if items and not primaries and not open_questions:
-        yield Finding(
-            0, "destination", "primary_missing",
-            "no identity is marked primary; the bridge takes the first valid namespace of BRIDGE_MAPPING__PRIMARY_IDENTITY,"
-            " AEP itself would keep such events from Profile", "warning", fix="true",
-        )  # fmt: skip
-
-
-def _flag(one: Prepared) -> bool | None:
-    if one.row.source_type == "STATIC":
-        return one.source.strip().lower() in ("true", "y", "yes", "on")
-    if isinstance(one.node, Literal):
-        return one.node.value is True or one.node.value == "true"
-    return None
 
 
 def _unknown_sources(one: Prepared, samples: Sampled) -> Iterator[Finding]:
