@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import sys
 import time
@@ -49,7 +48,6 @@ def rungs() -> list[Rung]:
     schema = str(ROOT / "mappings" / "moengage_events.schema.json")
     quix = WORK / "quix" / "bin" / "python"
     has_quix = quix.exists()
-    connect = shutil.which("redpanda-connect")
     return [
         Rung("floor", "floor: aiokafka, orjson, hand-written mapping, aiohttp; no guarantees", [python, "-m", "bench.peers.floor"], {}),
         Rung("bridge", "bridge worker, as users run it", worker, {}),
@@ -59,8 +57,7 @@ def rungs() -> list[Rung]:
         Rung("quix", "Quix Streams: batching sink, httpx", [str(quix), "-m", "bench.peers.quix"] if has_quix else None, {},
              skipped="" if has_quix else "quixstreams is not installed (README.md, Peers)"),
         Rung("connect", "Redpanda Connect: Bloblang, http_client", None, {},
-             skipped="its modules could not be had where this was written, so this rung was never run"
-             if connect is None else "found, but there is no mapping for it here"),
+             skipped="the Go module proxy refused its modules, so there is no rung for it (README.md, Peers)"),
     ]  # fmt: skip
 
 
@@ -112,11 +109,12 @@ def environment(rung: Rung, sink: SinkProcess, bootstrap: str, topic: str, dead:
 def run_once(
     rung: Rung,
     sink: SinkProcess,
-    bootstrap: str,
     topic: str,
-    dead: str,
     count: int,
     where: Path,
+    *,
+    bootstrap: str,
+    dead: str,
     profile: Path | None = None,
 ) -> dict[str, Any]:
     """One rung over the whole topic; raises ``RuntimeError`` when it ends or stands still before the end."""
@@ -212,7 +210,16 @@ def run(
                     if rung.command is None or rung.name in failed:
                         continue
                     try:
-                        one = run_once(rung, sinks[rung.raw], broker.bootstrap, topic, dead, count, where, profile)
+                        one = run_once(
+                            rung,
+                            sinks[rung.raw],
+                            topic,
+                            count,
+                            where,
+                            bootstrap=broker.bootstrap,
+                            dead=dead,
+                            profile=profile,
+                        )
                     except RuntimeError as error:
                         failed[rung.name] = str(error)
                         say(f"  {turn + 1} {rung.name}: {error}")
