@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.stage import OTHERS, ROOT, folder, machine, on
 
-KINDS = ("ladder", "inprocess", "parts", "receiver", "latency")
+KINDS = ("ladder", "inprocess", "parts", "scale", "receiver", "latency")
 
 
 def main() -> int:
@@ -68,6 +68,11 @@ def main() -> int:
             say,
         )
         say(report.ladder(found["ladder"]))
+    if "scale" in kinds:
+        from bench import scale
+
+        found["scale"] = scale.run(20_000 if options.quick else 60_000, say)
+        say(report.scale(found["scale"]))
     if {"receiver", "latency"} & set(kinds):
         from kafka_broker import Broker
 
