@@ -90,6 +90,8 @@ def main() -> int:
     if options.save:
         path = ROOT / "bench" / "results" / f"{found['date']}.json"
         path.parent.mkdir(exist_ok=True)
+        if path.exists():  # the day's other measurements stay
+            found = {**json.loads(path.read_text(encoding="utf-8")), **found}
         path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         say(f"kept as {path.relative_to(ROOT)}")
     if options.json:
