@@ -51,6 +51,8 @@ class Planned:
 
 
 KINDS: dict[str, Kind] = {}
+_REMEMBERED = 10.5
+"""Seconds: a little more than aiohttp keeps an address."""
 LANES = ("aep", "process", "broker")
 
 
@@ -220,6 +222,20 @@ async def aep_slow(stage: Stage, planned: Planned) -> None:
         await asyncio.sleep(planned.seconds)
     finally:
         stage.emulator.control(latency_seconds=0.0)
+
+
+@fault("aep", 12, 16)
+async def dns_failure(stage: Stage, planned: Planned) -> None:
+    """AEP's name is unknown; once no client can remember its address (10 s), the connections there are are cut."""
+    stage.name.unknown()
+    try:
+        await asyncio.sleep(_REMEMBERED)
+        stage.requests_are_cut("dns_failure")
+        await stage.emulator.stop()
+        await stage.emulator.start()
+        await asyncio.sleep(planned.seconds - _REMEMBERED)
+    finally:
+        stage.name.known()
 
 
 # IMS.
