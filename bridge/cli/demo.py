@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli import app
+from bridge.demo.traffic import MOST_EVENTS
 
 if TYPE_CHECKING:
     from bridge.demo.stage import Reason
@@ -26,7 +27,7 @@ console = Console(highlight=False)
 @app.command()
 def demo(
     events: int = typer.Option(
-        4_000, min=600, max=8_000, help="Events to send (the embedded broker keeps only so many)."
+        4_000, min=600, max=MOST_EVENTS, help="Events to send (the embedded broker keeps only so many)."
     ),
     rate: float = typer.Option(400.0, min=50, help="Events a second to send."),
     away: float = typer.Option(5.0, min=0.5, max=20, help="Seconds during which AEP answers 503."),
@@ -178,7 +179,7 @@ def _conclude(account: dict[str, Any], why: list[Reason]) -> None:
         for reason in why:
             table.add_row(str(reason.count), reason.stage, reason.code, reason.reason)
         console.print(table)
-    table = Table(title="what became of every event", title_justify="left", show_header=False)
+    table = Table(title="what became of every event", title_justify="left", show_header=False, min_width=30)
     table.add_column(style="bold")
     table.add_column(justify="right")
     for name in ("received", "delivered", "dead_lettered", "duplicates"):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -28,12 +27,12 @@ mapping = typer.Typer(
 )
 app.add_typer(mapping)
 
-_FILE = typer.Argument(..., help="Mapping set, CSV or Data Prep JSON.", metavar="MAPPING")
+FILE = typer.Argument(..., help="Mapping set, CSV or Data Prep JSON.", metavar="MAPPING")
 _TENANT = typer.Option(
     None, "--tenant", help="Tenant namespace for {tenant}, such as _yourorgname; else from the settings."
 )
-_SCHEMA = typer.Option(None, "--schema", help="XDM schema (JSON) to check against.")
-_JSON = typer.Option(False, "--json", help="JSON on stdout.")
+SCHEMA = typer.Option(None, "--schema", help="XDM schema (JSON) to check against.")
+JSON = typer.Option(False, "--json", help="JSON on stdout.")
 
 
 class Format(StrEnum):
@@ -45,26 +44,28 @@ class Format(StrEnum):
     SARIF = "sarif"
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Words for a person, on stderr, as they are."""
     words.print(text, markup=False, soft_wrap=True)
 
 
 @mapping.command()
 def lint(  # noqa: PLR0917 - typer reads the signature
-    file: Path = _FILE,
-    schema: Path | None = _SCHEMA,
+    file: Path = FILE,
+    schema: Path | None = SCHEMA,
     events: list[str] = typer.Option(
         [], "--events", help="Sample events: source paths that none of them has are found."
     ),
     tenant: str | None = _TENANT,
-    as_json: bool = _JSON,
+    as_json: bool = JSON,
     form: Format = typer.Option(Format.TABLE, "--format", help="Form of the report."),
 ) -> None:
     """Find what is wrong in a mapping set. Exit 1 when there are errors, 0 when there are only warnings or nothing."""
     from bridge import shipped
     from bridge.cli import mapping_show as show
     from bridge.cli.mapping_input import mapping_settings, sampled, schema_of
-    from bridge.mapping.lint import CODES, lint_file, summary
+    from bridge.mapping.lint import lint_file, summary
+    from bridge.mapping.lint_codes import CODES
     from bridge.mapping.table import load_mapping_set
 
     settings = mapping_settings(tenant=tenant)
@@ -85,19 +86,19 @@ def lint(  # noqa: PLR0917 - typer reads the signature
     else:
         if findings:
             show.findings_table(findings)
-        _say(f"{file}: {summary(findings)}")
+        say(f"{file}: {summary(findings)}")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 
 
 @mapping.command()
 def preview(  # noqa: PLR0917 - typer reads the signature
-    file: Path = _FILE,
+    file: Path = FILE,
     event: str = typer.Option(..., "--event", "-e", help="Events: a file of JSON or JSON lines, or - for stdin."),
     tenant: str | None = _TENANT,
-    schema: Path | None = _SCHEMA,
+    schema: Path | None = SCHEMA,
     diff: Path | None = typer.Option(None, "--diff", help="Another mapping set: show where the two differ."),
-    as_json: bool = _JSON,
+    as_json: bool = JSON,
 ) -> None:
     """Map events and show the XDM; without --json also a table by row. Exit 1 when an event would be rejected.
 
@@ -146,16 +147,16 @@ def _print_traces(read: Sequence[Read], built: Sequence[Built], compiled: Any) -
 def _reasons(number: int, read: Read, built: Built) -> bool:
     """Say on stderr what is to be said of one event; whether it would be rejected."""
     for warning in built.warnings:
-        _say(f"event {number}: row {warning.row} ({warning.destination}) is null: {warning.reason}")
+        say(f"event {number}: row {warning.row} ({warning.destination}) is null: {warning.reason}")
     for dropped in built.dropped_identities:
-        _say(f"event {number}: identity {dropped.namespace} dropped: {dropped.reason}")
+        say(f"event {number}: identity {dropped.namespace} dropped: {dropped.reason}")
     for finding in built.findings:
-        _say(f"event {number}: {finding.path}: {finding.reason}")
+        say(f"event {number}: {finding.path}: {finding.reason}")
     if read.refusal is not None:
-        _say(f"event {number}: rejected (decode): {read.refusal}")
+        say(f"event {number}: rejected (decode): {read.refusal}")
         return True
     if built.rejection is not None:
-        _say(f"event {number}: rejected ({built.rejection.code}): {built.rejection.reason}")
+        say(f"event {number}: rejected ({built.rejection.code}): {built.rejection.reason}")
         return True
     return False
 
@@ -173,7 +174,7 @@ def _differences(this: Sequence[Built], other: Sequence[Built], file: Path, diff
     for number in dict.fromkeys(number for number, _ in found):
         print(f"# event {number}")
         show.changes_table([change for at, change in found if at == number], str(file), str(diff))
-    _say(f"{len({number for number, _ in found})} of {len(this)} events differ")
+    say(f"{len({number for number, _ in found})} of {len(this)} events differ")
 
 
 def _outcome(built: Built) -> dict[str, Any]:
@@ -207,7 +208,7 @@ def _print_value(evaluated: Evaluated) -> None:
 
     show.data(evaluated.value, indent=None)
     if evaluated.reason is not None:
-        _say(f"null: {evaluated.reason}")
+        say(f"null: {evaluated.reason}")
 
 
 def _prompt(read: Sequence[dict[str, Any]]) -> None:
@@ -218,7 +219,7 @@ def _prompt(read: Sequence[dict[str, Any]]) -> None:
 
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401 - line editing for input()
-        _say("Expressions over the event; ?name explains a function, an empty line or Ctrl-D ends.")
+        say("Expressions over the event; ?name explains a function, an empty line or Ctrl-D ends.")
     while True:
         try:
             line = input("> " if interactive else "").strip()
@@ -235,13 +236,13 @@ def _prompt(read: Sequence[dict[str, Any]]) -> None:
                 for one in read:
                     _print_value(_evaluate(line, one))
         except BridgeError as error:
-            _say(str(error))
+            say(str(error))
 
 
 @mapping.command()
 def functions(
     name: str | None = typer.Argument(None, help="One function (or method) by name."),
-    as_json: bool = _JSON,
+    as_json: bool = JSON,
 ) -> None:
     """List the functions of the language, or explain one."""
     from bridge.cli import mapping_show as show
@@ -284,117 +285,4 @@ def _describe(name: str, *, as_json: bool = False) -> None:
     print("\n".join(lines))
 
 
-@mapping.command()
-def convert(
-    file: Path = _FILE,
-    output: Path | None = typer.Option(None, "--output", "-o", help="File to write (.csv or .json); else stdout."),
-    to: str | None = typer.Option(None, "--to", help="csv or json; else the other form, or what --output ends in."),
-) -> None:
-    """Turn a CSV mapping set into the Data Prep API's JSON, or back; nothing is lost on the way."""
-    from bridge import shipped
-    from bridge.mapping.convert import to_csv, to_json
-    from bridge.mapping.table import load_mapping_set
-
-    where = shipped.find(file)
-    mapping_set = load_mapping_set(where)
-    if to is None and output is not None and output.suffix.lower() in (".csv", ".json"):
-        to = output.suffix.lower()[1:]
-    if to is None:
-        to = "csv" if where.suffix.lower() == ".json" else "json"
-    if to not in ("csv", "json"):
-        raise typer.BadParameter("csv or json", param_hint="--to")
-    _write(to_csv(mapping_set) if to == "csv" else to_json(mapping_set), output)
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.flush()
-        return
-    try:
-        output.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise BridgeError(f"{output}: cannot be written ({error.strerror})") from None
-    _say(f"wrote {output}")
-
-
-@mapping.command(name="test")
-def run_golden(
-    directory: Path = typer.Argument(
-        ..., help="Golden cases: NAME.event.json with NAME.expected.json or NAME.rejected.json."
-    ),
-    file: Path | None = typer.Option(None, "--mapping", "-m", help="Mapping set; else that of the settings."),
-    schema: Path | None = _SCHEMA,
-    update: bool = typer.Option(False, "--update", help="Write what comes out as what is expected."),
-    as_json: bool = _JSON,
-) -> None:
-    """Run golden cases. Exit 1 when one does not hold."""
-    from bridge import shipped
-    from bridge.cli import mapping_show as show
-    from bridge.cli.mapping_input import builder, golden_settings, mapping_settings
-    from bridge.mapping import golden
-
-    cases = golden.load_cases(shipped.find(directory))
-    settings = golden_settings(mapping_settings(), dict(cases.settings))
-    made = builder(file or settings.path, settings, schema or settings.schema_)
-    results = golden.run_cases(cases, made.build)
-    if update:
-        for path in golden.update(results):
-            _say(f"wrote {path}")
-        return
-    if as_json:
-        show.data(show.golden_json(results))
-    else:
-        show.golden(results)
-    failed = sum(1 for result in results if not result.passed)
-    _say(f"{len(results) - failed} of {len(results)} cases pass" + ("; --update takes what came out" if failed else ""))
-    if failed:
-        raise typer.Exit(1)
-
-
-@mapping.command()
-def init(
-    schema: Path = typer.Option(..., "--schema", help="The customer's XDM schema (JSON, resolved form)."),
-    events: list[str] = typer.Option(..., "--events", help="Real sample events (JSON, JSON lines, -)."),
-    output: Path | None = typer.Option(None, "--output", "-o", help="Mapping CSV to write; else stdout."),
-    payload: Path | None = typer.Option(
-        None, "--payload", help="Where to write the sample payload MoEngage asks for; else beside --output."
-    ),
-) -> None:
-    """Write a first mapping set from a schema and sample events; what found no match is listed on stderr."""
-    from bridge.cli.mapping_input import events as read_events
-    from bridge.cli.mapping_input import mapping_settings, sampled, schema_of
-    from bridge.mapping.convert import to_csv
-    from bridge.mapping.proposal import propose
-
-    compiled_schema = schema_of(schema, "")
-    samples = sampled(events)
-    if compiled_schema is None or not samples.events:
-        raise BridgeError("there is no event among the samples")
-    proposal = propose(compiled_schema, samples, event_type=_shipped_event_type())
-    _write(to_csv(proposal.mapping_set), output)
-    if proposal.tenant is not None and proposal.tenant != mapping_settings().tenant:
-        _say(
-            f"the schema's tenant is {proposal.tenant}: set BRIDGE_MAPPING__TENANT, or give --tenant {proposal.tenant}"
-        )
-    for path in proposal.unmapped:
-        _say(f"no source found for {path}")
-    if proposal.unused:
-        _say(f"not used: {', '.join(proposal.unused)}")
-    if payload is None and output is not None:
-        payload = output.with_suffix(".sample.json")
-    if payload is not None:
-        first = next(read.event for source in events for read in read_events(source) if read.refusal is None)
-        _write(json.dumps(first, ensure_ascii=False, indent=2) + "\n", payload)
-
-
-def _shipped_event_type() -> str | None:
-    """The decode of MoEngage's event codes, from the mapping set that ships."""
-    from bridge import shipped
-    from bridge.mapping.table import load_mapping_set
-
-    path = shipped.find(Path("mappings/moengage_events.csv"))
-    if not path.exists():
-        return None
-    rows = load_mapping_set(path).rows
-    return next((row.source for row in rows if row.destination == "eventType"), None)
+from bridge.cli import mapping_sets as _sets  # noqa: E402, F401 - registers its commands on mapping

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.markup import escape
@@ -92,7 +93,7 @@ def sarif(findings: Sequence[Finding], file: str, codes: Mapping[str, str]) -> N
                             "locations": [
                                 {
                                     "physicalLocation": {
-                                        "artifactLocation": {"uri": file},
+                                        "artifactLocation": {"uri": quote(file)},
                                         "region": {"startLine": max(one.row, 1)},
                                     }
                                 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 _SETTLE_SECONDS = 40.0
+_RATE_SECONDS = 3.0
 _ANSWERED = ("bridge_received_events_total", "bridge_dead_letters_total")
 
 
@@ -52,7 +54,7 @@ class Snapshot:
     lag: int
     delivered: int
     dead_lettered: int
-    rate: float
+    rate: float = 0.0
 
     @property
     def settled(self) -> bool:
@@ -130,7 +132,7 @@ class Story:
     async def snapshots(self, every: float = 0.25) -> AsyncIterator[Snapshot]:
         """A snapshot every so many seconds until everything has settled; raises ``BridgeError`` if it does not."""
         started = time.monotonic()
-        delivered_before, seen_at = 0.0, started
+        seen: deque[tuple[float, int]] = deque(maxlen=max(2, round(_RATE_SECONDS / every)))
         played_at: float | None = None
         acting = asyncio.create_task(self._play())
         try:
@@ -139,24 +141,22 @@ class Story:
                     acting.result()
                     played_at = played_at or time.monotonic()
                 totals, now = await self._scene.totals(), time.monotonic()
-                delivered = totals.get("bridge_delivered_events_total", 0.0)
-                rate = (delivered - delivered_before) / max(now - seen_at, 1e-9)
-                delivered_before, seen_at = delivered, now
                 snapshot = Snapshot(
                     phase=self._phase,
                     seconds=now - started,
                     posted=self._posted,
                     received=int(totals.get("received", 0)),
                     lag=int(totals.get("bridge_kafka_lag", 0)),
-                    delivered=int(delivered),
+                    delivered=int(totals.get("bridge_delivered_events_total", 0)),
                     dead_lettered=int(totals.get("bridge_dead_letters_total", 0)),
-                    rate=rate,
                 )
+                seen.append((now, snapshot.delivered))
+                (since, before), (until, after) = seen[0], seen[-1]
+                snapshot = replace(snapshot, rate=(after - before) / max(until - since, every))
                 if played_at is not None and snapshot.settled:
-                    self._phase = Phase.SETTLED
-                yield snapshot
-                if self._phase is Phase.SETTLED:
+                    yield replace(snapshot, phase=Phase.SETTLED)
                     return
+                yield snapshot
                 if played_at is not None and now - played_at > _SETTLE_SECONDS:
                     raise BridgeError(f"not everything arrived within {_SETTLE_SECONDS:.0f} s: {snapshot}")
                 await asyncio.sleep(every)

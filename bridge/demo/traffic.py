@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 BATCH_EVENTS = 100
 """MoEngage Streams posts 100 events a request by default (MoEngage docs: api/data/moengage-streams)."""
+MOST_EVENTS = 8_000
+"""More would not fit what the embedded broker keeps of its fullest partition."""
 _NAMESPACE = uuid.UUID("8f1f2f6e-5f7b-4b62-9d0c-6c1f3f4d1a20")
 
 

@@ -7,37 +7,25 @@ nothing behind, not even its ``primary`` flag.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from bridge.errors import BridgeError
 from bridge.mapping import pycode as py
 from bridge.mapping.assembly import Assembly
+from bridge.mapping.attribute_warnings import AttributeWarning, fail, warn
+from bridge.mapping.compiled import Constant
 from bridge.mapping.destinations import clashes, grow
-from bridge.mapping.expressions import Constant, ExpressionCompiler
-from bridge.mapping.findings import Finding, MappingRefused, nearest
-from bridge.mapping.functions.registry import FunctionError
+from bridge.mapping.expressions import ExpressionCompiler
+from bridge.mapping.findings import Finding, MappingRefused
 from bridge.mapping.output import clean, every, flatten, prune, spread, without_nulls
-from bridge.mapping.parser import ExpressionProblem, parse_expression
-from bridge.mapping.paths import Every, Key, Path, PathProblem, parse_path, print_path
+from bridge.mapping.paths import Every, Key, print_path
+from bridge.mapping.preparation import Prepared, known_placeholders, prepare
 from bridge.mapping.reads import Reads
-from bridge.mapping.table import fill
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.mapping.findings import Column
-    from bridge.mapping.nodes import Node
-    from bridge.mapping.table import MappingRow, MappingSet
-
-
-class AttributeWarning(NamedTuple):
-    """One attribute became null. ``row`` is the line in the mapping set; ``reason`` never quotes a value of the event."""
-
-    row: int
-    source: str
-    destination: str
-    reason: str
+    from bridge.mapping.table import MappingSet
 
 
 class _Missing:
@@ -48,32 +36,28 @@ _MISSING: Final = _Missing()
 _NO_WARNINGS: Final[Sequence[AttributeWarning]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """One row with placeholders filled in and everything parsed; a row with findings has no ``node`` or no ``target``."""
-
-    row: MappingRow
-    source: str
-    destination: str
-    node: Node | None
-    path: Path | None
-    target: Path | None
-
-
 class CompiledMapping:
     """A mapping set, ready to run. Pure and free of state: one instance serves every task."""
 
-    __slots__ = ("_function", "code", "mapping_set", "rows", "sha256")
+    __slots__ = ("_function", "_tree", "mapping_set", "rows", "sha256")
 
     def __init__(
-        self, function: Callable[[dict[str, Any]], Any], code: str, mapping_set: MappingSet, rows: Sequence[Prepared]
+        self,
+        function: Callable[[dict[str, Any]], Any],
+        tree: ast.Module,
+        mapping_set: MappingSet,
+        rows: Sequence[Prepared],
     ) -> None:
         self._function = function
-        self.code = code
-        """The generated function as readable Python, for people; it is not what runs."""
+        self._tree = tree
         self.mapping_set = mapping_set
         self.rows = rows
         self.sha256 = mapping_set.sha256
+
+    @property
+    def code(self) -> str:
+        """The generated function as readable Python, for people; it is not what runs."""
+        return py.text(self._tree)
 
     def apply(self, event: dict[str, Any]) -> tuple[dict[str, Any], Sequence[AttributeWarning]]:
         """The mapped event and the attributes that failed. Never raises for an event, whatever JSON it holds.
@@ -81,65 +65,6 @@ class CompiledMapping:
         The event is not changed, and the result shares nothing with it that can change.
         """
         return self._function(event if event.__class__ is dict else {})  # type: ignore[no-any-return]
-
-
-def known_placeholders(tenant: str, primary_identity: str, placeholders: Mapping[str, str]) -> dict[str, str]:
-    """Every ``{name}`` that a mapping set may use."""
-    return {**placeholders, "tenant": tenant, "primary_identity": primary_identity}
-
-
-def prepare(mapping_set: MappingSet, placeholders: Mapping[str, str]) -> tuple[list[Prepared], list[Finding]]:
-    """Every row parsed, and what is wrong in them."""
-    findings: list[Finding] = []
-    return [_prepare(row, placeholders, findings) for row in mapping_set.rows], findings
-
-
-def _prepare(row: MappingRow, placeholders: Mapping[str, str], findings: list[Finding]) -> Prepared:
-    source, unknown_in_source = fill(row.source, placeholders)
-    destination, unknown = fill(row.destination, placeholders)
-    if row.source_type != "STATIC":
-        findings += _unknown(row, "source", unknown_in_source, placeholders)
-    findings += _unknown(row, "destination", unknown, placeholders)
-    node: Node | None = None
-    path: Path | None = None
-    target: Path | None = None
-    if row.source_type == "ATTRIBUTE":
-        path = _path(row, "source", source, "syntax", findings)
-    elif row.source_type == "EXPRESSION" and not unknown_in_source:
-        try:
-            node = parse_expression(source)
-        except ExpressionProblem as problem:
-            findings.append(
-                Finding(row.row, "source", "syntax", problem.message, fix=problem.fix, position=problem.position)
-            )
-    if not unknown:
-        target = _path(row, "destination", destination, "destination_syntax", findings)
-    return Prepared(row, source, destination, node, path, target)
-
-
-def _path(row: MappingRow, column: Column, text: str, code: str, findings: list[Finding]) -> Path | None:
-    try:
-        path = parse_path(text)
-    except PathProblem as problem:
-        findings.append(Finding(row.row, column, code, str(problem), position=problem.position))
-        return None
-    if isinstance(path[0], Key):
-        return path
-    findings.append(Finding(row.row, column, code, "a path begins with a name", position=1))
-    return None
-
-
-def _unknown(row: MappingRow, column: Column, names: Sequence[str], known: Mapping[str, str]) -> list[Finding]:
-    return [
-        Finding(
-            row.row,
-            column,
-            "placeholder_unknown",
-            f"no placeholder {{{name}}} is set",
-            fix=nearest(name, known) or "set it in BRIDGE_MAPPING__PLACEHOLDERS",
-        )
-        for name in names
-    ]
 
 
 def compile_mapping(
@@ -161,8 +86,8 @@ def compile_mapping(
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         raise MappingRefused(errors)
-    function, code = plan.load(mapping_set.sha256)
-    return CompiledMapping(function, code, mapping_set, prepared)
+    function, tree = plan.load(mapping_set.sha256)
+    return CompiledMapping(function, tree, mapping_set, prepared)
 
 
 def check(prepared: Sequence[Prepared]) -> list[Finding]:
@@ -188,8 +113,8 @@ class _Plan:
             "prune": prune,
             "spread": spread,
             "without_nulls": without_nulls,
-            "warn": _warn,
-            "fail": _fail,
+            "warn": warn,
+            "fail": fail,
         }
         self._strict = strict
         self._reads = Reads(self._names, strict=strict)
@@ -214,12 +139,13 @@ class _Plan:
             ),
         ]
 
-    def load(self, sha256: str) -> tuple[Callable[..., Any], str]:
-        """The function and its text."""
-        import ast  # noqa: PLC0415 - only to show the code to people
-
+    def load(self, sha256: str) -> tuple[Callable[..., Any], ast.Module]:
+        """The function and its tree. Raises ``MappingRefused`` when Python itself finds the expressions too deep."""
         tree = py.function_tree("apply", ("event",), self._body)
-        return py.load(tree, "apply", {**self._names, "__name__": f"mapping {sha256[:12]}"}), ast.unparse(tree)
+        try:
+            return py.load(tree, "apply", {**self._names, "__name__": f"mapping {sha256[:12]}"}), tree
+        except (RecursionError, MemoryError):
+            raise MappingRefused([Finding(0, "source", "syntax", "the expressions are nested too deeply")]) from None
 
     def _value(self, position: int, one: Prepared, assembly: Assembly) -> list[py.Stmt]:
         """The statements that compute the value of one row, and how the assembly will find it."""
@@ -315,33 +241,6 @@ def _constant(value: Any) -> Any:
     except Exception:  # noqa: BLE001 - the same call at run time gives the warning
         return _MISSING
     return value
-
-
-def _warn(
-    warnings: list[AttributeWarning] | None, row: tuple[int, str, str], error: Exception
-) -> list[AttributeWarning]:
-    return _fail(warnings, row, reason_of(error))
-
-
-def _fail(warnings: list[AttributeWarning] | None, row: tuple[int, str, str], reason: str) -> list[AttributeWarning]:
-    warning = AttributeWarning(*row, reason)
-    if warnings is None:
-        return [warning]
-    warnings.append(warning)
-    return warnings
-
-
-def reason_of(error: Exception) -> str:
-    """Why a row failed, in words without any value of the event."""
-    if isinstance(error, FunctionError | BridgeError):
-        return str(error)
-    if isinstance(error, RecursionError):
-        return "the value is nested too deeply"
-    if isinstance(error, TypeError | AttributeError):
-        return "a value has a type that the expression cannot use"
-    if isinstance(error, OverflowError):
-        return "a number is too large"
-    return f"the expression cannot be computed ({type(error).__name__})"
 
 
 __all__ = ["AttributeWarning", "CompiledMapping", "Prepared", "check", "compile_mapping", "prepare"]

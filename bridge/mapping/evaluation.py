@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge.mapping import pycode as py
-from bridge.mapping.compiler import reason_of
+from bridge.mapping.arithmetic import LONG_MAX, LONG_MIN
+from bridge.mapping.attribute_warnings import reason_of
 from bridge.mapping.dates import iso
 from bridge.mapping.expressions import ExpressionCompiler
 from bridge.mapping.findings import Finding, MappingRefused
 from bridge.mapping.nodes import PathRef, walk
-from bridge.mapping.operators import LONG_MAX, LONG_MIN
 from bridge.mapping.output import every, follow
 from bridge.mapping.parser import ExpressionProblem, parse_expression
 from bridge.mapping.paths import print_path
@@ -71,7 +71,12 @@ def compile_expression(text: str) -> Expression:
             what="expression",
         )
     body = [*reads.statements(), py.give(compiler.code(compiled))]
-    return Expression(node, py.load(py.function_tree("evaluate", ("event",), body), "evaluate", names))
+    tree = py.function_tree("evaluate", ("event",), body)
+    try:
+        return Expression(node, py.load(tree, "evaluate", names))
+    except (RecursionError, MemoryError):
+        found = Finding(1, "source", "syntax", "the expression is nested too deeply")
+        raise MappingRefused([found], what="expression") from None
 
 
 def as_json(value: Any) -> Any:

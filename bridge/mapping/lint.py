@@ -1,6 +1,6 @@
 """Everything that can be said about a mapping set before an event has come: findings with row, column, code and fix.
 
-``CODES`` explains every code. What the compiler refuses comes from :mod:`bridge.mapping.compiler`; this module adds what
+Every code is explained in :data:`bridge.mapping.lint_codes.CODES`. What the compiler refuses comes from :mod:`bridge.mapping.compiler`; this module adds what
 would go wrong later: in AEP (reserved words, length, flows), in a replay (random ``_id``), against a schema or real events.
 """
 
@@ -10,67 +10,23 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bridge.mapping.compiler import check, known_placeholders, prepare
+from bridge.mapping.compiler import check
 from bridge.mapping.findings import Finding, MappingRefused, in_order, nearest
 from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import methods
-from bridge.mapping.lint_schema import SchemaFields, against_schema, scalars_with_children
+from bridge.mapping.lint_identities import identities
+from bridge.mapping.lint_schema import SchemaFields, against_schema, required_by_schema, scalars_with_children
 from bridge.mapping.nodes import Call, Lambda, Literal, MethodCall, PathRef, walk
 from bridge.mapping.parser import MAX_LENGTH, ExpressionProblem, parse_expression
-from bridge.mapping.paths import IDENTIFIER, Every, Index, Key, Path, print_key, print_path
+from bridge.mapping.paths import IDENTIFIER, Key, Path, print_key, print_path
+from bridge.mapping.preparation import known_placeholders, prepare
 from bridge.mapping.printer import KEYWORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bridge.mapping.compiler import Prepared
+    from bridge.mapping.preparation import Prepared
     from bridge.mapping.table import MappingSet
-
-CODES: Final[Mapping[str, str]] = {
-    "unreadable": "the file cannot be read",
-    "too_large": "the file is larger than a mapping set can be",
-    "not_utf8": "the file is not UTF-8",
-    "not_csv": "the file is not CSV as RFC 4180 describes it",
-    "not_json": "the file is not JSON",
-    "no_mappings": "the JSON is no mapping set",
-    "no_rows": "there is a header and nothing below it",
-    "not_a_mapping": "an entry of mappings is no object",
-    "not_text": "a cell that must be text is not",
-    "header_missing": "a needed column is missing",
-    "header_twice": "two columns mean the same",
-    "too_many_cells": "a row has more cells than the header",
-    "extra_not_json": "the columns extra and mapping_set hold JSON objects",
-    "source_type_unknown": "sourceType is none of ATTRIBUTE, EXPRESSION, STATIC",
-    "source_empty": "the source is empty",
-    "destination_empty": "the destination is empty",
-    "placeholder_unknown": "a {placeholder} that no setting fills",
-    "syntax": "the source is no path, or no expression",
-    "destination_syntax": "the destination is no path",
-    "destination_duplicate": "two rows write the same destination",
-    "destination_overlap": "two rows want the same place to be of different kinds",
-    "wildcards": "more [*] in the destination than in the source",
-    "unknown_function": "no function of that name",
-    "unknown_method": "no method of that name",
-    "arity": "a function has too few or too many arguments",
-    "refused_function": "a function whose algorithm Adobe does not publish",
-    "constant_invalid": "a constant that can never work: a date pattern, a regular expression, an option",
-    "constant_fails": "a call whose constants always give null",
-    "lambda_misplaced": "a lambda where no function takes one",
-    "attribute_is_expression": "source_type says ATTRIBUTE, the source is an expression",
-    "static_is_expression": "source_type says STATIC, the source is an expression or stands in quotes",
-    "expression_too_long": "longer than the 4096 characters that AEP allows for a calculated field",
-    "reserved_word": "a field named like a reserved word or a function: AEP wants it wrapped as ${name}",
-    "identifier_unwrapped": "a field name that is no identifier: AEP wants it wrapped as ${name}",
-    "availability": "a function that Adobe offers only in certain flows",
-    "random_id": "_id changes at every run, so that re-sent events are counted twice",
-    "required_missing": "no row writes _id, timestamp or identityMap",
-    "primary_missing": "no identity is marked primary",
-    "primary_twice": "more than one identity is marked primary",
-    "unknown_source": "none of the sample events has the source path",
-    "destination_unknown": "the schema has no such field",
-    "type_mismatch": "the value can never have the type of the schema's field",
-}
-"""Every code of a finding, and what it says."""
 
 _REQUIRED: Final = ("_id", "timestamp", "identityMap")
 
@@ -104,10 +60,11 @@ def lint(
         if samples is not None:
             findings += _unknown_sources(one, samples)
     findings += _required(prepared)
-    findings += _primaries(prepared)
-    findings += scalars_with_children(prepared)
+    findings += identities(prepared, samples)
+    findings += scalars_with_children(prepared, samples)
     if schema is not None:
         findings += against_schema(prepared, schema, samples)
+        findings += required_by_schema(prepared, schema)
     return in_order(findings)
 
 
@@ -231,45 +188,6 @@ def _required(prepared: Sequence[Prepared]) -> Iterator[Finding]:
                 0, "destination", "required_missing", f"no row writes {name}, which every ExperienceEvent needs",
                 fix=f"is {near} meant to be {name}?" if near else None,
             )  # fmt: skip
-
-
-def _primaries(prepared: Sequence[Prepared]) -> Iterator[Finding]:
-    """Items of identityMap whose ``primary`` is the constant true; a flag that is computed could be either."""
-    items = 0
-    open_questions = 0
-    primaries: list[Prepared] = []
-    for one in prepared:
-        if _first_name(one.target) != "identityMap" or one.target is None:
-            continue
-        items += 1
-        last = one.target[-1]
-        if last != Key("primary"):
-            open_questions += len(one.target) <= 2 or isinstance(last, Index | Every)
-            continue
-        flag = _flag(one)
-        if flag is None:
-            open_questions += 1
-        elif flag:
-            primaries.append(one)
-    for one in primaries[1:]:
-        yield Finding(
-            one.row.row, "source", "primary_twice",
-            f"row {primaries[0].row.row} already marks an identity primary; exactly one may be", fix="false",
-        )  # fmt: skip
-    if items and not primaries and not open_questions:
-        yield Finding(
-            0, "destination", "primary_missing",
-            "no identity is marked primary; the bridge takes the first valid namespace of BRIDGE_MAPPING__PRIMARY_IDENTITY,"
-            " AEP itself would keep such events from Profile", "warning", fix="true",
-        )  # fmt: skip
-
-
-def _flag(one: Prepared) -> bool | None:
-    if one.row.source_type == "STATIC":
-        return one.source.strip().lower() in ("true", "y", "yes", "on")
-    if isinstance(one.node, Literal):
-        return one.node.value is True or one.node.value == "true"
-    return None
 
 
 def _unknown_sources(one: Prepared, samples: Sampled) -> Iterator[Finding]:

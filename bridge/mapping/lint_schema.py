@@ -9,13 +9,13 @@ from bridge.mapping.findings import Finding, nearest
 from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import methods
 from bridge.mapping.nodes import ArrayLiteral, Binary, Call, Literal, MapLiteral, MethodCall, Ternary, Unary
-from bridge.mapping.paths import Every, Index, Key, Path, print_path
+from bridge.mapping.paths import Every, Index, Key, Path, parse_path, print_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bridge.mapping.compiler import Prepared
     from bridge.mapping.nodes import Node
+    from bridge.mapping.preparation import Prepared
 
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean", "date"})
 _CONTAINERS: Final = frozenset({"object", "map", "array"})
@@ -28,6 +28,7 @@ _NUMBER: Final = re.compile(r"\s*[+-]?\d+(\.\d+)?([eE][+-]?\d+)?\s*\Z")
 _BOOLEAN: Final = frozenset(
     ["y", "yes", "Y", "YES", "on", "ON", "true", "TRUE", "n", "N", "no", "NO", "off", "OFF", "false", "FALSE"]
 )
+_OF_EVERY_EVENT: Final = frozenset({"_id", "timestamp", "identityMap"})
 
 
 class Field(Protocol):
@@ -70,14 +71,27 @@ class Kinds(Protocol):
         """The one kind that stands there, None when it varies."""
 
 
-def scalars_with_children(prepared: Sequence[Prepared]) -> Iterator[Finding]:
+def is_plain(one: Prepared, samples: Kinds | None = None) -> bool:
+    """Whether a row gives one plain value, as far as its source or the sample events tell."""
+    if one.row.source_type == "STATIC" or (one.node is not None and gives(one.node) in _SCALARS):
+        return True
+    return samples is not None and one.path is not None and samples.kind(one.path) in _SCALARS
+
+
+def rewrapped(one: Prepared) -> str | None:
+    """The name under which ``[*]`` on both sides wraps each value again (data-prep.md, 4), None where it does not."""
+    path, target = one.path or (), one.target or ()
+    both = any(isinstance(segment, Every) for segment in path) and any(isinstance(segment, Every) for segment in target)
+    return path[-1].name if both and isinstance(path[-1], Key) else None
+
+
+def scalars_with_children(prepared: Sequence[Prepared], samples: Kinds | None = None) -> Iterator[Finding]:
     """Rows that write one plain value where other rows write below it."""
     above = {one.target[:length] for one in prepared if one.target for length in range(1, len(one.target))}
     for one in prepared:
         if one.target is None or one.target not in above:
             continue
-        plain = one.row.source_type == "STATIC" or (one.node is not None and gives(one.node) in _SCALARS)
-        if plain:
+        if is_plain(one, samples):
             message = f"{print_path(one.target)} is a single value here, but other rows write below it"
             yield Finding(one.row.row, "destination", "destination_overlap", message)
 
@@ -102,11 +116,33 @@ def against_schema(
             )  # fmt: skip
             continue
         wanted_format = getattr(field, "format", None)
-        problem = _mismatch(one, field.type, wanted_format)
+        problem = _mismatch(one, field.type, wanted_format) or _outside(one, field)
         if problem is None and samples is not None and one.path is not None:
             problem = _sampled(one.path, one.target, field.type, wanted_format, samples)
         if problem:
             yield Finding(one.row.row, "source", "type_mismatch", f"{problem}; {text} is of type {field.type}")
+
+
+def required_by_schema(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[Finding]:
+    """Required fields that no row writes, in objects that rows build field by field; copied objects bring their own."""
+    targets = [_shared(one.target) for one in prepared if one.target]
+    whole = set(targets)
+    for field in schema.fields():
+        if not field.required or ".*" in field.path or field.path in _OF_EVERY_EVENT:
+            continue
+        path = parse_path(field.path)
+        above = path[:-1]
+        if any(path[:length] in whole for length in range(1, len(path) + 1)):
+            continue
+        if any(target[: len(path)] == path for target in targets):
+            continue
+        if not above or any(target[: len(above)] == above for target in targets):
+            where = f"the schema requires it in {print_path(above)}" if above else "the schema requires it"
+            yield Finding(0, "destination", "required_missing", f"no row writes {print_path(path)}: {where}")
+
+
+def _shared(path: Path) -> Path:
+    return tuple(Every() if isinstance(segment, Index) else segment for segment in path)
 
 
 def _mismatch(one: Prepared, wanted: str, wanted_format: str | None) -> str | None:
@@ -114,17 +150,34 @@ def _mismatch(one: Prepared, wanted: str, wanted_format: str | None) -> str | No
     if wanted == "any":
         return None
     if one.row.source_type == "STATIC":
-        return _constant_problem(one.source, wanted)
+        return constant_problem(one.source, wanted)
     if one.node is None:
         has_star = any(isinstance(segment, Every) for segment in one.path or ())
         into_star = any(isinstance(segment, Every) for segment in one.target or ())
-        return "[*] gives an array" if has_star and not into_star and wanted != "array" else None
+        if has_star and not into_star and wanted != "array":
+            return "[*] gives an array"
+        leaf = rewrapped(one)
+        if leaf is not None and wanted not in ("object", "map"):
+            return f"[*] on both sides wraps every value again, as {{{leaf}: ...}}"
+        return None
     if isinstance(one.node, Literal):
-        return _constant_problem(one.node.value, wanted)
+        return constant_problem(one.node.value, wanted)
     given = gives(one.node)
     if given is None or any(isinstance(segment, Every) for segment in one.target or ()):
         return None
     return _misfit(given, wanted, wanted_format, "the expression gives")
+
+
+def _outside(one: Prepared, field: Any) -> str | None:
+    """A constant that is none of the field's enum."""
+    static = one.row.source_type == "STATIC"
+    if not static and not isinstance(one.node, Literal):
+        return None
+    value = one.source if static else getattr(one.node, "value", None)
+    allowed = getattr(field, "enum", None)
+    if allowed is None or value is None or any(str(value) == str(one) for one in allowed):
+        return None
+    return f"the constant is none of the enum's values ({', '.join(map(str, allowed[:10]))})"
 
 
 def _sampled(path: Path, target: Path, wanted: str, wanted_format: str | None, samples: Kinds) -> str | None:
@@ -144,6 +197,8 @@ def _misfit(given: str, wanted: str, wanted_format: str | None, who: str) -> str
         return f"{who} {_a(given)}"
     if given == "date" and wanted in ("integer", "number", "boolean"):
         return f"{who} a date"
+    if given in ("integer", "number") and wanted == "boolean":
+        return f"{who} {_a(given)}"
     if given == "boolean" and wanted in ("integer", "number"):
         return f"{who} a boolean"
     if given in ("number", "integer", "boolean") and wanted_format in ("date-time", "date"):
@@ -155,7 +210,8 @@ def _a(kind: str) -> str:
     return f"{'an' if kind[0] in 'aio' else 'a'} {kind}"
 
 
-def _constant_problem(value: Any, wanted: str) -> str | None:
+def constant_problem(value: Any, wanted: str) -> str | None:
+    """Why a value that is known can never become ``wanted``, None when it can."""
     if value is None:
         return None
     if wanted in _CONTAINERS:

@@ -10,9 +10,9 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from bridge.mapping.arithmetic import LONG_MAX, LONG_MIN
 from bridge.mapping.failures import FunctionError
 from bridge.mapping.iso import utc_text
-from bridge.mapping.operators import LONG_MAX, LONG_MIN
 from bridge.mapping.paths import Every, Index, Key
 
 if TYPE_CHECKING:

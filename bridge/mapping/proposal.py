@@ -7,12 +7,12 @@ beyond that: fields without a match are listed, not filled.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.lint_schema import schema_path
+from bridge.mapping.lint_schema import constant_problem, schema_path
 from bridge.mapping.paths import Key, Path, parse_path, print_path
+from bridge.mapping.proposal_names import NO_MATCH, likeness
 from bridge.mapping.table import MappingRow, MappingSet
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bridge.mapping.samples import Samples
 
 _ISO: Final = "yyyy-MM-dd'T'HH:mm:ssX"
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _MILLISECONDS_FROM: Final = 100_000_000_000
 _TIMES: Final = ("time", "event_time", "timestamp", "event_timestamp", "created_at")
 _IDENTITIES: Final = (
@@ -40,7 +39,6 @@ _FIXED: Final = {
 }
 _ADOBES: Final = frozenset({"_experience", "_repo", "_channels", "_schema", "_dc", "_xdm"})
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
-_NOT_WORDS: Final = frozenset({"json", "map"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +118,16 @@ class _Writer:
         for source in _FIXED.get(field.path, ()):
             if self._has(source):
                 return self._add("ATTRIBUTE", source, destination, _described(field), source)
-        source_path = self._match(field)
-        if source_path is None:
+        matches = self._match(field)
+        if not matches:
             return False
+        source_path = matches[0]
         text = print_path(source_path)
+        if len(matches) > 1 and field.type in _SCALARS and field.format is None:
+            spellings = [print_path(path) for path in matches]
+            return self._add(
+                "EXPRESSION", f"coalesce({', '.join(spellings)})", destination, _described(field), *spellings
+            )
         kind = self._kind(source_path)
         if field.format in ("date-time", "date") and kind in ("integer", "number"):
             return self._add("EXPRESSION", self._instant(text, source_path), destination, _described(field), text)
@@ -166,35 +170,35 @@ class _Writer:
         counted = [(count, kind) for kind, count in self._samples.kinds[path].items() if kind != "null"]
         return max(counted)[1] if counted else "null"
 
-    def _match(self, field: Any) -> Path | None:
-        """The source path whose name has the field's words: the whole name first, then its last two names."""
+    def _match(self, field: Any) -> list[Path]:
+        """The source paths whose names say most surely what the field's name says; spellings of one name together."""
         target = parse_path(field.path)
-        wanted = _words(target[-1:])
-        best: tuple[int, int, str] | None = None
-        found: Path | None = None
-        for path in self._samples.kinds:
-            if not all(isinstance(segment, Key) for segment in path) or not _fits(field.type, self._kind(path)):
+        if len(target) > 1 and target[0] == Key(self._tenant or ""):
+            target = target[1:]
+        best: tuple[int, int] | None = None
+        found: list[Path] = []
+        for path in sorted(self._samples.kinds, key=print_path):
+            if not all(isinstance(segment, Key) for segment in path) or not self._fits(field.type, path):
                 continue
-            for tail in (1, 2):
-                if len(path) >= tail and _words(path[-tail:]) == wanted:
-                    rank = (tail, len(path), print_path(path))
-                    if best is None or rank < best:
-                        best, found = rank, path
+            sure = likeness(target, path, is_map=field.type == "map")
+            if sure == NO_MATCH:
+                continue
+            rank = (-sure, len(path))
+            if best is None or rank < best:
+                best, found = rank, [path]
+            elif rank == best and path[:-1] == found[0][:-1]:
+                found.append(path)
         return found
 
-
-def _fits(wanted: str, kind: str) -> bool:
-    if wanted in ("map", "object"):
-        return kind == "object"
-    if wanted == "array":
-        return kind == "array"
-    return wanted == "any" or kind in _SCALARS or kind == "null"
-
-
-def _words(path: Path) -> tuple[str, ...]:
-    words = [word.lower() for segment in path if isinstance(segment, Key) for word in _WORD.findall(segment.name)]
-    kept = [word for word in words if word not in _NOT_WORDS]
-    return tuple(kept or words)
+    def _fits(self, wanted: str, path: Path) -> bool:
+        kind = self._kind(path)
+        if wanted in ("map", "object"):
+            return kind == "object"
+        if wanted == "array":
+            return kind == "array"
+        if wanted in ("integer", "number", "boolean") and kind != "null":
+            return constant_problem(self._samples.examples.get(path), wanted) is None
+        return wanted == "any" or kind in _SCALARS or kind == "null"
 
 
 def _tenant(schema: SchemaFields) -> str | None:

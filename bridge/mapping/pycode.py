@@ -146,7 +146,20 @@ def function_tree(title: str, parameters: Iterable[str], body: Sequence[Stmt]) -
     defined = ast.FunctionDef(title, _arguments(parameters), list(body), [])
     if "type_params" in ast.FunctionDef._fields:  # Python 3.12 and later ask for it
         defined.type_params = []  # type: ignore[attr-defined,unused-ignore]
-    return ast.fix_missing_locations(ast.Module([defined], []))
+    tree = ast.Module([defined], [])
+    for node in ast.walk(tree):  # not ast.fix_missing_locations: that recurses, and expressions may be deep
+        if isinstance(node, ast.expr | ast.stmt | ast.excepthandler | ast.arg):
+            node.lineno = node.end_lineno = 1
+            node.col_offset = node.end_col_offset = 0
+    return tree
+
+
+def text(tree: ast.Module) -> str:
+    """The tree as Python that a person can read; a note instead when it is too deep to print."""
+    try:
+        return ast.unparse(tree)
+    except RecursionError:
+        return "# nested too deeply to print"
 
 
 def load(tree: ast.Module, title: str, names: dict[str, Any]) -> Callable[..., Any]:

@@ -13,17 +13,14 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from bridge.mapping.cells import SOURCE_TYPES, SourceType, infer_source_type, unquoted
 from bridge.mapping.findings import Column, Finding, MappingRefused, nearest
-from bridge.mapping.parser import ExpressionProblem, parse_expression, unescape
-from bridge.mapping.paths import could_be_path, is_plain_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-SourceType = Literal["ATTRIBUTE", "EXPRESSION", "STATIC"]
-SOURCE_TYPES: Final = ("ATTRIBUTE", "EXPRESSION", "STATIC")
 MAX_FILE_BYTES: Final = 16_000_000
 MAX_CELL: Final = 1_000_000
 
@@ -58,8 +55,6 @@ _JSON_KEYS: Final[Mapping[str, str]] = {
     "name": "name",
     "description": "description",
 }
-_QUOTED: Final = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*\Z""", re.DOTALL)
-_PLACEHOLDER: Final = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,34 +111,6 @@ def read_mapping_set(content: bytes, *, path: Path | None = None) -> MappingSet:
     if findings:
         raise MappingRefused(findings)
     return MappingSet(tuple(rows), hashlib.sha256(content).hexdigest(), path, extra)
-
-
-def infer_source_type(source: str) -> SourceType:
-    """What a source cell is when nothing says so: quoted literal, plain path, else expression."""
-    text = _PLACEHOLDER.sub("placeholder_", source).strip()
-    if _QUOTED.match(text):
-        return "STATIC"
-    if is_plain_path(text) and text not in ("true", "false", "null"):
-        return "ATTRIBUTE"
-    try:
-        parse_expression(text)
-    except ExpressionProblem:
-        return "ATTRIBUTE" if could_be_path(text) else "EXPRESSION"
-    return "EXPRESSION"
-
-
-def fill(text: str, placeholders: Mapping[str, str]) -> tuple[str, list[str]]:
-    """``text`` with ``{name}`` replaced, and the names nobody knows. ``${name}`` and ``{"key": …}`` are left alone."""
-    unknown: list[str] = []
-
-    def replace(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name in placeholders:
-            return placeholders[name]
-        unknown.append(name)
-        return match.group()
-
-    return _PLACEHOLDER.sub(replace, text), unknown
 
 
 def _file(message: str, code: str) -> Finding:
@@ -302,9 +269,8 @@ def _row(line: int, facts: dict[str, str], extra: dict[str, Any], findings: list
         return None
     if source_type is None:
         source_type = infer_source_type(source)
-        quoted = _QUOTED.match(source) if source_type == "STATIC" else None
-        if quoted:
-            source = unescape(quoted.group(1) if quoted.group(1) is not None else quoted.group(2))
+        if source_type == "STATIC":
+            source = unquoted(source)
     if source_type != "STATIC":
         source = source.strip()
     return MappingRow(

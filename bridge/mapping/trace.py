@@ -12,8 +12,9 @@ from bridge.mapping.paths import print_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.mapping.compiler import CompiledMapping, Prepared
+    from bridge.mapping.compiler import CompiledMapping
     from bridge.mapping.evaluation import Expression
+    from bridge.mapping.preparation import Prepared
 
 
 class Traced(NamedTuple):

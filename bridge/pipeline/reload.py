@@ -9,26 +9,17 @@ import structlog
 
 from bridge.errors import BridgeError
 from bridge.mapping import golden
-from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from bridge.settings import MappingSettings
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 Signature = tuple[tuple[str, int, int, int], ...]
-
-
-def settings_of(cases: golden.Cases, settings: MappingSettings) -> MappingSettings:
-    """``settings`` with what the ``settings.json`` beside the cases fixes. Raises ``GoldenError``."""
-    fixed = {key: value for key, value in cases.settings.items() if key != "now"}
-    try:
-        return MappingSettings.model_validate({**settings.model_dump(by_alias=True), **fixed})
-    except ValueError as error:
-        raise golden.GoldenError(f"{cases.directory / 'settings.json'}: {error}") from None
 
 
 def failing(settings: MappingSettings) -> list[str]:
@@ -36,7 +27,7 @@ def failing(settings: MappingSettings) -> list[str]:
     if settings.tests is None:
         return []
     cases = golden.load_cases(settings.tests)
-    events = open_experience_events(settings_of(cases, settings))
+    events = open_experience_events(golden.settings_of(cases, settings))
     return [result.case.name for result in golden.run_cases(cases, events.build) if not result.passed]
 
 

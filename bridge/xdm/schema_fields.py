@@ -170,7 +170,7 @@ class _Reader:
             description=_text(merged, "description"),
             format=_format_of(merged) if kind == "string" else None,
             properties={name: self.read(children) for name, children in properties.items()},
-            required=frozenset(_of(merged, "required", list, [])),
+            required=_serialised(_of(merged, "required", list, []), properties),
             values=self.read([merged["additionalProperties"]]) if isinstance(values, dict) else None,
             closed=values is False and kind == "object",
             items=self.read([merged.get("items", ({}, ()))]) if kind == "array" else None,
@@ -243,6 +243,21 @@ def _merged(parts: Sequence[_Said]) -> tuple[dict[str, _Said], dict[str, list[_S
     if enums:
         merged["enum"] = [value for value in enums[0] if all(value in other for other in enums[1:])], ()
     return merged, properties
+
+
+def _serialised(required: Sequence[str], properties: Mapping[str, Sequence[_Said]]) -> frozenset[str]:
+    """Required names as they stand in JSON: classes state XDM's own (``@id``, ``xdm:timestamp``) beside ``_id``, ``timestamp``."""
+    stated = {
+        part["meta:xdmField"]: name
+        for name, parts in properties.items()
+        for part, _ in parts
+        if isinstance(part, dict) and isinstance(part.get("meta:xdmField"), str)
+    }
+    found = set()
+    for name in required:
+        plain = "_" + name[1:] if name.startswith("@") else name.rpartition(":")[2]
+        found.add(name if name in properties else stated.get(name, plain if plain in properties else name))
+    return frozenset(found)
 
 
 def _kind_of(merged: Mapping[str, _Said], *, has_properties: bool) -> Kind:

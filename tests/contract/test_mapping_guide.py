@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bridge.cli import app
 from bridge.errors import BridgeError
-from bridge.mapping.lint import CODES
+from bridge.mapping.lint_codes import CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "mapping.md").read_text(encoding="utf-8")

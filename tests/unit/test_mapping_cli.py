@@ -138,6 +138,15 @@ def test_lint_speaks_to_ci(tmp_path: Path):
     assert sarif["version"] == "2.1.0"
 
 
+def test_sarif_names_the_file_as_a_uri(tmp_path: Path):
+    """Blanks and colons of a file's name are escaped, as SARIF's URI references want them."""
+    file = tmp_path / "my map:1.csv"
+    file.write_text("source,destination\nuper(a),x\n", encoding="utf-8")
+    sarif = json.loads(run("lint", str(file), "--format", "sarif").stdout)
+    place = sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"].endswith("/my%20map%3A1.csv")
+
+
 def test_lint_learns_paths_from_events(tmp_path: Path):
     """--events finds a path that no sample has."""
     file = tmp_path / "m.csv"

@@ -289,3 +289,25 @@ def test_lambdas_see_their_parameter_and_the_event():
         ("filterArray(items[*].p, x -> x > 1)", "large"),
         ("transformArray([1], x -> transformArray([2], y -> x + y))", "nested"),
     ) == {"sums": [11, 12], "large": [2], "nested": [[3]]}
+
+
+N = 125
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "iif(a," * N + "b" + ",c)" * N, "iif(a,b," * N + "b" + ")" * N, "(a ?: " * N + "b" + ")" * N,
+        "coalesce(" * N + "b" + ",a)" * N, "decode(a,b,c," * N + "b" + ")" * N, "decode(" * N + "b" + ",'x',1,c)" * N,
+        "a+" * N + "b", "a" + ".trim()" * N, "{'a':" * N + "b" + "}" * N, "a ? b : " * N + "c",
+        "filterArray(a, x -> " * 60 + "b" + ")" * 60, ".".join(["a"] * 64),
+        "coalesce(" + ",".join(["a"] * 5_000) + ")", "decode(a," + ",".join(["b"] * 5_000) + ")",
+        "concat(" + ",".join(["a"] * 5_000) + ")", "[" + ",".join(["a"] * 5_000) + "]",
+    ],
+    ids=lambda text: text[:12],
+)  # fmt: skip
+def test_the_deepest_and_widest_expressions_compile(text: str):
+    """Whatever the parser lets through also compiles and runs: no limit of Python's shows."""
+    mapping = compiled(("EXPRESSION", text, "x"))
+    mapping.apply({"a": "1", "b": "b"})
+    assert isinstance(mapping.code, str)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bridge.mapping.lint import CODES, lint, lint_file
+from bridge.mapping.lint import lint, lint_file
+from bridge.mapping.lint_codes import CODES
 from bridge.mapping.samples import Samples
 from bridge.mapping.table import read_mapping_set
 from bridge.xdm.schema import compile_schema, load_schema

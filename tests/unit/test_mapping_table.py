@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import MappingError
+from bridge.mapping.cells import fill, infer_source_type
 from bridge.mapping.convert import to_csv, to_json
 from bridge.mapping.findings import MappingRefused
-from bridge.mapping.table import fill, infer_source_type, load_mapping_set, read_mapping_set, rows_without_place
+from bridge.mapping.table import load_mapping_set, read_mapping_set, rows_without_place
 
 
 @pytest.mark.parametrize(

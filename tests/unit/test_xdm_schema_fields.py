@@ -277,3 +277,19 @@ def test_shipped_schema_is_json_without_duplicates():
         return dict(pairs)
 
     json.loads(SHIPPED.read_text(encoding="utf-8"), object_pairs_hook=unique)
+
+
+def test_required_in_xdms_own_names():
+    """Classes require @id and xdm:timestamp; events carry them as _id and timestamp, or as meta:xdmField says."""
+    schema = compile_schema(
+        {
+            "type": "object",
+            "required": ["@id", "xdm:timestamp", "xdm:mail", "unknown"],
+            "properties": {
+                "_id": {"type": "string"},
+                "timestamp": {"type": "string"},
+                "address": {"type": "string", "meta:xdmField": "xdm:mail"},
+            },
+        }
+    )
+    assert schema.root.required == {"_id", "timestamp", "address", "unknown"}

@@ -1,0 +1,86 @@
+"""What a mapping set says of identityMap: a namespace, a list of items, ``id``, ``primary`` and ``authenticatedState``.
+
+A wrong shape is not an error anywhere later: the identity is left out, event by event (``bridge.xdm.identity``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bridge.mapping.findings import Finding, nearest
+from bridge.mapping.lint_schema import is_plain, rewrapped
+from bridge.mapping.nodes import Literal
+from bridge.mapping.paths import Every, Index, Key, Path, print_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bridge.mapping.lint_schema import Kinds
+    from bridge.mapping.preparation import Prepared
+
+_ITEM: Final = ("id", "primary", "authenticatedState")
+
+
+def identities(prepared: Sequence[Prepared], samples: Kinds | None = None) -> Iterator[Finding]:
+    """Findings about identityMap: items that never could be identities, and the marks of the primary."""
+    written = [one for one in prepared if one.target and one.target[0] == Key("identityMap")]
+    for one in written:
+        yield from _shape(one, samples)
+    yield from _primaries(written)
+
+
+def _shape(one: Prepared, samples: Kinds | None) -> Iterator[Finding]:
+    target: Path = one.target or ()
+    problem = fix = None
+    if len(target) > 2 and isinstance(target[2], Key):
+        problem = "a namespace holds a list of items"
+        fix = print_path((*target[:2], Index(0), *target[2:]))
+    elif len(target) > 3 and (len(target) > 4 or target[3] not in {Key(name) for name in _ITEM}):
+        problem = "an item has id, primary and authenticatedState"
+        name = target[3].name if isinstance(target[3], Key) else ""
+        fix = print_path((*target[:3], Key(nearest(name, _ITEM) or "id")))
+    elif len(target) < 4 and is_plain(one, samples):
+        problem = "a single value is no identity"
+        namespace = target[:2] if len(target) > 1 else (target[0], Key("Email"))
+        fix = print_path((*namespace, Index(0), Key("id")))
+    elif len(target) == 4 and (leaf := rewrapped(one)) is not None:
+        problem = f"[*] on both sides wraps every value again, as {{{leaf}: ...}}"
+    if problem is not None:
+        message = f"{print_path(target)} gives no identity: {problem}"
+        yield Finding(one.row.row, "destination", "identity_shape", message, fix=fix)
+
+
+def _primaries(written: Sequence[Prepared]) -> Iterator[Finding]:
+    """Items whose ``primary`` is the constant true; a flag that is computed could be either."""
+    open_questions = 0
+    primaries: list[Prepared] = []
+    for one in written:
+        target: Path = one.target or ()
+        last = target[-1]
+        if last != Key("primary"):
+            open_questions += len(target) <= 2 or isinstance(last, Index | Every)
+            continue
+        flag = _flag(one)
+        if flag is None:
+            open_questions += 1
+        elif flag:
+            primaries.append(one)
+    for one in primaries[1:]:
+        yield Finding(
+            one.row.row, "source", "primary_twice",
+            f"row {primaries[0].row.row} already marks an identity primary; exactly one may be", fix="false",
+        )  # fmt: skip
+    if written and not primaries and not open_questions:
+        yield Finding(
+            0, "destination", "primary_missing",
+            "no identity is marked primary; the bridge takes the first valid namespace of BRIDGE_MAPPING__PRIMARY_IDENTITY,"
+            " AEP itself would keep such events from Profile", "warning", fix="true",
+        )  # fmt: skip
+
+
+def _flag(one: Prepared) -> bool | None:
+    if one.row.source_type == "STATIC":
+        return one.source.strip().lower() in ("true", "y", "yes", "on")
+    if isinstance(one.node, Literal):
+        return one.node.value is True or one.node.value == "true"
+    return None

@@ -1,0 +1,75 @@
+"""Which fields of a customer's schema ``mapping init`` fills from which fields of an event."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.mapping.paths import parse_path
+from bridge.mapping.proposal import propose
+from bridge.mapping.proposal_names import NO_MATCH, likeness
+from bridge.mapping.samples import Samples
+from bridge.xdm.schema import compile_schema
+
+EVENT = {
+    "id": "e-1",
+    "event_name": "Email Sent",
+    "event_code": "MOE_EMAIL_SENT",
+    "moe_request_id": "r",
+    "identities": {"phone": "+1"},
+    "event_attributes": {"campaign_id": "c", "campaign_name": "n", "note": "free text"},
+    "user_attributes": {"tier": "gold"},
+    "device_attributes": {"OS_VERSION": "14", "os_version": "16.2"},
+}
+
+
+def _proposed(fields: dict[str, object]) -> dict[str, str]:
+    schema = compile_schema(
+        {
+            "type": "object",
+            "properties": {"_acme": {"type": "object", "properties": fields}},
+        }
+    )
+    rows = propose(schema, Samples([EVENT]), event_type=None).mapping_set.rows
+    return {row.destination: row.source for row in rows}
+
+
+TEXT = {"type": "string"}
+NUMBER = {"type": "integer"}
+
+
+def test_a_vague_name_counts_only_with_the_object_it_stands_in() -> None:
+    """campaign.id is the campaign's id, never the event's; order.id, which no event has, stays unmapped."""
+    inner = {"type": "object", "properties": {"id": TEXT, "name": TEXT}}
+    assert _proposed({"campaign": inner, "order": inner}) == {
+        "{tenant}.campaign.id": "event_attributes.campaign_id",
+        "{tenant}.campaign.name": "event_attributes.campaign_name",
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "source"),
+    [
+        ("eventDisplayName", "event_name"),
+        ("moeEventCode", "event_code"),
+        ("streams.name", "event_name"),
+        ("streams.requestId", "moe_request_id"),
+        ("name_of_campaign", "event_attributes.campaign_name"),
+        ("customer.phoneNumber", "identities.phone"),
+        ("customer.tier", "user_attributes.tier"),
+    ],
+)
+def test_renamed_and_nested_fields_find_their_source(target: str, source: str) -> None:
+    """Customers' own names for MoEngage's fields are recognised."""
+    assert likeness(parse_path(target), parse_path(source)) > NO_MATCH
+
+
+def test_two_spellings_of_one_field_are_both_read() -> None:
+    """Android's OS_VERSION and iOS's os_version feed one field."""
+    expression = "coalesce(device_attributes.OS_VERSION, device_attributes.os_version)"
+    assert _proposed({"osVersion": TEXT}) == {"{tenant}.osVersion": expression}
+
+
+def test_text_that_is_no_number_fills_no_number() -> None:
+    """A field of another type is left to the list of unmapped ones."""
+    assert _proposed({"note": NUMBER}) == {}
+    assert _proposed({"note": TEXT}) == {"{tenant}.note": "event_attributes.note"}
