@@ -11,6 +11,7 @@ from bridge.errors import BridgeError
 from bridge.mapping import golden
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
+from bridge.xdm.size import sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +37,9 @@ def failing(settings: MappingSettings) -> list[str]:
     if settings.tests is None:
         return []
     cases = golden.load_cases(settings.tests)
-    events = open_experience_events(settings_of(cases, settings))
-    return [result.case.name for result in golden.run_cases(cases, events.build) if not result.passed]
+    fixed = settings_of(cases, settings)
+    build = sized(open_experience_events(fixed).build, fixed)
+    return [result.case.name for result in golden.run_cases(cases, build) if not result.passed]
 
 
 class MappingWatch:
