@@ -106,14 +106,16 @@ def preview(  # noqa: PLR0917 - typer reads the signature
     """
     from bridge.cli.mapping_input import builder, mapping_settings
     from bridge.cli.mapping_input import events as read_events
+    from bridge.xdm.size import sized
 
     settings = mapping_settings(tenant=tenant, schema=schema)
     made = builder(file, settings, settings.schema_)
     read = read_events(event)
-    built = [made.build(one.event) for one in read]
+    build = sized(made.build, settings)
+    built = [build(one.event) for one in read]
     if diff is not None:
-        other = builder(diff, settings, settings.schema_)
-        _differences(built, [other.build(one.event) for one in read], file, diff, as_json=as_json)
+        other = sized(builder(diff, settings, settings.schema_).build, settings)
+        _differences(built, [other(one.event) for one in read], file, diff, as_json=as_json)
         return
     if as_json:
         _print_xdm(built)

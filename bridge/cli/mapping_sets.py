@@ -61,11 +61,12 @@ def run_golden(
     from bridge.cli import mapping_show as show
     from bridge.cli.mapping_input import builder, mapping_settings
     from bridge.mapping import golden
+    from bridge.xdm.size import sized
 
     cases = golden.load_cases(shipped.find(directory))
     settings = golden.settings_of(cases, mapping_settings())
     made = builder(file or settings.path, settings, schema or settings.schema_)
-    results = golden.run_cases(cases, made.build)
+    results = golden.run_cases(cases, sized(made.build, settings))
     if update:
         for path in golden.update(results):
             say(f"wrote {path}")
