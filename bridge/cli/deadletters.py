@@ -86,7 +86,11 @@ def list_letters(
 def show(
     place: str = typer.Argument(..., metavar="PARTITION/OFFSET", help="As list shows it; OFFSET alone: partition 0."),
 ) -> None:
-    """Print one dead letter, with what was consumed, as JSON."""
+    """Print one dead letter, with what was consumed, as JSON.
+
+    Examples:
+        aep-bridge deadletters show 0/17
+    """
     from bridge.errors import BridgeError
     from bridge.pipeline.replay import as_json, read_one
 
