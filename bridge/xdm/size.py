@@ -6,6 +6,7 @@ event fits, and refuses what cannot be made to fit; ``reject`` refuses at once. 
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import orjson
@@ -13,11 +14,13 @@ import orjson
 from bridge.errors import SettingsError
 from bridge.settings import variable
 from bridge.verdicts import Rejected, Stage
+from bridge.xdm.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bridge.settings import MappingSettings
+    from bridge.xdm.experience_event import Built
 
 _REQUIRED: Final = frozenset({"_id", "timestamp", "identityMap"})
 
@@ -87,6 +90,24 @@ class SizeRule:
         without = f" without {', '.join(dropped)}" if dropped else ""
         reason = f"the event has {size} bytes of XDM JSON{without}; Profile keeps up to {self.limit}"
         return Rejected(Stage.CHECK, "event_oversize", reason)
+
+
+def sized(build: Callable[[dict[str, Any]], Built], settings: MappingSettings) -> Callable[[dict[str, Any]], Built]:
+    """``build`` with the rule applied to what it gives, for previews and golden cases; the worker measures what it encodes."""
+    rule = SizeRule(settings)
+
+    def build_sized(event: dict[str, Any]) -> Built:
+        built = build(event)
+        over = rule.check(built.xdm, sys.maxsize)
+        if over is None:
+            return built
+        if over.rejection is not None:
+            return built._replace(rejection=built.rejection or over.rejection)
+        what = f", so {', '.join(over.dropped)} was left out" if over.dropped else ""
+        said = Finding("#", "event_oversize", f"{over.size} bytes of XDM JSON; Profile keeps up to {over.limit}{what}")
+        return built._replace(xdm=over.xdm, findings=(*built.findings, said))
+
+    return build_sized
 
 
 def _size(value: Any) -> int:

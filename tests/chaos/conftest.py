@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+
+# Each registers the faults of its lane.
+for _lane in ("faults_aep", "faults_processes", "faults_brokers"):
+    importlib.import_module(_lane)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

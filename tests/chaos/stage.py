@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from confluent_kafka import KafkaException
 from kafka_broker import admin_client, create_topic
+from names import HOST, Name
 from offsets import Offsets, Progress
 from processes import BridgeProcess, eventually, free_port
 
@@ -86,6 +87,7 @@ class Stage:
     longest_stall: float = 0.0
     set_aside: int = 0
     secret_file: Path = field(init=False)
+    name: Name = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _asking: asyncio.Task[None] = field(init=False)
     _ending: bool = False
@@ -100,6 +102,7 @@ class Stage:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.secret_file = self.directory / "client-secret"
         self.secret_file.write_text(self.emulator.client_secret, encoding="utf-8")
+        self.name = Name(self.directory)
         self._settings = self._environment(bootstrap)
         self.add("receiver", "receiver")
         for number in range(1, self.workers_wanted + 1):
@@ -129,11 +132,6 @@ class Stage:
         return f"http://127.0.0.1:{self._settings['BRIDGE_RECEIVER__PORT']}/moengage/streams"
 
     @property
-    def settings(self) -> dict[str, str]:
-        """What receiver and workers run with."""
-        return dict(self._settings)
-
-    @property
     def workers(self) -> list[str]:
         """Names of the workers that run now, in order."""
         return [n for n, role in sorted(self.roles.items()) if n.startswith("worker") and role.wanted]
@@ -161,8 +159,9 @@ class Stage:
             "BRIDGE_RECEIVER__PASSWORD": "a-password",
             "BRIDGE_RECEIVER__CONFIRM_TIMEOUT_SECONDS": "5",
             "BRIDGE_TELEMETRY__LOG_FORMAT": "json",
-            **self.emulator.environment(),
+            **{key: value.replace("127.0.0.1", HOST) for key, value in self.emulator.environment().items()},
             "BRIDGE_OAUTH__CLIENT_SECRET_FILE": str(self.secret_file),
+            **self.name.environment(),
         }
         del found["BRIDGE_OAUTH__CLIENT_SECRET"]
         return found
