@@ -42,7 +42,6 @@ def main() -> int:
     found: dict[str, Any] = {
         "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
         "machine": machine(),
-        "quick": options.quick,
         "note": options.note,
     }
     from bench import report
