@@ -50,7 +50,7 @@ def run(count: int, say: Callable[[str], None] = print) -> list[dict[str, Any]]:
             startup = min(go(few, FEW)["cpu_seconds"] for _ in range(2))
             for number, differs in enumerate(CASES):
                 case = _USUAL | differs
-                events = int(count * case["part"])
+                events = max(5 * FEW, int(count * case["part"]))
                 topic = create_topic(broker.bootstrap, f"bench-{number}", partitions=int(case["partitions"]))
                 preload(broker.bootstrap, topic, records(events, size=int(case["bytes"])))
                 _control(sink, {"latency_seconds": case["latency"]})
