@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from kafka_broker import Broker
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of tests/chaos; pytest reads them only here, above every test folder."""
+    chaos = parser.getgroup("chaos", "the chaos run (tests/chaos)")
+    chaos.addoption(
+        "--chaos-seconds", type=float, default=None, help="How long things are broken (default: a short run)."
+    )
+    chaos.addoption("--chaos-seed", type=int, default=None, help="Repeat the schedule of this seed.")
+    chaos.addoption("--chaos-rate", type=float, default=200.0, help="Events posted a second.")
+    chaos.addoption("--chaos-report", default=".make/chaos.json", help="Where the JSON report goes.")
+
+
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One node of Apache Kafka with every kind of listener. Skipped with the reason where it cannot run; in CI it fails."""

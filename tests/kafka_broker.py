@@ -178,6 +178,12 @@ class Broker:
         """Whether the JVM runs."""
         return self._child is not None and self._child.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Process id of the running JVM."""
+        assert self._child is not None
+        return self._child.pid
+
     def start(self, *, wait: bool = True, within: float = 60.0) -> Self:
         """Start on the data that is there; with ``wait`` until it answers metadata requests."""
         assert not self.alive, "the broker runs already"
@@ -235,7 +241,7 @@ class Broker:
 
     def _format(self, cluster_id: str) -> None:
         command = [self._java, *_JVM, *_LOGGING, "-cp", self._classpath, "kafka.tools.StorageTool", "format"]
-        command += ["-t", cluster_id, "-c", str(self._properties)]
+        command += [f"--cluster-id={cluster_id}", "-c", str(self._properties)]  # an id may begin with a dash
         if self.certificates is not None:
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
                 command += ["--add-scram", f"{mechanism}=[name={USERNAME},password={PASSWORD}]"]

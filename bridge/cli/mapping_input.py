@@ -105,14 +105,6 @@ def builder(path: Path, settings: MappingSettings, schema: Path | None) -> Exper
     return open_experience_events(settings.model_copy(update={"path": shipped.find(path), "schema_": schema}))
 
 
-def golden_settings(settings: MappingSettings, said: dict[str, Any]) -> MappingSettings:
-    """``settings`` with what the ``settings.json`` of golden cases fixes."""
-    from bridge.settings import load_settings
-
-    overrides = {key: value for key, value in said.items() if key != "now"}
-    return load_settings(mapping=overrides).mapping if overrides else settings
-
-
 def sampled(sources: Sequence[str]) -> Any:
     """What the events of all ``sources`` teach (:class:`bridge.mapping.samples.Samples`)."""
     from bridge.mapping.samples import Samples

@@ -59,12 +59,12 @@ def run_golden(
     """Run golden cases. Exit 1 when one does not hold."""
     from bridge import shipped
     from bridge.cli import mapping_show as show
-    from bridge.cli.mapping_input import builder, golden_settings, mapping_settings
+    from bridge.cli.mapping_input import builder, mapping_settings
     from bridge.mapping import golden
     from bridge.xdm.size import sized
 
     cases = golden.load_cases(shipped.find(directory))
-    settings = golden_settings(mapping_settings(), dict(cases.settings))
+    settings = golden.settings_of(cases, mapping_settings())
     made = builder(file or settings.path, settings, schema or settings.schema_)
     results = golden.run_cases(cases, sized(made.build, settings))
     if update:

@@ -17,10 +17,12 @@ def worker() -> None:
     from bridge.aep.destination import open_destination
     from bridge.pipeline.assembly import load_builder
     from bridge.pipeline.worker import Worker
+    from bridge.process import keep_freed_memory
     from bridge.settings import load_settings
     from bridge.telemetry.logs import configure_logging
     from bridge.telemetry.metrics import Metrics
 
+    keep_freed_memory()
     settings = load_settings()
     configure_logging(settings.telemetry)
     metrics = Metrics()

@@ -65,6 +65,7 @@ def _settings(bootstrap: str, emulator: Emulator) -> dict[str, str]:
         "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
         "BRIDGE_KAFKA__TOPIC": TOPIC,
         "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": DEAD_LETTERS,
+        "BRIDGE_KAFKA__COMMIT_INTERVAL_SECONDS": "0.25",
         "BRIDGE_MAPPING__TENANT": TENANT,
         "BRIDGE_AEP__ENDPOINT": emulator.collection_url,
         "BRIDGE_AEP__ORG_ID": emulator.org_id,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from bridge.settings import MappingSettings
+
 _EVENT: Final = ".event.json"
 _EXPECTED: Final = ".expected.json"
 _REJECTED: Final = ".rejected.json"
@@ -115,6 +117,15 @@ def load_cases(directory: Path) -> Cases:
     if not found:
         raise GoldenError(f"{directory} holds no NAME{_EVENT}")
     return Cases(directory, found, settings)
+
+
+def settings_of(cases: Cases, settings: MappingSettings) -> MappingSettings:
+    """``settings`` with what ``settings.json`` beside the cases fixes. Raises :class:`GoldenError`."""
+    fixed = {key: value for key, value in cases.settings.items() if key != "now"}
+    try:
+        return type(settings).model_validate({**settings.model_dump(by_alias=True), **fixed})
+    except ValueError as error:
+        raise GoldenError(f"{cases.directory / 'settings.json'}: {error}") from None
 
 
 def run_cases(cases: Cases, build: Callable[[dict[str, Any]], Outcome]) -> list[Result]:

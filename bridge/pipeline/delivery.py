@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 Owner = TypeVar("Owner")
 Owner_contra = TypeVar("Owner_contra", contravariant=True)
 _log = structlog.get_logger(__name__)
+_PROBE_SECONDS = 10.0
+"""At most so long between probes: they cost a destination that is away little, and its return is soon seen."""
 _LONGEST_PAUSE = 600.0
 """Seconds: a longer Retry-After is asked about again after this."""
 
@@ -109,7 +111,7 @@ class Delivery(Generic[Owner]):
         self._batcher: Batcher[Owner] = Batcher(self._limits, self.lanes or 1)
         self._waiting: Waiting[Owner] = ByLane(self._batcher) if policy.by_key else Unordered(self._batcher)
         self._backoff = Backoff(random)
-        self.circuit = Circuit(policy.circuit_threshold, Backoff(random, base=1.0))
+        self.circuit = Circuit(policy.circuit_threshold, Backoff(random, base=1.0, cap=_PROBE_SECONDS))
         self.credentials = Circuit(1, Backoff(random, base=1.0))
         self.refusal = ""
         self._limit = AdaptiveLimit(policy.ceiling)
@@ -354,7 +356,8 @@ class Delivery(Generic[Owner]):
             return self._split(shipment, now, Rejected(Stage.DELIVER, code, f"{reason}, while other events were taken"))
         if suspicion.should_split(shipment):
             return self._split(shipment, now, None)
-        shipment.due = now + self._backoff.delay(shipment.tries)
+        # While the circuit is open it is the circuit that spaces attempts; what failed for an outage must not wait beyond it.
+        shipment.due = now if self.circuit.open else now + self._backoff.delay(shipment.tries)
         return [shipment]
 
     def _split(self, shipment: Shipment[Owner], now: float, alone: Rejected | None) -> list[Shipment[Owner]]:

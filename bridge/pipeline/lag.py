@@ -34,7 +34,7 @@ def lag_of(first: int, committed: int | None, end: int) -> int:
 class LagMeter:
     """Asks every ``interval`` seconds. ``total`` is None until the first answer and while the brokers do not answer."""
 
-    def __init__(self, source: OffsetSource, ledger: Ledger, metrics: Metrics, *, interval: float = 2.0) -> None:
+    def __init__(self, source: OffsetSource, ledger: Ledger, metrics: Metrics, *, interval: float = 1.0) -> None:
         self._source = source
         self._ledger = ledger
         self._metrics = metrics

@@ -9,7 +9,6 @@ import structlog
 
 from bridge.errors import BridgeError
 from bridge.mapping import golden
-from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
 from bridge.xdm.size import sized
 
@@ -17,19 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from bridge.settings import MappingSettings
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 Signature = tuple[tuple[str, int, int, int], ...]
-
-
-def settings_of(cases: golden.Cases, settings: MappingSettings) -> MappingSettings:
-    """``settings`` with what the ``settings.json`` beside the cases fixes. Raises ``GoldenError``."""
-    fixed = {key: value for key, value in cases.settings.items() if key != "now"}
-    try:
-        return MappingSettings.model_validate({**settings.model_dump(by_alias=True), **fixed})
-    except ValueError as error:
-        raise golden.GoldenError(f"{cases.directory / 'settings.json'}: {error}") from None
 
 
 def failing(settings: MappingSettings) -> list[str]:
@@ -37,7 +28,7 @@ def failing(settings: MappingSettings) -> list[str]:
     if settings.tests is None:
         return []
     cases = golden.load_cases(settings.tests)
-    fixed = settings_of(cases, settings)
+    fixed = golden.settings_of(cases, settings)
     build = sized(open_experience_events(fixed).build, fixed)
     return [result.case.name for result in golden.run_cases(cases, build) if not result.passed]
 

@@ -248,10 +248,12 @@ class Worker:
                     self._stalled(f"{what} for {seconds:g} s")
                 if self._app.crashed:
                     self.stop(f"the stream crashed: {type(self._app.crash_reason).__name__}")
-                if asking.done():
+                # While the worker stops, the client that is asked may be gone already.
+                if asking.done() and not self._stop.is_set():
                     self._broke(asking.exception() or RuntimeError("lag meter ended"))
         finally:
             asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
     def _stalled(self, why: str) -> None:
         if self._stop.is_set():

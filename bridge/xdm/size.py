@@ -43,10 +43,11 @@ class Oversize(NamedTuple):
 class SizeRule:
     """The rule of one mapping's settings (``event_bytes``, ``oversize``, ``oversize_drop``)."""
 
-    __slots__ = ("_action", "_limit", "_paths")
+    __slots__ = ("_action", "_paths", "limit")
 
     def __init__(self, settings: MappingSettings) -> None:
-        self._limit = settings.event_bytes
+        self.limit = settings.event_bytes
+        """Bytes of JSON; 0 for none. What is not above it need not be checked."""
         self._action = settings.oversize
         self._paths = tuple(path.replace("{tenant}", settings.tenant) for path in settings.oversize_drop)
         for path in self._paths:
@@ -59,7 +60,7 @@ class SizeRule:
         ``encoded_bytes``: length of the event as encoded for sending, envelope and all. It bounds the XDM's own length,
         so the XDM is measured, and encoded, only when that is above the limit.
         """
-        limit = self._limit
+        limit = self.limit
         if encoded_bytes <= limit or not limit:
             return None
         size = _size(xdm)
@@ -87,7 +88,7 @@ class SizeRule:
 
     def _rejection(self, size: int, dropped: Sequence[str]) -> Rejected:
         without = f" without {', '.join(dropped)}" if dropped else ""
-        reason = f"the event has {size} bytes of XDM JSON{without}; Profile keeps up to {self._limit}"
+        reason = f"the event has {size} bytes of XDM JSON{without}; Profile keeps up to {self.limit}"
         return Rejected(Stage.CHECK, "event_oversize", reason)
 
 

@@ -131,7 +131,9 @@ def test_missing_required_field_keeps_its_own_code():
 def test_seed_event_through_shipped_mapping_and_schema():
     """From the event of MoEngage's Adobe page to the expected ExperienceEvent, with what ships and nothing else."""
     event = json.loads((ROOT / "tests" / "data" / "samples" / "seed-event.json").read_text(encoding="utf-8"))
-    expected = json.loads((ROOT / "tests" / "data" / "samples" / "seed-event.expected.json").read_text(encoding="utf-8"))
+    expected = json.loads(
+        (ROOT / "tests" / "data" / "samples" / "seed-event.expected.json").read_text(encoding="utf-8")
+    )
     for schema in (None, Path("mappings/moengage_events.schema.json")):
         built = open_experience_events(MappingSettings(schema=schema)).build(event)
         assert built.xdm == expected
@@ -142,7 +144,9 @@ def test_shipped_mapping_writes_only_fields_of_the_shipped_schema():
     """Mapping set and schema belong together: every destination is a field."""
     events = open_experience_events(MappingSettings(tenant="_acme", schema="mappings/moengage_events.schema.json"))
     fields = {info.path for info in events.schema.fields()}
-    built = events.build(json.loads((ROOT / "tests" / "data" / "samples" / "seed-event.json").read_text(encoding="utf-8")))
+    built = events.build(
+        json.loads((ROOT / "tests" / "data" / "samples" / "seed-event.json").read_text(encoding="utf-8"))
+    )
     assert set(built.xdm) <= fields
     assert {f"_acme.{name}" for name in built.xdm["_acme"]} == {
         path for path in fields if path.startswith("_acme.") and path[-1] != "*"

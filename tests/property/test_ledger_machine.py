@@ -15,7 +15,9 @@ class LedgerMachine(RuleBasedStateMachine):
     """A broker with two partitions (offsets with gaps, records of 0 to 3 events) and a worker that may do anything."""
 
     @initialize(
-        logs=st.lists(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3)), max_size=14), min_size=2, max_size=2)
+        logs=st.lists(
+            st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3)), min_size=4, max_size=14), min_size=2, max_size=2
+        )
     )
     def start(self, logs):
         """A log for each partition, and a first worker."""
@@ -93,6 +95,22 @@ class LedgerMachine(RuleBasedStateMachine):
             # Delivered is delivered, whoever owns the partition now.
             self.done[chunk.partition][offset] += 1
             assert self.ledger.resolve(chunk) == (not chunk.closed)
+
+    @rule(data=st.data())
+    def finish(self, data):
+        """Everything of one chunk at once, whichever: a quick answer overtakes slow ones."""
+        pool = self.open + self.stale
+        if not pool:
+            return
+        chunk, _, events, admitted = data.draw(st.sampled_from(pool))
+        if not admitted[0]:
+            self.ledger.admit(chunk, len(events))
+            admitted[0] = True
+        if events:
+            for offset in events:
+                self.done[chunk.partition][offset] += 1
+            assert self.ledger.resolve(chunk, len(events)) == (not chunk.closed)
+            events.clear()
 
     @rule(fails=st.booleans())
     def commit(self, fails):

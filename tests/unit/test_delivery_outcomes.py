@@ -187,6 +187,19 @@ def test_an_outage_is_waited_out_and_makes_no_dead_letter():
     assert set(destination.accepted.values()) == {1}
 
 
+@pytest.mark.parametrize("seconds", [3, 60, 3_000])
+def test_the_end_of_an_outage_is_seen_soon(seconds):
+    """However long it lasted: within ten seconds of its end a probe finds out, and then everything follows at once."""
+
+    def answer(_items, _number):
+        now = asyncio.get_running_loop().time()
+        return Transient("http_503") if now < 1_000 + seconds else OK
+
+    destination, resolutions, _ = run(answer, feed(200, owners=4))
+    assert resolutions.done == dict.fromkeys(range(4), 200)
+    assert max(at for at, _ in destination.requests) < 1_000 + seconds + 12
+
+
 def test_a_poison_event_is_isolated_while_others_flow():
     """One event whose requests always answer 500: bisected, dead-lettered alone; all neighbours delivered."""
 

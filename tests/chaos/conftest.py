@@ -1,0 +1,64 @@
+"""Three brokers, and what the chaos run was asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+# Each registers the faults of its lane.
+for _lane in ("faults_aep", "faults_processes", "faults_brokers"):
+    importlib.import_module(_lane)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kafka_broker import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for; ``seconds`` None: every kind of fault has one turn."""
+
+    seconds: float | None
+    seed: int
+    rate: float
+    report: Path
+    gaps: tuple[float, float]
+    pace: float
+
+
+@pytest.fixture
+def chaos(request: pytest.FixtureRequest) -> Asked:
+    """The options; a seed is drawn where none is given."""
+    option = request.config.getoption
+    seconds = option("--chaos-seconds")
+    seed = option("--chaos-seed")
+    return Asked(
+        seconds=seconds,
+        seed=secrets.randbelow(1_000_000) if seed is None else seed,
+        rate=option("--chaos-rate"),
+        report=request.config.rootpath / option("--chaos-report"),
+        gaps=(0.1, 0.8) if seconds is None else (1.0, 12.0),
+        pace=0.3 if seconds is None else 1.0,
+    )
+
+
+@pytest.fixture
+def kafka_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Three nodes of Apache Kafka: three replicas, two of them for a write."""
+    from kafka_broker import BrokerUnavailableError, Cluster
+
+    try:
+        cluster = Cluster(tmp_path / "kafka")
+    except BrokerUnavailableError as reason:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"CI must run the tests against real brokers, and it cannot: {reason}", pytrace=False)
+        pytest.skip(f"not run against a real Kafka: {reason}")
+    with cluster:
+        yield cluster

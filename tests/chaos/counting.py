@@ -1,0 +1,151 @@
+"""The judge: what was promised against what arrived, event by event. Pure.
+
+Every event has a number; number and nothing else decides what it looks like and what must become of it. ``judge`` is told
+which numbers the receiver answered 200 for, what AEP accepted and what lies in the dead letters, and finds whatever is
+lost, changed, invented, repeated, or set aside without a reason that this test gave.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from oracle import event, uuid_of
+
+from bridge.aep.emulator import fingerprint
+from bridge.moengage.envelopes import Refusal, events_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from bridge.xdm.experience_event import ExperienceEvents
+
+REFUSAL = "refused by the chaos test"
+"""What the emulator says when it is told to refuse an event for good; a dead letter of the delivery must quote it."""
+_EVERY = 500
+_TIMELESS = 77
+_NO_EVENT = 177
+
+
+def numbered(number: int) -> dict[str, Any]:
+    """Event ``number`` in MoEngage's batch; one in 500 cannot be mapped (no time), one in 500 is no event at all."""
+    if number % _EVERY == _NO_EVENT:
+        return {"number": number, "note": "neither a code nor a name nor an id"}
+    if number % _EVERY == _TIMELESS:
+        return event(number, event_time=None)
+    return event(number, note="y" * (number * 7919 % 1500))
+
+
+def is_deliverable(number: int) -> bool:
+    """Whether AEP should get the event, when it refuses nothing."""
+    return number % _EVERY not in (_TIMELESS, _NO_EVENT)
+
+
+def envelope(numbers: Iterable[int]) -> dict[str, Any]:
+    """The batch that carries these events, as MoEngage posts it."""
+    return {
+        "app_name": "Northwind",
+        "source": "MOENGAGE",
+        "moe_request_id": "00000000-0000-4000-8000-000000000000",
+        "events": [numbered(number) for number in numbers],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One record of the dead-letter topic, as stored."""
+
+    value: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the judge found; ``faults`` in it is empty when every promise was kept. Numbers of events, a few of each kind."""
+
+    promised: int = 0
+    accepted: int = 0
+    dead_letters: int = 0
+    repeated_by_aep: int = 0
+    repeated_in_dead_letters: int = 0
+    lost: list[int] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+    invented: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+
+    @property
+    def duplicates(self) -> int:
+        """How often an event reached an end beyond its first: accepted again, set aside again, or both."""
+        return self.repeated_by_aep + self.repeated_in_dead_letters
+
+    @property
+    def wrong(self) -> dict[str, list[Any]]:
+        """What may not be, by kind, with examples; empty when every promise was kept."""
+        kinds = {"lost": self.lost, "changed": self.changed, "invented": self.invented, "unexplained": self.unexplained}
+        return {kind: found[:5] for kind, found in kinds.items() if found}
+
+
+def judge(
+    promised: Collection[int],
+    sent: int,
+    accepted: Mapping[str, tuple[int, str]],
+    letters: Sequence[DeadLetter],
+    builder: ExperienceEvents,
+) -> Findings:
+    """Compare. ``sent``: numbers below it were posted at least once; ``accepted``: _id -> (times, fingerprint)."""
+    findings = Findings(promised=len(promised), accepted=len(accepted), dead_letters=len(letters))
+    set_aside: Counter[int] = Counter()
+    for letter in letters:
+        number, fault = _read(letter, sent, builder)
+        if fault is not None:
+            findings.unexplained.append(fault)
+        if number is not None:
+            set_aside[number] += 1
+    known = 0
+    for number in range(sent):
+        found = accepted.get(uuid_of(number))
+        if found is not None:
+            known += 1
+            findings.repeated_by_aep += found[0] - 1
+            if found[1] != _expected(number, builder):
+                findings.changed.append(number)
+        findings.repeated_in_dead_letters += set_aside[number] - (found is None and number in set_aside)
+        if found is None and number not in set_aside and number in promised:
+            findings.lost.append(number)
+    if known != len(accepted):
+        known_ids = {uuid_of(number) for number in range(sent)}
+        findings.invented = [identifier for identifier in accepted if identifier not in known_ids]
+    return findings
+
+
+def _expected(number: int, builder: ExperienceEvents) -> str | None:
+    """Fingerprint of the payload that AEP must have; None when it must have none."""
+    (canonical,) = events_of(envelope([number]))
+    if isinstance(canonical, Refusal):
+        return None
+    built = builder.build(canonical)
+    return None if built.rejection is not None else fingerprint(built.xdm)
+
+
+def _read(letter: DeadLetter, sent: int, builder: ExperienceEvents) -> tuple[int | None, str | None]:
+    """Number of a dead letter, and what is wrong with it: an unknown event, a changed one, or a reason nobody gave."""
+    (found,) = events_of(document := orjson.loads(letter.value)) or (None,)
+    if isinstance(found, Refusal):
+        number = document["events"][0].get("number") if "events" in document else None
+    else:
+        number = int(found["event_attributes"]["number"])
+    if number is None or not 0 <= number < sent:
+        return None, f"a dead letter of an unknown event: {letter.headers.get('bridge.reason')}"
+    (original,) = events_of(envelope([number]))
+    told = (letter.headers.get("bridge.stage"), letter.headers.get("bridge.code"))
+    if isinstance(original, Refusal):
+        fits = document["events"] == [numbered(number)] and told == ("receive", original.code)
+    elif found != original:
+        fits = False
+    elif (rejection := builder.build(original).rejection) is not None:
+        fits = told == (str(rejection.stage), rejection.code)
+    else:
+        fits = told[0] == "deliver" and REFUSAL in letter.headers.get("bridge.reason", "")
+    return number, None if fits else f"event {number} was set aside as {told}: {letter.headers.get('bridge.reason')}"

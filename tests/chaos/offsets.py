@@ -1,0 +1,73 @@
+"""The group's progress as the brokers know it: asked by librdkafka, not by the code under test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Sums over the partitions of one topic."""
+
+    committed: int
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """Records that are not committed."""
+        return self.end - self.committed
+
+
+class Offsets:
+    """Asks for end offsets and committed offsets; each call blocks for some seconds at most.
+
+    ``events`` and ``dead_letters`` are names and numbers of partitions.
+    """
+
+    def __init__(self, bootstrap: str, group: str, *, events: tuple[str, int], dead_letters: tuple[str, int]) -> None:
+        quiet: Callable[[object], None] = lambda _error: None  # noqa: E731
+        # It never joins the group. (The admin client's way to ask aborts the process when a coordinator goes away.)
+        self._consumer = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": group, "error_cb": quiet, "log_level": 0}
+        )
+        self._partitions = [TopicPartition(events[0], number) for number in range(events[1])]
+        self._letters = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": "chaos", "error_cb": quiet, "log_level": 0}
+        )
+        self._letters.assign([TopicPartition(dead_letters[0], number, 0) for number in range(dead_letters[1])])
+        self.refused: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+        self._letters.close()
+
+    def read_letters(self) -> None:
+        """Note in ``refused`` the ids of events that delivery has set aside since the last call."""
+        for record in self._letters.consume(1_000, timeout=0.05):
+            if record.error() is None:
+                headers = dict(record.headers() or ())
+                if headers.get("bridge.stage") == b"deliver" and "bridge.event_uuid" in headers:
+                    self.refused.add(headers["bridge.event_uuid"].decode())
+
+    def ask(self, seconds: float = 3.0) -> Progress | None:
+        """Where the group stands; None when the brokers do not say."""
+        self.read_letters()
+        try:
+            # The committed offsets first: what is written meanwhile then counts as lag, and never the other way round.
+            found = self._consumer.committed(self._partitions, timeout=seconds)
+            if any(each.error is not None for each in found):
+                return None
+            ends = [self._consumer.get_watermark_offsets(each, timeout=seconds) for each in self._partitions]
+        except KafkaException:
+            return None
+        committed = sum(max(0, each.offset) for each in found)
+        return Progress(committed, sum(high for _, high in ends))

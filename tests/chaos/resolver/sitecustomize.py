@@ -1,0 +1,27 @@
+"""Loaded by a child process at its start (this folder is on its path): one host name is resolved by a file.
+
+``CHAOS_HOST`` is 127.0.0.1 while the file ``CHAOS_HOSTS`` exists, and unknown while it does not: a failure of DNS that
+reaches nobody else on the machine. What the process makes of it is its own.
+"""
+
+import os
+import socket
+
+from aiohttp import resolver
+
+_HOST, _FILE = os.environ["CHAOS_HOST"], os.environ["CHAOS_HOSTS"]
+
+
+def _wrapped(resolve):
+    async def resolved(self, host, port=0, family=socket.AF_INET):
+        if host == _HOST:
+            if not os.path.exists(_FILE):  # noqa: ASYNC240, PTH110 - a look at a local file
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            host = "127.0.0.1"
+        return await resolve(self, host, port, family)
+
+    return resolved
+
+
+for _kind in (resolver.ThreadedResolver, resolver.AsyncResolver):
+    _kind.resolve = _wrapped(_kind.resolve)

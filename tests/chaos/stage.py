@@ -1,0 +1,290 @@
+"""What is on the stage: three brokers, the receiver, workers, an emulator of AEP, and a supervisor that restarts what ends.
+
+The emulator runs in the test's own loop, so that an outage (nobody listens) does not make it forget what it accepted.
+Everything else is a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from confluent_kafka import KafkaException
+from kafka_broker import admin_client, create_topic
+from names import HOST, Name
+from offsets import Offsets, Progress
+from processes import BridgeProcess, eventually, free_port
+
+from bridge.aep.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kafka_broker import Cluster
+
+TOPIC, DEAD_LETTERS, GROUP = "chaos.events", "chaos.dead-letters", "chaos"
+PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2
+BATCH_EVENTS = 100
+CONCURRENCY = 4
+MAX_IN_FLIGHT = 1_000
+SESSION_SECONDS = 6
+_AROUND = 2.0
+"""Seconds around a rebalance in which what is not committed is looked at: samples are half a second apart or more."""
+_ASSIGNED = "Executing _on_partitions_assigned"
+
+
+@dataclass(slots=True)
+class Role:
+    """One process that should run. ``wanted`` is what the supervisor looks at."""
+
+    process: BridgeProcess
+    wanted: bool = True
+    doomed: bool = False
+    starts: int = 0
+
+
+@dataclass(slots=True)
+class Surprise:
+    """A process that ended although nobody had ended it."""
+
+    name: str
+    code: int
+    tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What AEP had and the group had not committed, and how many events AEP had taken in all by then."""
+
+    uncommitted: int = 0
+    taken: int = 0
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything that can be broken. ``deliverable`` counts the events that are promised and that AEP should get,
+    ``posted`` those in posts that are not answered yet.
+    """
+
+    cluster: Cluster
+    directory: Path
+    deliverable: Callable[[], int]
+    posted: Callable[[], int]
+    workers_wanted: int = 2
+    emulator: Emulator = field(init=False)
+    roles: dict[str, Role] = field(default_factory=dict)
+    surprises: list[Surprise] = field(default_factory=list)
+    repeats: list[tuple[str, int]] = field(default_factory=list)
+    samples: list[tuple[float, int]] = field(default_factory=list)
+    progress: Progress | None = None
+    progress_at: float = 0.0
+    glimpse: Glimpse = Glimpse()
+    longest_stall: float = 0.0
+    set_aside: int = 0
+    secret_file: Path = field(init=False)
+    name: Name = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _asking: asyncio.Task[None] = field(init=False)
+    _ending: bool = False
+    _settings: dict[str, str] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Self:
+        """Create topics, start everything, and wait until it is ready."""
+        bootstrap = self.cluster.bootstrap
+        for topic, partitions in ((TOPIC, PARTITIONS), (DEAD_LETTERS, DEAD_LETTER_PARTITIONS)):
+            await asyncio.to_thread(create_topic, bootstrap, topic, partitions=partitions, replication=3)
+        self.emulator = await Emulator(port=free_port(), payloads=0).start()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.secret_file = self.directory / "client-secret"
+        self.secret_file.write_text(self.emulator.client_secret, encoding="utf-8")
+        self.name = Name(self.directory)
+        self._settings = self._environment(bootstrap)
+        self.add("receiver", "receiver")
+        for number in range(1, self.workers_wanted + 1):
+            self.add(f"worker-{number}", "worker")
+        for role in self.roles.values():
+            role.process.start()
+            role.starts += 1
+        for role in self.roles.values():
+            await asyncio.to_thread(role.process.wait_ready, 60.0)
+        self._tasks = [asyncio.create_task(each) for each in (self._supervise(), self._watch_acceptances())]
+        self._asking = asyncio.create_task(self._watch_offsets())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._ending = True
+        # Not cancelled: its thread must be done with the client before the client is closed.
+        await asyncio.gather(*self._tasks, self._asking, return_exceptions=True)
+        for role in self.roles.values():
+            await asyncio.to_thread(role.process.stop, 0.0)
+        await self.emulator.stop()
+
+    @property
+    def receiver_url(self) -> str:
+        """Where MoEngage posts."""
+        return f"http://127.0.0.1:{self._settings['BRIDGE_RECEIVER__PORT']}/moengage/streams"
+
+    @property
+    def workers(self) -> list[str]:
+        """Names of the workers that run now, in order."""
+        return [n for n, role in sorted(self.roles.items()) if n.startswith("worker") and role.wanted]
+
+    def _environment(self, bootstrap: str) -> dict[str, str]:
+        found = {
+            "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+            "BRIDGE_KAFKA__TOPIC": TOPIC,
+            "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": DEAD_LETTERS,
+            "BRIDGE_KAFKA__GROUP": GROUP,
+            "BRIDGE_KAFKA__REQUEST_TIMEOUT_SECONDS": "5",
+            "BRIDGE_KAFKA__SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
+            "BRIDGE_KAFKA__COMMIT_INTERVAL_SECONDS": "0.5",
+            "BRIDGE_AEP__LINGER_SECONDS": "0.2",
+            "BRIDGE_AEP__BATCH_EVENTS": str(BATCH_EVENTS),
+            "BRIDGE_AEP__CONCURRENCY": str(CONCURRENCY),
+            "BRIDGE_AEP__TIMEOUT_SECONDS": "3",
+            "BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS": str(MAX_IN_FLIGHT),
+            "BRIDGE_WORKER__DRAIN_SECONDS": "6",
+            "BRIDGE_WORKER__STALL_SECONDS": "60",
+            "BRIDGE_RECEIVER__HOST": "127.0.0.1",
+            "BRIDGE_RECEIVER__PORT": str(free_port()),
+            "BRIDGE_RECEIVER__AUTH": "basic",
+            "BRIDGE_RECEIVER__USERNAME": "moengage",
+            "BRIDGE_RECEIVER__PASSWORD": "a-password",
+            "BRIDGE_RECEIVER__CONFIRM_TIMEOUT_SECONDS": "5",
+            "BRIDGE_TELEMETRY__LOG_FORMAT": "json",
+            **{key: value.replace("127.0.0.1", HOST) for key, value in self.emulator.environment().items()},
+            "BRIDGE_OAUTH__CLIENT_SECRET_FILE": str(self.secret_file),
+            **self.name.environment(),
+        }
+        del found["BRIDGE_OAUTH__CLIENT_SECRET"]
+        return found
+
+    # Processes.
+
+    def add(self, name: str, command: str) -> Role:
+        """A process that should run from now on; the supervisor starts it."""
+        made = BridgeProcess([command], self._settings, directory=self.directory, name=name)
+        role = self.roles[name] = Role(made, doomed=True)
+        return role
+
+    async def kill9(self, name: str) -> None:
+        """SIGKILL; the supervisor starts it again."""
+        role = self.roles[name]
+        role.doomed = True
+        if role.process.alive:
+            await asyncio.to_thread(role.process.kill9)
+
+    async def terminate(self, name: str, within: float = 30.0) -> None:
+        """SIGTERM, and wait for the end; the supervisor starts it again if it is still wanted."""
+        role = self.roles[name]
+        role.doomed = True
+        if role.process.alive:
+            role.process.terminate()
+            await asyncio.to_thread(role.process.wait, within)
+
+    async def _supervise(self) -> None:
+        """Start again what has ended, as any supervisor would; what nobody had ended is written down."""
+        while True:
+            for name, role in list(self.roles.items()):
+                if role.process.alive or not role.wanted:
+                    continue
+                if not role.doomed:
+                    code = await asyncio.to_thread(role.process.wait, 5.0)
+                    self.surprises.append(Surprise(name, code, role.process.tail(30)))
+                role.doomed = False
+                role.starts += 1
+                role.process.start()
+            await asyncio.sleep(0.2)
+
+    async def brokers_recovered(self, why: str, within: float = 60.0) -> None:
+        """Wait until every partition has all its replicas in sync again; the next broker may break then."""
+        admin = admin_client(self.cluster.bootstrap)
+
+        def whole() -> bool:
+            with contextlib.suppress(KafkaException):
+                told = admin.list_topics(timeout=2)
+                partitions = [each for topic in told.topics.values() for each in topic.partitions.values()]
+                return len(told.brokers) == len(self.cluster.brokers) and all(
+                    len(each.isrs) == len(each.replicas) for each in partitions
+                )
+            return False
+
+        await asyncio.to_thread(eventually, whole, within=within, what=f"all replicas in sync after {why}", every=0.3)
+
+    # What may have to be done again.
+
+    def repeat(self, why: str, events: int) -> None:
+        """So many events may come again, because an answer about them is lost."""
+        self.repeats.append((why, events))
+
+    def requests_are_cut(self, why: str) -> None:
+        """Every request to AEP that is under way may have been processed, and loses its answer."""
+        self.repeat(why, min(self.outstanding(), len(self.workers) * CONCURRENCY * BATCH_EVENTS))
+
+    def confirmations_are_cut(self, why: str) -> None:
+        """Every post that is under way may be stored, unconfirmed, and stored again by the receiver's Kafka client."""
+        self.repeat(why, self.posted())
+
+    def rebalances(self) -> list[float]:
+        """When partitions were handed out (in seconds of the monotonic clock), by what the workers logged."""
+        offset = time.time() - time.monotonic()
+        found: list[float] = []
+        for name, role in self.roles.items():
+            if name.startswith("worker"):
+                lines = (line for line in role.process.log_lines() if line.get("event") == _ASSIGNED)
+                found += (datetime.fromisoformat(line["timestamp"]).timestamp() - offset for line in lines)
+        # All members hear of one rebalance at about the same time.
+        times = sorted(found)
+        return [at for at, before in zip(times, [0.0, *times], strict=False) if at - before > 1.0]
+
+    def repeatable(self) -> int:
+        """Events that may have come to an end more than once, by what was under way when something broke.
+
+        At each rebalance, what AEP had and the group had not committed, and what was on its way; and what is known of
+        lost answers.
+        """
+        total = sum(events for _, events in self.repeats)
+        for at in self.rebalances():
+            total += max((events for when, events in self.samples if abs(when - at) < _AROUND), default=0)
+        return total
+
+    def _uncommitted(self) -> int:
+        seen, state = self.glimpse, self.emulator.state
+        since = state.events - seen.taken
+        under_way = min(self.outstanding(), max(1, len(self.workers)) * CONCURRENCY * BATCH_EVENTS)
+        return seen.uncommitted + since + under_way
+
+    def outstanding(self) -> int:
+        """Events that were promised, and that neither AEP nor the dead letters have."""
+        state = self.emulator.state
+        return max(0, self.deliverable() - len(state.fingerprints) - self.set_aside)
+
+    async def _watch_offsets(self) -> None:
+        letters = (DEAD_LETTERS, DEAD_LETTER_PARTITIONS)
+        with Offsets(self.cluster.bootstrap, GROUP, events=(TOPIC, PARTITIONS), dead_letters=letters) as offsets:
+            while not self._ending:
+                asked, outstanding, events = time.monotonic(), self.outstanding(), self.emulator.state.events
+                progress = await asyncio.to_thread(offsets.ask)
+                self.set_aside = sum(each not in self.emulator.state.fingerprints for each in offsets.refused)
+                # Without an answer the last one stands: what was accepted since then counts as uncommitted.
+                if progress is not None:
+                    self.progress, self.progress_at = progress, asked
+                    self.glimpse = Glimpse(max(0, progress.lag - outstanding), events)
+                self.samples.append((time.monotonic(), self._uncommitted()))
+                await asyncio.sleep(0.5)
+
+    async def _watch_acceptances(self) -> None:
+        seen, since = -1, time.monotonic()
+        while True:
+            now, unique = time.monotonic(), len(self.emulator.state.fingerprints)
+            if unique != seen:
+                self.longest_stall = max(self.longest_stall, now - since)
+                seen, since = unique, now
+            await asyncio.sleep(0.1)

@@ -1,0 +1,130 @@
+"""Everything is broken at random, and every event is counted: what was answered 200 is in AEP or in the dead letters.
+
+``make chaos SECONDS=1800`` runs long; ``--chaos-seed`` repeats a schedule (how the machine interleaves it is its own
+affair). Without options it is a short run, with every kind of fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from counting import DeadLetter, Findings, judge
+from faults import KINDS, LANES, schedule
+from kafka_reader import stored
+from oracle import uuid_of
+from report import Done, Report
+from sender import Sender
+from stage import DEAD_LETTERS, Stage
+
+from bridge.pipeline.assembly import load_builder
+from bridge.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from faults import Planned
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+_RECOVERY = 60.0
+"""Seconds within which new events flow after the last fault: the longest pauses between probes are 30 s."""
+_DRAIN = 180.0
+_CALM = 5.0
+"""Seconds without faults at the beginning and the end."""
+
+
+async def _lane(stage: Stage, lane: Sequence[Planned], begun: float, until: float, done: list[Done]) -> None:
+    """One lane's faults, one after the other; what no longer fits in is left out."""
+    for planned in lane:
+        await asyncio.sleep(begun + planned.at - time.monotonic())
+        if (began := time.monotonic()) > until:
+            return
+        await KINDS[planned.kind].inject(stage, planned)
+        ended = time.monotonic()
+        # Brokers recover side by side with everything else; the time until data flows is told by the other two lanes.
+        again = await _something_new(stage, 20.0) if planned.lane != "broker" else None
+        done.append(Done(planned.kind, planned.lane, round(began - begun, 2), round(ended - begun, 2), again))
+
+
+async def _something_new(stage: Stage, within: float) -> float | None:
+    """Seconds until AEP has a new event; None when other faults keep it from that for so long."""
+    count, began = len(stage.emulator.state.fingerprints), time.monotonic()
+    while (waited := time.monotonic() - began) < within:
+        if len(stage.emulator.state.fingerprints) > count:
+            return round(waited, 2)
+        await asyncio.sleep(0.05)
+    return None
+
+
+async def _fresh_event_arrives(stage: Stage, sender: Sender) -> float:
+    """Seconds until AEP has an event that was posted, and answered 200, after now."""
+    first, began = sender.next, time.monotonic()
+    while time.monotonic() - began < _RECOVERY:
+        if any(uuid_of(n) in stage.emulator.state.fingerprints for n in range(first, sender.next)):
+            return round(time.monotonic() - began, 2)
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"no new event reached AEP within {_RECOVERY:g} s after the last fault")
+
+
+async def _drained(stage: Stage) -> float:
+    """Seconds until the group has committed everything there is."""
+    began = time.monotonic()
+    while stage.progress is None or stage.progress.lag or stage.progress_at < began:
+        await asyncio.sleep(0.2)
+        if time.monotonic() - began > _DRAIN:
+            workers = "\n\n".join(role.process.tail(30) for role in stage.roles.values())
+            raise AssertionError(f"after {_DRAIN:g} s without faults there is still lag: {stage.progress}\n{workers}")
+    return round(time.monotonic() - began, 2)
+
+
+async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos):
+    """Faults of AEP, processes and brokers at random, mixed: lost 0, payloads equal, duplicates bounded, and it recovers."""
+    report = Report(chaos.seed, chaos.rate, datetime.now(UTC).isoformat(timespec="seconds"))
+    plan = schedule(chaos.seed, chaos.seconds, gaps=chaos.gaps, pace=chaos.pace)
+    print(f"\nchaos: seed {chaos.seed} (--chaos-seed={chaos.seed} repeats its schedule), {len(plan)} faults planned")
+    done: list[Done] = []
+    sender = Sender(("moengage", "a-password"), chaos.rate, random.Random(chaos.seed), time.monotonic)
+    async with Stage(kafka_cluster, tmp_path, lambda: sender.deliverable, lambda: sender.under_way) as stage:
+        posting = asyncio.create_task(sender.run(stage.receiver_url))
+        await asyncio.sleep(_CALM)
+        begun = time.monotonic()
+        async with asyncio.TaskGroup() as lanes:
+            for name in LANES:
+                lane = [planned for planned in plan if planned.lane == name]
+                lanes.create_task(_lane(stage, lane, begun, begun + (chaos.seconds or math.inf), done))
+        report.seconds = round(time.monotonic() - begun, 1)
+        report.recovery_seconds = await _fresh_event_arrives(stage, sender)
+        await asyncio.sleep(_CALM)
+        sender.stop()
+        await posting
+        report.drained_seconds = await _drained(stage)
+        findings = await _judged(stage, sender)
+        report.faults = sorted(done, key=lambda each: each.began)
+        report.fill(sender, stage, findings)
+    report.write(chaos.report)
+    print(report.table())
+    print(f"report: {chaos.report}")
+    assert findings.wrong == {}
+    assert findings.duplicates <= report.duplicates_bound
+    assert [f"{each.name} ended with {each.code}:\n{each.tail}" for each in stage.surprises] == []
+    # The run must have been one: most of what was posted was promised, and every kind of fault had its turn and struck.
+    assert report.promised > chaos.rate * report.seconds / 3
+    if chaos.seconds is None or chaos.seconds >= 900:
+        assert {fault.kind for fault in done} == set(KINDS)
+        assert {"207", "400", "401", "429", "500", "503", "reset"} <= set(report.aep_requests)
+
+
+async def _judged(stage: Stage, sender: Sender) -> Findings:
+    state = stage.emulator.state
+    accepted = {key: (state.times(key), digest.hex()) for key, digest in state.fingerprints.items()}
+    rows = await asyncio.to_thread(stored, stage.cluster.bootstrap, DEAD_LETTERS)
+    letters = [DeadLetter(row.value, {name: text.decode() for name, text in row.headers}) for row in rows]
+    builder, _ = load_builder(Settings())
+    assert builder is not None
+    return await asyncio.to_thread(judge, sender.promised, sender.next, accepted, letters, builder)

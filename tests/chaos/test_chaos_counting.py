@@ -1,0 +1,139 @@
+"""The judge sees what it must see: a planted loss, change, duplicate, invention and unexplained dead letter."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import orjson
+import pytest
+from counting import REFUSAL, DeadLetter, envelope, is_deliverable, judge
+from faults import KINDS, LANES, schedule
+from oracle import uuid_of
+
+from bridge.aep.emulator import fingerprint
+from bridge.moengage.envelopes import Refusal, events_of
+from bridge.pipeline.assembly import load_builder
+from bridge.settings import Settings
+
+SENT = 200
+
+
+@pytest.fixture(scope="module")
+def builder():
+    """Our own mapping."""
+    return load_builder(Settings())[0]
+
+
+def _letter(number, builder, **headers):
+    (found,) = events_of(envelope([number]))
+    if isinstance(found, Refusal):
+        value, stage, code = envelope([number]), "receive", found.code
+    else:
+        rejection = builder.build(found).rejection
+        value, stage, code = (
+            (found, "deliver", "aep_400") if rejection is None else (found, rejection.stage, rejection.code)
+        )
+    told = {"bridge.stage": str(stage), "bridge.code": code, "bridge.reason": f"AEP answered 400: {REFUSAL}"}
+    return DeadLetter(orjson.dumps(value), told | headers)
+
+
+@pytest.fixture
+def arrived(builder):
+    """A run in which every promise was kept: number 3 was refused by AEP, and the two that cannot pass are set aside."""
+    accepted = {}
+    for number in range(SENT):
+        if is_deliverable(number) and number != 3:
+            (found,) = events_of(envelope([number]))
+            accepted[uuid_of(number)] = (1, fingerprint(builder.build(found).xdm))
+    return accepted, [_letter(number, builder) for number in (3, 77, 177)]
+
+
+def test_kept_promises_are_not_complained_about(builder, arrived):
+    """Nothing is wrong where nothing is wrong, and everything is counted."""
+    findings = judge(set(range(SENT)), SENT, *arrived, builder)
+    assert findings.wrong == {}
+    assert (findings.promised, findings.accepted, findings.dead_letters, findings.duplicates) == (SENT, SENT - 3, 3, 0)
+
+
+def test_a_planted_loss_is_found(builder, arrived):
+    """An event that was promised and is nowhere is lost; one that was not promised may be nowhere."""
+    accepted, letters = arrived
+    del accepted[uuid_of(10)], accepted[uuid_of(11)]
+    findings = judge(set(range(SENT)) - {11}, SENT, accepted, letters, builder)
+    assert findings.wrong == {"lost": [10]}
+
+
+def test_a_lost_dead_letter_is_found(builder, arrived):
+    """An event that cannot pass is lost when it does not lie in the dead letters."""
+    accepted, letters = arrived
+    assert judge(set(range(SENT)), SENT, accepted, letters[:1], builder).wrong == {"lost": [77, 177]}
+
+
+def test_a_planted_change_is_found(builder, arrived):
+    """A payload that is not what the mapping makes of the event is a change."""
+    accepted, letters = arrived
+    accepted[uuid_of(10)] = accepted[uuid_of(11)]
+    assert judge(set(range(SENT)), SENT, accepted, letters, builder).wrong == {"changed": [10]}
+
+
+def test_an_event_that_must_not_pass_is_found(builder, arrived):
+    """What the mapping rejects has no payload that would be right."""
+    accepted, letters = arrived
+    accepted[uuid_of(77)] = accepted[uuid_of(11)]
+    assert judge(set(range(SENT)), SENT, accepted, letters, builder).wrong == {"changed": [77]}
+
+
+def test_planted_duplicates_are_counted(builder, arrived):
+    """Accepted three times, set aside twice, both accepted and set aside: each end beyond the first counts."""
+    accepted, letters = arrived
+    accepted[uuid_of(10)] = (3, accepted[uuid_of(10)][1])
+    letters = [*letters, _letter(77, builder), _letter(12, builder)]
+    findings = judge(set(range(SENT)), SENT, accepted, letters, builder)
+    assert findings.wrong == {}
+    assert (findings.repeated_by_aep, findings.repeated_in_dead_letters, findings.duplicates) == (2, 2, 4)
+
+
+def test_an_invention_is_found(builder, arrived):
+    """AEP has an event that nobody posted."""
+    accepted, letters = arrived
+    accepted["nobody"] = (1, "00")
+    assert judge(set(range(SENT)), SENT, accepted, letters, builder).wrong == {"invented": ["nobody"]}
+
+
+@pytest.mark.parametrize(
+    ("number", "headers"),
+    [
+        (3, {"bridge.reason": "a reason of the bridge's own"}),
+        (3, {"bridge.stage": "map"}),
+        (77, {"bridge.code": "x"}),
+        (177, {"bridge.stage": "map"}),
+    ],
+)
+def test_a_dead_letter_without_a_reason_of_ours_is_found(builder, arrived, number, headers):
+    """Setting events aside to be rid of them is not keeping the promise."""
+    accepted, letters = arrived
+    kept = [letter for letter, which in zip(letters, (3, 77, 177), strict=True) if which != number]
+    findings = judge(set(range(SENT)), SENT, accepted, [*kept, _letter(number, builder, **headers)], builder)
+    assert list(findings.wrong) == ["unexplained"]
+
+
+def test_a_changed_dead_letter_is_found(builder, arrived):
+    """A dead letter must hold the event as it came."""
+    accepted, letters = arrived
+    document = orjson.loads(letters[0].value)
+    document["event_attributes"]["campaign_id"] = "another"
+    changed = DeadLetter(orjson.dumps(document), letters[0].headers)
+    assert list(judge(set(range(SENT)), SENT, accepted, [changed, *letters[1:]], builder).wrong) == ["unexplained"]
+
+
+def test_a_seed_repeats_its_schedule_and_the_deck_deals_every_kind():
+    """Equal seeds give equal schedules, others others; half an hour has every kind of fault."""
+    long = schedule(7, 1_800, gaps=(1, 12))
+    assert long == schedule(7, 1_800, gaps=(1, 12))
+    assert long != schedule(8, 1_800, gaps=(1, 12))
+    assert {planned.kind for planned in long} == set(KINDS)
+    short = schedule(7, None, gaps=(0.1, 0.8), pace=0.3)
+    assert sorted(planned.kind for planned in short) == sorted(KINDS)
+    for lane in LANES:
+        own = [planned for planned in long if planned.lane == lane]
+        assert all(later.at >= earlier.at + earlier.seconds for earlier, later in pairwise(own))

@@ -1,0 +1,69 @@
+"""The ledger, case by case: what the state machine of tests/property finds by chance is shown here for certain."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from bridge.pipeline.ledger import Ledger
+
+PARTITION = ("t", 0)
+
+
+def _chunk(ledger, first, last, *, generation=1, events=None):
+    records = [SimpleNamespace(timestamp=0) for _ in range(last - first + 1)]
+    chunk = ledger.fetch(PARTITION, generation, records, 10, first=first, last=last)
+    ledger.admit(chunk, len(records) if events is None else events)
+    return chunk
+
+
+@pytest.fixture
+def ledger():
+    """One partition, nothing committed."""
+    made = Ledger()
+    made.open(1, {PARTITION: None})
+    return made
+
+
+def test_what_is_finished_behind_something_open_is_not_committed(ledger):
+    """Later chunks finish first: no offset moves until the oldest is finished, and then past all of them."""
+    slow, quick, last = _chunk(ledger, 0, 9), _chunk(ledger, 10, 19), _chunk(ledger, 20, 29)
+    ledger.resolve(last, 10)
+    ledger.resolve(quick, 10)
+    assert ledger.committable() == {}
+    ledger.resolve(slow, 9)
+    assert ledger.committable() == {}
+    ledger.resolve(slow)
+    assert ledger.committable() == {PARTITION: 30}
+
+
+def test_what_was_fetched_and_not_finished_is_not_committed(ledger):
+    """Fetching moves nothing, decoding moves nothing."""
+    _chunk(ledger, 0, 9)
+    assert ledger.fetch(PARTITION, 1, [SimpleNamespace(timestamp=0)], 10, first=10, last=10) is not None
+    assert ledger.committable() == {}
+
+
+def test_a_failed_commit_is_offered_again(ledger):
+    """Only what the broker has confirmed counts as committed."""
+    ledger.resolve(_chunk(ledger, 0, 9), 10)
+    assert ledger.committable() == ledger.committable() == {PARTITION: 10}
+    ledger.confirm(1, {PARTITION: 10})
+    assert ledger.committable() == {}
+
+
+def test_verdicts_of_an_assignment_that_is_over_count_nothing(ledger):
+    """The partition went away and came back: what was under way then moves no offset now."""
+    before = _chunk(ledger, 0, 9)
+    ledger.open(2, {PARTITION: None})
+    again = _chunk(ledger, 0, 9, generation=2)
+    assert not ledger.resolve(before, 10)
+    assert ledger.committable() == {}
+    assert ledger.resolve(again, 10)
+    assert ledger.committable() == {PARTITION: 10}
+
+
+def test_an_event_counted_twice_stops_the_worker(ledger):
+    """More verdicts than events would let an offset pass that is still open."""
+    chunk = _chunk(ledger, 0, 1)
+    with pytest.raises(AssertionError, match="more events"):
+        ledger.resolve(chunk, 3)

@@ -1,0 +1,48 @@
+"""What the worker makes of its own parts ending."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from aiokafka.errors import ConsumerStoppedError
+from structlog.testing import capture_logs
+
+from bridge.pipeline.worker import Worker
+from bridge.settings import Settings
+from bridge.telemetry.metrics import Metrics
+
+_DESTINATION = SimpleNamespace(
+    name="double",
+    max_request_bytes=1_000_000,
+    max_request_events=1_000,
+    frame_bytes=10,
+    separator_bytes=1,
+    encode=lambda _event: b"{}",
+)
+_APP = SimpleNamespace(crashed=False, consumer=SimpleNamespace(joined=True))
+
+
+class _EndedMeter:
+    total = None
+
+    async def run(self):
+        """The client it asks is gone."""
+        raise ConsumerStoppedError
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+async def test_a_client_that_is_gone_is_an_error_only_while_working(stopping):
+    """During a stop the Kafka client goes away before its last user: no alarm. At work it is one, and it ends the worker."""
+    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    worker._app = _APP
+    if stopping:
+        worker.stop()
+    with capture_logs() as logs:
+        watching = asyncio.create_task(worker._supervise(_EndedMeter()))
+        await asyncio.sleep(1.2)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == (
+        [] if stopping else ["internal error, stopping without acknowledging"]
+    )
+    assert worker._why == ("" if stopping else "internal error: ConsumerStoppedError")
