@@ -76,7 +76,7 @@ def test_text_that_is_no_number_fills_no_number() -> None:
 
 
 def test_what_is_used_under_its_canonical_name_is_not_listed_as_unused() -> None:
-    """uid is read as identities.externalId, event_time as time: nothing is left to do about them."""
+    """Uid is read as identities.externalId, event_time as time: nothing is left to do about them."""
     event = {**EVENT, "uid": "u", "time": 1, "event_time": 1, "identities": {"externalId": "u"}}
     schema = compile_schema(
         {
