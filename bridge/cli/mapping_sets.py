@@ -18,7 +18,13 @@ def convert(
     output: Path | None = typer.Option(None, "--output", "-o", help="File to write (.csv or .json); else stdout."),
     to: str | None = typer.Option(None, "--to", help="csv or json; else the other form, or what --output ends in."),
 ) -> None:
-    """Turn a CSV mapping set into the Data Prep API's JSON, or back; nothing is lost on the way."""
+    """Turn a CSV mapping set into the Data Prep API's JSON, or back; nothing is lost on the way.
+
+    Examples:
+        aep-bridge mapping convert mapping.csv --output mapping.json
+
+        aep-bridge mapping convert mapping.json --output mapping.csv
+    """
     from bridge import shipped
     from bridge.mapping.convert import to_csv, to_json
     from bridge.mapping.table import load_mapping_set
@@ -56,7 +62,13 @@ def run_golden(
     update: bool = typer.Option(False, "--update", help="Write what comes out as what is expected."),
     as_json: bool = JSON,
 ) -> None:
-    """Run golden cases. Exit 1 when one does not hold."""
+    """Run golden cases. Exit 1 when one does not hold.
+
+    Examples:
+        aep-bridge mapping test mappings/tests --mapping mapping.csv
+
+        aep-bridge mapping test cases --update
+    """
     from bridge import shipped
     from bridge.cli import mapping_show as show
     from bridge.cli.mapping_input import builder, mapping_settings
@@ -90,7 +102,11 @@ def init(
         None, "--payload", help="Where to write the sample payload MoEngage asks for; else beside --output."
     ),
 ) -> None:
-    """Write a first mapping set from a schema and sample events; what found no match is listed on stderr."""
+    """Write a first mapping set from a schema and sample events; what found no match is listed on stderr.
+
+    Examples:
+        aep-bridge mapping init --schema schema.json --events events.jsonl --output mapping.csv
+    """
     from bridge.cli.mapping_input import events as read_events
     from bridge.cli.mapping_input import mapping_settings, sampled, schema_of
     from bridge.mapping.convert import to_csv
