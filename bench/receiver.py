@@ -1,135 +1,169 @@
-"""Events per second of CPU that the receiver takes in: ``python bench/receiver.py [--kafka HOST:PORT] [--seconds 3]``.
+"""The receiver as users run it, into a real Kafka: events a second confirmed, and how long a request takes.
 
-A child process serves (with a store in memory, or into a real Kafka) and tells its own CPU time; this one posts bodies of
-1, 100 and 500 sample events over 16 connections. Figures are events per second of the server's CPU, and wall clock.
+The process is pinned to one core; sixteen connections post bodies of 1, 100 and 500 events and wait for each answer, so
+that the time of a request includes Kafka's confirmation.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import multiprocessing
-import os
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+from processes import eventually, free_port, get
+
+from bench.records import records
+from bench.stage import Child, cleaned
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 CONNECTIONS = 16
+KEY = "bench-key"
+BATCHES = (1, 100, 500)
 
 
-class Memory:
-    """Confirms at once."""
-
-    event_limit = dead_letter_limit = 1_000_000
-
-    async def store(self, *_records) -> None:
-        """Confirm."""
-        await asyncio.sleep(0)
-
-
-def serve(told: Connection, kafka: str | None) -> None:
-    import uvloop
-
-    from bridge.settings import KafkaSettings, ReceiverSettings, TelemetrySettings
-    from bridge.telemetry.logs import configure_logging
-
-    configure_logging(TelemetrySettings(log_level="warning"))
-
-    async def main() -> None:
-        from bridge.moengage.listener import Listener
-        from bridge.moengage.receiver import Receiver
-        from bridge.telemetry.metrics import Metrics
-
-        settings = ReceiverSettings(host="127.0.0.1", port=0, auth="header", header_value="k")
-        if kafka is None:
-            await until_told(Listener(settings, Receiver(settings, Memory(), Metrics())))
-            return
-        from bridge.pipeline.publisher import KafkaPublisher
-
-        topic = f"bench-{os.getpid()}"
-        made = KafkaSettings(
-            bootstrap_servers=(kafka,), topic=topic, dead_letter_topic=f"{topic}.dead", create_topics=True
-        )
-        async with KafkaPublisher(made) as publisher:
-            await publisher.connected(20)
-            await until_told(Listener(settings, Receiver(settings, publisher, Metrics())))
-
-    async def until_told(listener) -> None:
-        async with listener:
-            told.send(listener.port)
-            while (await asyncio.to_thread(told.recv)) == "cpu":
-                told.send(time.process_time())
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
+def start_receiver(bootstrap: str, topic: str, dead: str, where: Path) -> tuple[Child, int]:
+    """The process, ready to take requests, and its port."""
+    port, telemetry = free_port(), free_port()
+    settings = {
+        "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+        "BRIDGE_KAFKA__TOPIC": topic,
+        "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": dead,
+        "BRIDGE_RECEIVER__HOST": "127.0.0.1",
+        "BRIDGE_RECEIVER__PORT": str(port),
+        "BRIDGE_RECEIVER__AUTH": "header",
+        "BRIDGE_RECEIVER__HEADER_VALUE": KEY,
+        "BRIDGE_TELEMETRY__PORT": str(telemetry),
+    }
+    child = Child([sys.executable, "-m", "bridge", "receiver"], settings, where / "receiver" / "log")
+    eventually(
+        lambda: get(f"http://127.0.0.1:{telemetry}/health/ready")[0] == 200,
+        within=40,
+        what=f"the receiver is ready: {child.tail()}",
+    )
+    return child, port
 
 
-def body(count: int) -> bytes:
-    lines = (ROOT / "tests/data/samples/moengage-events.jsonl").read_text(encoding="utf-8").splitlines()
-    events = [event for line in lines for event in json.loads(line).get("events", [])]
-    chosen = (events * 5)[20 : 20 + count]
-    return json.dumps({"app_name": "A", "source": "MOENGAGE", "moe_request_id": "r", "events": chosen}).encode()
+def request_of(body: bytes) -> bytes:
+    """A whole HTTP request."""
+    head = f"POST /moengage/streams HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def load(port: int, payload: bytes, seconds: float) -> int:
-    head = b"POST /moengage/streams HTTP/1.1\r\nHost: x\r\nX-Api-Key: k\r\nContent-Type: application/json\r\n"
-    request = head + b"Content-Length: %d\r\n\r\n" % len(payload) + payload
+def streams_body(events: list[bytes]) -> bytes:
+    """MoEngage's batch of these events."""
+    return (
+        b'{"app_name":"Northwind Retail","source":"MOENGAGE","moe_request_id":"r","events":['
+        + b",".join(events)
+        + b"]}"
+    )
+
+
+class Connection:
+    """One kept connection."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def open(self) -> Connection:
+        """Connect."""
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        return self
+
+    async def post(self, request: bytes) -> float:
+        """Send, read the whole 200; seconds it took."""
+        began = time.perf_counter()
+        self._writer.write(request)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        if b" 200 OK" not in head:
+            raise RuntimeError(f"the receiver answered {head[:60]!r}")
+        await self._reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        return time.perf_counter() - began
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._writer.close()
+
+
+async def load(port: int, request: bytes, seconds: float) -> list[float]:
+    """Post over every connection for so long; the seconds of each request."""
     until = time.monotonic() + seconds
+    taken: list[float] = []
 
-    async def one() -> int:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        done = 0
+    async def one() -> None:
+        connection = await Connection(port).open()
         while time.monotonic() < until:
-            writer.write(request)
-            answer = await reader.readuntil(b"\r\n\r\n")
-            assert b" 200 OK" in answer, answer
-            await reader.readexactly(int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
-            done += 1
-        writer.close()
-        return done
+            taken.append(await connection.post(request))
+        connection.close()
 
-    return sum(await asyncio.gather(*(one() for _ in range(CONNECTIONS))))
+    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    return taken
 
 
-def main() -> None:
-    import uvloop
+def percentile(values: list[float], part: float) -> float:
+    """The value that so large a part of all stays below."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
 
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--kafka")
-    parser.add_argument("--seconds", type=float, default=3)
-    options = parser.parse_args()
-    here, there = multiprocessing.Pipe()
-    child = multiprocessing.get_context("spawn").Process(target=serve, args=(there, options.kafka), daemon=True)
-    child.start()
-    port = here.recv()
 
-    def cpu() -> float:
-        here.send("cpu")
-        return here.recv()
+def written(bootstrap: str, topic: str) -> int:
+    """Records in the topic."""
+    from confluent_kafka import Consumer, TopicPartition
 
-    print(f"store: {options.kafka or 'memory'}")
-    for count in (1, 100, 500):
-        payload = body(count)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(load(port, payload, 0.5))
-            before, began = cpu(), time.monotonic()
-            requests = runner.run(load(port, payload, options.seconds))
-            wall, used = time.monotonic() - began, cpu() - before
-        events = requests * count
-        print(
-            f"{count:4d} events a request ({len(payload) // count} B each): {events / used:9,.0f} events/s of CPU"
-            f" ({used / events * 1e6:.1f} µs an event); {events / wall:9,.0f} events/s, {requests / wall:,.0f} requests/s"
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-count"})
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        return sum(
+            consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1] for number in partitions
         )
-    here.send("stop")
-    child.join(10)
+    finally:
+        consumer.close()
 
 
-if __name__ == "__main__":
-    main()
+def run(bootstrap: str, where: Path, *, seconds: float = 4.0, repeats: int = 3) -> list[dict[str, Any]]:
+    """Rows by batch size."""
+    from kafka_broker import create_topic
+
+    found: list[dict[str, Any]] = []
+    dead = create_topic(bootstrap, "bench-receiver-dead", partitions=1)
+    topic = create_topic(bootstrap, "bench-receiver", partitions=6)
+    child, port = start_receiver(bootstrap, topic, dead, where)
+    try:
+        for count in BATCHES:
+            events = [value for _, value in records(count)]
+            request = request_of(streams_body(events) if count > 1 else events[0])
+            uvloop.run(load(port, request, 0.5))
+            runs = []
+            for _ in range(repeats):
+                had, before, began = written(bootstrap, topic), child.cpu(), time.monotonic()
+                taken = uvloop.run(load(port, request, seconds))
+                wall, used = time.monotonic() - began, child.cpu() - before
+                answered = len(taken) * count
+                confirmed = written(bootstrap, topic) - had
+                runs.append(
+                    (
+                        answered / wall,
+                        answered / used,
+                        percentile(taken, 0.5),
+                        percentile(taken, 0.99),
+                        answered - confirmed,
+                    )
+                )
+            speed, spread = cleaned([one[0] for one in runs])
+            found.append(
+                {
+                    "batch": count,
+                    "events_per_second": round(speed),
+                    "spread": round(spread, 3),
+                    "events_per_cpu_second": round(cleaned([one[1] for one in runs])[0]),
+                    "p50_ms": round(cleaned([one[2] for one in runs])[0] * 1e3, 1),
+                    "p99_ms": round(cleaned([one[3] for one in runs])[0] * 1e3, 1),
+                    "lost": max(one[4] for one in runs),
+                }
+            )
+    finally:
+        child.stop()
+    return found

@@ -6,8 +6,10 @@ import time
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit, urlunsplit
 
+import httpx
+
 from bridge.aep.answers import read_answer
-from bridge.aep.envelope import FRAME_BYTES, SEPARATOR, Envelope, batch_body, raw_envelope, xdm_envelope
+from bridge.aep.envelope import Envelope, raw_envelope, xdm_envelope
 from bridge.aep.exchange import NoReply, open_client, post
 from bridge.aep.oauth import REFUSED_AGAIN, NoToken, Token, TokenSource
 from bridge.errors import SettingsError
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    import httpx
     from prometheus_client import Counter
 
     from bridge.settings import Settings
@@ -40,7 +41,7 @@ class AepDestination:
     def __init__(
         self,
         *,
-        url: str,
+        url: httpx.URL | str,
         headers: Mapping[str, str],
         envelope: Envelope,
         tokens: TokenSource | None,
@@ -52,10 +53,11 @@ class AepDestination:
     ) -> None:
         self.max_request_bytes = envelope.max_request_bytes
         self.max_request_events = max_request_events
-        self.frame_bytes = FRAME_BYTES
-        self.separator_bytes = len(SEPARATOR)
+        self.frame_bytes = envelope.frame_bytes
+        self.separator_bytes = len(envelope.separator)
         self.encode: Callable[[Mapping[str, Any]], bytes | Rejected] = envelope.encode
-        self._url = url
+        self._body = envelope.batch
+        self._url = httpx.URL(url)
         self._headers = dict(headers)
         self._tokens = tokens
         self._metrics = metrics
@@ -68,7 +70,7 @@ class AepDestination:
 
     async def send(self, items: Sequence[bytes]) -> Outcome:
         """Send one request with these encoded events. Raises nothing but cancellation: every failure is an outcome."""
-        body = batch_body(items)
+        body = self._body(items)
         if self._tokens is None:
             return await self._attempt(body, len(items), self._headers)
         token = await self._tokens.token()
@@ -200,8 +202,12 @@ def open_envelope(settings: Settings) -> Envelope:
 def open_destination(settings: Settings, metrics: Metrics) -> AepDestination:
     """The destination of these settings; ``SettingsError`` names what is missing."""
     check_settings(settings)
+    try:
+        url = httpx.URL(batch_url(settings.aep.endpoint or ""))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise SettingsError(f"{variable('aep', 'endpoint')} is no URL: {error}") from None
     return AepDestination(
-        url=batch_url(settings.aep.endpoint or ""),
+        url=url,
         headers=request_headers(settings),
         envelope=open_envelope(settings),
         tokens=TokenSource(settings.oauth, metrics) if settings.aep.auth == "oauth" else None,

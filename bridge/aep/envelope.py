@@ -1,13 +1,13 @@
 """Requests of the streaming collection API: the envelope of one event and the body of a batch, as bytes.
 
-Everything about an envelope but the event is constant for one destination, so it is encoded once and spliced around
-each event. Shapes: Adobe Experience Platform, "Send multiple messages in a single HTTP request" (batch) and
+Everything about an envelope but the event is constant for one destination, so it is encoded once and is what joins the
+events of a request: an event is encoded alone and copied once, into its request's body. Shapes: Adobe Experience Platform, "Send multiple messages in a single HTTP request" (batch) and
 "Stream time series data" (``header``, ``body.xdmMeta``, ``body.xdmEntity``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
@@ -21,37 +21,59 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "application/vnd.adobe.xed-full+json;version=1"
 """Media type of a schema reference: full schema, extended, major version 1."""
 
-BATCH_HEAD = b'{"messages":['
-BATCH_TAIL = b"]}"
-FRAME_BYTES = len(BATCH_HEAD) + len(BATCH_TAIL)
-SEPARATOR = b","
+_BATCH_HEAD = b'{"messages":['
+_BATCH_TAIL = b"]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The bytes before and after an event; both empty for raw payloads, which travel as they are.
+    """The bytes around an event; both empty for raw payloads, which travel as they are.
 
-    ``max_request_bytes`` bounds the body that would carry the event alone.
+    ``max_request_bytes`` bounds the body that would carry an event alone. A request of n events is ``frame_bytes``, the
+    events' own bytes and n - 1 times ``len(separator)``.
     """
 
     head: bytes
     tail: bytes
     max_request_bytes: int
+    frame_bytes: int = field(init=False)
+    separator: bytes = field(init=False)
+    _first: bytes = field(init=False)
+    _last: bytes = field(init=False)
+    _most: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        first, last = _BATCH_HEAD + self.head, self.tail + _BATCH_TAIL
+        object.__setattr__(self, "_first", first)
+        object.__setattr__(self, "_last", last)
+        object.__setattr__(self, "separator", self.tail + b"," + self.head)
+        object.__setattr__(self, "frame_bytes", len(first) + len(last))
+        object.__setattr__(self, "_most", self.max_request_bytes - self.frame_bytes)
 
     def encode(self, event: Mapping[str, Any]) -> bytes | Rejected:
-        """The event in its envelope; ``Rejected`` when it is not JSON or alone exceeds a request."""
+        """The event as JSON, without its envelope; ``Rejected`` when it is not JSON or alone exceeds a request."""
         try:
             item = orjson.dumps(event)
         except TypeError as error:  # orjson: integers over 64 bits, lone surrogates, nesting over 254, other types
             return Rejected(Stage.DELIVER, "not_json", f"the event cannot be written as JSON: {error}")
-        if self.head:
-            item = b"".join((self.head, item, self.tail))
-        if len(item) + FRAME_BYTES > self.max_request_bytes:
+        if len(item) > self._most:
             reason = (
-                f"the event makes a request of {len(item) + FRAME_BYTES} bytes; {self.max_request_bytes} are allowed"
+                f"the event makes a request of {len(item) + self.frame_bytes} bytes;"
+                f" {self.max_request_bytes} are allowed"
             )
             return Rejected(Stage.DELIVER, "too_large", reason)
         return item
+
+    def single(self, item: bytes) -> bytes:
+        """The body of a request to the endpoint for one event."""
+        return b"".join((self.head, item, self.tail))
+
+    def batch(self, items: Sequence[bytes]) -> bytes:
+        """``{"messages": [...]}`` of one or more encoded events; each byte is copied once."""
+        pieces = [*items]
+        pieces[0] = self._first + pieces[0]
+        pieces[-1] += self._last
+        return self.separator.join(pieces)
 
 
 def xdm_envelope(
@@ -82,8 +104,3 @@ def xdm_envelope(
 def raw_envelope(*, max_request_bytes: int) -> Envelope:
     """No envelope: a dataflow with a mapping in AEP takes the event itself; the flow id travels as a header."""
     return Envelope(b"", b"", max_request_bytes)
-
-
-def batch_body(items: Sequence[bytes]) -> bytes:
-    """``{"messages": [...]}`` of encoded events."""
-    return b"".join((BATCH_HEAD, SEPARATOR.join(items), BATCH_TAIL))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONNECT_SECONDS = 10.0
+_OWN_HEADERS = {"User-Agent": f"moengage-aep-bridge/{__version__}", "Accept": "application/json"}
 _LOOPBACK: dict[str, httpx.AsyncBaseTransport | None] = {
     f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")
 }
@@ -50,7 +51,7 @@ def open_client(*, connections: int, timeout_seconds: float) -> httpx.AsyncClien
     client: httpx.AsyncClient = HttpxAiohttpClient(
         timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
         limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30.0),
-        headers={"User-Agent": f"moengage-aep-bridge/{__version__}", "Accept": "application/json"},
+        headers=_OWN_HEADERS,
         mounts=_LOOPBACK,
     )
     return client
@@ -58,7 +59,7 @@ def open_client(*, connections: int, timeout_seconds: float) -> httpx.AsyncClien
 
 async def post(
     client: httpx.AsyncClient,
-    url: str,
+    url: httpx.URL | str,
     *,
     body: bytes,
     headers: Mapping[str, str],
@@ -68,7 +69,14 @@ async def post(
     """POST and read the whole answer within ``timeout_seconds``. Raises nothing but cancellation."""
     try:
         async with asyncio.timeout(timeout_seconds):
-            request = client.build_request("POST", url, content=body, headers=dict(headers))
+            # Made without the client, which would take URL and headers apart and join them anew each time.
+            request = httpx.Request(
+                "POST",
+                url,
+                content=body,
+                headers={**_OWN_HEADERS, **headers},
+                extensions={"timeout": client.timeout.as_dict()},
+            )
             response = await client.send(request, stream=True)
             try:
                 chunks, size = [], 0

@@ -63,9 +63,11 @@ async def send_trial(settings: Settings, metrics: Metrics) -> Trial:
     """Send :func:`trial_event`; it stays in the dataset, as AEP deletes no single event."""
     check_settings(settings)
     event = trial_event(settings, datetime.now(UTC))
-    body = open_envelope(settings).encode(event)
-    if isinstance(body, Rejected):
-        return Trial(ok=False, words=body.reason)
+    envelope = open_envelope(settings)
+    item = envelope.encode(event)
+    if isinstance(item, Rejected):
+        return Trial(ok=False, words=item.reason)
+    body = envelope.single(item)
     headers = request_headers(settings)
     tokens = TokenSource(settings.oauth, metrics, pauses=_IMPATIENT) if settings.aep.auth == "oauth" else None
     client = open_client(connections=1, timeout_seconds=settings.aep.timeout_seconds)

@@ -39,6 +39,11 @@ def backfill(
 
     Events that AEP has already are told by their _id, so overlapping exports do no harm. Interrupted, it says how to go on.
     Exits 1 when lines were refused (and not stored with --dead-letters) or not everything could be stored.
+
+    Examples:
+        aep-bridge backfill export-2026-10.json.gz
+
+        aep-bridge backfill --dry-run export.jsonl
     """
     import logging
 

@@ -48,7 +48,7 @@ def check(
 
         aep-bridge check --send-test
 
-        aep-bridge check --json | jq '.[] | select(.ok | not)'
+        aep-bridge check --json
     """
     _hush()
     checks = asyncio.run(_collect(send_test=send_test))

@@ -38,7 +38,13 @@ def list_letters(
     limit: int = typer.Option(20, min=0, help="Show so many of the newest; the counts are always of all."),
     as_json: bool = _JSON,
 ) -> None:
-    """Count dead letters by stage and code, and show the newest."""
+    """Count dead letters by stage and code, and show the newest.
+
+    Examples:
+        aep-bridge deadletters list
+
+        aep-bridge deadletters list --code identity_none_valid --since 2026-03-01T12:00:00Z --json
+    """
     from bridge.pipeline.replay import as_json as shown
     from bridge.pipeline.replay import read
 
@@ -85,8 +91,15 @@ def list_letters(
 @deadletters.command()
 def show(
     place: str = typer.Argument(..., metavar="PARTITION/OFFSET", help="As list shows it; OFFSET alone: partition 0."),
+    _as_json: bool = typer.Option(
+        False, "--json", help="It prints JSON always; taken so that a program need not know."
+    ),
 ) -> None:
-    """Print one dead letter, with what was consumed, as JSON."""
+    """Print one dead letter, with what was consumed, as JSON.
+
+    Examples:
+        aep-bridge deadletters show 0/17
+    """
     from bridge.errors import BridgeError
     from bridge.pipeline.replay import as_json, read_one
 
@@ -117,6 +130,11 @@ def replay(
     """Send dead letters back to the topic they came from, where the worker maps them anew.
 
     Progress is kept by filter in Kafka: run again, it goes on where it was.
+
+    Examples:
+        aep-bridge deadletters replay --dry-run
+
+        aep-bridge deadletters replay --code required_missing --max 1000
     """
     from bridge.pipeline.publisher import KafkaPublisher
     from bridge.pipeline.replay import replay as run_replay

@@ -60,7 +60,15 @@ def lint(  # noqa: PLR0917 - typer reads the signature
     as_json: bool = JSON,
     form: Format = typer.Option(Format.TABLE, "--format", help="Form of the report."),
 ) -> None:
-    """Find what is wrong in a mapping set. Exit 1 when there are errors, 0 when there are only warnings or nothing."""
+    """Find what is wrong in a mapping set. Exit 1 when there are errors, 0 when there are only warnings or nothing.
+
+    Examples:
+        aep-bridge mapping lint mapping.csv
+
+        aep-bridge mapping lint mapping.csv --schema schema.json --events events.jsonl --tenant _yourorgname
+
+        aep-bridge mapping lint mapping.csv --format github
+    """
     from bridge import shipped
     from bridge.cli import mapping_show as show
     from bridge.cli.mapping_input import mapping_settings, sampled, schema_of
@@ -103,17 +111,26 @@ def preview(  # noqa: PLR0917 - typer reads the signature
     """Map events and show the XDM; without --json also a table by row. Exit 1 when an event would be rejected.
 
     Several events give an array. What would be rejected is printed all the same, its reason on stderr.
+
+    Examples:
+        aep-bridge mapping preview mapping.csv --event event.json --tenant _yourorgname
+
+        aep-bridge mapping preview mapping.csv --event events.jsonl --json
+
+        aep-bridge mapping preview mapping.csv --diff before.csv --event events.jsonl
     """
     from bridge.cli.mapping_input import builder, mapping_settings
     from bridge.cli.mapping_input import events as read_events
+    from bridge.xdm.size import sized
 
     settings = mapping_settings(tenant=tenant, schema=schema)
     made = builder(file, settings, settings.schema_)
     read = read_events(event)
-    built = [made.build(one.event) for one in read]
+    build = sized(made.build, settings)
+    built = [build(one.event) for one in read]
     if diff is not None:
-        other = builder(diff, settings, settings.schema_)
-        _differences(built, [other.build(one.event) for one in read], file, diff, as_json=as_json)
+        other = sized(builder(diff, settings, settings.schema_).build, settings)
+        _differences(built, [other(one.event) for one in read], file, diff, as_json=as_json)
         return
     if as_json:
         _print_xdm(built)
@@ -186,7 +203,15 @@ def evaluate(
     expression: str | None = typer.Argument(None, metavar="[EXPR]", help="An expression; without one, a prompt."),
     event: str | None = typer.Option(None, "--event", "-e", help="The event it reads; without one, {}."),
 ) -> None:
-    """Evaluate one expression: a JSON value, null when null, dates as ISO 8601. Several events give a line each."""
+    """Evaluate one expression: a JSON value, null when null, dates as ISO 8601. Several events give a line each.
+
+    Without an expression it asks for one after the other.
+
+    Examples:
+        aep-bridge mapping eval 'upper(event_name)' --event event.json
+
+        aep-bridge mapping eval --event event.json
+    """
     from bridge.cli.mapping_input import events as read_events
 
     read = [one.event for one in read_events(event)] if event is not None else [{}]
@@ -244,7 +269,13 @@ def functions(
     name: str | None = typer.Argument(None, help="One function (or method) by name."),
     as_json: bool = JSON,
 ) -> None:
-    """List the functions of the language, or explain one."""
+    """List the functions of the language, or explain one.
+
+    Examples:
+        aep-bridge mapping functions
+
+        aep-bridge mapping functions dformat
+    """
     from bridge.cli import mapping_show as show
     from bridge.mapping.functions import FUNCTIONS, METHODS
 

@@ -18,7 +18,13 @@ def convert(
     output: Path | None = typer.Option(None, "--output", "-o", help="File to write (.csv or .json); else stdout."),
     to: str | None = typer.Option(None, "--to", help="csv or json; else the other form, or what --output ends in."),
 ) -> None:
-    """Turn a CSV mapping set into the Data Prep API's JSON, or back; nothing is lost on the way."""
+    """Turn a CSV mapping set into the Data Prep API's JSON, or back; nothing is lost on the way.
+
+    Examples:
+        aep-bridge mapping convert mapping.csv --output mapping.json
+
+        aep-bridge mapping convert mapping.json --output mapping.csv
+    """
     from bridge import shipped
     from bridge.mapping.convert import to_csv, to_json
     from bridge.mapping.table import load_mapping_set
@@ -56,16 +62,23 @@ def run_golden(
     update: bool = typer.Option(False, "--update", help="Write what comes out as what is expected."),
     as_json: bool = JSON,
 ) -> None:
-    """Run golden cases. Exit 1 when one does not hold."""
+    """Run golden cases. Exit 1 when one does not hold.
+
+    Examples:
+        aep-bridge mapping test mappings/tests --mapping mapping.csv
+
+        aep-bridge mapping test cases --update
+    """
     from bridge import shipped
     from bridge.cli import mapping_show as show
     from bridge.cli.mapping_input import builder, mapping_settings
     from bridge.mapping import golden
+    from bridge.xdm.size import sized
 
     cases = golden.load_cases(shipped.find(directory))
     settings = golden.settings_of(cases, mapping_settings())
     made = builder(file or settings.path, settings, schema or settings.schema_)
-    results = golden.run_cases(cases, made.build)
+    results = golden.run_cases(cases, sized(made.build, settings))
     if update:
         for path in golden.update(results):
             say(f"wrote {path}")
@@ -89,7 +102,11 @@ def init(
         None, "--payload", help="Where to write the sample payload MoEngage asks for; else beside --output."
     ),
 ) -> None:
-    """Write a first mapping set from a schema and sample events; what found no match is listed on stderr."""
+    """Write a first mapping set from a schema and sample events; what found no match is listed on stderr.
+
+    Examples:
+        aep-bridge mapping init --schema schema.json --events events.jsonl --output mapping.csv
+    """
     from bridge.cli.mapping_input import events as read_events
     from bridge.cli.mapping_input import mapping_settings, sampled, schema_of
     from bridge.mapping.convert import to_csv
@@ -103,6 +120,11 @@ def init(
     _write(to_csv(proposal.mapping_set), output)
     if proposal.tenant is not None and proposal.tenant != mapping_settings().tenant:
         say(f"the schema's tenant is {proposal.tenant}: set BRIDGE_MAPPING__TENANT, or give --tenant {proposal.tenant}")
+    if any("{primary_identity}" in row.destination for row in proposal.mapping_set.rows):
+        namespace = mapping_settings().primary_identity[0]
+        say(
+            f"the customer's id goes into namespace {namespace}: set BRIDGE_MAPPING__PRIMARY_IDENTITY if yours is another"
+        )
     for path in proposal.unmapped:
         say(f"no source found for {path}")
     if proposal.unused:

@@ -20,6 +20,11 @@ def receiver() -> None:
 
     Settings: BRIDGE_RECEIVER__*, BRIDGE_KAFKA__*, BRIDGE_TELEMETRY__* (.env.example names them all). SIGTERM finishes what
     is under way and exits 0; a second signal exits at once.
+
+    Examples:
+        aep-bridge receiver
+
+        BRIDGE_RECEIVER__AUTH=header BRIDGE_RECEIVER__HEADER_VALUE=change-me aep-bridge receiver
     """
     from bridge.process import run_until_stopped
     from bridge.settings import load_settings

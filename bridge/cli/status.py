@@ -17,7 +17,13 @@ def status(
     seconds: float = typer.Option(1.0, min=0, help="Watch so long for the rates; 0 shows none."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Show lag, rates, circuit, rate limits and dead letters; exit 1 when it is not ready or not there."""
+    """Show lag, rates, circuit, rate limits and dead letters; exit 1 when it is not ready or not there.
+
+    Examples:
+        aep-bridge status
+
+        aep-bridge status --url http://127.0.0.1:9465 --json
+    """
     from bridge.settings import load_settings
 
     telemetry = load_settings().telemetry

@@ -9,7 +9,17 @@ from bridge.cli import app
 
 @app.command()
 def worker() -> None:
-    """Consume events from Kafka, map them and deliver them to AEP until told to stop (SIGTERM drains)."""
+    """Consume events from Kafka, map them and deliver them to AEP until told to stop (SIGTERM drains).
+
+    Settings: BRIDGE_KAFKA__*, BRIDGE_MAPPING__*, BRIDGE_AEP__*, BRIDGE_OAUTH__*, BRIDGE_WORKER__*, BRIDGE_TELEMETRY__*
+    (.env.example names them all). A changed mapping set is taken up while it runs. Exit 1 when something begun was not
+    finished; nothing beyond it is committed, and the next worker takes it up. A second signal exits at once.
+
+    Examples:
+        aep-bridge check && aep-bridge worker
+
+        BRIDGE_AEP__CONCURRENCY=4 BRIDGE_TELEMETRY__PORT=9465 aep-bridge worker
+    """
     import asyncio
 
     import uvloop
@@ -17,10 +27,12 @@ def worker() -> None:
     from bridge.aep.destination import open_destination
     from bridge.pipeline.assembly import load_builder
     from bridge.pipeline.worker import Worker
+    from bridge.process import keep_freed_memory
     from bridge.settings import load_settings
     from bridge.telemetry.logs import configure_logging
     from bridge.telemetry.metrics import Metrics
 
+    keep_freed_memory()
     settings = load_settings()
     configure_logging(settings.telemetry)
     metrics = Metrics()

@@ -43,18 +43,17 @@ def clean(value: Any) -> Any:
 
 
 def _clean_object(value: dict[Any, Any]) -> dict[str, Any] | None:
-    # Most maps of events hold text only: one pass that allocates nothing, then a copy.
-    for key, one in value.items():
-        if one.__class__ is not str or key.__class__ is not str:
-            break
-    else:
-        return value.copy() or None
-    found = {}
+    # Copied at once, then mended where something is no plain text: most maps of events hold little else.
+    found = value.copy()
     for key, one in value.items():
         if key.__class__ is not str:
             raise FunctionError("an object has a key that is no text")
-        cleaned = clean(one)
-        if cleaned is not None:
+        kind = one.__class__
+        if kind is str or kind is bool:
+            continue
+        if (cleaned := clean(one)) is None:
+            del found[key]
+        elif cleaned is not one:
             found[key] = cleaned
     return found or None
 

@@ -39,6 +39,7 @@ Event = dict[str, Any]
 
 _EXACT = 2**53
 _NO_FIELDS: Event = {}
+_LACKING = (None, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +131,13 @@ def _fields(envelope: Event, events: str) -> Event:
 def _canonical(event: Event, fields: Event) -> Event:
     if fields:
         event = {**fields, **event}
+    get = event.get
     derived: Event = {}
-    if event.get("id") is None and (uuid := event.get("event_uuid")) is not None:
+    if get("id") is None and (uuid := get("event_uuid")) is not None:
         derived["id"] = uuid
-    if event.get("time") is None and (time := event.get("event_time")) is not None:
+    if get("time") is None and (time := get("event_time")) is not None:
         derived["time"] = time
-    identities = event.get("identities")
+    identities = get("identities")
     # Anything but an object or null under this name is the event's own, whatever it means.
     if (identities is None or isinstance(identities, dict)) and (more := _identities(event, identities or _NO_FIELDS)):
         derived["identities"] = {**(identities or _NO_FIELDS), **more}
@@ -147,26 +149,25 @@ def _canonical(event: Event, fields: Event) -> Event:
     return event
 
 
-def _identities(event: Event, known: Event) -> Event:
-    found: Event = {}
-    if _missing(known.get("externalId")) and (text := _text(event.get("uid"))) is not None:
-        found["externalId"] = text
-    if _missing(known.get("email")) and (text := _text(event.get("email_id"))) is not None:
-        found["email"] = text
-    if _missing(known.get("phone")) and (text := _text(event.get("mobile_number"))) is not None:
-        found["phone"] = text
-    attributes = event.get("user_attributes")
+def _identities(event: Event, known: Event) -> Event | None:
+    """What the event says of identities that ``known`` lacks (null and "" lack); None is nothing. Once an event: no loops."""
+    get, has = event.get, known.get
+    found: Event | None = None
+    if (value := get("uid")) is not None and has("externalId") in _LACKING and (text := _text(value)) is not None:
+        found = {"externalId": text}
+    if (value := get("email_id")) is not None and has("email") in _LACKING and (text := _text(value)) is not None:
+        found = {**(found or _NO_FIELDS), "email": text}
+    if (value := get("mobile_number")) is not None and has("phone") in _LACKING and (text := _text(value)) is not None:
+        found = {**(found or _NO_FIELDS), "phone": text}
+    attributes = get("user_attributes")
     if (
         isinstance(attributes, dict)
-        and _missing(known.get("moengageUserId"))
-        and (text := _text(attributes.get("moengage_user_id"))) is not None
+        and (value := attributes.get("moengage_user_id")) is not None
+        and has("moengageUserId") in _LACKING
+        and (text := _text(value)) is not None
     ):
-        found["moengageUserId"] = text
+        found = {**(found or _NO_FIELDS), "moengageUserId": text}
     return found
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value == ""
 
 
 def _text(value: Any) -> str | None:

@@ -10,6 +10,7 @@ import structlog
 from bridge.errors import BridgeError
 from bridge.mapping import golden
 from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
+from bridge.xdm.size import sized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +28,9 @@ def failing(settings: MappingSettings) -> list[str]:
     if settings.tests is None:
         return []
     cases = golden.load_cases(settings.tests)
-    events = open_experience_events(golden.settings_of(cases, settings))
-    return [result.case.name for result in golden.run_cases(cases, events.build) if not result.passed]
+    fixed = golden.settings_of(cases, settings)
+    build = sized(open_experience_events(fixed).build, fixed)
+    return [result.case.name for result in golden.run_cases(cases, build) if not result.passed]
 
 
 class MappingWatch:

@@ -99,6 +99,23 @@ class IdentityRules:
                 if items is not None:
                     dropped.append(Dropped(namespace, "shape" if namespace.strip() else "namespace_blank"))
                 continue
+            # Nearly always one plain item; what is odd about it, if anything, is for the lines below to say.
+            if (
+                kind is not None
+                and len(items) == 1
+                and type(item := items[0]) is dict
+                and type(value := item.get("id")) is str
+                and "authenticatedState" not in item
+            ):
+                word = value.strip()
+                if kind == _EMAIL:
+                    value = word = word.lower()
+                elif kind == _PHONE:
+                    value = word
+                if len(word) > _LONGEST_WORD and len(value) <= MAX_CHARACTERS and (kind != _ECID or is_ecid(value)):
+                    found[namespace] = [{"id": value, "primary": False}]
+                    count += 1
+                    continue
             kept: list[dict[str, Any]] = []
             seen: set[str] | None = None
             for item in items:

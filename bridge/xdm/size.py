@@ -6,6 +6,7 @@ event fits, and refuses what cannot be made to fit; ``reject`` refuses at once. 
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import orjson
@@ -13,11 +14,13 @@ import orjson
 from bridge.errors import SettingsError
 from bridge.settings import variable
 from bridge.verdicts import Rejected, Stage
+from bridge.xdm.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bridge.settings import MappingSettings
+    from bridge.xdm.experience_event import Built
 
 _REQUIRED: Final = frozenset({"_id", "timestamp", "identityMap"})
 
@@ -40,10 +43,11 @@ class Oversize(NamedTuple):
 class SizeRule:
     """The rule of one mapping's settings (``event_bytes``, ``oversize``, ``oversize_drop``)."""
 
-    __slots__ = ("_action", "_limit", "_paths")
+    __slots__ = ("_action", "_paths", "limit")
 
     def __init__(self, settings: MappingSettings) -> None:
-        self._limit = settings.event_bytes
+        self.limit = settings.event_bytes
+        """Bytes of JSON; 0 for none. What is not above it need not be checked."""
         self._action = settings.oversize
         self._paths = tuple(path.replace("{tenant}", settings.tenant) for path in settings.oversize_drop)
         for path in self._paths:
@@ -56,7 +60,7 @@ class SizeRule:
         ``encoded_bytes``: length of the event as encoded for sending, envelope and all. It bounds the XDM's own length,
         so the XDM is measured, and encoded, only when that is above the limit.
         """
-        limit = self._limit
+        limit = self.limit
         if encoded_bytes <= limit or not limit:
             return None
         size = _size(xdm)
@@ -84,8 +88,26 @@ class SizeRule:
 
     def _rejection(self, size: int, dropped: Sequence[str]) -> Rejected:
         without = f" without {', '.join(dropped)}" if dropped else ""
-        reason = f"the event has {size} bytes of XDM JSON{without}; Profile keeps up to {self._limit}"
+        reason = f"the event has {size} bytes of XDM JSON{without}; Profile keeps up to {self.limit}"
         return Rejected(Stage.CHECK, "event_oversize", reason)
+
+
+def sized(build: Callable[[dict[str, Any]], Built], settings: MappingSettings) -> Callable[[dict[str, Any]], Built]:
+    """``build`` with the rule applied to what it gives, for previews and golden cases; the worker measures what it encodes."""
+    rule = SizeRule(settings)
+
+    def build_sized(event: dict[str, Any]) -> Built:
+        built = build(event)
+        over = rule.check(built.xdm, sys.maxsize)
+        if over is None:
+            return built
+        if over.rejection is not None:
+            return built._replace(rejection=built.rejection or over.rejection)
+        what = f", so {', '.join(over.dropped)} was left out" if over.dropped else ""
+        said = Finding("#", "event_oversize", f"{over.size} bytes of XDM JSON; Profile keeps up to {over.limit}{what}")
+        return built._replace(xdm=over.xdm, findings=(*built.findings, said))
+
+    return build_sized
 
 
 def _size(value: Any) -> int:

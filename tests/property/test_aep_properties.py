@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.aep.answers import LONGEST_RETRY_AFTER, read_answer, retry_after
-from bridge.aep.envelope import FRAME_BYTES, SEPARATOR, batch_body, xdm_envelope
+from bridge.aep.envelope import xdm_envelope
 from bridge.aep.grants import LONGEST_LIFETIME, Granted, Refused, Unavailable, read_grant
 from bridge.aep.reasons import LONGEST, reason_of
 from bridge.verdicts import (
@@ -179,6 +179,6 @@ def test_envelope_keeps_events(texts):
     )
     events = [{"_id": text} for text in texts]
     items = [envelope.encode(event) for event in events]
-    body = batch_body(items)
+    body = envelope.batch(items)
     assert [message["body"]["xdmEntity"] for message in orjson.loads(body)["messages"]] == events
-    assert len(body) == FRAME_BYTES + sum(map(len, items)) + len(SEPARATOR) * (len(items) - 1)
+    assert len(body) == envelope.frame_bytes + sum(map(len, items)) + len(envelope.separator) * (len(items) - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from bridge.aep.envelope import FRAME_BYTES, SEPARATOR, batch_body, raw_envelope, xdm_envelope
+from bridge.aep.envelope import raw_envelope, xdm_envelope
 from bridge.verdicts import Rejected, Stage
 
 EVENT = {"_id": "test_event_001", "timestamp": "2024-11-12T14:20:00Z", "name": 'Zoë "quoted" 😀'}
@@ -30,7 +30,7 @@ def envelope(**changes):
 
 def test_xdm_envelope_as_documented():
     """Header, xdmMeta equal to the header's schema, and the event as xdmEntity."""
-    assert orjson.loads(envelope().encode(EVENT)) == {
+    documented = {
         "header": {
             "schemaRef": SCHEMA,
             "imsOrgId": "A@AdobeOrg",
@@ -40,24 +40,33 @@ def test_xdm_envelope_as_documented():
         },
         "body": {"xdmMeta": {"schemaRef": SCHEMA}, "xdmEntity": EVENT},
     }
+    wrapped = envelope()
+    item = wrapped.encode(EVENT)
+    assert orjson.loads(wrapped.single(item)) == documented
+    assert orjson.loads(wrapped.batch([item])) == {"messages": [documented]}
+    assert orjson.loads(wrapped.batch([item] * 3)) == {"messages": [documented] * 3}
 
 
 def test_raw_payload_is_the_event_itself():
     """Payload = raw: no envelope."""
-    assert orjson.loads(raw_envelope(max_request_bytes=10_000).encode(EVENT)) == EVENT
+    raw = raw_envelope(max_request_bytes=10_000)
+    item = raw.encode(EVENT)
+    assert orjson.loads(raw.single(item)) == EVENT
+    assert orjson.loads(raw.batch([item, item])) == {"messages": [EVENT, EVENT]}
 
 
 def test_batch_size_is_what_the_arithmetic_says():
     """Frame + items + separators is the body's size, so that batches can be filled without building them."""
-    items = [envelope().encode(EVENT | {"_id": str(n)}) for n in range(7)]
-    body = batch_body(items)
-    assert len(body) == FRAME_BYTES + sum(map(len, items)) + len(SEPARATOR) * 6
+    wrapped = envelope()
+    items = [wrapped.encode(EVENT | {"_id": str(n)}) for n in range(7)]
+    body = wrapped.batch(items)
+    assert len(body) == wrapped.frame_bytes + sum(map(len, items)) + len(wrapped.separator) * 6
     assert [message["body"]["xdmEntity"]["_id"] for message in orjson.loads(body)["messages"]] == list("0123456")
 
 
 def test_event_that_alone_exceeds_a_request_is_rejected():
     """Exactly the limit passes, one byte more does not."""
-    size = len(envelope().encode(EVENT)) + FRAME_BYTES
+    size = len(envelope().batch([envelope().encode(EVENT)]))
     assert isinstance(envelope(max_request_bytes=size).encode(EVENT), bytes)
     rejected = envelope(max_request_bytes=size - 1).encode(EVENT)
     assert isinstance(rejected, Rejected)

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import typer
 from command_lines import problems_of_command
 from typer.testing import CliRunner
 
@@ -45,6 +46,24 @@ def test_command_lines_exist(document):
     problems = [problem for words in _commands(_blocks(text)) for problem in problems_of_command(words)]
     problems += [problem for words in _commands(_inline(text)) for problem in problems_of_command(words, whole=False)]
     assert problems == []
+
+
+def _leaves(command, name=()):
+    if hasattr(command, "commands"):
+        for word, below in command.commands.items():
+            yield from _leaves(below, (*name, word))
+    else:
+        yield " ".join(name), command
+
+
+@pytest.mark.parametrize(("name", "command"), list(_leaves(typer.main.get_command(app))))
+def test_help_has_examples_that_could_be_run(name, command):
+    """Every command's --help ends in examples; each names a command, options and arguments that exist."""
+    _, _, examples = (command.help or "").partition("Examples:")
+    lines = [re.sub(r"^(?:BRIDGE_\w+=\S+ )*", "", line.strip()) for line in examples.splitlines()]
+    commands = _commands([part for line in lines for part in line.split(" && ")])
+    assert any(" ".join(words).startswith(name) for words in commands), f"no example of aep-bridge {name}"
+    assert [problem for words in commands for problem in problems_of_command(words)] == []
 
 
 def test_readme_has_command_lines_to_check():

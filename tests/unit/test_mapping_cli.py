@@ -126,6 +126,24 @@ def test_lint_exits_by_severity(tmp_path: Path):
     assert (found["row"], found["column"], found["fix"]) == (6, "source", "upper")
 
 
+@pytest.mark.parametrize(
+    ("mode", "code", "kept", "said"),
+    [
+        ("warn", 0, True, "bytes of XDM JSON; Profile keeps up to"),
+        ("drop", 0, False, "_t.userAttributesJson was left out"),
+        ("reject", 1, True, "rejected (event_oversize)"),
+    ],
+)
+def test_preview_of_an_event_that_profile_drops(monkeypatch, mode: str, code: int, kept: bool, said: str):
+    """Preview does with an event above 10 KB what the worker would do, and says so."""
+    monkeypatch.setenv("BRIDGE_MAPPING__OVERSIZE", mode)
+    event = json.loads((ROOT / "tests" / "data" / "samples" / "seed-event.json").read_text(encoding="utf-8"))
+    event["user_attributes"] = {f"k{number}": "v" * 100 for number in range(120)}
+    shown = run("preview", "mappings/moengage_events.csv", "--event", json.dumps(event), "--tenant", "_t", "--json")
+    assert (shown.exit_code, "userAttributesJson" in json.loads(shown.stdout)["_t"]) == (code, kept)
+    assert said in shown.stderr
+
+
 def test_lint_speaks_to_ci(tmp_path: Path):
     """GitHub annotations and SARIF name file, line and code."""
     file = tmp_path / "m.csv"

@@ -1,0 +1,103 @@
+"""``python -m bench``: every measurement, or some of them, as tables or as JSON. README.md says how to read them."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.stage import OTHERS, ROOT, folder, machine, on
+
+KINDS = ("ladder", "inprocess", "parts", "receiver", "latency")
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="30,000 records, two turns, short loads: about two minutes"
+    )
+    parser.add_argument("--only", help=f"some of: {','.join(KINDS)}")
+    parser.add_argument("--rungs", help="some rungs of the ladder, by name, with commas")
+    parser.add_argument("--records", type=int, help="records of the ladder (300000)")
+    parser.add_argument("--repeats", type=int, help="turns of the ladder (3)")
+    parser.add_argument("--json", action="store_true", help="JSON on stdout; what goes on is told on stderr")
+    parser.add_argument("--save", action="store_true", help="keep the JSON as bench/results/<date>.json")
+    parser.add_argument("--note", default="", help="a remark to keep with the results: what else ran, for example")
+    parser.add_argument(
+        "--profile", type=Path, help="py-spy's samples of the ladder's first rung (py-spy must be there)"
+    )
+    options = parser.parse_args()
+    kinds = options.only.split(",") if options.only else list(KINDS)
+    if unknown := set(kinds) - set(KINDS):
+        parser.error(f"--only: {', '.join(sorted(unknown))}: not one of {', '.join(KINDS)}")
+    out = sys.stderr if options.json else sys.stdout
+
+    def say(line: str) -> None:
+        print(line, file=out, flush=True)
+
+    found: dict[str, Any] = {
+        "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "quick": options.quick,
+        "note": options.note,
+    }
+    from bench import report
+
+    if "inprocess" in kinds:
+        from bench.inprocess import compare
+
+        found["inprocess"] = compare(9 if options.quick else 25)
+        say(report.inprocess(found["inprocess"]))
+    if "parts" in kinds:
+        from bench import parts
+
+        found["parts"] = parts.run(7 if options.quick else 20)
+        say(parts.table(found["parts"]))
+    if "ladder" in kinds:
+        from bench import ladder
+
+        found["ladder"] = ladder.run(
+            options.records or (30_000 if options.quick else 300_000),
+            options.repeats or (2 if options.quick else 3),
+            set(options.rungs.split(",")) if options.rungs else None,
+            options.profile,
+            say,
+        )
+        say(report.ladder(found["ladder"]))
+    if {"receiver", "latency"} & set(kinds):
+        from kafka_broker import Broker
+
+        from bench import latency, receiver
+
+        with folder() as made, on(OTHERS), Broker(Path(made) / "kafka") as broker:
+            if "receiver" in kinds:
+                found["receiver"] = receiver.run(
+                    broker.bootstrap, Path(made), seconds=2 if options.quick else 4, repeats=1 if options.quick else 3
+                )
+                say(report.receiver(found["receiver"]))
+            if "latency" in kinds:
+                found["latency"] = latency.run(broker.bootstrap, Path(made), seconds=5 if options.quick else 15)
+                say(report.latency(found["latency"]))
+    if options.save:
+        path = ROOT / "bench" / "results" / f"{found['date']}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        say(f"kept as {path.relative_to(ROOT)}")
+    if options.json:
+        print(json.dumps(found))
+    lost = [
+        row["name"]
+        for row in found.get("ladder", {}).get("rungs", ())
+        if row["name"].startswith("bridge") and row.get("lost")
+    ]
+    if lost:
+        say(f"lost events: {', '.join(lost)}")
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

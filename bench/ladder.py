@@ -1,0 +1,262 @@
+"""The ladder: the same records through every rung, in turn and repeated, into the same sink."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from processes import start_tied
+
+from bench.records import SIZE, check_handwritten, records
+from bench.stage import OTHERS, ROOT, WORK, Child, SinkProcess, cleaned, folder, on, preload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+PARTITIONS = 6
+_SETTLE = 1.0
+"""Seconds after the last expected event in which repeated ones may still come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way from Kafka to AEP. ``command`` None: it cannot run here, for the reason in ``skipped``."""
+
+    name: str
+    label: str
+    command: Sequence[str] | None
+    settings: dict[str, str]
+    raw: bool = False
+    skipped: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is the bridge's worker."""
+        return self.name.startswith("bridge")
+
+
+def rungs() -> list[Rung]:
+    """Every rung of the ladder."""
+    python = sys.executable
+    worker = [python, "-m", "bridge", "worker"]
+    schema = str(ROOT / "mappings" / "moengage_events.schema.json")
+    quix = WORK / "quix" / "bin" / "python"
+    has_quix = quix.exists()
+    return [
+        Rung("floor", "floor: aiokafka, orjson, hand-written mapping, aiohttp; no guarantees", [python, "-m", "bench.peers.floor"], {}),
+        Rung("bridge", "bridge worker, as users run it", worker, {}),
+        Rung("bridge-schema", "bridge worker with the schema check", worker, {"BRIDGE_MAPPING__SCHEMA": schema}),
+        Rung("bridge-raw", "bridge worker, raw payload (AEP maps)", worker, {"BRIDGE_AEP__PAYLOAD": "raw"}, raw=True),
+        Rung("faust", "plain Faust agent: stream.take, httpx", [python, "-m", "bench.peers.plain_faust", "worker", "--without-web"], {}),
+        Rung("quix", "Quix Streams: batching sink, httpx", [str(quix), "-m", "bench.peers.quix"] if has_quix else None, {},
+             skipped="" if has_quix else "quixstreams is not installed (README.md, Peers)"),
+        Rung("connect", "Redpanda Connect: Bloblang, http_client", None, {},
+             skipped="the Go module proxy refused its modules, so there is no rung for it (README.md, Peers)"),
+    ]  # fmt: skip
+
+
+def environment(rung: Rung, sink: SinkProcess, bootstrap: str, topic: str, dead: str) -> dict[str, str]:
+    """What the process of a rung is told."""
+    group = f"{rung.name}-{uuid4().hex[:8]}"
+    if rung.ours:
+        return sink.environment | {
+            "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+            "BRIDGE_KAFKA__TOPIC": topic,
+            "BRIDGE_KAFKA__GROUP": group,
+            "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": dead,
+            "BRIDGE_MAPPING__PATH": str(ROOT / "mappings" / "moengage_events.csv"),
+            "BRIDGE_AEP__EVENTS_PER_SECOND": "0",
+            "BRIDGE_AEP__REQUESTS_PER_SECOND": "0",
+            "BRIDGE_TELEMETRY__PORT": "0",
+            **rung.settings,
+        }
+    from bridge.aep.destination import batch_url
+    from bridge.aep.envelope import xdm_envelope
+
+    told = sink.environment
+    envelope = xdm_envelope(
+        schema_id=told["BRIDGE_AEP__SCHEMA_ID"],
+        org_id=told["BRIDGE_AEP__ORG_ID"],
+        dataset_id=told["BRIDGE_AEP__DATASET_ID"],
+        flow_id=told["BRIDGE_AEP__FLOW_ID"],
+        source_name="MoEngage Streams",
+        max_request_bytes=1_000_000,
+    )
+    order = {
+        "bootstrap": bootstrap,
+        "topic": topic,
+        "group": group,
+        "url": batch_url(told["BRIDGE_AEP__ENDPOINT"]),
+        "headers": {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {sink.token}",
+            "x-gw-ims-org-id": told["BRIDGE_AEP__ORG_ID"],
+            "x-api-key": told["BRIDGE_OAUTH__CLIENT_ID"],
+            "x-sandbox-name": "prod",
+        },
+        "head": envelope.head.decode(),
+        "tail": envelope.tail.decode(),
+    }
+    return {"BENCH_ORDER": json.dumps(order)} | rung.settings
+
+
+def run_once(
+    rung: Rung,
+    sink: SinkProcess,
+    topic: str,
+    count: int,
+    where: Path,
+    *,
+    bootstrap: str,
+    dead: str,
+    profile: Path | None = None,
+) -> dict[str, Any]:
+    """One rung over the whole topic; raises ``RuntimeError`` when it ends or stands still before the end."""
+    assert rung.command is not None
+    sink.clear()
+    log = where / f"{rung.name}-{uuid4().hex[:6]}" / "peer.log"
+    profiler = None
+    child = Child(rung.command, environment(rung, sink, bootstrap, topic, dead), log)
+    try:
+        began: tuple[float, int, float] | None = None
+        last, moved = 0, time.monotonic()
+        while True:
+            moment, events, _ = sink.progress()
+            cpu = child.cpu()
+            if events != last:
+                last, moved = events, time.monotonic()
+            if began is None and events:
+                began = moment, events, cpu
+                if profile is not None:
+                    profiler = start_tied(
+                        [
+                            "py-spy",
+                            "record",
+                            "-p",
+                            str(child.pid),
+                            "-o",
+                            str(profile),
+                            "-f",
+                            "raw",
+                            "-r",
+                            "250",
+                            "-d",
+                            "600",
+                            "--gil",
+                        ],
+                        log=log.with_name("py-spy.log"),
+                    )
+            if events >= count:
+                break
+            if not child.alive or time.monotonic() - moved > 60:
+                raise RuntimeError(f"{rung.name} stopped at {events} of {count}:\n{child.tail()}")
+            time.sleep(0.02)
+        assert began is not None
+        ended = (moment, events, cpu)
+        time.sleep(_SETTLE)
+        memory = child.memory()
+    finally:
+        if profiler is not None:
+            profiler.send_signal(signal.SIGINT)  # py-spy writes its file on it
+            profiler.wait(20)
+        code = child.stop()
+    told = sink.ask("verify")
+    done = ended[1] - began[1]
+    seconds, spent = ended[0] - began[0], ended[2] - began[2]
+    return {
+        "events_per_second": done / seconds,
+        "cpu_seconds_per_million": spent / done * 1e6,
+        "busy": spent / seconds,
+        "peak_mb": memory,
+        "requests": told["requests"],
+        "mean_batch": told["events"] / told["requests"],
+        "lost": count - told["unique"],
+        "repeated": told["events"] - told["unique"],
+        "refused": told["refused"],
+        "exit": code,
+    }
+
+
+def run(
+    count: int,
+    repeats: int,
+    only: set[str] | None = None,
+    profile: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Every rung (or ``only`` these) over the same topic, one after the other, so often."""
+    from kafka_broker import Broker, create_topic
+
+    say(f"hand-written and shipped mapping agree on {check_handwritten()} events")
+    chosen = [rung for rung in rungs() if only is None or rung.name in only]
+    with folder() as made, on(OTHERS), Broker(Path(made) / "kafka") as broker:
+        where = Path(made)
+        topic = create_topic(broker.bootstrap, "bench", partitions=PARTITIONS)
+        dead = create_topic(broker.bootstrap, "bench-dead", partitions=1)
+        mean = preload(broker.bootstrap, topic, records(count))
+        say(f"{count} records of {mean:.0f} bytes in {PARTITIONS} partitions")
+        sinks = {raw: SinkProcess(where, raw=raw) for raw in {rung.raw for rung in chosen if rung.command}}
+        found: dict[str, list[dict[str, Any]]] = {rung.name: [] for rung in chosen}
+        failed: dict[str, str] = {}
+        try:
+            for turn in range(repeats):
+                for rung in chosen:
+                    if rung.command is None or rung.name in failed:
+                        continue
+                    try:
+                        one = run_once(
+                            rung,
+                            sinks[rung.raw],
+                            topic,
+                            count,
+                            where,
+                            bootstrap=broker.bootstrap,
+                            dead=dead,
+                            profile=profile,
+                        )
+                    except RuntimeError as error:
+                        failed[rung.name] = str(error)
+                        say(f"  {turn + 1} {rung.name}: {error}")
+                        continue
+                    found[rung.name].append(one)
+                    say(
+                        f"  {turn + 1} {rung.name:14} {one['events_per_second']:8.0f} events/s  {one['cpu_seconds_per_million']:6.1f} CPU s"
+                        f"/million  {one['peak_mb']:4.0f} MB  lost {one['lost']}  repeated {one['repeated']}  exit {one['exit']}"
+                    )
+        finally:
+            for sink in sinks.values():
+                sink.stop()
+    rows = [_row(rung, found[rung.name], found.get("floor") or [], failed.get(rung.name)) for rung in chosen]
+    return {"records": count, "record_bytes": round(mean), "partitions": PARTITIONS, "repeats": repeats, "rungs": rows}
+
+
+def _row(rung: Rung, runs: list[dict[str, Any]], floor: list[dict[str, Any]], failed: str | None) -> dict[str, Any]:
+    if not runs:
+        return {"name": rung.name, "label": rung.label, "skipped": failed or rung.skipped}
+    row: dict[str, Any] = {"name": rung.name, "label": rung.label}
+    for key in ("events_per_second", "cpu_seconds_per_million", "busy", "peak_mb", "mean_batch", "requests"):
+        median, spread = cleaned([one[key] for one in runs])
+        row[key] = round(median, 3 if key == "busy" else 1)
+        row[f"{key}_spread"] = round(spread, 3)
+    # Paired: each run beside the floor's run of the same turn.
+    pairs = list(zip(runs, floor, strict=False))
+    if pairs:
+        row["of_floor"] = round(
+            cleaned([one["events_per_second"] / other["events_per_second"] for one, other in pairs])[0], 3
+        )
+        row["of_floor_by_cpu"] = round(
+            cleaned([other["cpu_seconds_per_million"] / one["cpu_seconds_per_million"] for one, other in pairs])[0], 3
+        )
+    for key in ("lost", "repeated", "refused"):
+        row[key] = max(one[key] for one in runs)
+    row["runs"] = [round(one["events_per_second"]) for one in runs]
+    return row
+
+
+__all__ = ["SIZE", "run", "rungs"]

@@ -1,0 +1,193 @@
+"""The machine as every measurement uses it: what is measured on one core, everything else on the others."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / "bench" / ".work"
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import orjson  # noqa: E402 - the tests' harness is found by the path above
+from processes import end, get, start_tied  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+MEASURED = {CORES[0]}
+OTHERS = set(CORES[1:]) or MEASURED
+
+
+@contextlib.contextmanager
+def on(cores: set[int]) -> Iterator[None]:
+    """Children that are started meanwhile run on these cores, threads included."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def machine() -> dict[str, Any]:
+    """What it is, in general words: no names, no paths."""
+    model = ""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return {
+        "cores": len(CORES),
+        "processor": model or platform.machine(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
+
+
+def folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for one run's data, gone afterwards."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=WORK)
+
+
+class Child:
+    """A child process with its figures."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        cores: set[int] = MEASURED,
+    ) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "BENCH_"))}
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.log = log
+        with on(cores):
+            self._child = start_tied(command, log=log, env=inherited | {"PYTHONPATH": str(ROOT), **env}, cwd=log.parent)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._child.poll() is None
+
+    def cpu(self) -> float:
+        """Seconds of CPU so far, all threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self, kind: str = "VmHWM") -> float:
+        """Resident megabytes: the peak, or with ``VmRSS`` now."""
+        for line in Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith(kind + ":"):
+                return int(line.split()[1]) / 1_000
+        return 0.0
+
+    def stop(self, grace: float = 25.0) -> int:
+        """End it; its exit code."""
+        return end(self._child, grace=grace)
+
+    def tail(self, lines: int = 20) -> str:
+        """The end of what it wrote."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+
+class SinkProcess:
+    """:mod:`bench.sink` on the other cores."""
+
+    def __init__(self, where: Path, *, raw: bool = False) -> None:
+        self.raw = raw
+        log = where / f"sink-{'raw' if raw else 'xdm'}.log"
+        command = [sys.executable, "-m", "bench.sink", *(["--raw"] if raw else [])]
+        self._child = Child(command, {}, log, cores=OTHERS)
+        until = time.monotonic() + 30
+        while not (log.exists() and b"\n" in log.read_bytes()):
+            if not self._child.alive or time.monotonic() > until:
+                raise RuntimeError(f"the sink did not start:\n{self._child.tail()}")
+            time.sleep(0.05)
+        told = json.loads(log.read_text().splitlines()[0])
+        self.url: str = told["url"]
+        self.environment: dict[str, str] = told["environment"]
+        self.token: str = told["token"]
+
+    def progress(self) -> tuple[float, int, int]:
+        """Monotonic time, events and requests so far."""
+        status, body = get(self.url + "/progress")
+        if status != 200:
+            raise RuntimeError(f"the sink does not answer: {body}")
+        moment, events, requests = json.loads(body)
+        return moment, events, requests
+
+    def ask(self, what: str) -> Any:
+        """The answer of one of its addresses."""
+        status, body = get(f"{self.url}/{what}", timeout=120)
+        if status != 200:
+            raise RuntimeError(f"the sink answered {status}")
+        return orjson.loads(body)
+
+    def clear(self) -> None:
+        """Forget what came."""
+        subprocess.run([sys.executable, "-c", "import sys,urllib.request as r;r.urlopen(r.Request(sys.argv[1],method='POST'))",
+                        self.url + "/clear"], check=True)  # fmt: skip
+
+    def stop(self) -> None:
+        """End it."""
+        self._child.stop(5)
+
+
+def preload(bootstrap: str, topic: str, pairs: Iterator[tuple[bytes, bytes]]) -> float:
+    """Write records; their mean size in bytes."""
+    from confluent_kafka import Producer
+
+    failed: list[Any] = []
+
+    def told(error: Any, _message: Any) -> None:
+        if error is not None:
+            failed.append(error)
+
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 200_000, "acks": "all"}
+    )
+    size = count = 0
+    for key, value in pairs:
+        while True:
+            try:
+                producer.produce(topic, value, key=key, on_delivery=told)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        size += len(value)
+        count += 1
+    producer.flush()
+    if failed:
+        raise RuntimeError(f"{len(failed)} records were not written: {failed[0]}")
+    return size / count
+
+
+def cleaned(values: Sequence[float]) -> tuple[float, float]:
+    """Median, and half of the range as a part of it."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+    return median, (ordered[-1] - ordered[0]) / 2 / median if median else 0.0

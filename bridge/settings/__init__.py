@@ -1,0 +1,30 @@
+"""Every setting of the bridge, in one model; the only reader of the environment.
+
+Sources, strongest first: the environment (``BRIDGE_KAFKA__TOPIC``), a ``.env`` file, ``bridge.toml`` (``[kafka] topic``),
+the defaults here. An unknown or wrong key stops the start with its name, what was expected and an example.
+"""
+
+from bridge.settings.aep import AepSettings, OauthSettings
+from bridge.settings.kafka import KafkaSettings
+from bridge.settings.loading import ENV_FILE, TOML_FILE, Settings, every_setting, load_settings
+from bridge.settings.mapping import MappingSettings
+from bridge.settings.receiver import ReceiverSettings
+from bridge.settings.running import TelemetrySettings, WorkerSettings
+from bridge.settings.section import PREFIX, variable
+
+__all__ = [
+    "ENV_FILE",
+    "PREFIX",
+    "TOML_FILE",
+    "AepSettings",
+    "KafkaSettings",
+    "MappingSettings",
+    "OauthSettings",
+    "ReceiverSettings",
+    "Settings",
+    "TelemetrySettings",
+    "WorkerSettings",
+    "every_setting",
+    "load_settings",
+    "variable",
+]

@@ -1,0 +1,115 @@
+"""Settings of Adobe Experience Platform: the streaming connection and the credentials for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from bridge.settings.section import Names, Seconds, Section, split
+
+_HEX64 = "0123456789abcdef" * 4
+
+
+class AepSettings(Section):
+    """The streaming connection (HTTP API inlet) of Adobe Experience Platform."""
+
+    endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+/collection/[^/?\s]+$",
+        description="The inlet's URL as AEP shows it.",
+        examples=[f"https://dcs.adobedc.net/collection/{_HEX64}"],
+    )
+    payload: Literal["xdm", "raw"] = Field(
+        "xdm", description="xdm: the bridge maps; raw: the dataflow in AEP maps (needs flow_id).", examples=["xdm"]
+    )
+    auth: Literal["oauth", "none"] = Field(
+        "oauth", description="none for inlets created without authentication.", examples=["oauth"]
+    )
+    org_id: str | None = Field(
+        None,
+        pattern=r"^[^@\s]+@AdobeOrg$",
+        description="IMS organisation.",
+        examples=["0123456789ABCDEF01234567@AdobeOrg"],
+    )
+    schema_id: str | None = Field(
+        None,
+        description="$id of the XDM schema.",
+        examples=["https://ns.adobe.com/yourorgname/schemas/0123456789abcdef"],
+    )
+    dataset_id: str | None = Field(
+        None, description="Dataset that takes the events.", examples=["0123456789abcdef01234567"]
+    )
+    flow_id: str | None = Field(
+        None, description="Dataflow that binds schema and dataset.", examples=["01234567-89ab-cdef-0123-456789abcdef"]
+    )
+    sandbox: str = Field("prod", description="Sandbox name (header x-sandbox-name).", examples=["prod"])
+    batch_bytes: int = Field(
+        1_000_000,
+        ge=1_000,
+        le=1_048_576,
+        description="Largest request body in bytes (AEP refuses more than 1 MB).",
+        examples=["1000000"],
+    )
+    batch_events: int = Field(10_000, ge=1, description="Most events in one request.", examples=["10000"])
+    linger_seconds: Seconds = Field(0.5, description="How long a request waits to be filled.", examples=["0.5"])
+    concurrency: int = Field(
+        16,
+        ge=1,
+        description="Ceiling of requests under way at once in one worker; the number in use adapts below it.",
+        examples=["16"],
+    )
+    requests_per_second: float = Field(
+        1_000, ge=0, description="Rate limit of requests per organisation; 0 turns it off.", examples=["1000"]
+    )
+    events_per_second: float = Field(
+        10_000, ge=0, description="Rate limit of events per organisation; 0 turns it off.", examples=["10000"]
+    )
+    rate_share: int = Field(
+        1, ge=1, description="How many workers share the two rate limits: each takes its part.", examples=["2"]
+    )
+    timeout_seconds: Seconds = Field(30, description="How long one request may take.", examples=["30"])
+    ordering: Literal["none", "key"] = Field(
+        "none", description="key: events of one Kafka key are delivered in order.", examples=["none"]
+    )
+
+    @field_validator("endpoint", mode="before")
+    @classmethod
+    def _inlet(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if "/collection/batch/" in value:
+                raise ValueError("this is the batch endpoint; give the inlet's own, without /batch: the bridge adds it")
+            if "?" in value:
+                raise ValueError("give the inlet's URL without ? and what follows")
+            return value.strip().rstrip("/")
+        return value
+
+
+class OauthSettings(Section):
+    """OAuth server-to-server credentials of Adobe IMS."""
+
+    token_url: str = Field(
+        "https://ims-na1.adobelogin.com/ims/token/v3",
+        pattern=r"^https?://",
+        description="Token endpoint.",
+        examples=["https://ims-na1.adobelogin.com/ims/token/v3"],
+    )
+    client_id: str | None = Field(
+        None, description="Client id of the credential.", examples=["0123456789abcdef0123456789abcdef"]
+    )
+    client_secret: SecretStr | None = Field(
+        None, description="Client secret; two, comma-separated, while rotating.", examples=["p8e-change-me"]
+    )
+    client_secret_file: Path | None = Field(
+        None,
+        description="File that holds the secret(s) instead (Kubernetes, Vault); read again when credentials are refused.",
+        examples=["/run/secrets/ims"],
+    )
+    scopes: Names = Field(
+        ("openid", "AdobeID", "read_organizations", "additional_info.projectedProductContext", "session"),
+        description="Scopes, comma-separated, from the Developer Console project.",
+        examples=["openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"],
+    )
+
+    _names = field_validator("scopes", mode="before")(split)

@@ -1,0 +1,83 @@
+"""Settings of Kafka: brokers, topics, group, security."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from bridge.settings.section import Names, Seconds, Section, split, variable
+
+
+class KafkaSettings(Section):
+    """Where events wait between MoEngage and AEP."""
+
+    bootstrap_servers: Names = Field(
+        ("localhost:9092",), description="Brokers, comma-separated.", examples=["kafka-1:9092,kafka-2:9092"]
+    )
+    topic: str = Field(
+        "moengage.events", description="Topic the receiver writes and the worker reads.", examples=["moengage.events"]
+    )
+    group: str = Field(
+        "moengage-aep-bridge", description="Consumer group of the workers.", examples=["moengage-aep-bridge"]
+    )
+    dead_letter_topic: str = Field(
+        "moengage.events.dead-letters",
+        description="Topic for events that were refused for good.",
+        examples=["moengage.events.dead-letters"],
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to speak to the brokers.", examples=["SASL_SSL"]
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="SASL mechanism, with SASL_PLAINTEXT or SASL_SSL.", examples=["SCRAM-SHA-512"]
+    )
+    sasl_username: str | None = Field(None, description="SASL user.", examples=["bridge"])
+    sasl_password: SecretStr | None = Field(None, description="SASL password.", examples=["change-me"])
+    ssl_cafile: Path | None = Field(
+        None, description="CA certificates (PEM) that sign the brokers'.", examples=["/etc/bridge/ca.pem"]
+    )
+    ssl_certfile: Path | None = Field(
+        None, description="Client certificate (PEM) for mutual TLS.", examples=["/etc/bridge/client.pem"]
+    )
+    ssl_keyfile: Path | None = Field(
+        None, description="Key of the client certificate (PEM).", examples=["/etc/bridge/client.key"]
+    )
+    ssl_key_password: SecretStr | None = Field(None, description="Password of the key.", examples=["change-me"])
+    ssl_check_hostname: bool = Field(
+        True, description="Check that a broker's certificate names its host.", examples=["true"]
+    )
+    create_topics: bool = Field(
+        False, description="Create missing topics at start; otherwise a missing topic is an error.", examples=["true"]
+    )
+    partitions: int = Field(6, ge=1, description="Partitions of a topic that is created.", examples=["12"])
+    replication_factor: int = Field(
+        1, ge=1, description="Replication factor of a topic that is created (3 in production).", examples=["3"]
+    )
+    request_timeout_seconds: Seconds = Field(
+        30, description="How long one request to a broker may take.", examples=["30"]
+    )
+    session_timeout_seconds: Seconds = Field(
+        45, description="After this silence the group takes a worker's partitions away.", examples=["45"]
+    )
+    commit_interval_seconds: Seconds = Field(
+        1.0, description="How often finished offsets are committed.", examples=["1.0"]
+    )
+
+    _names = field_validator("bootstrap_servers", mode="before")(split)
+
+    @model_validator(mode="after")
+    def _key_has_its_certificate(self) -> Self:
+        if self.ssl_keyfile is not None and self.ssl_certfile is None:
+            raise ValueError(f"{variable('kafka', 'ssl_keyfile')} needs {variable('kafka', 'ssl_certfile')}")
+        return self
+
+    @model_validator(mode="after")
+    def _sasl_is_complete(self) -> Self:
+        if self.security_protocol.startswith("SASL") and (self.sasl_username is None or self.sasl_password is None):
+            raise ValueError(
+                f"{variable('kafka', 'security_protocol')}={self.security_protocol} needs"
+                f" {variable('kafka', 'sasl_username')} and {variable('kafka', 'sasl_password')}"
+            )
+        return self

@@ -1,0 +1,137 @@
+"""All sections in one model, and how it is read from environment, ``.env`` and ``bridge.toml``."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from bridge.errors import SettingsError
+from bridge.settings.aep import AepSettings, OauthSettings
+from bridge.settings.kafka import KafkaSettings
+from bridge.settings.mapping import MappingSettings
+from bridge.settings.receiver import ReceiverSettings
+from bridge.settings.running import TelemetrySettings, WorkerSettings
+from bridge.settings.section import PREFIX, variable
+
+ENV_FILE = ".env"
+TOML_FILE = "bridge.toml"
+
+
+class Settings(BaseSettings):
+    """All sections; ``load_settings`` builds it and turns every complaint into a :class:`~bridge.errors.SettingsError`."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    mapping: MappingSettings = MappingSettings()
+    aep: AepSettings = AepSettings()
+    oauth: OauthSettings = OauthSettings()
+    receiver: ReceiverSettings = ReceiverSettings()
+    worker: WorkerSettings = WorkerSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        # A .env file serves other programs too; unknown names of ours are refused by load_settings.
+        dotenv_filtering="only_existing",
+        # An empty variable is an unset one: compose files hand over what is not set as "".
+        env_ignore_empty=True,
+        toml_file=TOML_FILE,
+        extra="forbid",
+        frozen=True,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of the sources; the TOML file is the weakest."""
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def every_setting() -> dict[str, tuple[str, str, Any]]:
+    """Environment name -> (description, example, default) of every setting, in order."""
+    found: dict[str, tuple[str, str, Any]] = {}
+    for section, outer in Settings.model_fields.items():
+        for name, inner in outer.annotation.model_fields.items():  # type: ignore[union-attr]
+            example = str((inner.examples or [""])[0])
+            found[variable(section, inner.alias or name)] = (
+                inner.description or "",
+                example,
+                inner.get_default(call_default_factory=True),
+            )
+    return found
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings from environment, ``.env`` and ``bridge.toml``; ``overrides`` (section -> dict) win.
+
+    Raises ``SettingsError``: one line a wrong key, each with what was expected and an example.
+    """
+    _check_files()
+    _refuse_unknown({*os.environ, *dotenv_values(ENV_FILE)})
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(
+            "\n".join(_explain(problem) for problem in error.errors(include_input=False, include_url=False))
+        ) from None
+
+
+def _check_files() -> None:
+    for name in (ENV_FILE, TOML_FILE):
+        path = Path(name)
+        if not path.is_file():
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+            if name == TOML_FILE:
+                tomllib.loads(text)
+        except OSError as error:
+            raise SettingsError(f"{name} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{name} is not UTF-8 text") from None
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{name} is not TOML: {error}") from None
+
+
+def _refuse_unknown(names: set[str]) -> None:
+    known = every_setting()
+    unknown = {name for name in map(str.upper, names) if name.startswith(PREFIX) and name not in known}
+    if unknown:
+        raise SettingsError("\n".join(map(_unknown, sorted(unknown))))
+
+
+def _unknown(name: str) -> str:
+    import difflib  # noqa: PLC0415 - only on the way to an error
+
+    known = every_setting()
+    # Where the section is right only its own keys are meant; names share so much that anything else looks near.
+    section = [other for other in known if other.startswith(name.partition("__")[0] + "__")]
+    near = difflib.get_close_matches(name, section or known, n=1, cutoff=0.7)
+    return f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "; .env.example names every setting")
+
+
+def _explain(problem: Any) -> str:
+    parts = [str(part) for part in problem["loc"]]
+    name = PREFIX + "__".join(parts[:2]).upper()
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        return _unknown(name)
+    if len(parts) == 1:
+        # What concerns several keys names them itself.
+        return message if message.startswith(PREFIX) else f"[{parts[0]}] in {TOML_FILE} must be a section of keys"
+    setting = every_setting().get(name)
+    return f"{name}: {message}" + (f"; for example {name}={setting[1]}" if setting else "")

@@ -1,0 +1,83 @@
+"""Settings of the mapping: which set, which schema, which identities, and how large an event may be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, field_validator
+from pydantic_settings import NoDecode
+
+from bridge import shipped
+from bridge.settings.section import Names, Section, json_object, split
+
+
+class MappingSettings(Section):
+    """Which mapping set turns an event into an ExperienceEvent."""
+
+    path: Path = Field(
+        Path("mappings/moengage_events.csv"),
+        validate_default=True,
+        description="Mapping set, CSV or Data Prep JSON.",
+        examples=["mappings/moengage_events.csv"],
+    )
+    tenant: str = Field(
+        "_yourorgname",
+        pattern=r"^_[A-Za-z0-9_]+$",
+        description="AEP tenant namespace: {tenant} in a destination.",
+        examples=["_yourorgname"],
+    )
+    primary_identity: Names = Field(
+        ("lumaCrmId", "Email", "Phone", "moengageUserId", "ECID"),
+        min_length=1,
+        description="Identity namespaces by priority: the first with a valid value is primary. The first name is also the"
+        " namespace of the customer id ({primary_identity} in a mapping set). An event in which none of them is valid is rejected.",
+        examples=["lumaCrmId,Email"],
+    )
+    placeholders: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict,
+        description="More {name} placeholders for mapping sets, as JSON.",
+        examples=['{"brand": "luma"}'],
+    )
+    schema_: Path | None = Field(
+        None,
+        alias="schema",
+        description="XDM schema (JSON) to coerce to and to check against.",
+        examples=["mappings/moengage_events.schema.json"],
+    )
+    strict: bool = Field(
+        False, description="A source attribute that is missing is an error, not null.", examples=["false"]
+    )
+    tests: Path | None = Field(
+        None,
+        description="Golden cases that a changed mapping must pass before the worker takes it.",
+        examples=["mappings/tests"],
+    )
+    reload_seconds: float = Field(
+        5.0, ge=0, description="How often the worker looks for a changed mapping file; 0 never.", examples=["5"]
+    )
+    event_bytes: int = Field(
+        10_000,
+        ge=0,
+        description="XDM JSON above this is silently dropped by Profile: warn and count; 0 turns the check off.",
+        examples=["10000"],
+    )
+    oversize: Literal["warn", "drop", "reject"] = Field(
+        "warn",
+        description="What to do with an event above event_bytes: warn, drop the paths of oversize_drop, or dead-letter.",
+        examples=["warn"],
+    )
+    oversize_drop: Names = Field(
+        ("{tenant}.userAttributesJson", "{tenant}.deviceAttributesJson", "{tenant}.eventAttributesJson"),
+        description="Optional XDM paths that may be dropped, largest first, until the event fits.",
+        examples=["{tenant}.userAttributesJson"],
+    )
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    _names = field_validator("primary_identity", "oversize_drop", mode="before")(split)
+    _placeholders = field_validator("placeholders", mode="before")(json_object)
+
+    @field_validator("path", "schema_", "tests")
+    @classmethod
+    def _shipped_or_own(cls, path: Path | None) -> Path | None:
+        return None if path is None else shipped.find(path)

@@ -1,0 +1,107 @@
+"""Settings of the receiver: where it listens, whom it lets in, what it bears."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from bridge.settings.section import Names, Port, Seconds, Section, split, variable
+
+_EGRESS_NAME = re.compile(r"moengage|dc-0[1-6]")
+
+
+class ReceiverSettings(Section):
+    """The HTTP endpoint that MoEngage Streams posts to."""
+
+    host: str = Field("0.0.0.0", description="Address to listen on.", examples=["0.0.0.0"])  # noqa: S104 - a receiver is reached from outside
+    port: Port = Field(8080, description="Port to listen on.", examples=["8080"])
+    auth: Literal["none", "basic", "header"] = Field(
+        "none", description="What MoEngage was told to send.", examples=["basic"]
+    )
+    username: str | None = Field(None, description="User for basic.", examples=["moengage"])
+    password: SecretStr | None = Field(None, description="Password for basic.", examples=["change-me"])
+    header_name: str = Field(
+        "X-Api-Key", pattern=r"^[A-Za-z0-9_-]+$", description="Header for header.", examples=["X-Api-Key"]
+    )
+    header_value: SecretStr | None = Field(None, description="Value for header.", examples=["change-me"])
+    max_body_bytes: int = Field(
+        10_000_000, ge=1_000, description="Largest body, also after gzip is undone.", examples=["10000000"]
+    )
+    max_in_flight_bytes: int = Field(
+        256_000_000,
+        ge=1_000_000,
+        description="Bodies held in memory at once; above it new requests get 503.",
+        examples=["256000000"],
+    )
+    confirm_timeout_seconds: Seconds = Field(
+        10, description="How long Kafka may take to confirm a request's events before it gets 503.", examples=["10"]
+    )
+    read_timeout_seconds: Seconds = Field(
+        20, description="How long a client may take to send its body.", examples=["20"]
+    )
+    max_connections: int = Field(
+        10_000, ge=1, description="Connections open at once; one more is answered 503 and closed.", examples=["10000"]
+    )
+    requests_per_second: float = Field(
+        0, ge=0, description="Rate limit of requests, beyond it 429; 0 turns it off.", examples=["50"]
+    )
+    allow_from: Names = Field(
+        (),
+        description="Addresses that may post: IPs, CIDRs, dc-01 to dc-06, or moengage for every published egress address"
+        " of MoEngage; empty allows all.",
+        examples=["moengage,10.0.0.0/8"],
+    )
+    trusted_proxies: int = Field(
+        0,
+        ge=0,
+        description="How many proxies stand before the receiver: allow_from then looks at X-Forwarded-For.",
+        examples=["1"],
+    )
+    tls_certfile: Path | None = Field(
+        None, description="Certificate chain (PEM): listen with TLS.", examples=["/etc/bridge/receiver.pem"]
+    )
+    tls_keyfile: Path | None = Field(
+        None,
+        description="Key of the certificate (PEM), if not in the same file.",
+        examples=["/etc/bridge/receiver.key"],
+    )
+    tls_key_password: SecretStr | None = Field(None, description="Password of the key.", examples=["change-me"])
+    tls_client_cafile: Path | None = Field(
+        None,
+        description="CA (PEM) of client certificates: demand one (mutual TLS).",
+        examples=["/etc/bridge/clients.pem"],
+    )
+
+    _names = field_validator("allow_from", mode="before")(split)
+
+    @field_validator("allow_from")
+    @classmethod
+    def _addresses(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not _EGRESS_NAME.fullmatch(name.lower()):
+                ip_network(name, strict=False)
+        return names
+
+    @model_validator(mode="after")
+    def _tls_is_complete(self) -> Self:
+        if self.tls_certfile is None and (self.tls_keyfile is not None or self.tls_client_cafile is not None):
+            raise ValueError(
+                f"{variable('receiver', 'tls_keyfile')} and {variable('receiver', 'tls_client_cafile')} need"
+                f" {variable('receiver', 'tls_certfile')}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _credentials_are_there(self) -> Self:
+        if self.auth == "basic" and (not self.username or not self.password or ":" in self.username):
+            raise ValueError(
+                f"{variable('receiver', 'auth')}=basic needs {variable('receiver', 'username')} (without a colon) and"
+                f" {variable('receiver', 'password')}"
+            )
+        if self.auth == "header" and not self.header_value:
+            raise ValueError(f"{variable('receiver', 'auth')}=header needs {variable('receiver', 'header_value')}")
+        return self

@@ -1,0 +1,43 @@
+"""Settings of a running process: the worker's bounds, and telemetry."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bridge.settings.section import Port, Seconds, Section
+
+
+class WorkerSettings(Section):
+    """How the worker bounds its memory and its stops."""
+
+    drain_seconds: Seconds = Field(
+        20, description="Budget to finish, commit and leave the group after SIGTERM or a revoke.", examples=["20"]
+    )
+    max_in_flight_events: int = Field(
+        50_000,
+        ge=100,
+        description="Events between fetch and acknowledgement; above it partitions pause.",
+        examples=["50000"],
+    )
+    max_in_flight_bytes: int = Field(
+        64_000_000, ge=1_000_000, description="The same in bytes of Kafka records.", examples=["64000000"]
+    )
+    stall_seconds: float = Field(
+        300,
+        ge=0,
+        description="Lag, AEP healthy, yet nothing resolved for so long: unready, dump tasks, exit for a restart; 0 never.",
+        examples=["300"],
+    )
+
+
+class TelemetrySettings(Section):
+    """What operators look at."""
+
+    host: str = Field("127.0.0.1", description="Address of /metrics and /health.", examples=["127.0.0.1"])
+    port: Port = Field(9464, description="Port of /metrics and /health; 0 takes any free one.", examples=["9464"])
+    log_format: Literal["console", "json"] = Field("console", description="Form of log lines.", examples=["json"])
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged.", examples=["info"]
+    )
