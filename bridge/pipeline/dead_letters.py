@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _AT_ONCE = 500
+_ROOM = 50
+"""Bytes for the header that tells of a cut."""
 
 Record = tuple["bytes | None", bytes, "Sequence[tuple[str, bytes]]"]
 
@@ -126,11 +128,12 @@ class DeadLetters:
         record: Record = (letter.key, letter.value, [*kept, *letter.to_headers()])
         limit = self._publisher.limit(self._topic)
         if self._size(record) > limit:
-            letter = replace(letter, truncated_from=len(letter.value))
             # A key that leaves no room goes too: a letter that never fits would hold its partition for ever.
-            key = letter.key if self._size((letter.key, b"", letter.to_headers())) <= limit else None
-            room = limit - self._size((key, b"", letter.to_headers()))
-            record = (key, letter.value[: max(0, room)], letter.to_headers())
+            key = letter.key if self._size((letter.key, b"", letter.to_headers())) + _ROOM <= limit else None
+            room = max(0, limit - self._size((key, b"", letter.to_headers())) - _ROOM)
+            if room < len(letter.value):
+                letter = replace(letter, value=letter.value[:room], truncated_from=len(letter.value))
+            record = (key, letter.value, letter.to_headers())
             _log.error("a dead letter is larger than its topic takes and was cut", bytes=letter.truncated_from)
         return record
 

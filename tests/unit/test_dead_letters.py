@@ -160,4 +160,5 @@ async def test_a_key_larger_than_the_topic_takes_is_left_out():
     key, value, _ = topic.stored[0]
     assert record_bytes(topic.stored[0]) <= 1_000
     assert (key, value) == (None, b'{"event_uuid": "u"}')
+    assert DeadLetter.from_headers(*topic.stored[0]).truncated_from is None
     await letters.stop()
