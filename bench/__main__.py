@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.stage import OTHERS, ROOT, folder, machine, on
 
-KINDS = ("ladder", "inprocess", "parts", "receiver", "latency")
+KINDS = ("ladder", "inprocess", "parts", "scale", "receiver", "latency")
 
 
 def main() -> int:
@@ -42,7 +42,6 @@ def main() -> int:
     found: dict[str, Any] = {
         "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
         "machine": machine(),
-        "quick": options.quick,
         "note": options.note,
     }
     from bench import report
@@ -68,6 +67,11 @@ def main() -> int:
             say,
         )
         say(report.ladder(found["ladder"]))
+    if "scale" in kinds:
+        from bench import scale
+
+        found["scale"] = scale.run(20_000 if options.quick else 60_000, say)
+        say(report.scale(found["scale"]))
     if {"receiver", "latency"} & set(kinds):
         from kafka_broker import Broker
 
@@ -85,6 +89,8 @@ def main() -> int:
     if options.save:
         path = ROOT / "bench" / "results" / f"{found['date']}.json"
         path.parent.mkdir(exist_ok=True)
+        if path.exists():  # the day's other measurements stay
+            found = {**json.loads(path.read_text(encoding="utf-8")), **found}
         path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         say(f"kept as {path.relative_to(ROOT)}")
     if options.json:

@@ -56,3 +56,17 @@ def latency(found: dict[str, Any]) -> str:
         for row in found["rates"]
     ]
     return "\n".join([*lines, f"idle worker: {found['idle_cpu_percent']} % CPU, {found['idle_mb']} MB"])
+
+
+def scale(rows: list[dict[str, Any]]) -> str:
+    """One line a case."""
+    lines = [
+        "",
+        f"{'partitions':>10} {'bytes':>7} {'latency ms':>10} {'records':>8} {'events/s':>9} {'CPU s/M':>8} {'peak MB':>8}  lost repeated",
+    ]
+    lines += [
+        f"{row['partitions']:10d} {row['record_bytes']:7d} {row['latency_ms']:10d} {row['records']:8d} {row['events_per_second']:9,d}"
+        f" {row['cpu_seconds_per_million']:8.1f} {row['peak_mb']:8d}  {row['lost']:4d} {row['repeated']:8d}"
+        for row in rows
+    ]
+    return "\n".join(lines)

@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
 _RECORDS = 500
 _BYTES = 1_000_000
-_FETCH_RECORDS = 4_000
+_FETCH_RECORDS = 1_000
 _REVOKE_COMMIT_SECONDS = 5.0
 
 

@@ -199,7 +199,10 @@ class Worker:
             await self._app.start()
         except Exception as error:  # noqa: BLE001 - whatever keeps Faust from starting ends the worker
             self.stop(f"the stream did not start: {type(error).__name__}")
-        # What lives from now on is short-lived; what is here already need not be looked at again and again.
+
+    @staticmethod
+    def _settle_memory() -> None:
+        """What is here already lives as long as the process: not to be looked at again and again. The rest is short-lived."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 10, 10)
@@ -232,9 +235,14 @@ class Worker:
         seconds = self._settings.worker.stall_seconds
         work, commits, joins = Stall(seconds), Stall(seconds), Stall(seconds)
         asking = asyncio.create_task(lag.run(), name="lag")
+        settled = False
         try:
             while True:
                 await asyncio.sleep(1.0)
+                if self._joined and not settled:
+                    # Not after Faust's start(), which does not return before it ends.
+                    settled = True
+                    self._settle_memory()
                 now, ledger = self._clock(), self.ledger
                 healthy = not self.delivery.blocked and self.letters.writable
                 stalled = {
