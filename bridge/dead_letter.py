@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PREFIX = "bridge."
 _LONGEST = 4_000
 """Characters of a reason: headers must not outgrow what the topic takes."""
+_LONGEST_UUID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,14 @@ class DeadLetter:
     def to_record(self) -> tuple[bytes | None, bytes, list[tuple[str, bytes]]]:
         """Key, value and headers, as a publisher takes them."""
         return self.key, self.value, self.to_headers()
+
+
+def uuid_of(event: Any) -> str | None:
+    """``event_uuid`` of an event as text fit for a header; None where it names nothing. Some senders write numbers."""
+    uuid = event.get("event_uuid") if isinstance(event, dict) else None
+    if isinstance(uuid, int) and not isinstance(uuid, bool):
+        uuid = str(uuid)
+    return uuid[:_LONGEST_UUID] if isinstance(uuid, str) else None
 
 
 def own_headers(headers: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:

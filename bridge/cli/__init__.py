@@ -45,9 +45,10 @@ def main() -> None:
     try:
         app()
     except BridgeError as error:
-        words.print(f"[bold red]error:[/] {escape(str(error))}")
+        # Unwrapped: a command to copy, or a name to search a log for, must stay in one piece.
+        words.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         if error.hint:
-            words.print(f"[dim]hint:[/] {escape(error.hint)}")
+            words.print(f"[dim]hint:[/] {escape(error.hint)}", soft_wrap=True)
         sys.exit(1)
 
 

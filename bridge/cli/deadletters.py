@@ -91,6 +91,9 @@ def list_letters(
 @deadletters.command()
 def show(
     place: str = typer.Argument(..., metavar="PARTITION/OFFSET", help="As list shows it; OFFSET alone: partition 0."),
+    _as_json: bool = typer.Option(
+        False, "--json", help="It prints JSON always; taken so that a program need not know."
+    ),
 ) -> None:
     """Print one dead letter, with what was consumed, as JSON.
 

@@ -120,6 +120,11 @@ def init(
     _write(to_csv(proposal.mapping_set), output)
     if proposal.tenant is not None and proposal.tenant != mapping_settings().tenant:
         say(f"the schema's tenant is {proposal.tenant}: set BRIDGE_MAPPING__TENANT, or give --tenant {proposal.tenant}")
+    if any("{primary_identity}" in row.destination for row in proposal.mapping_set.rows):
+        namespace = mapping_settings().primary_identity[0]
+        say(
+            f"the customer's id goes into namespace {namespace}: set BRIDGE_MAPPING__PRIMARY_IDENTITY if yours is another"
+        )
     for path in proposal.unmapped:
         say(f"no source found for {path}")
     if proposal.unused:

@@ -87,7 +87,8 @@ def _function(
         try:
             callee = function.specialize(known) or function.call
         except FunctionError as error:
-            compiler.problem("constant_invalid", f"{function.name}: {error}", position)
+            said = str(error).removeprefix(f"{function.name}: ")
+            compiler.problem("constant_invalid", f"{function.name}: {said}", position)
             return Constant(None)
     if function.needs_event:
         return Dynamic(py.call(compiler.bind(callee), py.name("event"), *map(compiler.code, parts)))

@@ -39,6 +39,12 @@ def kind_of(value: Any) -> str:
     return "null" if value is None else type(value).__name__
 
 
+def a_kind(value: Any) -> str:
+    """``a string``, ``an array``."""
+    kind = kind_of(value)
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 _KINDS: tuple[tuple[Any, str], ...] = (
     (bool, "boolean"),
     (int | float, "number"),
@@ -72,7 +78,7 @@ def to_text(value: Any) -> str:
         return "[" + ", ".join([to_text(item) for item in value]) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join([f"{key}={to_text(item)}" for key, item in value.items()]) + "}"
-    raise FunctionError(f"a {kind_of(value)} has no text")
+    raise FunctionError(f"{a_kind(value)} has no text")
 
 
 def _integer_text(value: int) -> str:
@@ -111,7 +117,7 @@ def to_number(value: Any) -> int | float:
             if math.isfinite(number):
                 return number
         raise FunctionError("the text is no number")
-    raise FunctionError(f"a {kind_of(value)} is no number")
+    raise FunctionError(f"{a_kind(value)} is no number")
 
 
 def to_integer(value: Any) -> int:
@@ -133,7 +139,7 @@ def to_boolean(value: Any) -> bool:
         if known is not None:
             return known
         raise FunctionError("the text is none of the spellings of a boolean (y, yes, on, true, n, no, off, false)")
-    raise FunctionError(f"a {kind_of(value)} is no boolean")
+    raise FunctionError(f"{a_kind(value)} is no boolean")
 
 
 def to_date(value: Any) -> datetime:
@@ -142,4 +148,4 @@ def to_date(value: Any) -> datetime:
         return value
     if isinstance(value, str):
         return parse_date(value)
-    raise FunctionError(f"a {kind_of(value)} is no date")
+    raise FunctionError(f"{a_kind(value)} is no date")

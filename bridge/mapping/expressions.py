@@ -144,8 +144,8 @@ class ExpressionCompiler:
     def _map(self, entries: Sequence[tuple[Node, Node]]) -> Compiled:
         pairs = [(self.expression(key), self.expression(value)) for key, value in entries]
         texts = [
-            Constant(to_text(key.value)) if isinstance(key, Constant)
-            else Dynamic(py.call(self.bind(to_text), key.code))
+            Constant(to_text(key.value)) if isinstance(key, Constant) and key.value is not None
+            else Dynamic(py.call(self.bind(operators.map_key), self.code(key)))
             for key, _ in pairs
         ]  # fmt: skip
         flat = [*texts, *(value for _, value in pairs)]

@@ -1,7 +1,7 @@
 """Java's regular expressions in terms of Python's ``re``: translated once, refused where the two cannot agree.
 
-Guards: a regex of at most 1,000 characters, text of at most 20,000, and no repetition that can read the same text in
-exponentially many ways (:mod:`bridge.mapping.regex_guard`).
+Guards: a regex of at most 1,000 characters, no repetition that can read the same text in exponentially many ways
+(:mod:`bridge.mapping.regex_guard`), and text of at most 20,000 characters, less for what takes long (:mod:`bridge.mapping.regex_cost`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from bridge.mapping.failures import FunctionError
+from bridge.mapping.regex_cost import subject
 from bridge.mapping.regex_guard import refuse_explosive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_REGEX = 1_000
-MAX_SUBJECT = 20_000
 
 _POSIX = {
     "Alpha": "a-zA-Z", "Digit": "0-9", "Alnum": "a-zA-Z0-9", "Upper": "A-Z", "Lower": "a-z", "XDigit": "0-9a-fA-F",
@@ -63,13 +63,6 @@ def compile_java(pattern: str) -> re.Pattern[str]:
     return compiled
 
 
-def subject(text: str) -> str:
-    """The text a regex may be run on."""
-    if len(text) > MAX_SUBJECT:
-        raise FunctionError(f"the text is longer than {MAX_SUBJECT} characters: too long for a regular expression")
-    return text
-
-
 def find_all(regex: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
     """``Matcher.find`` again and again: after an empty match Java goes on one character later, Python's finditer does not."""
     at = 0
@@ -85,7 +78,7 @@ def split_java(regex: re.Pattern[str], text: str, limit: int = -1) -> list[str]:
     """
     parts: list[str] = []
     start = 0
-    for match in find_all(regex, subject(text)):
+    for match in find_all(regex, subject(text, regex)):
         if len(parts) == limit - 1:
             break
         if match.end():

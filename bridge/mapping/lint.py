@@ -39,6 +39,9 @@ class Sampled(Protocol):
     def kind(self, path: Path) -> str | None:
         """The kind of value that always stands at the path, None when it varies or nothing does."""
 
+    def example(self, path: Path) -> Any:
+        """The first value at the path that is neither null nor empty."""
+
     def has(self, path: Path) -> bool:
         """Whether any event has the path."""
 

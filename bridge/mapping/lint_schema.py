@@ -70,6 +70,9 @@ class Kinds(Protocol):
     def kind(self, path: Path) -> str | None:
         """The one kind that stands there, None when it varies."""
 
+    def example(self, path: Path) -> Any:
+        """A value that stands there."""
+
 
 def is_plain(one: Prepared, samples: Kinds | None = None) -> bool:
     """Whether a row gives one plain value, as far as its source or the sample events tell."""
@@ -121,6 +124,13 @@ def against_schema(
             problem = _sampled(one.path, one.target, field.type, wanted_format, samples)
         if problem:
             yield Finding(one.row.row, "source", "type_mismatch", f"{problem}; {text} is of type {field.type}")
+        elif samples is not None and one.path is not None and samples.kind(one.path) == "string":
+            unfit = constant_problem(samples.example(one.path), field.type)
+            if unfit and field.type not in _CONTAINERS:
+                said = unfit.replace("the constant", "the text in a sample event")
+                yield Finding(
+                    one.row.row, "source", "type_mismatch", f"{said}; {text} is of type {field.type}", "warning"
+                )
 
 
 def required_by_schema(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[Finding]:

@@ -28,7 +28,8 @@ from bridge.mapping.arithmetic import (
 )
 from bridge.mapping.coercion import to_text
 from bridge.mapping.failures import FunctionError
-from bridge.mapping.java_regex import compile_java, subject
+from bridge.mapping.java_regex import compile_java
+from bridge.mapping.regex_cost import subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,6 +112,13 @@ def greater_equal(left: Any, right: Any) -> bool:
     return left is right if left is None or right is None else compare(left, right) >= 0
 
 
+def map_key(value: Any) -> str:
+    """A key of a map literal as text; null is none."""
+    if value is None:
+        raise FunctionError("a key of a map is null: put quotes around a name that is meant as it stands")
+    return to_text(value)
+
+
 _pattern = lru_cache(maxsize=512)(compile_java)
 
 
@@ -119,7 +127,8 @@ def matches(left: Any, right: Any) -> bool:
     if left is None or right is None:
         return left is right
     if right.__class__ is str:
-        return _pattern(right).fullmatch(subject(to_text(left))) is not None
+        regex = _pattern(right)
+        return regex.fullmatch(subject(to_text(left), regex, anywhere=False)) is not None
     if right.__class__ is list:
         if left.__class__ is list:
             return all(any(equal(one, other) for other in right) for one in left)

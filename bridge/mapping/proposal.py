@@ -37,6 +37,15 @@ _FIXED: Final = {
     "eventMergeId": ("event_uuid", "id"),
     "producedBy": ("source", "event_source"),
 }
+_TWINS: Final = {
+    "id": "event_uuid",
+    "time": "event_time",
+    "identities.externalId": "uid",
+    "identities.email": "email_id",
+    "identities.phone": "mobile_number",
+    "identities.moengageUserId": "user_attributes.moengage_user_id",
+}
+"""Canonical names, and MoEngage's own for the same value: whoever uses the one has used the other."""
 _ADOBES: Final = frozenset({"_experience", "_repo", "_channels", "_schema", "_dc", "_xdm"})
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 
@@ -75,7 +84,7 @@ def propose(schema: SchemaFields, samples: Samples, *, event_type: str | None) -
             continue
         else:
             unmapped.append(path)
-    used = writer.used
+    used = writer.used | {_TWINS[name] for name in writer.used if name in _TWINS}
     unused = sorted(
         path for path in samples.paths
         if not any(path == one or path.startswith((one + ".", one + "[")) or one.startswith((path + ".", path + "["))

@@ -14,12 +14,12 @@ from typing import Any
 
 from bridge.mapping.failures import FunctionError
 
-_MANY = 24
+MANY = 24
 """A bounded repetition above this counts as unbounded: 2^24 rounds take seconds."""
 _ASCII = frozenset(range(128))
 _ALL = _ASCII | {-1}  # -1 stands for every other character
 
-_REPEATS = (op.MAX_REPEAT, op.MIN_REPEAT)
+REPEATS = (op.MAX_REPEAT, op.MIN_REPEAT)
 
 
 def refuse_explosive(shown: str, translated: str) -> None:
@@ -33,9 +33,9 @@ def refuse_explosive(shown: str, translated: str) -> None:
 
 def _explosive(tree: Any) -> bool:
     for code, argument in tree:
-        if code in _REPEATS:
+        if code in REPEATS:
             _, high, body = argument
-            if high > _MANY and _ambiguous(body):
+            if high > MANY and _ambiguous(body):
                 return True
         if any(_explosive(child) for child in _children(code, argument)):
             return True
@@ -43,7 +43,7 @@ def _explosive(tree: Any) -> bool:
 
 
 def _children(code: Any, argument: Any) -> list[Any]:
-    if code in _REPEATS or code is op.POSSESSIVE_REPEAT:
+    if code in REPEATS or code is op.POSSESSIVE_REPEAT:
         return [argument[2]]
     if code is op.SUBPATTERN:
         return [argument[3]]
@@ -58,20 +58,20 @@ def _children(code: Any, argument: Any) -> list[Any]:
 
 def _ambiguous(body: Any) -> bool:
     """Whether a round of the outer repetition can be cut from the same text in more than one way."""
-    for path in _paths(body):
+    for path in paths(body):
         for place, item in enumerate(path):
             if not _variable(*item):
                 continue
-            inner = _characters([item])
-            firm = [other for other in path[:place] + path[place + 1 :] if _fewest([other]) > 0]
-            if not any(_characters([other]).isdisjoint(inner) for other in firm):
+            inner = characters([item])
+            firm = [other for other in path[:place] + path[place + 1 :] if fewest([other]) > 0]
+            if not any(characters([other]).isdisjoint(inner) for other in firm):
                 return True
     return any(_overlap(options) for options in _branches(body))
 
 
 def _variable(code: Any, argument: Any) -> bool:
     """Whether an item can take more or less of the same text."""
-    if code in _REPEATS and argument[0] != argument[1]:
+    if code in REPEATS and argument[0] != argument[1]:
         return True
     if code is op.BRANCH:
         return True  # only those that may match nothing are left unopened in a path
@@ -93,7 +93,7 @@ def _branches(body: Any) -> list[list[Any]]:
 
 def _overlap(options: list[Any]) -> bool:
     """Alternatives that can begin with the same character may be chosen in several ways in every round."""
-    if sum(1 for option in options if not _fewest(option)) > 1:
+    if sum(1 for option in options if not fewest(option)) > 1:
         return True
     seen: set[int] = set()
     for option in options:
@@ -104,50 +104,51 @@ def _overlap(options: list[Any]) -> bool:
     return False
 
 
-def _paths(body: Any) -> list[list[Any]]:
+def paths(body: Any) -> list[list[Any]]:
     """The body's alternatives as flat sequences, groups opened."""
-    paths: list[list[Any]] = [[]]
+    found: list[list[Any]] = [[]]
     for code, argument in body:
         if code is op.SUBPATTERN:
-            inner = _paths(argument[3])
-        elif code is op.BRANCH and all(_fewest(option) for option in argument[1]):
-            inner = [path for option in argument[1] for path in _paths(option)]
+            inner = paths(argument[3])
+        elif code is op.BRANCH and all(fewest(option) for option in argument[1]):
+            inner = [path for option in argument[1] for path in paths(option)]
         else:
             inner = [[(code, argument)]]
-        paths = [path + more for path in paths for more in inner]
-        if len(paths) > 200:
+        found = [path + more for path in found for more in inner]
+        if len(found) > 200:
             raise FunctionError("the regular expression has too many alternatives within a repetition")
-    return paths
+    return found
 
 
 def _first(sequence: Any) -> frozenset[int]:
     found: frozenset[int] = frozenset()
     for item in sequence:
-        found |= _characters([item])
-        if _fewest([item]) > 0:
+        found |= characters([item])
+        if fewest([item]) > 0:
             break
     return found
 
 
-def _fewest(sequence: Any) -> int:
+def fewest(sequence: Any) -> int:
+    """The fewest characters that a match of the sequence takes."""
     return sum(_fewest_of(code, argument) for code, argument in sequence)
 
 
 def _fewest_of(code: Any, argument: Any) -> int:
     if code in (op.AT, op.ASSERT, op.ASSERT_NOT, op.GROUPREF):
         return 0
-    if code in _REPEATS or code is op.POSSESSIVE_REPEAT:
-        return int(argument[0]) * _fewest(argument[2])
+    if code in REPEATS or code is op.POSSESSIVE_REPEAT:
+        return int(argument[0]) * fewest(argument[2])
     if code is op.SUBPATTERN:
-        return _fewest(argument[3])
+        return fewest(argument[3])
     if code is op.ATOMIC_GROUP:
-        return _fewest(argument)
+        return fewest(argument)
     if code is op.BRANCH:
-        return min(_fewest(option) for option in argument[1])
+        return min(fewest(option) for option in argument[1])
     return 1
 
 
-def _characters(sequence: Any) -> frozenset[int]:
+def characters(sequence: Any) -> frozenset[int]:
     """Every character that may take part in a match of the sequence."""
     found: frozenset[int] = frozenset()
     for code, argument in sequence:
@@ -162,7 +163,7 @@ def _characters(sequence: Any) -> frozenset[int]:
         else:
             for child in _children(code, argument):
                 if code not in (op.ASSERT, op.ASSERT_NOT):
-                    found |= _characters(child)
+                    found |= characters(child)
     return found
 
 

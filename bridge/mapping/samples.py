@@ -32,13 +32,20 @@ class Samples:
 
     def has(self, path: Path) -> bool:
         """Whether any event has the path; an index counts as any element."""
-        return tuple(Every() if isinstance(segment, Index) else segment for segment in path) in self.kinds
+        return _shared(path) in self.kinds
 
     def kind(self, path: Path) -> str | None:
         """The kind of value that always stands at the path (nulls apart), None when it varies or nothing does."""
-        shared = tuple(Every() if isinstance(segment, Index) else segment for segment in path)
-        kinds = [kind for kind in self.kinds.get(shared, ()) if kind != "null"]
+        kinds = [kind for kind in self.kinds.get(_shared(path), ()) if kind != "null"]
         return kinds[0] if len(kinds) == 1 else None
+
+    def example(self, path: Path) -> Any:
+        """The first value at the path that is neither null nor empty."""
+        return self.examples.get(_shared(path))
+
+
+def _shared(path: Path) -> Path:
+    return tuple(Every() if isinstance(segment, Index) else segment for segment in path)
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bridge.dead_letter import DeadLetter
+from bridge.dead_letter import DeadLetter, uuid_of
 from bridge.moengage.envelopes import NotJson, Refusal, encode, events_of, isolate, parse_json, record_key
 from bridge.records import record_bytes
 from bridge.verdicts import Stage
@@ -100,5 +100,4 @@ def _uuid(alone: Any) -> str | None:
     if isinstance(alone, dict):
         events = alone.get("events")
         event = events[0] if isinstance(events, list) and events else alone.get("event", alone)
-    uuid = event.get("event_uuid") if isinstance(event, dict) else None
-    return uuid[:200] if isinstance(uuid, str) else None
+    return uuid_of(event)

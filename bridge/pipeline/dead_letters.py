@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from bridge.dead_letter import DeadLetter, own_headers
+from bridge.dead_letter import DeadLetter, own_headers, uuid_of
 from bridge.errors import KafkaError
 from bridge.moengage.envelopes import Refusal, encode, events_of, isolate, parse_json
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _AT_ONCE = 500
+_ROOM = 50
+"""Bytes for the header that tells of a cut."""
 
 Record = tuple["bytes | None", bytes, "Sequence[tuple[str, bytes]]"]
 
@@ -124,12 +126,15 @@ class DeadLetters:
         """
         kept = own_headers(headers or ())
         record: Record = (letter.key, letter.value, [*kept, *letter.to_headers()])
-        over = self._size(record) - self._publisher.limit(self._topic)
-        if over > 0:
-            cut = letter.value[: max(0, len(letter.value) - over - 200)]
-            letter = replace(letter, value=cut, truncated_from=len(letter.value))
+        limit = self._publisher.limit(self._topic)
+        if self._size(record) > limit:
+            # A key that leaves no room goes too: a letter that never fits would hold its partition for ever.
+            key = letter.key if self._size((letter.key, b"", letter.to_headers())) + _ROOM <= limit else None
+            room = max(0, limit - self._size((key, b"", letter.to_headers())) - _ROOM)
+            if room < len(letter.value):
+                letter = replace(letter, value=letter.value[:room], truncated_from=len(letter.value))
+            record = (key, letter.value, letter.to_headers())
             _log.error("a dead letter is larger than its topic takes and was cut", bytes=letter.truncated_from)
-            record = (letter.key, letter.value, letter.to_headers())
         return record
 
     async def _run(self) -> None:
@@ -172,8 +177,7 @@ def _alone(value: bytes | None, part: int | None) -> tuple[bytes, str | None]:
     try:
         document = parse_json(value)
         event = events_of(document)[part or 0]
-        uuid = event.get("event_uuid") if isinstance(event, dict) else None
-        name = uuid if isinstance(uuid, str) else None
+        name = uuid_of(event)
         if part is None:
             return value, name
         alone = encode(isolate(document, part))

@@ -145,6 +145,8 @@ class KafkaPublisher:
         # Asked by name, a broker with auto.create.topics.enable would create it: only what is known already counts.
         partitions = producer.client.cluster.partitions_for_topic(topic)
         if not partitions:
+            # Otherwise a topic that is there again is noticed only at the next regular refresh, minutes later.
+            producer.client.force_metadata_update()
             raise KafkaError(f"no such topic: {topic}")
         count, lanes = len(partitions), self._lanes
         # Records without a key stay together in one batch; the next caller's go elsewhere.

@@ -17,8 +17,12 @@ Names = Annotated[tuple[str, ...], NoDecode]
 
 
 def split(value: Any) -> Any:
-    """A comma-separated text as a tuple; anything else as it is."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    """A comma-separated text, or one that holds a JSON array, as a tuple; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json_object(value)
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def json_object(value: Any) -> Any:
@@ -28,7 +32,7 @@ def json_object(value: Any) -> Any:
     try:
         return json.loads(value)
     except ValueError:
-        raise ValueError("expected a JSON object") from None
+        raise ValueError("expected JSON") from None
 
 
 def variable(section: str, key: str) -> str:

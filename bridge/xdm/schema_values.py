@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.mapping.coercion import double_text, to_boolean, to_date, to_number
 from bridge.mapping.dates import iso
 from bridge.mapping.failures import FunctionError
-from bridge.mapping.java_regex import MAX_SUBJECT, compile_java
+from bridge.mapping.java_regex import compile_java
+from bridge.mapping.regex_cost import takes_too_long
 from bridge.xdm.findings import MAX_VIOLATIONS, Finding
 from bridge.xdm.required import is_uri_reference, parse_date_time
 
@@ -32,6 +33,7 @@ Said = tuple[list[Finding], list[Finding]]
 Check = "Callable[[Any, Place, Said], Any]"
 
 _KEY_SHOWN: Final = 64
+_BEYOND_LONG: Final = 2**63
 _TYPE_NAMES: Final[Mapping[Kind, str]] = {
     "object": "JSONObject",
     "map": "JSONObject",
@@ -140,10 +142,10 @@ def search_of(pattern: str) -> Callable[[str], object] | None:
     That is a pattern without an equal here, or one that could take for ever; text too long for a regex counts as found.
     """
     try:
-        search = compile_java(pattern).search
+        regex = compile_java(pattern)
     except FunctionError:
         return None
-    return lambda text: len(text) > MAX_SUBJECT or search(text)
+    return lambda text: takes_too_long(text, regex) or regex.search(text)
 
 
 def _text_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
@@ -234,6 +236,8 @@ def _number_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
                     refuse_type(said, place, kind, number)
                     return value
                 number = int(number)
+        if whole and not -_BEYOND_LONG <= number < _BEYOND_LONG:
+            refuse(said, place, "xdm_range", "integer is beyond 64 bits")
         if least is not None and number < least:
             refuse(said, place, "xdm_range", f"number is not greater or equal to {least}")
         if most is not None and number > most:

@@ -33,8 +33,16 @@ class Offsets:
     def __init__(self, bootstrap: str, group: str, *, events: tuple[str, int], dead_letters: tuple[str, int]) -> None:
         quiet: Callable[[object], None] = lambda _error: None  # noqa: E731
         # It never joins the group. (The admin client's way to ask aborts the process when a coordinator goes away.)
+        # A coordinator that has moved is looked for at once; by default librdkafka asks the old one for ten minutes.
         self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": group, "error_cb": quiet, "log_level": 0}
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": group,
+                "coordinator.query.interval.ms": 1_000,
+                "topic.metadata.refresh.interval.ms": 5_000,
+                "error_cb": quiet,
+                "log_level": 0,
+            }
         )
         self._partitions = [TopicPartition(events[0], number) for number in range(events[1])]
         self._letters = Consumer(

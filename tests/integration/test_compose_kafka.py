@@ -1,5 +1,6 @@
 """The Kafka part of docker-compose.yml, run for real: its settings start a broker, its commands create the topics."""
 
+import asyncio
 import re
 import subprocess
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 import yaml
 from kafka_broker import Broker, admin_client, tool
 from processes import free_port
+
+from bridge.pipeline.topics import message_bytes
+from bridge.settings import KafkaSettings, ReceiverSettings
 
 pytestmark = pytest.mark.kafka
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,3 +65,10 @@ def test_settings_and_commands_of_compose(tmp_path, kafka_broker):
             "moengage.events": 12,
             "moengage.events.dead-letters": 12,
         }
+        limits = asyncio.run(
+            message_bytes(KafkaSettings(bootstrap_servers=(bootstrap,)), topics.keys() - {"__consumer_offsets"})
+        )
+        body = ReceiverSettings().max_body_bytes
+        assert {limit > body for limit in limits.values()} == {True}, (
+            "the receiver's largest body is a dead letter whole"
+        )

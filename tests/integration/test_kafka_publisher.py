@@ -63,6 +63,32 @@ async def test_unreachable_brokers_are_told() -> None:
     assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in (caught.value.hint or "")
 
 
+async def test_a_topic_that_comes_back_is_found_again(kafka) -> None:
+    """A topic deleted and created anew beneath the publisher is written to again within seconds."""
+    kafka_settings = settings(kafka, create_topics=True, request_timeout_seconds=2, partitions=1)
+    letters = kafka_settings.dead_letter_topic
+    async with KafkaPublisher(kafka_settings) as publisher:
+        await publisher.connected(20)
+        await publisher.publish([(None, b"before", ())], topic=letters)
+        async with admin(kafka_settings) as client:
+            await client.delete_topics([letters])
+        while publisher._producer.client.cluster.partitions_for_topic(letters):
+            await asyncio.sleep(0.2)
+            await publisher._producer.client.force_metadata_update()
+        with pytest.raises(KafkaError, match="no such topic"):
+            await publisher.publish([(None, b"lost", ())], topic=letters)
+        await ensure_topics(kafka_settings)
+        began = time.monotonic()
+        while True:
+            try:
+                await publisher.publish([(None, b"after", ())], topic=letters)
+                break
+            except KafkaError:
+                assert time.monotonic() - began < 20
+                await asyncio.sleep(0.5)
+    assert b"after" in {record.value for record in stored(kafka, letters)}
+
+
 async def test_confirmed_records_are_stored(kafka) -> None:
     """What publish and store return for is in the topics: key, value, headers, one partition a key, order kept."""
     kafka_settings = settings(kafka, create_topics=True)

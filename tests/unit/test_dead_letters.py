@@ -5,6 +5,8 @@ import json
 from random import Random
 from types import SimpleNamespace
 
+import pytest
+
 from bridge.dead_letter import DeadLetter
 from bridge.errors import KafkaError
 from bridge.pipeline.dead_letters import DeadLetters
@@ -109,6 +111,18 @@ async def test_an_event_of_a_batch_lies_alone_in_its_envelope():
     await letters.stop()
 
 
+@pytest.mark.parametrize(("uuid", "told"), [(12345, b"12345"), ("u" * 5_000, b"u" * 200)])
+async def test_any_event_uuid_is_told_in_a_header_that_fits(uuid, told):
+    """Numbers name an event too, and no event makes its own header grow without bound."""
+    topic = _Topic()
+    _, chunk, letters = _scene(topic, [json.dumps({"event_uuid": uuid}).encode()])
+    letters.start()
+    letters.put(chunk, 0, None, NO, 1)
+    await asyncio.sleep(0.05)
+    assert dict(topic.stored[0][2])["bridge.event_uuid"] == told
+    await letters.stop()
+
+
 async def test_letters_of_a_revoked_partition_are_dropped():
     """The partition's next owner will find and store them."""
     topic = _Topic(failures=5)
@@ -132,4 +146,19 @@ async def test_a_value_larger_than_the_topic_takes_is_cut_and_says_so():
     record = topic.stored[0]
     assert record_bytes(record) <= 1_000
     assert DeadLetter.from_headers(*record).truncated_from == 5_000
+    await letters.stop()
+
+
+async def test_a_key_larger_than_the_topic_takes_is_left_out():
+    """The source topic may take larger records than the dead-letter topic: no key may hold a partition for ever."""
+    topic = _Topic(limit=1_000)
+    _, chunk, letters = _scene(topic, [b'{"event_uuid": "u"}'])
+    chunk.records[0].key = b"k" * 5_000
+    letters.start()
+    letters.put(chunk, 0, None, NO, 1)
+    await asyncio.sleep(0.05)
+    key, value, _ = topic.stored[0]
+    assert record_bytes(topic.stored[0]) <= 1_000
+    assert (key, value) == (None, b'{"event_uuid": "u"}')
+    assert DeadLetter.from_headers(*topic.stored[0]).truncated_from is None
     await letters.stop()

@@ -98,6 +98,13 @@ def test_values_that_never_fit_the_schema(row: str) -> None:
     assert ("type_mismatch", None) in _found(*rows, schema=SCHEMA)
 
 
+def test_samples_tell_of_text_that_is_no_number() -> None:
+    """Text that a sample shows can become no boolean is a warning: other events may hold another."""
+    assert _found("identities.email,_t.flag", schema=SCHEMA) == []
+    assert _found("identities.email,_t.flag", schema=SCHEMA, samples=Samples([EVENT])) == [("type_mismatch", None)]
+    assert _found("event_name,_t.flag", schema=SCHEMA, samples=Samples([{"event_name": "yes"}])) == []
+
+
 def test_constants_of_the_enum_fit() -> None:
     """What the enum names is no finding."""
     assert _found('"on",_t.state', "items[*].sku,_t.tags", schema=SCHEMA) == []

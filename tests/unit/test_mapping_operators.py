@@ -148,3 +148,23 @@ def test_a_regular_expression_that_is_none_is_found_before_anything_runs():
 
     with pytest.raises(MappingRefused, match="constant_invalid"):
         compile_expression("a =~ '('")
+
+
+def test_a_null_key_of_a_map_is_an_error():
+    """A bare name as a key reads the event; when nothing stands there, no key ``null`` comes into being."""
+    evaluated = compile_expression("{a: 1}").evaluate({})
+    assert evaluated.value is None
+    assert "key" in (evaluated.reason or "")
+    assert compile_expression("{a: 1}").evaluate({"a": "k"}).value == {"k": 1}
+
+
+def test_dates_adjust_as_java_time_does():
+    """A day that the new month lacks becomes its last; a time that clocks skip is moved on."""
+
+    def text(expression: str) -> str:
+        return str(compile_expression(f'format({expression}, "yyyy-MM-dd HH:mm XXX")').evaluate({}).value)
+
+    assert text('set_date_part("m", 2, date("2024-01-31"))') == "2024-02-29 00:00 Z"
+    assert text('set_date_part("year", 2023, date("2024-02-29"))') == "2023-02-28 00:00 Z"
+    assert text('make_date_time(2019, 3, 31, 2, 30, 0, 0, "Europe/Paris")') == "2019-03-31 03:30 +02:00"
+    assert compile_expression('set_date_part("d", 31, date("2024-02-01"))').evaluate({}).value is None

@@ -73,3 +73,23 @@ def test_text_that_is_no_number_fills_no_number() -> None:
     """A field of another type is left to the list of unmapped ones."""
     assert _proposed({"note": NUMBER}) == {}
     assert _proposed({"note": TEXT}) == {"{tenant}.note": "event_attributes.note"}
+
+
+def test_what_is_used_under_its_canonical_name_is_not_listed_as_unused() -> None:
+    """Uid is read as identities.externalId, event_time as time: nothing is left to do about them."""
+    event = {**EVENT, "uid": "u", "time": 1, "event_time": 1, "identities": {"externalId": "u"}}
+    schema = compile_schema(
+        {
+            "type": "object",
+            "properties": {
+                "timestamp": {"type": "string", "format": "date-time"},
+                "identityMap": {
+                    "type": "object",
+                    "additionalProperties": {"type": "array", "items": {"type": "object"}},
+                },
+            },
+        }
+    )
+    unused = set(propose(schema, Samples([event]), event_type=None).unused)
+    assert "moe_request_id" in unused
+    assert unused.isdisjoint({"uid", "event_time", "time", "identities.externalId"})

@@ -26,7 +26,7 @@ def clean(monkeypatch, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({"MAPPING__PLACEHOLDERS": "{bad"}, ["BRIDGE_MAPPING__PLACEHOLDERS: expected a JSON object; for example"]),
+        ({"MAPPING__PLACEHOLDERS": "{bad"}, ["BRIDGE_MAPPING__PLACEHOLDERS: expected JSON; for example"]),
         ({"MAPPING__PLACEHOLDERS": "[1]"}, ["BRIDGE_MAPPING__PLACEHOLDERS: ", "dictionary", "for example"]),
         (
             {"RECEIVER__PORT": "abc", "AEP__CONCURRENCY": "0"},
@@ -119,6 +119,13 @@ def test_strongest_source_wins(monkeypatch) -> None:
         3,
         1,
     )
+
+
+@pytest.mark.parametrize("text", ["crm, Email", '["crm", "Email"]'])
+def test_names_are_commas_or_a_json_array(text, monkeypatch) -> None:
+    """A list of names reads the same in both of the forms that people write."""
+    monkeypatch.setenv("BRIDGE_MAPPING__PRIMARY_IDENTITY", text)
+    assert load_settings().mapping.primary_identity == ("crm", "Email")
 
 
 def test_complaints_never_quote_secrets(monkeypatch) -> None:

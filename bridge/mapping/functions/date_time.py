@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from calendar import monthrange
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +163,11 @@ def _component(name: Any, known: dict[str, Any], caller: str) -> Any:
     return found
 
 
+def _existing(at: datetime) -> datetime:
+    """As java.time does, a time that clocks skip in spring is moved on by what they skip."""
+    return at.astimezone(UTC).astimezone(at.tzinfo)
+
+
 def _date_part_at(constants: Sequence[Any]) -> Callable[..., Any] | None:
     if constants[0] is NOT_CONSTANT or constants[0] is None:
         return None
@@ -206,9 +212,13 @@ def set_date_part(component: Any, number: Any, value: Any) -> datetime | None:
     if component is None or number is None or value is None:
         return None
     field: str = _component(component, _FIELD_OF, "set_date_part")
+    at = to_date(value)
     changed: dict[str, Any] = {field: to_integer(number)}
     try:
-        return to_date(value).replace(microsecond=0, **changed)
+        if field in ("year", "month"):
+            first = at.replace(day=1, **changed)
+            changed["day"] = min(at.day, monthrange(first.year, first.month)[1])
+        return _existing(at.replace(microsecond=0, **changed))
     except (ValueError, OverflowError):
         raise FunctionError(f"set_date_part: no date has such a {field}") from None
 
@@ -237,7 +247,7 @@ def make_date_time(*parts: Any) -> datetime | None:
         raise FunctionError("make_date_time: NANOSECOND is from 0 to 999999999")
     where = zone(text_of(parts[7]))
     try:
-        return datetime(year, month, day, hour, minute, second, nanosecond // 1000, tzinfo=where)
+        return _existing(datetime(year, month, day, hour, minute, second, nanosecond // 1000, tzinfo=where))
     except (ValueError, OverflowError):
         raise FunctionError("make_date_time: there is no such date or time") from None
 

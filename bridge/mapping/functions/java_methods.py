@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.coercion import kind_of, to_integer
+from bridge.mapping.coercion import a_kind, to_integer
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, method
 from bridge.mapping.functions.text import BLANKS, MAX_TEXT, bounded, text_of
-from bridge.mapping.java_regex import compile_java, find_all, split_java, subject
+from bridge.mapping.java_regex import compile_java, find_all, split_java
+from bridge.mapping.regex_cost import subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ FROM = Parameter("FROM", "number", required=False)
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise FunctionError(f"a {kind_of(value)} has no such method; text has")
+        raise FunctionError(f"{a_kind(value)} has no such method; text has")
     return value
 
 
@@ -155,7 +156,7 @@ def _replace_by(regex: re.Pattern[str], text: str, replacement: Any, count: int)
     expand = _template(_need(replacement))
     parts: list[str] = []
     start = made = 0
-    for number, match in enumerate(find_all(regex, subject(text))):
+    for number, match in enumerate(find_all(regex, subject(text, regex))):
         if number == count > 0:
             break
         new = expand(match)
@@ -204,7 +205,7 @@ def _register_regex(
 _register_regex(
     "matches",
     "Whether the whole text matches a regular expression.",
-    lambda regex, text: regex.fullmatch(subject(text)) is not None,
+    lambda regex, text: regex.fullmatch(subject(text, regex, anywhere=False)) is not None,
     returns="boolean",
 )
 _register_regex(
@@ -232,7 +233,7 @@ def _sized(value: Any) -> int | None:
     if value is None:
         return None
     if not isinstance(value, str | list | dict):
-        raise FunctionError(f"a {kind_of(value)} has no length")
+        raise FunctionError(f"{a_kind(value)} has no length")
     return len(value)
 
 
@@ -267,7 +268,7 @@ def contains_key(value: Any, key: Any) -> bool | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise FunctionError(f"a {kind_of(value)} has no keys")
+        raise FunctionError(f"{a_kind(value)} has no keys")
     return key is not None and text_of(key) in value
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.functions.registry import NOT_CONSTANT, Parameter, function
 from bridge.mapping.functions.text import text_of
-from bridge.mapping.java_regex import compile_java, subject
+from bridge.mapping.java_regex import compile_java
+from bridge.mapping.regex_cost import subject
 
 if TYPE_CHECKING:
     import re
@@ -29,12 +30,12 @@ def _compiled(use: Callable[[re.Pattern[str], str], Any]) -> Callable[[Sequence[
 
 
 def _extract(regex: re.Pattern[str], text: str) -> list[str | None]:
-    match = regex.search(subject(text))
+    match = regex.search(subject(text, regex))
     return [] if match is None else [match.group(), *match.groups()]
 
 
 def _matches(regex: re.Pattern[str], text: str) -> bool:
-    return regex.fullmatch(subject(text)) is not None
+    return regex.fullmatch(subject(text, regex, anywhere=False)) is not None
 
 
 @function(

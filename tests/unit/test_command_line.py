@@ -1,0 +1,38 @@
+"""What every command line shares: words that stay in one piece, and --json wherever a program reads."""
+
+import os
+import subprocess
+import sys
+
+from processes import ROOT
+
+
+def _run(folder, *arguments, **settings):
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "bridge", *arguments],
+        env={**inherited, "PYTHONPATH": str(ROOT), **settings},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_an_error_is_one_line_however_narrow_the_terminal(tmp_path) -> None:
+    """A message is not broken where a terminal ends: a log is searched by line, and a command in a hint is copied."""
+    done = _run(tmp_path, "worker", BRIDGE_AEP__LINGER_SECONDS="soon", COLUMNS="40")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: BRIDGE_AEP__LINGER_SECONDS: ")
+    assert line.endswith("for example BRIDGE_AEP__LINGER_SECONDS=0.5")
+
+
+def test_every_command_on_dead_letters_takes_json(tmp_path) -> None:
+    """list, show and replay take --json: with no broker they fail for that (1), not for their usage (2)."""
+    for arguments in (["list"], ["show", "0/0"], ["replay", "--dry-run"]):
+        done = _run(tmp_path, "deadletters", *arguments, "--json", BRIDGE_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
+        assert (done.returncode, done.stdout) == (1, ""), done.stderr
+        assert "127.0.0.1:1" in done.stderr
