@@ -121,7 +121,7 @@ class Story:
         self._scene = scene
         self._plan = plan
         self._posted = 0
-        self._phase = Phase.STREAMING
+        self._phases = [Phase.STREAMING]
         self._poison = poison()
 
     @property
@@ -141,8 +141,11 @@ class Story:
                     acting.result()
                     played_at = played_at or time.monotonic()
                 totals, now = await self._scene.totals(), time.monotonic()
+                # A phase may pass between two looks, and none may be left out of the story.
+                *passed, phase = self._phases
+                self._phases = [phase]
                 snapshot = Snapshot(
-                    phase=self._phase,
+                    phase=phase,
                     seconds=now - started,
                     posted=self._posted,
                     received=int(totals.get("received", 0)),
@@ -153,10 +156,12 @@ class Story:
                 seen.append((now, snapshot.delivered))
                 (since, before), (until, after) = seen[0], seen[-1]
                 snapshot = replace(snapshot, rate=(after - before) / max(until - since, every))
+                for earlier in passed:
+                    yield replace(snapshot, phase=earlier)
+                yield snapshot
                 if played_at is not None and snapshot.settled:
                     yield replace(snapshot, phase=Phase.SETTLED)
                     return
-                yield snapshot
                 if played_at is not None and now - played_at > _SETTLE_SECONDS:
                     raise BridgeError(f"not everything arrived within {_SETTLE_SECONDS:.0f} s: {snapshot}")
                 await asyncio.sleep(every)
@@ -168,14 +173,14 @@ class Story:
     async def _play(self) -> None:
         thirds = self._plan.events // 3 // BATCH_EVENTS * BATCH_EVENTS
         await self._stream(0, thirds)
-        self._phase = Phase.AWAY
+        self._phases.append(Phase.AWAY)
         away_until = time.monotonic() + self._plan.away_seconds
         await self._scene.control({"fail": {"status": 503, "seconds": self._plan.away_seconds}})
         await self._stream(thirds, 2 * thirds)
         await asyncio.sleep(max(0.0, away_until - time.monotonic()))
-        self._phase = Phase.BACK
+        self._phases.append(Phase.BACK)
         await self._stream(2 * thirds, self._plan.events - BATCH_EVENTS)
-        self._phase = Phase.POISON
+        self._phases.append(Phase.POISON)
         for drop in self._poison:
             await self._scene.post(drop.body)
             self._posted += 1
