@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -17,26 +16,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
-"""glibc's malloc.h: ``M_TRIM_THRESHOLD``, ``M_TOP_PAD``, ``M_MMAP_THRESHOLD``, ``M_ARENA_MAX``."""
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep memory between requests, where it would give each freed megabyte back and fault it in again.
-
-    Encoded events and request bodies come and go by the megabyte; without this a tenth of a worker's CPU goes to the
-    kernel's clearing of pages. One arena for all threads, as what one thread fetches another frees. No other C library has these knobs, and none is asked for.
-    """
-    try:
-        tune = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):
-        return
-    tune(_TRIM_THRESHOLD, 64 << 20)
-    tune(_TOP_PAD, 4 << 20)
-    tune(_MMAP_THRESHOLD, 32 << 20)
-    tune(_ARENA_MAX, 1)
 
 
 def run_until_stopped(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:

@@ -25,9 +25,9 @@ def worker() -> None:
     import uvloop
 
     from bridge.aep.destination import open_destination
+    from bridge.memory import keep_freed_memory
     from bridge.pipeline.assembly import load_builder
     from bridge.pipeline.worker import Worker
-    from bridge.process import keep_freed_memory
     from bridge.settings import load_settings
     from bridge.telemetry.logs import configure_logging
     from bridge.telemetry.metrics import Metrics
