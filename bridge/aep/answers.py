@@ -30,6 +30,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from bridge.aep.plain_answer import says_all_accepted
 from bridge.aep.reasons import parse, reason_of
 from bridge.verdicts import (
     ACCEPTED,
@@ -122,6 +123,8 @@ def retry_after(value: str | None, *, now: float) -> float | None:
 
 
 def _read_success(status: int, body: bytes, count: int) -> Outcome:
+    if says_all_accepted(body, count):
+        return _ALL_ACCEPTED
     document = parse(body)
     if isinstance(document, dict):
         responses = document.get("responses")
@@ -137,8 +140,6 @@ def _read_success(status: int, body: bytes, count: int) -> Outcome:
 def _read_items(responses: Sequence[Any], count: int) -> Outcome:
     if len(responses) != count:
         return Mismatched(f"{count} events were sent, {len(responses)} responses came back")
-    if _plainly_accepted(responses):
-        return _ALL_ACCEPTED
     failures: list[tuple[int, int, dict[str, Any]]] = []
     for position, item in enumerate(responses):
         if not isinstance(item, dict):
@@ -156,15 +157,6 @@ def _read_items(responses: Sequence[Any], count: int) -> Outcome:
         elif transaction is None:
             return Mismatched(f"response {position} has neither a transaction nor a status")
     return _judge(failures, count) if failures else _ALL_ACCEPTED
-
-
-def _plainly_accepted(responses: Sequence[Any]) -> bool:
-    """Whether every item is a transaction of the same name numbered by position and nothing else, as nearly always."""
-    first = responses[0].get("xactionId") if responses and isinstance(responses[0], dict) else None
-    if not isinstance(first, str) or not first.endswith(("-0", ":0")):
-        return False
-    stem = first[:-1]
-    return responses == [{"xactionId": f"{stem}{position}"} for position in range(len(responses))]
 
 
 def _contradicts(transaction: Any, position: int) -> bool:
