@@ -9,13 +9,40 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 Partition = tuple[str, int]
 """Topic and partition; Faust's and aiokafka's own pairs compare equal to it."""
+
+
+class Fetched(Protocol):
+    """What may be read of a fetched record: what the Kafka client's several kinds have in common.
+
+    Its topic and partition are the chunk's. ``timestamp`` is in milliseconds since 1970.
+    """
+
+    @property
+    def key(self) -> bytes | None:
+        """As it was sent."""
+
+    @property
+    def value(self) -> bytes | None:
+        """As it was sent; None is a tombstone."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """As they were sent."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """When it was sent, or stored."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +57,7 @@ class Chunk:
     generation: int
     first: int
     last: int
-    records: Sequence[Any]
+    records: Sequence[Fetched]
     weight: int
     timestamp: float
     unresolved: int
