@@ -93,7 +93,7 @@ class Delivery(Generic[Owner]):
         random: Random | None = None,
         on_failure: Callable[[BaseException], None] | None = None,
     ) -> None:
-        random = random or Random()  # noqa: S311 - jitter
+        random = random or Random()  # nosec B311 # noqa: S311 - jitter
         self._destination = destination
         self._resolutions = resolutions
         self._metrics = metrics

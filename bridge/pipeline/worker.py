@@ -86,7 +86,7 @@ class Worker:
             metrics,
             stored=self.accepted,
             mapping=lambda: self._mapping,
-            backoff=Backoff(Random()),  # noqa: S311 - jitter
+            backoff=Backoff(Random()),  # nosec B311 # noqa: S311 - jitter
             size=record_bytes,
         )
         self._gate = Gate(
