@@ -16,6 +16,7 @@ from bridge.pipeline.pacing import Backoff, Circuit, RateLimit
 from bridge.verdicts import AllAccepted, Answered, Misconfigured, Throttled, Transient, Unauthorized
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from bridge.telemetry.metrics import Metrics
@@ -31,7 +32,8 @@ _LONGEST_PAUSE = 600.0
 class Brakes:
     """Says when the next request may leave. ``refusal``: why credentials or set-up are refused, "" when they are not.
 
-    ``record`` counts how all requests fared. Rates are by second for this worker alone, 0 for none.
+    ``record`` counts how all requests fared. Rates are by second, 0 for none, for all workers together; ``share`` is this
+    one's part of them just now.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Brakes:
         ceiling: int,
         requests_per_second: float,
         events_per_second: float,
+        share: Callable[[], float],
         circuit_threshold: int,
         random: Random,
         metrics: Metrics,
@@ -52,6 +55,7 @@ class Brakes:
         self._backoff = Backoff(random)
         self._requests = RateLimit(requests_per_second)
         self._events = RateLimit(events_per_second)
+        self._share = share
         self._limited_since: float | None = None
         self._paused_until = 0.0
         self._throttles = 0
@@ -86,8 +90,9 @@ class Brakes:
 
     def leave(self, events: int, now: float) -> None:
         """A request with so many events leaves; while something is blocked it is the probe."""
-        self._requests.take(1, now)
-        self._events.take(events, now)
+        share = self._share()
+        self._requests.take(1 / share, now)
+        self._events.take(events / share, now)
         self.circuit.leave()
         self.credentials.leave()
 

@@ -28,9 +28,13 @@ if TYPE_CHECKING:
 Owner = TypeVar("Owner")
 
 
+def _whole() -> float:
+    return 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How delivery goes about it; rates by second for this worker alone, 0 for none."""
+    """How delivery goes about it; rates by second, 0 for none, of which this worker has its ``share``."""
 
     linger: float = 0.5
     batch_bytes: int = 1_000_000
@@ -38,6 +42,7 @@ class Policy:
     ceiling: int = 16
     requests_per_second: float = 0.0
     events_per_second: float = 0.0
+    share: Callable[[], float] = _whole
     by_key: bool = False
     circuit_threshold: int = 5
 
@@ -77,6 +82,7 @@ class Delivery(Generic[Owner]):
             ceiling=policy.ceiling,
             requests_per_second=policy.requests_per_second,
             events_per_second=policy.events_per_second,
+            share=policy.share,
             circuit_threshold=policy.circuit_threshold,
             random=random,
             metrics=metrics,

@@ -461,3 +461,20 @@ def test_nothing_is_lost_in_any_mixture(seed):
     assert len(dead) == len(resolutions.dead)
     assert dead | {int(item) for item in destination.accepted} == {o * 100 + i for o in range(30) for i in range(60)}
     assert sum(resolutions.done.values()) + len(dead) == 1_800
+
+
+def test_a_share_of_the_limits_is_kept_and_follows_the_assignment():
+    """With a third of the limit it takes three times as long; when the part grows to all, the rate follows at once."""
+    part = 1 / 3
+
+    async def work(delivery, destination, _resolutions):
+        nonlocal part
+        for owner in range(10):
+            delivery.offer(owner, events(owner * 10_000, 300))
+        await asyncio.sleep(6)
+        assert 900 <= sum(destination.accepted.values()) <= 1_200
+        part = 1.0
+        await asyncio.sleep(2)
+        assert 1_800 <= sum(destination.accepted.values()) <= 2_300
+
+    run(lambda *_: OK, work, events_per_second=500.0, share=lambda: part)
