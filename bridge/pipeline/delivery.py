@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bridge.pipeline.batching import Batcher, Limits, without
 from bridge.pipeline.brakes import Brakes
+from bridge.pipeline.ordering import KeyedBatcher
 from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.settlement import Settlement
 from bridge.pipeline.waiting import ByLane, Shipment, Unordered, Waiting
@@ -74,10 +75,13 @@ class Delivery(Generic[Owner]):
             separator=destination.separator_bytes,
             linger=policy.linger,
         )
+        self.by_key = policy.by_key
         # Twice as many lanes as requests: a lane that waits out a back-off leaves work for the others.
-        self.lanes = policy.ceiling * 2 if policy.by_key else 0
-        self._batcher: Batcher[Owner] = Batcher(self._limits, self.lanes or 1)
-        self._waiting: Waiting[Owner] = ByLane(self._batcher) if policy.by_key else Unordered(self._batcher)
+        self._waiting: Waiting[Owner] = (
+            ByLane(KeyedBatcher(self._limits, policy.ceiling * 2))
+            if policy.by_key
+            else Unordered(Batcher(self._limits))
+        )
         self.brakes = Brakes(
             ceiling=policy.ceiling,
             requests_per_second=policy.requests_per_second,
@@ -105,12 +109,9 @@ class Delivery(Generic[Owner]):
         """Events that wait or are under way."""
         return len(self._waiting) + self._carried
 
-    def offer(self, owner: Owner, items: Sequence[bytes], lanes: Sequence[int] | None = None) -> None:
-        """Take an owner's encoded events; ``lanes`` where order by key is asked for."""
-        if lanes is None:
-            self._batcher.add(owner, items, self._clock())
-        else:
-            self._batcher.add_by_lane(owner, items, lanes, self._clock())
+    def offer(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int] = ()) -> None:
+        """Take an owner's encoded events; with ``by_key`` a tag for each (:mod:`bridge.pipeline.ordering`)."""
+        self._waiting.add(owner, items, tags, self._clock())
         self._wake.set()
 
     def start(self) -> None:
