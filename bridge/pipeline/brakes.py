@@ -13,7 +13,7 @@ import structlog
 from bridge.pipeline import suspicion
 from bridge.pipeline.concurrency import AdaptiveLimit
 from bridge.pipeline.pacing import Backoff, Circuit, RateLimit
-from bridge.verdicts import AllAccepted, Answered, Misconfigured, Throttled, Transient, Unauthorized
+from bridge.verdicts import AllAccepted, Answered, Misconfigured, Mismatched, Throttled, Transient, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,9 @@ _LONGEST_PAUSE = 600.0
 
 
 class Brakes:
-    """Says when the next request may leave. ``refusal``: why credentials or set-up are refused, "" when they are not.
+    """Says when the next request may leave.
 
+    ``refusal`` says why credentials or set-up are refused, ``trouble`` why the circuit is open; "" when they are not.
     ``record`` counts how all requests fared. Rates are by second, 0 for none, for all workers together; ``share`` is this
     one's part of them just now.
     """
@@ -51,6 +52,7 @@ class Brakes:
         self.credentials = Circuit(1, Backoff(random, base=1.0))
         self.record = suspicion.Record()
         self.refusal = ""
+        self.trouble = ""
         self._limit = AdaptiveLimit(ceiling)
         self._backoff = Backoff(random)
         self._requests = RateLimit(requests_per_second)
@@ -98,6 +100,17 @@ class Brakes:
 
     def note(self, outcome: Outcome, now: float, *, seconds: float, under_way: int) -> None:
         """Take in what one request says of the destination as a whole; it took so many seconds, ``under_way`` counts it."""
+        self._weigh(outcome, now, seconds=seconds, under_way=under_way)
+        if not self.circuit.open:
+            if self.trouble:
+                _log.info("circuit closed: the destination works again")
+            self.trouble = ""
+        elif not self.trouble and isinstance(outcome, Transient | Mismatched):
+            what = "is away" if isinstance(outcome, Transient) else "gives answers that cannot be read"
+            self.trouble = f"the destination {what}, circuit open: {outcome.reason}"
+            _log.error("circuit open: single requests probe the destination, nothing is dropped", why=self.trouble)
+
+    def _weigh(self, outcome: Outcome, now: float, *, seconds: float, under_way: int) -> None:
         match outcome:
             case Unauthorized(reason) | Misconfigured(reason):
                 self.circuit.success()
@@ -112,6 +125,12 @@ class Brakes:
                 self.circuit.failure(now)
                 self.credentials.inconclusive(now)
                 return
+            case Mismatched():
+                # It takes our credentials but speaks another language: if of every event, it is no event's fault.
+                self.record.failures += 1
+                self.circuit.failure(now)
+                self._accept_credentials()
+                return
             case Throttled(_, retry_after):
                 self._limit.refused()
                 self._throttles += 1
@@ -122,6 +141,9 @@ class Brakes:
                 self.record.successes += 1
                 self._throttles = 0
         self.circuit.success()
+        self._accept_credentials()
+
+    def _accept_credentials(self) -> None:
         self.credentials.success()
         if self.refusal:
             self.refusal = ""

@@ -18,7 +18,7 @@ from bridge.pipeline.ordering import KeyedBatcher
 from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.settlement import Settlement
 from bridge.pipeline.waiting import ByLane, Shipment, Unordered, Waiting
-from bridge.verdicts import Destination, Transient
+from bridge.verdicts import Answered, Destination, Mismatched, Outcome, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -186,12 +186,14 @@ class Delivery(Generic[Owner]):
         metrics.delivery_in_flight.inc()
         began = self._clock()
         try:
-            outcome = await self._destination.send(batch.items)
+            outcome: Outcome = await self._destination.send(batch.items)
         except Exception as error:  # noqa: BLE001 - a destination that breaks its word must not take the worker along
             outcome = Transient(f"unexpected_{type(error).__name__}")
         finally:
             metrics.delivery_in_flight.dec()
             self._carried -= len(batch.items)
+        if isinstance(outcome, Answered) and len(outcome.verdicts) != len(batch.items):
+            outcome = Mismatched(f"{len(batch.items)} events were sent, {len(outcome.verdicts)} verdicts came back")
         now = self._clock()
         self.brakes.note(outcome, now, seconds=now - began, under_way=len(self._under_way))
         again = self._settlement.settle(shipment, outcome, now)

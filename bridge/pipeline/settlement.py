@@ -71,7 +71,7 @@ class Settlement(Generic[Owner]):
                 for run in batch.runs:
                     self._resolutions.accepted(run.owner, run.count)
                 return []
-            case Answered(verdicts) if len(verdicts) == len(batch.items):
+            case Answered():
                 return self._judge(shipment, outcome, now)
             case Throttled():
                 retries.labels("throttled").inc()
@@ -86,12 +86,12 @@ class Settlement(Generic[Owner]):
             case Transient(reason, suspect):
                 retries.labels("suspect" if suspect else "transient").inc()
                 return self._again(shipment, now, suspect=suspect, code="refused_repeatedly", reason=reason)
-            case Mismatched() | Answered():
+            case Mismatched(reason):
                 retries.labels("mismatched").inc()
                 shipment.mismatches += 1
                 if shipment.mismatches > 1 and len(batch.items) > 1:
                     return self._split(shipment, now, None)
-                reason = "the destination's answer does not fit the event"
+                reason = f"the destination's answer cannot be read ({reason})"
                 return self._again(shipment, now, suspect=True, code="answer_mismatched", reason=reason)
 
     def _judge(self, shipment: Shipment[Owner], answer: Answered, now: float) -> list[Shipment[Owner]]:

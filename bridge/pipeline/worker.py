@@ -225,9 +225,7 @@ class Worker:
     def _watch(self) -> None:
         health, delivery = self.health, self.delivery
         health.watch("group", lambda: None if self._joined else "not a member of the consumer group yet")
-        health.watch(
-            "destination", lambda: "the destination is away, circuit open" if delivery.brakes.circuit.open else None
-        )
+        health.watch("destination", lambda: delivery.brakes.trouble or None)
         health.watch("credentials", lambda: delivery.brakes.refusal or None)
         health.watch(
             "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
