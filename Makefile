@@ -67,10 +67,17 @@ test: $(VENV)/.dev ## Run the tests (with Java 17 and Maven against a real Apach
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
-check: $(VENV)/.dev ## Lint, formatting and types
+check: $(VENV)/.dev ## Lint, formatting, types and security
 	@echo "==> ruff check"; $(BIN)/ruff check
 	@echo "==> ruff format"; $(BIN)/ruff format --check
 	@echo "==> mypy --strict"; $(BIN)/mypy --strict
+	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive bridge
+
+.PHONY: audit
+audit: | $(VENV)/bin/python ## Look for known weaknesses in every pinned dependency (asks PyPI's advisory database)
+	@test -x .make/audit/bin/pip-audit || { $(BIN)/python -m venv .make/audit && .make/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
+	@# --strict: what the database does not know of counts as a finding, not as clean.
+	@.make/audit/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r constraints.txt $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run

@@ -78,7 +78,7 @@ class _Letters:
 class _Delivery:
     """Fills requests, and has each accepted as soon as it is full."""
 
-    lanes = 0
+    by_key = False
 
     def __init__(self, ledger: Ledger, wrapped: Envelope) -> None:
         self._limits = Limits(wrapped.max_request_bytes, 10_000, wrapped.frame_bytes, len(wrapped.separator), 0.5)
@@ -86,7 +86,7 @@ class _Delivery:
         self._ledger, self._body = ledger, wrapped.batch
         self.bodies = self.bytes = self.events = 0
 
-    def offer(self, owner: Chunk, items: Sequence[bytes], _lanes: Any = None) -> None:
+    def offer(self, owner: Chunk, items: Sequence[bytes], _tags: Any = ()) -> None:
         self._batcher.add(owner, items, 0.0)
         self.land(force=False)
 

@@ -116,7 +116,10 @@ class Unexplained:
 
 @dataclass(frozen=True, slots=True)
 class Mismatched:
-    """The answer's items cannot be matched to the request's events: send again once, then bisect; never guess."""
+    """The answer's items cannot be matched to the request's events: send again once, then bisect; never guess.
+
+    Of a single event it is as a data-suspect failure: its fault only when other events are taken meanwhile.
+    """
 
     reason: str
 

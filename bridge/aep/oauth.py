@@ -169,7 +169,7 @@ class TokenSource:
         self._failures += 1
         pause = min(self._pauses.first * 2 ** min(self._failures - 1, 16), self._pauses.longest)
         named = result.pause if isinstance(result, Unavailable) else None
-        self._not_before = self._clock() + max(pause * random.uniform(0.75, 1.0), named or 0.0)  # noqa: S311 - jitter
+        self._not_before = self._clock() + max(pause * random.uniform(0.75, 1.0), named or 0.0)  # nosec B311 # noqa: S311 - jitter
         if isinstance(result, Refused):
             self._failure = NoToken(f"{result.reason}: {_CHECK}; the bridge holds and asks again by itself")
         else:

@@ -78,6 +78,7 @@ def _report(base: str, seconds: float) -> dict[str, Any]:
         },
         "circuit_open": bool(_total(last, "bridge_circuit_open")),
         "held": bool(_total(last, "bridge_delivery_held")),
+        "rate_share": round(_total(last, "bridge_rate_share"), 3),
         "concurrency": int(_total(last, "bridge_delivery_concurrency")),
         "in_flight": {
             "requests": int(_total(last, "bridge_delivery_in_flight")),
@@ -126,6 +127,7 @@ def _show(report: dict[str, Any]) -> None:
         table.add_row(f"{name} in total", str(value))
     table.add_row("circuit", "open" if report["circuit_open"] else "closed")
     table.add_row("held for credentials", "yes" if report["held"] else "no")
+    table.add_row("part of the rate limits", f"{report['rate_share']:.0%}")
     table.add_row("requests under way", f"{report['in_flight']['requests']} of {report['concurrency']} allowed")
     table.add_row("in flight", f"{report['in_flight']['events']} events, {report['in_flight']['bytes']} bytes")
     for name, value in report["dead_letters"].items():

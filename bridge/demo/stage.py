@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TOPIC = "moengage.events"
 DEAD_LETTERS = "moengage.events.dead-letters"
 TENANT = "_yourorgname"
+_PASSWORD = "demo"  # nosec B105 # noqa: S105 - opens a receiver on loopback, for a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _settings(bootstrap: str, emulator: Emulator) -> dict[str, str]:
         "BRIDGE_RECEIVER__PORT": str(free_port()),
         "BRIDGE_RECEIVER__AUTH": "basic",
         "BRIDGE_RECEIVER__USERNAME": "moengage",
-        "BRIDGE_RECEIVER__PASSWORD": "demo",
+        "BRIDGE_RECEIVER__PASSWORD": _PASSWORD,
     }
 
 

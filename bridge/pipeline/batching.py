@@ -1,7 +1,7 @@
 """Requests as full as they may be: filled by encoded bytes, by count and by age. Pure; the caller brings the time.
 
 ``frame + sum(len(item)) + separator * (n - 1)`` is a request's size (:class:`bridge.verdicts.Destination`), so a request
-is filled by arithmetic and an event is encoded once. With several lanes (order by key) each lane fills its own requests.
+is filled by arithmetic and an event is encoded once. Where events keep the order of their keys :mod:`bridge.pipeline.ordering` fills.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def choose(batch: Batch[Owner], chosen: Sequence[int], limits: Limits) -> Batch[
     made: Batch[Owner] = Batch(batch.lane, 0, batch.opened)
     for position in chosen:
         owner, place = owners[position]
-        _append(made.runs, owner, place)
+        append_run(made.runs, owner, place)
         made.items.append(batch.items[position])
     made.size = limits.frame + sum(map(len, made.items)) + limits.separator * max(0, len(made.items) - 1)
     return made
@@ -79,7 +79,8 @@ def without(batch: Batch[Owner], gone: Callable[[Owner], bool], limits: Limits) 
     return choose(batch, kept, limits) if kept else None
 
 
-def _append(runs: list[Run[Owner]], owner: Owner, place: int) -> None:
+def append_run(runs: list[Run[Owner]], owner: Owner, place: int) -> None:
+    """Add one event of an owner to the runs of a batch."""
     if runs and runs[-1].owner is owner and runs[-1].start + runs[-1].count == place:
         runs[-1] = Run(owner, runs[-1].start, runs[-1].count + 1)
     else:
@@ -89,27 +90,26 @@ def _append(runs: list[Run[Owner]], owner: Owner, place: int) -> None:
 class Batcher(Generic[Owner]):
     """Collects encoded events into batches. ``events`` counts those inside."""
 
-    def __init__(self, limits: Limits, lanes: int = 1) -> None:
+    def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._full: list[deque[Batch[Owner]]] = [deque() for _ in range(lanes)]
-        self._filling: list[Batch[Owner] | None] = [None] * lanes
-        self.lanes = lanes
+        self._full: deque[Batch[Owner]] = deque()
+        self._filling: Batch[Owner] | None = None
         self.events = 0
 
     def add(self, owner: Owner, items: Sequence[bytes], now: float) -> None:
-        """Take all encoded events of one owner, into lane 0."""
+        """Take all encoded events of one owner."""
         limits = self._limits
         ends = list(accumulate(map(len, items), initial=0))
         count, start = len(items), 0
         while start < count:
-            batch = self._open(0, now)
+            batch = self._open(now)
             held = len(batch.items)
             # Size after k more items: size + (ends[start+k] - ends[start]) + separator * (k, less one when it was empty).
             room = limits.max_bytes - batch.size + ends[start] + (0 if held else limits.separator)
             most = min(count, start + limits.max_events - held)
             stop = start + _fitting(ends, start, most, room, limits.separator)
             if stop == start and held:
-                self._close(0)
+                self._close()
                 continue
             stop = max(stop, start + 1)  # alone over the limit: the destination's own answer decides
             batch.items.extend(items[start:stop])
@@ -118,53 +118,38 @@ class Batcher(Generic[Owner]):
             batch.size += ends[stop] - ends[start] + limits.separator * joints
             start = stop
             if start < count or len(batch.items) >= limits.max_events:
-                self._close(0)
+                self._close()
         self.events += count
 
-    def add_by_lane(self, owner: Owner, items: Sequence[bytes], lanes: Sequence[int], now: float) -> None:
-        """Take the encoded events of one owner, each into its lane."""
-        limits = self._limits
-        for place, (item, lane) in enumerate(zip(items, lanes, strict=True)):
-            batch = self._open(lane, now)
-            more = len(item) + (limits.separator if batch.items else 0)
-            if batch.items and (batch.size + more > limits.max_bytes or len(batch.items) >= limits.max_events):
-                self._close(lane)
-                batch, more = self._open(lane, now), len(item)
-            batch.items.append(item)
-            batch.size += more
-            _append(batch.runs, owner, place)
-        self.events += len(items)
-
-    def take(self, now: float, lane: int = 0, *, force: bool = False) -> Batch[Owner] | None:
-        """The next full batch of the lane, or the one being filled when it has lingered long enough (or ``force``)."""
-        full = self._full[lane]
-        if not full:
-            filling = self._filling[lane]
+    def take(self, now: float, *, force: bool = False) -> Batch[Owner] | None:
+        """The next full batch, or the one being filled when it has lingered long enough (or ``force``)."""
+        if not self._full:
+            filling = self._filling
             if filling is None or not (force or now - filling.opened >= self._limits.linger):
                 return None
-            self._close(lane)
-        batch = full.popleft()
+            self._close()
+        batch = self._full.popleft()
         self.events -= len(batch.items)
         return batch
 
-    def due(self, now: float, lane: int = 0) -> float | None:
-        """Seconds until :meth:`take` gives something; None when the lane is empty."""
-        if self._full[lane]:
+    def due(self, now: float) -> float | None:
+        """Seconds until :meth:`take` gives something; None when there is nothing."""
+        if self._full:
             return 0.0
-        filling = self._filling[lane]
+        filling = self._filling
         return None if filling is None else max(0.0, filling.opened + self._limits.linger - now)
 
-    def _open(self, lane: int, now: float) -> Batch[Owner]:
-        batch = self._filling[lane]
+    def _open(self, now: float) -> Batch[Owner]:
+        batch = self._filling
         if batch is None:
-            batch = self._filling[lane] = Batch(lane, self._limits.frame, now)
+            batch = self._filling = Batch(0, self._limits.frame, now)
         return batch
 
-    def _close(self, lane: int) -> None:
-        batch = self._filling[lane]
+    def _close(self) -> None:
+        batch = self._filling
         if batch is not None:
-            self._full[lane].append(batch)
-            self._filling[lane] = None
+            self._full.append(batch)
+            self._filling = None
 
 
 def _fitting(ends: Sequence[int], start: int, most: int, room: int, separator: int) -> int:

@@ -1,7 +1,8 @@
 """Sends batches to the destination and sees each event through to a verdict.
 
 One dispatcher starts a request when the adaptive limit, the circuit, the credentials, the shared pause and the rate limits
-all allow one; each request is one task. What becomes of its answer is decided by the outcome's type and nothing else.
+(:mod:`bridge.pipeline.brakes`) all allow one; each request is one task. What becomes of its answer is decided by the
+outcome's type and nothing else (:mod:`bridge.pipeline.settlement`).
 """
 
 from __future__ import annotations
@@ -9,65 +10,32 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import structlog
-
-from bridge.pipeline import suspicion
-from bridge.pipeline.batching import Batcher, Limits, choose, halves, without
-from bridge.pipeline.concurrency import AdaptiveLimit
-from bridge.pipeline.pacing import Backoff, Circuit, RateLimit
+from bridge.pipeline.batching import Batcher, Limits, without
+from bridge.pipeline.brakes import Brakes
+from bridge.pipeline.ordering import KeyedBatcher
+from bridge.pipeline.pacing import Backoff
+from bridge.pipeline.settlement import Settlement
 from bridge.pipeline.waiting import ByLane, Shipment, Unordered, Waiting
-from bridge.verdicts import (
-    Accepted,
-    AllAccepted,
-    Answered,
-    Destination,
-    Misconfigured,
-    Mismatched,
-    Outcome,
-    Rejected,
-    Stage,
-    Throttled,
-    TooLarge,
-    Transient,
-    Unauthorized,
-    Unexplained,
-)
+from bridge.verdicts import Answered, Destination, Mismatched, Outcome, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bridge.pipeline.settlement import Resolutions
     from bridge.telemetry.metrics import Metrics
 
 Owner = TypeVar("Owner")
-Owner_contra = TypeVar("Owner_contra", contravariant=True)
-_log = structlog.get_logger(__name__)
-_PROBE_SECONDS = 10.0
-"""At most so long between probes: they cost a destination that is away little, and its return is soon seen."""
-_LONGEST_PAUSE = 600.0
-"""Seconds: a longer Retry-After is asked about again after this."""
 
 
-class Resolutions(Protocol[Owner_contra]):
-    """Who is told what became of events."""
-
-    def accepted(self, owner: Owner_contra, events: int) -> None:
-        """So many events of the owner are delivered."""
-        ...
-
-    def rejected(self, owner: Owner_contra, event: int, rejected: Rejected, attempts: int) -> None:
-        """This event is refused for good."""
-        ...
-
-    def gone(self, owner: Owner_contra) -> bool:
-        """Whether the owner's events are no longer ours to deliver."""
-        ...
+def _whole() -> float:
+    return 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How delivery goes about it; rates by second for this worker alone, 0 for none."""
+    """How delivery goes about it; rates by second, 0 for none, of which this worker has its ``share``."""
 
     linger: float = 0.5
     batch_bytes: int = 1_000_000
@@ -75,6 +43,7 @@ class Policy:
     ceiling: int = 16
     requests_per_second: float = 0.0
     events_per_second: float = 0.0
+    share: Callable[[], float] = _whole
     by_key: bool = False
     circuit_threshold: int = 5
 
@@ -93,7 +62,7 @@ class Delivery(Generic[Owner]):
         random: Random | None = None,
         on_failure: Callable[[BaseException], None] | None = None,
     ) -> None:
-        random = random or Random()  # noqa: S311 - jitter
+        random = random or Random()  # nosec B311 # noqa: S311 - jitter
         self._destination = destination
         self._resolutions = resolutions
         self._metrics = metrics
@@ -106,47 +75,43 @@ class Delivery(Generic[Owner]):
             separator=destination.separator_bytes,
             linger=policy.linger,
         )
+        self.by_key = policy.by_key
         # Twice as many lanes as requests: a lane that waits out a back-off leaves work for the others.
-        self.lanes = policy.ceiling * 2 if policy.by_key else 0
-        self._batcher: Batcher[Owner] = Batcher(self._limits, self.lanes or 1)
-        self._waiting: Waiting[Owner] = ByLane(self._batcher) if policy.by_key else Unordered(self._batcher)
-        self._backoff = Backoff(random)
-        self.circuit = Circuit(policy.circuit_threshold, Backoff(random, base=1.0, cap=_PROBE_SECONDS))
-        self.credentials = Circuit(1, Backoff(random, base=1.0))
-        self.refusal = ""
-        self._limit = AdaptiveLimit(policy.ceiling)
-        self._rates = (
-            ("requests", RateLimit(policy.requests_per_second)),
-            ("events", RateLimit(policy.events_per_second)),
+        self._waiting: Waiting[Owner] = (
+            ByLane(KeyedBatcher(self._limits, policy.ceiling * 2))
+            if policy.by_key
+            else Unordered(Batcher(self._limits))
         )
-        self._limited_since: float | None = None
-        self._paused_until = 0.0
-        self._throttles = 0
-        self._record = suspicion.Record()
+        self.brakes = Brakes(
+            ceiling=policy.ceiling,
+            requests_per_second=policy.requests_per_second,
+            events_per_second=policy.events_per_second,
+            share=policy.share,
+            circuit_threshold=policy.circuit_threshold,
+            random=random,
+            metrics=metrics,
+        )
+        self._settlement = Settlement(resolutions, self._limits, self.brakes, Backoff(random), metrics)
         self._probe_fresh = False
         self._under_way: set[asyncio.Task[None]] = set()
         self._carried = 0
         self._wake = asyncio.Event()
         self._draining = False
         self._dispatcher: asyncio.Task[None] | None = None
-        metrics.delivery_concurrency.set(self._limit.limit)
 
     @property
     def blocked(self) -> bool:
         """Whether the destination is away or refuses our credentials."""
-        return self.circuit.open or self.credentials.open
+        return self.brakes.blocked
 
     @property
     def events(self) -> int:
         """Events that wait or are under way."""
         return len(self._waiting) + self._carried
 
-    def offer(self, owner: Owner, items: Sequence[bytes], lanes: Sequence[int] | None = None) -> None:
-        """Take an owner's encoded events; ``lanes`` where order by key is asked for."""
-        if lanes is None:
-            self._batcher.add(owner, items, self._clock())
-        else:
-            self._batcher.add_by_lane(owner, items, lanes, self._clock())
+    def offer(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int] = ()) -> None:
+        """Take an owner's encoded events; with ``by_key`` a tag for each (:mod:`bridge.pipeline.ordering`)."""
+        self._waiting.add(owner, items, tags, self._clock())
         self._wake.set()
 
     def start(self) -> None:
@@ -182,9 +147,9 @@ class Delivery(Generic[Owner]):
 
     def _launch(self) -> float | None:
         """Start every request that may start now; seconds until the next may, None when an event will tell."""
-        while len(self._under_way) < self._limit.limit:
+        while len(self._under_way) < self.brakes.most:
             now = self._clock()
-            wait = self._closed_for(now)
+            wait = self.brakes.wait(now, waiting=bool(len(self._waiting)))
             if wait is None or wait > 0:
                 return wait
             fresh = False
@@ -202,28 +167,9 @@ class Delivery(Generic[Owner]):
             self._leave(shipment, now)
         return None
 
-    def _closed_for(self, now: float) -> float | None:
-        waits = [self._paused_until - now]
-        for circuit in (self.circuit, self.credentials):
-            wait = circuit.wait(now)
-            if wait is None:
-                return None
-            waits.append(wait)
-        if not len(self._waiting):
-            return max(0.0, *waits)
-        limited = [(rate.wait(now), name) for name, rate in self._rates]
-        longest, name = max(limited)
-        if self._limited_since is not None:
-            self._metrics.rate_limited_seconds.labels(name).inc(max(0.0, now - self._limited_since))
-        self._limited_since = now if longest > 0 else None
-        return max(0.0, longest, *waits)
-
     def _leave(self, shipment: Shipment[Owner], now: float) -> None:
         events = len(shipment.batch.items)
-        self._rates[0][1].take(1, now)
-        self._rates[1][1].take(events, now)
-        self.circuit.leave()
-        self.credentials.leave()
+        self.brakes.leave(events, now)
         self._carried += events
         task = asyncio.create_task(self._carry(shipment))
         self._under_way.add(task)
@@ -240,135 +186,17 @@ class Delivery(Generic[Owner]):
         metrics.delivery_in_flight.inc()
         began = self._clock()
         try:
-            outcome = await self._destination.send(batch.items)
+            outcome: Outcome = await self._destination.send(batch.items)
         except Exception as error:  # noqa: BLE001 - a destination that breaks its word must not take the worker along
             outcome = Transient(f"unexpected_{type(error).__name__}")
         finally:
             metrics.delivery_in_flight.dec()
             self._carried -= len(batch.items)
-        seconds = self._clock() - began
-        again = self._settle(shipment, outcome, seconds)
+        if isinstance(outcome, Answered) and len(outcome.verdicts) != len(batch.items):
+            outcome = Mismatched(f"{len(batch.items)} events were sent, {len(outcome.verdicts)} verdicts came back")
+        now = self._clock()
+        self.brakes.note(outcome, now, seconds=now - began, under_way=len(self._under_way))
+        again = self._settlement.settle(shipment, outcome, now)
         self._waiting.landed(shipment)
         self._waiting.put_back(again)
-        metrics.delivery_concurrency.set(self._limit.limit)
-        metrics.circuit_open.set(self.circuit.open)
-        metrics.delivery_held.set(self.credentials.open)
-
-    def _settle(self, shipment: Shipment[Owner], outcome: Outcome, seconds: float) -> list[Shipment[Owner]]:
-        """Act on one outcome; what must be sent again, in order."""
-        now, batch = self._clock(), shipment.batch
-        self._note_state(outcome, now)
-        match outcome:
-            case AllAccepted():
-                self._limit.answered(seconds, len(self._under_way))
-                self._metrics.delivered_events.inc(len(batch.items))
-                for run in batch.runs:
-                    self._resolutions.accepted(run.owner, run.count)
-                return []
-            case Answered(verdicts) if len(verdicts) == len(batch.items):
-                self._limit.answered(seconds, len(self._under_way))
-                return self._judge(shipment, outcome, now)
-            case Throttled(_, retry_after):
-                self._limit.refused()
-                self._metrics.retries.labels("throttled").inc()
-                self._throttles += 1
-                pause = self._backoff.delay(self._throttles) if retry_after is None else retry_after
-                self._paused_until = max(self._paused_until, now + min(pause, _LONGEST_PAUSE))
-                return [shipment]
-            case Unauthorized(reason) | Misconfigured(reason):
-                self._metrics.retries.labels("held").inc()
-                if self.refusal != reason:
-                    self.refusal = reason
-                    _log.error("delivery held: the destination refuses us, nothing is dropped", reason=reason)
-                return [shipment]
-            case TooLarge():
-                return self._split(
-                    shipment, now, Rejected(Stage.DELIVER, "too_large", "alone over the destination's size")
-                )
-            case Unexplained(code, reason):
-                return self._split(shipment, now, Rejected(Stage.DELIVER, code, reason))
-            case Transient(reason, suspect):
-                self._limit.refused()
-                self._metrics.retries.labels("suspect" if suspect else "transient").inc()
-                return self._again(shipment, now, suspect=suspect, code="refused_repeatedly", reason=reason)
-            case Mismatched() | Answered():
-                self._metrics.retries.labels("mismatched").inc()
-                shipment.mismatches += 1
-                if shipment.mismatches > 1 and len(batch.items) > 1:
-                    return self._split(shipment, now, None)
-                reason = "the destination's answer does not fit the event"
-                return self._again(shipment, now, suspect=True, code="answer_mismatched", reason=reason)
-
-    def _note_state(self, outcome: Outcome, now: float) -> None:
-        """What the outcome says of the destination as a whole."""
-        record = self._record
-        match outcome:
-            case Unauthorized() | Misconfigured():
-                self.circuit.success()
-                self.credentials.failure(now)
-                return
-            case Transient():
-                record.failures += 1
-                self.circuit.failure(now)
-                self.credentials.inconclusive(now)
-                return
-            case AllAccepted() | Answered():
-                record.successes += 1
-                self._throttles = 0
-        self.circuit.success()
-        self.credentials.success()
-        if self.refusal:
-            self.refusal = ""
-            _log.info("delivery goes on: the destination takes our credentials again")
-
-    def _judge(self, shipment: Shipment[Owner], answer: Answered, now: float) -> list[Shipment[Owner]]:
-        """Event by event: accepted ones are counted by owner, rejected ones handed over, the rest sent again."""
-        accepted: dict[int, tuple[Owner, int]] = {}
-        again: list[int] = []
-        suspect, why, delivered = True, "", 0
-        for position, ((owner, place), verdict) in enumerate(
-            zip(shipment.batch.owners(), answer.verdicts, strict=True)
-        ):
-            match verdict:
-                case Accepted():
-                    delivered += 1
-                    accepted[id(owner)] = (owner, accepted.get(id(owner), (owner, 0))[1] + 1)
-                case Rejected():
-                    self._resolutions.rejected(owner, place, verdict, shipment.tries + 1)
-                case Transient(reason, data_suspect):
-                    again.append(position)
-                    suspect, why = suspect and data_suspect, reason
-        self._metrics.delivered_events.inc(delivered)
-        for owner, count in accepted.values():
-            self._resolutions.accepted(owner, count)
-        if not again:
-            return []
-        self._metrics.retries.labels("item").inc()
-        rest = Shipment(choose(shipment.batch, again, self._limits), tries=shipment.tries, strikes=shipment.strikes)
-        rest.successes, rest.failures = shipment.successes, shipment.failures
-        return self._again(rest, now, suspect=suspect, code="refused_repeatedly", reason=why)
-
-    def _again(
-        self, shipment: Shipment[Owner], now: float, *, suspect: bool, code: str, reason: str
-    ) -> list[Shipment[Owner]]:
-        suspicion.note_failure(shipment, self._record, suspect=suspect)
-        if suspect and suspicion.is_guilty(shipment):
-            return self._split(shipment, now, Rejected(Stage.DELIVER, code, f"{reason}, while other events were taken"))
-        if suspicion.should_split(shipment):
-            return self._split(shipment, now, None)
-        # While the circuit is open it is the circuit that spaces attempts; what failed for an outage must not wait beyond it.
-        shipment.due = now if self.circuit.open else now + self._backoff.delay(shipment.tries)
-        return [shipment]
-
-    def _split(self, shipment: Shipment[Owner], now: float, alone: Rejected | None) -> list[Shipment[Owner]]:
-        """Two halves; a single event is refused with ``alone``."""
-        batch = shipment.batch
-        if len(batch.items) > 1:
-            parts = [Shipment(part, due=now) for part in halves(batch, self._limits)]
-            for part in parts:
-                suspicion.inherit(shipment, part)
-            return parts
-        if alone is not None:
-            run = batch.runs[0]
-            self._resolutions.rejected(run.owner, run.start, alone, shipment.tries + 1)
-        return []
+        self.brakes.show()

@@ -50,10 +50,10 @@ class Builder(Protocol):
 class Delivering(Protocol):
     """Takes encoded events (:class:`bridge.pipeline.delivery.Delivery`)."""
 
-    lanes: int
+    by_key: bool
 
-    def offer(self, owner: Chunk, items: Sequence[bytes], lanes: Sequence[int] | None = None) -> None:
-        """All events of one chunk that may leave."""
+    def offer(self, owner: Chunk, items: Sequence[bytes], tags: Sequence[int] = ()) -> None:
+        """All events of one chunk that may leave; with ``by_key`` a tag for each."""
         ...
 
 
@@ -148,13 +148,13 @@ class Intake:
                 else:
                     items.append(encoded)
                     places.append(row << _PART_BITS | (0 if alone else part + 1))
-        lanes = self._lanes_of(chunk) if self._delivery.lanes else None
+        tags = _tags_of(chunk) if self._delivery.by_key else ()
         self._count(chunk, mapped, warnings, dropped, findings)
         self._ledger.admit(chunk, len(items) + len(refused))
         for row, where, rejected in refused:
             self._letters.put(chunk, row, where, rejected, 0)
         if items:
-            self._delivery.offer(chunk, items, lanes)
+            self._delivery.offer(chunk, items, tags)
 
     def _sized(self, rule: SizeRule, xdm: dict[str, Any], encoded: bytes) -> bytes | Rejected:
         """The event as it may leave: smaller where the rule drops paths of it."""
@@ -165,12 +165,6 @@ class Intake:
         if over.rejection is not None:
             return over.rejection
         return encoded if over.xdm is xdm else self._encode(over.xdm)
-
-    def _lanes_of(self, chunk: Chunk) -> list[int]:
-        """The lane of each encoded event, by its record's key; without a key its partition stands in."""
-        number = self._delivery.lanes
-        spare = b"%d" % chunk.partition[1]
-        return [crc32(chunk.records[at >> _PART_BITS].key or spare) % number for at in chunk.places]
 
     def _count(self, chunk: Chunk, mapped: int, warnings: list[Any], dropped: list[Any], findings: list[Any]) -> None:
         metrics = self._metrics
@@ -185,6 +179,13 @@ class Intake:
             metrics.identities_dropped.labels(reason).inc(count)
         for code, count in Counter(each.code for each in findings).items():
             metrics.check_findings.labels(code).inc(count)
+
+
+def _tags_of(chunk: Chunk) -> list[int]:
+    """For each encoded event what stands for its record's key; without a key, below 0, its partition."""
+    keyless = -1 - chunk.partition[1]
+    keys = [chunk.records[at >> _PART_BITS].key for at in chunk.places]
+    return [keyless if key is None else crc32(key) for key in keys]
 
 
 def _unexpected(stage: Stage, error: Exception) -> Rejected:

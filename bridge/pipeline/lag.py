@@ -10,12 +10,13 @@ import structlog
 from aiokafka.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bridge.pipeline.ledger import Ledger, Partition
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
+_PATIENCE = 10.0
 
 
 class OffsetSource(Protocol):
@@ -34,19 +35,31 @@ def lag_of(first: int, committed: int | None, end: int) -> int:
 class LagMeter:
     """Asks every ``interval`` seconds. ``total`` is None until the first answer and while the brokers do not answer."""
 
-    def __init__(self, source: OffsetSource, ledger: Ledger, metrics: Metrics, *, interval: float = 1.0) -> None:
+    def __init__(
+        self,
+        source: OffsetSource,
+        ledger: Ledger,
+        metrics: Metrics,
+        *,
+        interval: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._source = source
         self._ledger = ledger
         self._metrics = metrics
         self._interval = interval
         self._shown: set[Partition] = set()
-        self._failures = 0
+        self._clock = clock
+        self._answered = clock()
         self.total: int | None = None
 
     @property
     def unanswered(self) -> bool:
-        """Whether the brokers have not answered for several rounds; one or two fail in any rebalance."""
-        return self._failures >= 3
+        """Whether the brokers owe an answer for so long that neither a rebalance nor a new leader explains it.
+
+        Told by the time since the last answer, as the client itself goes on trying and reports nothing meanwhile.
+        """
+        return self._clock() - self._answered >= _PATIENCE
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -58,10 +71,9 @@ class LagMeter:
             except (KafkaError, TimeoutError, AssertionError) as error:
                 # aiokafka asserts that a partition is assigned; during a rebalance it may not be.
                 self.total = None
-                self._failures += 1
                 _log.debug("lag unknown", error=type(error).__name__)
             else:
-                self._failures = 0
+                self._answered = self._clock()
             # Until there is something to ask about, look often: an operator waits for the first figure.
             await asyncio.sleep(self._interval if partitions else min(0.5, self._interval))
 

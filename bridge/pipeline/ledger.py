@@ -180,6 +180,11 @@ class Ledger:
         """Partition -> offset that the broker is known to hold, for every assigned partition."""
         return {partition: lane.committed for partition, lane in self._lanes.items()}
 
+    @property
+    def assigned(self) -> int:
+        """Partitions of this assignment."""
+        return len(self._lanes)
+
     def span(self, partition: Partition) -> int:
         """Offsets between the finished prefix and the newest fetched: what a crash would repeat at most."""
         lane = self._lanes.get(partition)

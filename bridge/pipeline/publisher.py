@@ -150,7 +150,7 @@ class KafkaPublisher:
             raise KafkaError(f"no such topic: {topic}")
         count, lanes = len(partitions), self._lanes
         # Records without a key stay together in one batch; the next caller's go elsewhere.
-        keyless = random.randrange(count)  # noqa: S311 - spreads load, guards nothing
+        keyless = random.randrange(count)  # nosec B311 # noqa: S311 - spreads load, guards nothing
         for record in records:
             key = record[0]
             place = (topic, keyless if key is None else (murmur2(key) & 0x7FFFFFFF) % count)
@@ -185,7 +185,7 @@ class KafkaPublisher:
                     return
                 self._why = error if isinstance(error, KafkaError) else unreachable(self._kafka, error)
                 log.warning("kafka_unreachable", error=str(error) or type(error).__name__, next_attempt_seconds=pause)
-                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+                await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # nosec B311 # noqa: S311 - jitter
                 pause = min(pause * 2, 5.0)
                 continue
             except Exception as error:  # noqa: BLE001 - settings: whoever waits for the connection must hear of it

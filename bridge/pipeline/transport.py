@@ -100,6 +100,11 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         # No other task of this loop has run since the client took the records out of its buffers.
         return self.assignment_number, records
 
+    def topic_partitions(self, topic: str) -> int | None:
+        """Partitions of the topic, None while they are not known. Faust asks the coordinator, which tells the leader only."""
+        found = self._consumer.partitions_for_topic(topic) if self._consumer is not None else None
+        return len(found) if found else None
+
     async def touch(self) -> None:
         """Tell the client that we are alive while we fetch nothing, or it would leave the group."""
         with self._ensure_consumer()._fetcher._subscriptions.fetch_context():  # noqa: SLF001 - aiokafka has no other way

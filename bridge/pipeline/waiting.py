@@ -1,7 +1,7 @@
 """Requests that wait to be sent, for the first time or again: which one is next, and when. Pure.
 
-Two disciplines of one form. Unordered: whatever is due. By lane: a lane has one request under way at most, and what
-failed goes back to its front, so that the events of one key never overtake each other.
+Two disciplines of one form. Unordered: whatever is due. By lane: a lane has one request under way at most, what failed goes
+back to its front, and no request holds two events of one key, so that they never overtake each other.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from bridge.pipeline.batching import Batch, Batcher
+    from bridge.pipeline.ordering import KeyedBatcher
 
 Owner = TypeVar("Owner")
 
@@ -39,6 +40,10 @@ class Shipment(Generic[Owner]):
 
 class Waiting(Protocol[Owner]):
     """What :class:`~bridge.pipeline.delivery.Delivery` asks of either discipline."""
+
+    def add(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int], now: float) -> None:
+        """Take an owner's encoded events, with a tag each where order matters."""
+        ...
 
     def next(self, now: float, *, force: bool, fresh: bool) -> Shipment[Owner] | None:
         """The next shipment to send now; ``force`` takes batches that still linger, ``fresh`` prefers untried ones."""
@@ -69,6 +74,10 @@ class Unordered(Generic[Owner]):
         self._heap: list[tuple[float, int, Shipment[Owner]]] = []
         self._number = count()
         self._events = 0
+
+    def add(self, owner: Owner, items: Sequence[bytes], _tags: Sequence[int], now: float) -> None:
+        """See :class:`Waiting`."""
+        self._batcher.add(owner, items, now)
 
     def next(self, now: float, *, force: bool = False, fresh: bool = False) -> Shipment[Owner] | None:
         """See :class:`Waiting`."""
@@ -102,11 +111,15 @@ class Unordered(Generic[Owner]):
 class ByLane(Generic[Owner]):
     """One shipment of a lane under way; the lanes take turns."""
 
-    def __init__(self, batcher: Batcher[Owner]) -> None:
+    def __init__(self, batcher: KeyedBatcher[Owner]) -> None:
         self._batcher = batcher
         self._back: list[deque[Shipment[Owner]]] = [deque() for _ in range(batcher.lanes)]
         self._under_way: set[int] = set()
         self._turn = 0
+
+    def add(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int], now: float) -> None:
+        """See :class:`Waiting`."""
+        self._batcher.add(owner, items, tags, now)
 
     def next(self, now: float, *, force: bool = False, fresh: bool = False) -> Shipment[Owner] | None:
         """See :class:`Waiting`. A lane whose first shipment must wait gives nothing, however fresh the rest is."""

@@ -26,12 +26,15 @@ from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reload import MappingWatch
+from bridge.pipeline.sharing import Share
 from bridge.pipeline.watchdog import Stall, stacks
 from bridge.records import record_bytes
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.settings import AepSettings, Settings
     from bridge.telemetry.metrics import Metrics
     from bridge.verdicts import Destination, Rejected
@@ -41,15 +44,16 @@ _LEAVE_SECONDS = 5.0
 """After the drain: closing connections. What hangs beyond it is cut off."""
 
 
-def policy_of(aep: AepSettings) -> Policy:
-    """This worker's part of what the settings allow the organisation."""
+def policy_of(aep: AepSettings, share: Callable[[], float]) -> Policy:
+    """How the settings want delivery to go about it; ``share`` is this worker's part of the organisation's limits."""
     return Policy(
         linger=aep.linger_seconds,
         batch_bytes=aep.batch_bytes,
         batch_events=aep.batch_events,
         ceiling=aep.concurrency,
-        requests_per_second=aep.requests_per_second / aep.rate_share,
-        events_per_second=aep.events_per_second / aep.rate_share,
+        requests_per_second=aep.requests_per_second,
+        events_per_second=aep.events_per_second,
+        share=share,
         by_key=aep.ordering == "key",
     )
 
@@ -76,8 +80,9 @@ class Worker:
         self._clock = asyncio.get_running_loop().time
         self.health = Health()
         self.ledger = Ledger()
+        self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
         self.delivery: Delivery[Chunk] = Delivery(
-            destination, self, policy_of(settings.aep), metrics, clock=self._clock, on_failure=self._broke
+            destination, self, policy_of(settings.aep, self._share), metrics, clock=self._clock, on_failure=self._broke
         )
         self._publisher = KafkaPublisher(settings.kafka)
         self.letters = DeadLetters(
@@ -86,7 +91,7 @@ class Worker:
             metrics,
             stored=self.accepted,
             mapping=lambda: self._mapping,
-            backoff=Backoff(Random()),  # noqa: S311 - jitter
+            backoff=Backoff(Random()),  # nosec B311 # noqa: S311 - jitter
             size=record_bytes,
         )
         self._gate = Gate(
@@ -220,11 +225,17 @@ class Worker:
     def _watch(self) -> None:
         health, delivery = self.health, self.delivery
         health.watch("group", lambda: None if self._joined else "not a member of the consumer group yet")
-        health.watch("destination", lambda: "the destination is away, circuit open" if delivery.circuit.open else None)
-        health.watch("credentials", lambda: delivery.refusal or None)
+        health.watch("destination", lambda: delivery.brakes.trouble or None)
+        health.watch("credentials", lambda: delivery.brakes.refusal or None)
         health.watch(
             "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
         )
+
+    def _partitions(self) -> int | None:
+        found: int | None = (
+            None if self._app is None else self._app.consumer.topic_partitions(self._settings.kafka.topic)
+        )
+        return found
 
     @property
     def _joined(self) -> bool:
@@ -244,6 +255,7 @@ class Worker:
                     settled = True
                     self._settle_memory()
                 now, ledger = self._clock(), self.ledger
+                self._metrics.rate_share.set(self._share() if self._joined else 0.0)
                 healthy = not self.delivery.blocked and self.letters.writable
                 stalled = {
                     "no event finished": work.check(now, ledger.resolved, busy=healthy and bool(lag.total)),

@@ -66,13 +66,25 @@ class AepSettings(Section):
     events_per_second: float = Field(
         10_000, ge=0, description="Rate limit of events per organisation; 0 turns it off.", examples=["10000"]
     )
-    rate_share: int = Field(
-        1, ge=1, description="How many workers share the two rate limits: each takes its part.", examples=["2"]
+    rate_share: int | Literal["auto"] = Field(
+        "auto",
+        description="This worker's part of the two rate limits: by its share of the partitions (auto), or one of so many.",
+        examples=["auto"],
     )
     timeout_seconds: Seconds = Field(30, description="How long one request may take.", examples=["30"])
     ordering: Literal["none", "key"] = Field(
         "none", description="key: events of one Kafka key are delivered in order.", examples=["none"]
     )
+
+    @field_validator("rate_share", mode="before")
+    @classmethod
+    def _part(cls, value: Any) -> Any:
+        text = str(value).strip().lower()
+        if text == "auto":
+            return text
+        if text.isdecimal() and int(text) >= 1:
+            return int(text)
+        raise ValueError("expected auto, or the number of equal parts (1 or more)")
 
     @field_validator("endpoint", mode="before")
     @classmethod

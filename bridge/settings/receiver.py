@@ -11,13 +11,14 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bridge.settings.section import Names, Port, Seconds, Section, split, variable
 
+_EVERYWHERE = "0.0.0.0"  # nosec B104 # noqa: S104 - a receiver is reached from outside
 _EGRESS_NAME = re.compile(r"moengage|dc-0[1-6]")
 
 
 class ReceiverSettings(Section):
     """The HTTP endpoint that MoEngage Streams posts to."""
 
-    host: str = Field("0.0.0.0", description="Address to listen on.", examples=["0.0.0.0"])  # noqa: S104 - a receiver is reached from outside
+    host: str = Field(_EVERYWHERE, description="Address to listen on.", examples=[_EVERYWHERE])
     port: Port = Field(8080, description="Port to listen on.", examples=["8080"])
     auth: Literal["none", "basic", "header"] = Field(
         "none", description="What MoEngage was told to send.", examples=["basic"]

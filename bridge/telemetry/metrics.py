@@ -70,6 +70,9 @@ class Metrics:
         self.rate_limited_seconds = Counter(
             "bridge_rate_limited_seconds_total", "Time spent waiting for a rate limit.", ["limit"], registry=r
         )
+        self.rate_share = Gauge(
+            "bridge_rate_share", "This worker's part of the rate limits just now, 0 to 1.", registry=r
+        )
         self.in_flight_events = Gauge(
             "bridge_in_flight_events", "Events between fetch and acknowledgement.", registry=r
         )

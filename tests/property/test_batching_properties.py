@@ -23,11 +23,7 @@ def _body(batch, bounds):
 
 
 def _drain(batcher):
-    return [b for lane in range(batcher.lanes) for b in _of_lane(batcher, lane)]
-
-
-def _of_lane(batcher, lane):
-    return list(iter(lambda: batcher.take(0.0, lane, force=True), None))
+    return list(iter(lambda: batcher.take(0.0, force=True), None))
 
 
 @settings(max_examples=300, deadline=None)
@@ -50,22 +46,6 @@ def test_batches_hold_every_event_once_in_order_within_the_limits(sizes, bounds)
         more = len(following.items[0]) + bounds.separator
         assert len(batch.items) == bounds.max_events or batch.size + more > bounds.max_bytes
     assert batcher.events == 0
-
-
-@settings(max_examples=150, deadline=None)
-@given(chunks, limits, st.integers(1, 4))
-def test_lanes_keep_the_order_of_their_events(sizes, bounds, lanes):
-    """By lane: an event never leaves before one of its lane that came earlier, and limits hold."""
-    batcher = Batcher(bounds, lanes)
-    for number, lengths in enumerate(sizes):
-        batcher.add_by_lane(number, [b"x" * n for n in lengths], [n % lanes for n in lengths], 0.0)
-    for lane in range(lanes):
-        batches = _of_lane(batcher, lane)
-        expected = [(n, i) for n, ls in enumerate(sizes) for i, size in enumerate(ls) if size % lanes == lane]
-        assert [owner for batch in batches for owner in batch.owners()] == expected
-        assert all(
-            b.size == _body(b, bounds) <= bounds.max_bytes and len(b.items) <= bounds.max_events for b in batches
-        )
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=40), st.data())

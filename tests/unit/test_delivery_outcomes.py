@@ -1,17 +1,15 @@
 """Delivery against a destination double in virtual time: every outcome, by its type."""
 
 import asyncio
-import heapq
-from collections import Counter
 from random import Random
 
 import pytest
+from virtual_delivery import OK, Destination, Resolutions, VirtualLoop, events, feed, run, settle
 
 from bridge.pipeline.delivery import Delivery, Policy
 from bridge.telemetry.metrics import Metrics
 from bridge.verdicts import (
     ACCEPTED,
-    AllAccepted,
     Answered,
     Misconfigured,
     Mismatched,
@@ -23,123 +21,6 @@ from bridge.verdicts import (
     Unauthorized,
     Unexplained,
 )
-
-OK = AllAccepted()
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock jumps to the next timer when nothing is ready."""
-
-    def __init__(self):
-        super().__init__()
-        self._virtual = 1_000.0
-
-    def time(self):
-        """Virtual seconds."""
-        return self._virtual
-
-    def _run_once(self):
-        if not self._ready and self._scheduled:
-            while self._scheduled and self._scheduled[0]._cancelled:
-                heapq.heappop(self._scheduled)._scheduled = False
-            if self._scheduled:
-                self._virtual = max(self._virtual, self._scheduled[0].when())
-        super()._run_once()
-
-
-class Destination:
-    """Answers each request by ``answer(items, number)``; keeps what it accepted and when each request came."""
-
-    name, max_request_bytes, max_request_events, frame_bytes, separator_bytes = "double", 1_000, 50, 10, 1
-
-    def __init__(self, answer, seconds=0.05):
-        self.answer, self.seconds = answer, seconds
-        self.accepted, self.requests, self.under_way, self.most = Counter(), [], 0, 0
-
-    async def send(self, items):
-        """One request."""
-        number = len(self.requests)
-        self.requests.append((asyncio.get_running_loop().time(), list(items)))
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        try:
-            await asyncio.sleep(self.seconds)
-            outcome = self.answer(items, number)
-        finally:
-            self.under_way -= 1
-        if outcome is OK:
-            self.accepted.update(items)
-        elif isinstance(outcome, Answered):
-            self.accepted.update(item for item, v in zip(items, outcome.verdicts, strict=False) if v is ACCEPTED)
-        return outcome
-
-
-class Resolutions:
-    """Counts verdicts by owner."""
-
-    def __init__(self):
-        self.done, self.dead, self.lost = Counter(), [], set()
-
-    def accepted(self, owner, events):
-        """Delivered."""
-        self.done[owner] += events
-
-    def rejected(self, owner, event, rejected, attempts):
-        """Dead letter."""
-        self.dead.append((owner, event, rejected.code, attempts))
-
-    def gone(self, owner):
-        """Revoked."""
-        return owner in self.lost
-
-
-def run(answer, work, *, seconds=0.05, **policy):
-    """Deliver in virtual time; ``work(delivery, destination, resolutions)`` feeds and observes."""
-
-    async def main():
-        destination, resolutions, failures = Destination(answer, seconds), Resolutions(), []
-        clock = asyncio.get_running_loop().time
-        metrics = Metrics()
-        delivery = Delivery(
-            destination, resolutions, Policy(linger=0.2, **policy), metrics,
-            clock=clock, random=Random(7), on_failure=failures.append,
-        )  # fmt: skip
-        delivery.start()
-        try:
-            await work(delivery, destination, resolutions)
-        finally:
-            await delivery.stop()
-        assert not failures
-        return destination, resolutions, metrics
-
-    loop = VirtualLoop()
-    try:
-        return loop.run_until_complete(main())
-    finally:
-        loop.close()
-
-
-def events(start, count):
-    """Distinct encoded events."""
-    return [b"%05d" % n for n in range(start, start + count)]
-
-
-async def settle(delivery, seconds=3_600.0):
-    """Wait until nothing is left, for so long at most."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while delivery.events and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - it is the clock that is watched
-        await asyncio.sleep(0.05)
-
-
-def feed(count, owners=1):
-    """Offer so many events of each owner and wait for the end."""
-
-    async def work(delivery, _destination, _resolutions):
-        for owner in range(owners):
-            delivery.offer(owner, events(owner * 10_000, count))
-        await settle(delivery)
-
-    return work
 
 
 def test_all_accepted_counts_every_event_once():
@@ -261,15 +142,15 @@ def test_refused_credentials_hold_and_recover_by_themselves(refusal):
         for owner in range(20):
             delivery.offer(owner, events(owner * 100, 50))
         await asyncio.sleep(300)
-        assert delivery.credentials.open
+        assert delivery.brakes.credentials.open
         assert delivery.blocked
-        assert delivery.refusal
+        assert delivery.brakes.refusal
         before = len(destination.requests)
         await asyncio.sleep(200)
         assert len(destination.requests) - before < 60
         await settle(delivery)
         assert not delivery.blocked
-        assert not delivery.refusal
+        assert not delivery.brakes.refusal
 
     _, resolutions, _ = run(answer, work)
     assert not resolutions.dead
@@ -342,7 +223,7 @@ def test_a_slow_request_holds_no_other():
 
 
 def test_order_by_key_holds_through_failures_and_bisection():
-    """Ordering by key: per lane events are accepted in their order, and no lane has two requests under way."""
+    """Ordering by key: per key events are accepted in their order, and no lane has two requests under way."""
     rng = Random(3)
     order = []
 
@@ -350,8 +231,8 @@ def test_order_by_key_holds_through_failures_and_bisection():
         luck = rng.random()
         if luck < 0.2:
             return Transient("http_503")
-        if luck < 0.25:
-            return Unexplained("aep_400", "bad") if len(items) > 1 else OK
+        if luck < 0.25 and len(items) > 1:
+            return Unexplained("aep_400", "bad")
         order.extend(items)
         return OK
 
@@ -419,7 +300,7 @@ def test_the_only_event_that_fails_is_held_not_condemned():
     async def work(delivery, _destination, resolutions):
         delivery.offer(0, events(0, 1))
         await asyncio.sleep(3_600)
-        assert delivery.circuit.open
+        assert delivery.brakes.circuit.open
         assert not resolutions.dead
         assert delivery.events == 1
 
@@ -461,3 +342,20 @@ def test_nothing_is_lost_in_any_mixture(seed):
     assert len(dead) == len(resolutions.dead)
     assert dead | {int(item) for item in destination.accepted} == {o * 100 + i for o in range(30) for i in range(60)}
     assert sum(resolutions.done.values()) + len(dead) == 1_800
+
+
+def test_a_share_of_the_limits_is_kept_and_follows_the_assignment():
+    """With a third of the limit it takes three times as long; when the part grows to all, the rate follows at once."""
+    part = 1 / 3
+
+    async def work(delivery, destination, _resolutions):
+        nonlocal part
+        for owner in range(10):
+            delivery.offer(owner, events(owner * 10_000, 300))
+        await asyncio.sleep(6)
+        assert 900 <= sum(destination.accepted.values()) <= 1_200
+        part = 1.0
+        await asyncio.sleep(2)
+        assert 1_800 <= sum(destination.accepted.values()) <= 2_300
+
+    run(lambda *_: OK, work, events_per_second=500.0, share=lambda: part)

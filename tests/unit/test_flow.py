@@ -101,7 +101,8 @@ async def test_lag_is_shown_for_owned_partitions_only():
             return dict.fromkeys(partitions, (0, 3, 10))
 
     source = _Source()
-    meter = LagMeter(source, ledger, metrics, interval=0.01)
+    now = [0.0]
+    meter = LagMeter(source, ledger, metrics, interval=0.01, clock=lambda: now[0])
     ledger.open(1, {P0: None, P1: None})
     task = asyncio.create_task(meter.run())
     await asyncio.sleep(0.05)
@@ -112,8 +113,11 @@ async def test_lag_is_shown_for_owned_partitions_only():
     labels = {tuple(s.labels.values()) for s in next(iter(metrics.kafka_lag.collect())).samples}
     assert labels == {("t", "1")}
     source.away = True
+    now[0] = 9.9
     await asyncio.sleep(0.1)
-    assert meter.unanswered
+    assert not meter.unanswered
+    now[0] = 10.0
+    assert meter.unanswered, "ten seconds after the last answer, whether or not the question has failed yet"
     assert meter.total is None
     source.away = False
     await asyncio.sleep(0.05)

@@ -19,15 +19,15 @@ from bridge.xdm.identity import Dropped
 class Spy:
     """Delivery and dead letters in one."""
 
-    lanes: int = 0
+    by_key: bool = False
     items: list = field(default_factory=list)
-    in_lanes: list = field(default_factory=list)
+    tags: list = field(default_factory=list)
     letters: list = field(default_factory=list)
 
-    def offer(self, owner, items, lanes=None):
+    def offer(self, owner, items, tags=()):
         """Encoded events of a chunk."""
         self.items += [(items[i], owner.places[i]) for i in range(len(items))]
-        self.in_lanes += lanes or []
+        self.tags += tags
 
     def put(self, chunk, row, part, rejected, attempts):
         """A refused event."""
@@ -55,8 +55,8 @@ class _Builder:
 _BUILDER = _Builder()
 
 
-def _take(values, builder=_BUILDER, lanes=0, keys=None):
-    ledger, spy, metrics = Ledger(), Spy(lanes), Metrics()
+def _take(values, builder=_BUILDER, by_key=False, keys=None):
+    ledger, spy, metrics = Ledger(), Spy(by_key), Metrics()
     ledger.open(1, {("t", 0): None})
     records = [
         SimpleNamespace(value=v, key=(keys or {}).get(n), timestamp=n, topic="t", partition=0, offset=n, headers=())
@@ -118,11 +118,15 @@ def test_raw_payloads_are_encoded_as_they_came():
     assert json.loads(spy.items[0][0])["fill"] == "y"
 
 
-def test_events_of_one_key_share_a_lane():
-    """Ordering by key: the lane follows the record's key alone."""
+def test_events_of_one_key_share_a_tag():
+    """Ordering by key: the tag follows the record's key alone; without a key it is below 0."""
     keys = {n: b"k%d" % (n % 3) for n in range(30)}
-    _, spy, _, _ = _take([_event(str(n)) for n in range(30)], lanes=8, keys=keys)
-    assert all(len({spy.in_lanes[n] for n in range(30) if n % 3 == k}) == 1 for k in range(3))
+    _, spy, _, _ = _take([_event(str(n)) for n in range(30)], by_key=True, keys=keys)
+    assert [len({spy.tags[n] for n in range(30) if n % 3 == k}) for k in range(3)] == [1, 1, 1]
+    assert len(set(spy.tags)) == 3
+    assert min(spy.tags) >= 0
+    _, keyless, _, _ = _take([_event("a"), _event("b")], by_key=True)
+    assert keyless.tags == [-1, -1]
 
 
 @given(st.integers(0, 10_000), st.none() | st.integers(0, 2**24 - 2))

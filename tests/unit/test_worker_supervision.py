@@ -19,7 +19,7 @@ _DESTINATION = SimpleNamespace(
     separator_bytes=1,
     encode=lambda _event: b"{}",
 )
-_APP = SimpleNamespace(crashed=False, consumer=SimpleNamespace(joined=True))
+_APP = SimpleNamespace(crashed=False, consumer=SimpleNamespace(joined=True, topic_partitions=lambda _topic: 1))
 
 
 class _EndedMeter:

@@ -139,7 +139,7 @@ class Faults:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.clock = clock
-        self.chance = random.Random()  # noqa: S311 - which requests fail is no secret
+        self.chance = random.Random()  # nosec B311 # noqa: S311 - which requests fail is no secret
         self.latency_seconds = latency_seconds
         self.shape: Shape = shape
         self.unauthorized_status = 401

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+_KIND = "bearer"
+
 
 class Ims:
     """Credentials that are valid, and tokens that are alive."""
@@ -37,7 +39,7 @@ class Ims:
         self._alive[token] = now + lifetime
         # Whole seconds on the wire, as IMS; a shorter life than a second would otherwise read as none.
         expires_in = int(lifetime) if lifetime >= 1 else lifetime
-        return 200, {"access_token": token, "token_type": "bearer", "expires_in": expires_in}
+        return 200, {"access_token": token, "token_type": _KIND, "expires_in": expires_in}
 
     def refusal(self, authorization: str | None) -> str | None:
         """Why the ``Authorization`` of a collection request is refused; ``None`` when it is right."""

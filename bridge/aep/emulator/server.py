@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bridge.aep.emulator.faults import Fail, Shape
 
 CLIENT_ID = "0123456789abcdef0123456789abcdef"
-CLIENT_SECRET = "emulated-secret"  # noqa: S105 - opens nothing but the emulator
+CLIENT_SECRET = "emulated-secret"  # nosec B105 # noqa: S105 - opens nothing but the emulator
 _MOST_READ = 64_000_000
 """Bodies are read whole up to here before they are called too large, as a client that is still sending cannot hear 413."""
 
