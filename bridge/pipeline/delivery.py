@@ -119,7 +119,7 @@ class Delivery(Generic[Owner]):
             ("requests", RateLimit(policy.requests_per_second)),
             ("events", RateLimit(policy.events_per_second)),
         )
-        self._limited_since: float | None = None
+        self._limited: tuple[float, str] | None = None
         self._paused_until = 0.0
         self._throttles = 0
         self._record = suspicion.Record()
@@ -135,6 +135,11 @@ class Delivery(Generic[Owner]):
     def blocked(self) -> bool:
         """Whether the destination is away or refuses our credentials."""
         return self.circuit.open or self.credentials.open
+
+    @property
+    def paused(self) -> bool:
+        """Whether the destination has asked for a pause that is not over."""
+        return self._clock() < self._paused_until
 
     @property
     def events(self) -> int:
@@ -211,11 +216,12 @@ class Delivery(Generic[Owner]):
             waits.append(wait)
         if not len(self._waiting):
             return max(0.0, *waits)
-        limited = [(rate.wait(now), name) for name, rate in self._rates]
-        longest, name = max(limited)
-        if self._limited_since is not None:
-            self._metrics.rate_limited_seconds.labels(name).inc(max(0.0, now - self._limited_since))
-        self._limited_since = now if longest > 0 else None
+        longest, name = max((rate.wait(now), name) for name, rate in self._rates)
+        if self._limited is not None:
+            # The time that has passed belongs to the limit that began it: by now neither may be biting.
+            since, by = self._limited
+            self._metrics.rate_limited_seconds.labels(by).inc(max(0.0, now - since))
+        self._limited = (now, name) if longest > 0 else None
         return max(0.0, longest, *waits)
 
     def _leave(self, shipment: Shipment[Owner], now: float) -> None:
@@ -302,6 +308,9 @@ class Delivery(Generic[Owner]):
     def _note_state(self, outcome: Outcome, now: float) -> None:
         """What the outcome says of the destination as a whole."""
         record = self._record
+        if isinstance(outcome, Answered) and all(isinstance(verdict, Transient) for verdict in outcome.verdicts):
+            # An outage told event by event is one all the same: taken for an answer, it would make events guilty.
+            outcome = Transient("nothing of it was taken")
         match outcome:
             case Unauthorized() | Misconfigured():
                 self.circuit.success()

@@ -244,7 +244,7 @@ class Worker:
                     settled = True
                     self._settle_memory()
                 now, ledger = self._clock(), self.ledger
-                healthy = not self.delivery.blocked and self.letters.writable
+                healthy = not (self.delivery.blocked or self.delivery.paused) and self.letters.writable
                 stalled = {
                     "no event finished": work.check(now, ledger.resolved, busy=healthy and bool(lag.total)),
                     "no commit succeeded": commits.check(
