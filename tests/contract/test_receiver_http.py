@@ -180,7 +180,7 @@ async def test_sizes() -> None:
 async def test_memory_is_bounded_over_all_requests() -> None:
     """Requests waiting for their confirmation hold their bytes; the one that does not fit gets 503, later ones 200."""
     large = orjson.dumps({"events": [{**EVENT, "text": "x" * 400_000}]})
-    async with serve(max_in_flight_bytes=1_000_000, confirm_timeout_seconds=5) as served:
+    async with serve(max_body_bytes=900_000, max_in_flight_bytes=1_000_000, confirm_timeout_seconds=5) as served:
         served.store.gate.clear()
         waiting = [asyncio.create_task(post(served, large)) for _ in range(2)]
         await asyncio.sleep(0.3)
