@@ -121,9 +121,10 @@ def _iso(moment: datetime) -> str:
 
 
 def _integer(text: str | None) -> int | None:
-    if text is None or len(text) > 20 or not text.isascii():
+    if text is None or len(text) > 20 or not text.isascii() or not text.removeprefix("-").isdigit():
         return None
-    return int(text) if text.removeprefix("-").isdigit() else None
+    # Beyond 64 bits it is no number of Kafka's, and none that can be written as JSON.
+    return number if -(2**63) <= (number := int(text)) < 2**63 else None
 
 
 def _time(text: str | None) -> datetime | None:
@@ -131,6 +132,6 @@ def _time(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -10,6 +10,7 @@ import sys
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from bridge import __version__
 from bridge.errors import BridgeError
@@ -23,6 +24,11 @@ app = typer.Typer(
 )
 words = Console(stderr=True, highlight=False)
 """Where words for a person go."""
+
+
+def plain(text: str) -> Text:
+    """Text that others wrote, for the terminal: no markup of ours, and no control characters of theirs."""
+    return Text("".join(letter if letter.isprintable() else "\ufffd" for letter in text))
 
 
 def _version(asked: bool) -> None:

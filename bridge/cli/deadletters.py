@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
-from bridge.cli import app, words
+from bridge.cli import app, plain, words
 
 if TYPE_CHECKING:
     from bridge.pipeline.replay import Filter, Replayed
@@ -76,7 +76,7 @@ def list_letters(
     out = Console()
     table = Table("count", "stage", "code", title=f"{counts.total()} dead letters in {kafka.dead_letter_topic}")
     for (one_stage, one_code), count in counts.most_common():
-        table.add_row(str(count), one_stage, one_code)
+        table.add_row(str(count), plain(one_stage), plain(one_code))
     out.print(table)
     if newest:
         table = Table("place", "failed at", "stage", "code", "event", "reason", title=f"newest {len(newest)}")
@@ -84,7 +84,8 @@ def list_letters(
             letter = stored.letter
             when = letter.failed_at.isoformat(timespec="seconds") if letter.failed_at else ""
             place = f"{stored.partition}/{stored.offset}"
-            table.add_row(place, when, letter.stage, letter.code, letter.event_uuid or "", letter.reason)
+            told = (letter.stage, letter.code, letter.event_uuid or "", letter.reason)
+            table.add_row(place, when, *map(plain, told))
         out.print(table)
 
 
@@ -104,7 +105,7 @@ def show(
     from bridge.pipeline.replay import as_json, read_one
 
     left, _, right = place.rpartition("/")
-    if not right.isdigit() or not (left or "0").isdigit():
+    if not right.isdecimal() or not (left or "0").isdecimal():
         raise typer.BadParameter(f"{place}: expected PARTITION/OFFSET, for example 0/42")
     stored = asyncio.run(read_one(_kafka(), int(left or 0), int(right)))
     if stored is None:

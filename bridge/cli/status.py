@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import typer
 
-from bridge.cli import app
+from bridge.cli import app, plain
 
 
 @app.command()
@@ -27,7 +27,8 @@ def status(
     from bridge.settings import load_settings
 
     telemetry = load_settings().telemetry
-    base = (url or f"http://{telemetry.host}:{telemetry.port}").rstrip("/")
+    host = f"[{telemetry.host}]" if ":" in telemetry.host else telemetry.host
+    base = (url or f"http://{host}:{telemetry.port}").rstrip("/")
     report = _report(base, seconds)
     if as_json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
@@ -42,16 +43,19 @@ def _report(base: str, seconds: float) -> dict[str, Any]:
     from bridge.errors import BridgeError
 
     try:
-        with httpx.Client(base_url=base, timeout=5.0) as client:
+        # Never through a proxy: what is asked for is a process of ours, on this machine or in its network.
+        with httpx.Client(base_url=base, timeout=5.0, trust_env=False) as client:
             health = client.get("/health/ready")
             first, began = _samples(client.get("/metrics").text), time.monotonic()
             time.sleep(seconds)
             last, passed = _samples(client.get("/metrics").text), time.monotonic() - began
-        reasons = health.json().get("reasons", {})
-    except (httpx.HTTPError, ValueError) as error:
+        answer = health.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise BridgeError(
-            f"nothing answers at {base}: {type(error).__name__}", hint="is the worker running? see --url"
+            f"no bridge answers at {base}: {type(error).__name__}", hint="is the worker running? see --url"
         ) from None
+    if not isinstance(answer, dict) or "bridge_delivered_events_total" not in last:
+        raise BridgeError(f"no bridge answers at {base}: another service does", hint="see --url")
     rate = {
         name: round((_total(last, metric) - _total(first, metric)) / passed, 1)
         for name, metric in (
@@ -64,7 +68,7 @@ def _report(base: str, seconds: float) -> dict[str, Any]:
     }
     return {
         "ready": health.status_code == 200,
-        "reasons": reasons,
+        "reasons": answer.get("reasons", {}),
         "lag": {
             f"{labels['topic']}[{labels['partition']}]": int(value)
             for labels, value in last.get("bridge_kafka_lag", [])
@@ -114,7 +118,7 @@ def _show(report: dict[str, Any]) -> None:
     out = Console()
     out.print("[green]ready[/]" if report["ready"] else "[bold red]not ready[/]")
     for name, reason in report["reasons"].items():
-        out.print(f"  {name}: {reason}")
+        out.print(plain(f"  {name}: {reason}"))
     table = Table(show_header=False)
     table.add_row("lag", f"{sum(report['lag'].values())} records in {len(report['lag'])} partitions")
     for partition, lag in report["lag"].items():

@@ -82,6 +82,7 @@ class Listener:
     def _protocol(self) -> asyncio.Protocol:
         server = self._runner.server if self._runner is not None else None
         if server is None or len(server.connections) >= self._settings.max_connections:
+            self._receiver.full()
             return _Full()
         return server()
 

@@ -99,7 +99,7 @@ class Receiver:
         self._idle.set()
         self._statuses = {
             status: metrics.receiver_requests.labels(str(status))
-            for status in (200, 400, 401, 403, 405, 408, 413, 429, 503)
+            for status in (200, 400, 401, 403, 405, 408, 413, 429, 500, 503)
         }
 
     def application(self) -> web.Application:
@@ -134,6 +134,10 @@ class Receiver:
         self._idle.clear()
         try:
             response = await self._answer(request)
+        except Exception:
+            # aiohttp tells of it and answers 500; an alert asks for the count.
+            self._statuses[500].inc()
+            raise
         finally:
             self._under_way -= 1
             if not self._under_way:
@@ -142,6 +146,11 @@ class Receiver:
         if self._stopping:
             response.force_close()
         return response
+
+    def full(self) -> None:
+        """One connection too many is turned away with 503: counted and told like any other."""
+        self._busy("too many connections", "too many connections are open")
+        self._statuses[503].inc()
 
     async def _answer(self, request: web.Request) -> web.Response:
         if request.method != "POST":

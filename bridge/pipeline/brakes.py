@@ -58,7 +58,7 @@ class Brakes:
         self._requests = RateLimit(requests_per_second)
         self._events = RateLimit(events_per_second)
         self._share = share
-        self._limited_since: float | None = None
+        self._limited: tuple[float, str] | None = None
         self._paused_until = 0.0
         self._throttles = 0
         self._metrics = metrics
@@ -68,6 +68,10 @@ class Brakes:
     def blocked(self) -> bool:
         """Whether the destination is away or refuses our credentials."""
         return self.circuit.open or self.credentials.open
+
+    def paused(self, now: float) -> bool:
+        """Whether the destination has asked for a pause that is not over."""
+        return now < self._paused_until
 
     @property
     def most(self) -> int:
@@ -85,9 +89,11 @@ class Brakes:
         if not waiting:
             return max(0.0, *waits)
         longest, name = max((self._requests.wait(now), "requests"), (self._events.wait(now), "events"))
-        if self._limited_since is not None:
-            self._metrics.rate_limited_seconds.labels(name).inc(max(0.0, now - self._limited_since))
-        self._limited_since = now if longest > 0 else None
+        if self._limited is not None:
+            # The time that has passed belongs to the limit that began it: by now neither may be biting.
+            since, by = self._limited
+            self._metrics.rate_limited_seconds.labels(by).inc(max(0.0, now - since))
+        self._limited = (now, name) if longest > 0 else None
         return max(0.0, longest, *waits)
 
     def leave(self, events: int, now: float) -> None:
@@ -100,6 +106,9 @@ class Brakes:
 
     def note(self, outcome: Outcome, now: float, *, seconds: float, under_way: int) -> None:
         """Take in what one request says of the destination as a whole; it took so many seconds, ``under_way`` counts it."""
+        if isinstance(outcome, Answered) and all(isinstance(verdict, Transient) for verdict in outcome.verdicts):
+            # An outage told event by event is one all the same: taken for an answer, it would make events guilty.
+            outcome = Transient("nothing of it was taken")
         self._weigh(outcome, now, seconds=seconds, under_way=under_way)
         if not self.circuit.open:
             if self.trouble:

@@ -30,7 +30,7 @@ _AT_ONCE = 500
 _ROOM = 50
 """Bytes for the header that tells of a cut."""
 
-Record = tuple["bytes | None", bytes, "Sequence[tuple[str, bytes]]"]
+Record = tuple["bytes | None", bytes, "Sequence[tuple[str, bytes | None]]"]
 
 
 class Publisher(Protocol):

@@ -105,6 +105,11 @@ class Delivery(Generic[Owner]):
         return self.brakes.blocked
 
     @property
+    def paused(self) -> bool:
+        """Whether the destination has asked for a pause that is not over."""
+        return self.brakes.paused(self._clock())
+
+    @property
     def events(self) -> int:
         """Events that wait or are under way."""
         return len(self._waiting) + self._carried

@@ -18,7 +18,7 @@ import structlog
 from aiokafka import AIOKafkaProducer, errors
 from aiokafka.partitioner import murmur2
 
-from bridge.errors import KafkaError
+from bridge.errors import BridgeError, KafkaError
 from bridge.pipeline.connection import client_options
 from bridge.pipeline.lanes import Confirmation, Lane
 from bridge.pipeline.topics import TopicMissing, ensure_topics, message_bytes, unreachable
@@ -179,19 +179,18 @@ class KafkaPublisher:
         while True:
             try:
                 await self._connect()
-            except (TopicMissing, KafkaError, errors.KafkaError, OSError, TimeoutError) as error:
-                if isinstance(error, TopicMissing) and not self._first.done():
+            except Exception as error:  # noqa: BLE001 - whatever it is, the one who connects again must live on
+                passing = isinstance(error, KafkaError | errors.KafkaError | OSError | TimeoutError)
+                if not self._first.done() and (isinstance(error, TopicMissing) or not passing):
+                    # Topics and settings: whoever waits for the first connection must hear of it.
                     self._first.set_exception(error)
                     return
                 self._why = error if isinstance(error, KafkaError) else unreachable(self._kafka, error)
-                log.warning("kafka_unreachable", error=str(error) or type(error).__name__, next_attempt_seconds=pause)
+                told = str(error) if passing or isinstance(error, BridgeError) else ""
+                log.warning("kafka_unreachable", error=told or type(error).__name__, next_attempt_seconds=pause)
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # nosec B311 # noqa: S311 - jitter
                 pause = min(pause * 2, 5.0)
                 continue
-            except Exception as error:  # noqa: BLE001 - settings: whoever waits for the connection must hear of it
-                if not self._first.done():
-                    self._first.set_exception(error)
-                return
             pause = 0.2
             await self._renew.wait()
             self._renew.clear()

@@ -52,6 +52,9 @@ class MappingWatch:
         self._sha256 = sha256
         self._seen = self._settled = self._signature()
         metrics.mapping_info.labels(sha256).set(1)
+        for result in ("taken", "refused"):
+            # There from the start: an increase from nothing to 1 is none to Prometheus.
+            metrics.mapping_reloads.labels(result)
 
     async def run(self) -> None:
         """Look until cancelled."""

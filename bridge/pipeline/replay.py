@@ -221,6 +221,8 @@ def as_json(stored: Stored, *, value: bool) -> dict[str, Any]:
         shown["key"] = letter.key.decode(errors="replace") if letter.key is not None else None
         try:
             shown["value"] = orjson.loads(letter.value)
-        except orjson.JSONDecodeError:
+            # What is nested too deeply can be read, but not be written again.
+            orjson.dumps(shown)
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             shown["value"] = letter.value.decode(errors="replace")
     return shown

@@ -118,6 +118,12 @@ class Worker:
             builder=builder,
             size=SizeRule(settings.mapping) if builder is not None else None,
         )
+        # From now on, not from the connection on: the file may change while Kafka is awaited.
+        self._mapping_watch = (
+            MappingWatch(settings.mapping, mapping, self.exchange, metrics)
+            if mapping is not None and settings.mapping.reload_seconds
+            else None
+        )
         self._stop = asyncio.Event()
         self._why = ""
         self._app: Any = None
@@ -172,9 +178,8 @@ class Worker:
                 asyncio.create_task(self._start(), name="faust"),
                 asyncio.create_task(self._supervise(lag), name="watchdog"),
             ]
-            if self._mapping is not None and self._settings.mapping.reload_seconds:
-                watch = MappingWatch(self._settings.mapping, self._mapping, self.exchange, self._metrics)
-                begun.append(asyncio.create_task(watch.run(), name="mapping"))
+            if self._mapping_watch is not None:
+                begun.append(asyncio.create_task(self._mapping_watch.run(), name="mapping"))
             try:
                 await self._stop.wait()
                 return await self._shut_down()
@@ -256,7 +261,7 @@ class Worker:
                     self._settle_memory()
                 now, ledger = self._clock(), self.ledger
                 self._metrics.rate_share.set(self._share() if self._joined else 0.0)
-                healthy = not self.delivery.blocked and self.letters.writable
+                healthy = not (self.delivery.blocked or self.delivery.paused) and self.letters.writable
                 stalled = {
                     "no event finished": work.check(now, ledger.resolved, busy=healthy and bool(lag.total)),
                     "no commit succeeded": commits.check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
@@ -9,21 +10,34 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bridge.settings.section import Names, Seconds, Section, split, variable
 
+_TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
+_SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/]+)(?::\d{1,5})?", flags=re.ASCII)
+
 
 class KafkaSettings(Section):
     """Where events wait between MoEngage and AEP."""
 
     bootstrap_servers: Names = Field(
-        ("localhost:9092",), description="Brokers, comma-separated.", examples=["kafka-1:9092,kafka-2:9092"]
+        ("localhost:9092",),
+        min_length=1,
+        description="Brokers, comma-separated.",
+        examples=["kafka-1:9092,kafka-2:9092"],
     )
     topic: str = Field(
-        "moengage.events", description="Topic the receiver writes and the worker reads.", examples=["moengage.events"]
+        "moengage.events",
+        pattern=_TOPIC,
+        description="Topic the receiver writes and the worker reads.",
+        examples=["moengage.events"],
     )
     group: str = Field(
-        "moengage-aep-bridge", description="Consumer group of the workers.", examples=["moengage-aep-bridge"]
+        "moengage-aep-bridge",
+        min_length=1,
+        description="Consumer group of the workers.",
+        examples=["moengage-aep-bridge"],
     )
     dead_letter_topic: str = Field(
         "moengage.events.dead-letters",
+        pattern=_TOPIC,
         description="Topic for events that were refused for good.",
         examples=["moengage.events.dead-letters"],
     )
@@ -66,6 +80,23 @@ class KafkaSettings(Section):
     )
 
     _names = field_validator("bootstrap_servers", mode="before")(split)
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _hosts_and_ports(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for server in servers:
+            if not _SERVER.fullmatch(server):
+                raise ValueError(f"{server} is no host:port")
+        return servers
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        # The worker would read its own dead letters, refuse them and write them again, without an end.
+        if self.topic == self.dead_letter_topic:
+            raise ValueError(
+                f"{variable('kafka', 'dead_letter_topic')} must be another than {variable('kafka', 'topic')}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _key_has_its_certificate(self) -> Self:

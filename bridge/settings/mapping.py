@@ -73,7 +73,7 @@ class MappingSettings(Section):
         examples=["{tenant}.userAttributesJson"],
     )
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
     _names = field_validator("primary_identity", "oversize_drop", mode="before")(split)
     _placeholders = field_validator("placeholders", mode="before")(json_object)
 

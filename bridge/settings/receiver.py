@@ -88,6 +88,15 @@ class ReceiverSettings(Section):
         return names
 
     @model_validator(mode="after")
+    def _one_body_has_room(self) -> Self:
+        if self.max_in_flight_bytes < self.max_body_bytes:
+            raise ValueError(
+                f"{variable('receiver', 'max_in_flight_bytes')} must not be less than"
+                f" {variable('receiver', 'max_body_bytes')}: a larger body would get 503 each time"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _tls_is_complete(self) -> Self:
         if self.tls_certfile is None and (self.tls_keyfile is not None or self.tls_client_cafile is not None):
             raise ValueError(

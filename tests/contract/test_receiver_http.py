@@ -180,7 +180,7 @@ async def test_sizes() -> None:
 async def test_memory_is_bounded_over_all_requests() -> None:
     """Requests waiting for their confirmation hold their bytes; the one that does not fit gets 503, later ones 200."""
     large = orjson.dumps({"events": [{**EVENT, "text": "x" * 400_000}]})
-    async with serve(max_in_flight_bytes=1_000_000, confirm_timeout_seconds=5) as served:
+    async with serve(max_body_bytes=900_000, max_in_flight_bytes=1_000_000, confirm_timeout_seconds=5) as served:
         served.store.gate.clear()
         waiting = [asyncio.create_task(post(served, large)) for _ in range(2)]
         await asyncio.sleep(0.3)
@@ -222,10 +222,26 @@ async def test_one_connection_too_many_is_told() -> None:
         open_ones = [await asyncio.open_connection("127.0.0.1", served.listener.port) for _ in range(2)]
         await asyncio.sleep(0.05)
         assert (await raw(served.listener.port, b"")).startswith(b"HTTP/1.1 503 ")
+        # Or an alert on what MoEngage is refused would be silent while it drops batches.
+        assert served.receiver._statuses[503]._value.get() == 1
+        assert served.receiver.trouble() == "too many connections are open"
         open_ones[0][1].close()
         await asyncio.sleep(0.05)
         assert (await post(served))[0] == 200
         open_ones[1][1].close()
+
+
+async def test_what_nobody_expected_is_counted(monkeypatch) -> None:
+    """Whatever breaks inside is answered 500, never 200, and is seen in the requests by status."""
+    async with serve() as served:
+
+        async def store(_events, _dead_letters):
+            raise RuntimeError
+
+        monkeypatch.setattr(served.store, "store", store)
+        head = b"POST /moengage/streams HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        assert (await raw(served.listener.port, head % len(BODY) + BODY)).startswith(b"HTTP/1.1 500 ")
+        assert served.receiver._statuses[500]._value.get() == 1
 
 
 async def test_stopping_finishes_what_is_under_way() -> None:

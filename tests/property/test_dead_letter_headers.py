@@ -42,6 +42,19 @@ def test_round_trip(letter: DeadLetter) -> None:
     assert own_headers([*headers, ("theirs", b"x")]) == [("theirs", b"x")]
 
 
+def test_numbers_and_times_that_nothing_can_hold_are_absent() -> None:
+    """A number over 64 bits and a time before the calendar begins are as if they were not there; null headers too."""
+    headers = [
+        ("bridge.offset", b"9" * 20),
+        ("bridge.failed_at", b"0001-01-01T00:00:00+14:00"),
+        ("bridge.stage", None),
+        ("theirs", None),
+    ]
+    letter = DeadLetter.from_headers(None, None, headers)
+    assert (letter.offset, letter.failed_at, letter.stage) == (None, None, "")
+    assert own_headers(headers) == [("theirs", None)]
+
+
 @given(
     st.none() | st.binary(max_size=5),
     st.none() | st.binary(max_size=5),

@@ -162,3 +162,16 @@ async def test_a_key_larger_than_the_topic_takes_is_left_out():
     assert (key, value) == (None, b'{"event_uuid": "u"}')
     assert DeadLetter.from_headers(*topic.stored[0]).truncated_from is None
     await letters.stop()
+
+
+async def test_a_null_header_of_another_writer_goes_along():
+    """Kafka allows a header without a value: the event is a dead letter all the same, and keeps it."""
+    topic = _Topic()
+    ledger, chunk, letters = _scene(topic, [b"x"])
+    chunk.records[0].headers = [("theirs", None)]
+    letters.start()
+    letters.put(chunk, 0, None, NO, 1)
+    await asyncio.sleep(0.05)
+    assert ledger.committable() == {("t", 0): 1}
+    assert ("theirs", None) in topic.stored[0][2]
+    await letters.stop()

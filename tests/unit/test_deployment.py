@@ -14,7 +14,8 @@ import yaml
 from command_lines import problems_of_command
 
 from bridge import __version__
-from bridge.settings import Settings, every_setting
+from bridge.pipeline.reload import MappingWatch
+from bridge.settings import MappingSettings, Settings, every_setting
 from bridge.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -233,6 +234,19 @@ def test_dashboard_is_provisioned():
         assert not taken & cells, panel["title"]
         assert at["x"] + at["w"] <= 24
         cells |= taken
+
+
+def test_an_alert_sees_the_first_of_its_kind():
+    """A labelled counter that starts with its first event shows no increase then: above 0 the alert asks for that too."""
+    metrics = Metrics()
+    MappingWatch(MappingSettings(), "0" * 64, print, metrics)
+    there = {sample.name for family in metrics.registry.collect() for sample in family.samples}
+    for group in ALERTS["groups"]:
+        for rule in group["rules"]:
+            counted = re.findall(r"increase\((bridge_\w+)", rule["expr"])
+            if counted and re.search(r"> 0\b", rule["expr"]):
+                name = counted[0]
+                assert name in there or f"{name} unless {name} offset 15m" in rule["expr"], rule["alert"]
 
 
 def test_every_alert_is_in_the_runbook():

@@ -152,6 +152,10 @@ def test_ordinary_repetitions_are_fine(regex: str) -> None:
     assert time.perf_counter() - began < 2
 
 
+# The tables of Unicode's categories are made at first use, once: that is not any one example's time.
+compile_java(r"\pL")
+
+
 @given(st.text(alphabet="ab(|)*+?[]{}^$.\\dwpQEuxk<>:=!,0123-&", max_size=25))
 def test_any_text_compiles_or_is_refused(regex: str) -> None:
     """Nothing that people write breaks the translator."""

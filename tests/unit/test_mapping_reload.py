@@ -3,11 +3,14 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from prometheus_client import generate_latest
 
 from bridge.pipeline.reload import MappingWatch
-from bridge.settings import MappingSettings
+from bridge.pipeline.worker import Worker
+from bridge.settings import MappingSettings, Settings
 from bridge.telemetry.metrics import Metrics
 from bridge.xdm.experience_event import open_experience_events
 
@@ -121,3 +124,26 @@ async def test_golden_cases_must_hold(mapping, tmp_path):
     change(cases / "one.expected.json", json.dumps(xdm | {"eventType": "Sent"}))
     await looks(watch)
     assert len(taken) == 1
+
+
+async def test_a_change_while_kafka_is_awaited_is_taken(mapping):
+    """A worker that starts before Kafka does looks at the file as it was loaded, not as it is once Kafka is there."""
+    settings = Settings(mapping={"path": mapping})
+    builder = open_experience_events(settings.mapping)
+    destination = SimpleNamespace(
+        max_request_bytes=1_000, max_request_events=10, frame_bytes=2, separator_bytes=1, encode=None
+    )
+    worker = Worker(settings, destination, builder, Metrics(), mapping=builder.mapping.sha256)
+    change(mapping, ROWS + "event_name,eventType\n")
+    await looks(worker._mapping_watch)
+    assert worker._mapping != builder.mapping.sha256
+    assert worker._intake.builder is not builder
+
+
+async def test_results_are_counted_from_nought(mapping):
+    """Before the first change both results stand at 0, so that an alert sees the first refusal as an increase."""
+    metrics = Metrics()
+    watch_of(mapping, Taken(), metrics)
+    told = generate_latest(metrics.registry).decode()
+    for result in ("taken", "refused"):
+        assert f'bridge_mapping_reloads_total{{result="{result}"}} 0.0' in told

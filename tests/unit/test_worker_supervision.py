@@ -46,3 +46,25 @@ async def test_a_client_that_is_gone_is_an_error_only_while_working(stopping):
         [] if stopping else ["internal error, stopping without acknowledging"]
     )
     assert worker._why == ("" if stopping else "internal error: ConsumerStoppedError")
+
+
+class _Lag:
+    total = 5
+
+    async def run(self):
+        """Lag that stays."""
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
+    """With lag and nothing finished the watchdog ends the worker, but not while AEP's own Retry-After runs."""
+    worker = Worker(Settings(worker={"stall_seconds": 1.5}), _DESTINATION, None, Metrics())
+    worker._app = _APP
+    if asked:
+        worker.delivery.brakes._paused_until = worker._clock() + 600
+    watching = asyncio.create_task(worker._supervise(_Lag()))
+    await asyncio.sleep(4.3)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert worker._why == ("" if asked else "stalled: no event finished for 1.5 s")
