@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from counting import REFUSAL
 from faults import fault
-from stage import BATCH_EVENTS
 
 if TYPE_CHECKING:
     from faults import Planned
@@ -32,7 +31,7 @@ async def _spell(stage: Stage, planned: Planned, **control: Any) -> None:
 def _lost(stage: Stage, planned: Planned, why: str) -> int:
     """So many answers to requests that AEP has processed get lost: their events come again."""
     count = planned.rng.randint(2, 6)
-    stage.repeat(why, count * BATCH_EVENTS)
+    stage.repeat(why, count * stage.scale.batch_events)
     return count
 
 

@@ -18,24 +18,33 @@ from kafka_broker import admin_client, create_topic
 from names import HOST, Name
 from offsets import Offsets, Progress
 from processes import BridgeProcess, eventually, free_port
+from tally import Digests
 
 from bridge.aep.emulator import Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from kafka_broker import Cluster
 
 TOPIC, DEAD_LETTERS, GROUP = "chaos.events", "chaos.dead-letters", "chaos"
 PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2
-BATCH_EVENTS = 100
-CONCURRENCY = 4
-MAX_IN_FLIGHT = 1_000
 SESSION_SECONDS = 6
 _AROUND = 2.0
 """Seconds around a rebalance in which what is not committed is looked at: samples are half a second apart or more."""
 _ASSIGNED = "Executing _on_partitions_assigned"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much of everything; ``topic`` is configuration of the event topic."""
+
+    workers: int = 2
+    batch_events: int = 100
+    concurrency: int = 4
+    max_in_flight: int = 1_000
+    topic: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -75,7 +84,7 @@ class Stage:
     directory: Path
     deliverable: Callable[[], int]
     posted: Callable[[], int]
-    workers_wanted: int = 2
+    scale: Scale = field(default_factory=Scale)
     emulator: Emulator = field(init=False)
     roles: dict[str, Role] = field(default_factory=dict)
     surprises: list[Surprise] = field(default_factory=list)
@@ -96,16 +105,24 @@ class Stage:
     async def __aenter__(self) -> Self:
         """Create topics, start everything, and wait until it is ready."""
         bootstrap = self.cluster.bootstrap
-        for topic, partitions in ((TOPIC, PARTITIONS), (DEAD_LETTERS, DEAD_LETTER_PARTITIONS)):
-            await asyncio.to_thread(create_topic, bootstrap, topic, partitions=partitions, replication=3)
-        self.emulator = await Emulator(port=free_port(), payloads=0).start()
+        nodes = len(self.cluster.brokers)
+        for topic, partitions, config in (
+            (TOPIC, PARTITIONS, self.scale.topic),
+            (DEAD_LETTERS, DEAD_LETTER_PARTITIONS, {}),
+        ):
+            await asyncio.to_thread(
+                create_topic, bootstrap, topic, partitions=partitions, replication=nodes, config=config
+            )
+        self.emulator = Emulator(port=free_port(), payloads=0)
+        self.emulator.state.fingerprints = Digests()
+        await self.emulator.start()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.secret_file = self.directory / "client-secret"
         self.secret_file.write_text(self.emulator.client_secret, encoding="utf-8")
         self.name = Name(self.directory)
         self._settings = self._environment(bootstrap)
         self.add("receiver", "receiver")
-        for number in range(1, self.workers_wanted + 1):
+        for number in range(1, self.scale.workers + 1):
             self.add(f"worker-{number}", "worker")
         for role in self.roles.values():
             role.process.start()
@@ -146,10 +163,10 @@ class Stage:
             "BRIDGE_KAFKA__SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
             "BRIDGE_KAFKA__COMMIT_INTERVAL_SECONDS": "0.5",
             "BRIDGE_AEP__LINGER_SECONDS": "0.2",
-            "BRIDGE_AEP__BATCH_EVENTS": str(BATCH_EVENTS),
-            "BRIDGE_AEP__CONCURRENCY": str(CONCURRENCY),
+            "BRIDGE_AEP__BATCH_EVENTS": str(self.scale.batch_events),
+            "BRIDGE_AEP__CONCURRENCY": str(self.scale.concurrency),
             "BRIDGE_AEP__TIMEOUT_SECONDS": "3",
-            "BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS": str(MAX_IN_FLIGHT),
+            "BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS": str(self.scale.max_in_flight),
             "BRIDGE_WORKER__DRAIN_SECONDS": "6",
             "BRIDGE_WORKER__STALL_SECONDS": "60",
             "BRIDGE_RECEIVER__HOST": "127.0.0.1",
@@ -226,7 +243,7 @@ class Stage:
 
     def requests_are_cut(self, why: str) -> None:
         """Every request to AEP that is under way may have been processed, and loses its answer."""
-        self.repeat(why, min(self.outstanding(), len(self.workers) * CONCURRENCY * BATCH_EVENTS))
+        self.repeat(why, min(self.outstanding(), self._most_under_way))
 
     def confirmations_are_cut(self, why: str) -> None:
         """Every post that is under way may be stored, unconfirmed, and stored again by the receiver's Kafka client."""
@@ -258,8 +275,12 @@ class Stage:
     def _uncommitted(self) -> int:
         seen, state = self.glimpse, self.emulator.state
         since = state.events - seen.taken
-        under_way = min(self.outstanding(), max(1, len(self.workers)) * CONCURRENCY * BATCH_EVENTS)
-        return seen.uncommitted + since + under_way
+        return seen.uncommitted + since + min(self.outstanding(), self._most_under_way)
+
+    @property
+    def _most_under_way(self) -> int:
+        """Events in requests to AEP at one moment."""
+        return max(1, len(self.workers)) * self.scale.concurrency * self.scale.batch_events
 
     def outstanding(self) -> int:
         """Events that were promised, and that neither AEP nor the dead letters have."""

@@ -21,6 +21,7 @@ from oracle import uuid_of
 from report import Done, Report
 from sender import Sender
 from stage import DEAD_LETTERS, Stage
+from tally import Accepted
 
 from bridge.pipeline.assembly import load_builder
 from bridge.settings import Settings
@@ -122,9 +123,8 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
 
 async def _judged(stage: Stage, sender: Sender) -> Findings:
     state = stage.emulator.state
-    accepted = {key: (state.times(key), digest.hex()) for key, digest in state.fingerprints.items()}
     rows = await asyncio.to_thread(stored, stage.cluster.bootstrap, DEAD_LETTERS)
     letters = [DeadLetter(row.value, {name: text.decode() for name, text in row.headers}) for row in rows]
     builder, _ = load_builder(Settings())
     assert builder is not None
-    return await asyncio.to_thread(judge, sender.promised, sender.next, accepted, letters, builder)
+    return await asyncio.to_thread(judge, sender.promised, sender.next, Accepted(state), letters, builder)

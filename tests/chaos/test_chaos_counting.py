@@ -44,7 +44,7 @@ def arrived(builder):
     for number in range(SENT):
         if is_deliverable(number) and number != 3:
             (found,) = events_of(envelope([number]))
-            accepted[uuid_of(number)] = (1, fingerprint(builder.build(found).xdm))
+            accepted[uuid_of(number)] = (1, bytes.fromhex(fingerprint(builder.build(found).xdm)))
     return accepted, [_letter(number, builder) for number in (3, 77, 177)]
 
 
@@ -96,8 +96,8 @@ def test_planted_duplicates_are_counted(builder, arrived):
 def test_an_invention_is_found(builder, arrived):
     """AEP has an event that nobody posted."""
     accepted, letters = arrived
-    accepted["nobody"] = (1, "00")
-    assert judge(set(range(SENT)), SENT, accepted, letters, builder).wrong == {"invented": ["nobody"]}
+    accepted["nobody"] = accepted[uuid_of(SENT)] = (1, bytes(8))
+    assert judge(set(range(SENT)), SENT, accepted, letters, builder).wrong == {"invented": ["nobody", uuid_of(SENT)]}
 
 
 @pytest.mark.parametrize(
