@@ -93,6 +93,7 @@ def judge(
     accepted: Mapping[str, tuple[int, bytes]],
     letters: Sequence[DeadLetter],
     builder: ExperienceEvents,
+    *,
     digests: Iterable[bytes | None] | None = None,
 ) -> Findings:
     """Compare. ``sent``: numbers below it were posted at least once; ``accepted``: _id -> (times, digest of the payload).

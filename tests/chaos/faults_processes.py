@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from stage import Stage
 
 
-@fault("process", 0.5, 2)
+@fault("process", 0.5, 2, spares=False)
 async def worker_kill9(stage: Stage, planned: Planned) -> None:
     """SIGKILL; the supervisor starts it again."""
     await stage.kill9(planned.rng.choice(stage.workers))
     await asyncio.sleep(planned.seconds)
 
 
-@fault("process", 0.5, 2)
+@fault("process", 0.5, 2, spares=False)
 async def worker_sigterm(stage: Stage, planned: Planned) -> None:
     """SIGTERM: it drains; the supervisor starts it again."""
     await stage.terminate(planned.rng.choice(stage.workers))
     await asyncio.sleep(planned.seconds)
 
 
-@fault("process", 3, 6)
+@fault("process", 3, 6, spares=False)
 async def worker_storm(stage: Stage, planned: Planned) -> None:
     """Any worker, every 0.1 to 1 s: killed, or told to stop and killed while it drains."""
     rng, loop = planned.rng, asyncio.get_running_loop()
@@ -63,21 +63,21 @@ async def worker_paused_beyond_its_session(stage: Stage, planned: Planned) -> No
     await _paused(stage, planned.rng.choice(stage.workers), planned.seconds)
 
 
-@fault("process", 0.5, 2)
+@fault("process", 0.5, 2, spares=False)
 async def receiver_kill9(stage: Stage, planned: Planned) -> None:
     """SIGKILL in the middle of requests."""
     await stage.kill9("receiver")
     await asyncio.sleep(planned.seconds)
 
 
-@fault("process", 0.5, 2)
+@fault("process", 0.5, 2, spares=False)
 async def receiver_sigterm(stage: Stage, planned: Planned) -> None:
     """SIGTERM: it finishes its requests."""
     await stage.terminate("receiver", within=40)
     await asyncio.sleep(planned.seconds)
 
 
-@fault("process", 2, 4)
+@fault("process", 2, 4, spares=False)
 async def receiver_storm(stage: Stage, planned: Planned) -> None:
     """Killed every 0.1 to 1 s."""
     loop = asyncio.get_running_loop()

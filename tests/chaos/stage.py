@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from confluent_kafka import KafkaException
@@ -33,7 +32,7 @@ PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2
 SESSION_SECONDS = 6
 _AROUND = 2.0
 """Seconds around a rebalance in which what is not committed is looked at: samples are half a second apart or more."""
-_ASSIGNED = "Executing _on_partitions_assigned"
+_ASSIGNED = b'"Executing _on_partitions_assigned"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,7 @@ class Stage:
     name: Name = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _asking: asyncio.Task[None] = field(init=False)
+    _assigned: list[float] = field(default_factory=list)
     _ending: bool = False
     _settings: dict[str, str] = field(default_factory=dict)
 
@@ -129,7 +129,8 @@ class Stage:
             role.starts += 1
         for role in self.roles.values():
             await asyncio.to_thread(role.process.wait_ready, 60.0)
-        self._tasks = [asyncio.create_task(each) for each in (self._supervise(), self._watch_acceptances())]
+        watching = (self._supervise(), self._watch_acceptances(), self._watch_assignments())
+        self._tasks = [asyncio.create_task(each) for each in watching]
         self._asking = asyncio.create_task(self._watch_offsets())
         return self
 
@@ -251,14 +252,8 @@ class Stage:
 
     def rebalances(self) -> list[float]:
         """When partitions were handed out (in seconds of the monotonic clock), by what the workers logged."""
-        offset = time.time() - time.monotonic()
-        found: list[float] = []
-        for name, role in self.roles.items():
-            if name.startswith("worker"):
-                lines = (line for line in role.process.log_lines() if line.get("event") == _ASSIGNED)
-                found += (datetime.fromisoformat(line["timestamp"]).timestamp() - offset for line in lines)
         # All members hear of one rebalance at about the same time.
-        times = sorted(found)
+        times = self._assigned
         return [at for at, before in zip(times, [0.0, *times], strict=False) if at - before > 1.0]
 
     def repeatable(self) -> int:
@@ -300,6 +295,21 @@ class Stage:
                     self.glimpse = Glimpse(max(0, progress.lag - outstanding), events)
                 self.samples.append((time.monotonic(), self._uncommitted()))
                 await asyncio.sleep(0.5)
+
+    async def _watch_assignments(self) -> None:
+        """Read what workers append to their logs; a line counts when it is seen, as their clocks may jump."""
+        read: dict[Path, int] = {}
+        while True:
+            for log in [role.process.log for name, role in self.roles.items() if name.startswith("worker")]:
+                if log.exists() and log.stat().st_size > read.get(log, 0):
+                    with log.open("rb") as lines:
+                        lines.seek(read.get(log, 0))
+                        fresh = lines.read()
+                    # The end may be half a line.
+                    whole = fresh[: fresh.rfind(b"\n") + 1]
+                    read[log] = read.get(log, 0) + len(whole)
+                    self._assigned += [time.monotonic()] * whole.count(_ASSIGNED)
+            await asyncio.sleep(0.2)
 
     async def _watch_acceptances(self) -> None:
         seen, since = -1, time.monotonic()

@@ -12,7 +12,9 @@ from tally import Accepted, Digests, Numbers
 
 from bridge.aep.emulator.received import Received
 
-_IDS = st.one_of(st.integers(0, 200_000).map(uuid_of), st.sampled_from(["", "nobody", uuid_of(0)[:-1], uuid_of(0) + "0"]))
+_IDS = st.one_of(
+    st.integers(0, 200_000).map(uuid_of), st.sampled_from(["", "nobody", uuid_of(0)[:-1], uuid_of(0) + "0"])
+)
 
 
 @given(st.lists(st.integers(0, 300_000), max_size=30))
