@@ -84,7 +84,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
     assert report.promised > chaos.rate * report.seconds / 3
     if chaos.seconds is None or chaos.seconds >= 900:
         assert {fault.kind for fault in done} == set(KINDS)
-        assert {"207", "400", "401", "429", "500", "503", "reset"} <= set(report.aep_requests)
+        assert {"207", "400", "401", "413", "429", "500", "503", "reset"} <= set(report.aep_requests)
 
 
 async def _judged(stage: Stage, sender: Sender) -> Findings:
