@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from clocks import can_jump
 from faults import fault
 from stage import SESSION_SECONDS
 
@@ -91,6 +92,23 @@ async def receiver_storm(stage: Stage, planned: Planned) -> None:
 async def receiver_paused(stage: Stage, planned: Planned) -> None:
     """SIGSTOP, SIGCONT."""
     await _paused(stage, "receiver", planned.seconds)
+
+
+if can_jump():
+
+    @fault("process", 3, 8)
+    async def clock_jumps(stage: Stage, planned: Planned) -> None:
+        """The wall clock of one process, or of all, is an hour or a day off, ahead or behind; then it is right again."""
+        rng = planned.rng
+        seconds, names = rng.choice((-86_400, -3_600, 3_600, 86_400)), sorted(stage.roles)
+        clocks = [stage.roles[name].clock for name in (names if rng.random() < 0.5 else [rng.choice(names)])]
+        for clock in clocks:
+            clock.jump(seconds)
+        try:
+            await asyncio.sleep(planned.seconds)
+        finally:
+            for clock in clocks:
+                clock.jump(0)
 
 
 async def _paused(stage: Stage, name: str, seconds: float) -> None:

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from clocks import Clock
 from confluent_kafka import KafkaException
 from kafka_broker import admin_client, create_topic
 from names import HOST, Name
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 TOPIC, DEAD_LETTERS, GROUP = "chaos.events", "chaos.dead-letters", "chaos"
 PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2
 SESSION_SECONDS = 6
+_AS_CREATED = {"message.timestamp.type": "LogAppendTime"}
+"""As the bridge creates topics: with the time of the broker."""
 _AROUND = 2.0
 """Seconds around a rebalance in which what is not committed is looked at: samples are half a second apart or more."""
 _ASSIGNED = b'"Executing _on_partitions_assigned"'
@@ -37,7 +40,7 @@ _ASSIGNED = b'"Executing _on_partitions_assigned"'
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much of everything; ``topic`` is configuration of the event topic."""
+    """How much of everything; ``topic`` is more configuration of the event topic."""
 
     workers: int = 2
     batch_events: int = 100
@@ -51,9 +54,16 @@ class Role:
     """One process that should run. ``wanted`` is what the supervisor looks at."""
 
     process: BridgeProcess
+    clock: Clock
     wanted: bool = True
     doomed: bool = False
     starts: int = 0
+
+    def start(self) -> None:
+        """Start it, for the first time or again."""
+        self.process.start()
+        self.clock.used_by(self.process.pid)
+        self.starts += 1
 
 
 @dataclass(slots=True)
@@ -107,8 +117,8 @@ class Stage:
         bootstrap = self.cluster.bootstrap
         nodes = len(self.cluster.brokers)
         for topic, partitions, config in (
-            (TOPIC, PARTITIONS, self.scale.topic),
-            (DEAD_LETTERS, DEAD_LETTER_PARTITIONS, {}),
+            (TOPIC, PARTITIONS, {**_AS_CREATED, **self.scale.topic}),
+            (DEAD_LETTERS, DEAD_LETTER_PARTITIONS, _AS_CREATED),
         ):
             await asyncio.to_thread(
                 create_topic, bootstrap, topic, partitions=partitions, replication=nodes, config=config
@@ -125,8 +135,7 @@ class Stage:
         for number in range(1, self.scale.workers + 1):
             self.add(f"worker-{number}", "worker")
         for role in self.roles.values():
-            role.process.start()
-            role.starts += 1
+            role.start()
         for role in self.roles.values():
             await asyncio.to_thread(role.process.wait_ready, 60.0)
         watching = (self._supervise(), self._watch_acceptances(), self._watch_assignments())
@@ -142,6 +151,7 @@ class Stage:
         await asyncio.gather(*self._tasks, self._asking, return_exceptions=True)
         for role in self.roles.values():
             await asyncio.to_thread(role.process.stop, 0.0)
+            role.clock.close()
         await self.emulator.stop()
 
     @property
@@ -188,8 +198,9 @@ class Stage:
 
     def add(self, name: str, command: str) -> Role:
         """A process that should run from now on; the supervisor starts it."""
-        made = BridgeProcess([command], self._settings, directory=self.directory, name=name)
-        role = self.roles[name] = Role(made, doomed=True)
+        clock = Clock(self.directory / f"{name}.clock")
+        made = BridgeProcess([command], self._settings | clock.environment(), directory=self.directory, name=name)
+        role = self.roles[name] = Role(made, clock, doomed=True)
         return role
 
     async def kill9(self, name: str) -> None:
@@ -217,8 +228,7 @@ class Stage:
                     code = await asyncio.to_thread(role.process.wait, 5.0)
                     self.surprises.append(Surprise(name, code, role.process.tail(30)))
                 role.doomed = False
-                role.starts += 1
-                role.process.start()
+                role.start()
             await asyncio.sleep(0.2)
 
     async def brokers_recovered(self, why: str, within: float = 60.0) -> None:
