@@ -87,6 +87,10 @@ bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run
 chaos: $(VENV)/.dev ## Break things for SECONDS=300 against three real brokers and count every event
 	@$(BIN)/python -m pytest tests/chaos --chaos-seconds=$(SECONDS) --timeout=0 -s $(ARGS)
 
+.PHONY: soak
+soak: $(VENV)/.dev ## Hold 2,000 events/s for SECONDS=300 with a fault a minute, and measure what grows
+	@$(BIN)/python -m pytest tests/chaos/test_soak.py --soak-seconds=$(SECONDS) --timeout=0 -s $(ARGS)
+
 .PHONY: pins
 pins: ## For maintainers: resolve constraints-hashes.txt (what the image installs) anew; needs python3.13
 	@command -v python3.13 >/dev/null || { echo "error: the image runs Python 3.13, and there is no python3.13 here to resolve for it" >&2; exit 1; }

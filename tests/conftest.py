@@ -24,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     chaos.addoption("--chaos-seed", type=int, default=None, help="Repeat the schedule of this seed.")
     chaos.addoption("--chaos-rate", type=float, default=200.0, help="Events posted a second.")
     chaos.addoption("--chaos-report", default=".make/chaos.json", help="Where the JSON report goes.")
+    soak = parser.getgroup("soak", "the soak (tests/chaos/test_soak.py)")
+    soak.addoption("--soak-seconds", type=float, default=None, help="How long it runs (default: it does not).")
+    soak.addoption("--soak-seed", type=int, default=None, help="Repeat the schedule of this seed.")
+    soak.addoption("--soak-rate", type=float, default=2_000.0, help="Events posted a second.")
+    soak.addoption("--soak-every", type=float, default=60.0, help="Seconds from one fault to the next.")
+    soak.addoption("--soak-report", default=".make/soak.json", help="Where the JSON report goes.")
 
 
 @pytest.fixture(scope="session")

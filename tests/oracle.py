@@ -31,13 +31,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 DATA = Path(__file__).resolve().parent / "data" / "samples"
+_DIGITS = frozenset("0123456789abcdef")
 INLET = "0123456789abcdef" * 4
-_SPACE = uuid.UUID("6f1d0f6e-2a55-4f0a-9a9b-1d6f0c5c7d11")
+_STEM = "6f1d0f6e-2a55-5f0a-9a9b-"
 
 
 def uuid_of(number: int) -> str:
-    """The ``event_uuid`` of event ``number``, which becomes the ``_id``."""
-    return str(uuid.uuid5(_SPACE, str(number)))
+    """The ``event_uuid`` of event ``number``, which becomes the ``_id``; :func:`number_of` reads the number back."""
+    return f"{_STEM}{number:012x}"
+
+
+def number_of(identifier: str) -> int | None:
+    """The number that :func:`uuid_of` made this of; None when it was made elsewhere."""
+    number = identifier[len(_STEM) :]
+    if not identifier.startswith(_STEM) or len(number) != 12 or not set(number) <= _DIGITS:
+        return None
+    return int(number, 16)
 
 
 def event(number: int, **changes: Any) -> dict[str, Any]:

@@ -82,15 +82,15 @@ _ABOUT_THE_REQUEST_EXEG = re.compile(r"EXEG-(?:0106|0107|0111)-")
 def read_answer(status: int, headers: Mapping[str, str], body: bytes, count: int, *, now: float) -> Outcome:
     """What became of a request of ``count`` events.
 
-    ``headers`` must find names in lower case; ``now`` is in seconds since 1970 (for ``Retry-After`` as a date).
+    ``headers`` must find names in lower case; ``now`` is as for :func:`retry_after`.
     """
     if 200 <= status < 300:
         return _read_success(status, body, count)
     if status == 413:
         return TooLarge()
     if status == 429:
-        return Throttled(status, retry_after(headers.get("retry-after"), now=now))
-    if status == 503 and (pause := retry_after(headers.get("retry-after"), now=now)) is not None:
+        return Throttled(status, retry_after(headers, now=now))
+    if status == 503 and (pause := retry_after(headers, now=now)) is not None:
         return Throttled(status, pause)
     said = reason_of(parse(body))
     reason = f"AEP answered {status}" + (f": {said}" if said else "")
@@ -105,21 +105,33 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, count: int
     return Transient(reason, data_suspect=status == 500)
 
 
-def retry_after(value: str | None, *, now: float) -> float | None:
-    """Seconds to wait from ``Retry-After``, given in seconds or as an HTTP date; ``None`` when absent or unreadable."""
+def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Seconds to wait from ``Retry-After``, given in seconds or as an HTTP date; ``None`` when absent or unreadable.
+
+    A date counts from the answer's own ``Date``, so that two clocks need not agree; only without one from ``now``, in
+    seconds since 1970.
+    """
+    value = headers.get("retry-after")
     if value is None:
         return None
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            date = parsedate_to_datetime(value)
-            seconds = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now
-        except (ValueError, OverflowError, TypeError, IndexError):
+        until, sent = _seconds_since_1970(value), _seconds_since_1970(headers.get("date", ""))
+        if until is None:
             return None
+        seconds = until - (now if sent is None else sent)
     if not math.isfinite(seconds):
         return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _seconds_since_1970(value: str) -> float | None:
+    try:
+        date = parsedate_to_datetime(value)
+        return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
 
 
 def _read_success(status: int, body: bytes, count: int) -> Outcome:

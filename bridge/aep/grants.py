@@ -64,13 +64,13 @@ def token_request(url: str, *, client_id: str, secret: str, scopes: Sequence[str
 
 
 def read_grant(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> Granted | Refused | Unavailable:
-    """What IMS answered; ``now`` in seconds since 1970 (for ``Retry-After`` as a date)."""
+    """What IMS answered; ``now`` in seconds since 1970, for ``Retry-After`` as a date where IMS gives no ``Date``."""
     document = parse(body)
     error = document.get("error") if isinstance(document, dict) else None
     said = reason_of(document)
     if status in (408, 425, 429) or status >= 500:
         reason = f"IMS answered {status}" + (f" ({said})" if said else "")
-        return Unavailable(reason, retry_after(headers.get("retry-after"), now=now))
+        return Unavailable(reason, retry_after(headers, now=now))
     if 400 <= status < 500 or (isinstance(error, str) and error):
         suspect = status in (401, 403) or (isinstance(error, str) and error in _SUSPECT_SECRET)
         return Refused(f"IMS answered {status}" + (f" ({said})" if said else ""), suspect)

@@ -35,6 +35,10 @@ DEFAULT_MESSAGE_BYTES = 1_048_588
 """What Kafka takes as one message where nothing else is configured (``message.max.bytes``)."""
 CREATED_MESSAGE_BYTES = 16_000_000
 """``max.message.bytes`` of topics that the bridge creates: the largest body the receiver takes by default, and room."""
+_TIMES = "message.timestamp.type"
+_BROKERS_TIME = "LogAppendTime"
+"""Records carry the broker's time. With the writer's (Kafka's default) a host whose clock is wrong does harm: what is an hour
+ahead Kafka refuses, and what is older than the retention it deletes before anybody has read it."""
 
 
 @asynccontextmanager
@@ -70,10 +74,15 @@ async def ensure_topics(
 
 
 async def message_bytes(kafka: KafkaSettings, topics: Iterable[str]) -> Mapping[str, int]:
-    """The largest record batch that each topic takes, in bytes; Kafka's default where the broker does not tell."""
+    """The largest record batch that each topic takes, in bytes; Kafka's default where the broker does not tell.
+
+    Logs a warning of each topic whose records carry the time of the writer's clock.
+    """
     wanted = tuple(dict.fromkeys(topics))
     limits = dict.fromkeys(wanted, DEFAULT_MESSAGE_BYTES)
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": ""}) for name in wanted]
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": "", _TIMES: ""}) for name in wanted
+    ]
     try:
         async with admin(kafka) as client:
             for answer in await client.describe_configs(resources):
@@ -81,6 +90,8 @@ async def message_bytes(kafka: KafkaSettings, topics: Iterable[str]) -> Mapping[
                     for key, value, *_ in entries if code == 0 else ():
                         if key == "max.message.bytes" and value:
                             limits[name] = int(value)
+                        elif key == _TIMES and value and value != _BROKERS_TIME:
+                            log.warning("topic_trusts_our_clock", topic=name, better=f"{_TIMES}={_BROKERS_TIME}")
     except KafkaError as error:
         # Describing configurations is a right of its own, and an older or embedded broker may not know the request.
         log.warning("topic_limits_unknown", assumed_bytes=DEFAULT_MESSAGE_BYTES, error=str(error))
@@ -101,7 +112,7 @@ async def _create(client: Any, kafka: KafkaSettings, names: list[str]) -> None:
             name,
             kafka.partitions,
             kafka.replication_factor,
-            topic_configs={"max.message.bytes": str(CREATED_MESSAGE_BYTES)},
+            topic_configs={"max.message.bytes": str(CREATED_MESSAGE_BYTES), _TIMES: _BROKERS_TIME},
         )
         for name in names
     ]
@@ -137,7 +148,7 @@ def unreachable(kafka: KafkaSettings, error: BaseException) -> KafkaError:
 def _how_to_create(kafka: KafkaSettings, names: list[str]) -> str:
     commands = "; ".join(
         f"kafka-topics.sh --bootstrap-server {kafka.bootstrap_servers[0]} --create --topic {name}"
-        f" --partitions {kafka.partitions} --replication-factor {kafka.replication_factor}"
+        f" --partitions {kafka.partitions} --replication-factor {kafka.replication_factor} --config {_TIMES}={_BROKERS_TIME}"
         for name in names
     )
     return f"set {variable('kafka', 'create_topics')}=true, or: {commands}"

@@ -6,6 +6,7 @@ Both answer JSON: ``{"status": "ready"}`` or ``{"status": "unready", "reasons": 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Self
 
 import orjson
@@ -100,6 +101,7 @@ class TelemetryServer:
             await self._runner.cleanup()
 
     async def _serve_metrics(self, _request: web.Request) -> web.Response:
+        self._metrics.asyncio_tasks.set(len(asyncio.all_tasks()))
         return web.Response(body=generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _serve_live(self, _request: web.Request) -> web.Response:

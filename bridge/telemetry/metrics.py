@@ -90,4 +90,7 @@ class Metrics:
         self.event_age_seconds = Gauge(
             "bridge_event_age_seconds", "Age of the newest acknowledged record by its Kafka timestamp.", registry=r
         )
+        self.asyncio_tasks = Gauge(
+            "bridge_asyncio_tasks", "Tasks of the event loop at the moment of the question.", registry=r
+        )
         self.dead_letters = Counter("bridge_dead_letters_total", "Dead letters stored.", ["stage", "code"], registry=r)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import secrets
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,33 @@ def chaos(request: pytest.FixtureRequest) -> Asked:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Soaking:
+    """A steady run: a fault ``every`` so many seconds, ``rate`` events a second."""
+
+    seconds: float
+    seed: int
+    rate: float
+    every: float
+    report: Path
+
+
+@pytest.fixture
+def soak(request: pytest.FixtureRequest) -> Soaking:
+    """The options; without ``--soak-seconds`` there is no such run, as a short one says nothing about growth."""
+    option = request.config.getoption
+    if (seconds := option("--soak-seconds")) is None:
+        pytest.skip("only with --soak-seconds (make soak): a short run says nothing about growth")
+    seed = option("--soak-seed")
+    return Soaking(
+        seconds=seconds,
+        seed=secrets.randbelow(1_000_000) if seed is None else seed,
+        rate=option("--soak-rate"),
+        every=option("--soak-every"),
+        report=request.config.rootpath / option("--soak-report"),
+    )
+
+
 @pytest.fixture
 def kafka_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Three nodes of Apache Kafka: three replicas, two of them for a write."""
@@ -67,3 +95,5 @@ def kafka_cluster(tmp_path: Path) -> Iterator[Cluster]:
         pytest.skip(f"not run against a real Kafka: {reason}")
     with cluster:
         yield cluster
+    for broker in cluster.brokers:
+        shutil.rmtree(broker.directory / "data", ignore_errors=True)  # gigabytes, which pytest would keep

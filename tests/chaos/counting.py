@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from oracle import event, uuid_of
+from oracle import event, number_of, uuid_of
 
 from bridge.aep.emulator import fingerprint
 from bridge.moengage.envelopes import Refusal, events_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from bridge.xdm.experience_event import ExperienceEvents
 
@@ -90,11 +90,16 @@ class Findings:
 def judge(
     promised: Collection[int],
     sent: int,
-    accepted: Mapping[str, tuple[int, str]],
+    accepted: Mapping[str, tuple[int, bytes]],
     letters: Sequence[DeadLetter],
     builder: ExperienceEvents,
+    *,
+    digests: Iterable[bytes | None] | None = None,
 ) -> Findings:
-    """Compare. ``sent``: numbers below it were posted at least once; ``accepted``: _id -> (times, fingerprint)."""
+    """Compare. ``sent``: numbers below it were posted at least once; ``accepted``: _id -> (times, digest of the payload).
+
+    ``digests``, when they are known already: those that are right, of number 0 on (:func:`expected`).
+    """
     findings = Findings(promised=len(promised), accepted=len(accepted), dead_letters=len(letters))
     set_aside: Counter[int] = Counter()
     for letter in letters:
@@ -104,29 +109,29 @@ def judge(
         if number is not None:
             set_aside[number] += 1
     known = 0
-    for number in range(sent):
+    right = expected(range(sent), builder) if digests is None else digests
+    for number, wanted in zip(range(sent), right, strict=True):
         found = accepted.get(uuid_of(number))
         if found is not None:
             known += 1
             findings.repeated_by_aep += found[0] - 1
-            if found[1] != _expected(number, builder):
+            if found[1] != wanted:
                 findings.changed.append(number)
         findings.repeated_in_dead_letters += set_aside[number] - (found is None and number in set_aside)
         if found is None and number not in set_aside and number in promised:
             findings.lost.append(number)
     if known != len(accepted):
-        known_ids = {uuid_of(number) for number in range(sent)}
-        findings.invented = [identifier for identifier in accepted if identifier not in known_ids]
+        findings.invented = [each for each in accepted if (number := number_of(each)) is None or number >= sent]
     return findings
 
 
-def _expected(number: int, builder: ExperienceEvents) -> str | None:
-    """Fingerprint of the payload that AEP must have; None when it must have none."""
-    (canonical,) = events_of(envelope([number]))
-    if isinstance(canonical, Refusal):
-        return None
-    built = builder.build(canonical)
-    return None if built.rejection is not None else fingerprint(built.xdm)
+def expected(numbers: Iterable[int], builder: ExperienceEvents) -> Iterator[bytes | None]:
+    """Of each event the digest of the payload that AEP must have; None when it must have none."""
+    for number in numbers:
+        (canonical,) = events_of(envelope([number]))
+        built = None if isinstance(canonical, Refusal) else builder.build(canonical)
+        passes = built is not None and built.rejection is None
+        yield bytes.fromhex(fingerprint(built.xdm)) if passes else None
 
 
 def _read(letter: DeadLetter, sent: int, builder: ExperienceEvents) -> tuple[int | None, str | None]:

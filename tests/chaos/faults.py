@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault; ``seconds`` are the bounds of its length."""
+    """A kind of fault; ``seconds`` are the bounds of its length. ``spares``: workers and receiver live on."""
 
     name: str
     lane: str
     seconds: tuple[float, float]
     inject: Callable[[Stage, Planned], Awaitable[None]]
+    spares: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ KINDS: dict[str, Kind] = {}
 LANES = ("aep", "process", "broker")
 
 
-def fault(lane: str, shortest: float, longest: float) -> Callable[[Any], Any]:
+def fault(lane: str, shortest: float, longest: float, *, spares: bool = True) -> Callable[[Any], Any]:
     """Register a fault under its function's name."""
 
     def register(inject: Any) -> Any:
-        KINDS[inject.__name__] = Kind(inject.__name__, lane, (shortest, longest), inject)
+        KINDS[inject.__name__] = Kind(inject.__name__, lane, (shortest, longest), inject, spares)
         return inject
 
     return register
@@ -77,3 +78,21 @@ def schedule(seed: int, seconds: float | None, *, gaps: tuple[float, float], pac
             if not hand and seconds is not None:
                 hand = rng.sample(deck, len(deck))
     return sorted(planned, key=lambda each: each.at)
+
+
+def steady(seed: int, seconds: float, *, every: float, at_least: int = 2) -> list[Planned]:
+    """One fault ``every`` so many seconds, of the kinds that every process survives, dealt as by :func:`schedule`.
+
+    The last one leaves as much time behind it as there is between two.
+    """
+    rng = random.Random(seed)
+    deck = sorted(name for name, kind in KINDS.items() if kind.spares)
+    count = max(at_least, int(seconds / every) - 1)
+    planned: list[Planned] = []
+    hand: list[str] = []
+    for turn in range(1, count + 1):
+        hand = hand or rng.sample(deck, len(deck))
+        name = hand.pop()
+        lasts = rng.uniform(*KINDS[name].seconds)
+        planned.append(Planned(round(turn * every, 2), name, KINDS[name].lane, round(lasts, 2), rng.randrange(2**32)))
+    return planned

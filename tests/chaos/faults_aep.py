@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from counting import REFUSAL
 from faults import fault
-from stage import BATCH_EVENTS
 
 if TYPE_CHECKING:
     from faults import Planned
     from stage import Stage
 
 
+_LARGEST_EVENT = 8_000
+"""Bytes of a request with one event, at most."""
 _REMEMBERED = 10.5
 """Seconds: a little more than aiohttp keeps an address."""
 
@@ -32,7 +33,7 @@ async def _spell(stage: Stage, planned: Planned, **control: Any) -> None:
 def _lost(stage: Stage, planned: Planned, why: str) -> int:
     """So many answers to requests that AEP has processed get lost: their events come again."""
     count = planned.rng.randint(2, 6)
-    stage.repeat(why, count * BATCH_EVENTS)
+    stage.repeat(why, count * stage.scale.batch_events)
     return count
 
 
@@ -140,6 +141,12 @@ async def aep_400_for_the_whole(stage: Stage, planned: Planned) -> None:
     """Some requests are refused as a whole, without naming the event."""
     body = orjson.dumps({"status": 400, "title": REFUSAL, "detail": REFUSAL, "message": REFUSAL}).decode()
     await _spell(stage, planned, fail={"status": 400, "count": planned.rng.randint(1, 3), "body": body})
+
+
+@fault("aep", 2, 5)
+async def aep_413(stage: Stage, planned: Planned) -> None:
+    """What lies before AEP takes smaller requests than AEP does: 413 until they are small; any single event fits."""
+    await _spell(stage, planned, max_bytes=planned.rng.choice((_LARGEST_EVENT, 4 * _LARGEST_EVENT, 50_000)))
 
 
 @fault("aep", 3, 6)

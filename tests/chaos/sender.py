@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import aiohttp
 import orjson
 from counting import envelope, is_deliverable
+from tally import Numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
 PAUSES = (2.0, 4.0, 8.0)
 _TIMEOUT = 10.0
-_AT_ONCE = 8
 _LONGEST_DEBT = 10.0
 """Seconds: what could not be posted while every connection was busy is made up for, up to here."""
 
@@ -29,16 +29,28 @@ _LONGEST_DEBT = 10.0
 class Sender:
     """Posts ``rate`` events a second until told to stop. ``next`` is the first number that was never posted."""
 
-    def __init__(self, auth: tuple[str, str], rate: float, rng: Random, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        auth: tuple[str, str],
+        rate: float,
+        rng: Random,
+        clock: Callable[[], float],
+        *,
+        sizes: Sequence[int] = (1, 20, 100, 100, 100),
+        at_once: int = 8,
+    ) -> None:
+        """A post has one of ``sizes`` events, each as likely; at most ``at_once`` posts are under way."""
         self._url = ""
         credentials = base64.b64encode(":".join(auth).encode()).decode()
         self._headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
         self._rate = rate
         self._rng = rng
+        self._sizes = sizes
+        self._at_once = at_once
         self._clock = clock
         self._stop = asyncio.Event()
         self.next = 0
-        self.promised: set[int] = set()
+        self.promised = Numbers()
         self.deliverable = 0
         self.under_way = 0
         self.resent = 0
@@ -52,14 +64,14 @@ class Sender:
     async def run(self, url: str) -> None:
         """Post to ``url`` until stopped."""
         self._url = url
-        room = asyncio.Semaphore(_AT_ONCE)
-        connector = aiohttp.TCPConnector(limit=_AT_ONCE)
+        room = asyncio.Semaphore(self._at_once)
+        connector = aiohttp.TCPConnector(limit=self._at_once)
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
         session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._headers)
         async with session, asyncio.TaskGroup() as posts:
             due = self._clock()
             while not self._stop.is_set():
-                size = self._rng.choice((1, 20, 100, 100, 100))
+                size = self._rng.choice(self._sizes)
                 await room.acquire()
                 numbers = range(self.next, self.next + size)
                 self.next += size

@@ -10,32 +10,43 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
+from clocks import Clock
 from confluent_kafka import KafkaException
 from kafka_broker import admin_client, create_topic
 from names import HOST, Name
 from offsets import Offsets, Progress
 from processes import BridgeProcess, eventually, free_port
+from tally import Digests
 
 from bridge.aep.emulator import Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from kafka_broker import Cluster
 
 TOPIC, DEAD_LETTERS, GROUP = "chaos.events", "chaos.dead-letters", "chaos"
 PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2
-BATCH_EVENTS = 100
-CONCURRENCY = 4
-MAX_IN_FLIGHT = 1_000
 SESSION_SECONDS = 6
+_AS_CREATED = {"message.timestamp.type": "LogAppendTime"}
+"""As the bridge creates topics: with the time of the broker."""
 _AROUND = 2.0
 """Seconds around a rebalance in which what is not committed is looked at: samples are half a second apart or more."""
-_ASSIGNED = "Executing _on_partitions_assigned"
+_ASSIGNED = b'"Executing _on_partitions_assigned"'
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much of everything; ``topic`` is more configuration of the event topic."""
+
+    workers: int = 2
+    batch_events: int = 100
+    concurrency: int = 4
+    max_in_flight: int = 1_000
+    topic: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -43,9 +54,16 @@ class Role:
     """One process that should run. ``wanted`` is what the supervisor looks at."""
 
     process: BridgeProcess
+    clock: Clock
     wanted: bool = True
     doomed: bool = False
     starts: int = 0
+
+    def start(self) -> None:
+        """Start it, for the first time or again."""
+        self.process.start()
+        self.clock.used_by(self.process.pid)
+        self.starts += 1
 
 
 @dataclass(slots=True)
@@ -75,7 +93,7 @@ class Stage:
     directory: Path
     deliverable: Callable[[], int]
     posted: Callable[[], int]
-    workers_wanted: int = 2
+    scale: Scale = field(default_factory=Scale)
     emulator: Emulator = field(init=False)
     roles: dict[str, Role] = field(default_factory=dict)
     surprises: list[Surprise] = field(default_factory=list)
@@ -90,29 +108,38 @@ class Stage:
     name: Name = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _asking: asyncio.Task[None] = field(init=False)
+    _assigned: list[float] = field(default_factory=list)
     _ending: bool = False
     _settings: dict[str, str] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
         """Create topics, start everything, and wait until it is ready."""
         bootstrap = self.cluster.bootstrap
-        for topic, partitions in ((TOPIC, PARTITIONS), (DEAD_LETTERS, DEAD_LETTER_PARTITIONS)):
-            await asyncio.to_thread(create_topic, bootstrap, topic, partitions=partitions, replication=3)
-        self.emulator = await Emulator(port=free_port(), payloads=0).start()
+        nodes = len(self.cluster.brokers)
+        for topic, partitions, config in (
+            (TOPIC, PARTITIONS, {**_AS_CREATED, **self.scale.topic}),
+            (DEAD_LETTERS, DEAD_LETTER_PARTITIONS, _AS_CREATED),
+        ):
+            await asyncio.to_thread(
+                create_topic, bootstrap, topic, partitions=partitions, replication=nodes, config=config
+            )
+        self.emulator = Emulator(port=free_port(), payloads=0)
+        self.emulator.state.fingerprints = Digests()
+        await self.emulator.start()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.secret_file = self.directory / "client-secret"
         self.secret_file.write_text(self.emulator.client_secret, encoding="utf-8")
         self.name = Name(self.directory)
         self._settings = self._environment(bootstrap)
         self.add("receiver", "receiver")
-        for number in range(1, self.workers_wanted + 1):
+        for number in range(1, self.scale.workers + 1):
             self.add(f"worker-{number}", "worker")
         for role in self.roles.values():
-            role.process.start()
-            role.starts += 1
+            role.start()
         for role in self.roles.values():
             await asyncio.to_thread(role.process.wait_ready, 60.0)
-        self._tasks = [asyncio.create_task(each) for each in (self._supervise(), self._watch_acceptances())]
+        watching = (self._supervise(), self._watch_acceptances(), self._watch_assignments())
+        self._tasks = [asyncio.create_task(each) for each in watching]
         self._asking = asyncio.create_task(self._watch_offsets())
         return self
 
@@ -124,6 +151,7 @@ class Stage:
         await asyncio.gather(*self._tasks, self._asking, return_exceptions=True)
         for role in self.roles.values():
             await asyncio.to_thread(role.process.stop, 0.0)
+            role.clock.close()
         await self.emulator.stop()
 
     @property
@@ -146,10 +174,10 @@ class Stage:
             "BRIDGE_KAFKA__SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS),
             "BRIDGE_KAFKA__COMMIT_INTERVAL_SECONDS": "0.5",
             "BRIDGE_AEP__LINGER_SECONDS": "0.2",
-            "BRIDGE_AEP__BATCH_EVENTS": str(BATCH_EVENTS),
-            "BRIDGE_AEP__CONCURRENCY": str(CONCURRENCY),
+            "BRIDGE_AEP__BATCH_EVENTS": str(self.scale.batch_events),
+            "BRIDGE_AEP__CONCURRENCY": str(self.scale.concurrency),
             "BRIDGE_AEP__TIMEOUT_SECONDS": "3",
-            "BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS": str(MAX_IN_FLIGHT),
+            "BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS": str(self.scale.max_in_flight),
             "BRIDGE_WORKER__DRAIN_SECONDS": "6",
             "BRIDGE_WORKER__STALL_SECONDS": "60",
             "BRIDGE_RECEIVER__HOST": "127.0.0.1",
@@ -170,8 +198,9 @@ class Stage:
 
     def add(self, name: str, command: str) -> Role:
         """A process that should run from now on; the supervisor starts it."""
-        made = BridgeProcess([command], self._settings, directory=self.directory, name=name)
-        role = self.roles[name] = Role(made, doomed=True)
+        clock = Clock(self.directory / f"{name}.clock")
+        made = BridgeProcess([command], self._settings | clock.environment(), directory=self.directory, name=name)
+        role = self.roles[name] = Role(made, clock, doomed=True)
         return role
 
     async def kill9(self, name: str) -> None:
@@ -199,8 +228,7 @@ class Stage:
                     code = await asyncio.to_thread(role.process.wait, 5.0)
                     self.surprises.append(Surprise(name, code, role.process.tail(30)))
                 role.doomed = False
-                role.starts += 1
-                role.process.start()
+                role.start()
             await asyncio.sleep(0.2)
 
     async def brokers_recovered(self, why: str, within: float = 60.0) -> None:
@@ -226,7 +254,7 @@ class Stage:
 
     def requests_are_cut(self, why: str) -> None:
         """Every request to AEP that is under way may have been processed, and loses its answer."""
-        self.repeat(why, min(self.outstanding(), len(self.workers) * CONCURRENCY * BATCH_EVENTS))
+        self.repeat(why, min(self.outstanding(), self._most_under_way))
 
     def confirmations_are_cut(self, why: str) -> None:
         """Every post that is under way may be stored, unconfirmed, and stored again by the receiver's Kafka client."""
@@ -234,14 +262,8 @@ class Stage:
 
     def rebalances(self) -> list[float]:
         """When partitions were handed out (in seconds of the monotonic clock), by what the workers logged."""
-        offset = time.time() - time.monotonic()
-        found: list[float] = []
-        for name, role in self.roles.items():
-            if name.startswith("worker"):
-                lines = (line for line in role.process.log_lines() if line.get("event") == _ASSIGNED)
-                found += (datetime.fromisoformat(line["timestamp"]).timestamp() - offset for line in lines)
         # All members hear of one rebalance at about the same time.
-        times = sorted(found)
+        times = self._assigned
         return [at for at, before in zip(times, [0.0, *times], strict=False) if at - before > 1.0]
 
     def repeatable(self) -> int:
@@ -258,8 +280,12 @@ class Stage:
     def _uncommitted(self) -> int:
         seen, state = self.glimpse, self.emulator.state
         since = state.events - seen.taken
-        under_way = min(self.outstanding(), max(1, len(self.workers)) * CONCURRENCY * BATCH_EVENTS)
-        return seen.uncommitted + since + under_way
+        return seen.uncommitted + since + min(self.outstanding(), self._most_under_way)
+
+    @property
+    def _most_under_way(self) -> int:
+        """Events in requests to AEP at one moment."""
+        return max(1, len(self.workers)) * self.scale.concurrency * self.scale.batch_events
 
     def outstanding(self) -> int:
         """Events that were promised, and that neither AEP nor the dead letters have."""
@@ -279,6 +305,21 @@ class Stage:
                     self.glimpse = Glimpse(max(0, progress.lag - outstanding), events)
                 self.samples.append((time.monotonic(), self._uncommitted()))
                 await asyncio.sleep(0.5)
+
+    async def _watch_assignments(self) -> None:
+        """Read what workers append to their logs; a line counts when it is seen, as their clocks may jump."""
+        read: dict[Path, int] = {}
+        while True:
+            for log in [role.process.log for name, role in self.roles.items() if name.startswith("worker")]:
+                if log.exists() and log.stat().st_size > read.get(log, 0):
+                    with log.open("rb") as lines:
+                        lines.seek(read.get(log, 0))
+                        fresh = lines.read()
+                    # The end may be half a line.
+                    whole = fresh[: fresh.rfind(b"\n") + 1]
+                    read[log] = read.get(log, 0) + len(whole)
+                    self._assigned += [time.monotonic()] * whole.count(_ASSIGNED)
+            await asyncio.sleep(0.2)
 
     async def _watch_acceptances(self) -> None:
         seen, since = -1, time.monotonic()

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import orjson
 import pytest
-from counting import REFUSAL, DeadLetter, envelope, is_deliverable, judge
-from faults import KINDS, LANES, schedule
+from counting import REFUSAL, DeadLetter, envelope, expected, is_deliverable, judge
+from faults import KINDS, LANES, schedule, steady
+from foresight import Foresight, digests
 from oracle import uuid_of
 
 from bridge.aep.emulator import fingerprint
@@ -44,7 +45,7 @@ def arrived(builder):
     for number in range(SENT):
         if is_deliverable(number) and number != 3:
             (found,) = events_of(envelope([number]))
-            accepted[uuid_of(number)] = (1, fingerprint(builder.build(found).xdm))
+            accepted[uuid_of(number)] = (1, bytes.fromhex(fingerprint(builder.build(found).xdm)))
     return accepted, [_letter(number, builder) for number in (3, 77, 177)]
 
 
@@ -96,8 +97,8 @@ def test_planted_duplicates_are_counted(builder, arrived):
 def test_an_invention_is_found(builder, arrived):
     """AEP has an event that nobody posted."""
     accepted, letters = arrived
-    accepted["nobody"] = (1, "00")
-    assert judge(set(range(SENT)), SENT, accepted, letters, builder).wrong == {"invented": ["nobody"]}
+    accepted["nobody"] = accepted[uuid_of(SENT)] = (1, bytes(8))
+    assert judge(set(range(SENT)), SENT, accepted, letters, builder).wrong == {"invented": ["nobody", uuid_of(SENT)]}
 
 
 @pytest.mark.parametrize(
@@ -137,3 +138,21 @@ def test_a_seed_repeats_its_schedule_and_the_deck_deals_every_kind():
     for lane in LANES:
         own = [planned for planned in long if planned.lane == lane]
         assert all(later.at >= earlier.at + earlier.seconds for earlier, later in pairwise(own))
+
+
+def test_a_steady_run_deals_every_kind_that_processes_survive():
+    """One fault a minute, none in the last one, nothing that ends a worker or the receiver; a seed repeats it."""
+    hour = steady(7, 3_600, every=60)
+    assert hour == steady(7, 3_600, every=60)
+    assert {planned.kind for planned in hour} == {name for name, kind in KINDS.items() if kind.spares}
+    assert [planned.at for planned in hour] == [60.0 * turn for turn in range(1, 60)]
+    assert not {"worker_kill9", "worker_sigterm", "worker_storm", "receiver_kill9"} & {each.kind for each in hour}
+
+
+def test_foresight_sees_what_the_judge_would_work_out(builder, arrived):
+    """A process of its own comes to the same digests, and the judge to the same findings with them."""
+    with Foresight() as foresight:
+        foresight.reach(10)
+        assert list(foresight.of(SENT)) == list(expected(range(SENT), builder))
+        assert judge(set(range(SENT)), SENT, *arrived, builder, digests=foresight.of(SENT)).wrong == {}
+    assert digests(75, 79)[16:24] == bytes(8)

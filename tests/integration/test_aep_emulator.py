@@ -181,6 +181,19 @@ async def test_whole_requests_are_checked(emulator, http):
     assert (await http.post(f"{emulator.url}/collection/batch/other", content=b"{}", headers=known)).status_code == 404
 
 
+async def test_the_largest_request_can_be_changed(emulator, http):
+    """Smaller ones for a while, then its own limit again."""
+    known = await headers(emulator, http)
+    url = emulator.collection_url.replace("/collection/", "/collection/batch/")
+    body = orjson.dumps({"messages": [message(emulator)]})
+    for limit, status in ((len(body), 207), (len(body) - 1, 413), (None, 207)):
+        emulator.control(max_bytes=limit)
+        assert (await http.post(url, content=body, headers=known)).status_code == status
+    emulator.control(max_bytes=1)
+    emulator.control(clear_faults=True)
+    assert (await http.post(url, content=body, headers=known)).status_code == 207
+
+
 async def test_single_endpoint_with_synchronous_validation(http):
     """200 with pass, a problem with the violation, 429 above 60 a minute, 501 where it is not supported."""
     async with Emulator() as emulator:

@@ -8,6 +8,7 @@ import uuid
 
 import pytest
 from kafka_reader import stored
+from structlog.testing import capture_logs
 
 from bridge.errors import KafkaError
 from bridge.pipeline.publisher import KafkaPublisher
@@ -47,7 +48,19 @@ async def test_topics_are_created_on_request(kafka) -> None:
     expected = {kafka_settings.topic: 3, kafka_settings.dead_letter_topic: 3}
     assert await ensure_topics(kafka_settings) == expected
     assert await ensure_topics(kafka_settings) == expected
-    assert set((await message_bytes(kafka_settings, expected)).values()) == {CREATED_MESSAGE_BYTES}
+    with capture_logs() as logged:
+        assert set((await message_bytes(kafka_settings, expected)).values()) == {CREATED_MESSAGE_BYTES}
+    assert logged == []
+
+
+async def test_a_topic_that_trusts_our_clock_is_told(kafka, topic) -> None:
+    """Kafka's default takes the writer's time, which a wrong clock makes a reason to refuse or to delete: a warning."""
+    name = topic()
+    with capture_logs() as logged:
+        await message_bytes(settings(kafka), [name])
+    assert [(line["event"], line["topic"], line["log_level"]) for line in logged] == [
+        ("topic_trusts_our_clock", name, "warning")
+    ]
 
 
 async def test_impossible_replication_is_told(kafka) -> None:

@@ -132,10 +132,10 @@ def test_any_reordering_of_indexed_items_is_noticed(order):
     assert isinstance(outcome, AllAccepted if list(order) == list(range(5)) else Mismatched)
 
 
-@given(value=st.text() | st.floats().map(str), now=st.floats(0, 4e9))
-def test_retry_after_is_bounded(value, now):
+@given(value=st.text() | st.floats().map(str), date=st.none() | st.text(), now=st.floats(0, 4e9))
+def test_retry_after_is_bounded(value, date, now):
     """Never negative, never beyond the cap, never an exception."""
-    seconds = retry_after(value, now=now)
+    seconds = retry_after({"retry-after": value} | ({} if date is None else {"date": date}), now=now)
     assert seconds is None or (math.isfinite(seconds) and 0 <= seconds <= LONGEST_RETRY_AFTER)
 
 

@@ -14,6 +14,7 @@ from bridge.verdicts import (
     Mismatched,
     Rejected,
     Stage,
+    Throttled,
     Transient,
     Unauthorized,
 )
@@ -138,7 +139,16 @@ def test_207_without_readable_responses_is_mismatched(body):
 )
 def test_retry_after_values(value, seconds):
     """Seconds, dates, nonsense, the past and the far future."""
-    assert retry_after(value, now=0.0) == seconds
+    assert retry_after({} if value is None else {"retry-after": value}, now=0.0) == seconds
+
+
+@pytest.mark.parametrize("now", [0.0, 1_000_000_000.0, 4_000_000_000.0])
+def test_a_date_to_come_back_at_counts_from_the_date_of_the_answer(now):
+    """Our clock may be wrong by years: both dates are of the other side's clock. One that is unreadable is none."""
+    headers = {"retry-after": "Sun, 09 Sep 2001 01:47:10 GMT", "date": "Sun, 09 Sep 2001 01:46:40 GMT"}
+    assert retry_after(headers, now=now) == 30.0
+    assert read_answer(429, headers, b"", 1, now=now) == Throttled(429, 30.0)
+    assert retry_after(headers | {"date": "yesterday"}, now=1_000_000_010.0) == 20.0
 
 
 def test_reasons_are_one_bounded_line_without_identifiers():

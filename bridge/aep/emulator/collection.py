@@ -64,7 +64,7 @@ class Collection:
                     return Answer(400, {"error_code": "400003", "message": f"Required header {name} is missing"})
         if headers.get("Content-Type", "").partition(";")[0].strip().lower() not in _MEDIA_TYPES:
             return Answer(415, edge_problem("0111", 415, "Unsupported content type", "Send application/json"))
-        if size > self._max_bytes:
+        if size > (self._faults.max_bytes or self._max_bytes):
             return Answer(413, edge_problem("0112", 413, "Payload too large", "The request exceeds 1 MB"))
         if inlet.payload == "raw":
             flow = headers.get("x-adobe-flow-id") or query.get("x-adobe-flow-id")

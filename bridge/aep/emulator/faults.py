@@ -99,6 +99,7 @@ class Control(BaseModel):
     latency_seconds: float = Field(0.0, ge=0)
     shape: Shape = "current"
     unauthorized_status: Literal[401, 403] = 401
+    max_bytes: int | None = Field(None, ge=1, description="Larger requests get 413; null: the emulator's own limit.")
     token_ttl: float = Field(86_399, gt=0, description="expires_in of new tokens, seconds.")
     secrets: list[str] | None = Field(None, min_length=1, max_length=2, repr=False)
     revoke_tokens: bool = Field(False, description="Forget every token that was given out.")
@@ -124,7 +125,7 @@ class Control(BaseModel):
 
 S = TypeVar("S", bound=Spell)
 _SPELLS = ("fail", "ims", "hang", "reset", "item_failures", "drop_responses")
-_STANDING = ("latency_seconds", "shape", "unauthorized_status", "token_ttl")
+_STANDING = ("latency_seconds", "shape", "unauthorized_status", "max_bytes", "token_ttl")
 
 
 class Faults:
@@ -143,6 +144,7 @@ class Faults:
         self.latency_seconds = latency_seconds
         self.shape: Shape = shape
         self.unauthorized_status = 401
+        self.max_bytes: int | None = None
         self.token_ttl = token_ttl
         self.fail: Fail | None = None
         self.ims: Fail | None = None
@@ -157,6 +159,7 @@ class Faults:
             for name in _SPELLS:
                 setattr(self, name, None)
             self.latency_seconds = 0.0
+            self.max_bytes = None
         if control.seed is not None:
             self.chance.seed(control.seed)
         for name in control.model_fields_set & {*_SPELLS, *_STANDING}:

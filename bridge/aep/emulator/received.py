@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
     from typing import Any
 
 PAGE = 10_000
@@ -43,7 +43,7 @@ class Received:
         self.rejected = 0
         self.requests: Counter[str] = Counter()
         self.token_requests: Counter[str] = Counter()
-        self.fingerprints: dict[str, bytes] = {}
+        self.fingerprints: MutableMapping[str, bytes] = {}
         self.repeated: Counter[str] = Counter()
         self.conflicting: set[str] = set()
         self.payloads: dict[str, bytes] = {}
