@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping import pycode as py
+from bridge.mapping.destinations import IDENTITY_MAP
 from bridge.mapping.paths import Index, Key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from bridge.mapping.destinations import Target
+
+    PlainIdentities = Callable[[Sequence[str]], Callable[..., dict[str, Any] | None] | None]
+    """Namespaces, one id each -> a function of their ids (null or any value) that gives the whole identityMap, ruled; or
+    None for ids that are not plain. None instead of a function where there is none for these namespaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +39,20 @@ class _Cleaned:
 
 
 _ID: Final = Key("id")
+_PLAIN_ITEM: Final = ({_ID}, {_ID, Key("primary")})
 
 
 class Assembly:
-    """Knows for each row (by position) where its value is, then builds the tree of destinations from them."""
+    """Knows for each row (by position) where its value is, then builds the tree of destinations from them.
 
-    def __init__(self, names: dict[str, Any]) -> None:
+    ``identities``: the object is for delivery. Values of the event are lent to it, not copied, and where every
+    namespace of its identityMap holds one id, that map comes ruled, in the variable ``m`` (null: it has to be ruled yet).
+    """
+
+    def __init__(self, names: dict[str, Any], identities: PlainIdentities | None = None) -> None:
         self._names = names
+        self._identities = identities
+        self._take = "clean" if identities is None else "lent"
         self._sources: dict[int, _Constant | _Raw | _Cleaned] = {}
         self._wraps: dict[int, str | None] = {}
         self._count = 0
@@ -61,7 +75,8 @@ class Assembly:
 
     def statements(self, root: Target) -> list[py.Stmt]:
         """Statements that leave the finished object in ``o`` and warnings in ``w``."""
-        return [py.assign(py.dict_of([]), "o"), *self._children(root, "o", override=False)]
+        ruled = [] if self._identities is None else [py.assign(py.const(None), "m")]
+        return [py.assign(py.dict_of([]), "o"), *ruled, *self._children(root, "o", override=False)]
 
     def _new(self, letter: str) -> str:
         self._count += 1
@@ -82,7 +97,41 @@ class Assembly:
         body = self._container(target, inner, parent, key, override=override)
         held = py.name(inner)
         drop = [py.do(py.call(py.attribute(py.name(parent), "pop"), py.const(key), py.const(None)))] if override else []
-        return [*body, py.when(held, [py.put(parent, py.const(key), held)], drop)]
+        body.append(py.when(held, [py.put(parent, py.const(key), held)], drop))
+        if target.path == (IDENTITY_MAP,) and (plain := self._plain_identities(target)) is not None:
+            ruled = py.name("m")
+            return [
+                py.assign(plain, "m"),
+                py.when(py.is_(ruled, py.const(None)), body, [py.put(parent, py.const(key), ruled)]),
+            ]
+        return body
+
+    def _plain_identities(self, target: Target) -> py.Expr | None:
+        """The call that gives the identityMap at once, where each of its namespaces holds one item of an id and a flag."""
+        if self._identities is None or target.rows or target.spread:
+            return None
+        namespaces: list[str] = []
+        ids: list[py.Expr] = []
+        for segment, items in target.below.items():
+            item = next(iter(items.below.values()), None)
+            if not isinstance(segment, Key) or items.rows or items.spread or len(items.below) != 1 or item is None:
+                return None
+            if not item.is_identity or item.rows or item.spread or item.below.keys() not in _PLAIN_ITEM:
+                return None
+            if any(below.below or below.spread for below in item.below.values()):
+                return None
+            sources = {key: self._sources[below.rows[-1]] for key, below in item.below.items()}
+            held = sources.pop(_ID)
+            # What a flag says is of no interest, but copying an event's value could give a warning, which must not be missed.
+            if isinstance(held, _Constant) or any(isinstance(flag, _Raw) for flag in sources.values()):
+                return None
+            namespaces.append(segment.name)
+            ids.append(py.name(held.variable))
+        function = self._identities(namespaces)
+        if function is None:
+            return None
+        self._names["identities"] = function
+        return py.call("identities", *ids)
 
     def _leaf(self, position: int, parent: str, key: str, *, override: bool) -> list[py.Stmt]:
         source = self._sources[position]
@@ -95,19 +144,19 @@ class Assembly:
             return [py.when(py.is_not(held, py.const(None)), [write], drop)]
         copied = self._new("c")
         copy = [
-            *self._copy(position, source.variable, copied),
+            *self._copy(position, source.variable, copied, self._take),
             py.when(py.is_not(py.name(copied), py.const(None)), [py.put(parent, py.const(key), py.name(copied))], drop),
         ]
         # Text is most of an event: it needs no copy.
         other = py.when(py.is_not(held, py.const(None)), copy, drop)
         return [py.when(py.classed(source.variable, "str"), [write], [other])]
 
-    def _copy(self, position: int, variable: str, into: str) -> list[py.Stmt]:
+    def _copy(self, position: int, variable: str, into: str, take: str = "clean") -> list[py.Stmt]:
         handler = [
             py.assign(py.const(None), into),
             py.assign(py.call("warn", py.name("w"), py.name(f"row{position}"), py.name("e")), "w"),
         ]
-        return [py.attempt([py.assign(py.call("clean", py.name(variable)), into)], "e", handler)]
+        return [py.attempt([py.assign(py.call(take, py.name(variable)), into)], "e", handler)]
 
     def _constant(self, value: Any) -> py.Expr:
         if value.__class__ in (str, int, float, bool):

@@ -66,6 +66,11 @@ def above(left: Expr, right: Expr) -> Expr:
     return ast.Compare(left, [ast.Gt()], [right])
 
 
+def within(value: Expr, values: Expr) -> Expr:
+    """``value in values``."""
+    return ast.Compare(value, [ast.In()], [values])
+
+
 def all_of(*tests: Expr) -> Expr:
     """``a and b``."""
     return ast.BoolOp(ast.And(), list(tests)) if len(tests) > 1 else tests[0]

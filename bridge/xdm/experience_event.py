@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from bridge.verdicts import Rejected, Stage
 from bridge.xdm.findings import Finding, rejection_of
@@ -51,6 +51,16 @@ class Mapper(Protocol):
         """Give a fresh XDM object and the attributes that were nulled."""
 
 
+@runtime_checkable
+class Delivering(Protocol):
+    """A compiled mapping set that can give its events ready for encoding, cheaper (``CompiledMapping.for_delivery``)."""
+
+    def for_delivery(
+        self, identities: Callable[[Sequence[str]], Callable[..., Any] | None]
+    ) -> Callable[[dict[str, Any]], tuple[dict[str, Any], Sequence[NulledAttribute], bool]]:
+        """A function that gives what ``apply`` does, and whether its identityMap is ruled already."""
+
+
 class Checker(Protocol):
     """A compiled schema."""
 
@@ -79,10 +89,11 @@ _new = tuple.__new__
 class ExperienceEvents:
     """Builds ExperienceEvents with one mapping set, one priority list of namespaces and, where given, one schema.
 
-    ``clock``: seconds since the epoch. ``build`` depends on nothing else, raises nothing, and never changes the event.
+    ``clock``: seconds since the epoch. ``build`` depends on nothing else, raises nothing, and never changes the event; what
+    it gives may share objects with the event.
     """
 
-    __slots__ = ("_apply", "_check", "_clock", "_identities", "_past", "_right", "mapping", "schema")
+    __slots__ = ("_check", "_clock", "_identities", "_map", "_past", "_right", "mapping", "schema")
 
     def __init__(
         self,
@@ -94,7 +105,7 @@ class ExperienceEvents:
     ) -> None:
         self.mapping = mapping
         self.schema = schema
-        self._apply = mapping.apply
+        self._map = _for_delivery(mapping, settings.primary_identity)
         self._check = None if schema is None else schema.check
         self._identities = IdentityRules(settings.primary_identity).apply
         self._clock = clock
@@ -104,12 +115,15 @@ class ExperienceEvents:
 
     def build(self, event: dict[str, Any]) -> Built:
         """``event`` (canonical) as an ExperienceEvent, or the reason why it may not leave."""
-        xdm, warnings = self._apply(event)
-        identity_map, dropped, rejection = self._identities(xdm.get("identityMap"))
-        if identity_map:
-            xdm["identityMap"] = identity_map
-        else:
-            xdm.pop("identityMap", None)
+        xdm, warnings, ruled = self._map(event)
+        dropped: Sequence[Dropped] = ()
+        rejection: Rejected | None = None
+        if not ruled:
+            identity_map, dropped, rejection = self._identities(xdm.get("identityMap"))
+            if identity_map:
+                xdm["identityMap"] = identity_map
+            else:
+                xdm.pop("identityMap", None)
         findings: Sequence[Finding] = ()
         if self._check is not None:
             xdm, findings, violations = self._check(xdm)
@@ -160,6 +174,16 @@ def open_experience_events(settings: MappingSettings, *, clock: Callable[[], flo
     path = settings.schema_
     schema = None if path is None else compile_schema(load_schema(path), tenant=settings.tenant)
     return ExperienceEvents(mapping, settings, schema, clock=clock)
+
+
+def _for_delivery(
+    mapping: Mapper, priority: Sequence[str]
+) -> Callable[[dict[str, Any]], tuple[dict[str, Any], Sequence[NulledAttribute], bool]]:
+    if isinstance(mapping, Delivering):
+        from bridge.xdm.identity_plain import plain_identities  # noqa: PLC0415 - whoever has such a mapping has its room loaded
+
+        return mapping.for_delivery(lambda namespaces: plain_identities(namespaces, priority))
+    return lambda event: (*mapping.apply(event), False)
 
 
 def _refused_timestamp(timestamp: Any, moment: datetime | None, warnings: Sequence[NulledAttribute]) -> Rejected:

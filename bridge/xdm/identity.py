@@ -41,16 +41,16 @@ REASONS: Final[Mapping[str, str]] = {
 }
 """Every reason code of a :class:`Dropped`, and what it says."""
 
-_PLAIN: Final = 0
-_EMAIL: Final = 1
-_PHONE: Final = 2
-_ECID: Final = 3
-_KINDS: Final = {
+PLAIN: Final = 0
+EMAIL: Final = 1
+PHONE: Final = 2
+ECID: Final = 3
+KINDS: Final = {
     spelling: kind
-    for name, kind in (("Email", _EMAIL), ("Phone", _PHONE), ("ECID", _ECID))
+    for name, kind in (("Email", EMAIL), ("Phone", PHONE), ("ECID", ECID))
     for spelling in (name, name.lower(), name.upper())
 }
-_LONGEST_WORD: Final = max(map(len, REFUSED_WORDS))
+LONGEST_WORD: Final = max(map(len, REFUSED_WORDS))
 _HALF_ECID: Final = str(2**63 - 1)
 _MAX_EXACT: Final = float(2**53)
 _MAX_BITS: Final = 3402
@@ -80,7 +80,7 @@ class IdentityRules:
 
     def __init__(self, priority: Sequence[str]) -> None:
         self._priority = tuple(dict.fromkeys(priority))
-        self._kinds = {name: _PLAIN for name in self._priority if name.strip()} | _KINDS
+        self._kinds = {name: PLAIN for name in self._priority if name.strip()} | KINDS
 
     def apply(self, raw: Any) -> Identities:
         """``raw`` (any JSON; never changed) as an identityMap in the order of its namespaces. Raises nothing.
@@ -108,11 +108,11 @@ class IdentityRules:
                 and "authenticatedState" not in item
             ):
                 word = value.strip()
-                if kind == _EMAIL:
+                if kind == EMAIL:
                     value = word = word.lower()
-                elif kind == _PHONE:
+                elif kind == PHONE:
                     value = word
-                if len(word) > _LONGEST_WORD and len(value) <= MAX_CHARACTERS and (kind != _ECID or is_ecid(value)):
+                if len(word) > LONGEST_WORD and len(value) <= MAX_CHARACTERS and (kind != ECID or is_ecid(value)):
                     found[namespace] = [{"id": value, "primary": False}]
                     count += 1
                     continue
@@ -133,14 +133,14 @@ class IdentityRules:
                         continue
                 word = value.strip()
                 if kind:
-                    if kind == _EMAIL:
+                    if kind == EMAIL:
                         value = word = word.lower()
-                    elif kind == _PHONE:
+                    elif kind == PHONE:
                         value = word
                     elif word and not is_ecid(value):
                         dropped.append(Dropped(namespace, "ecid_invalid"))
                         continue
-                if len(word) <= _LONGEST_WORD and (not word or word.lower() in REFUSED_WORDS):
+                if len(word) <= LONGEST_WORD and (not word or word.lower() in REFUSED_WORDS):
                     dropped.append(Dropped(namespace, "refused_word" if word else "blank"))
                     continue
                 if len(value) > MAX_CHARACTERS:
