@@ -66,6 +66,8 @@ def events_of(document: Any) -> Sequence[Event | Refusal]:
     """
     if not isinstance(document, dict):
         return (_NOT_AN_OBJECT,)
+    if _is_complete(document):
+        return (document,)
     if _is_event(document):
         return (_canonical(document, _NO_FIELDS),)
     events = document.get("events")
@@ -121,6 +123,27 @@ def _is_event(value: Any) -> TypeGuard[Event]:
         or value.get("event_uuid") is not None
         or value.get("event_name") is not None
     )
+
+
+def _is_complete(event: Event) -> bool:
+    """Whether this is plainly an event to which :func:`_canonical` would add nothing, as nearly all that the receiver wrote."""
+    get = event.get
+    if get("event_code") is None or get("id") is None or get("time") is None:
+        return False
+    identities = get("identities")
+    if identities.__class__ is not dict:
+        return False
+    has = identities.get
+    if (
+        (not has("externalId") and get("uid") is not None)
+        or (not has("email") and get("email_id") is not None)
+        or (not has("phone") and get("mobile_number") is not None)
+    ):
+        return False
+    if has("moengageUserId"):
+        return True
+    attributes = get("user_attributes")
+    return attributes.__class__ is not dict or attributes.get("moengage_user_id") is None
 
 
 def _fields(envelope: Event, events: str) -> Event:

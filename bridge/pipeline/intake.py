@@ -94,7 +94,7 @@ class Intake:
             return
         items: list[bytes] = []
         places = chunk.places
-        refused: list[tuple[int, int | None, Rejected]] = []
+        refused: list[tuple[int, Rejected]] = []
         warnings: list[Any] = []
         dropped: list[Any] = []
         findings: list[Any] = []
@@ -103,7 +103,8 @@ class Intake:
         encode, loads, size = self._encode, orjson.loads, self._size
         # Only what is above the limit needs the rule's judgement: one comparison for all others.
         limit = _NO_LIMIT if size is None or not size.limit else size.limit
-        for row, record in enumerate(chunk.records):
+        records = chunk.records
+        for at, record in zip(range(0, len(records) << _PART_BITS, 1 << _PART_BITS), records, strict=True):
             value = record.value
             if value is None:
                 continue  # a tombstone says that there is nothing
@@ -114,17 +115,18 @@ class Intake:
                     document = parse_json(value)
                 events = events_of(document)
             except NotJson as error:
-                refused.append((row, None, Rejected(Stage.DECODE, "not_json", str(error))))
+                refused.append((at, Rejected(Stage.DECODE, "not_json", str(error))))
                 continue
             except Exception as error:  # noqa: BLE001 - one record must not take the worker along
-                refused.append((row, None, _unexpected(Stage.DECODE, error)))
+                refused.append((at, _unexpected(Stage.DECODE, error)))
                 continue
-            alone = len(events) == 1
-            for part, event in enumerate(events):
-                where = None if alone else part
+            place = at if len(events) == 1 else at + 1
+            for event in events:
                 if isinstance(event, Refusal):
-                    refused.append((row, where, Rejected(Stage.DECODE, event.code, event.reason)))
+                    refused.append((place, Rejected(Stage.DECODE, event.code, event.reason)))
+                    place += 1
                     continue
+                encoded: bytes | Rejected
                 try:
                     if build is None:
                         encoded = encode(event)
@@ -138,21 +140,22 @@ class Intake:
                             dropped += left
                         if found:
                             findings += found
-                        encoded = rejection or encode(xdm)
-                        if size is not None and isinstance(encoded, bytes) and len(encoded) > limit:
+                        encoded = encode(xdm) if rejection is None else rejection
+                        if isinstance(encoded, bytes) and len(encoded) > limit and size is not None:
                             encoded = self._sized(size, xdm, encoded)
                 except Exception as error:  # noqa: BLE001 - one event must not take its neighbours along
                     encoded = _unexpected(Stage.MAP, error)
-                if isinstance(encoded, Rejected):
-                    refused.append((row, where, encoded))
-                else:
+                if isinstance(encoded, bytes):
                     items.append(encoded)
-                    places.append(row << _PART_BITS | (0 if alone else part + 1))
+                    places.append(place)
+                else:
+                    refused.append((place, encoded))
+                place += 1
         tags = _tags_of(chunk) if self._delivery.by_key else ()
         self._count(chunk, mapped, warnings, dropped, findings)
         self._ledger.admit(chunk, len(items) + len(refused))
-        for row, where, rejected in refused:
-            self._letters.put(chunk, row, where, rejected, 0)
+        for place, rejected in refused:
+            self._letters.put(chunk, *row_and_part(place), rejected, 0)
         if items:
             self._delivery.offer(chunk, items, tags)
 

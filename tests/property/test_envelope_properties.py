@@ -100,3 +100,29 @@ def test_any_bytes_are_json_or_not(body: bytes) -> None:
 def test_text_survives_utf8(text: str) -> None:
     """Valid UTF-8 is never touched by the fallbacks."""
     assert parse_json(orjson.dumps(text)) == text
+
+
+_known = ("uid", "email_id", "mobile_number", "event_uuid", "event_time", "app_name", "event_name")
+_ids = st.none() | st.sampled_from(["", "NW-1", 0, 7, 7.0, False]) | _json
+_nearly_complete = st.builds(
+    lambda more, identities, attributes: {
+        "event_code": "X",
+        "id": "e",
+        "time": 1,
+        "identities": identities,
+        "user_attributes": attributes,
+        **more,
+    },
+    st.dictionaries(st.sampled_from([*_known, "event_code", "id", "time", "identities", "user_attributes"]), _ids),
+    st.dictionaries(st.sampled_from(["externalId", "email", "phone", "moengageUserId", "ecid"]), _ids),
+    st.none() | st.dictionaries(st.sampled_from(["moengage_user_id", "tier"]), _ids),
+)
+
+
+@given(_nearly_complete)
+def test_a_complete_event_is_taken_as_it_is_only_where_nothing_could_be_derived(event: dict[str, object]) -> None:
+    """An event that is taken at a glance reads as it does inside an envelope, where every rule is applied."""
+    (alone,) = events_of(event)
+    (inside,) = events_of({"event": event})
+    if not isinstance(inside, Refusal):
+        assert repr(alone) == repr(inside)
