@@ -49,8 +49,31 @@ def formatter(pattern: str) -> Callable[[datetime], str]:
 def epoch_formatter(pattern: str) -> Callable[[int], str]:
     """Print epoch milliseconds in UTC by ``pattern``.
 
+    Events come in the order of time, more or less, so what was printed lately is mostly what is asked for again.
+    """
+    return _Lately(_epoch_printer(pattern)).__getitem__
+
+
+class _Lately(dict[int, str]):
+    """The texts of the last instants that were printed."""
+
+    def __init__(self, printer: Callable[[int], str]) -> None:
+        super().__init__()
+        self._printer = printer
+
+    def __missing__(self, milliseconds: int) -> str:
+        text = self._printer(milliseconds)
+        if len(self) >= _TABLE_ENTRIES:
+            self.clear()
+        self[milliseconds] = text
+        return text
+
+
+def _epoch_printer(pattern: str) -> Callable[[int], str]:
+    """What prints the instants that were not printed lately, in a few look-ups.
+
     Neighbouring letters of the same grain share a table from day, minute of the day, second or millisecond to their
-    text, filled as met, so that printing is a few look-ups.
+    text, filled as met.
     """
     segments = _segments(_flat(tokenize(pattern)))
     grains = [grain for grain, _ in segments]

@@ -28,6 +28,15 @@ def test_epoch_milliseconds_print_as_their_date_in_utc(milliseconds: int) -> Non
         assert epoch_formatter(pattern)(milliseconds) == formatter(pattern)(date)
 
 
+def test_instants_printed_lately_and_long_ago_read_the_same():
+    """More instants than are remembered, most of them twice, to the millisecond."""
+    at = 1_731_421_200_000
+    print_epoch, print_date = epoch_formatter("ss.SSS"), formatter("ss.SSS")
+    for milliseconds in [*range(at, at + 9_000), *range(at, at + 9_000, 7), *range(at + 8_990, at + 9_010)]:
+        moment = datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
+        assert print_epoch(milliseconds) == print_date(moment)
+
+
 @given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.just(UTC)))
 def test_printing_then_reading_gives_the_date_back(date: datetime) -> None:
     """With every part printed, nothing is lost."""
