@@ -89,6 +89,8 @@ def _integer_text(value: int) -> str:
 
 def double_text(value: float) -> str:
     """``Double.toString``: decimal from 10^-3 to 10^7, else ``d.dE+n``; always with a fraction."""
+    if 1e-3 <= value < 1e7:
+        return repr(value)  # most numbers there are; Python and Java print these alike
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     sign = "-" if math.copysign(1.0, value) < 0 else ""

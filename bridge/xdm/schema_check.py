@@ -21,6 +21,7 @@ from bridge.xdm.schema_values import (
     refuse,
     refuse_type,
     scalar_check,
+    text_of,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 ABSENT: Final = object()
 """What a check gives for a value that is not to be sent: a null, or an object of which nothing is left."""
 
+_SCALARS: Final = (bool, int, float)
 _EXACT: Final[Mapping[Kind, type[Any]]] = {"string": str, "integer": int, "boolean": bool}
 
 
@@ -108,6 +110,8 @@ def _map_check(field: SchemaField) -> Check:
     each: Check = leave if values is None else compile_check(values)
     if values is not None and values.kind == "string":
         each = _as_json(each)
+    # A number or a boolean is its text at once where any text is good.
+    scalars = _SCALARS if exact is str else ()
 
     def check(value: Any, place: Place, said: Said) -> Any:
         if type(value) is not dict:
@@ -115,7 +119,13 @@ def _map_check(field: SchemaField) -> Check:
             return value
         changed: dict[str, Any] | None = None
         for key, item in value.items():
-            if type(item) is exact:
+            kind = type(item)
+            if kind is exact:
+                continue
+            if kind in scalars and (text := text_of(item)) is not None:
+                if changed is None:
+                    changed = value.copy()
+                changed[key] = text
                 continue
             sent = ABSENT if item is None else each(item, (place, key), said)
             if sent is not item:

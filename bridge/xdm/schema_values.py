@@ -43,6 +43,7 @@ _TYPE_NAMES: Final[Mapping[Kind, str]] = {
     "number": "Number",
     "boolean": "Boolean",
 }
+_DATES: Final = 4_096
 _MAX_INT: Final = 2**31
 _MAX_EXACT: Final = float(2**53)
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+").fullmatch
@@ -192,9 +193,16 @@ CHECKED_FORMATS: Final = frozenset({*_FORMATS, "date-time", "date"})
 
 def _date_check(name: str) -> Callable[[Any, Place, Said], Any]:
     with_time = name == "date-time"
+    right: set[str] = set()
 
     def check(value: Any, place: Place, said: Said) -> Any:
+        # Neighbours share their second: what has been found right need not be taken apart again.
+        if type(value) is str and value in right:
+            return value
         if type(value) is str and (parse_date_time(value) is not None if with_time else _is_date(value)):
+            if len(right) >= _DATES:
+                right.clear()
+            right.add(value)
             return value
         if type(value) is not str and not isinstance(value, datetime):
             refuse_type(said, place, "string", value)

@@ -117,3 +117,24 @@ def test_what_conforms_is_not_touched(raw, value):
     sent, findings, violations = compile_schema({"properties": {"f": raw}}).check(xdm)
     assert sent is xdm
     assert (findings, violations) == ([], [])
+
+
+PLAIN_TEXT = compile_schema(
+    {
+        "type": "object",
+        "properties": {
+            "one": {"type": "string"},
+            "map": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    }
+)
+
+
+@given(scalars | st.sampled_from([2**63, -(2**64), 2**5000, 1e22, 1e7, 1e-3, -0.0, float("inf"), "text"]))
+def test_a_scalar_becomes_the_same_text_in_a_map_as_in_a_property(value):
+    """The short way of maps of text gives the text, or the refusal, that the check of one value gives."""
+    alone, _, refused = PLAIN_TEXT.check({"one": value, "kept": 1})
+    among, findings, also = PLAIN_TEXT.check({"map": {"a": "b", "k": value}, "kept": 1})
+    assert repr(among["map"].get("k")) == repr(alone.get("one"))
+    assert [said.reason for said in also] == [said.reason for said in refused]
+    assert not findings
