@@ -46,8 +46,8 @@ _CLOSE_SECONDS = 3.0
 class Finisher(Protocol):
     """Brings what is under way to an end (:class:`bridge.pipeline.drain.Drain`)."""
 
-    async def for_revoke(self) -> None:
-        """Deliver and store what can be, within the worker's budget; return early when waiting is of no use."""
+    async def for_revoke(self) -> float:
+        """Deliver and store what can be; seconds of the budget that are left. Early when waiting is of no use."""
         ...
 
 
@@ -280,10 +280,10 @@ class ChunkConsumer(driver.Consumer):
             self.joined = False
             self._gate.shut()
             try:
-                await self._finisher.for_revoke()
+                left = await self._finisher.for_revoke()
                 with contextlib.suppress(TimeoutError):
                     # The group waits for us; what is not committed in time is done again by whoever comes next.
-                    async with asyncio.timeout(_REVOKE_COMMIT_SECONDS):
+                    async with asyncio.timeout(min(left, _REVOKE_COMMIT_SECONDS)):
                         await self.commit()
             finally:
                 self._gate.reopen()
