@@ -70,8 +70,8 @@ class Brakes:
         return self.circuit.open or self.credentials.open
 
     def paused(self, now: float) -> bool:
-        """Whether the destination has asked for a pause that is not over."""
-        return now < self._paused_until
+        """Whether requests wait for a pause that the destination asked for, or for a rate limit: no fault, however long."""
+        return now < self._paused_until or self._requests.wait(now) > 0 or self._events.wait(now) > 0
 
     @property
     def most(self) -> int:

@@ -106,7 +106,7 @@ class Delivery(Generic[Owner]):
 
     @property
     def paused(self) -> bool:
-        """Whether the destination has asked for a pause that is not over."""
+        """Whether requests wait for a pause that the destination asked for, or for a rate limit."""
         return self.brakes.paused(self._clock())
 
     @property

@@ -34,11 +34,16 @@ class Drain:
     revoke_budget: float
     stopping: bool = False
 
-    async def for_revoke(self) -> None:
-        """Before partitions are given away. While the destination is away there is nothing to wait for."""
+    async def for_revoke(self) -> float:
+        """Before partitions are given away; seconds that the budget leaves for the commit.
+
+        While the destination is away there is nothing to wait for. A worker that stops has its own deadline.
+        """
+        deadline = self.clock() + self.revoke_budget
         if not self.stopping:
-            await self._until(self.clock() + max(0.1, self.revoke_budget - COMMIT_RESERVE), patience=0.0)
+            await self._until(deadline - min(COMMIT_RESERVE, self.revoke_budget / 4), patience=0.0)
             self.delivery.linger()
+        return max(0.0, deadline - self.clock())
 
     async def for_stop(self, deadline: float) -> bool:
         """Before the worker stops; whether nothing is left. Nothing may be admitted any more."""

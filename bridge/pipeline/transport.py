@@ -39,13 +39,15 @@ _RECORD_BYTES = 100
 """What a record takes in memory beside key and value, roughly."""
 _FETCH_RECORDS = 1_000
 _REVOKE_COMMIT_SECONDS = 5.0
+_CLOSE_SECONDS = 3.0
+"""To leave the group and close connections; less than the worker gives the app to stop."""
 
 
 class Finisher(Protocol):
     """Brings what is under way to an end (:class:`bridge.pipeline.drain.Drain`)."""
 
-    async def for_revoke(self) -> None:
-        """Deliver and store what can be, within the worker's budget; return early when waiting is of no use."""
+    async def for_revoke(self) -> float:
+        """Deliver and store what can be; seconds of the budget that are left. Early when waiting is of no use."""
         ...
 
 
@@ -77,6 +79,34 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
     """The thread that owns the Kafka client: fetches, commits and asks for offsets on behalf of the main loop."""
 
     assignment_number = 0
+    _serving: asyncio.Task[Any] | None = None
+
+    async def _serve(self) -> None:
+        self._serving = asyncio.current_task()
+        await super()._serve()
+
+    async def on_thread_started(self) -> None:
+        """From here on a stop is waited for by the thread itself."""
+        self._serving = None
+        await super().on_thread_started()
+
+    def _start_thread(self) -> None:
+        # A start that was given up ends the thread as it should.
+        with contextlib.suppress(asyncio.CancelledError):
+            super()._start_thread()
+
+    def _stopped_set(self) -> None:
+        super()._stopped_set()
+        # Towards brokers that say nothing a start takes as long as a request may.
+        if self._serving is not None:
+            self.thread_loop.call_soon_threadsafe(self._serving.cancel)
+
+    async def on_thread_stop(self) -> None:
+        """Close the client, within a bound and without an error: else the worker waits for a thread that has ended."""
+        # Its fetcher lets the cancellation of its own tasks out when the brokers are away.
+        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await super().on_thread_stop()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, thread_loop=uvloop.new_event_loop(), **kwargs)
@@ -90,7 +120,12 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         except RuntimeError:
             work.close()
             raise ConsumerStoppedError from None
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            raise ConsumerStoppedError from None  # it was the thread that ended
 
     async def fetch(self, partitions: set[TP], seconds: float, most: int) -> tuple[int, Mapping[Any, list[Any]]]:
         """At most so many records of these partitions, and the number of the assignment they belong to."""
@@ -226,6 +261,8 @@ class ChunkConsumer(driver.Consumer):
             except TimeoutError:
                 _log.warning("offsets not committed in time, will try again")
                 return False
+            except ConsumerStoppedError:
+                return False
             if stored:
                 self._ledger.confirm(number, offsets)
             return stored
@@ -234,16 +271,19 @@ class ChunkConsumer(driver.Consumer):
         """As :meth:`commit`."""
         return await self.commit(topics, start_new_transaction)
 
+    async def on_stop(self) -> None:
+        """Nothing to do: the worker has committed by now, within its budget; Faust would try once more without one."""
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish what can be finished and commit it while the partitions are still ours."""
         if revoked:
             self.joined = False
             self._gate.shut()
             try:
-                await self._finisher.for_revoke()
+                left = await self._finisher.for_revoke()
                 with contextlib.suppress(TimeoutError):
                     # The group waits for us; what is not committed in time is done again by whoever comes next.
-                    async with asyncio.timeout(_REVOKE_COMMIT_SECONDS):
+                    async with asyncio.timeout(min(left, _REVOKE_COMMIT_SECONDS)):
                         await self.commit()
             finally:
                 self._gate.reopen()

@@ -324,7 +324,7 @@ class Worker:
         if self._why or left or uncommitted:
             _log.error(
                 "stopped with work left; its offsets are not committed and it will be done again",
-                why=self._why or "the drain budget is over",
+                why=self._why or ("the drain budget is over" if left else "the offsets could not be committed"),
                 events_left=left,
                 uncommitted=uncommitted,
             )

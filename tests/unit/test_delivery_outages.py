@@ -51,3 +51,20 @@ def test_a_pause_that_was_asked_for_is_told():
 
     run(lambda _items, number: Throttled(429, 500.0) if number == 0 else OK, work)
     assert seen == [(True, False), (False, False)]
+
+
+def test_a_wait_for_a_rate_limit_is_told_as_a_pause():
+    """A low limit lets one request through in minutes: what waits for it has not stalled; with nothing to wait for it is over."""
+    seen = []
+
+    async def work(delivery, destination, resolutions):
+        feeding = asyncio.create_task(feed(100)(delivery, destination, resolutions))
+        for _ in range(3):
+            await asyncio.sleep(150)
+            seen.append((delivery.paused, sum(destination.accepted.values())))
+        await feeding
+        await asyncio.sleep(600)
+        seen.append((delivery.paused, sum(destination.accepted.values())))
+
+    run(lambda *_: OK, work, events_per_second=0.1)
+    assert seen == [(True, 50), (True, 50), (True, 50), (False, 100)]

@@ -1,0 +1,87 @@
+"""The drain: one budget for finishing and for the commit after it."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from virtual_delivery import VirtualLoop
+
+from bridge.pipeline.drain import Drain
+
+
+class _Work:
+    """A ledger, a delivery and dead letters whose events are done at a given time."""
+
+    def __init__(self, done_at, *, blocked=False, writable=True):
+        self.clock = asyncio.get_running_loop().time
+        self.done_at, self.blocked, self.writable = done_at, blocked, writable
+        self.flushing = None
+
+    @property
+    def events(self):
+        """What is not finished."""
+        return int(self.clock() < self.done_at)
+
+    def flush(self):
+        """Send at once."""
+        self.flushing = True
+
+    def linger(self):
+        """Let requests fill again."""
+        self.flushing = False
+
+
+def _run(work):
+    loop = VirtualLoop()
+    try:
+        return loop.run_until_complete(work())
+    finally:
+        loop.close()
+
+
+def _drain(work, budget=20.0, revoke=20.0):
+    letters = SimpleNamespace(writable=work.writable)
+    return Drain(work, work, letters, work.clock, budget, revoke)
+
+
+@pytest.mark.parametrize(("takes", "budget", "waited"), [(3, 20, 3), (60, 20, 18), (60, 4, 3)])
+def test_a_revoke_leaves_part_of_its_budget_for_the_commit(takes, budget, waited):
+    """It ends when all is finished, or early enough to commit what is: waiting and commit together keep the budget."""
+
+    async def main():
+        began = asyncio.get_running_loop().time()
+        work = _Work(began + takes)
+        left = await _drain(work, revoke=float(budget)).for_revoke()
+        passed = asyncio.get_running_loop().time() - began
+        assert passed == pytest.approx(waited, abs=0.1)
+        assert passed + left == pytest.approx(budget)
+        assert work.flushing is False
+
+    _run(main)
+
+
+@pytest.mark.parametrize("state", [{"blocked": True}, {"writable": False}])
+def test_a_revoke_does_not_wait_for_what_is_away(state):
+    """AEP or the dead-letter topic away: the partitions are given up at once, the budget is left."""
+
+    async def main():
+        assert await _drain(_Work(1e9, **state)).for_revoke() == pytest.approx(20, abs=0.1)
+
+    _run(main)
+
+
+def test_a_stop_waits_a_little_for_a_destination_that_is_away_and_all_its_budget_otherwise():
+    """Told to stop: three seconds for one that is away, the deadline for one that is slow; the answer says what is left."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        for state, takes, waited, finished in (
+            ({"blocked": True}, 60, 3, False),
+            ({}, 60, 15, False),
+            ({}, 5, 5, True),
+        ):
+            began = loop.time()
+            assert await _drain(_Work(began + takes, **state)).for_stop(began + 15) is finished
+            assert loop.time() - began == pytest.approx(waited, abs=0.1)
+
+    _run(main)
