@@ -178,3 +178,18 @@ def test_replay_skips_what_was_round_too_often_and_counts_why():
     assert not Filter(event_code="B").fits(letters[0])
     assert Filter().name == ""
     assert Filter(code="a").name != Filter(code="b").name
+
+
+def test_a_letter_too_large_for_its_topic_does_not_stop_a_replay():
+    """The dead-letter topic may take more than the event topic: such a letter is left, its neighbours go."""
+    batch = [
+        Stored(0, n, DeadLetter(None, value, "receive", "too_large", "large"), [])
+        for n, value in enumerate([b"a" * 500, b"b", b"c" * 500])
+    ]
+    done = Replayed()
+    upto, records = _choose(
+        batch, Filter(), done, topic="events", most=None, max_replays=3, limit={"events": 100}.__getitem__
+    )
+    assert upto == 3
+    assert [value for _, value, _ in records["events"]] == [b"b"]
+    assert (done.sent.total(), dict(done.kept)) == (1, {"larger than the topic takes": 2})
