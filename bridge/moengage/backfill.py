@@ -156,8 +156,8 @@ def _stdin() -> IO[bytes]:
 async def _read(export: Export, stopped: Callable[[], bool]) -> AsyncIterator[tuple[int, bytes] | None]:
     """The documents of ``export``; None, as the last, when it was stopped while it waited for more."""
     if export.name != STDIN:
-        for found in export.documents():
-            yield found
+        for document in export.documents():
+            yield document
         return
     # A pipe may have nothing to say for hours, and a loop that waits in read() hears no signal.
     ahead: queue.Queue[tuple[int, bytes] | BaseException | None] = queue.Queue(_AHEAD)
