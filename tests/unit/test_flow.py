@@ -98,7 +98,7 @@ async def test_lag_is_shown_for_owned_partitions_only():
         async def offsets(self, partitions):
             if self.away:
                 raise NodeNotReadyError
-            return dict.fromkeys(partitions, (0, 3, 10))
+            return dict.fromkeys(partitions, (0, 3, 10, 3))
 
     source = _Source()
     now = [0.0]
@@ -122,6 +122,29 @@ async def test_lag_is_shown_for_owned_partitions_only():
     source.away = False
     await asyncio.sleep(0.05)
     assert not meter.unanswered
+    task.cancel()
+
+
+async def test_the_marker_of_a_transaction_is_no_lag():
+    """What lies behind the last record and is none does not wait for ever; what is open, or not committed yet, does."""
+    ledger = Ledger()
+    ledger.open(1, {P0: None})
+
+    class _Source:
+        async def offsets(self, partitions):
+            return dict.fromkeys(partitions, (0, 3, 5, 5))
+
+    meter = LagMeter(_Source(), ledger, Metrics(), interval=0.01)
+    chunk = ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
+    task = asyncio.create_task(meter.run())
+    await asyncio.sleep(0.1)
+    assert meter.total == 2, "one is open"
+    ledger.admit(chunk, 0)
+    await asyncio.sleep(0.1)
+    assert meter.total == 2, "finished, but the commit has not succeeded"
+    ledger.confirm(1, {P0: 4})
+    await asyncio.sleep(0.1)
+    assert meter.total == 0
     task.cancel()
 
 
