@@ -95,5 +95,6 @@ class LagMeter:
             self._metrics.kafka_lag.labels(topic, str(number)).set(lag)
         self._shown = set(lags)
         self.total = sum(lags.values())
-        newest = self._ledger.newest
+        # A worker that has finished nothing yet knows only what waits: whatever was acknowledged before is older still.
+        newest = self._ledger.newest or self._ledger.oldest
         self._metrics.event_age_seconds.set(max(0.0, time.time() - newest) if self.total and newest else 0.0)

@@ -1,6 +1,7 @@
 """Gate, lag, watchdog and replay's choice: the small decisions around the flow."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 from aiokafka.errors import NodeNotReadyError
@@ -145,6 +146,30 @@ async def test_the_marker_of_a_transaction_is_no_lag():
     ledger.confirm(1, {P0: 4})
     await asyncio.sleep(0.1)
     assert meter.total == 0
+    task.cancel()
+
+
+async def test_a_worker_that_has_finished_nothing_shows_how_long_events_wait():
+    """Started anew while AEP is away, it shows the age of what it holds; then of the newest that is acknowledged."""
+    ledger, metrics = Ledger(), Metrics()
+    ledger.open(1, {P0: None})
+
+    class _Source:
+        async def offsets(self, partitions):
+            return dict.fromkeys(partitions, (0, 0, 9, 2))
+
+    an_hour_ago, now = (time.time() - 3_600) * 1_000, time.time() * 1_000
+    first, second = (
+        ledger.fetch(P0, 1, [SimpleNamespace(timestamp=at)], 1, first=n, last=n)
+        for n, at in enumerate([an_hour_ago, now])
+    )
+    task = asyncio.create_task(LagMeter(_Source(), ledger, metrics, interval=0.01).run())
+    await asyncio.sleep(0.1)
+    assert 3_590 < metrics.event_age_seconds._value.get() < 3_700
+    for chunk in (first, second):
+        ledger.admit(chunk, 0)
+    await asyncio.sleep(0.1)
+    assert metrics.event_age_seconds._value.get() < 60
     task.cancel()
 
 
