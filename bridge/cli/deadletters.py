@@ -125,12 +125,13 @@ def replay(
     until: str | None = _UNTIL,
     dry_run: bool = typer.Option(False, "--dry-run", help="Only count what would be sent, by reason."),
     most: int | None = typer.Option(None, "--max", min=1, help="Send so many at most."),
-    max_replays: int = typer.Option(3, min=1, help="Leave letters that have been round so often."),
+    max_replays: int = typer.Option(3, min=1, help="Leave letters that have been round so often, and pass them by."),
     as_json: bool = _JSON,
 ) -> None:
     """Send dead letters back to the topic they came from, where the worker maps them anew.
 
-    Progress is kept by filter in Kafka: run again, it goes on where it was.
+    Progress is kept by filter in Kafka: run again, it goes on where it was. What was left is passed by as well: another
+    filter, such as --since, begins anew.
 
     Examples:
         aep-bridge deadletters replay --dry-run

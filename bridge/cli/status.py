@@ -124,7 +124,7 @@ def _show(report: dict[str, Any]) -> None:
     for partition, lag in report["lag"].items():
         if lag:
             table.add_row("", f"{partition}: {lag}")
-    table.add_row("newest acknowledged", f"{report['event_age_seconds']:.1f} s old")
+    table.add_row("age of events", f"{report['event_age_seconds']:.1f} s old")
     for name, value in report["per_second"].items():
         table.add_row(f"{name} a second", str(value))
     for name, value in report["total"].items():

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import queue
 import sys
+import threading
 import time
 import zlib
 from collections import deque
@@ -24,7 +26,7 @@ from bridge.moengage.intake import Limits, take
 from bridge.records import record_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from datetime import datetime
 
     from bridge.dead_letter import DeadLetter
@@ -36,6 +38,11 @@ _GZIP = b"\x1f\x8b"
 _BATCH_EVENTS = 2_000
 _BATCH_BYTES = 2_000_000
 _UNDER_WAY = 3
+_AHEAD = 1_000
+"""Documents of stdin that are read before they are asked for."""
+_PAUSE = 0.005
+_IDLE = 40
+"""So many pauses without a word from stdin: then it is waiting, and a stop need not wait for its next line."""
 _WHOLE_BYTES = 256_000_000
 """A file whose first line is no JSON is read whole, as one document, up to this size."""
 
@@ -72,12 +79,11 @@ class Export:
     def __init__(self, name: str, *, stdin: IO[bytes] | None = None) -> None:
         self.name = name
         try:
-            self._raw: IO[bytes] = (stdin or sys.stdin.buffer) if name == STDIN else Path(name).open("rb")  # noqa: SIM115
+            self._raw: IO[bytes] = (stdin or _stdin()) if name == STDIN else Path(name).open("rb")  # noqa: SIM115
         except OSError as error:
             raise InputError(f"{name} cannot be read: {error.strerror}") from None
         self.size = None if name == STDIN else Path(name).stat().st_size
         self._buffered = io.BufferedReader(_Raw(self._raw), 1 << 18)
-        self._gzip = self._buffered.peek(2)[:2] == _GZIP
 
     @property
     def position(self) -> int:
@@ -86,8 +92,9 @@ class Export:
 
     def documents(self) -> Iterator[tuple[int, bytes]]:
         """(line, document) one by one; a document is JSON text of any envelope, or what stands in its place."""
-        plain: io.BufferedIOBase = gzip.GzipFile(fileobj=self._buffered) if self._gzip else self._buffered
         try:
+            packed = self._buffered.peek(2)[:2] == _GZIP
+            plain: io.BufferedIOBase = gzip.GzipFile(fileobj=self._buffered) if packed else self._buffered
             yield from self._lines(plain)
         except (EOFError, zlib.error, OSError) as error:
             raise InputError(f"{self.name} is damaged or ends in the middle: {error}") from None
@@ -134,8 +141,53 @@ class _Raw(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         data = self._stream.read(len(buffer))
+        if len(data) == 1:
+            # One byte alone does not tell gzip from text.
+            data += self._stream.read(len(buffer) - 1)
         buffer[: len(data)] = data
         return len(data)
+
+
+def _stdin() -> IO[bytes]:
+    # Not Python's own: its lock, held by a thread that waits for input, would spoil the end of the process.
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+
+
+async def _read(export: Export, stopped: Callable[[], bool]) -> AsyncIterator[tuple[int, bytes] | None]:
+    """The documents of ``export``; None, as the last, when it was stopped while it waited for more."""
+    if export.name != STDIN:
+        for document in export.documents():
+            yield document
+        return
+    # A pipe may have nothing to say for hours, and a loop that waits in read() hears no signal.
+    ahead: queue.Queue[tuple[int, bytes] | BaseException | None] = queue.Queue(_AHEAD)
+
+    def run() -> None:
+        try:
+            for found in export.documents():
+                ahead.put(found)
+            ahead.put(None)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the documents are asked for
+            ahead.put(error)
+
+    threading.Thread(target=run, name="stdin", daemon=True).start()
+    idle = 0
+    while True:
+        try:
+            found = ahead.get_nowait()
+        except queue.Empty:
+            idle += 1
+            if idle > _IDLE and stopped():
+                yield None
+                return
+            await asyncio.sleep(_PAUSE)
+            continue
+        idle = 0
+        if found is None:
+            return
+        if isinstance(found, BaseException):
+            raise found
+        yield found
 
 
 async def fill(
@@ -178,7 +230,10 @@ async def fill(
     tally.size = export.size
     ended = False
     try:
-        for line, document in export.documents():
+        async for found in _read(export, stopped):
+            if found is None:
+                break
+            line, document = found
             if line < from_line:
                 continue
             # Between two lines, so that everything up to the line before is in a batch.

@@ -22,8 +22,8 @@ _PATIENCE = 10.0
 class OffsetSource(Protocol):
     """Asks the brokers (:class:`bridge.pipeline.transport.ChunkConsumer`)."""
 
-    async def offsets(self, partitions: Sequence[Any]) -> dict[Any, tuple[int, int | None, int]]:
-        """Partition -> (first, committed or None, end)."""
+    async def offsets(self, partitions: Sequence[Any]) -> dict[Any, tuple[int, int | None, int, int]]:
+        """Partition -> (first, committed or None, end, next to be read)."""
         ...
 
 
@@ -49,6 +49,7 @@ class LagMeter:
         self._metrics = metrics
         self._interval = interval
         self._shown: set[Partition] = set()
+        self._before: Mapping[Any, tuple[int, int | None, int, int]] = {}
         self._clock = clock
         self._answered = clock()
         self.total: int | None = None
@@ -77,8 +78,16 @@ class LagMeter:
             # Until there is something to ask about, look often: an operator waits for the first figure.
             await asyncio.sleep(self._interval if partitions else min(0.5, self._interval))
 
-    def _show(self, offsets: Mapping[Any, tuple[int, int | None, int]]) -> None:
-        lags = {partition: lag_of(*found) for partition, found in offsets.items()}
+    def _lag(self, partition: Partition, found: tuple[int, int | None, int, int]) -> int:
+        first, committed, end, position = found
+        # Offsets of a transaction's markers are no records: read to the end, nothing open and nothing to commit, twice in a
+        # row as what was just read may not be written down yet.
+        idle = position >= end and not self._ledger.span(partition) and partition not in self._ledger.committable()
+        return 0 if idle and self._before.get(partition) == found else lag_of(first, committed, end)
+
+    def _show(self, offsets: Mapping[Any, tuple[int, int | None, int, int]]) -> None:
+        lags = {partition: self._lag(partition, found) for partition, found in offsets.items()}
+        self._before = offsets
         for topic, number in self._shown - set(lags):
             # Another worker shows it now.
             self._metrics.kafka_lag.remove(topic, str(number))
@@ -86,5 +95,6 @@ class LagMeter:
             self._metrics.kafka_lag.labels(topic, str(number)).set(lag)
         self._shown = set(lags)
         self.total = sum(lags.values())
-        newest = self._ledger.newest
+        # A worker that has finished nothing yet knows only what waits: whatever was acknowledged before is older still.
+        newest = self._ledger.newest or self._ledger.oldest
         self._metrics.event_age_seconds.set(max(0.0, time.time() - newest) if self.total and newest else 0.0)

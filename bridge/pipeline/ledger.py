@@ -185,6 +185,11 @@ class Ledger:
         """Partitions of this assignment."""
         return len(self._lanes)
 
+    @property
+    def oldest(self) -> float:
+        """Kafka timestamp of the oldest chunk that is open, 0 when none is."""
+        return min((lane.chunks[0].timestamp for lane in self._lanes.values() if lane.chunks), default=0.0)
+
     def span(self, partition: Partition) -> int:
         """Offsets between the finished prefix and the newest fetched: what a crash would repeat at most."""
         lane = self._lanes.get(partition)

@@ -21,9 +21,10 @@ from bridge.dead_letter import PREFIX, DeadLetter, own_headers
 from bridge.moengage.envelopes import NotJson, events_of, parse_json
 from bridge.pipeline.connection import client_options
 from bridge.pipeline.topics import ensure_topics, unreachable
+from bridge.records import record_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
 
     from bridge.pipeline.dead_letters import Publisher
@@ -123,7 +124,11 @@ async def replay(
     most: int | None = None,
     max_replays: int = 3,
 ) -> Replayed:
-    """Send letters that fit back to their topic, ``most`` at most; without a publisher only count (a dry run)."""
+    """Send letters that fit back to their topic, ``most`` at most; without a publisher only count (a dry run).
+
+    A letter that its topic does not take (the dead letters' may take larger records) stays, and does not stop the others.
+    """
+    limit = None if publisher is None else publisher.limit
     done = Replayed()
     async with _consumer(kafka, group=f"{kafka.group}.replay{wanted.name}") as (consumer, ends):
         for partition, end in ends.items():
@@ -134,7 +139,9 @@ async def replay(
             else:
                 consumer.seek(partition, committed)
             async for batch in _up_to(consumer, partition, end):
-                upto, records = _choose(batch, wanted, done, topic=kafka.topic, most=most, max_replays=max_replays)
+                upto, records = _choose(
+                    batch, wanted, done, topic=kafka.topic, most=most, max_replays=max_replays, limit=limit
+                )
                 if publisher is not None:
                     for topic, some in records.items():
                         await publisher.publish(some, topic=topic)
@@ -145,7 +152,14 @@ async def replay(
 
 
 def _choose(
-    batch: Sequence[Stored], wanted: Filter, done: Replayed, *, topic: str, most: int | None, max_replays: int
+    batch: Sequence[Stored],
+    wanted: Filter,
+    done: Replayed,
+    *,
+    topic: str,
+    most: int | None,
+    max_replays: int,
+    limit: Callable[[str], int] | None = None,
 ) -> tuple[int, dict[str, list[Any]]]:
     """Records to send by topic, and the offset after the last letter that was looked at."""
     records: dict[str, list[Any]] = {}
@@ -162,9 +176,13 @@ def _choose(
         elif letter.replays >= max_replays:
             done.kept["replayed too often"] += 1
         else:
-            done.sent[letter.stage, letter.code] += 1
             headers = [*own_headers(stored.headers), (PREFIX + "replays", b"%d" % (letter.replays + 1))]
-            records.setdefault(letter.topic or topic, []).append((letter.key, letter.value, headers))
+            record, source = (letter.key, letter.value, headers), letter.topic or topic
+            if limit is not None and record_bytes(record) > limit(source):
+                done.kept["larger than the topic takes"] += 1
+                continue
+            done.sent[letter.stage, letter.code] += 1
+            records.setdefault(source, []).append(record)
     return upto, records
 
 

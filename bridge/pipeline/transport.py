@@ -158,13 +158,15 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
             return False
         return True
 
-    async def offsets(self, partitions: Sequence[Any]) -> dict[Any, tuple[int, int | None, int]]:
-        """Partition -> (first offset there is, offset committed or None, end offset)."""
+    async def offsets(self, partitions: Sequence[Any]) -> dict[Any, tuple[int, int | None, int, int]]:
+        """Partition -> (first offset there is, offset committed or None, end offset, next offset to be read)."""
         consumer = self._ensure_consumer()
         wanted = [TopicPartition(*partition) for partition in partitions]
         first = await consumer.beginning_offsets(wanted)
         end = await consumer.end_offsets(wanted)
-        return {tuple(tp): (first[tp], await consumer.committed(tp), end[tp]) for tp in wanted}
+        return {
+            tuple(tp): (first[tp], await consumer.committed(tp), end[tp], await consumer.position(tp)) for tp in wanted
+        }
 
 
 class ChunkConsumer(driver.Consumer):
@@ -298,7 +300,7 @@ class ChunkConsumer(driver.Consumer):
         self.joined = True
         await super().on_partitions_assigned(assigned, generation_id)
 
-    async def offsets(self, partitions: Sequence[Any]) -> dict[Any, tuple[int, int | None, int]]:
+    async def offsets(self, partitions: Sequence[Any]) -> dict[Any, tuple[int, int | None, int, int]]:
         """See :meth:`ChunkThread.offsets`."""
         return await self._thread.inside(self._thread.offsets(partitions))
 

@@ -302,6 +302,12 @@ class Worker:
         _log.info("draining", signal=name, events=self.ledger.events, budget=self._settings.worker.drain_seconds)
         self.stop()
 
+    def _left_because(self) -> str:
+        if not self.letters.writable:
+            return "the dead-letter topic cannot be written"
+        # Whoever looks for what hangs must not be sent to the budget when nothing would have come of waiting.
+        return self.delivery.brakes.refusal or self.delivery.brakes.trouble or "the drain budget is over"
+
     async def _shut_down(self) -> int:
         """Admit nothing more, finish, commit, leave: within the drain budget."""
         budget = self._settings.worker.drain_seconds
@@ -324,7 +330,7 @@ class Worker:
         if self._why or left or uncommitted:
             _log.error(
                 "stopped with work left; its offsets are not committed and it will be done again",
-                why=self._why or ("the drain budget is over" if left else "the offsets could not be committed"),
+                why=self._why or (self._left_because() if left else "the offsets could not be committed"),
                 events_left=left,
                 uncommitted=uncommitted,
             )

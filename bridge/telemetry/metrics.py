@@ -88,7 +88,9 @@ class Metrics:
             "bridge_kafka_lag", "End offset less committed offset.", ["topic", "partition"], registry=r
         )
         self.event_age_seconds = Gauge(
-            "bridge_event_age_seconds", "Age of the newest acknowledged record by its Kafka timestamp.", registry=r
+            "bridge_event_age_seconds",
+            "Age of the newest acknowledged record by its Kafka timestamp; 0 without lag.",
+            registry=r,
         )
         self.asyncio_tasks = Gauge(
             "bridge_asyncio_tasks", "Tasks of the event loop at the moment of the question.", registry=r

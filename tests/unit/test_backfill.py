@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
+import os
 from datetime import UTC, datetime
 
 import orjson
@@ -117,6 +119,21 @@ async def test_stopping_leaves_a_whole_prefix() -> None:
     tally, _ = await run(b"".join(map(line, range(10_000))), store, stopped=lambda: True)
     assert tally.stored == tally.stored_line == len(store.events) == 2_000
     assert not tally.complete
+
+
+async def test_a_silent_pipe_is_left_when_stopped() -> None:
+    """Whoever writes to stdin may pause for hours: a stop is heard all the same, and what came before it is stored."""
+    ours, theirs = os.pipe()
+    store, tally, stop = MemoryStore(), Tally("-"), asyncio.Event()
+    with open(ours, "rb", buffering=0) as pipe, open(theirs, "wb", buffering=0) as other:  # noqa: ASYNC230, PTH123
+        other.write(line(1) + line(2) + b'{"event_code": "half a line')
+        filling = asyncio.create_task(fill(Export("-", stdin=pipe), tally, store, now=lambda: NOW, stopped=stop.is_set))
+        await asyncio.sleep(0.3)
+        assert not filling.done()
+        stop.set()
+        await asyncio.wait_for(filling, 2)
+        assert (tally.stored, tally.stored_line, tally.complete) == (2, 2, False)
+        other.close()
 
 
 async def test_damaged_files_are_told(tmp_path) -> None:

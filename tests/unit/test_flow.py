@@ -1,6 +1,7 @@
 """Gate, lag, watchdog and replay's choice: the small decisions around the flow."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 from aiokafka.errors import NodeNotReadyError
@@ -98,7 +99,7 @@ async def test_lag_is_shown_for_owned_partitions_only():
         async def offsets(self, partitions):
             if self.away:
                 raise NodeNotReadyError
-            return dict.fromkeys(partitions, (0, 3, 10))
+            return dict.fromkeys(partitions, (0, 3, 10, 3))
 
     source = _Source()
     now = [0.0]
@@ -122,6 +123,53 @@ async def test_lag_is_shown_for_owned_partitions_only():
     source.away = False
     await asyncio.sleep(0.05)
     assert not meter.unanswered
+    task.cancel()
+
+
+async def test_the_marker_of_a_transaction_is_no_lag():
+    """What lies behind the last record and is none does not wait for ever; what is open, or not committed yet, does."""
+    ledger = Ledger()
+    ledger.open(1, {P0: None})
+
+    class _Source:
+        async def offsets(self, partitions):
+            return dict.fromkeys(partitions, (0, 3, 5, 5))
+
+    meter = LagMeter(_Source(), ledger, Metrics(), interval=0.01)
+    chunk = ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
+    task = asyncio.create_task(meter.run())
+    await asyncio.sleep(0.1)
+    assert meter.total == 2, "one is open"
+    ledger.admit(chunk, 0)
+    await asyncio.sleep(0.1)
+    assert meter.total == 2, "finished, but the commit has not succeeded"
+    ledger.confirm(1, {P0: 4})
+    await asyncio.sleep(0.1)
+    assert meter.total == 0
+    task.cancel()
+
+
+async def test_a_worker_that_has_finished_nothing_shows_how_long_events_wait():
+    """Started anew while AEP is away, it shows the age of what it holds; then of the newest that is acknowledged."""
+    ledger, metrics = Ledger(), Metrics()
+    ledger.open(1, {P0: None})
+
+    class _Source:
+        async def offsets(self, partitions):
+            return dict.fromkeys(partitions, (0, 0, 9, 2))
+
+    an_hour_ago, now = (time.time() - 3_600) * 1_000, time.time() * 1_000
+    first, second = (
+        ledger.fetch(P0, 1, [SimpleNamespace(timestamp=at)], 1, first=n, last=n)
+        for n, at in enumerate([an_hour_ago, now])
+    )
+    task = asyncio.create_task(LagMeter(_Source(), ledger, metrics, interval=0.01).run())
+    await asyncio.sleep(0.1)
+    assert 3_590 < metrics.event_age_seconds._value.get() < 3_700
+    for chunk in (first, second):
+        ledger.admit(chunk, 0)
+    await asyncio.sleep(0.1)
+    assert metrics.event_age_seconds._value.get() < 60
     task.cancel()
 
 
@@ -178,3 +226,18 @@ def test_replay_skips_what_was_round_too_often_and_counts_why():
     assert not Filter(event_code="B").fits(letters[0])
     assert Filter().name == ""
     assert Filter(code="a").name != Filter(code="b").name
+
+
+def test_a_letter_too_large_for_its_topic_does_not_stop_a_replay():
+    """The dead-letter topic may take more than the event topic: such a letter is left, its neighbours go."""
+    batch = [
+        Stored(0, n, DeadLetter(None, value, "receive", "too_large", "large"), [])
+        for n, value in enumerate([b"a" * 500, b"b", b"c" * 500])
+    ]
+    done = Replayed()
+    upto, records = _choose(
+        batch, Filter(), done, topic="events", most=None, max_replays=3, limit={"events": 100}.__getitem__
+    )
+    assert upto == 3
+    assert [value for _, value, _ in records["events"]] == [b"b"]
+    assert (done.sent.total(), dict(done.kept)) == (1, {"larger than the topic takes": 2})

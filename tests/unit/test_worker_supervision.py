@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from bridge.pipeline.worker import Worker
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
+from bridge.verdicts import Unauthorized
 
 _DESTINATION = SimpleNamespace(
     name="double",
@@ -68,3 +69,13 @@ async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert worker._why == ("" if asked else "stalled: no event finished for 1.5 s")
+
+
+async def test_a_stop_that_leaves_work_says_why():
+    """Refused credentials, an outage, a topic that cannot be written: not "the budget", which was never used."""
+    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    assert worker._left_because() == "the drain budget is over"
+    worker.delivery.brakes.note(Unauthorized("invalid client_secret"), 0.0, seconds=0.1, under_way=1)
+    assert worker._left_because() == "invalid client_secret"
+    worker.letters.writable = False
+    assert worker._left_because() == "the dead-letter topic cannot be written"
