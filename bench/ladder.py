@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,15 @@ from uuid import uuid4
 
 from processes import start_tied
 
+from bench.brokers import EMBEDDED_PARTITIONS, Feed, embedded_broker, real_broker
+from bench.course import Sample
 from bench.records import SIZE, check_handwritten, records
-from bench.stage import OTHERS, ROOT, WORK, Child, SinkProcess, cleaned, folder, on, preload
+from bench.stage import MEASURED, ROOT, WORK, Child, SinkProcess, cleaned, folder, preload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from bridge.demo.kafka import EmbeddedKafka
 
 PARTITIONS = 6
 FEW = 2_000
@@ -37,6 +42,8 @@ class Rung:
     settings: dict[str, str]
     raw: bool = False
     skipped: str = ""
+    asked: bool = False
+    """Only when named: it shows what one decision is worth, not what anybody would run."""
 
     @property
     def ours(self) -> bool:
@@ -56,6 +63,8 @@ def rungs() -> list[Rung]:
         Rung("bridge", "bridge worker, as users run it", worker, {}),
         Rung("bridge-schema", "bridge worker with the schema check", worker, {"BRIDGE_MAPPING__SCHEMA": schema}),
         Rung("bridge-raw", "bridge worker, raw payload (AEP maps)", worker, {"BRIDGE_AEP__PAYLOAD": "raw"}, raw=True),
+        Rung("bridge-gc", "bridge worker, garbage collector as it comes", [python, "-m", "bench.peers.untuned_gc", "worker"], {},
+             asked=True),
         Rung("faust", "plain Faust agent: stream.take, httpx", [python, "-m", "bench.peers.plain_faust", "worker", "--without-web"], {}),
         Rung("quix", "Quix Streams: batching sink, httpx", [str(quix), "-m", "bench.peers.quix"] if has_quix else None, {},
              skipped="" if has_quix else "quixstreams is not installed (README.md, Peers)"),
@@ -120,21 +129,32 @@ def run_once(
     dead: str,
     startup: float = 0.0,
     profile: Path | None = None,
+    cores: set[int] = MEASURED,
+    course: list[Sample] | None = None,
+    feed: Feed | None = None,
 ) -> dict[str, Any]:
-    """One rung over the whole topic. ``startup``: CPU seconds that the same takes over ``FEW`` records. Raises ``RuntimeError`` when it ends or stands still before the end."""
+    """One rung over the whole topic.
+
+    ``startup``: CPU seconds that the same takes over ``FEW`` records; ``course`` is filled; ``feed`` writes the topic meanwhile. Raises ``RuntimeError`` when it ends or stands still before the end.
+    """
     assert rung.command is not None
     sink.clear()
     log = where / f"{rung.name}-{uuid4().hex[:6]}" / "peer.log"
     profiler = None
-    child = Child(rung.command, environment(rung, sink, bootstrap, topic, dead), log)
+    told = environment(rung, sink, bootstrap, topic, dead)
+    child = Child(rung.command, told, log, cores=cores, family="--processes" in rung.command)
     try:
         began: tuple[float, int, float] | None = None
         last, moved = 0, time.monotonic()
         while True:
             moment, events, _ = sink.progress()
             cpu = child.cpu()
+            if feed is not None:
+                feed.go_on(events)
             if events != last:
                 last, moved = events, time.monotonic()
+                if course is not None:
+                    course.append(Sample(moment, events, cpu))
             if began is None and events:
                 began = moment, events, cpu
                 if profile is not None:
@@ -170,7 +190,7 @@ def run_once(
             profiler.send_signal(signal.SIGINT)  # py-spy writes its file on it
             profiler.wait(20)
         code = child.stop()
-    told = sink.ask("verify")
+    came = sink.ask("verify")
     done = ended[1] - began[1]
     seconds, spent = ended[0] - began[0], ended[2] - began[2]
     return {
@@ -180,11 +200,11 @@ def run_once(
         "cpu_seconds": ended[2],
         "busy": spent / max(seconds, 0.001),
         "peak_mb": memory,
-        "requests": told["requests"],
-        "mean_batch": told["events"] / told["requests"],
-        "lost": count - told["unique"],
-        "repeated": told["events"] - told["unique"],
-        "refused": told["refused"],
+        "requests": came["requests"],
+        "mean_batch": came["events"] / came["requests"],
+        "lost": count - came["unique"],
+        "repeated": came["events"] - came["unique"],
+        "refused": came["refused"],
         "exit": code,
     }
 
@@ -195,21 +215,30 @@ def run(
     only: set[str] | None = None,
     profile: Path | None = None,
     say: Callable[[str], None] = print,
+    *,
+    embedded: bool = False,
 ) -> dict[str, Any]:
-    """Every rung (or ``only`` these) over the same topic, one after the other, so often."""
-    from kafka_broker import Broker, create_topic
-
+    """Every rung (or ``only`` these) over the same topic, one after the other, so often. ``embedded``: without a real Kafka."""
     say(f"hand-written and shipped mapping agree on {check_handwritten()} events")
-    chosen = [rung for rung in rungs() if only is None or rung.name in only]
-    with folder() as made, on(OTHERS), Broker(Path(made) / "kafka") as broker:
-        where = Path(made)
-        topic = create_topic(broker.bootstrap, "bench", partitions=PARTITIONS)
-        dead = create_topic(broker.bootstrap, "bench-dead", partitions=1)
-        mean = preload(broker.bootstrap, topic, records(count))
-        say(f"{count} records of {mean:.0f} bytes in {PARTITIONS} partitions")
+    chosen = [rung for rung in rungs() if (not rung.asked if only is None else rung.name in only)]
+    with ExitStack() as stack:
+        where = Path(stack.enter_context(folder()))
+        topic, few, dead = "bench", "bench-few", "bench-dead"
+        kafka: EmbeddedKafka | None = None
+        if embedded:
+            kafka = stack.enter_context(embedded_broker((few, dead)))
+            bootstrap, partitions = kafka.bootstrap, EMBEDDED_PARTITIONS
+            mean = sum(len(value) for _, value in records(FEW)) / FEW
+        else:
+            bootstrap, partitions = (
+                stack.enter_context(real_broker(where, {topic: PARTITIONS, few: PARTITIONS, dead: 1})),
+                PARTITIONS,
+            )
+            mean = preload(bootstrap, topic, records(count))
+        kind = "the embedded broker, written while they are read" if embedded else "Apache Kafka"
+        say(f"{count} records of {mean:.0f} bytes in {partitions} partitions of {kind}")
         sinks = {raw: SinkProcess(where, raw=raw) for raw in {rung.raw for rung in chosen if rung.command}}
-        few = create_topic(broker.bootstrap, "bench-few", partitions=PARTITIONS)
-        preload(broker.bootstrap, few, records(FEW))
+        preload(bootstrap, few, records(FEW))
         found: dict[str, list[dict[str, Any]]] = {rung.name: [] for rung in chosen}
         startup: dict[str, float] = {}
         failed: dict[str, str] = {}
@@ -218,11 +247,16 @@ def run(
                 for rung in chosen:
                     if rung.command is None or rung.name in failed:
                         continue
-                    go = partial(run_once, rung, sinks[rung.raw], where=where, bootstrap=broker.bootstrap, dead=dead)
+                    go = partial(run_once, rung, sinks[rung.raw], where=where, bootstrap=bootstrap, dead=dead)
                     try:
                         if rung.name not in startup:
                             startup[rung.name] = min(go(few, FEW)["cpu_seconds"] for _ in range(2))
-                        one = go(topic, count, startup=startup[rung.name], profile=profile)
+                        feed = None
+                        if kafka is not None:
+                            topic = f"bench-{turn}-{rung.name}"
+                            kafka.create(topic)
+                            feed = Feed(bootstrap, topic, count)
+                        one = go(topic, count, startup=startup[rung.name], profile=profile, feed=feed)
                     except RuntimeError as error:
                         failed[rung.name] = str(error)
                         say(f"  {turn + 1} {rung.name}: {error}")
@@ -236,7 +270,14 @@ def run(
             for sink in sinks.values():
                 sink.stop()
     rows = [_row(rung, found[rung.name], found.get("floor") or [], failed.get(rung.name)) for rung in chosen]
-    return {"records": count, "record_bytes": round(mean), "partitions": PARTITIONS, "repeats": repeats, "rungs": rows}
+    return {
+        "records": count,
+        "record_bytes": round(mean),
+        "partitions": partitions,
+        "broker": "embedded" if embedded else "kafka",
+        "repeats": repeats,
+        "rungs": rows,
+    }
 
 
 def _row(rung: Rung, runs: list[dict[str, Any]], floor: list[dict[str, Any]], failed: str | None) -> dict[str, Any]:

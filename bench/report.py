@@ -10,7 +10,7 @@ def ladder(found: dict[str, Any]) -> str:
     lines = [
         "",
         (
-            f"{found['records']} records of {found['record_bytes']} bytes, {found['partitions']} partitions, {found['repeats']} turns;"
+            f"{found['records']} records of {found['record_bytes']} bytes, {found['partitions']} partitions ({found['broker']}), {found['repeats']} turns;"
             " medians, ± half the range"
         ),
         (
@@ -58,15 +58,29 @@ def latency(found: dict[str, Any]) -> str:
     return "\n".join([*lines, f"idle worker: {found['idle_cpu_percent']} % CPU, {found['idle_mb']} MB"])
 
 
-def scale(rows: list[dict[str, Any]]) -> str:
-    """One line a case."""
+def scale(found: dict[str, Any]) -> str:
+    """One line a case, and one a tenth of the backlog."""
     lines = [
         "",
-        f"{'partitions':>10} {'bytes':>7} {'latency ms':>10} {'records':>8} {'events/s':>9} {'CPU s/M':>8} {'peak MB':>8}  lost repeated",
+        (
+            f"{'partitions':>10} {'bytes':>7} {'mapping':>8} {'latency ms':>10} {'processes/cores':>15} {'records':>8} {'events/s':>9} {'CPU s/M':>8}"
+            f" {'peak MB':>8}  lost repeated"
+        ),
     ]
     lines += [
-        f"{row['partitions']:10d} {row['record_bytes']:7d} {row['latency_ms']:10d} {row['records']:8d} {row['events_per_second']:9,d}"
-        f" {row['cpu_seconds_per_million']:8.1f} {row['peak_mb']:8d}  {row['lost']:4d} {row['repeated']:8d}"
-        for row in rows
+        f"{row['partitions']:10d} {row['record_bytes']:7d} {row['mapping_rows']:>8} {row['latency_ms']:10d} {row['processes']:13d}/{row['cores']}"
+        f" {row['records']:8d} {row['events_per_second']:9,d} {row['cpu_seconds_per_million']:8.1f} {row['peak_mb']:8d}  {row['lost']:4d}"
+        f" {row['repeated']:8d}"
+        for row in found["cases"]
     ]
+    backlog = found["backlog"]
+    lines += ["", f"a backlog of {backlog['records']:,} drained in {backlog['seconds']} s, by tenths:"]
+    lines += [
+        f"{number:10d} {part['events_per_second']:9,d} events/s {part['cpu_seconds_per_million']:8.1f} CPU s/M"
+        for number, part in enumerate(backlog["tenths"], 1)
+    ]
+    lines.append(
+        f"by CPU the tenths 6 to 9 cost {backlog['late_to_early_by_cpu']:.2f} of the tenths 2 to 5; peak {backlog['peak_mb']} MB, lost {backlog['lost']},"
+        f" repeated {backlog['repeated']}"
+    )
     return "\n".join(lines)

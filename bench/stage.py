@@ -75,7 +75,10 @@ class Child:
         log: Path,
         *,
         cores: set[int] = MEASURED,
+        family: bool = False,
     ) -> None:
+        """``family``: its figures include its own children's."""
+        self._with_children = family
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "BENCH_"))}
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
@@ -92,17 +95,29 @@ class Child:
         """Whether it runs."""
         return self._child.poll() is None
 
+    def _pids(self) -> list[int]:
+        if not self._with_children:
+            return [self.pid]
+        # Of the main thread, which is the one that starts them.
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="utf-8")
+        return [self.pid, *map(int, children.split())]
+
     def cpu(self) -> float:
         """Seconds of CPU so far, all threads."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        ticks = 0
+        for pid in self._pids():
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def memory(self, kind: str = "VmHWM") -> float:
-        """Resident megabytes: the peak, or with ``VmRSS`` now."""
-        for line in Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith(kind + ":"):
-                return int(line.split()[1]) / 1_000
-        return 0.0
+        """Resident megabytes: the peak, or with ``VmRSS`` now. Of several processes the sum, pages they share counted for each."""
+        lines = [
+            line
+            for pid in self._pids()
+            for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        ]
+        return sum(int(line.split()[1]) for line in lines if line.startswith(kind + ":")) / 1_000
 
     def stop(self, grace: float = 25.0) -> int:
         """End it; its exit code."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import typer
 
 from bridge.cli import app, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @app.command()
@@ -54,7 +58,7 @@ def _report(base: str, seconds: float) -> dict[str, Any]:
         raise BridgeError(
             f"no bridge answers at {base}: {type(error).__name__}", hint="is the worker running? see --url"
         ) from None
-    if not isinstance(answer, dict) or "bridge_delivered_events_total" not in last:
+    if not isinstance(answer, dict) or not {"bridge_delivered_events_total", "bridge_worker_process_up"} & last.keys():
         raise BridgeError(f"no bridge answers at {base}: another service does", hint="see --url")
     rate = {
         name: round((_total(last, metric) - _total(first, metric)) / passed, 1)
@@ -69,11 +73,10 @@ def _report(base: str, seconds: float) -> dict[str, Any]:
     return {
         "ready": health.status_code == 200,
         "reasons": answer.get("reasons", {}),
-        "lag": {
-            f"{labels['topic']}[{labels['partition']}]": int(value)
-            for labels, value in last.get("bridge_kafka_lag", [])
-        },
-        "event_age_seconds": _total(last, "bridge_event_age_seconds"),
+        "processes": {labels["process"]: bool(value) for labels, value in last.get("bridge_worker_process_up", [])},
+        "lag": _by(last, "bridge_kafka_lag", "{topic}[{partition}]", max),
+        # Of several processes the one that is furthest behind.
+        "event_age_seconds": max((value for _, value in last.get("bridge_event_age_seconds", [])), default=0.0),
         "per_second": rate if seconds else {},
         "total": {
             "delivered": int(_total(last, "bridge_delivered_events_total")),
@@ -89,11 +92,8 @@ def _report(base: str, seconds: float) -> dict[str, Any]:
             "events": int(_total(last, "bridge_in_flight_events")),
             "bytes": int(_total(last, "bridge_in_flight_bytes")),
         },
-        "dead_letters": {
-            f"{labels['stage']}/{labels['code']}": int(value)
-            for labels, value in last.get("bridge_dead_letters_total", [])
-        },
-        "retries": {labels["reason"]: int(value) for labels, value in last.get("bridge_retries_total", [])},
+        "dead_letters": _by(last, "bridge_dead_letters_total", "{stage}/{code}", operator.add),
+        "retries": _by(last, "bridge_retries_total", "{reason}", operator.add),
     }
 
 
@@ -104,6 +104,17 @@ def _samples(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+def _by(
+    samples: dict[str, list[tuple[dict[str, str], float]]], name: str, key: str, join: Callable[[int, int], int]
+) -> dict[str, int]:
+    """Values by the labels in ``key``; what several processes tell of one is joined."""
+    found: dict[str, int] = {}
+    for labels, value in samples.get(name, []):
+        at = key.format_map(labels)
+        found[at] = join(found[at], int(value)) if at in found else int(value)
     return found
 
 
@@ -120,6 +131,8 @@ def _show(report: dict[str, Any]) -> None:
     for name, reason in report["reasons"].items():
         out.print(plain(f"  {name}: {reason}"))
     table = Table(show_header=False)
+    if report["processes"]:
+        table.add_row("processes", f"{sum(report['processes'].values())} of {len(report['processes'])} run")
     table.add_row("lag", f"{sum(report['lag'].values())} records in {len(report['lag'])} partitions")
     for partition, lag in report["lag"].items():
         if lag:

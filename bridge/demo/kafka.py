@@ -40,10 +40,11 @@ class EmbeddedKafka:
         brokers = self._owner.list_topics(timeout=_PATIENCE_SECONDS).brokers.values()
         self.bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
         for topic in self._topics:
-            self._create(topic)
+            self.create(topic)
         return self
 
-    def _create(self, topic: str) -> None:
+    def create(self, topic: str) -> None:
+        """Make a topic of ``PARTITIONS`` partitions."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < deadline:
             # Asking for a topic's metadata is how the mock cluster is told to make one.

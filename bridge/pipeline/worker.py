@@ -35,6 +35,7 @@ from bridge.xdm.size import SizeRule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.pipeline.member import Member
     from bridge.settings import AepSettings, Settings
     from bridge.telemetry.metrics import Metrics
     from bridge.verdicts import Destination, Rejected
@@ -62,6 +63,7 @@ class Worker:
     """Everything a worker consists of, put together; :meth:`run` it once, in a running loop.
 
     ``builder`` None sends events as they came (raw payload). It may be exchanged while running (:meth:`exchange`).
+    ``member`` where a parent process watches over this one.
     """
 
     def __init__(
@@ -72,11 +74,13 @@ class Worker:
         metrics: Metrics,
         *,
         mapping: str | None = None,
+        member: Member | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._destination = destination
         self._mapping = mapping
+        self._member = member
         self._clock = asyncio.get_running_loop().time
         self.health = Health()
         self.ledger = Ledger()
@@ -162,7 +166,10 @@ class Worker:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
         self._take_signals()
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(TelemetryServer(self._settings.telemetry, self._metrics, self.health))
+            telemetry = TelemetryServer(self._settings.telemetry, self._metrics, self.health)
+            await stack.enter_async_context(telemetry)
+            if self._member is not None:
+                self._member.listening(telemetry.port)
             stack.push_async_callback(self._destination.aclose)
             await stack.enter_async_context(self._publisher)
             if not await self._connected():
@@ -259,6 +266,8 @@ class Worker:
                     # Not after Faust's start(), which does not return before it ends.
                     settled = True
                     self._settle_memory()
+                    if self._member is not None:
+                        self._member.joined()
                 now, ledger = self._clock(), self.ledger
                 self._metrics.rate_share.set(self._share() if self._joined else 0.0)
                 healthy = not (self.delivery.blocked or self.delivery.paused) and self.letters.writable
@@ -297,6 +306,9 @@ class Worker:
 
     def _signalled(self, name: str) -> None:
         if self._stop.is_set():
+            if self._member is not None:
+                # The terminal or a supervisor may signal every process while the parent does too: it decides about haste.
+                return
             _log.warning("second signal, leaving at once", signal=name, events_left=self.ledger.events)
             os._exit(1)
         _log.info("draining", signal=name, events=self.ledger.events, budget=self._settings.worker.drain_seconds)

@@ -12,6 +12,14 @@ from bridge.settings.section import Port, Seconds, Section
 class WorkerSettings(Section):
     """How the worker bounds its memory and its stops."""
 
+    processes: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Worker processes that one `aep-bridge worker` runs and watches over; useful up to the cores of the machine"
+        " and the partitions of the topic.",
+        examples=["4"],
+    )
     drain_seconds: Seconds = Field(
         20, description="Budget to finish, commit and leave the group after SIGTERM or a revoke.", examples=["20"]
     )

@@ -16,12 +16,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bridge.errors import BridgeError
 from bridge.settings import variable
+from bridge.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bridge.settings import TelemetrySettings
-    from bridge.telemetry.metrics import Metrics
+    from bridge.telemetry.metrics import GroupMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,7 @@ class Health:
 class TelemetryServer:
     """``/metrics``, ``/health/live`` and ``/health/ready`` on the telemetry port; 0 takes any free port and logs it."""
 
-    def __init__(self, settings: TelemetrySettings, metrics: Metrics, health: Health) -> None:
+    def __init__(self, settings: TelemetrySettings, metrics: Metrics | GroupMetrics, health: Health) -> None:
         self._settings = settings
         self._metrics = metrics
         self._health = health
@@ -100,15 +101,28 @@ class TelemetryServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def metrics(self) -> bytes:
+        """Prometheus' text."""
+        if isinstance(self._metrics, Metrics):
+            self._metrics.asyncio_tasks.set(len(asyncio.all_tasks()))
+        return generate_latest(self._metrics.registry)
+
+    async def dead(self) -> Mapping[str, str]:
+        """Every reason not to be alive."""
+        return self._health.dead()
+
+    async def unready(self) -> Mapping[str, str]:
+        """Every reason not to be ready."""
+        return self._health.unready()
+
     async def _serve_metrics(self, _request: web.Request) -> web.Response:
-        self._metrics.asyncio_tasks.set(len(asyncio.all_tasks()))
-        return web.Response(body=generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await self.metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _serve_live(self, _request: web.Request) -> web.Response:
-        return _answer(self._health.dead(), "alive", "dead")
+        return _answer(await self.dead(), "alive", "dead")
 
     async def _serve_ready(self, _request: web.Request) -> web.Response:
-        return _answer(self._health.unready(), "ready", "unready")
+        return _answer(await self.unready(), "ready", "unready")
 
 
 def _answer(reasons: Mapping[str, str], good: str, bad: str) -> web.Response:

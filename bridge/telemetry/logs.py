@@ -41,8 +41,11 @@ _QUIET = {
 }
 
 
-def configure_logging(settings: TelemetrySettings, *, stream: Any = None) -> None:
-    """Send every log line of this process to ``stream`` (default: stderr) in the form and from the level of the settings."""
+def configure_logging(settings: TelemetrySettings, *, stream: Any = None, process: int | None = None) -> None:
+    """Send every log line of this process to ``stream`` (default: stderr) in the form and from the level of the settings.
+
+    ``process``: its number, on every line, where several processes write to one stream.
+    """
     level = getattr(logging, settings.log_level.upper())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -52,6 +55,8 @@ def configure_logging(settings: TelemetrySettings, *, stream: Any = None) -> Non
         structlog.processors.StackInfoRenderer(),
         redact,
     ]
+    if process is not None:
+        shared.insert(0, _numbered(process))
     output = stream if stream is not None else sys.stderr
     renderer: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
@@ -118,6 +123,14 @@ def _clean(name: str, value: Any) -> Any:
 def _name(logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     event["logger"] = logger.name
     return event
+
+
+def _numbered(process: int) -> Processor:
+    def add(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
+    return add
 
 
 def _is_terminal(output: Any) -> bool:

@@ -96,3 +96,17 @@ class Metrics:
             "bridge_asyncio_tasks", "Tasks of the event loop at the moment of the question.", registry=r
         )
         self.dead_letters = Counter("bridge_dead_letters_total", "Dead letters stored.", ["stage", "code"], registry=r)
+
+
+class GroupMetrics:
+    """What the parent of several worker processes knows itself; theirs carry the same label ``process``."""
+
+    def __init__(self) -> None:
+        self.registry = r = CollectorRegistry()
+        self.process_up = Gauge("bridge_worker_process_up", "1 while a worker process runs.", ["process"], registry=r)
+        self.process_restarts = Counter(
+            "bridge_worker_process_restarts_total",
+            "Worker processes started again after they ended.",
+            ["process"],
+            registry=r,
+        )

@@ -16,7 +16,7 @@ from command_lines import problems_of_command
 from bridge import __version__
 from bridge.pipeline.reload import MappingWatch
 from bridge.settings import MappingSettings, Settings, every_setting
-from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.metrics import GroupMetrics, Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "docs" / "deploy"
@@ -181,7 +181,7 @@ def test_mounted_files_exist():
 def test_dashboard_and_alerts_ask_for_metrics_that_exist():
     """Every bridge_ name in an expression is a sample that the bridge exposes."""
     exposed = set()
-    for family in Metrics().registry.collect():
+    for family in (*Metrics().registry.collect(), *GroupMetrics().registry.collect()):
         kinds = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
         exposed |= {family.name + kind for kind in kinds}
     asked = {name for expression in _expressions() for name in re.findall(r"\bbridge_\w+", expression)}

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bridge.cli import app
 from bridge.settings import every_setting
-from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.metrics import GroupMetrics, Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -78,7 +78,8 @@ def test_settings_and_metrics_exist(document):
     known = every_setting()
     for name, open_end in re.findall(r"\b(BRIDGE_[A-Z0-9_]+)([…*]?)", text):
         assert name in known or (open_end and any(setting.startswith(name) for setting in known)), name
-    metrics = {sample for family in Metrics().registry.collect() for sample in (family.name, f"{family.name}_total")}
+    families = [*Metrics().registry.collect(), *GroupMetrics().registry.collect()]
+    metrics = {sample for family in families for sample in (family.name, f"{family.name}_total")}
     for name in re.findall(r"`(bridge_\w+)", text):
         assert name in metrics, name
 

@@ -1,0 +1,108 @@
+"""Several processes behind one telemetry port: what each tells of itself, asked for when somebody asks and told apart by number.
+
+One scrape target and one health check for a machine, however many processes work on it. Samples keep their names and
+get a label ``process``; sums and maxima over the workers of a fleet come out as with a process each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+import orjson
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from bridge.telemetry.health import Health, TelemetryServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from bridge.settings import TelemetrySettings
+    from bridge.telemetry.metrics import GroupMetrics
+
+_PATIENCE = aiohttp.ClientTimeout(total=3.0)
+"""Below the time that a scraper or a health check commonly waits itself."""
+
+
+class GatheringServer(TelemetryServer):
+    """A :class:`TelemetryServer` for a group: ``addresses`` gives the base URL of each process that has one just now."""
+
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        metrics: GroupMetrics,
+        health: Health,
+        addresses: Callable[[], Mapping[int, str]],
+    ) -> None:
+        super().__init__(settings, metrics, health)
+        self._addresses = addresses
+
+    async def metrics(self) -> bytes:
+        """The group's own, and those of every process that answers."""
+        told = await self._ask("/metrics")
+        texts = {number: body.decode() for number, body in told.items() if body is not None}
+        return await super().metrics() + merged(texts)
+
+    async def dead(self) -> Mapping[str, str]:
+        """A process that serves telemetry but does not answer, or says itself that only a restart helps."""
+        return {**await super().dead(), **await self._reasons("/health/live")}
+
+    async def unready(self) -> Mapping[str, str]:
+        """Every reason of every process, by its name and number."""
+        return {**await super().unready(), **await self._reasons("/health/ready")}
+
+    async def _reasons(self, path: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for number, body in (await self._ask(path)).items():
+            if body is None:
+                found[f"process {number}"] = "does not answer"
+            else:
+                reasons = orjson.loads(body).get("reasons", {})
+                found |= {f"{name} (process {number})": reason for name, reason in reasons.items()}
+        return found
+
+    async def _ask(self, path: str) -> dict[int, bytes | None]:
+        addresses = dict(self._addresses())
+        # Loopback only: whatever proxy the environment names is not for this.
+        async with aiohttp.ClientSession(timeout=_PATIENCE, trust_env=False) as client:
+            answers = await asyncio.gather(*(_get(client, address + path) for address in addresses.values()))
+        # One that has ended while it was asked is nobody's trouble any more.
+        still = self._addresses()
+        return {
+            number: answer
+            for (number, address), answer in zip(addresses.items(), answers, strict=True)
+            if answer is not None or still.get(number) == address
+        }
+
+
+async def _get(client: aiohttp.ClientSession, url: str) -> bytes | None:
+    try:
+        async with client.get(url) as answer:
+            return await answer.read()
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+
+
+def merged(texts: Mapping[int, str]) -> bytes:
+    """Prometheus texts by number of process as one text; every sample gets the label ``process``. Pure."""
+    families: dict[str, Metric] = {}
+    for number, text in texts.items():
+        for family in text_string_to_metric_families(text):
+            known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            known.samples += [
+                sample._replace(labels={**sample.labels, "process": str(number)}) for sample in family.samples
+            ]
+    registry = CollectorRegistry()
+    registry.register(_Families(families.values()))
+    return generate_latest(registry)
+
+
+class _Families(Collector):
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
