@@ -35,6 +35,7 @@ class Asked:
     report: Path
     gaps: tuple[float, float]
     pace: float
+    patience: float
 
 
 @pytest.fixture
@@ -52,6 +53,7 @@ def chaos(request: pytest.FixtureRequest) -> Asked:
         report=request.config.rootpath / option("--chaos-report"),
         gaps=(0.1, 0.8) if seconds is None else (1.0, 12.0),
         pace=0.3 if seconds is None else 1.0,
+        patience=4.0 if seconds is None else 20.0,
     )
 
 

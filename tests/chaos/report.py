@@ -49,6 +49,7 @@ class Report:
     unexplained: int = 0
     duplicates: int = 0
     duplicates_bound: int = 0
+    duplicates_bound_by: dict[str, int] = field(default_factory=dict)
     longest_stall_seconds: float = 0.0
     recovery_seconds: float = 0.0
     drained_seconds: float = 0.0
@@ -65,7 +66,9 @@ class Report:
         self.accepted, self.dead_letters = findings.accepted, findings.dead_letters
         self.lost, self.changed = len(findings.lost), len(findings.changed)
         self.invented, self.unexplained = len(findings.invented), len(findings.unexplained)
-        self.duplicates, self.duplicates_bound = findings.duplicates, sender.resent + stage.repeatable()
+        bounds = {"posted again": sender.resent, **stage.repeatable()}
+        self.duplicates, self.duplicates_bound = findings.duplicates, sum(bounds.values())
+        self.duplicates_bound_by = bounds
         self.longest_stall_seconds = round(stage.longest_stall, 2)
         self.rebalances = len(stage.rebalances())
         self.restarts = sum(role.starts for role in stage.roles.values())

@@ -47,6 +47,7 @@ class Soak:
     measured: list[Measured] = field(default_factory=list)
     cpu_seconds: Mapping[str, float] = field(default_factory=dict)
     harness_rss_mb: float = 0.0
+    lag: list[tuple[float, int]] = field(default_factory=list)
     judged_seconds: float = 0.0
 
     def measure(self, usage: Usage) -> None:
@@ -99,6 +100,7 @@ class Soak:
         used = ", ".join(f"{name} {seconds:g}" for name, seconds in self.cpu_seconds.items())
         figures = {
             "CPU seconds": f"{used}; together {self.cores():g} cores",
+            "lag, at most and at the end": f"{max((lag for _, lag in self.lag), default=0):,}, {self.lag[-1][1] if self.lag else 0:,}",
             "memory of the harness": f"{self.harness_rss_mb:.0f} MB",
             "judged within": f"{self.judged_seconds:.0f} s",
         }

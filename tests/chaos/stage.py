@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -266,16 +267,18 @@ class Stage:
         times = self._assigned
         return [at for at, before in zip(times, [0.0, *times], strict=False) if at - before > 1.0]
 
-    def repeatable(self) -> int:
+    def repeatable(self) -> dict[str, int]:
         """Events that may have come to an end more than once, by what was under way when something broke.
 
         At each rebalance, what AEP had and the group had not committed, and what was on its way; and what is known of
         lost answers.
         """
-        total = sum(events for _, events in self.repeats)
+        found = Counter(rebalances=0)
+        for why, events in self.repeats:
+            found[why] += events
         for at in self.rebalances():
-            total += max((events for when, events in self.samples if abs(when - at) < _AROUND), default=0)
-        return total
+            found["rebalances"] += max((events for when, events in self.samples if abs(when - at) < _AROUND), default=0)
+        return dict(found)
 
     def _uncommitted(self) -> int:
         seen, state = self.glimpse, self.emulator.state

@@ -37,8 +37,12 @@ _CALM = 5.0
 """Seconds without faults at the beginning and the end."""
 
 
-async def _lane(stage: Stage, lane: Sequence[Planned], begun: float, until: float, done: list[Done]) -> None:
-    """One lane's faults, one after the other; what no longer fits in is left out."""
+async def _lane(
+    stage: Stage, lane: Sequence[Planned], begun: float, until: float, done: list[Done], *, patience: float
+) -> None:
+    """One lane's faults, one after the other; what no longer fits in is left out. After each, ``patience`` seconds at
+    most are waited for something new at AEP: other lanes' faults may keep it away.
+    """
     for planned in lane:
         await asyncio.sleep(begun + planned.at - time.monotonic())
         if (began := time.monotonic()) > until:
@@ -46,7 +50,7 @@ async def _lane(stage: Stage, lane: Sequence[Planned], begun: float, until: floa
         await KINDS[planned.kind].inject(stage, planned)
         ended = time.monotonic()
         # Brokers recover side by side with everything else; the time until data flows is told by the other two lanes.
-        again = await something_new(stage, 20.0) if planned.lane != "broker" else None
+        again = await something_new(stage, patience) if planned.lane != "broker" else None
         done.append(Done(planned.kind, planned.lane, round(began - begun, 2), round(ended - begun, 2), again))
 
 
@@ -64,7 +68,9 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         async with asyncio.TaskGroup() as lanes:
             for name in LANES:
                 lane = [planned for planned in plan if planned.lane == name]
-                lanes.create_task(_lane(stage, lane, begun, begun + (chaos.seconds or math.inf), done))
+                lanes.create_task(
+                    _lane(stage, lane, begun, begun + (chaos.seconds or math.inf), done, patience=chaos.patience)
+                )
         report.seconds = round(time.monotonic() - begun, 1)
         report.recovery_seconds = await fresh_event_arrives(stage, sender)
         await asyncio.sleep(_CALM)

@@ -22,11 +22,13 @@ _DAY = 86_400
 
 
 @pytest.mark.parametrize("off", [_DAY, -8 * _DAY])
-def test_a_wrong_clock_changes_nothing(kafka, topic, tmp_path, off):
+def test_a_wrong_clock_changes_nothing(kafka, topic, tmp_path, request, off):
     """A day ahead, a week and a day behind: what is posted is confirmed and arrives, throttling by date ends in time, and
     it stays so while the clock jumps back. Topics are those that the bridge makes.
     """
     clocks = {name: Clock(tmp_path / name) for name in ("receiver", "worker")}
+    for clock in clocks.values():
+        request.addfinalizer(clock.close)
     own = {"BRIDGE_KAFKA__CREATE_TOPICS": "true", "BRIDGE_KAFKA__PARTITIONS": "6"}
     with Rig(kafka, topic, tmp_path, **own) as rig:
         rig.topic = f"clock.{uuid.uuid4().hex}"
@@ -49,8 +51,6 @@ def test_a_wrong_clock_changes_nothing(kafka, topic, tmp_path, off):
         rig.post_numbers(range(600, 900))
         rig.wait_drained(30)
         account = rig.account()
-    for clock in clocks.values():
-        clock.close()
     assert len(account.accepted) == 900
     assert (account.letters, account.duplicates) == ([], 0)
 
@@ -79,3 +79,27 @@ def test_only_the_wall_clock_of_the_child_jumps(tmp_path):
             assert touched == pytest.approx((tmp_path / "file").stat().st_mtime, abs=0.01)
         child.stdin.close()
     clock.close()
+
+
+_TWO_BUSY_THREADS = """
+import threading, time
+done = [0, 0]
+def count(mine):
+    while time.process_time() < 1.0:
+        done[mine] += sum(range(100)) > 0
+threads = [threading.Thread(target=count, args=(mine,)) for mine in (0, 1)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(sum(done))
+"""
+
+
+def test_threads_share_the_interpreter_as_ever(tmp_path):
+    """With its own clock a child gets about as much done in a second of CPU, with two threads that want it all."""
+    clock = Clock(tmp_path / "clock")
+
+    def done(**more):
+        command = [sys.executable, "-S", "-c", _TWO_BUSY_THREADS]
+        return int(subprocess.run(command, env=os.environ | more, capture_output=True, text=True, check=True).stdout)
+
+    assert done(**clock.environment()) > done() / 2

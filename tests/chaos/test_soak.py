@@ -62,10 +62,10 @@ async def test_nothing_grows_and_nothing_is_lost(kafka_cluster, tmp_path, soak):
             lives = {name: role.process.pid for name, role in stage.roles.items()}
             begun = time.monotonic()
             usage = Usage({name: role.process for name, role in stage.roles.items()}, begun)
-            cpu = Cpu()
-            watching = [asyncio.create_task(each) for each in (usage.run(), _watch_cpu(stage, cpu, foresight, sender))]
+            cpu, lag = Cpu(), list[tuple[float, int]]()
+            watching = [asyncio.create_task(each) for each in (usage.run(), _watch(stage, cpu, foresight, sender, lag))]
             posting = asyncio.create_task(sender.run(stage.receiver_url))
-            await _faults(stage, plan, begun, done)
+            troubles = await _faults(stage, plan, begun, done)
             await asyncio.sleep(begun + soak.seconds - time.monotonic())
             report.seconds = round(time.monotonic() - begun, 1)
             for task in watching:
@@ -81,13 +81,14 @@ async def test_nothing_grows_and_nothing_is_lost(kafka_cluster, tmp_path, soak):
             report.faults = done
             report.fill(sender, stage, findings)
             survived = {name: stage.roles[name].process.pid for name in lives}
-    result = Soak(report, cpu_seconds=cpu.used(), judged_seconds=time.monotonic() - judged)
+    result = Soak(report, cpu_seconds=cpu.used(), lag=lag, judged_seconds=time.monotonic() - judged)
     result.harness_rss_mb = psutil.Process().memory_info().rss / 2**20
     result.measure(usage)
     result.write(soak.report)
     print(result.table())
     print(f"report: {soak.report}")
     assert findings.wrong == {}
+    assert troubles == []
     assert findings.duplicates <= report.duplicates_bound
     assert survived == lives
     assert [f"{each.name} ended with {each.code}:\n{each.tail}" for each in stage.surprises] == []
@@ -98,19 +99,27 @@ async def test_nothing_grows_and_nothing_is_lost(kafka_cluster, tmp_path, soak):
     assert report.promised > 0.9 * soak.rate * report.seconds
 
 
-async def _faults(stage: Stage, plan: Sequence[Planned], begun: float, done: list[Done]) -> None:
+async def _faults(stage: Stage, plan: Sequence[Planned], begun: float, done: list[Done]) -> list[str]:
+    """One after the other; what did not recover from one as it should is told, and the run goes on."""
+    troubles: list[str] = []
     for planned in plan:
         await asyncio.sleep(begun + planned.at - time.monotonic())
         began = time.monotonic()
-        await KINDS[planned.kind].inject(stage, planned)
+        try:
+            await KINDS[planned.kind].inject(stage, planned)
+        except AssertionError as trouble:
+            troubles.append(f"{planned.kind} at {planned.at:g} s: {trouble}")
         ended = time.monotonic()
         again = await something_new(stage, 20.0)
         done.append(Done(planned.kind, planned.lane, round(began - begun, 2), round(ended - begun, 2), again))
+    return troubles
 
 
-async def _watch_cpu(stage: Stage, cpu: Cpu, foresight: Foresight, sender: Sender) -> None:
-    fresh = False
+async def _watch(stage: Stage, cpu: Cpu, foresight: Foresight, sender: Sender, lag: list[tuple[float, int]]) -> None:
+    fresh, begun = False, time.monotonic()
     while True:
+        if stage.progress is not None:
+            lag.append((round(time.monotonic() - begun, 1), stage.progress.lag))
         pids = {name: role.process.pid for name, role in stage.roles.items() if role.process.alive}
         pids |= {f"broker-{each.node.id}": each.pid for each in stage.cluster.brokers if each.alive}
         foresight.reach(sender.next)
