@@ -64,7 +64,7 @@ class Group:
         self._settings = settings
         self._metrics = GroupMetrics()
         self._health = Health()
-        self._restarts = Restarts(Backoff(Random()))  # noqa: S311 - jitter
+        self._restarts = Restarts(Backoff(Random()))  # nosec B311 # noqa: S311 - jitter
         path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - '' is the folder we are in
         self._environment = member_environment(settings, count, os.environ) | {"PYTHONPATH": path}
         self._numbers = range(count)
