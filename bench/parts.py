@@ -135,7 +135,7 @@ def run(rounds: int = 15) -> list[dict[str, Any]]:
         "map seed": "mapping, the seed's event|hand-written, identities included",
         "map": "mapping, shipped set|hand-written, identities included",
         "map and check": "mapping, identities, id, timestamp|hand-written",
-        "identities": "of it: identity rules|",
+        "identities": "identity rules, where ids are not plain|",
         "schema": "schema check|",
         "encode": "encode|orjson.dumps",
         "batch": "batch, one body of 1 MB each|bytes.join",

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.mapping.compiler import compile_mapping
@@ -57,15 +57,15 @@ class Plainly:
         self.apply = mapping.apply
 
 
-def pair(mapping_set, settings, schema=None):
+def pair(mapping_set, chosen, schema=None):
     """Both ways of building events with one mapping set."""
     mapping = compile_mapping(
         mapping_set,
-        tenant=settings.tenant,
-        primary_identity=settings.primary_identity[0],
-        strict=settings.strict,
+        tenant=chosen.tenant,
+        primary_identity=chosen.primary_identity[0],
+        strict=chosen.strict,
     )
-    return [ExperienceEvents(one, settings, schema, clock=lambda: NOW) for one in (mapping, Plainly(mapping))]
+    return [ExperienceEvents(one, chosen, schema, clock=lambda: NOW) for one in (mapping, Plainly(mapping))]
 
 
 def check(cheap, plain, event):
@@ -86,6 +86,7 @@ def test_the_shipped_mapping_gives_the_same_event_either_way(schema, strict):
     """Any event: the same XDM, warnings, dropped identities, rejection and findings, and the event as it was."""
     cheap, plain = pair(SHIPPED, MappingSettings(strict=strict), schema)
 
+    @settings(deadline=None)
     @given(events)
     @example(SEED)
     @example({})
@@ -117,6 +118,7 @@ cells = st.lists(
 )
 
 
+@settings(deadline=None)  # each example compiles two functions
 @given(cells, st.booleans(), st.lists(st.sampled_from(["lumaCrmId", "Email", "other", "ECID"]), min_size=1), objects)
 def test_any_rows_for_the_identity_map_give_the_same_event_either_way(cells, whole, priority, identities):
     """Several items, states, flags, a map copied whole below: where the short way does not hold it is not taken."""
