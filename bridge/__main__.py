@@ -1,5 +1,19 @@
-"""``python -m bridge`` is ``aep-bridge``."""
+"""``python -m bridge`` and ``aep-bridge``."""
 
-from bridge.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line. Ctrl-C ends it with 130 and without a traceback, also while it is still being loaded."""
+    try:
+        from bridge.cli import main as run  # noqa: PLC0415 - half a second, in which Ctrl-C may come
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -161,7 +161,7 @@ def request_headers(settings: Settings) -> dict[str, str]:
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise ``SettingsError`` that names every variable AEP needs and that is not set, each with an example."""
+    """Raise ``SettingsError`` that names every variable AEP needs and that is not set or no use, each with an example."""
     aep, oauth = settings.aep, settings.oauth
     needed: list[tuple[str, str, object]] = [("aep", "endpoint", aep.endpoint)]
     if aep.payload == "raw":
@@ -182,6 +182,14 @@ def check_settings(settings: Settings) -> None:
             "\n".join(f"{name}: not set; {known[name][0]} For example {name}={known[name][1]}" for name in missing),
             hint="set them in the environment, in .env or in bridge.toml",
         )
+    _inlet(settings)
+
+
+def _inlet(settings: Settings) -> httpx.URL:
+    try:
+        return httpx.URL(batch_url(settings.aep.endpoint or ""))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise SettingsError(f"{variable('aep', 'endpoint')} is no URL: {error}") from None
 
 
 def open_envelope(settings: Settings) -> Envelope:
@@ -202,12 +210,8 @@ def open_envelope(settings: Settings) -> Envelope:
 def open_destination(settings: Settings, metrics: Metrics) -> AepDestination:
     """The destination of these settings; ``SettingsError`` names what is missing."""
     check_settings(settings)
-    try:
-        url = httpx.URL(batch_url(settings.aep.endpoint or ""))
-    except (httpx.InvalidURL, ValueError) as error:
-        raise SettingsError(f"{variable('aep', 'endpoint')} is no URL: {error}") from None
     return AepDestination(
-        url=url,
+        url=_inlet(settings),
         headers=request_headers(settings),
         envelope=open_envelope(settings),
         tokens=TokenSource(settings.oauth, metrics) if settings.aep.auth == "oauth" else None,

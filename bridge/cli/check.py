@@ -116,11 +116,20 @@ async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
 
 def _mapping(settings: Settings) -> Check:
     from bridge.pipeline.assembly import load_builder
+    from bridge.pipeline.reload import failing
 
     try:
         _, sha256 = load_builder(settings)
     except BridgeError as error:
         return _failed("mapping", error, todo="aep-bridge mapping lint shows each finding with its row")
+    try:
+        # The worker would refuse each change of the file for them.
+        broken = failing(settings.mapping)
+    except BridgeError as error:
+        return _failed("mapping", error)
+    if broken:
+        todo = "aep-bridge mapping test shows what each gives instead"
+        return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)
     return Check("mapping", ok=True, found=f"{settings.mapping.path} ({(sha256 or '')[:12]})")
 
 

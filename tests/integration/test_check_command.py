@@ -83,3 +83,28 @@ async def test_wrong_setting():
     assert code == 1
     assert list(checks) == ["settings"]
     assert "BRIDGE_AEP__PAYLOAD" in checks["settings"]["found"]
+
+
+@pytest.mark.parametrize("tests", ["nowhere", "broken"])
+async def test_what_the_worker_would_stumble_over_is_told(tmp_path, tests):
+    """An endpoint that is no URL stops the worker, golden cases that fail stop its reload: the check names both before."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/odd.event.json").write_text('{"event_uuid": "1"}')
+    (tmp_path / "broken/odd.expected.json").write_text('{"_id": "2"}')
+    code, checks, _ = await asyncio.to_thread(
+        run,
+        {
+            "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+            "BRIDGE_AEP__ENDPOINT": "http://host:port/collection/0123",
+            "BRIDGE_AEP__PAYLOAD": "xdm",
+            "BRIDGE_AEP__AUTH": "none",
+            "BRIDGE_AEP__ORG_ID": "0123456789ABCDEF01234567@AdobeOrg",
+            "BRIDGE_AEP__SCHEMA_ID": "https://ns.adobe.com/yourorgname/schemas/0123456789abcdef",
+            "BRIDGE_AEP__DATASET_ID": "0123456789abcdef01234567",
+            "BRIDGE_MAPPING__TESTS": str(tmp_path / tests),
+        },
+    )
+    assert code == 1
+    assert "BRIDGE_AEP__ENDPOINT is no URL" in checks["settings"]["found"]
+    assert not checks["mapping"]["ok"]
+    assert ("odd" if tests == "broken" else "nowhere") in checks["mapping"]["found"]

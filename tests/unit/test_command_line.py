@@ -36,3 +36,11 @@ def test_every_command_on_dead_letters_takes_json(tmp_path) -> None:
         done = _run(tmp_path, "deadletters", *arguments, "--json", BRIDGE_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
         assert (done.returncode, done.stdout) == (1, ""), done.stderr
         assert "127.0.0.1:1" in done.stderr
+
+
+def test_an_interrupt_while_loading_is_no_traceback(tmp_path) -> None:
+    """Ctrl-C in the first half second, before there is a command to end, ends the process with 130 and no words."""
+    # A module that is loaded on the way sends the signal, so that it comes exactly then.
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8")
+    done = _run(tmp_path, "status", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
