@@ -23,6 +23,11 @@ SIZE = 1_200
 KINDS = 34
 USERS = 5_000
 _ID = "b1a70000-0000-4000-8000-%012x"
+_TIME = 4_102_444_799
+"""Stands in a template where the time of the event goes, in seconds as MoEngage sends it."""
+_BEGAN = 1_793_000_000
+A_SECOND = 1_000
+"""So many events in a row are of the same second: time goes on as in a stream."""
 
 
 def sample_events() -> list[dict[str, Any]]:
@@ -52,8 +57,12 @@ def event_id(number: int) -> str:
 def records(count: int, *, size: int = SIZE, since: int = 0) -> Iterator[tuple[bytes, bytes]]:
     """Key and value of ``count`` records of about ``size`` bytes; the same for the same arguments."""
     templates = [_template(event, size) for event in sample_events()[:KINDS]]
-    parts = [template.split(b"@@@ID@@@") for template in templates]
+    second, parts = -1, []
     for number in range(since, since + count):
+        if number // A_SECOND != second:
+            second = number // A_SECOND
+            moment = b"%d" % (_BEGAN + second)
+            parts = [template.replace(b"%d" % _TIME, moment).split(b"@@@ID@@@") for template in templates]
         yield b"%d" % (number % USERS), event_id(number).encode().join(parts[number % KINDS])
 
 
@@ -63,7 +72,7 @@ def stamped(count: int, since: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _template(event: dict[str, Any], size: int) -> bytes:
-    event = {**event, "id": "@@@ID@@@", "event_uuid": "@@@ID@@@", "time": event["time"]}
+    event = {**event, "id": "@@@ID@@@", "event_uuid": "@@@ID@@@", "time": _TIME}
     user = dict(event.get("user_attributes") or {})
     event["user_attributes"] = user
     filler = {
