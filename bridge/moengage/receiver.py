@@ -155,7 +155,8 @@ class Receiver:
     async def _answer(self, request: web.Request) -> web.Response:
         if request.method != "POST":
             return _refusal(405, "MoEngage Streams posts events here: use POST", {"Allow": "POST"})
-        if not self._admission.allows(request.remote, request.headers.get("X-Forwarded-For")):
+        # A proxy may add a line of its own below the client's instead of lengthening that.
+        if not self._admission.allows(request.remote, ",".join(request.headers.getall("X-Forwarded-For", ()))):
             return _refusal(403, "this address is not allowed to post here")
         if not self._auth.admits(request.headers):
             return _refusal(401, "credentials are missing or wrong", {"WWW-Authenticate": self._auth.challenge})

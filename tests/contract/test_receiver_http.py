@@ -216,6 +216,26 @@ async def test_broken_and_garbled_requests_do_no_harm() -> None:
         assert served.receiver._budget.used == 0
 
 
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([b"52.6.248.125"], b"200"),
+        ([b"10.0.0.9, 52.6.248.125"], b"200"),
+        ([b"52.6.248.125, 10.0.0.9"], b"403"),
+        ([b"52.6.248.125", b"10.0.0.9"], b"403"),
+        ([b"10.0.0.9", b"52.6.248.125"], b"200"),
+        ([], b"403"),
+    ],
+)
+async def test_the_address_is_what_the_nearest_proxy_says(lines, status) -> None:
+    """Behind one proxy the last address counts, whether the proxy lengthens the client's header or adds a line of its own."""
+    async with serve(allow_from="dc-01", trusted_proxies=1) as served:
+        head = b"POST /moengage/streams HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n" % len(BODY)
+        told = b"".join(b"X-Forwarded-For: %b\r\n" % line for line in lines)
+        answer = await raw(served.listener.port, head + told + b"\r\n" + BODY)
+        assert answer.startswith(b"HTTP/1.1 " + status)
+
+
 async def test_one_connection_too_many_is_told() -> None:
     """At the bound a new connection is answered 503 and closed; when one leaves there is room again."""
     async with serve(max_connections=2) as served:

@@ -249,6 +249,15 @@ def test_an_alert_sees_the_first_of_its_kind():
                 assert name in there or f"{name} unless {name} offset 15m" in rule["expr"], rule["alert"]
 
 
+def test_a_least_value_is_asked_of_workers_only():
+    """A receiver exposes every gauge too, those of delivery at 0: a minimum over both would never rise."""
+    jobs = {config["job_name"] for config in PROMETHEUS["scrape_configs"]}
+    assert {"receiver", "worker"} <= jobs
+    for expression in _expressions():
+        for asked in re.findall(r"(?:min|avg)[^()]*\(([^()]*)\)", expression):
+            assert 'job="worker"' in asked, expression
+
+
 def test_every_alert_is_in_the_runbook():
     """docs/operations.md says what to do about each alert."""
     runbook = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
