@@ -12,7 +12,6 @@ import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
-import uvloop
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
@@ -88,7 +87,9 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
                 await super().on_thread_stop()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, thread_loop=uvloop.new_event_loop(), **kwargs)
+        # Not uvloop: writing to a connection that has just broken raises RuntimeError there. aiokafka expects OSError, and its
+        # task that looks for brokers and coordinators ends for good.
+        super().__init__(*args, thread_loop=asyncio.SelectorEventLoop(), **kwargs)
         # mode closes a loop that it was given only when told so.
         self._close_thread_loop_on_stop = True
 

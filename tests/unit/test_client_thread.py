@@ -1,0 +1,45 @@
+"""The loop under the Kafka client: what it does with a connection that has just broken."""
+
+import asyncio
+import socket
+import struct
+from types import SimpleNamespace
+
+from bridge.pipeline.client_thread import ChunkThread
+
+
+async def _write_after_loss():
+    """Write to a connection after its transport has noticed the reset."""
+
+    async def reset(reader, writer):
+        await reader.read(1)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    server = await asyncio.start_server(reset, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(b"x")
+    while not writer.transport.is_closing():  # noqa: ASYNC110 - the transport tells nobody
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    try:
+        writer.write(b"y")
+    except OSError:
+        pass
+    finally:
+        server.close()
+
+
+def test_writing_to_a_broken_connection_raises_nothing_that_the_client_does_not_expect(monkeypatch):
+    """The client expects OSError at most; anything else ends its task that looks for brokers, and with it all commits."""
+    made = {}
+    monkeypatch.setattr(
+        "faust.transport.drivers.aiokafka.AIOKafkaConsumerThread.__init__",
+        lambda _self, *_args, thread_loop, **_more: made.update(loop=thread_loop),
+    )
+    ChunkThread(SimpleNamespace())
+    loop = made["loop"]
+    try:
+        loop.run_until_complete(_write_after_loss())
+    finally:
+        loop.close()
