@@ -47,7 +47,7 @@ _SCALE = Scale(
 )
 
 
-async def test_nothing_grows_and_nothing_is_lost(kafka_cluster, tmp_path, soak):
+async def test_nothing_grows_and_nothing_is_lost(soak, kafka_cluster, tmp_path):
     """Memory, descriptors, threads and tasks of worker and receiver are flat over the run, and every event is accounted for."""
     report = Report(soak.seed, soak.rate, datetime.now(UTC).isoformat(timespec="seconds"))
     plan = steady(soak.seed, soak.seconds, every=soak.every)
