@@ -1,8 +1,9 @@
-"""How the C library keeps the memory that a worker frees by the megabyte."""
+"""How a worker's memory is kept: by the C library between requests, and out of the garbage collector's sight."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 """glibc's malloc.h: ``M_TRIM_THRESHOLD``, ``M_TOP_PAD``, ``M_MMAP_THRESHOLD``, ``M_ARENA_MAX``."""
@@ -23,3 +24,10 @@ def keep_freed_memory() -> None:
     tune(_TOP_PAD, 4 << 20)
     tune(_MMAP_THRESHOLD, 32 << 20)
     tune(_ARENA_MAX, 1)
+
+
+def leave_the_living_alone() -> None:
+    """What is here already lives as long as the process: not to be looked at again and again. The rest is short-lived."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)

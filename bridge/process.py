@@ -1,10 +1,11 @@
-"""How a long-running command lives: uvloop, a first signal that asks it to finish, a second that ends it at once."""
+"""How a long-running command lives: uvloop, a first signal that asks it to finish, a second that ends it, and an end at any rate."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import structlog
@@ -37,3 +38,15 @@ async def _main(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopping, number)
     return await main(stop)
+
+
+def cut_off_after(seconds: float) -> None:
+    """Leave then even if something in the process hangs: offsets are safe at any moment."""
+
+    def cut_off() -> None:
+        log.error("did not stop in time, cutting off")
+        os._exit(1)
+
+    timer = threading.Timer(seconds, cut_off)
+    timer.daemon = True
+    timer.start()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bridge.cli import main
-from bridge.pipeline.worker import Worker
+from bridge.pipeline import worker
 
 if __name__ == "__main__":
-    Worker._settle_memory = staticmethod(lambda: None)  # type: ignore[method-assign]  # noqa: SLF001 - the one thing that differs
+    worker.leave_the_living_alone = lambda: None  # type: ignore[attr-defined]  # the one thing that differs
     main()

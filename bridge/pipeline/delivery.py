@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.pipeline.settlement import Resolutions
+    from bridge.settings import AepSettings
     from bridge.telemetry.metrics import Metrics
 
 Owner = TypeVar("Owner")
@@ -46,6 +47,20 @@ class Policy:
     share: Callable[[], float] = _whole
     by_key: bool = False
     circuit_threshold: int = 5
+
+    @classmethod
+    def of(cls, aep: AepSettings, share: Callable[[], float]) -> Policy:
+        """As the settings want it; ``share`` is this worker's part of the organisation's limits."""
+        return cls(
+            linger=aep.linger_seconds,
+            batch_bytes=aep.batch_bytes,
+            batch_events=aep.batch_events,
+            ceiling=aep.concurrency,
+            requests_per_second=aep.requests_per_second,
+            events_per_second=aep.events_per_second,
+            share=share,
+            by_key=aep.ordering == "key",
+        )
 
 
 class Delivery(Generic[Owner]):

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 import traceback
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +27,36 @@ class Stall:
             self._seen, self._since = progress, now if busy else None
             return False
         return bool(self._seconds) and now - self._since >= self._seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """A worker as its watchdog sees it. ``held``: for a reason that passes, and that is told elsewhere."""
+
+    lag: bool
+    resolved: int
+    committed: Hashable
+    committable: bool
+    joined: bool
+    connected: bool
+    held: bool
+
+
+class Watchdog:
+    """Says what has not moved for ``seconds`` although it could; 0 for never. Pure."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._work, self._commits, self._joins = Stall(seconds), Stall(seconds), Stall(seconds)
+
+    def check(self, now: float, vitals: Vitals) -> list[str]:
+        """Every reason to end the worker, none while all is well."""
+        stalled = {
+            "no event finished": self._work.check(now, vitals.resolved, busy=vitals.lag and not vitals.held),
+            "no commit succeeded": self._commits.check(now, vitals.committed, busy=vitals.committable and vitals.lag),
+            "not joined": self._joins.check(now, 0, busy=vitals.connected and not vitals.joined),
+        }
+        return [f"{what} for {self._seconds:g} s" for what, so in stalled.items() if so]
 
 
 def stacks() -> Iterator[tuple[str, str]]:

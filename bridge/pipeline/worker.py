@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
-import threading
 from contextlib import AsyncExitStack
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bridge.errors import KafkaError
+from bridge.memory import leave_the_living_alone
 from bridge.pipeline.app import build_app
 from bridge.pipeline.dead_letters import DeadLetters
 from bridge.pipeline.delivery import Delivery, Policy
@@ -27,36 +26,21 @@ from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.sharing import Share
-from bridge.pipeline.watchdog import Stall, stacks
+from bridge.pipeline.watchdog import Vitals, Watchdog, stacks
+from bridge.process import cut_off_after
 from bridge.records import record_bytes
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bridge.pipeline.member import Member
-    from bridge.settings import AepSettings, Settings
+    from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
     from bridge.verdicts import Destination, Rejected
 
 _log = structlog.get_logger(__name__)
 _LEAVE_SECONDS = 5.0
 """After the drain: closing connections. What hangs beyond it is cut off."""
-
-
-def policy_of(aep: AepSettings, share: Callable[[], float]) -> Policy:
-    """How the settings want delivery to go about it; ``share`` is this worker's part of the organisation's limits."""
-    return Policy(
-        linger=aep.linger_seconds,
-        batch_bytes=aep.batch_bytes,
-        batch_events=aep.batch_events,
-        ceiling=aep.concurrency,
-        requests_per_second=aep.requests_per_second,
-        events_per_second=aep.events_per_second,
-        share=share,
-        by_key=aep.ordering == "key",
-    )
 
 
 class Worker:
@@ -86,7 +70,7 @@ class Worker:
         self.ledger = Ledger()
         self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
         self.delivery: Delivery[Chunk] = Delivery(
-            destination, self, policy_of(settings.aep, self._share), metrics, clock=self._clock, on_failure=self._broke
+            destination, self, Policy.of(settings.aep, self._share), metrics, clock=self._clock, on_failure=self._broke
         )
         self._publisher = KafkaPublisher(settings.kafka)
         self.letters = DeadLetters(
@@ -217,13 +201,6 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever keeps Faust from starting ends the worker
             self.stop(f"the stream did not start: {type(error).__name__}")
 
-    @staticmethod
-    def _settle_memory() -> None:
-        """What is here already lives as long as the process: not to be looked at again and again. The rest is short-lived."""
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 10, 10)
-
     def _take(self, chunk: Chunk) -> None:
         try:
             self._intake.take(chunk)
@@ -255,8 +232,7 @@ class Worker:
 
     async def _supervise(self, lag: LagMeter) -> None:
         """Lag, stalls and crashes, once a second."""
-        seconds = self._settings.worker.stall_seconds
-        work, commits, joins = Stall(seconds), Stall(seconds), Stall(seconds)
+        watchdog = Watchdog(self._settings.worker.stall_seconds)
         asking = asyncio.create_task(lag.run(), name="lag")
         settled = False
         try:
@@ -265,21 +241,22 @@ class Worker:
                 if self._joined and not settled:
                     # Not after Faust's start(), which does not return before it ends.
                     settled = True
-                    self._settle_memory()
+                    leave_the_living_alone()
                     if self._member is not None:
                         self._member.joined()
                 now, ledger = self._clock(), self.ledger
                 self._metrics.rate_share.set(self._share() if self._joined else 0.0)
-                healthy = not (self.delivery.blocked or self.delivery.paused) and self.letters.writable
-                stalled = {
-                    "no event finished": work.check(now, ledger.resolved, busy=healthy and bool(lag.total)),
-                    "no commit succeeded": commits.check(
-                        now, tuple(ledger.committed().values()), busy=bool(ledger.committable()) and bool(lag.total)
-                    ),
-                    "not joined": joins.check(now, 0, busy=not self._joined and self._publisher.is_connected),
-                }
-                for what in (what for what, so in stalled.items() if so):
-                    self._stalled(f"{what} for {seconds:g} s")
+                vitals = Vitals(
+                    lag=bool(lag.total),
+                    resolved=ledger.resolved,
+                    committed=tuple(ledger.committed().values()),
+                    committable=bool(ledger.committable()),
+                    joined=self._joined,
+                    connected=self._publisher.is_connected,
+                    held=self.delivery.blocked or self.delivery.paused or not self.letters.writable,
+                )
+                for why in watchdog.check(now, vitals):
+                    self._stalled(why)
                 if self._app.crashed:
                     self.stop(f"the stream crashed: {type(self._app.crash_reason).__name__}")
                 # While the worker stops, the client that is asked may be gone already.
@@ -324,7 +301,7 @@ class Worker:
         """Admit nothing more, finish, commit, leave: within the drain budget."""
         budget = self._settings.worker.drain_seconds
         deadline = self._clock() + budget
-        _cut_off_after(budget + _LEAVE_SECONDS + 2.0)
+        cut_off_after(budget + _LEAVE_SECONDS + 2.0)
         self.health.hold("draining", self._why or "told to stop")
         self._gate.shut()
         if not self._why:
@@ -349,15 +326,3 @@ class Worker:
             return 1
         _log.info("stopped, everything finished and committed")
         return 0
-
-
-def _cut_off_after(seconds: float) -> None:
-    """Leave even if something in the process hangs: offsets are safe at any moment."""
-
-    def cut_off() -> None:
-        _log.error("did not stop in time, cutting off")
-        os._exit(1)
-
-    timer = threading.Timer(seconds, cut_off)
-    timer.daemon = True
-    timer.start()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 from aiokafka.errors import NodeNotReadyError
@@ -13,7 +14,7 @@ from bridge.pipeline.gate import FETCH_BYTES, Gate
 from bridge.pipeline.lag import LagMeter, lag_of
 from bridge.pipeline.ledger import Ledger
 from bridge.pipeline.replay import Filter, Replayed, Stored, _choose
-from bridge.pipeline.watchdog import Stall, stacks
+from bridge.pipeline.watchdog import Stall, Vitals, Watchdog, stacks
 from bridge.telemetry.metrics import Metrics
 
 P0, P1 = ("t", 0), ("t", 1)
@@ -186,6 +187,27 @@ def test_a_stall_is_no_progress_while_busy():
     never = Stall(0)
     assert not never.check(0, 1, busy=True)
     assert not never.check(1e9, 1, busy=True)
+
+
+def test_the_watchdog_tells_what_does_not_move():
+    """Each reason by its own name; nothing while it is held, has nothing to do, or waits for the brokers."""
+    stuck = Vitals(lag=True, resolved=3, committed=(7,), committable=True, joined=True, connected=True, held=False)
+    fine = {
+        "idle": replace(stuck, lag=False),
+        "held, and commits go through": replace(stuck, held=True, committable=False),
+        "no brokers": replace(stuck, lag=False, joined=False, connected=False),
+    }
+    for name, vitals in fine.items():
+        watchdog = Watchdog(10)
+        assert [watchdog.check(now, vitals) for now in (0, 60)] == [[], []], name
+    wrong = {
+        "no event finished for 10 s": replace(stuck, committable=False),
+        "no commit succeeded for 10 s": replace(stuck, held=True),
+        "not joined for 10 s": replace(stuck, lag=False, joined=False),
+    }
+    for why, vitals in wrong.items():
+        watchdog = Watchdog(10)
+        assert [watchdog.check(now, vitals) for now in (0, 9, 10)] == [[], [], [why]]
 
 
 async def test_stacks_name_tasks_and_lines_without_values():
