@@ -94,7 +94,6 @@ class Worker:
             settings.kafka.dead_letter_topic,
             metrics,
             stored=self.accepted,
-            mapping=lambda: self._mapping,
             backoff=Backoff(Random()),  # nosec B311 # noqa: S311 - jitter
             size=record_bytes,
         )
@@ -121,6 +120,7 @@ class Worker:
             metrics,
             builder=builder,
             size=SizeRule(settings.mapping) if builder is not None else None,
+            mapping=lambda: self._mapping,
         )
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
