@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from aiokafka.errors import KafkaError as ClientError
 
 from bridge.errors import KafkaError
 from bridge.pipeline.app import build_app
@@ -27,6 +28,7 @@ from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.sharing import Share
+from bridge.pipeline.topics import unreachable
 from bridge.pipeline.watchdog import Stall, stacks
 from bridge.records import record_bytes
 from bridge.telemetry.health import Health, TelemetryServer
@@ -214,6 +216,14 @@ class Worker:
     async def _start(self) -> None:
         try:
             await self._app.start()
+        except (ClientError, OSError) as error:
+            told = unreachable(self._settings.kafka, error)
+            _log.error(
+                "Kafka was gone again when the stream began: start the worker once it answers",
+                why=str(told),
+                hint=told.hint,
+            )
+            self.stop(f"the stream did not start: {type(error).__name__}")
         except Exception as error:  # noqa: BLE001 - whatever keeps Faust from starting ends the worker
             self.stop(f"the stream did not start: {type(error).__name__}")
 
