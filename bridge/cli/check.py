@@ -13,11 +13,14 @@ from bridge.cli import app
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 
     from bridge.aep.trial import Trial
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
+
+_USUAL_EVENT_BYTES = 10_000
+"""Profile keeps events of up to 10 KB (AEP docs: profile/guardrails), so events up to there are to be expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +94,7 @@ async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
     complete = True
     try:
         check_settings(settings)
-        # AEP takes XDM without it as long as one dataflow alone uses the connection.
-        unbound = settings.aep.payload == "xdm" and settings.aep.flow_id is None
-        yield Check(
-            "settings",
-            ok=True,
-            found="complete"
-            + ("; set BRIDGE_AEP__FLOW_ID if several dataflows share the connection" if unbound else ""),
-        )
+        yield Check("settings", ok=True, found="; ".join(["complete", *_remarks(settings)]))
     except BridgeError as error:
         complete = False
         yield _failed("settings", error)
@@ -112,6 +108,22 @@ async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
         yield await _trial("token", try_token, settings, metrics)
     if send_test:
         yield await _trial("trial event", send_trial, settings, metrics)
+
+
+def _remarks(settings: Settings) -> Iterator[str]:
+    """What is allowed and may yet surprise."""
+    from bridge.aep.destination import open_envelope
+
+    aep = settings.aep
+    if aep.payload == "xdm" and aep.flow_id is None:
+        # AEP takes XDM without it as long as one dataflow alone uses the connection.
+        yield "set BRIDGE_AEP__FLOW_ID if several dataflows share the connection"
+    room = aep.batch_bytes - open_envelope(settings).frame_bytes
+    if room < _USUAL_EVENT_BYTES:
+        yield (
+            f"BRIDGE_AEP__BATCH_BYTES={aep.batch_bytes} leaves {max(0, room):,} bytes for an event: larger ones become dead"
+            f" letters (too_large), and up to {_USUAL_EVENT_BYTES:,} are usual; 1000000 suits AEP"
+        )
 
 
 def _mapping(settings: Settings) -> Check:

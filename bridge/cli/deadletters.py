@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import typer
 from bridge.cli import app, plain, words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bridge.pipeline.replay import Filter, Replayed
     from bridge.settings import KafkaSettings
 
@@ -61,7 +64,8 @@ def list_letters(
                 newest = _newest(newest, limit)
         return counts, _newest(newest, limit)
 
-    counts, newest = asyncio.run(collect())
+    with _with_hint():
+        counts, newest = asyncio.run(collect())
     if as_json:
         body = {
             "total": counts.total(),
@@ -107,7 +111,8 @@ def show(
     left, _, right = place.rpartition("/")
     if not right.isdecimal() or not (left or "0").isdecimal():
         raise typer.BadParameter(f"{place}: expected PARTITION/OFFSET, for example 0/42")
-    stored = asyncio.run(read_one(_kafka(), int(left or 0), int(right)))
+    with _with_hint():
+        stored = asyncio.run(read_one(_kafka(), int(left or 0), int(right)))
     if stored is None:
         raise BridgeError(
             f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows where they lie"
@@ -151,7 +156,8 @@ def replay(
             await publisher.connected(within=kafka.request_timeout_seconds)
             return await run_replay(kafka, publisher, wanted, most=most, max_replays=max_replays)
 
-    done = asyncio.run(run())
+    with _with_hint():
+        done = asyncio.run(run())
     if as_json:
         body = {
             "dry_run": dry_run,
@@ -175,6 +181,23 @@ def _kafka() -> KafkaSettings:
     # Words of the parts below belong on stderr, and only when something is amiss.
     configure_logging(settings.telemetry.model_copy(update={"log_level": "warning"}))
     return settings.kafka
+
+
+@contextmanager
+def _with_hint() -> Iterator[None]:
+    """A topic that is missing here is not to be created: it holds no letters, and a worker that runs has it."""
+    from bridge.pipeline.topics import TopicMissing
+    from bridge.settings import variable
+
+    try:
+        yield
+    except TopicMissing as error:
+        names = ", ".join(variable("kafka", key) for key in ("bootstrap_servers", "topic", "dead_letter_topic"))
+        raise TopicMissing(
+            str(error),
+            hint=f"a worker that runs has both its topics, so give this command the worker's {names};"
+            " where none has run yet there are no dead letters",
+        ) from None
 
 
 def _filter(

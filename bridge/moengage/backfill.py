@@ -17,6 +17,7 @@ import time
 import zlib
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -44,7 +45,7 @@ _PAUSE = 0.005
 _IDLE = 40
 """So many pauses without a word from stdin: then it is waiting, and a stop need not wait for its next line."""
 _WHOLE_BYTES = 256_000_000
-"""A file whose first line is no JSON is read whole, as one document, up to this size."""
+"""A file whose first line with anything in it is no JSON is read whole, as one document, up to this size."""
 
 
 class InputError(BridgeError):
@@ -105,29 +106,28 @@ class Export:
             self._raw.close()
 
     def _lines(self, plain: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+        begun = False
         for number, line in enumerate(plain, start=1):
             if not line.strip():
                 continue
-            if number == 1 and not _is_json(line):
-                yield from self._whole(line, plain)
+            if not begun and not _is_json(line):
+                yield from self._whole(number, line, plain)
                 return
+            begun = True
             yield from ((number, document) for document in _elements(line))
 
-    def _whole(self, first: bytes, plain: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+    def _whole(self, number: int, first: bytes, plain: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
         text = first + plain.read(_WHOLE_BYTES)
         if _is_json(text):
-            yield from ((1, document) for document in _elements(text))
+            yield from ((number, document) for document in _elements(text))
             return
         lines = text.splitlines(keepends=True)
         # What was cut at the bound goes on in the file.
         if lines and not lines[-1].endswith(b"\n"):
             lines[-1] += plain.readline()
-        for number, line in enumerate(lines, start=1):
+        for at, line in enumerate(chain(lines, plain), start=number):
             if line.strip():
-                yield from ((number, document) for document in _elements(line))
-        for number, line in enumerate(plain, start=len(lines) + 1):
-            if line.strip():
-                yield from ((number, document) for document in _elements(line))
+                yield from ((at, document) for document in _elements(line))
 
 
 class _Raw(io.RawIOBase):

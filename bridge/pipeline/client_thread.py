@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
+from mode.utils.futures import maybe_set_exception
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -63,6 +64,18 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         self._serving = asyncio.current_task()
         await super()._serve()
 
+    async def on_start(self) -> None:
+        """Connect. Brokers that have gone away are told to whoever waits for the start, and end the thread in order.
+
+        Left to mode the same error is a crash, with a traceback each for the thread, the consumer and the app.
+        """
+        waiting = self._thread_running
+        try:
+            await super().on_start()
+        except (KafkaError, OSError) as error:
+            self.parent_loop.call_soon_threadsafe(maybe_set_exception, waiting, error)
+            raise asyncio.CancelledError from error
+
     async def on_thread_started(self) -> None:
         """From here on a stop is waited for by the thread itself."""
         self._serving = None
@@ -74,10 +87,13 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
             super()._start_thread()
 
     def _stopped_set(self) -> None:
-        super()._stopped_set()
-        # Towards brokers that say nothing a start takes as long as a request may.
-        if self._serving is not None:
-            self.thread_loop.call_soon_threadsafe(self._serving.cancel)
+        try:
+            super()._stopped_set()
+            # Towards brokers that say nothing a start takes as long as a request may.
+            if self._serving is not None:
+                self.thread_loop.call_soon_threadsafe(self._serving.cancel)
+        except RuntimeError:  # the thread has ended by itself and closed its loop: nobody waits there
+            self._stopped.set()
 
     async def on_thread_stop(self) -> None:
         """Close the client, within a bound and without an error: else the worker waits for a thread that has ended."""

@@ -65,7 +65,6 @@ class DeadLetters:
         metrics: Metrics,
         *,
         stored: Callable[[Chunk, int], None],
-        mapping: Callable[[], str | None],
         backoff: Backoff,
         size: Callable[[Record], int],
     ) -> None:
@@ -73,7 +72,6 @@ class DeadLetters:
         self._topic = topic
         self._metrics = metrics
         self._stored = stored
-        self._mapping = mapping
         self._backoff = backoff
         self._size = size
         self._queue: deque[Letter] = deque()
@@ -101,7 +99,7 @@ class DeadLetters:
             partition=chunk.partition[1],
             offset=source.offset,
             event_uuid=uuid,
-            mapping=self._mapping(),
+            mapping=chunk.mapping,
             attempts=attempts,
             failed_at=datetime.now(UTC),
             replays=_replays(source.headers),

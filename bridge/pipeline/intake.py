@@ -66,7 +66,10 @@ class Rejecting(Protocol):
 
 
 class Intake:
-    """Takes chunks. ``builder`` may be exchanged at any time between two chunks; None sends events as they came (raw)."""
+    """Takes chunks. ``builder`` may be exchanged at any time between two chunks; None sends events as they came (raw).
+
+    ``mapping`` gives the sha256 of the builder's mapping set; each chunk keeps it.
+    """
 
     def __init__(
         self,
@@ -78,8 +81,10 @@ class Intake:
         *,
         builder: Builder | None,
         size: SizeRule | None = None,
+        mapping: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.builder = builder
+        self._mapping = mapping
         self._size = size
         self._ledger = ledger
         self._encode = encode
@@ -92,6 +97,7 @@ class Intake:
         """Admit the chunk: every event of it goes to delivery or to the dead letters, now."""
         if chunk.closed or chunk.admitted:
             return
+        chunk.mapping = self._mapping()
         items: list[bytes] = []
         places = chunk.places
         refused: list[tuple[int, Rejected]] = []

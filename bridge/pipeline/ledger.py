@@ -50,7 +50,8 @@ class Chunk:
     """A run of records of one partition, from fetch to acknowledgement.
 
     ``unresolved`` counts events that still need a verdict; until the records are decoded it holds the number of records.
-    ``places`` is filled by the intake: for each encoded event, where in the records it came from.
+    The intake fills ``places`` (for each encoded event, where in the records it came from) and ``mapping``, the sha256 of
+    the mapping set that its events were mapped with, None where none was: by the time of a refusal another may be in use.
     """
 
     partition: Partition
@@ -64,6 +65,7 @@ class Chunk:
     admitted: bool = False
     closed: bool = False
     places: list[int] = field(default_factory=list)
+    mapping: str | None = None
 
 
 @dataclass(slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import inspect
 import sys
 import threading
 import traceback
@@ -11,6 +13,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
+    from types import FrameType
+
+_OUTER, _INNER = 6, 8
+"""Frames of one task that are told: those where our own code began it, and those where it waits, mostly in a library."""
+_ENDLESS = 1_000
 
 
 class Stall:
@@ -62,11 +69,47 @@ class Watchdog:
 def stacks() -> Iterator[tuple[str, str]]:
     """Name and stack of each task of this loop and of each thread; source lines only, never values."""
     for task in asyncio.all_tasks():
-        frames = [entry for frame in task.get_stack(limit=8) for entry in traceback.extract_stack(frame, limit=1)]
-        yield f"task {task.get_name()}", _lines(frames)
+        frames = _awaiting(task.get_coro())
+        entries = [entry for frame in frames for entry in traceback.extract_stack(frame, limit=1)]
+        if len(entries) > _OUTER + _INNER:
+            told = _lines(entries[-_INNER:]), f"({len(entries) - _OUTER - _INNER} more)", _lines(entries[:_OUTER])
+            yield f"task {task.get_name()}", " < ".join(told)
+        else:
+            yield f"task {task.get_name()}", _lines(entries)
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the documented way to see other threads
         yield f"thread {names.get(ident, ident)}", _lines(traceback.extract_stack(frame, limit=8))
+
+
+def _awaiting(work: object) -> list[FrameType]:
+    """Frames along what a coroutine awaits, the outermost first; a task's own stack holds but the first of a suspended one."""
+    frames: list[FrameType] = []
+    for _ in range(_ENDLESS):
+        if work is None:
+            break
+        for frame_of, next_of in (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await")):
+            if hasattr(work, frame_of):
+                frame = getattr(work, frame_of)
+                if frame is not None:
+                    frames.append(frame)
+                work = getattr(work, next_of)
+                break
+        else:
+            work = _inside(work)
+    return frames
+
+
+def _inside(wrapper: object) -> object:
+    """What runs behind an awaited step of an asynchronous generator, or a coroutine's ``__await__``: it is no attribute there.
+
+    Futures lead nowhere further: what is set on them may be anything, and they have no frame.
+    """
+    if asyncio.isfuture(wrapper):
+        return None
+    for inner in gc.get_referents(wrapper):
+        if inspect.iscoroutine(inner) or inspect.isasyncgen(inner):
+            return inner
+    return None
 
 
 def _lines(frames: list[traceback.FrameSummary] | traceback.StackSummary) -> str:

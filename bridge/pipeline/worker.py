@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from aiokafka.errors import KafkaError as ClientError
 
 from bridge.errors import KafkaError
 from bridge.memory import leave_the_living_alone
@@ -26,6 +27,7 @@ from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.sharing import Share
+from bridge.pipeline.topics import unreachable
 from bridge.pipeline.watchdog import Vitals, Watchdog, stacks
 from bridge.process import cut_off_after
 from bridge.records import record_bytes
@@ -78,7 +80,6 @@ class Worker:
             settings.kafka.dead_letter_topic,
             metrics,
             stored=self.accepted,
-            mapping=lambda: self._mapping,
             backoff=Backoff(Random()),  # nosec B311 # noqa: S311 - jitter
             size=record_bytes,
         )
@@ -105,6 +106,7 @@ class Worker:
             metrics,
             builder=builder,
             size=SizeRule(settings.mapping) if builder is not None else None,
+            mapping=lambda: self._mapping,
         )
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
@@ -198,6 +200,14 @@ class Worker:
     async def _start(self) -> None:
         try:
             await self._app.start()
+        except (ClientError, OSError) as error:
+            told = unreachable(self._settings.kafka, error)
+            _log.error(
+                "Kafka was gone again when the stream began: start the worker once it answers",
+                why=str(told),
+                hint=told.hint,
+            )
+            self.stop(f"the stream did not start: {type(error).__name__}")
         except Exception as error:  # noqa: BLE001 - whatever keeps Faust from starting ends the worker
             self.stop(f"the stream did not start: {type(error).__name__}")
 

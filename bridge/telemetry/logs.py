@@ -1,7 +1,8 @@
 """Log lines: one form for ours and for the libraries', on stderr, without payloads and without secrets.
 
 Libraries log through the standard library; their records go through the same renderer. Their debug lines are never
-shown, whatever the level: aiokafka's carry keys and values of records, httpx's whole URLs.
+shown, whatever the level: aiokafka's carry keys and values of records, httpx's whole URLs. What the libraries around Kafka
+say again and again is shown once in a while (:mod:`bridge.telemetry.damper`).
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from pydantic import SecretBytes, SecretStr
 
+from bridge.telemetry.damper import SECONDS, Damper, LibraryDamper
+
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
 
     from structlog.typing import EventDict, Processor
 
@@ -39,12 +43,20 @@ _QUIET = {
     "mode": logging.INFO,
     "asyncio": logging.WARNING,
 }
+_DAMPED = frozenset({"aiokafka", "faust", "mode"})
 
 
-def configure_logging(settings: TelemetrySettings, *, stream: Any = None, process: int | None = None) -> None:
+def configure_logging(
+    settings: TelemetrySettings,
+    *,
+    stream: Any = None,
+    process: int | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
     """Send every log line of this process to ``stream`` (default: stderr) in the form and from the level of the settings.
 
-    ``process``: its number, on every line, where several processes write to one stream.
+    ``process``: its number, on every line, where several processes write to one stream. ``clock``: monotonic seconds, by
+    which repeated messages of libraries are left out.
     """
     level = getattr(logging, settings.log_level.upper())
     shared: list[Processor] = [
@@ -85,6 +97,7 @@ def configure_logging(settings: TelemetrySettings, *, stream: Any = None, proces
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
+    handler.addFilter(LibraryDamper(Damper(SECONDS, clock), _DAMPED))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -58,13 +58,29 @@ async def test_export_lines(compress) -> None:
         (line(1).rstrip() + b"\r\n\r\n" + line(2), ["u-1", "u-2"]),
         (orjson.dumps(orjson.loads(line(1)), option=orjson.OPT_INDENT_2), ["u-1"]),
         (orjson.dumps([orjson.loads(line(1)), orjson.loads(line(2))], option=orjson.OPT_INDENT_2), ["u-1", "u-2"]),
+        (b"\n \r\n" + orjson.dumps(orjson.loads(line(1)), option=orjson.OPT_INDENT_2), ["u-1"]),
+        (
+            b"\n" + orjson.dumps([orjson.loads(line(1)), orjson.loads(line(2))], option=orjson.OPT_INDENT_2),
+            ["u-1", "u-2"],
+        ),
         (b"[" + line(1).strip() + b"]\n[" + line(2).strip() + b"]\n", ["u-1", "u-2"]),
         (b"\xef\xbb\xbf" + line(1), ["u-1"]),
         (gzip.compress(line(1)) + gzip.compress(line(2)), ["u-1", "u-2"]),
         (b"", []),
         (b"\n\n", []),
     ],
-    ids=["blank-lines", "one-document", "one-array", "arrays", "mark", "members", "empty", "blank"],
+    ids=[
+        "blank-lines",
+        "one-document",
+        "one-array",
+        "blank-then-document",
+        "blank-then-array",
+        "arrays",
+        "mark",
+        "members",
+        "empty",
+        "blank",
+    ],
 )
 async def test_other_forms(content, ids) -> None:
     """One document, arrays, several gzip members and blank lines are read too."""
@@ -84,6 +100,14 @@ async def test_bad_lines_are_told_with_their_number() -> None:
     assert (tally.stored, tally.refused, store.dead_letters) == (2, 2, [])
     tally, _ = await run(content, store, keep_refused=True)
     assert [letter.value for letter in store.dead_letters] == [b"not json\n", b'{"hello": "world"}\n']
+
+
+async def test_lines_are_numbered_from_the_file_s_first() -> None:
+    """Blank lines before the first bad one count too, so that --from-line and an editor mean the same line."""
+    store = MemoryStore()
+    tally, refused = await run(b"\n\nnot json\n" + line(4) + b"\nbad\n" + line(7), store)
+    assert refused == [(3, "not_json"), (6, "not_json")]
+    assert (tally.stored, tally.stored_line) == (2, 7)
 
 
 async def test_dry_run_counts() -> None:

@@ -5,7 +5,12 @@ import socket
 import struct
 from types import SimpleNamespace
 
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from bridge.pipeline.app import build_app
 from bridge.pipeline.client_thread import ChunkThread
+from bridge.settings import KafkaSettings
 
 
 async def _write_after_loss():
@@ -43,3 +48,27 @@ def test_writing_to_a_broken_connection_raises_nothing_that_the_client_does_not_
         loop.run_until_complete(_write_after_loss())
     finally:
         loop.close()
+
+
+async def test_a_start_without_brokers_raises_once_and_leaves_no_traceback(caplog, capfd):
+    """Brokers that are gone: the error reaches whoever starts the app, nothing calls it a crash, and the stop is in order."""
+    caplog.set_level("INFO")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    app = build_app(
+        KafkaSettings(bootstrap_servers=(f"127.0.0.1:{port}",)),
+        ledger=SimpleNamespace(),
+        gate=SimpleNamespace(),
+        finisher=SimpleNamespace(),
+        take=lambda _chunk: None,
+    )
+    with pytest.raises(KafkaConnectionError):
+        await asyncio.wait_for(app.start(), 10)
+    thread = app.consumer._thread
+    assert not app.crashed
+    await asyncio.wait_for(app.stop(), 10)
+    thread._thread.join(5)
+    assert not thread._thread.is_alive()
+    assert thread.thread_loop.is_closed()
+    assert not [record.getMessage() for record in caplog.records if record.exc_info]
+    assert "Traceback" not in capfd.readouterr().err

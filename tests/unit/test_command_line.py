@@ -3,8 +3,14 @@
 import os
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 
+import pytest
 from processes import ROOT
+from typer.testing import CliRunner
+
+from bridge.cli import app
+from bridge.pipeline.topics import TopicMissing
 
 
 def _run(folder, *arguments, **settings):
@@ -36,6 +42,31 @@ def test_every_command_on_dead_letters_takes_json(tmp_path) -> None:
         done = _run(tmp_path, "deadletters", *arguments, "--json", BRIDGE_KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1")
         assert (done.returncode, done.stdout) == (1, ""), done.stderr
         assert "127.0.0.1:1" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", "0/0"], ["replay", "--dry-run"], ["replay"]])
+def test_a_missing_dead_letter_topic_has_a_hint_that_helps(monkeypatch, arguments) -> None:
+    """Creating the topic would give an empty one: the hint asks for the worker's own settings instead."""
+
+    class Nothing:
+        async def describe_topics(self) -> list[dict[str, object]]:
+            return []
+
+    @asynccontextmanager
+    async def admin(_kafka):
+        yield Nothing()
+
+    monkeypatch.setattr("bridge.pipeline.topics.admin", admin)
+    monkeypatch.setattr("bridge.telemetry.logs.configure_logging", lambda _settings: None)
+    monkeypatch.setenv("BRIDGE_KAFKA__CREATE_TOPICS", "false")
+    failed = CliRunner().invoke(app, ["deadletters", *arguments]).exception
+    assert isinstance(failed, TopicMissing)
+    assert str(failed).startswith("no such topic: ")
+    assert "CREATE_TOPICS" not in failed.hint
+    assert (
+        "the worker's BRIDGE_KAFKA__BOOTSTRAP_SERVERS, BRIDGE_KAFKA__TOPIC, BRIDGE_KAFKA__DEAD_LETTER_TOPIC"
+        in failed.hint
+    )
 
 
 def test_an_interrupt_while_loading_is_no_traceback(tmp_path) -> None:

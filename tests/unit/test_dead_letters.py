@@ -49,9 +49,10 @@ def _scene(topic, values):
         for n, value in enumerate(values)
     ]  # fmt: skip
     chunk = ledger.fetch(("t", 0), 1, records, 1, first=0, last=len(values) - 1)
+    chunk.mapping = "abc"
     ledger.admit(chunk, len(values))
     letters = DeadLetters(
-        topic, "dead", Metrics(), stored=ledger.resolve, mapping=lambda: "abc",
+        topic, "dead", Metrics(), stored=ledger.resolve,
         backoff=Backoff(Random(1), base=0.01, cap=0.01), size=record_bytes,
     )  # fmt: skip
     return ledger, chunk, letters

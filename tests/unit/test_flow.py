@@ -225,6 +225,62 @@ async def test_stacks_name_tasks_and_lines_without_values():
     assert "payload-7" not in str(found)
 
 
+async def test_stacks_show_where_a_task_really_waits():
+    """Through coroutines, asynchronous generators and ``__await__`` down to the innermost frame, which comes first."""
+
+    class Awaitable:
+        def __await__(self):
+            return innermost("payload-8").__await__()
+
+    async def innermost(secret):
+        await asyncio.get_running_loop().create_future()
+        return secret
+
+    async def generator():
+        await Awaitable()
+        yield 1
+
+    async def outermost():
+        async for _ in generator():
+            pass
+
+    async def deep(levels):
+        await (deep(levels - 1) if levels else innermost("payload-9"))
+
+    async def began():
+        await deep(49)
+
+    tasks = [asyncio.create_task(outermost(), name="chain"), asyncio.create_task(began(), name="deep")]
+    await asyncio.sleep(0)
+    found = dict(stacks())
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    names = [line.split()[-1] for line in found["task chain"].split(" < ")]
+    assert names == ["innermost", "generator", "outermost"]
+    line = innermost.__code__.co_firstlineno + 1
+    assert found["task chain"].startswith(f"test_flow.py:{line} innermost")
+    assert found["task deep"].startswith(f"test_flow.py:{line} innermost")
+    told = [part.split()[-1] for part in found["task deep"].split(" < ")]
+    assert told == ["innermost", *["deep"] * 7, "more)", *["deep"] * 5, "began"]
+    assert "(38 more)" in found["task deep"]
+    assert "payload-" not in str(found)
+
+
+async def test_stacks_of_the_one_that_asks_and_of_one_that_has_not_run():
+    """The task that asks is running, and one that has just begun has not awaited yet: both have a line all the same."""
+
+    async def fresh():
+        await asyncio.sleep(1)
+
+    task = asyncio.create_task(fresh(), name="fresh")
+    found = dict(stacks())
+    task.cancel()
+    me = asyncio.current_task()
+    assert "test_stacks_of_the_one" in found[f"task {me.get_name()}"]
+    assert "fresh" in found["task fresh"]
+
+
 def test_replay_skips_what_was_round_too_often_and_counts_why():
     """Loop guard, filter, truncated letters and the maximum: each letter is sent or has a reason to stay."""
     letters = [

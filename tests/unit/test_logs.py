@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 import warnings
 
 import pytest
@@ -27,8 +28,8 @@ def logged():
     }
     stream = io.StringIO()
 
-    def configure(**settings) -> io.StringIO:
-        configure_logging(TelemetrySettings(**settings), stream=stream)
+    def configure(clock=time.monotonic, **settings) -> io.StringIO:
+        configure_logging(TelemetrySettings(**settings), stream=stream, clock=clock)
         return stream
 
     yield configure
@@ -116,3 +117,43 @@ def test_console_is_readable(logged) -> None:
     assert "told" in line
     assert "count=2" in line
     assert "\x1b" not in line
+
+
+def test_libraries_that_repeat_themselves_are_damped_and_counted(logged) -> None:
+    """Ten seconds of a client without brokers are one line, and the next tells how many there were; ours are all shown."""
+    now = [100.0]
+    stream = logged(clock=lambda: now[0], log_format="json")
+    client, ours = logging.getLogger("aiokafka.consumer"), structlog.get_logger("bridge.test")
+    for attempt in range(320):
+        client.error("Unable connect to node with id %s: %s", attempt % 3, "refused")
+        ours.error("ours")
+        now[0] += 1 / 32
+    client.error("Unable connect to node with id %s: %s", 2, "refused")
+    logging.getLogger("faust.app").info("Unable connect to node with id %s: %s", 2, "refused")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    told = [(line["logger"], line["event"], line.get("left_out")) for line in lines if line["logger"] != "bridge.test"]
+    assert told == [
+        ("aiokafka.consumer", "Unable connect to node with id 0: refused", None),
+        ("aiokafka.consumer", "Unable connect to node with id 2: refused", 319),
+        ("faust.app", "Unable connect to node with id 2: refused", None),
+    ]
+    assert len([line for line in lines if line["logger"] == "bridge.test"]) == 320
+
+
+def test_the_first_failure_of_its_kind_is_always_shown(logged) -> None:
+    """An exception is not taken for the plain message before it, nor for another exception or a lesser level."""
+    stream = logged(clock=lambda: 5.0, log_format="json")
+    client = logging.getLogger("mode.services")
+    for error in (None, ValueError("v"), OSError("o"), ValueError("again")):
+        client.error("failed", exc_info=error)
+    client.warning("failed")
+    client.critical("failed", exc_info=ValueError("v"))
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    kinds = [(line["level"], line.get("exception", "-").splitlines()[-1]) for line in told]
+    assert kinds == [
+        ("error", "-"),
+        ("error", "ValueError: v"),
+        ("error", "OSError: o"),
+        ("warning", "-"),
+        ("critical", "ValueError: v"),
+    ]

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import generate_latest
 
+from bridge.dead_letter import DeadLetter
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.worker import Worker
 from bridge.settings import MappingSettings, Settings
 from bridge.telemetry.metrics import Metrics
+from bridge.verdicts import Rejected, Stage
 from bridge.xdm.experience_event import open_experience_events
 
 ROWS = 'source,destination\nid,_id\n"dformat(time * 1000, ""yyyy-MM-dd\'T\'HH:mm:ssX"")",timestamp\nuid,identityMap.Email[0].id\n'
@@ -138,6 +140,33 @@ async def test_a_change_while_kafka_is_awaited_is_taken(mapping):
     await looks(worker._mapping_watch)
     assert worker._mapping != builder.mapping.sha256
     assert worker._intake.builder is not builder
+
+
+async def test_a_refusal_after_a_reload_names_the_mapping_of_its_event(mapping):
+    """Events wait in requests for AEP's answer: the dead letter names what mapped its event, not what is in use by then."""
+    settings = Settings(mapping={"path": mapping})
+    builder = open_experience_events(settings.mapping)
+    destination = SimpleNamespace(
+        max_request_bytes=1_000, max_request_events=10, frame_bytes=2, separator_bytes=1, encode=lambda _event: b"{}"
+    )
+    worker = Worker(settings, destination, builder, Metrics(), mapping=builder.mapping.sha256)
+    worker.ledger.open(1, {("t", 0): None})
+
+    def admitted(offset):
+        record = SimpleNamespace(key=b"k", value=json.dumps(EVENT).encode(), timestamp=0, offset=offset, headers=())
+        chunk = worker.ledger.fetch(("t", 0), 1, [record], 10, first=offset, last=offset)
+        worker._intake.take(chunk)
+        return chunk
+
+    before = admitted(0)
+    change(mapping, ROWS + "event_name,eventType\n")
+    await looks(worker._mapping_watch)
+    after = admitted(1)
+    for chunk in (before, after):
+        worker.rejected(chunk, 0, Rejected(Stage.DELIVER, "aep_400", "refused"), 1)
+    told = [DeadLetter.from_headers(*letter.record).mapping for letter in worker.letters._queue]
+    assert told == [builder.mapping.sha256, worker._mapping]
+    assert told[0] != told[1]
 
 
 async def test_results_are_counted_from_nought(mapping):

@@ -4,7 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from structlog.testing import capture_logs
 
 from bridge.pipeline.worker import Worker
@@ -69,6 +69,26 @@ async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert worker._why == ("" if asked else "stalled: no event finished for 1.5 s")
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError("Unable to bootstrap"), ConnectionResetError(104, "reset")])
+async def test_a_start_without_brokers_says_what_to_do(error):
+    """One line with the address and a hint, no traceback; the run ends as a failure."""
+
+    async def start():
+        raise error
+
+    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    worker._app = SimpleNamespace(start=start)
+    with capture_logs() as logs:
+        await worker._start()
+    [line] = logs
+    assert line["log_level"] == "error"
+    assert "start the worker once it answers" in line["event"]
+    assert line["why"].startswith("Kafka at localhost:9092 (PLAINTEXT): ")
+    assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in line["hint"]
+    assert "exc_info" not in line
+    assert worker._why == f"the stream did not start: {type(error).__name__}"
 
 
 async def test_a_stop_that_leaves_work_says_why():

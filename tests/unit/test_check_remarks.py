@@ -1,0 +1,38 @@
+"""What ``aep-bridge check`` remarks on although it is allowed."""
+
+import pytest
+
+from bridge.aep.destination import open_envelope
+from bridge.cli.check import _remarks
+from bridge.settings import Settings
+from bridge.verdicts import Rejected
+
+
+def _settings(batch_bytes, payload="xdm"):
+    return Settings(
+        aep={
+            "payload": payload,
+            "batch_bytes": batch_bytes,
+            "flow_id": "01234567-89ab-cdef-0123-456789abcdef",
+            "org_id": "0123456789ABCDEF01234567@AdobeOrg",
+            "schema_id": "https://ns.adobe.com/yourorgname/schemas/0123456789abcdef",
+            "dataset_id": "0123456789abcdef01234567",
+        }
+    )
+
+
+@pytest.mark.parametrize("payload", ["xdm", "raw"])
+def test_requests_too_small_for_a_usual_event_are_told(payload):
+    """The remark appears exactly where an event of 10,000 bytes no longer fits, envelope included."""
+    event = {"a": "x" * (10_000 - len('{"a":""}'))}
+    least = 10_000 + open_envelope(_settings(1_000_000, payload)).frame_bytes
+    for batch_bytes, fits in ((1_000_000, True), (least, True), (least - 1, False), (1_000, False)):
+        settings = _settings(batch_bytes, payload)
+        assert isinstance(open_envelope(settings).encode(event), Rejected) is not fits
+        remarks = list(_remarks(settings))
+        assert len(remarks) == (not fits)
+        if remarks:
+            assert f"BRIDGE_AEP__BATCH_BYTES={batch_bytes} leaves " in remarks[0]
+            assert "10,000" in remarks[0]
+            assert "too_large" in remarks[0]
+            assert "-" not in remarks[0].split("bytes for")[0]
