@@ -96,7 +96,7 @@ def _check_files() -> None:
         if not path.is_file():
             continue
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes().decode()  # read_text would turn a lone CR, which TOML refuses, into a line's end
             if name == TOML_FILE:
                 tomllib.loads(text)
         except OSError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import SettingsError
@@ -82,6 +82,7 @@ def _shown(loaded):
 
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode), st.sampled_from([".env", "bridge.toml"]))
+@example(b"\r", "bridge.toml")
 def test_any_file_is_settings_or_a_complaint(content, name):
     """A .env or bridge.toml of any bytes makes no other error."""
     path = Path(name)

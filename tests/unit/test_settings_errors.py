@@ -101,7 +101,7 @@ def test_unreadable_file_is_told(monkeypatch) -> None:
     def refuse(*_args, **_more):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(SettingsError, match=r"\.env cannot be read: Permission denied"):
         load_settings()
 
