@@ -82,9 +82,21 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         await super().on_thread_started()
 
     def _start_thread(self) -> None:
-        # A start that was given up ends the thread as it should.
-        with contextlib.suppress(asyncio.CancelledError):
-            super()._start_thread()
+        try:
+            # A start that was given up ends the thread as it should.
+            with contextlib.suppress(asyncio.CancelledError):
+                super()._start_thread()
+        finally:
+            self._close_loop()
+
+    def _close_loop(self) -> None:
+        """Left to mode, tasks of a start that failed would be pending when the loop is closed."""
+        loop = self.thread_loop
+        if left := asyncio.all_tasks(loop):
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(left, timeout=_CLOSE_SECONDS))
+        loop.close()
 
     def _stopped_set(self) -> None:
         try:
@@ -106,8 +118,6 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         # Not uvloop: writing to a connection that has just broken raises RuntimeError there. aiokafka expects OSError, and its
         # task that looks for brokers and coordinators ends for good.
         super().__init__(*args, thread_loop=asyncio.SelectorEventLoop(), **kwargs)
-        # mode closes a loop that it was given only when told so.
-        self._close_thread_loop_on_stop = True
 
     async def inside(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine in this thread's loop."""

@@ -6,6 +6,7 @@ mapping set wherever the bridge runs.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -17,6 +18,10 @@ def find(path: Path) -> Path:
 
     A file of the user's own always wins, so a copy that is edited in the working directory is the one that is used.
     """
-    if path.is_absolute() or path.exists():
+    if path.is_absolute() or _exists(path):
         return path
-    return next((home / path for home in _HOMES if (home / path).exists()), path)
+    return next((home / path for home in _HOMES if _exists(home / path)), path)
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - what cannot be a name at all, as it is too long, is an error to Path.exists

@@ -58,6 +58,7 @@ def _load(environment):
 
 @settings(max_examples=200, deadline=None)
 @given(environments)
+@example({"BRIDGE_MAPPING__TESTS": "9" * 5000})
 def test_any_environment_is_settings_or_a_complaint_by_name(environment):
     """Nothing but SettingsError comes out, and it names what is wrong."""
     loaded = _load(environment)
