@@ -101,13 +101,15 @@ async def _silently(story: Any) -> Snapshot:
 
 
 async def _plainly(story: Any) -> Snapshot:
+    from bridge.demo.story import Phase
+
     said_at, phase = -1.0, None
     async for snapshot in story.snapshots():
         last: Snapshot = snapshot
         if snapshot.phase is not phase:
             phase = snapshot.phase
             console.print(f"--- {phase.value}")
-        if snapshot.seconds - said_at >= 1:
+        if snapshot.seconds - said_at >= 1 or phase is Phase.SETTLED:
             said_at = snapshot.seconds
             console.print(
                 f"{snapshot.seconds:5.1f} s  received {snapshot.received:5d}  lag {snapshot.lag:5d}  delivered {snapshot.delivered:5d}"
