@@ -24,10 +24,10 @@ class WorkerSettings(Section):
         20, description="Budget to finish, commit and leave the group after SIGTERM or a revoke.", examples=["20"]
     )
     max_in_flight_events: int = Field(
-        20_000,
+        12_000,
         ge=100,
         description="Events between fetch and acknowledgement; above it partitions pause.",
-        examples=["20000"],
+        examples=["12000"],
     )
     max_in_flight_bytes: int = Field(
         64_000_000, ge=1_000_000, description="The same in bytes of Kafka records.", examples=["64000000"]
