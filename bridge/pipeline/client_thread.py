@@ -60,6 +60,11 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
     assignment_number = 0
     _serving: asyncio.Task[Any] | None = None
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Not uvloop: writing to a connection that has just broken raises RuntimeError there. aiokafka expects OSError, and its
+        # task that looks for brokers and coordinators ends for good.
+        super().__init__(*args, thread_loop=asyncio.SelectorEventLoop(), **kwargs)
+
     async def _serve(self) -> None:
         self._serving = asyncio.current_task()
         await super()._serve()
@@ -113,11 +118,6 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         with contextlib.suppress(TimeoutError, asyncio.CancelledError):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await super().on_thread_stop()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Not uvloop: writing to a connection that has just broken raises RuntimeError there. aiokafka expects OSError, and its
-        # task that looks for brokers and coordinators ends for good.
-        super().__init__(*args, thread_loop=asyncio.SelectorEventLoop(), **kwargs)
 
     async def inside(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine in this thread's loop."""
