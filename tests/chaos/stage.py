@@ -108,6 +108,7 @@ class Stage:
     secret_file: Path = field(init=False)
     name: Name = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _clocks: list[Clock] = field(default_factory=list)
     _asking: asyncio.Task[None] = field(init=False)
     _assigned: list[float] = field(default_factory=list)
     _ending: bool = False
@@ -152,7 +153,9 @@ class Stage:
         await asyncio.gather(*self._tasks, self._asking, return_exceptions=True)
         for role in self.roles.values():
             await asyncio.to_thread(role.process.stop, 0.0)
-            role.clock.close()
+        # Of all that ever were: a worker that joined and left is no longer among the roles.
+        for clock in self._clocks:
+            clock.close()
         await self.emulator.stop()
 
     @property
@@ -200,6 +203,7 @@ class Stage:
     def add(self, name: str, command: str) -> Role:
         """A process that should run from now on; the supervisor starts it."""
         clock = Clock(self.directory / f"{name}.clock")
+        self._clocks.append(clock)
         made = BridgeProcess([command], self._settings | clock.environment(), directory=self.directory, name=name)
         role = self.roles[name] = Role(made, clock, doomed=True)
         return role
