@@ -1,9 +1,14 @@
-"""How a worker's memory is kept: by the C library between requests, and out of the garbage collector's sight."""
+"""How memory is kept by the C library between requests, given back in the long run, and left alone by the garbage collector."""
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 """glibc's malloc.h: ``M_TRIM_THRESHOLD``, ``M_TOP_PAD``, ``M_MMAP_THRESHOLD``, ``M_ARENA_MAX``."""
@@ -16,14 +21,40 @@ def keep_freed_memory() -> None:
     kernel's clearing of pages. One arena for all threads, as what one thread fetches another frees. Other C libraries
     have no such knobs and are left alone.
     """
-    try:
-        tune = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):
+    tune = _of_glibc("mallopt")
+    if tune is None:
         return
     tune(_TRIM_THRESHOLD, 64 << 20)
     tune(_TOP_PAD, 4 << 20)
     tune(_MMAP_THRESHOLD, 32 << 20)
     tune(_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Return to the system what is free in the C library's heap, also between what is in use; nothing where it cannot.
+
+    Left alone a heap only ever grows: each backlog and each fault leaves it as large as it once had to be, and free space
+    that is cut up by what lives on is seldom whole enough for the next. Takes some milliseconds, and a page fault for each
+    page that is wanted again.
+    """
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+async def give_back_regularly(every: float = 30.0) -> None:
+    """:func:`give_back` every so many seconds, until cancelled: too seldom to cost, often enough to stay as small as the work."""
+    while True:
+        await asyncio.sleep(every)
+        give_back()
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    try:
+        found: Callable[..., int] = getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError, TypeError):
+        return None
+    return found
 
 
 def leave_the_living_alone() -> None:

@@ -38,6 +38,7 @@ def receiver() -> None:
 async def _receive(settings: Settings, stop: asyncio.Event) -> int:
     import asyncio
 
+    from bridge.memory import give_back_regularly
     from bridge.moengage.listener import Listener
     from bridge.moengage.receiver import Receiver
     from bridge.pipeline.publisher import KafkaPublisher
@@ -51,6 +52,7 @@ async def _receive(settings: Settings, stop: asyncio.Event) -> int:
     health.watch("receiver", taker.trouble)
     # Inside out at the end: no new requests, those under way finished, and only then no Kafka.
     async with TelemetryServer(settings.telemetry, metrics, health), publisher, Listener(settings.receiver, taker):
+        memory = asyncio.create_task(give_back_regularly(), name="memory")
         waiting = {asyncio.ensure_future(publisher.connected()), asyncio.ensure_future(stop.wait())}
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -58,6 +60,6 @@ async def _receive(settings: Settings, stop: asyncio.Event) -> int:
                 one.result()  # a missing topic or an unusable certificate ends the command
             await stop.wait()
         finally:
-            for one in waiting:
+            for one in (*waiting, memory):
                 one.cancel()
     return 0

@@ -14,7 +14,7 @@ import structlog
 from aiokafka.errors import KafkaError as ClientError
 
 from bridge.errors import KafkaError
-from bridge.memory import leave_the_living_alone
+from bridge.memory import give_back_regularly, leave_the_living_alone
 from bridge.pipeline.app import build_app
 from bridge.pipeline.dead_letters import DeadLetters
 from bridge.pipeline.delivery import Delivery, Policy
@@ -170,6 +170,7 @@ class Worker:
             begun = [
                 asyncio.create_task(self._start(), name="faust"),
                 asyncio.create_task(self._supervise(lag), name="watchdog"),
+                asyncio.create_task(give_back_regularly(), name="memory"),
             ]
             if self._mapping_watch is not None:
                 begun.append(asyncio.create_task(self._mapping_watch.run(), name="mapping"))
