@@ -25,7 +25,9 @@ class NoRealBrokerError(Exception):
 @contextlib.contextmanager
 def real_broker(where: Path, topics: Mapping[str, int]) -> Iterator[str]:
     """Address of an Apache Kafka with these topics (name -> partitions), on the cores that are not measured."""
-    from kafka_broker import Broker, BrokerUnavailableError, create_topic
+    from kafka_broker import Broker
+    from kafka_jars import BrokerUnavailableError
+    from kafka_topics import create_topic
 
     with on(OTHERS):
         try:

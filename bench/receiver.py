@@ -125,7 +125,7 @@ def written(bootstrap: str, topic: str) -> int:
 
 def run(bootstrap: str, where: Path, *, seconds: float = 4.0, repeats: int = 3) -> list[dict[str, Any]]:
     """Rows by batch size."""
-    from kafka_broker import create_topic
+    from kafka_topics import create_topic
 
     found: list[dict[str, Any]] = []
     dead = create_topic(bootstrap, "bench-receiver-dead", partitions=1)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kafka_broker import create_topic
+from kafka_topics import create_topic
 
 from bench.brokers import real_broker
 from bench.course import Sample, Stretch, stretch, tenths

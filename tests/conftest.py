@@ -35,7 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One node of Apache Kafka with every kind of listener. Skipped with the reason where it cannot run; in CI it fails."""
-    from kafka_broker import Broker, BrokerUnavailableError
+    from kafka_broker import Broker
+    from kafka_jars import BrokerUnavailableError
 
     try:
         broker = Broker(tmp_path_factory.mktemp("kafka"), secure=True)
@@ -56,7 +57,7 @@ def kafka(kafka_broker: Broker) -> str:
 @pytest.fixture
 def topic(kafka: str, request: pytest.FixtureRequest) -> Callable[..., str]:
     """Create topics named after the test: ``topic()``, ``topic("dead", partitions=3)``; gives the name."""
-    from kafka_broker import create_topic
+    from kafka_topics import create_topic
 
     test = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")[:60]
 

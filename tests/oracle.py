@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 import orjson
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
-from kafka_broker import admin_client
+from kafka_topics import admin_client
 from processes import BridgeProcess, eventually, free_port, get
 
 from bridge.aep.emulator import fingerprint

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kafka_broker import Cluster
+    from kafka_cluster import Cluster
 
 
 _SHORT_SEED = 5
@@ -87,7 +87,8 @@ def soak(request: pytest.FixtureRequest) -> Soaking:
 @pytest.fixture
 def kafka_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Three nodes of Apache Kafka: three replicas, two of them for a write."""
-    from kafka_broker import BrokerUnavailableError, Cluster
+    from kafka_cluster import Cluster
+    from kafka_jars import BrokerUnavailableError
 
     try:
         cluster = Cluster(tmp_path / "kafka")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from clocks import Clock
 from confluent_kafka import KafkaException
-from kafka_broker import admin_client, create_topic
+from kafka_topics import admin_client, create_topic
 from names import HOST, Name
 from offsets import Offsets, Progress
 from processes import BridgeProcess, eventually, free_port
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from kafka_broker import Cluster
+    from kafka_cluster import Cluster
 
 TOPIC, DEAD_LETTERS, GROUP = "chaos.events", "chaos.dead-letters", "chaos"
 PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kafka_broker import Broker, admin_client, tool
+from kafka_broker import Broker
+from kafka_jars import tool
+from kafka_topics import admin_client
 from processes import free_port
 
 from bridge.pipeline.topics import message_bytes

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.helpers import create_ssl_context
-from kafka_broker import PASSWORD, USERNAME, Broker, Cluster, admin_client, create_topic
+from kafka_broker import Broker
+from kafka_cluster import Cluster
+from kafka_properties import PASSWORD, USERNAME
+from kafka_topics import admin_client, create_topic
 from oracle import Rig, uuid_of
 from processes import eventually
 

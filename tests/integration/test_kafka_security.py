@@ -7,7 +7,7 @@ import os
 import warnings
 
 import pytest
-from kafka_broker import PASSWORD, USERNAME
+from kafka_properties import PASSWORD, USERNAME
 from kafka_reader import stored
 
 from bridge.errors import KafkaError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from kafka_broker import PASSWORD, USERNAME
+from kafka_properties import PASSWORD, USERNAME
 from oracle import DATA, Rig, batch, event, uuid_of
 from processes import ROOT, eventually, get
 

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from kafka_broker import Broker, create_topic
+from kafka_broker import Broker
+from kafka_topics import create_topic
 from test_worker_delivery import Scene, _until
 
 pytestmark = pytest.mark.kafka

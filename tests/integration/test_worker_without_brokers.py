@@ -4,7 +4,8 @@ import asyncio
 import time
 
 import pytest
-from kafka_broker import Broker, create_topic
+from kafka_broker import Broker
+from kafka_topics import create_topic
 from processes import get
 from test_worker_delivery import Scene, _ended, _until
 

@@ -1,0 +1,50 @@
+"""Three nodes of Apache Kafka as one cluster, any of which a test may take away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from kafka_broker import Broker
+from kafka_properties import Node, new_cluster_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Cluster:
+    """Three nodes: topics get three replicas, and a write needs two of them."""
+
+    def __init__(self, directory: Path, *, size: int = 3, properties: Mapping[str, str] | None = None) -> None:
+        nodes = [Node.new(number) for number in range(1, size + 1)]
+        cluster_id = new_cluster_id()
+        self.brokers = [
+            Broker(
+                directory / f"node-{node.id}", node=node, cluster=nodes, cluster_id=cluster_id, properties=properties
+            )
+            for node in nodes
+        ]
+
+    @property
+    def bootstrap(self) -> str:
+        """Addresses of every node."""
+        return ",".join(broker.bootstrap for broker in self.brokers)
+
+    def start(self, within: float = 90.0) -> Self:
+        """Start every node, and wait until each knows all."""
+        for broker in self.brokers:
+            broker.start(wait=False)
+        for broker in self.brokers:
+            broker.wait_ready(within, brokers=len(self.brokers))
+        return self
+
+    def stop(self) -> None:
+        """End every node; nobody waits for replicas to move."""
+        for broker in self.brokers:
+            broker.stop(grace=3)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

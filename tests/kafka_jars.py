@@ -1,0 +1,90 @@
+"""What runs Apache Kafka without containers: a Java that will do, and the jars from Maven Central, fetched once.
+
+Also the commands that Kafka's own scripts stand for.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent / "kafka"
+LOGGING = (f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}",)
+_TOOLS = {
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
+    "kafka-broker-api-versions.sh": "org.apache.kafka.tools.BrokerApiVersionsCommand",
+}
+
+
+class BrokerUnavailableError(Exception):
+    """Why no broker can be had here, in a sentence."""
+
+
+def java() -> str:
+    """The Java to run Kafka with: 17 or newer."""
+    found = shutil.which("java")
+    if found is None:
+        raise BrokerUnavailableError("there is no java: the real Kafka broker needs Java 17 or newer")
+    told = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', told)
+    if version is None or int(version[1]) < 17:
+        raise BrokerUnavailableError(
+            f"Java 17 or newer is needed for the real Kafka broker; this is {told.splitlines()[:1]}"
+        )
+    return found
+
+
+def jars() -> Path:
+    """The folder with Kafka and what it needs, fetched once per user and per version of the pom.
+
+    Raises ``BrokerUnavailableError`` where Java or Maven is missing or Maven cannot fetch.
+    """
+    java()
+    pom = HERE / "pom.xml"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moengage-aep-bridge"
+    folder = cache / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+    if folder.is_dir():
+        return folder
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise BrokerUnavailableError("there is no mvn: Maven fetches the real Kafka broker from Maven Central")
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.is_dir():
+            return folder
+        partial = Path(tempfile.mkdtemp(dir=cache))
+        try:
+            done = subprocess.run(
+                [
+                    maven,
+                    "-q",
+                    "-B",
+                    "-f",
+                    str(pom),
+                    "dependency:copy-dependencies",
+                    f"-DoutputDirectory={partial}",
+                    "-DincludeScope=runtime",
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=600,
+            )
+            if done.returncode != 0:
+                raise BrokerUnavailableError(f"Maven could not fetch Kafka: {(done.stdout + done.stderr)[-800:]}")
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def tool(script: str, *arguments: str) -> list[str]:
+    """The command that one of Kafka's scripts stands for, with or without its folder."""
+    return [java(), "-cp", f"{jars()}/*", *LOGGING, _TOOLS[Path(script).name], *arguments]
