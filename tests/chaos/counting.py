@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from oracle import event, number_of, uuid_of
+from numbered_events import event, number_of, uuid_of
 
 from bridge.aep.emulator import fingerprint
 from bridge.moengage.envelopes import Refusal, events_of

@@ -10,8 +10,8 @@ import uuid
 
 import pytest
 from clocks import Clock, can_jump
-from oracle import Rig
 from processes import eventually
+from rig import Rig
 
 pytestmark = [
     pytest.mark.kafka,

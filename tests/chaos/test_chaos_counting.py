@@ -9,7 +9,7 @@ import pytest
 from counting import REFUSAL, DeadLetter, envelope, expected, is_deliverable, judge
 from faults import KINDS, LANES, schedule, steady
 from foresight import Foresight, digests
-from oracle import uuid_of
+from numbered_events import uuid_of
 
 from bridge.aep.emulator import fingerprint
 from bridge.moengage.envelopes import Refusal, events_of

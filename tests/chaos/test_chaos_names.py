@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from names import HOST, Name
-from oracle import Rig
 from processes import eventually
+from rig import Rig
 
 pytestmark = pytest.mark.kafka
 

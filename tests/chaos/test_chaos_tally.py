@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import number_of, uuid_of
+from numbered_events import number_of, uuid_of
 from tally import Accepted, Digests, Numbers
 
 from bridge.aep.emulator.received import Received

@@ -6,8 +6,10 @@ What a worker does alone when it is killed, stopped or joined is in test_worker_
 import time
 
 import pytest
-from oracle import Rig, Sender, batch, event
+from insistent_sender import Sender
+from numbered_events import batch, event
 from processes import eventually
+from rig import Rig
 
 pytestmark = pytest.mark.kafka
 

@@ -13,8 +13,9 @@ from kafka_broker import Broker
 from kafka_cluster import Cluster
 from kafka_properties import PASSWORD, USERNAME
 from kafka_topics import admin_client, create_topic
-from oracle import Rig, uuid_of
+from numbered_events import uuid_of
 from processes import eventually
+from rig import Rig
 
 pytestmark = pytest.mark.kafka
 

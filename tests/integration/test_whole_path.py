@@ -9,14 +9,16 @@ from pathlib import Path
 import orjson
 import pytest
 from kafka_properties import PASSWORD, USERNAME
-from oracle import DATA, Rig, batch, event, uuid_of
+from numbered_events import batch, event, uuid_of
 from processes import ROOT, eventually, get
+from rig import Rig
 
 from bridge.moengage.envelopes import events_of
 from bridge.pipeline.assembly import load_builder
 from bridge.settings import Settings
 
 pytestmark = pytest.mark.kafka
+DATA = ROOT / "tests" / "data" / "samples"
 
 
 @pytest.fixture

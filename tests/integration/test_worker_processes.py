@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from oracle import Rig, Sender
+from insistent_sender import Sender
 from processes import eventually
+from rig import Rig
 
 pytestmark = [
     pytest.mark.kafka,
