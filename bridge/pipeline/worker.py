@@ -1,9 +1,8 @@
-"""The worker: consumes, maps, delivers and acknowledges until it is told to stop, and says what it left behind."""
+"""The worker: all that consumes, maps, delivers and acknowledges, put together and run until it is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 from contextlib import AsyncExitStack
@@ -13,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka.errors import KafkaError as ClientError
 
-from bridge.errors import KafkaError
 from bridge.memory import give_back_regularly, leave_the_living_alone
 from bridge.pipeline.app import build_app
 from bridge.pipeline.dead_letters import DeadLetters
 from bridge.pipeline.delivery import Delivery, Policy
-from bridge.pipeline.drain import COMMIT_RESERVE, Drain
+from bridge.pipeline.drain import Drain
 from bridge.pipeline.gate import Gate
 from bridge.pipeline.intake import Builder, Intake, row_and_part
 from bridge.pipeline.lag import LagMeter
@@ -27,9 +25,10 @@ from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.sharing import Share
+from bridge.pipeline.stopping import leave
+from bridge.pipeline.supervision import supervise
 from bridge.pipeline.topics import unreachable
-from bridge.pipeline.watchdog import Vitals, Watchdog, stacks
-from bridge.process import cut_off_after
+from bridge.pipeline.watchdog import Vitals
 from bridge.records import record_bytes
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.xdm.size import SizeRule
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from bridge.verdicts import Destination, Rejected
 
 _log = structlog.get_logger(__name__)
-_LEAVE_SECONDS = 5.0
-"""After the drain: closing connections. What hangs beyond it is cut off."""
 
 
 class Worker:
@@ -72,7 +69,7 @@ class Worker:
         self.ledger = Ledger()
         self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
         self.delivery: Delivery[Chunk] = Delivery(
-            destination, self, Policy.of(settings.aep, self._share), metrics, clock=self._clock, on_failure=self._broke
+            destination, self, Policy.of(settings.aep, self._share), metrics, clock=self._clock, on_failure=self.broke
         )
         self._publisher = KafkaPublisher(settings.kafka)
         self.letters = DeadLetters(
@@ -135,6 +132,40 @@ class Worker:
         """Whether the chunk's partition is another worker's now."""
         return owner.closed
 
+    # What supervision looks at.
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run is about to end."""
+        return self._stop.is_set()
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is a member of the consumer group."""
+        return self._app is not None and self._app.consumer.joined
+
+    def settled(self) -> None:
+        """It is a member for the first time: all that lives as long as the process is there."""
+        leave_the_living_alone()
+        if self._member is not None:
+            self._member.joined()
+
+    def show(self) -> None:
+        """Put into the metrics what may change without an event."""
+        self._metrics.rate_share.set(self._share() if self.joined else 0.0)
+
+    def vitals(self, *, lag: bool) -> Vitals:
+        """What tells whether it gets on, now."""
+        return Vitals(
+            lag=lag,
+            resolved=self.ledger.resolved,
+            committed=tuple(self.ledger.committed().values()),
+            committable=bool(self.ledger.committable()),
+            joined=self.joined,
+            connected=self._publisher.is_connected,
+            held=self.delivery.blocked or self.delivery.paused or not self.letters.writable,
+        )
+
     # Running.
 
     def exchange(self, builder: Builder, mapping: str) -> None:
@@ -147,6 +178,11 @@ class Worker:
         if not self._stop.is_set():
             self._why = why
             self._stop.set()
+
+    def broke(self, error: BaseException) -> None:
+        """End the run over an error of its own."""
+        _log.error("internal error, stopping without acknowledging", error=type(error).__name__, exc_info=error)
+        self.stop(f"internal error: {type(error).__name__}")
 
     async def run(self) -> int:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
@@ -176,7 +212,8 @@ class Worker:
                 begun.append(asyncio.create_task(self._mapping_watch.run(), name="mapping"))
             try:
                 await self._stop.wait()
-                return await self._shut_down()
+                self.health.hold("draining", self._why or "told to stop")
+                return await leave(self._app, self._gate, self._drain, self._why)
             finally:
                 for task in begun:
                     task.cancel()
@@ -216,76 +253,7 @@ class Worker:
         try:
             self._intake.take(chunk)
         except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
-            self._broke(error)
-
-    def _broke(self, error: BaseException) -> None:
-        _log.error("internal error, stopping without acknowledging", error=type(error).__name__, exc_info=error)
-        self.stop(f"internal error: {type(error).__name__}")
-
-    def _watch(self) -> None:
-        health, delivery = self.health, self.delivery
-        health.watch("group", lambda: None if self._joined else "not a member of the consumer group yet")
-        health.watch("destination", lambda: delivery.brakes.trouble or None)
-        health.watch("credentials", lambda: delivery.brakes.refusal or None)
-        health.watch(
-            "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
-        )
-
-    def _partitions(self) -> int | None:
-        found: int | None = (
-            None if self._app is None else self._app.consumer.topic_partitions(self._settings.kafka.topic)
-        )
-        return found
-
-    @property
-    def _joined(self) -> bool:
-        return self._app is not None and self._app.consumer.joined
-
-    async def _supervise(self, lag: LagMeter) -> None:
-        """Lag, stalls and crashes, once a second."""
-        watchdog = Watchdog(self._settings.worker.stall_seconds)
-        asking = asyncio.create_task(lag.run(), name="lag")
-        settled = False
-        try:
-            while True:
-                await asyncio.sleep(1.0)
-                if self._joined and not settled:
-                    # Not after Faust's start(), which does not return before it ends.
-                    settled = True
-                    leave_the_living_alone()
-                    if self._member is not None:
-                        self._member.joined()
-                now, ledger = self._clock(), self.ledger
-                self._metrics.rate_share.set(self._share() if self._joined else 0.0)
-                vitals = Vitals(
-                    lag=bool(lag.total),
-                    resolved=ledger.resolved,
-                    committed=tuple(ledger.committed().values()),
-                    committable=bool(ledger.committable()),
-                    joined=self._joined,
-                    connected=self._publisher.is_connected,
-                    held=self.delivery.blocked or self.delivery.paused or not self.letters.writable,
-                )
-                for why in watchdog.check(now, vitals):
-                    self._stalled(why)
-                if self._app.crashed:
-                    self.stop(f"the stream crashed: {type(self._app.crash_reason).__name__}")
-                # While the worker stops, the client that is asked may be gone already.
-                if asking.done() and not self._stop.is_set():
-                    self._broke(asking.exception() or RuntimeError("lag meter ended"))
-        finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
-
-    def _stalled(self, why: str) -> None:
-        if self._stop.is_set():
-            return
-        self.health.fail("stalled", why)
-        for name, stack in stacks():
-            _log.error("stack", of=name, at=stack)
-        self.stop(f"stalled: {why}")
-
-    # Stopping.
+            self.broke(error)
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -302,38 +270,20 @@ class Worker:
         _log.info("draining", signal=name, events=self.ledger.events, budget=self._settings.worker.drain_seconds)
         self.stop()
 
-    def _left_because(self) -> str:
-        if not self.letters.writable:
-            return "the dead-letter topic cannot be written"
-        # Whoever looks for what hangs must not be sent to the budget when nothing would have come of waiting.
-        return self.delivery.brakes.refusal or self.delivery.brakes.trouble or "the drain budget is over"
+    async def _supervise(self, lag: LagMeter) -> None:
+        await supervise(self, self._app, lag, self._settings.worker.stall_seconds)
 
-    async def _shut_down(self) -> int:
-        """Admit nothing more, finish, commit, leave: within the drain budget."""
-        budget = self._settings.worker.drain_seconds
-        deadline = self._clock() + budget
-        cut_off_after(budget + _LEAVE_SECONDS + 2.0)
-        self.health.hold("draining", self._why or "told to stop")
-        self._gate.shut()
-        if not self._why:
-            await self._drain.for_stop(deadline - min(COMMIT_RESERVE, budget / 4))
-        self._drain.stopping = True
-        left = {f"{topic}[{number}]": count for (topic, number), count in self.ledger.left().items()}
-        consumer = self._app.consumer
-        with contextlib.suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(max(1.0, deadline - self._clock())):
-                await consumer.commit()
-        uncommitted = bool(self.ledger.committable())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LEAVE_SECONDS):
-                await self._app.stop()
-        if self._why or left or uncommitted:
-            _log.error(
-                "stopped with work left; its offsets are not committed and it will be done again",
-                why=self._why or (self._left_because() if left else "the offsets could not be committed"),
-                events_left=left,
-                uncommitted=uncommitted,
-            )
-            return 1
-        _log.info("stopped, everything finished and committed")
-        return 0
+    def _watch(self) -> None:
+        health, delivery = self.health, self.delivery
+        health.watch("group", lambda: None if self.joined else "not a member of the consumer group yet")
+        health.watch("destination", lambda: delivery.brakes.trouble or None)
+        health.watch("credentials", lambda: delivery.brakes.refusal or None)
+        health.watch(
+            "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
+        )
+
+    def _partitions(self) -> int | None:
+        found: int | None = (
+            None if self._app is None else self._app.consumer.topic_partitions(self._settings.kafka.topic)
+        )
+        return found

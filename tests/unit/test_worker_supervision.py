@@ -7,6 +7,7 @@ import pytest
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from structlog.testing import capture_logs
 
+from bridge.pipeline.stopping import left_because
 from bridge.pipeline.worker import Worker
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
@@ -94,8 +95,8 @@ async def test_a_start_without_brokers_says_what_to_do(error):
 async def test_a_stop_that_leaves_work_says_why():
     """Refused credentials, an outage, a topic that cannot be written: not "the budget", which was never used."""
     worker = Worker(Settings(), _DESTINATION, None, Metrics())
-    assert worker._left_because() == "the drain budget is over"
+    assert left_because(worker._drain) == "the drain budget is over"
     worker.delivery.brakes.note(Unauthorized("invalid client_secret"), 0.0, seconds=0.1, under_way=1)
-    assert worker._left_because() == "invalid client_secret"
+    assert left_because(worker._drain) == "invalid client_secret"
     worker.letters.writable = False
-    assert worker._left_because() == "the dead-letter topic cannot be written"
+    assert left_because(worker._drain) == "the dead-letter topic cannot be written"
