@@ -1,5 +1,9 @@
 """The functions of the mapping language, one module a category; importing this package registers them all."""
 
+# The order of import is the order of lists: those that most mappings use come first.
+from bridge.mapping.functions import text
+
+# isort: split
 from bridge.mapping.functions import (
     analytics,
     arrays,
@@ -12,7 +16,6 @@ from bridge.mapping.functions import (
     objects,
     regular_expressions,
     special,
-    text,
     urls,
     user_agents,
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge.mapping.functions.arguments import bounded, text_of
 from bridge.mapping.functions.logic import truth
 from bridge.mapping.functions.registry import FunctionError, Parameter, function
-from bridge.mapping.functions.text import bounded, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from bridge.mapping.coercion import to_number
+from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import FunctionError, Parameter, function
-from bridge.mapping.functions.text import text_of
 
 CONVERSIONS = "Type conversions"
 AGGREGATION = "Aggregation"

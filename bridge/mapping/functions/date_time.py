@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from bridge.mapping.coercion import to_date, to_integer, to_number, to_text
 from bridge.mapping.dates import epoch_formatter, formatter, parse_date, parser, zone
 from bridge.mapping.functions import clock
+from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
-from bridge.mapping.functions.text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

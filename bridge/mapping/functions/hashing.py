@@ -6,8 +6,8 @@ import hashlib
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
-from bridge.mapping.functions.text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.coercion import a_kind, to_integer
+from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, method
-from bridge.mapping.functions.text import BLANKS, MAX_TEXT, bounded, text_of
 from bridge.mapping.java_regex import compile_java, find_all, split_java
 from bridge.mapping.regex_cost import subject
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.objects import PAIRS, paired, pairs
 from bridge.mapping.functions.registry import Attribute, FunctionError, Parameter, function
-from bridge.mapping.functions.text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

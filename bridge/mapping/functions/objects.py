@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
-from bridge.mapping.functions.text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, Parameter, function
-from bridge.mapping.functions.text import text_of
 from bridge.mapping.java_regex import compile_java
 from bridge.mapping.regex_cost import subject
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.coercion import to_integer, to_text
+from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
 from bridge.mapping.java_regex import compile_java, split_java
 
@@ -12,26 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 CATEGORY = "String"
-MAX_TEXT = 1_000_000
-"""No function makes text longer than this (an event of AEP holds far less)."""
-
-BLANKS = "".join(map(chr, range(33)))
-"""What Java's ``trim`` takes for blank: up to and including the space."""
-
 INPUT = Parameter("INPUT", "string")
 STRING = Parameter("STRING", "string")
-
-
-def text_of(value: Any) -> str:
-    """An argument as text; strings, the common case, first."""
-    return value if type(value) is str else to_text(value)
-
-
-def bounded(text: str) -> str:
-    """The text, unless it outgrew :data:`MAX_TEXT`."""
-    if len(text) > MAX_TEXT:
-        raise FunctionError(f"the text grew beyond {MAX_TEXT} characters")
-    return text
 
 
 @function(

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from bridge.mapping.functions.arguments import bounded, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
-from bridge.mapping.functions.text import bounded, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ua_parser import parse
 
+from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import Parameter, function
-from bridge.mapping.functions.text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,26 @@
+"""Arguments taken as text, and the length that no function's text may outgrow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bridge.mapping.coercion import to_text
+from bridge.mapping.functions.registry import FunctionError
+
+MAX_TEXT = 1_000_000
+"""No function makes text longer than this (an event of AEP holds far less)."""
+
+BLANKS = "".join(map(chr, range(33)))
+"""What Java's ``trim`` takes for blank: up to and including the space."""
+
+
+def text_of(value: Any) -> str:
+    """An argument as text; strings, the common case, first."""
+    return value if type(value) is str else to_text(value)
+
+
+def bounded(text: str) -> str:
+    """The text, unless it outgrew :data:`MAX_TEXT`."""
+    if len(text) > MAX_TEXT:
+        raise FunctionError(f"the text grew beyond {MAX_TEXT} characters")
+    return text
