@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Self
 
@@ -23,11 +24,14 @@ _NOTHING = bytes(_SIZE)
 
 
 class Foresight:
-    """Digests of the numbers from 0 up; one process at the lowest priority, in slices of some thousand numbers."""
+    """Digests of the numbers from 0 up, in slices of some thousand numbers.
+
+    Its one process has the lowest priority, and ends with this one, however this one ends.
+    """
 
     def __init__(self) -> None:
         # A fresh interpreter: this one has threads, and a fork of it would have their locks without them.
-        self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_humble)
+        self._pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_settle_in)
         self._slices: list[Future[bytes]] = []
         self._pid = self._pool.submit(os.getpid)
 
@@ -66,5 +70,14 @@ def digests(first: int, end: int) -> bytes:
     return b"".join(digest or _NOTHING for digest in expected(range(first, end), builder))
 
 
-def _humble() -> None:
+def _settle_in() -> None:
     os.nice(19)
+    threading.Thread(target=_end_with_the_run, name="parent", daemon=True).start()
+
+
+def _end_with_the_run() -> None:
+    # A pool's process waits for work on a pipe that it holds open itself, so it never notices that nobody is left to send any.
+    run = multiprocessing.parent_process()
+    assert run is not None
+    run.join()
+    os._exit(1)

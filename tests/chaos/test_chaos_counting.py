@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import orjson
+import psutil
 import pytest
 from counting import REFUSAL, DeadLetter, envelope, expected, is_deliverable, judge
 from faults import KINDS, LANES, schedule, steady
 from foresight import Foresight, digests
 from numbered_events import uuid_of
+from processes import ROOT, eventually
 
 from bridge.aep.emulator import fingerprint
 from bridge.moengage.envelopes import Refusal, events_of
@@ -156,3 +161,21 @@ def test_foresight_sees_what_the_judge_would_work_out(builder, arrived):
         assert list(foresight.of(SENT)) == list(expected(range(SENT), builder))
         assert judge(set(range(SENT)), SENT, *arrived, builder, digests=foresight.of(SENT)).wrong == {}
     assert digests(75, 79)[16:24] == bytes(8)
+
+
+def test_foresight_ends_with_the_run():
+    """A run that is killed in the middle of the work leaves no process of its judge behind."""
+    script = (
+        "import time; from foresight import Foresight\n"
+        "foresight = Foresight(); print(foresight._pid.result(), flush=True)\n"
+        "foresight.reach(1_000_000); time.sleep(60)"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "chaos")])
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+    ) as run:
+        judge = psutil.Process(int(run.stdout.readline()))
+        run.kill()
+    eventually(
+        lambda: not judge.is_running() or judge.status() == psutil.STATUS_ZOMBIE, within=10, what="the judge is gone"
+    )
