@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bridge.aep.destination import batch_url, open_destination
+from bridge.aep.destination import open_destination
 from bridge.aep.emulator import Emulator, Inlet, fingerprint
-from bridge.errors import SettingsError
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
 from bridge.verdicts import (
@@ -337,30 +336,3 @@ async def test_metrics_of_requests(emulator):
     assert value("bridge_delivery_seconds_count") == 2
     assert value("bridge_delivery_batch_events_sum") == 3
     assert value("bridge_delivery_batch_bytes_sum") > 1_000
-
-
-def test_missing_settings_are_all_named():
-    """One error names each variable with an example."""
-    with pytest.raises(SettingsError) as caught:
-        open_destination(Settings(), Metrics())
-    for name in (
-        "AEP__ENDPOINT",
-        "AEP__ORG_ID",
-        "AEP__SCHEMA_ID",
-        "AEP__DATASET_ID",
-        "OAUTH__CLIENT_ID",
-    ):
-        assert f"BRIDGE_{name}=" in str(caught.value)
-    assert "BRIDGE_OAUTH__CLIENT_SECRET=" in str(caught.value)
-
-
-def test_raw_payload_needs_its_flow():
-    """Where AEP maps, the flow id says with which mapping: it is asked for; XDM goes without."""
-    aep = Settings().aep.model_copy(update={"payload": "raw"})
-    with pytest.raises(SettingsError, match="BRIDGE_AEP__FLOW_ID="):
-        open_destination(Settings(aep=aep), Metrics())
-
-
-def test_batch_endpoint_of_an_inlet():
-    """The inlet's URL as AEP shows it becomes the batch URL."""
-    assert batch_url("https://dcs.adobedc.net/collection/abc") == "https://dcs.adobedc.net/collection/batch/abc"
