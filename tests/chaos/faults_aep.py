@@ -33,14 +33,14 @@ async def _spell(stage: Stage, planned: Planned, **control: Any) -> None:
 def _lost(stage: Stage, planned: Planned, why: str) -> int:
     """So many answers to requests that AEP has processed get lost: their events come again."""
     count = planned.rng.randint(2, 6)
-    stage.repeat(why, count * stage.scale.batch_events)
+    stage.allowance.repeat(why, count * stage.scale.batch_events)
     return count
 
 
 @fault("aep", 1, 8)
 async def aep_outage(stage: Stage, planned: Planned) -> None:
     """Connections are cut, then refused."""
-    stage.requests_are_cut("aep_outage")
+    stage.allowance.requests_are_cut("aep_outage")
     await stage.emulator.stop()
     try:
         await asyncio.sleep(planned.seconds)
@@ -165,7 +165,7 @@ async def dns_failure(stage: Stage, planned: Planned) -> None:
     stage.name.unknown()
     try:
         await asyncio.sleep(_REMEMBERED)
-        stage.requests_are_cut("dns_failure")
+        stage.allowance.requests_are_cut("dns_failure")
         await stage.emulator.stop()
         await stage.emulator.start()
         await asyncio.sleep(planned.seconds - _REMEMBERED)

@@ -45,7 +45,7 @@ async def broker_disk_full(stage: Stage, planned: Planned) -> None:
 async def broker_paused(stage: Stage, planned: Planned) -> None:
     """SIGSTOP: connections stay open and nothing is answered."""
     broker = planned.rng.choice(stage.cluster.brokers)
-    stage.confirmations_are_cut("broker_paused")
+    stage.allowance.confirmations_are_cut("broker_paused")
     broker.pause()
     try:
         await asyncio.sleep(planned.seconds)
@@ -55,7 +55,7 @@ async def broker_paused(stage: Stage, planned: Planned) -> None:
 
 
 async def _broken(stage: Stage, planned: Planned, broker: Broker, break_it: Callable[[], Awaitable[None]]) -> None:
-    stage.confirmations_are_cut(planned.kind)
+    stage.allowance.confirmations_are_cut(planned.kind)
     try:
         await break_it()
         await asyncio.sleep(planned.seconds)

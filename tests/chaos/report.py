@@ -66,11 +66,11 @@ class Report:
         self.accepted, self.dead_letters = findings.accepted, findings.dead_letters
         self.lost, self.changed = len(findings.lost), len(findings.changed)
         self.invented, self.unexplained = len(findings.invented), len(findings.unexplained)
-        bounds = {"posted again": sender.resent, **stage.repeatable()}
+        bounds = {"posted again": sender.resent, **stage.allowance.repeatable()}
         self.duplicates, self.duplicates_bound = findings.duplicates, sum(bounds.values())
         self.duplicates_bound_by = bounds
         self.longest_stall_seconds = round(stage.longest_stall, 2)
-        self.rebalances = len(stage.rebalances())
+        self.rebalances = len(stage.allowance.rebalances())
         self.restarts = sum(role.starts for role in stage.roles.values())
         state = stage.emulator.state
         self.aep_requests, self.token_requests = dict(state.requests), dict(state.token_requests)

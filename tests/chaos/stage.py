@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from allowance import Allowance, Glimpse
 from clocks import Clock
 from confluent_kafka import KafkaException
 from kafka_topics import admin_client, create_topic
@@ -34,9 +34,6 @@ PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2
 SESSION_SECONDS = 6
 _AS_CREATED = {"message.timestamp.type": "LogAppendTime"}
 """As the bridge creates topics: with the time of the broker."""
-_AROUND = 2.0
-"""Seconds around a rebalance in which what is not committed is looked at: samples are half a second apart or more."""
-_ASSIGNED = b'"Executing _on_partitions_assigned"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +73,6 @@ class Surprise:
     tail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Glimpse:
-    """What AEP had and the group had not committed, and how many events AEP had taken in all by then."""
-
-    uncommitted: int = 0
-    taken: int = 0
-
-
 @dataclass(slots=True)
 class Stage:
     """Everything that can be broken. ``deliverable`` counts the events that are promised and that AEP should get,
@@ -98,11 +87,9 @@ class Stage:
     emulator: Emulator = field(init=False)
     roles: dict[str, Role] = field(default_factory=dict)
     surprises: list[Surprise] = field(default_factory=list)
-    repeats: list[tuple[str, int]] = field(default_factory=list)
-    samples: list[tuple[float, int]] = field(default_factory=list)
+    allowance: Allowance = field(init=False)
     progress: Progress | None = None
     progress_at: float = 0.0
-    glimpse: Glimpse = Glimpse()
     longest_stall: float = 0.0
     set_aside: int = 0
     secret_file: Path = field(init=False)
@@ -110,7 +97,6 @@ class Stage:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _clocks: list[Clock] = field(default_factory=list)
     _asking: asyncio.Task[None] = field(init=False)
-    _assigned: list[float] = field(default_factory=list)
     _ending: bool = False
     _settings: dict[str, str] = field(default_factory=dict)
 
@@ -128,6 +114,7 @@ class Stage:
         self.emulator = Emulator(port=free_port(), payloads=0)
         self.emulator.state.fingerprints = Digests()
         await self.emulator.start()
+        self.allowance = Allowance(self.emulator, self.outstanding, self.posted, self._capacity, self._worker_logs)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.secret_file = self.directory / "client-secret"
         self.secret_file.write_text(self.emulator.client_secret, encoding="utf-8")
@@ -140,7 +127,7 @@ class Stage:
             role.start()
         for role in self.roles.values():
             await asyncio.to_thread(role.process.wait_ready, 60.0)
-        watching = (self._supervise(), self._watch_acceptances(), self._watch_assignments())
+        watching = (self._supervise(), self._watch_acceptances(), self.allowance.watch_assignments())
         self._tasks = [asyncio.create_task(each) for each in watching]
         self._asking = asyncio.create_task(self._watch_offsets())
         return self
@@ -251,53 +238,18 @@ class Stage:
 
         await asyncio.to_thread(eventually, whole, within=within, what=f"all replicas in sync after {why}", every=0.3)
 
-    # What may have to be done again.
-
-    def repeat(self, why: str, events: int) -> None:
-        """So many events may come again, because an answer about them is lost."""
-        self.repeats.append((why, events))
-
-    def requests_are_cut(self, why: str) -> None:
-        """Every request to AEP that is under way may have been processed, and loses its answer."""
-        self.repeat(why, min(self.outstanding(), self._most_under_way))
-
-    def confirmations_are_cut(self, why: str) -> None:
-        """Every post that is under way may be stored, unconfirmed, and stored again by the receiver's Kafka client."""
-        self.repeat(why, self.posted())
-
-    def rebalances(self) -> list[float]:
-        """When partitions were handed out (in seconds of the monotonic clock), by what the workers logged."""
-        # All members hear of one rebalance at about the same time.
-        times = self._assigned
-        return [at for at, before in zip(times, [0.0, *times], strict=False) if at - before > 1.0]
-
-    def repeatable(self) -> dict[str, int]:
-        """Events that may have come to an end more than once, by what was under way when something broke.
-
-        At each rebalance, what AEP had and the group had not committed, and what was on its way; and what is known of
-        lost answers.
-        """
-        found = Counter(rebalances=0)
-        for why, events in self.repeats:
-            found[why] += events
-        for at in self.rebalances():
-            found["rebalances"] += max((events for when, events in self.samples if abs(when - at) < _AROUND), default=0)
-        return dict(found)
-
-    def _uncommitted(self) -> int:
-        seen, state = self.glimpse, self.emulator.state
-        since = state.events - seen.taken
-        return seen.uncommitted + since + min(self.outstanding(), self._most_under_way)
-
-    @property
-    def _most_under_way(self) -> int:
-        """Events in requests to AEP at one moment."""
-        return max(1, len(self.workers)) * self.scale.concurrency * self.scale.batch_events
+    # What comes of it.
 
     def outstanding(self) -> int:
         """Events that were promised, and that neither AEP nor the dead letters have."""
         state = self.emulator.state
         return max(0, self.deliverable() - len(state.fingerprints) - self.set_aside)
+
+    def _capacity(self) -> int:
+        return max(1, len(self.workers)) * self.scale.concurrency * self.scale.batch_events
+
+    def _worker_logs(self) -> list[Path]:
+        return [role.process.log for name, role in self.roles.items() if name.startswith("worker")]
 
     async def _watch_offsets(self) -> None:
         letters = (DEAD_LETTERS, DEAD_LETTER_PARTITIONS)
@@ -309,24 +261,9 @@ class Stage:
                 # Without an answer the last one stands: what was accepted since then counts as uncommitted.
                 if progress is not None:
                     self.progress, self.progress_at = progress, asked
-                    self.glimpse = Glimpse(max(0, progress.lag - outstanding), events)
-                self.samples.append((time.monotonic(), self._uncommitted()))
+                    self.allowance.glimpse = Glimpse(max(0, progress.lag - outstanding), events)
+                self.allowance.sample()
                 await asyncio.sleep(0.5)
-
-    async def _watch_assignments(self) -> None:
-        """Read what workers append to their logs; a line counts when it is seen, as their clocks may jump."""
-        read: dict[Path, int] = {}
-        while True:
-            for log in [role.process.log for name, role in self.roles.items() if name.startswith("worker")]:
-                if log.exists() and log.stat().st_size > read.get(log, 0):
-                    with log.open("rb") as lines:
-                        lines.seek(read.get(log, 0))
-                        fresh = lines.read()
-                    # The end may be half a line.
-                    whole = fresh[: fresh.rfind(b"\n") + 1]
-                    read[log] = read.get(log, 0) + len(whole)
-                    self._assigned += [time.monotonic()] * whole.count(_ASSIGNED)
-            await asyncio.sleep(0.2)
 
     async def _watch_acceptances(self) -> None:
         seen, since = -1, time.monotonic()
