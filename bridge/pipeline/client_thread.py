@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
+_BRIEF_MS = 50
+"""So long at most a broker may keep a fetch while there is work: it takes no other from us meanwhile, not even for data it has."""
 _CLOSE_SECONDS = 3.0
 """To leave the group and close connections; less than the worker gives the app to stop."""
 
@@ -58,6 +60,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
     """Fetches, commits and asks for offsets on behalf of the main loop."""
 
     assignment_number = 0
+    _patience_ms: int | None = None
     _serving: asyncio.Task[Any] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -139,7 +142,20 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         _leave_records_as_parsed(consumer)
         records = await self._fetch_records(consumer, partitions, timeout=seconds, max_records=most)
         # No other task of this loop has run since the client took the records out of its buffers.
+        self._be_patient(consumer, patient=not records)
         return self.assignment_number, records
+
+    def _be_patient(self, consumer: Any, *, patient: bool) -> None:
+        """How long the next fetch may be kept by a broker that has nothing: as Faust wants it, or briefly while others have.
+
+        The client asks again for the partitions it has handed out, alone, when the rest of what it holds is not taken within a
+        tenth of a second. Read to their end, they would keep the broker to themselves for one and a half seconds, and
+        partitions with a backlog would wait for the empty ones.
+        """
+        fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka takes it at the start only
+        if self._patience_ms is None:
+            self._patience_ms = fetcher._fetch_max_wait_ms  # noqa: SLF001
+        fetcher._fetch_max_wait_ms = self._patience_ms if patient else min(_BRIEF_MS, self._patience_ms)  # noqa: SLF001
 
     def topic_partitions(self, topic: str) -> int | None:
         """Partitions of the topic, None while they are not known. Faust asks the coordinator, which tells the leader only."""
