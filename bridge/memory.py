@@ -14,8 +14,10 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 """glibc's malloc.h: ``M_TRIM_THRESHOLD``, ``M_TOP_PAD``, ``M_MMAP_THRESHOLD``, ``M_ARENA_MAX``."""
 
 
-def keep_freed_memory() -> None:
+def keep_freed_memory(most: int = 64 << 20) -> None:
     """Let glibc keep memory between requests, where it would give each freed megabyte back and fault it in again.
+
+    ``most`` bytes at the heap's end; what is free between what is in use stays anyhow.
 
     Encoded events and request bodies come and go by the megabyte; without this a tenth of a worker's CPU goes to the
     kernel's clearing of pages. One arena for all threads, as what one thread fetches another frees. Other C libraries
@@ -24,7 +26,7 @@ def keep_freed_memory() -> None:
     tune = _of_glibc("mallopt")
     if tune is None:
         return
-    tune(_TRIM_THRESHOLD, 64 << 20)
+    tune(_TRIM_THRESHOLD, most)
     tune(_TOP_PAD, 4 << 20)
     tune(_MMAP_THRESHOLD, 32 << 20)
     tune(_ARENA_MAX, 1)
