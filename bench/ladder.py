@@ -132,7 +132,8 @@ def run(
 ) -> dict[str, Any]:
     """Every rung (or ``only`` these) over the same topic, one after the other, so often. ``embedded``: without a real Kafka."""
     say(f"hand-written and shipped mapping agree on {check_handwritten()} events")
-    chosen = [rung.ready(say) for rung in rungs() if (not rung.asked if only is None else rung.name in only)]
+    named = [rung for rung in rungs() if (not rung.asked if only is None else rung.name in only)]
+    chosen = [rung.ready(say) for rung in named]
     with ExitStack() as stack:
         where = Path(stack.enter_context(folder()))
         topic, few, dead = "bench", "bench-few", "bench-dead"
