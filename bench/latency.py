@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import uvloop
 
-from bench.ladder import environment, rungs
 from bench.receiver import Connection, percentile, request_of, start_receiver, streams_body
 from bench.records import records
+from bench.rungs import environment, rungs
 from bench.stage import Child, SinkProcess
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from kafka_topics import create_topic
 
 from bench.brokers import real_broker
 from bench.course import Sample, Stretch, stretch, tenths
-from bench.ladder import FEW, PARTITIONS, Rung, run_once, rungs
+from bench.ladder import FEW, PARTITIONS, run_once
 from bench.records import SIZE, records
 from bench.rows import wide_records, write_mapping
+from bench.rungs import Rung, rungs
 from bench.stage import CORES, MEASURED, SinkProcess, folder, preload
 
 if TYPE_CHECKING:
