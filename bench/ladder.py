@@ -16,7 +16,7 @@ from bench.brokers import EMBEDDED_PARTITIONS, Feed, embedded_broker, real_broke
 from bench.course import Sample
 from bench.records import SIZE, check_handwritten, records
 from bench.rungs import Rung, environment, rungs
-from bench.stage import MEASURED, Child, SinkProcess, cleaned, folder, preload
+from bench.stage import MEASURED, Child, SinkProcess, cleaned, folder, preload, spent_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PARTITIONS = 6
 FEW = 2_000
 """Records of the short run that tells what starting up costs."""
+_QUIET = 0.08
+"""What others, the kernel among them, may take of the measured core; beyond it events/s say how busy the machine was."""
 _SETTLE = 1.0
 """Seconds after the last expected event in which repeated ones may still come."""
 
@@ -57,6 +59,7 @@ def run_once(
     child = Child(rung.command, told, log, cores=cores, family="--processes" in rung.command)
     try:
         began: tuple[float, int, float] | None = None
+        core = 0.0
         last, moved = 0, time.monotonic()
         while True:
             moment, events, _ = sink.progress()
@@ -68,7 +71,7 @@ def run_once(
                 if course is not None:
                     course.append(Sample(moment, events, cpu))
             if began is None and events:
-                began = moment, events, cpu
+                began, core = (moment, events, cpu), spent_on(cores)
                 if profile is not None:
                     profiler = start_tied(
                         [
@@ -95,6 +98,7 @@ def run_once(
             time.sleep(0.02)
         assert began is not None
         ended = (moment, events, cpu)
+        core = spent_on(cores) - core
         time.sleep(_SETTLE)
         memory = child.memory()
     finally:
@@ -111,6 +115,7 @@ def run_once(
         "cpu_seconds_per_million": (ended[2] - startup) / max(1, count - (FEW if startup else 0)) * 1e6,
         "cpu_seconds": ended[2],
         "busy": spent / max(seconds, 0.001),
+        "others": max(0.0, core - spent) / max(seconds, 0.001),
         "peak_mb": memory,
         "requests": came["requests"],
         "mean_batch": came["events"] / came["requests"],
@@ -178,6 +183,11 @@ def run(
                     say(
                         f"  {turn + 1} {rung.name:14} {one['events_per_second']:8.0f} events/s  {one['cpu_seconds_per_million']:6.1f} CPU s"
                         f"/million  {one['peak_mb']:4.0f} MB  lost {one['lost']}  repeated {one['repeated']}  exit {one['exit']}"
+                        + (
+                            f"  disturbed: others took {one['others']:.0%} of its core"
+                            if one["others"] > _QUIET
+                            else ""
+                        )
                     )
         finally:
             for sink in sinks.values():
@@ -197,9 +207,9 @@ def _row(rung: Rung, runs: list[dict[str, Any]], floor: list[dict[str, Any]], fa
     if not runs:
         return {"name": rung.name, "label": rung.label, "skipped": failed or rung.skipped}
     row: dict[str, Any] = {"name": rung.name, "label": rung.label}
-    for key in ("events_per_second", "cpu_seconds_per_million", "busy", "peak_mb", "mean_batch", "requests"):
+    for key in ("events_per_second", "cpu_seconds_per_million", "busy", "others", "peak_mb", "mean_batch", "requests"):
         median, spread = cleaned([one[key] for one in runs])
-        row[key] = round(median, 3 if key == "busy" else 1)
+        row[key] = round(median, 3 if key in ("busy", "others") else 1)
         row[f"{key}_spread"] = round(spread, 3)
     # Paired: each run beside the floor's run of the same turn.
     pairs = list(zip(runs, floor, strict=False))

@@ -30,6 +30,18 @@ MEASURED = {CORES[0]}
 OTHERS = set(CORES[1:]) or MEASURED
 
 
+def spent_on(cores: set[int]) -> float:
+    """CPU seconds that these cores have worked so far, for whomever; 0 where the system does not tell."""
+    names = {f"cpu{core}" for core in cores}
+    try:
+        lines = Path("/proc/stat").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0.0
+    fields = [line.split() for line in lines if line.split(maxsplit=1)[0] in names]
+    # user, nice, system, (idle, iowait,) irq, softirq, steal: guests are in user already.
+    return sum(sum(map(int, one[1:4])) + sum(map(int, one[6:9])) for one in fields) / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
 def on(cores: set[int]) -> Iterator[None]:
     """Children that are started meanwhile run on these cores, threads included."""
