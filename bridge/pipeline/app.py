@@ -56,8 +56,6 @@ def build_app(
         # Our own loop commits by time only.
         broker_commit_every=None,
         consumer_max_fetch_size=FETCH_BYTES,
-        # A few runs: more would only be read long before they are mapped, and keep requests from being sent meanwhile.
-        stream_buffer_maxsize=4,
         # Waiting, with a bound, is ours (transport.py); Faust's has none.
         stream_wait_empty=False,
         topic_allow_declare=False,

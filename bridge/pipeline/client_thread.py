@@ -136,13 +136,18 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
                 raise
             raise ConsumerStoppedError from None  # it was the thread that ended
 
-    async def fetch(self, partitions: set[TP], seconds: float, most: int) -> tuple[int, Mapping[Any, list[Any]]]:
-        """At most so many records of these partitions, and the number of the assignment they belong to."""
+    async def fetch(
+        self, partitions: set[TP], seconds: float, most: int, *, whole: bool
+    ) -> tuple[int, Mapping[Any, list[Any]]]:
+        """At most so many records of these partitions, and the number of the assignment they belong to.
+
+        ``whole``: these are all partitions of the assignment.
+        """
         consumer = self._ensure_consumer()
         _leave_records_as_parsed(consumer)
         records = await self._fetch_records(consumer, partitions, timeout=seconds, max_records=most)
         # No other task of this loop has run since the client took the records out of its buffers.
-        self._be_patient(consumer, patient=not records)
+        self._be_patient(consumer, patient=whole and not records)
         return self.assignment_number, records
 
     def _be_patient(self, consumer: Any, *, patient: bool) -> None:

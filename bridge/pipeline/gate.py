@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FETCH_BYTES = 1_048_576
 """Most bytes that Kafka gives of one partition at once (more only when a single record is larger)."""
+_AHEAD = 4
+"""Chunks that may wait to be mapped: more would only be read long before, and keep requests from being sent meanwhile."""
 _SPAN = 2
 """A partition may be finished so many times the bound ahead of its oldest open event: that is what a crash would repeat."""
 _PROBES = 0.1
@@ -52,8 +54,10 @@ class Gate:
     def open(self) -> bool:
         """Whether there is room for more."""
         ledger = self._ledger
+        if self._shut or ledger.queued >= _AHEAD:
+            return False
         part = _PROBES if self._blocked() else 1.0
-        return not self._shut and ledger.events < self._max_events * part and ledger.weight < self._max_bytes * part
+        return ledger.events < self._max_events * part and ledger.weight < self._max_bytes * part
 
     @property
     def room(self) -> int:
@@ -79,13 +83,15 @@ class Gate:
         return {some[(self._turn + place) % len(some)] for place in range(most)}
 
     def freed(self) -> None:
-        """Something was acknowledged."""
+        """Something was taken from what waits, or acknowledged."""
         if not self._room.is_set() and self.open:
             self._room.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait until there may be room again, for so long at most."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait until there may be room again; False when there is none after so many seconds."""
         self._room.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._room.wait()
+                return True
+        return False

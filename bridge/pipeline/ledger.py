@@ -82,7 +82,8 @@ class _Lane:
 class Ledger:
     """Counts what is under way and knows how far each partition is finished.
 
-    ``events`` and ``weight`` are the totals between fetch and acknowledgement, in events and bytes of records.
+    ``events`` and ``weight`` are the totals between fetch and acknowledgement, in events and bytes of records. ``queued``
+    counts the chunks that are fetched and not admitted yet.
     ``resolved`` only grows: a watchdog compares it. ``newest`` is the Kafka timestamp of the newest finished chunk.
     """
 
@@ -90,6 +91,7 @@ class Ledger:
         self._lanes: dict[Partition, _Lane] = {}
         self.events = 0
         self.weight = 0
+        self.queued = 0
         self.resolved = 0
         self.newest = 0.0
 
@@ -107,6 +109,7 @@ class Ledger:
                 continue
             for chunk in lane.chunks:
                 chunk.closed = True
+                self.queued -= not chunk.admitted
                 if chunk.unresolved:
                     self.events -= chunk.unresolved
                     self.weight -= chunk.weight
@@ -124,6 +127,7 @@ class Ledger:
         lane.span += last - first + 1
         self.events += len(records)
         self.weight += weight
+        self.queued += 1
         return chunk
 
     def admit(self, chunk: Chunk, events: int) -> None:
@@ -131,6 +135,7 @@ class Ledger:
         if chunk.closed or chunk.admitted:
             return
         chunk.admitted = True
+        self.queued -= 1
         self.events += events - chunk.unresolved
         chunk.unresolved = events
         if not events:

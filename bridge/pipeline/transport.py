@@ -33,6 +33,8 @@ _BYTES = 1_000_000
 _RECORD_BYTES = 100
 """What a record takes in memory beside key and value, roughly."""
 _FETCH_RECORDS = 1_000
+_PARTLY_SECONDS = 0.02
+"""To wait for records of some partitions while others are not admitted."""
 _REVOKE_COMMIT_SECONDS = 5.0
 
 
@@ -67,11 +69,15 @@ class ChunkConsumer(driver.Consumer):
         partitions = self._gate.admitted(self._get_active_partitions()) if self.flow_active else set()
         if not partitions:
             # The members of an empty set mean "all" to aiokafka, so nothing is asked for at all.
-            await self._gate.wait(0.1)
-            await self._thread.inside(self._thread.touch())
+            if not await self._gate.wait(0.1):
+                await self._thread.inside(self._thread.touch())
             return
+        # Some of them may be admitted again at any moment, and have their records here already.
+        whole = len(partitions) >= self._ledger.assigned
         number, records = await self._thread.inside(
-            self._thread.fetch(partitions, timeout, min(_FETCH_RECORDS, self._gate.room))
+            self._thread.fetch(
+                partitions, timeout if whole else _PARTLY_SECONDS, min(_FETCH_RECORDS, self._gate.room), whole=whole
+            )
         )
         # A new assignment's records may be here before its announcement, or before Faust is ready for them.
         while not self._is_time_for(number):  # noqa: ASYNC110 - nothing in Faust tells the end of a rebalance
@@ -117,6 +123,15 @@ class ChunkConsumer(driver.Consumer):
         except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.transport.app.should_stop:
                 raise
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing to do: the gate bounds what waits for the stream, whatever partition it is of.
+
+        Faust leaves out single partitions, and waits up to a second for the others while records of those are here.
+        """
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """See :meth:`on_buffer_full`."""
 
     async def perform_seek(self) -> None:
         """Nothing to do: aiokafka begins an assignment at its committed offsets, and going back would only repeat."""

@@ -252,6 +252,7 @@ class Worker:
     def _take(self, chunk: Chunk) -> None:
         try:
             self._intake.take(chunk)
+            self._gate.freed()
         except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
             self.broke(error)
 

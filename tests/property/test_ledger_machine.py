@@ -143,6 +143,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """The bounds of the flow are counted exactly."""
         assert self.ledger.events == sum(chunk.unresolved for chunk, *_ in self.open)
         assert self.ledger.weight == sum(chunk.weight for chunk, *_ in self.open if chunk.unresolved)
+        assert self.ledger.queued == sum(not chunk.admitted for chunk, *_ in self.open)
 
     def teardown(self):
         """Left alone, a worker finishes and commits everything."""

@@ -50,6 +50,23 @@ async def test_the_gate_closes_at_its_bounds_and_opens_when_there_is_room():
     assert not gate.open
 
 
+async def test_few_chunks_wait_to_be_mapped():
+    """Four that nobody has taken yet close the gate for every partition; one that is taken opens it and wakes who waits."""
+    ledger, gate, _ = _gate()
+    chunks = [_fetch(ledger, P0, first, 1) for first in range(4)]
+    assert gate.admitted([P0, P1]) == set()
+    assert not await gate.wait(0.01), "nothing was taken"
+    waiting = asyncio.create_task(gate.wait(5))
+    await asyncio.sleep(0)
+    ledger.admit(chunks[0], 1)
+    gate.freed()
+    assert await asyncio.wait_for(waiting, 1)
+    assert gate.admitted([P0, P1]) == {P0, P1}
+    _fetch(ledger, P1, 0, 1)
+    ledger.close([P0])
+    assert gate.open, "those of a partition that is gone do not count"
+
+
 async def test_a_partition_that_is_held_up_waits_alone():
     """One open event at the head of a partition: it pauses at its span, the other goes on."""
     ledger, gate, _ = _gate(max_events=50)
