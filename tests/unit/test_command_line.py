@@ -1,6 +1,7 @@
 """What every command line shares: words that stay in one piece, and --json wherever a program reads."""
 
 import os
+import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -75,3 +76,16 @@ def test_an_interrupt_while_loading_is_no_traceback(tmp_path) -> None:
     (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8")
     done = _run(tmp_path, "status", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_an_emulator_that_cannot_listen_says_so(tmp_path) -> None:
+    """A port in use is an error in words that names a way out, not a traceback."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = _run(tmp_path, "emulator", "--port", str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    problem, hint = done.stderr.splitlines()
+    assert problem.startswith(f"error: the emulator cannot listen on 127.0.0.1:{port}: ")
+    assert hint == "hint: choose another --port (0 takes any free one) or --host"
