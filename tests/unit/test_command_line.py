@@ -1,5 +1,6 @@
 """What every command line shares: words that stay in one piece, and --json wherever a program reads."""
 
+import json
 import os
 import socket
 import subprocess
@@ -89,3 +90,32 @@ def test_an_emulator_that_cannot_listen_says_so(tmp_path) -> None:
     problem, hint = done.stderr.splitlines()
     assert problem.startswith(f"error: the emulator cannot listen on 127.0.0.1:{port}: ")
     assert hint == "hint: choose another --port (0 takes any free one) or --host"
+
+
+@pytest.mark.parametrize("command", ["list", "replay"])
+def test_a_stage_that_is_none_is_refused(command) -> None:
+    """A mistyped stage would find no dead letters, which looks like good news: usage, with the stages there are."""
+    done = CliRunner().invoke(app, ["deadletters", command, "--stage", "mapping"], env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert "mapping: expected receive, decode, map, check, deliver" in done.stderr
+
+
+def test_check_says_what_to_do_about_a_missing_file_and_an_unreachable_ims(tmp_path) -> None:
+    """Each line that fails names the setting to look at."""
+    complete = {
+        "BRIDGE_AEP__ENDPOINT": "http://127.0.0.1:1/collection/inlet",
+        "BRIDGE_AEP__ORG_ID": "0123456789ABCDEF01234567@AdobeOrg",
+        "BRIDGE_AEP__SCHEMA_ID": "https://ns.adobe.com/yourorgname/schemas/0123456789abcdef",
+        "BRIDGE_AEP__DATASET_ID": "0123456789abcdef01234567",
+        "BRIDGE_OAUTH__CLIENT_ID": "client",
+        "BRIDGE_OAUTH__CLIENT_SECRET": "secret",
+        "BRIDGE_OAUTH__TOKEN_URL": "http://127.0.0.1:1/ims/token/v3",
+        "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    }
+    for variable in ("BRIDGE_MAPPING__PATH", "BRIDGE_MAPPING__TESTS"):
+        done = _run(tmp_path, "check", "--json", **complete, **{variable: "nowhere"})
+        assert done.returncode == 1
+        told = {each["name"]: each["found"] + each["todo"] for each in json.loads(done.stdout)}
+        assert variable in told["mapping"]
+        assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in told["kafka"]
+        assert "BRIDGE_OAUTH__TOKEN_URL" in told["token"]
