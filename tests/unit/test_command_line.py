@@ -119,3 +119,34 @@ def test_check_says_what_to_do_about_a_missing_file_and_an_unreachable_ims(tmp_p
         assert variable in told["mapping"]
         assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in told["kafka"]
         assert "BRIDGE_OAUTH__TOKEN_URL" in told["token"]
+
+
+@pytest.mark.parametrize("arguments", [["mapping", "eval", "1"], ["check", "--json"]])
+def test_a_full_disk_is_no_traceback(tmp_path, arguments) -> None:
+    """What goes into a file on a full disk ends with words and 1."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "bridge", *arguments],
+            env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["error: the output cannot be written: No space left on device"]
+
+
+def test_usage_and_completion_are_of_the_command_that_is_typed(tmp_path) -> None:
+    """Also as a module: a shell cannot complete a name of several words."""
+    assert "Usage: aep-bridge status" in _run(tmp_path, "status", "--help").stdout
+    assert "_AEP_BRIDGE_COMPLETE=complete_bash" in _run(tmp_path, "--show-completion", "bash").stdout
+
+
+def test_a_paragraph_of_help_fills_its_lines(tmp_path) -> None:
+    """Where the source breaks a line is nothing to a terminal; an example keeps its own line."""
+    told = [line.strip() for line in _run(tmp_path, "worker", "--help", COLUMNS="80").stdout.splitlines()]
+    assert "BRIDGE_WORKER__*, BRIDGE_TELEMETRY__* (.env.example names them all). A changed" in told
+    assert "aep-bridge worker --processes 4" in told
