@@ -265,7 +265,7 @@ def _prompt(read: Sequence[dict[str, Any]]) -> None:
                 for one in read:
                     _print_value(_evaluate(line, one))
         except BridgeError as error:
-            say(str(error))
+            say(f"{error}; {error.hint}" if error.hint else str(error))
 
 
 @mapping.command()

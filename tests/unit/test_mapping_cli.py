@@ -51,9 +51,10 @@ def test_eval_refuses_what_is_no_expression():
 
 def test_eval_without_an_expression_reads_them_line_by_line():
     """A prompt that also works in a pipe, and explains functions."""
-    result = run("eval", "--event", SEED, stdin="time * 1000\nnope(\n?lower\n")
+    result = run("eval", "--event", SEED, stdin="time * 1000\nnope(\n?lower\n?dformt\n")
     assert result.stdout.splitlines()[:2] == ["1731421200000", "lower(INPUT)"]
     assert "ends too early" in result.stderr
+    assert "no function dformt; did you mean dformat?" in result.stderr
 
 
 def test_preview_gives_the_expected_event():
