@@ -53,6 +53,8 @@ def _root(
 
 def main() -> None:
     """Run the command line; a :class:`BridgeError` becomes its message, its hint and exit 1."""
+    # Closed by whoever started us (>&-): what is printed goes nowhere, which is what they asked for.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives as long as the process
     try:
         # By this name also as python -m bridge: usage and completion are those of a command that can be typed.
         try:

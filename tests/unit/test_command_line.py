@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -150,3 +151,18 @@ def test_a_paragraph_of_help_fills_its_lines(tmp_path) -> None:
     told = [line.strip() for line in _run(tmp_path, "worker", "--help", COLUMNS="80").stdout.splitlines()]
     assert "BRIDGE_WORKER__*, BRIDGE_TELEMETRY__* (.env.example names them all). A changed" in told
     assert "aep-bridge worker --processes 4" in told
+
+
+def test_a_closed_stdout_is_no_traceback(tmp_path) -> None:
+    """A supervisor may start a command without a standard output."""
+    command = shlex.join([sys.executable, "-m", "bridge", "mapping", "eval", "1"])
+    done = subprocess.run(
+        ["sh", "-c", f"{command} >&-"],
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
