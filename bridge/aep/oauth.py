@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_ANSWER_BYTES = 65_536
 _CHECK = "check BRIDGE_OAUTH__CLIENT_ID, BRIDGE_OAUTH__CLIENT_SECRET and BRIDGE_OAUTH__SCOPES"
+_REACH = "no token for AEP; if it stays so, check BRIDGE_OAUTH__TOKEN_URL and the way out of this network"
 
 REFUSED_AGAIN = (
     "a new token was refused too: give the credential a product profile with write permission on the sandbox and dataset,"
@@ -173,7 +174,7 @@ class TokenSource:
         if isinstance(result, Refused):
             self._failure = NoToken(f"{result.reason}: {_CHECK}; the bridge holds and asks again by itself")
         else:
-            self._failure = NoToken(f"{result.reason}: no token for AEP; the bridge holds and asks again by itself")
+            self._failure = NoToken(f"{result.reason}: {_REACH}; the bridge holds and asks again by itself")
         log.error("token_unavailable", reason=self._failure.reason, failures=self._failures)
         return self._failure
 

@@ -5,6 +5,9 @@ A command imports what it needs when it runs, so that ``--help`` and completion 
 
 from __future__ import annotations
 
+import errno
+import inspect
+import os
 import sys
 
 import typer
@@ -15,8 +18,10 @@ from rich.text import Text
 from bridge import __version__
 from bridge.errors import BridgeError
 
+_NAME = "aep-bridge"
+
 app = typer.Typer(
-    name="aep-bridge",
+    name=_NAME,
     help="MoEngage Streams to Adobe Experience Platform: nothing lost between, and a mapping you can see, test and change.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -48,8 +53,22 @@ def _root(
 
 def main() -> None:
     """Run the command line; a :class:`BridgeError` becomes its message, its hint and exit 1."""
+    # Closed by whoever started us (>&-): what is printed goes nowhere, which is what they asked for.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - lives as long as the process
     try:
-        app()
+        # By this name also as python -m bridge: usage and completion are those of a command that can be typed.
+        try:
+            app(prog_name=_NAME)
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EPIPE}:
+            raise
+        # What is still to be written would fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:
+            words.print(f"[bold red]error:[/] the output cannot be written: {escape(error.strerror or str(error))}")
+        sys.exit(1)
     except BridgeError as error:
         # Unwrapped: a command to copy, or a name to search a log for, must stay in one piece.
         words.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
@@ -70,3 +89,19 @@ from bridge.cli import (  # noqa: E402, I001
     backfill as _backfill,  # noqa: F401
     emulator as _emulator,  # noqa: F401
 )
+
+
+def _flow(commands: typer.Typer) -> None:
+    """Let the terminal break the lines of a help's paragraphs, as it breaks the first; what is indented stays as it is."""
+    for command in commands.registered_commands:
+        paragraphs = inspect.getdoc(command.callback or _root) or ""
+        command.help = "\n\n".join(
+            each if "\n " in each or each.startswith(" ") else each.replace("\n", " ")
+            for each in paragraphs.split("\n\n")
+        )
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _flow(group.typer_instance)
+
+
+_flow(app)

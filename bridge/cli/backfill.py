@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from bridge.cli import app, words
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from rich.progress import Progress, TaskID
 
@@ -59,6 +59,20 @@ def backfill(
     raise typer.Exit(run_until_stopped(lambda stop: run.run(settings, stop)))
 
 
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Wait for ``work``, or leave it as soon as ``stop`` is set."""
+    import asyncio
+
+    both = (asyncio.ensure_future(work), asyncio.ensure_future(stop.wait()))
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if both[0].done():
+            both[0].result()
+    finally:
+        for one in both:
+            one.cancel()
+
+
 class _Run:
     """One run over all files, and what it tells."""
 
@@ -88,7 +102,7 @@ class _Run:
                 await self._read(None, stop)
             else:
                 async with KafkaPublisher(settings.kafka) as publisher:
-                    await publisher.connected(settings.kafka.request_timeout_seconds)
+                    await _unless(stop, publisher.connected(settings.kafka.request_timeout_seconds))
                     await self._read(publisher, stop)
         except BridgeError as problem:
             error = problem

@@ -133,12 +133,13 @@ def _mapping(settings: Settings) -> Check:
     try:
         _, sha256 = load_builder(settings)
     except BridgeError as error:
-        return _failed("mapping", error, todo="aep-bridge mapping lint shows each finding with its row")
+        todo = "aep-bridge mapping lint shows each finding with its row; BRIDGE_MAPPING__PATH and BRIDGE_MAPPING__SCHEMA name the files"
+        return _failed("mapping", error, todo=todo)
     try:
         # The worker would refuse each change of the file for them.
         broken = failing(settings.mapping)
     except BridgeError as error:
-        return _failed("mapping", error)
+        return _failed("mapping", error, todo="BRIDGE_MAPPING__TESTS names the folder of golden cases")
     if broken:
         todo = "aep-bridge mapping test shows what each gives instead"
         return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)

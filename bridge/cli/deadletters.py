@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 deadletters = typer.Typer(help="Inspect refused events and replay them.", no_args_is_help=True)
 app.add_typer(deadletters, name="deadletters")
 
-_STAGE = typer.Option(None, help="Only this stage: receive, decode, map, check or deliver.")
+
+def _known_stage(stage: str | None) -> str | None:
+    """A stage that is none would find nothing, and that would look like good news."""
+    from bridge.verdicts import Stage
+
+    if stage is not None and stage not in set(Stage):
+        raise typer.BadParameter(f"{stage}: expected {', '.join(Stage)}")
+    return stage
+
+
+_STAGE = typer.Option(None, callback=_known_stage, help="Only this stage: receive, decode, map, check or deliver.")
 _CODE = typer.Option(None, help="Only this code, for example identity_none_valid.")
 _EVENT_CODE = typer.Option(None, help="Only events with this event_code.")
 _SINCE = typer.Option(None, metavar="TIME", help="Only refused at or after this time (ISO 8601; UTC unless it says).")

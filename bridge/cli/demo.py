@@ -55,7 +55,7 @@ async def _demo(plan: Plan, *, as_json: bool) -> int:
 
     def tell(line: str) -> None:
         if not as_json:
-            console.print(f"  [green]✓[/] {line}")
+            console.print(f"  [green]✓[/] {line}", soft_wrap=True)
 
     if not as_json:
         console.print("[bold]MoEngage Streams → Kafka → Data Prep mapping → Adobe Experience Platform[/]\nstarting:")

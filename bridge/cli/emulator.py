@@ -104,8 +104,9 @@ def _first_control(made: Emulator, message: str) -> None:
         made.control_json(message.encode())
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, problem["loc"]))
         raise typer.BadParameter(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}", param_hint="--control"
+            f"{where}: {problem['msg']}" if where else problem["msg"], param_hint="--control"
         ) from None
 
 

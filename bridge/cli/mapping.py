@@ -119,13 +119,12 @@ def preview(  # noqa: PLR0917 - typer reads the signature
 
         aep-bridge mapping preview mapping.csv --diff before.csv --event events.jsonl
     """
-    from bridge.cli.mapping_input import builder, mapping_settings
-    from bridge.cli.mapping_input import events as read_events
+    from bridge.cli.mapping_input import builder, mapping_settings, some_events
     from bridge.xdm.size import sized
 
     settings = mapping_settings(tenant=tenant, schema=schema)
     made = builder(file, settings, settings.schema_)
-    read = read_events(event)
+    read = some_events(event)
     build = sized(made.build, settings)
     built = [build(one.event) for one in read]
     if diff is not None:
@@ -212,9 +211,14 @@ def evaluate(
 
         aep-bridge mapping eval --event event.json
     """
-    from bridge.cli.mapping_input import events as read_events
+    from bridge.cli.mapping_input import some_events
 
-    read = [one.event for one in read_events(event)] if event is not None else [{}]
+    given = some_events(event) if event is not None else []
+    # An object that is no event of MoEngage's is good enough to try an expression on; a number is not.
+    nothing = [(number, one.refusal) for number, one in enumerate(given, start=1) if one.refusal and not one.event]
+    if nothing:
+        raise BridgeError("\n".join(f"event {number}: {refusal}" for number, refusal in nothing))
+    read = [one.event for one in given] or [{}]
     if expression is None:
         _prompt(read)
         return
@@ -261,7 +265,7 @@ def _prompt(read: Sequence[dict[str, Any]]) -> None:
                 for one in read:
                     _print_value(_evaluate(line, one))
         except BridgeError as error:
-            say(str(error))
+            say(f"{error}; {error.hint}" if error.hint else str(error))
 
 
 @mapping.command()

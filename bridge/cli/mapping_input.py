@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
 
 from bridge.errors import BridgeError
 
@@ -35,15 +38,21 @@ def documents(source: str) -> list[Any]:
     try:
         whole = parse_json(body)
     except NotJson as error:
-        lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
-        if len(lines) < 2:
-            raise InputError(f"{_named(source)}: {error}", hint="JSON, or JSON lines") from None
-        found = []
-        for number, line in lines:
+        found: list[Any] = []
+        for number, line in enumerate(body.split(b"\n"), start=1):
+            if not line.strip():
+                continue
             try:
                 found.append(parse_json(line))
             except NotJson as wrong:
-                raise InputError(f"{_named(source)}, line {number}: {wrong}") from None
+                if found:
+                    raise InputError(f"{_named(source)}, line {number}: {wrong}") from None
+                # Not even a first line: a document over several lines, and where that is wrong the whole tells.
+                break
+        if not found:
+            raise InputError(
+                f"{_named(source)}: {error}", hint="one JSON document, or JSON lines; UTF-8, not compressed"
+            ) from None
         return found
     return whole if isinstance(whole, list) else [whole]
 
@@ -77,12 +86,26 @@ def events(source: str) -> list[Read]:
     return found
 
 
+def some_events(source: str) -> list[Read]:
+    """The same where there must be one."""
+    found = events(source)
+    if not found:
+        raise InputError(f"{_named(source)}: there is no event in it")
+    return found
+
+
 def mapping_settings(*, tenant: str | None = None, schema: Path | None = None) -> MappingSettings:
     """The settings of the mapping room, with what the command line says instead."""
     from bridge.settings import load_settings
+    from bridge.settings.mapping import TENANT
 
     said: dict[str, Any] = {}
     if tenant is not None:
+        if not re.fullmatch(TENANT, tenant):
+            raise typer.BadParameter(
+                f"{tenant}: an underscore, then letters, digits and underscores, such as _yourorgname",
+                param_hint="--tenant",
+            )
         said["tenant"] = tenant
     if schema is not None:
         said["schema"] = schema

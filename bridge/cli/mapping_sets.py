@@ -108,12 +108,15 @@ def init(
         aep-bridge mapping init --schema schema.json --events events.jsonl --output mapping.csv
     """
     from bridge.cli.mapping_input import events as read_events
-    from bridge.cli.mapping_input import mapping_settings, sampled, schema_of
+    from bridge.cli.mapping_input import mapping_settings, schema_of
     from bridge.mapping.convert import to_csv
     from bridge.mapping.proposal import propose
+    from bridge.mapping.samples import Samples
 
     compiled_schema = schema_of(schema, "")
-    samples = sampled(events)
+    # Read once: stdin has nothing the second time.
+    given = [read.event for source in events for read in read_events(source) if read.refusal is None]
+    samples = Samples(given)
     if compiled_schema is None or not samples.events:
         raise BridgeError("there is no event among the samples")
     proposal = propose(compiled_schema, samples, event_type=_shipped_event_type())
@@ -132,8 +135,7 @@ def init(
     if payload is None and output is not None:
         payload = output.with_suffix(".sample.json")
     if payload is not None:
-        first = next(read.event for source in events for read in read_events(source) if read.refusal is None)
-        _write(json.dumps(first, ensure_ascii=False, indent=2) + "\n", payload)
+        _write(json.dumps(given[0], ensure_ascii=False, indent=2) + "\n", payload)
 
 
 def _shipped_event_type() -> str | None:

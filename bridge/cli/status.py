@@ -46,6 +46,8 @@ def _report(base: str, seconds: float) -> dict[str, Any]:
 
     from bridge.errors import BridgeError
 
+    if not base.startswith(("http://", "https://")):
+        raise BridgeError(f"{base} is no address of a bridge", hint="--url wants http://HOST:PORT")
     try:
         # Never through a proxy: what is asked for is a process of ours, on this machine or in its network.
         with httpx.Client(base_url=base, timeout=5.0, trust_env=False) as client:

@@ -102,7 +102,8 @@ def read_mapping_set(content: bytes, *, path: Path | None = None) -> MappingSet:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise MappingRefused([Finding(line, "file", "not_utf8", "the file is not UTF-8")]) from None
+        fix = "save it as UTF-8; a spreadsheet calls that CSV UTF-8"
+        raise MappingRefused([Finding(line, "file", "not_utf8", "the file is not UTF-8", fix=fix)]) from None
     findings: list[Finding] = []
     is_json = text.lstrip()[:1] in ("{", "[") or (path is not None and path.suffix.lower() == ".json")
     rows, extra = _read_json(text, findings) if is_json else _read_csv(text, findings)

@@ -82,4 +82,8 @@ def _number(digits: str) -> float | None:
 
 
 def _reason(error: orjson.JSONDecodeError) -> str:
-    return f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+    lines = error.doc.rstrip()
+    if "\n" in lines:
+        return f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+    # Mostly a line of a file: its number there is told by who reads the file, and another one beside it would confuse.
+    return f"not JSON: {error.msg} at column {min(error.pos, len(lines)) + 1}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
@@ -99,12 +101,24 @@ def _check_files() -> None:
             text = path.read_bytes().decode()  # read_text would turn a lone CR, which TOML refuses, into a line's end
             if name == TOML_FILE:
                 tomllib.loads(text)
+            else:
+                _refuse_lines(text)
         except OSError as error:
             raise SettingsError(f"{name} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:
             raise SettingsError(f"{name} is not UTF-8 text") from None
         except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{name} is not TOML: {error}") from None
+            mark = "; save it without a byte order mark" if text.startswith("\ufeff") else ""
+            raise SettingsError(f"{name} is not TOML: {error}{mark}") from None
+
+
+def _refuse_lines(text: str) -> None:
+    """A line of ours that is no assignment would be left out, and its default taken instead."""
+    for found in parse_stream(io.StringIO(text)):
+        if found.error and PREFIX in found.original.string.upper():
+            blank = len(found.original.string) - len(found.original.string.lstrip())
+            line = found.original.line + found.original.string[:blank].count("\n")
+            raise SettingsError(f"{ENV_FILE}, line {line}: expected NAME=value, with both quotes or none")
 
 
 def _refuse_unknown(names: set[str]) -> None:

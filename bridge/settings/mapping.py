@@ -11,6 +11,9 @@ from pydantic_settings import NoDecode
 from bridge import shipped
 from bridge.settings.section import Names, Section, json_object, split
 
+TENANT = r"^_[A-Za-z0-9_]+$"
+"""What AEP calls a tenant's namespace."""
+
 
 class MappingSettings(Section):
     """Which mapping set turns an event into an ExperienceEvent."""
@@ -23,7 +26,7 @@ class MappingSettings(Section):
     )
     tenant: str = Field(
         "_yourorgname",
-        pattern=r"^_[A-Za-z0-9_]+$",
+        pattern=TENANT,
         description="AEP tenant namespace: {tenant} in a destination.",
         examples=["_yourorgname"],
     )

@@ -12,8 +12,10 @@ import orjson
 import pytest
 from memory_store import MemoryStore
 
+from bridge.cli.backfill import _Run
 from bridge.errors import BridgeError
 from bridge.moengage.backfill import Export, InputError, Tally, fill
+from bridge.settings import Settings
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -186,3 +188,19 @@ async def test_reading_needs_little_memory() -> None:
         tracemalloc.stop()
     assert tally.stored == 30_000
     assert peak < 20_000_000, peak
+
+
+def test_an_interrupt_ends_the_wait_for_kafka(tmp_path) -> None:
+    """Ctrl-C while no broker answers ends the command at once, not after the time that a broker is given."""
+    file = tmp_path / "export.jsonl"
+    file.write_bytes(line(1))
+    settings = Settings(kafka={"bootstrap_servers": ["127.0.0.1:1"], "request_timeout_seconds": 60})
+
+    async def interrupted() -> int:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.2, stop.set)
+        run = _Run([str(file)], from_line=1, keep_refused=False, dry_run=False, as_json=True)
+        async with asyncio.timeout(20):
+            return await run.run(settings, stop)
+
+    assert asyncio.run(interrupted()) == 1

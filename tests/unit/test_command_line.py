@@ -1,6 +1,9 @@
 """What every command line shares: words that stay in one piece, and --json wherever a program reads."""
 
+import json
 import os
+import shlex
+import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -75,3 +78,91 @@ def test_an_interrupt_while_loading_is_no_traceback(tmp_path) -> None:
     (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8")
     done = _run(tmp_path, "status", PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_an_emulator_that_cannot_listen_says_so(tmp_path) -> None:
+    """A port in use is an error in words that names a way out, not a traceback."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = _run(tmp_path, "emulator", "--port", str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    problem, hint = done.stderr.splitlines()
+    assert problem.startswith(f"error: the emulator cannot listen on 127.0.0.1:{port}: ")
+    assert hint == "hint: choose another --port (0 takes any free one) or --host"
+
+
+@pytest.mark.parametrize("command", ["list", "replay"])
+def test_a_stage_that_is_none_is_refused(command) -> None:
+    """A mistyped stage would find no dead letters, which looks like good news: usage, with the stages there are."""
+    done = CliRunner().invoke(app, ["deadletters", command, "--stage", "mapping"], env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert "mapping: expected receive, decode, map, check, deliver" in done.stderr
+
+
+def test_check_says_what_to_do_about_a_missing_file_and_an_unreachable_ims(tmp_path) -> None:
+    """Each line that fails names the setting to look at."""
+    complete = {
+        "BRIDGE_AEP__ENDPOINT": "http://127.0.0.1:1/collection/inlet",
+        "BRIDGE_AEP__ORG_ID": "0123456789ABCDEF01234567@AdobeOrg",
+        "BRIDGE_AEP__SCHEMA_ID": "https://ns.adobe.com/yourorgname/schemas/0123456789abcdef",
+        "BRIDGE_AEP__DATASET_ID": "0123456789abcdef01234567",
+        "BRIDGE_OAUTH__CLIENT_ID": "client",
+        "BRIDGE_OAUTH__CLIENT_SECRET": "secret",
+        "BRIDGE_OAUTH__TOKEN_URL": "http://127.0.0.1:1/ims/token/v3",
+        "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+    }
+    for variable in ("BRIDGE_MAPPING__PATH", "BRIDGE_MAPPING__TESTS"):
+        done = _run(tmp_path, "check", "--json", **complete, **{variable: "nowhere"})
+        assert done.returncode == 1
+        told = {each["name"]: each["found"] + each["todo"] for each in json.loads(done.stdout)}
+        assert variable in told["mapping"]
+        assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in told["kafka"]
+        assert "BRIDGE_OAUTH__TOKEN_URL" in told["token"]
+
+
+@pytest.mark.parametrize("arguments", [["mapping", "eval", "1"], ["check", "--json"]])
+def test_a_full_disk_is_no_traceback(tmp_path, arguments) -> None:
+    """What goes into a file on a full disk ends with words and 1."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "bridge", *arguments],
+            env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["error: the output cannot be written: No space left on device"]
+
+
+def test_usage_and_completion_are_of_the_command_that_is_typed(tmp_path) -> None:
+    """Also as a module: a shell cannot complete a name of several words."""
+    assert "Usage: aep-bridge status" in _run(tmp_path, "status", "--help").stdout
+    assert "_AEP_BRIDGE_COMPLETE=complete_bash" in _run(tmp_path, "--show-completion", "bash").stdout
+
+
+def test_a_paragraph_of_help_fills_its_lines(tmp_path) -> None:
+    """Where the source breaks a line is nothing to a terminal; an example keeps its own line."""
+    told = [line.strip() for line in _run(tmp_path, "worker", "--help", COLUMNS="80").stdout.splitlines()]
+    assert "BRIDGE_WORKER__*, BRIDGE_TELEMETRY__* (.env.example names them all). A changed" in told
+    assert "aep-bridge worker --processes 4" in told
+
+
+def test_a_closed_stdout_is_no_traceback(tmp_path) -> None:
+    """A supervisor may start a command without a standard output."""
+    command = shlex.join([sys.executable, "-m", "bridge", "mapping", "eval", "1"])
+    done = subprocess.run(
+        ["sh", "-c", f"{command} >&-"],
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

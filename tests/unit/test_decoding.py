@@ -64,3 +64,19 @@ def test_reason_quotes_nothing_of_the_body() -> None:
     assert "asha" not in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "column" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b'{"a": 1', "column 8"),
+        (b'{"a": 1\n', "column 8"),
+        (b'{"a": }\r\n', "column 7"),
+        (b'{\n"a": }\n', "line 2, column 6"),
+        (b"", "column 1"),
+    ],
+)
+def test_reason_says_where(body: bytes, where: str) -> None:
+    """A line is named only where there are several: the number of one of JSON lines is told by who reads the file."""
+    with pytest.raises(NotJson, match=f" at {where}$"):
+        parse_json(body)

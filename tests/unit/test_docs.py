@@ -11,7 +11,8 @@ from command_lines import problems_of_command
 from typer.testing import CliRunner
 
 from bridge.cli import app
-from bridge.settings import every_setting
+from bridge.moengage.receiver import Receiver
+from bridge.settings import ReceiverSettings, every_setting
 from bridge.telemetry.metrics import GroupMetrics, Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +83,24 @@ def test_settings_and_metrics_exist(document):
     metrics = {sample for family in families for sample in (family.name, f"{family.name}_total")}
     for name in re.findall(r"`(bridge_\w+)", text):
         assert name in metrics, name
+
+
+def test_the_runbook_has_every_metric_and_every_refusal():
+    """docs/operations.md says of each metric what it means, and of each status MoEngage may get what to do."""
+    runbook = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    families = [*Metrics().registry.collect(), *GroupMetrics().registry.collect()]
+    assert [one.name for one in families if not re.search(rf"`{one.name}(_total)?\b", runbook)] == []
+    requests = next(one for one in _receiver_metrics().registry.collect() if one.name == "bridge_receiver_requests")
+    statuses = {sample.labels["status"] for sample in requests.samples} - {"200"}
+    section = runbook.split("### BridgeReceiverTurnsAway")[1].split("###")[0]
+    told = set(re.findall(r"\b\d{3}\b", " ".join(re.findall(r"^\| ([\d, ]+) \|", section, flags=re.MULTILINE))))
+    assert told == statuses
+
+
+def _receiver_metrics():
+    metrics = Metrics()
+    Receiver(ReceiverSettings(), None, metrics)
+    return metrics
 
 
 @EVERY_DOCUMENT

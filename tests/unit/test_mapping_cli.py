@@ -51,9 +51,10 @@ def test_eval_refuses_what_is_no_expression():
 
 def test_eval_without_an_expression_reads_them_line_by_line():
     """A prompt that also works in a pipe, and explains functions."""
-    result = run("eval", "--event", SEED, stdin="time * 1000\nnope(\n?lower\n")
+    result = run("eval", "--event", SEED, stdin="time * 1000\nnope(\n?lower\n?dformt\n")
     assert result.stdout.splitlines()[:2] == ["1731421200000", "lower(INPUT)"]
     assert "ends too early" in result.stderr
+    assert "no function dformt; did you mean dformat?" in result.stderr
 
 
 def test_preview_gives_the_expected_event():
@@ -231,6 +232,59 @@ def test_files_that_cannot_be_read_are_errors(tmp_path: Path):
             run(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{\n "event_name": "a",\n "b": }\n', ": not JSON: .* at line 3, column 7$"),
+        ('{\n "a": 1\n}\n{\n "b": 2\n}\n', ": not JSON: .* at line 4, column 1$"),
+        ('{"event_name": "a"}\n\n{"event_name": "b"\n', ", line 3: not JSON: .* at column 19$"),
+    ],
+)
+def test_a_mistake_in_events_is_told_where_it_is(tmp_path: Path, text: str, said: str):
+    """A document over several lines is wrong where it is wrong, not in its first line; one of JSON lines in its own."""
+    file = tmp_path / "event.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(BridgeError, match=said):
+        run("eval", "event_name", "--event", str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "stdin: there is no event in it"),
+        ('{"app_name": "a", "events": []}', "stdin: there is no event in it"),
+        ('[{"event_name": "a"}, 5]', "event 2: the body is JSON but not an object"),
+    ],
+)
+def test_an_expression_wants_an_event(text: str, said: str):
+    """Nothing to evaluate over is an error, not silence or a null."""
+    with pytest.raises(BridgeError, match=f"^{said}$"):
+        run("eval", "event_name", "--event", "-", stdin=text)
+
+
+def test_an_expression_may_be_tried_on_any_object():
+    """A part of an event will do to try an expression."""
+    assert run("eval", "a.b + 1", "--event", '{"a": {"b": 1}}').stdout == "2\n"
+
+
+def test_preview_wants_an_event():
+    """No event, no XDM: an error, not an empty answer."""
+    with pytest.raises(BridgeError, match=r"^stdin: there is no event in it$"):
+        run("preview", SHIPPED, "--event", "-", "--json", stdin="[]")
+
+
+def test_init_reads_events_from_stdin(tmp_path: Path):
+    """Both files come from one reading: stdin has nothing the second time."""
+    file = tmp_path / "first.csv"
+    seed = Path(SEED).read_text(encoding="utf-8")
+    assert run("init", "--schema", SCHEMA, "--events", "-", "--output", str(file), stdin=seed).exit_code == 0
+    assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["id"] == "test_event_001"
+
+
 def test_wrong_usage_exits_2():
-    """Typer's own answer to a missing argument."""
+    """Typer's own answer to a missing argument, and ours to a tenant without its underscore."""
     assert run("preview").exit_code == 2
+    done = run("preview", SHIPPED, "--event", SEED, "--tenant", "yourorgname")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--tenant" in done.stderr
+    assert "BRIDGE_" not in done.stderr

@@ -119,6 +119,12 @@ def test_files_that_are_no_mapping_set_say_why(content: bytes, code: str):
     assert code in {one.code for one in caught.value.findings}
 
 
+def test_a_file_in_another_encoding_says_what_to_do():
+    """A spreadsheet's usual slip has a way out beside it."""
+    with pytest.raises(MappingRefused, match=r"row 2, file: the file is not UTF-8 .*CSV UTF-8"):
+        read_mapping_set(b"source,destination\ncaf\xe9,b\n")
+
+
 def test_a_missing_file_is_a_mapping_error(tmp_path: Path):
     """A path that is not there is told like everything else."""
     with pytest.raises(MappingError, match="cannot read"):

@@ -78,7 +78,10 @@ def test_wrong_variables(variables, expected, monkeypatch) -> None:
         (".env", b"BRIDGE_KAFKA__TOPICS=x\n", "BRIDGE_KAFKA__TOPICS: no such setting"),
         (".env", b"BRIDGE_NOPE=x\n", "BRIDGE_NOPE: no such setting"),
         (".env", b"\xff\xfe\x00", ".env is not UTF-8"),
+        (".env", b"A=1\n\n\nBRIDGE_KAFKA__TOPIC: x\n", ".env, line 4: expected NAME=value"),
+        (".env", b"export BRIDGE_OAUTH__CLIENT_SECRET='p8e\n", ".env, line 1: expected NAME=value"),
         ("bridge.toml", b"\xff\xfe\x00", "bridge.toml is not UTF-8"),
+        ("bridge.toml", b'\xef\xbb\xbf[kafka]\ntopic = "x"\n', "save it without a byte order mark"),
         ("bridge.toml", b"[kafka\n", "bridge.toml is not TOML"),
         ("bridge.toml", b'[kafka]\ntopics = "x"\n', "BRIDGE_KAFKA__TOPICS: no such setting"),
         ("bridge.toml", b'[kafkas]\ntopic = "x"\n', "BRIDGE_KAFKAS: no such setting"),
@@ -104,6 +107,12 @@ def test_unreadable_file_is_told(monkeypatch) -> None:
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(SettingsError, match=r"\.env cannot be read: Permission denied"):
         load_settings()
+
+
+def test_a_foreign_line_is_none_of_our_business() -> None:
+    """A .env file serves other programs too."""
+    Path(".env").write_text("what is this\nBRIDGE_KAFKA__TOPIC=mine\n")
+    assert load_settings().kafka.topic == "mine"
 
 
 def test_foreign_variables_are_none_of_our_business(monkeypatch) -> None:

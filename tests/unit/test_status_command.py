@@ -61,7 +61,9 @@ def test_another_server_is_not_taken_for_a_bridge(served, ready) -> None:
     assert "no bridge answers" in str(done.exception)
 
 
-@pytest.mark.parametrize("url", ["http://:::9464", "http://[1", "foo"])
+@pytest.mark.parametrize("url", ["http://:::9464", "http://[1", "foo", "127.0.0.1:9464"])
 def test_what_is_no_url_is_said_in_words(url) -> None:
-    """A mistyped address is the caller's mistake and no traceback."""
-    assert isinstance(_status(url).exception, BridgeError)
+    """A mistyped address is the caller's mistake and no traceback; where the scheme is missing, that is said."""
+    error = _status(url).exception
+    assert isinstance(error, BridgeError)
+    assert url.startswith("http") or error.hint == "--url wants http://HOST:PORT"

@@ -17,6 +17,7 @@ from bridge.aep.emulator.ims import Ims
 from bridge.aep.emulator.inlet import EXAMPLE, Inlet
 from bridge.aep.emulator.problems import edge_problem
 from bridge.aep.emulator.received import PAGE, Received
+from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +130,14 @@ class Emulator:
         # A hanging handler ends with its client, else every hang would outlive the test that asked for it.
         runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
         await runner.setup()
-        await web.TCPSite(runner, self._host, self._port, backlog=1024).start()
+        try:
+            await web.TCPSite(runner, self._host, self._port, backlog=1024).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise BridgeError(
+                f"the emulator cannot listen on {self._host}:{self._port}: {error.strerror or error}",
+                hint="choose another --port (0 takes any free one) or --host",
+            ) from None
         self._runner = runner
         self._port = runner.addresses[0][1]
         return self
