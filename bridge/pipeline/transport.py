@@ -33,8 +33,6 @@ _BYTES = 1_000_000
 _RECORD_BYTES = 100
 """What a record takes in memory beside key and value, roughly."""
 _FETCH_RECORDS = 1_000
-_PARTLY_SECONDS = 0.02
-"""To wait for records of some partitions while others are not admitted."""
 _REVOKE_COMMIT_SECONDS = 5.0
 
 
@@ -72,12 +70,9 @@ class ChunkConsumer(driver.Consumer):
             if not await self._gate.wait(0.1):
                 await self._thread.inside(self._thread.touch())
             return
-        # Some of them may be admitted again at any moment, and have their records here already.
         whole = len(partitions) >= self._ledger.assigned
         number, records = await self._thread.inside(
-            self._thread.fetch(
-                partitions, timeout if whole else _PARTLY_SECONDS, min(_FETCH_RECORDS, self._gate.room), whole=whole
-            )
+            self._thread.fetch(partitions, timeout, min(_FETCH_RECORDS, self._gate.room), whole=whole)
         )
         # A new assignment's records may be here before its announcement, or before Faust is ready for them.
         while not self._is_time_for(number):  # noqa: ASYNC110 - nothing in Faust tells the end of a rebalance
