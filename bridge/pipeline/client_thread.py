@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
 _BRIEF_MS = 50
 """So long at most a broker may keep a fetch while there is work: it takes no other from us meanwhile, not even for data it has."""
+_PARTLY_SECONDS = 0.02
+"""To wait for records of some partitions while the client holds records of others, which are not admitted."""
 _CLOSE_SECONDS = 3.0
 """To leave the group and close connections; less than the worker gives the app to stop."""
 
@@ -54,6 +56,22 @@ def _leave_records_as_parsed(consumer: Any) -> None:
 
 def _as_parsed(_partition: TopicPartition, record: Any) -> Any:
     return record
+
+
+def _holds(consumer: Any) -> bool:
+    """Whether the client holds anything that it has not handed out."""
+    return bool(consumer._fetcher._records)  # noqa: SLF001 - aiokafka has no other way
+
+
+async def _arrival(consumer: Any, seconds: float) -> None:
+    """Wait until the client has received something new, for so long at most. Its own wait goes on for what is asked alone."""
+    waiter = consumer._fetcher._create_fetch_waiter()  # noqa: SLF001 - aiokafka has no other way
+    try:
+        done, _ = await asyncio.wait([waiter], timeout=seconds)
+    finally:
+        waiter.cancel()
+    if done:
+        waiter.result()  # raises what the group's coordinator has to say
 
 
 class ChunkThread(driver.AIOKafkaConsumerThread):
@@ -141,13 +159,18 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
     ) -> tuple[int, Mapping[Any, list[Any]]]:
         """At most so many records of these partitions, and the number of the assignment they belong to.
 
-        ``whole``: these are all partitions of the assignment.
+        ``whole``: these are all partitions of the assignment. Some of the others may be admitted again at any moment: when
+        their records are here already the wait is short, else it ends with the first that come, whatever partition they are of.
         """
         consumer = self._ensure_consumer()
         _leave_records_as_parsed(consumer)
-        records = await self._fetch_records(consumer, partitions, timeout=seconds, max_records=most)
+        records = await self._fetch_records(consumer, partitions, timeout=seconds if whole else 0.0, max_records=most)
+        if not records and not whole:
+            await _arrival(consumer, _PARTLY_SECONDS if _holds(consumer) else seconds)
+            _leave_records_as_parsed(consumer)
+            records = await self._fetch_records(consumer, partitions, timeout=0.0, max_records=most)
         # No other task of this loop has run since the client took the records out of its buffers.
-        self._be_patient(consumer, patient=whole and not records)
+        self._be_patient(consumer, patient=not records and not _holds(consumer))
         return self.assignment_number, records
 
     def _be_patient(self, consumer: Any, *, patient: bool) -> None:
@@ -155,7 +178,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
 
         The client asks again for the partitions it has handed out, alone, when the rest of what it holds is not taken within a
         tenth of a second. Read to their end, they would keep the broker to themselves for one and a half seconds, and
-        partitions with a backlog would wait for the empty ones.
+        partitions with a backlog would wait for the empty ones. When it holds nothing it asks for all of a broker's at once.
         """
         fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka takes it at the start only
         if self._patience_ms is None:

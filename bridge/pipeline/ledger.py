@@ -168,6 +168,10 @@ class Ledger:
             lane.position = max(done.last + 1, lane.position or 0)
             lane.span -= done.last - done.first + 1
 
+    def waiting(self) -> list[Chunk]:
+        """Chunks that are not admitted yet, those of a partition in the order they were fetched."""
+        return [chunk for lane in self._lanes.values() for chunk in lane.chunks if not chunk.admitted]
+
     def committable(self) -> dict[Partition, int]:
         """Partition -> offset to commit (the next one to read), where it is ahead of what was committed."""
         return {

@@ -33,8 +33,6 @@ _BYTES = 1_000_000
 _RECORD_BYTES = 100
 """What a record takes in memory beside key and value, roughly."""
 _FETCH_RECORDS = 1_000
-_PARTLY_SECONDS = 0.02
-"""To wait for records of some partitions while others are not admitted."""
 _REVOKE_COMMIT_SECONDS = 5.0
 
 
@@ -57,6 +55,7 @@ class ChunkConsumer(driver.Consumer):
         self._gate: Gate = transport.gate
         self._finisher: Finisher = transport.finisher
         self._number = 0
+        self._again: list[Chunk] = []
         self._committing = asyncio.Lock()
         self.joined = False
         super().__init__(transport, *args, **kwargs)
@@ -66,18 +65,20 @@ class ChunkConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's
         """Fetch once and yield a message for each chunk of what came."""
+        again, self._again = self._again, []
+        for dropped in again:
+            if not (dropped.closed or dropped.admitted):
+                tp = TP(*dropped.partition)
+                yield tp, self._message(tp, dropped)
         partitions = self._gate.admitted(self._get_active_partitions()) if self.flow_active else set()
         if not partitions:
             # The members of an empty set mean "all" to aiokafka, so nothing is asked for at all.
             if not await self._gate.wait(0.1):
                 await self._thread.inside(self._thread.touch())
             return
-        # Some of them may be admitted again at any moment, and have their records here already.
         whole = len(partitions) >= self._ledger.assigned
         number, records = await self._thread.inside(
-            self._thread.fetch(
-                partitions, timeout if whole else _PARTLY_SECONDS, min(_FETCH_RECORDS, self._gate.room), whole=whole
-            )
+            self._thread.fetch(partitions, timeout, min(_FETCH_RECORDS, self._gate.room), whole=whole)
         )
         # A new assignment's records may be here before its announcement, or before Faust is ready for them.
         while not self._is_time_for(number):  # noqa: ASYNC110 - nothing in Faust tells the end of a rebalance
@@ -123,6 +124,16 @@ class ChunkConsumer(driver.Consumer):
         except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.transport.app.should_stop:
                 raise
+
+    def resume_flow(self) -> None:
+        """Hand on once more what nobody has taken: Faust has just emptied the stream's queue.
+
+        There is nothing in it as a rule. But when a rebalance begins just as the one before it ends, Faust resumes twice, and what
+        came between would be lost on the way: its partition would be held up, and a few such chunks would close the gate for ever.
+        A chunk that is handed on twice is taken once.
+        """
+        self._again = self._ledger.waiting()
+        super().resume_flow()
 
     def on_buffer_full(self, tp: TP) -> None:
         """Nothing to do: the gate bounds what waits for the stream, whatever partition it is of.

@@ -34,6 +34,8 @@ from bridge.telemetry.health import Health, TelemetryServer
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from bridge.pipeline.member import Member
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
@@ -204,11 +206,12 @@ class Worker:
             self.delivery.start()
             self.letters.start()
             begun = [
-                asyncio.create_task(self._start(), name="faust"),
-                asyncio.create_task(self._supervise(lag), name="watchdog"),
-                asyncio.create_task(give_back_regularly(), name="memory"),
+                self._begin(self._start(), "faust"),
+                self._begin(self._supervise(lag), "watchdog"),
+                self._begin(give_back_regularly(), "memory"),
             ]
             if self._mapping_watch is not None:
+                # Without it events still go out, by the mapping that is in use.
                 begun.append(asyncio.create_task(self._mapping_watch.run(), name="mapping"))
             try:
                 await self._stop.wait()
@@ -234,6 +237,17 @@ class Worker:
         waiting.result()
         self.health.release("kafka")
         return True
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task that the worker cannot do without: an error in it ends the worker, or nobody would notice."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None and not self.stopping:
+                self.broke(error)
+
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(ended)
+        return task
 
     async def _start(self) -> None:
         try:

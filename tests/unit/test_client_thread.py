@@ -1,6 +1,7 @@
 """The loop under the Kafka client: what it does with a connection that has just broken."""
 
 import asyncio
+import contextlib
 import inspect
 import socket
 import struct
@@ -9,12 +10,16 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaConnectionError
+from faust.tables.recovery import Recovery
 from faust.types import TP
 
 from bridge.pipeline.app import build_app
 from bridge.pipeline.client_thread import ChunkThread
+from bridge.pipeline.gate import Gate
+from bridge.pipeline.ledger import Ledger
 from bridge.pipeline.transport import ChunkConsumer
 from bridge.settings import KafkaSettings
+from bridge.telemetry.metrics import Metrics
 
 
 async def _write_after_loss():
@@ -78,22 +83,98 @@ async def test_a_start_without_brokers_raises_once_and_leaves_no_traceback(caplo
     assert "Traceback" not in capfd.readouterr().err
 
 
+PARTITIONS = [TP("t", 0), TP("t", 1)]
+
+
+class _Client:
+    """aiokafka's own fetcher without brokers, under our thread and consumer; ``asked`` counts the fetches."""
+
+    def __init__(self, *, max_bytes=64_000_000):
+        self.fetcher = object.__new__(Fetcher)
+        self.fetcher.__dict__ |= {
+            "_loop": asyncio.get_running_loop(),
+            "_records": {},
+            "_fetch_waiters": set(),
+            "_fetch_max_wait_ms": 1_500,
+            "_closed": False,
+            "_wait_consume_future": None,
+            "_subscriptions": SimpleNamespace(
+                reassignment_in_progress=False, fetch_context=contextlib.nullcontext, is_assigned=lambda _tp: True
+            ),
+        }
+        self.asked = 0
+        thread = self.thread = object.__new__(ChunkThread)
+        thread.consumer = SimpleNamespace(flow_active=True)
+        thread._ensure_consumer = self._client
+        thread.inside = lambda work: work
+        ledger = Ledger()
+        ledger.open(0, dict.fromkeys(PARTITIONS))
+        gate = Gate(ledger, max_events=1_000, max_bytes=max_bytes, blocked=lambda: False, metrics=Metrics())
+        self.consumer = object.__new__(ChunkConsumer)
+        self.consumer.__dict__ |= {
+            "_gate": gate,
+            "_ledger": ledger,
+            "_thread": thread,
+            "_number": 0,
+            "_again": [],
+            "_active_partitions": set(PARTITIONS),
+            "flow_active": True,
+        }
+
+    def _client(self):
+        self.asked += 1
+        return SimpleNamespace(_fetcher=self.fetcher, _closed=False)
+
+    def receive(self, partition):
+        """Records of a partition have come; nobody asks for them here, so that their kind does not matter."""
+        self.fetcher._records[partition] = object()
+        for waiter in list(self.fetcher._fetch_waiters):
+            self.fetcher._notify(waiter)
+
+    async def round(self):
+        async for _ in self.consumer.getmany(timeout=1.0):
+            raise AssertionError("there are no records")
+
+
 async def test_only_who_has_nothing_to_do_lets_the_brokers_keep_a_fetch():
-    """Records came, or not every partition was asked: the next fetch is kept briefly. Nothing anywhere: as long as Faust wants."""
-    thread = object.__new__(ChunkThread)
-    fetcher = SimpleNamespace(_fetch_max_wait_ms=1_500, _records={})
-    thread._ensure_consumer = lambda: SimpleNamespace(_fetcher=fetcher)
-    answers = iter([{("t", 0): ["a record"]}, {}, {}])
+    """Records came, or some are held that were not asked for: the next fetch is kept briefly. Nothing anywhere: as long as Faust wants."""
+    client = _Client()
+    thread, fetcher = client.thread, client.fetcher
+    answers = iter([{PARTITIONS[0]: ["a record"]}, {}, {}, {}])
 
     async def fetched(*_args, **_how):
         return next(answers)
 
     thread._fetch_records = fetched
     kept = []
-    for whole in (True, False, True):
-        await thread.fetch({("t", 0)}, 1.0, 10, whole=whole)
+    for held in ({}, {PARTITIONS[1]: "records"}, {}):
+        fetcher._records = held
+        await thread.fetch({PARTITIONS[0]}, 0.01, 10, whole=not held)
         kept.append(fetcher._fetch_max_wait_ms)
     assert kept == [50, 50, 1_500]
+
+
+async def test_an_idle_worker_with_more_partitions_than_room_does_not_spin():
+    """Room for one full fetch and two partitions: with nothing to read the client is asked about once a second, not fifty times."""
+    client = _Client(max_bytes=1_000_000)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            while True:
+                await client.round()
+    assert client.asked <= 2
+    await asyncio.sleep(0)
+    assert not client.fetcher._fetch_waiters
+
+
+async def test_what_comes_for_a_partition_that_was_not_asked_ends_the_wait():
+    """It may be its turn now; and from here on the brokers must not keep a fetch for the others."""
+    client = _Client()
+    fetching = asyncio.create_task(client.thread.fetch({PARTITIONS[0]}, 1.0, 10, whole=False))
+    await asyncio.sleep(0.05)
+    assert not fetching.done()
+    client.receive(PARTITIONS[1])
+    assert (await asyncio.wait_for(fetching, 0.2))[1] == {}
+    assert client.fetcher._fetch_max_wait_ms == 50
 
 
 def test_the_installed_client_asks_the_brokers_as_told():
@@ -109,3 +190,31 @@ def test_a_full_stream_leaves_no_partition_out():
     consumer._active_partitions = {partition}
     consumer.on_buffer_full(partition)
     assert consumer._active_partitions == {partition}
+
+
+async def test_what_faust_dropped_from_the_stream_is_handed_on_again():
+    """Faust empties the stream whenever it resumes; four chunks lost so would keep the gate closed for ever."""
+    client = _Client()
+    consumer, ledger = client.consumer, client.consumer._ledger
+    consumer.__dict__ |= {
+        "app": SimpleNamespace(consumer_generation_id=1),
+        "can_resume_flow": asyncio.Event(),
+        "suspend_flow": asyncio.Event(),
+    }
+    record = [SimpleNamespace(timestamp=0)]
+    chunks = [
+        ledger.fetch(partition, 0, record, 1, first=first, last=first) for first in range(3) for partition in PARTITIONS
+    ]
+    assert not consumer._gate.open
+    ledger.admit(chunks[0], 1)
+    consumer.resume_flow()
+    ledger.admit(chunks[1], 1)
+    handed = [message.value async for _, message in consumer.getmany(timeout=1.0)]
+    assert handed == [chunks[2], chunks[4], chunks[3], chunks[5]]
+    assert [message async for _, message in consumer.getmany(timeout=1.0)] == [], "once"
+
+
+def test_the_installed_faust_empties_the_stream_before_it_lets_the_consumer_go_on():
+    """Only so does the consumer know what was dropped."""
+    source = inspect.getsource(Recovery._resume_streams)
+    assert source.index("flow_control.resume()") < source.index("consumer.resume_flow()")

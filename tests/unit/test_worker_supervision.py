@@ -100,3 +100,25 @@ async def test_a_stop_that_leaves_work_says_why():
     assert left_because(worker._drain) == "invalid client_secret"
     worker.letters.writable = False
     assert left_because(worker._drain) == "the dead-letter topic cannot be written"
+
+
+async def test_an_error_in_a_task_of_its_own_ends_the_worker():
+    """Without its watchdog a worker would look well for ever; told to stop or cancelled, its tasks may end as they like."""
+
+    async def fails():
+        raise ValueError("any")
+
+    for stopping, why in ((False, "internal error: ValueError"), (True, "")):
+        worker = Worker(Settings(), _DESTINATION, None, Metrics())
+        if stopping:
+            worker.stop()
+        await asyncio.wait([worker._begin(fails(), "watchdog")])
+        await asyncio.sleep(0)
+        assert (worker.stopping, worker._why) == (True, why)
+    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    task = worker._begin(asyncio.sleep(60), "memory")
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert not worker.stopping
