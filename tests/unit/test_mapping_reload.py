@@ -128,6 +128,23 @@ async def test_golden_cases_must_hold(mapping, tmp_path):
     assert len(taken) == 1
 
 
+async def test_cases_that_cannot_be_read_do_not_end_the_watch(mapping, tmp_path, monkeypatch):
+    """A folder without permission is looked at again and again; a mapping set that changes meanwhile is refused with the reason."""
+    cases = tmp_path / "cases"
+    cases.mkdir()
+    (cases / "sent.event.json").write_text(json.dumps(EVENT))
+    metrics = Metrics()
+    watch = watch_of(mapping, Taken(), metrics, tests=cases)
+
+    def forbidden(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    for name in ("iterdir", "is_dir", "glob"):
+        monkeypatch.setattr(Path, name, forbidden)
+    await looks(watch, 3)
+    assert b'bridge_mapping_reloads_total{result="refused"} 1.0' in generate_latest(metrics.registry)
+
+
 async def test_a_change_while_kafka_is_awaited_is_taken(mapping):
     """A worker that starts before Kafka does looks at the file as it was loaded, not as it is once Kafka is there."""
     settings = Settings(mapping={"path": mapping})
