@@ -38,7 +38,7 @@ def receiver() -> None:
 async def _receive(settings: Settings, stop: asyncio.Event) -> int:
     import asyncio
 
-    from bridge.memory import give_back_regularly
+    from bridge.memory import give_back_regularly, leave_the_living_alone
     from bridge.moengage.listener import Listener
     from bridge.moengage.receiver import Receiver
     from bridge.pipeline.publisher import KafkaPublisher
@@ -58,6 +58,8 @@ async def _receive(settings: Settings, stop: asyncio.Event) -> int:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for one in done:
                 one.result()  # a missing topic or an unusable certificate ends the command
+            # At its own pace for the rest: bodies that break off may hang on to errors, and any sender can make many of them.
+            leave_the_living_alone(young=None)
             await stop.wait()
         finally:
             for one in (*waiting, memory):

@@ -1,10 +1,14 @@
 """A heap that was large for a while is as small again as what lives in it."""
 
+import gc
 import platform
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from bridge.memory import give_back
 
 _BACKLOG_GONE = """
 import asyncio, random
@@ -42,3 +46,28 @@ def test_a_backlog_that_is_gone_leaves_the_heap_small():
     assert full - before > 60
     assert kept - before > 60, "freed memory is at hand for the next request"
     assert after - before < 15
+
+
+class _FailedError(Exception):
+    """Of a request."""
+
+
+def _fail():
+    """Keep an error in a variable of the frame that it was raised in."""
+    try:
+        raise _FailedError  # noqa: TRY301 - the ring is what is wanted
+    except _FailedError as error:
+        kept = error
+        return weakref.ref(kept)
+
+
+def test_what_only_refers_to_itself_goes_without_waiting_for_the_collectors_count():
+    """An error in a ring with its own frame is gone after one turn, also when it has lived through the collector's round before."""
+    gc.disable()
+    try:
+        error = _fail()
+        assert error() is not None, "a ring: else the test says nothing"
+        give_back()
+        assert error() is None
+    finally:
+        gc.enable()

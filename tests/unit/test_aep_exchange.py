@@ -1,0 +1,75 @@
+"""What an exchange leaves behind when it fails: nothing."""
+
+import asyncio
+import gc
+import socket
+import tracemalloc
+
+import pytest
+
+from bridge.aep.exchange import NoReply, open_client, post
+
+_BODY = 1_000_000
+
+
+async def _answer_nonsense(reader, writer):
+    await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(_BODY)
+    writer.write(b"HTTP/1.1 nonsense\r\n\r\n")
+    writer.close()
+
+
+async def _reset(reader, writer):
+    await reader.readuntil(b"\r\n\r\n")
+    writer.transport.abort()
+    writer.close()
+
+
+async def _say_nothing(reader, writer):
+    while await reader.read(1 << 16):
+        pass
+    writer.close()
+
+
+@pytest.mark.parametrize("server", [None, _reset, _answer_nonsense, _say_nothing])
+async def test_a_failed_request_does_not_keep_its_body(server):
+    """Refused, reset, unreadable or too late: the megabyte is free at once, without waiting for the garbage collector."""
+    listening = None
+    if server is None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+    else:
+        listening = await asyncio.start_server(server, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+    seconds = 0.2 if server is _say_nothing else 5.0
+    client = open_client(connections=2, timeout_seconds=seconds)
+
+    async def fail(times):
+        for number in range(times):
+            # Of its own each time, or they would all be one.
+            body = number.to_bytes(1, "big") * _BODY
+            reply = await post(
+                client,
+                f"http://127.0.0.1:{port}/",
+                body=body,
+                headers={},
+                timeout_seconds=seconds,
+                most_bytes=1_000_000,
+            )
+            assert isinstance(reply, NoReply)
+
+    gc.disable()
+    tracemalloc.start()
+    try:
+        await fail(2)
+        before = tracemalloc.get_traced_memory()[0]
+        await fail(6)
+        await asyncio.sleep(0.05)
+        assert tracemalloc.get_traced_memory()[0] - before < _BODY
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+        await client.aclose()
+        if listening is not None:
+            listening.close()
+            await asyncio.sleep(0.05)  # the last connection's end reaches its handler
