@@ -95,6 +95,10 @@ def load_settings(**overrides: Any) -> Settings:
 def _check_files() -> None:
     for name in (ENV_FILE, TOML_FILE):
         path = Path(name)
+        if path.is_dir():
+            raise SettingsError(
+                f"{name} is a directory", hint="a container runtime makes one where the file to be mounted is not there"
+            )
         if not path.is_file():
             continue
         try:

@@ -184,6 +184,14 @@ def test_any_values_give_settings_or_one_kind_of_error(values) -> None:
         assert isinstance(told, Settings) or "BRIDGE_" in told
 
 
+@pytest.mark.parametrize("name", [".env", "bridge.toml"])
+def test_a_directory_in_the_place_of_a_file_is_refused(name) -> None:
+    """A container runtime makes one for a file that is not there to be mounted: every setting in it would be left out."""
+    Path(name).mkdir()
+    with pytest.raises(SettingsError, match=f"^{name} is a directory"):
+        load_settings()
+
+
 @budget(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
 @given(st.sampled_from([".env", "bridge.toml"]), st.binary(max_size=60) | _text.map(str.encode))
 def test_any_file_gives_settings_or_one_kind_of_error(name, content) -> None:
