@@ -94,6 +94,9 @@ def _report(base: str, seconds: float) -> dict[str, Any]:
             "events": int(_total(last, "bridge_in_flight_events")),
             "bytes": int(_total(last, "bridge_in_flight_bytes")),
         },
+        # What only a receiver has.
+        "received": int(_total(last, "bridge_received_events_total")),
+        "requests": _by(last, "bridge_receiver_requests_total", "{status}", operator.add),
         "dead_letters": _by(last, "bridge_dead_letters_total", "{stage}/{code}", operator.add),
         "retries": _by(last, "bridge_retries_total", "{reason}", operator.add),
     }
@@ -133,24 +136,37 @@ def _show(report: dict[str, Any]) -> None:
     for name, reason in report["reasons"].items():
         out.print(plain(f"  {name}: {reason}"))
     table = Table(show_header=False)
-    if report["processes"]:
-        table.add_row("processes", f"{sum(report['processes'].values())} of {len(report['processes'])} run")
-    table.add_row("lag", f"{sum(report['lag'].values())} records in {len(report['lag'])} partitions")
-    for partition, lag in report["lag"].items():
-        if lag:
-            table.add_row("", f"{partition}: {lag}")
-    table.add_row("age of events", f"{report['event_age_seconds']:.1f} s old")
-    for name, value in report["per_second"].items():
-        table.add_row(f"{name} a second", str(value))
-    for name, value in report["total"].items():
-        table.add_row(f"{name} in total", str(value))
-    table.add_row("circuit", "open" if report["circuit_open"] else "closed")
-    table.add_row("held for credentials", "yes" if report["held"] else "no")
-    table.add_row("part of the rate limits", f"{report['rate_share']:.0%}")
-    table.add_row("requests under way", f"{report['in_flight']['requests']} of {report['concurrency']} allowed")
-    table.add_row("in flight", f"{report['in_flight']['events']} events, {report['in_flight']['bytes']} bytes")
+    (_receiver_rows if report["requests"] else _worker_rows)(report, table.add_row)
     for name, value in report["dead_letters"].items():
         table.add_row(f"dead letters {name}", str(value))
-    for name, value in report["retries"].items():
-        table.add_row(f"retries {name}", str(value))
     out.print(table)
+
+
+def _receiver_rows(report: dict[str, Any], row: Callable[..., None]) -> None:
+    if report["per_second"]:
+        row("received a second", str(report["per_second"]["received"]))
+    row("received in total", str(report["received"]))
+    for status, count in report["requests"].items():
+        if count:
+            row(f"requests answered {status}", str(count))
+
+
+def _worker_rows(report: dict[str, Any], row: Callable[..., None]) -> None:
+    if report["processes"]:
+        row("processes", f"{sum(report['processes'].values())} of {len(report['processes'])} run")
+    row("lag", f"{sum(report['lag'].values())} records in {len(report['lag'])} partitions")
+    for partition, lag in report["lag"].items():
+        if lag:
+            row("", f"{partition}: {lag}")
+    row("age of events", f"{report['event_age_seconds']:.1f} s old")
+    for kind, unit in (("per_second", "a second"), ("total", "in total")):
+        for name, value in report[kind].items():
+            if name != "received":
+                row(f"{name} {unit}", str(value))
+    row("circuit", "open" if report["circuit_open"] else "closed")
+    row("held for credentials", "yes" if report["held"] else "no")
+    row("part of the rate limits", f"{report['rate_share']:.0%}")
+    row("requests under way", f"{report['in_flight']['requests']} of {report['concurrency']} allowed")
+    row("in flight", f"{report['in_flight']['events']} events, {report['in_flight']['bytes']} bytes")
+    for name, value in report["retries"].items():
+        row(f"retries {name}", str(value))

@@ -53,6 +53,31 @@ def test_a_reason_in_brackets_stays_as_it_is_and_no_proxy_is_asked(served) -> No
     assert "credentials: AEP [/said] no" in done.output
 
 
+def test_a_receiver_shows_its_own_figures(served) -> None:
+    """Events and answers by status; lag, circuit and age are a worker's, and their zeros would say what is not so."""
+    metrics = Metrics()
+    metrics.received_events.inc(98)
+    metrics.receiver_requests.labels("200").inc(3)
+    metrics.receiver_requests.labels("401")
+    url = served(b"{}", generate_latest(metrics.registry))
+    shown = _status(url).output
+    assert "received in total" in shown
+    assert "98" in shown
+    assert "requests answered 200" in shown
+    assert not any(word in shown for word in ("401", "lag", "circuit", "old"))
+    told = CliRunner().invoke(app, ["status", "--seconds", "0", "--json", "--url", url])
+    assert orjson.loads(told.stdout)["requests"] == {"200": 3, "401": 0}
+
+
+def test_a_worker_shows_its_lag(served) -> None:
+    """What a receiver has not, and not what it has."""
+    metrics = Metrics()
+    metrics.kafka_lag.labels("moengage.events", "0").set(7)
+    shown = _status(served(b"{}", generate_latest(metrics.registry))).output
+    assert "7 records in 1 partitions" in shown
+    assert "received" not in shown
+
+
 @pytest.mark.parametrize("ready", [b"[]", b"{}", b"<html>"])
 def test_another_server_is_not_taken_for_a_bridge(served, ready) -> None:
     """Something answers, but it is no telemetry of ours: an error in words, not a report of zeros."""
