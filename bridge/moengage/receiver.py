@@ -6,6 +6,7 @@ status  when                                                                    
 200     every event and every dead letter is confirmed: ``{"status":"ok","events":98,…}``      goes on
 401     credentials missing or wrong                                                          resends, then drops
 403     the address is not among those allowed                                                resends, then drops
+404     another path; counted only for a POST with the right credentials                      resends, then drops
 405     another method than POST                                                              -
 408     the body took longer than ``read_timeout_seconds``                                    resends
 413     the body is over ``max_body_bytes``, also after decompression                         resends, then drops
@@ -99,7 +100,7 @@ class Receiver:
         self._idle.set()
         self._statuses = {
             status: metrics.receiver_requests.labels(str(status))
-            for status in (200, 400, 401, 403, 405, 408, 413, 429, 500, 503)
+            for status in (200, 400, 401, 403, 404, 405, 408, 413, 429, 500, 503)
         }
 
     def application(self) -> web.Application:
@@ -107,6 +108,7 @@ class Receiver:
         app = web.Application()
         for path in (PATH, PATH + "/"):
             app.router.add_route("*", path, self.handle)
+        app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
         return app
 
     def trouble(self) -> str | None:
@@ -127,6 +129,12 @@ class Receiver:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(bound):
                 await self._idle.wait()
+
+    async def elsewhere(self, request: web.Request) -> web.Response:
+        """Answer a request to another path. Who has our credentials means us, and drops what is refused: an alert asks for the count."""
+        if request.method == "POST" and self._allows(request) and self._auth.admits(request.headers):
+            self._statuses[404].inc()
+        return _refusal(404, f"MoEngage Streams posts events to {PATH}")
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
@@ -155,8 +163,7 @@ class Receiver:
     async def _answer(self, request: web.Request) -> web.Response:
         if request.method != "POST":
             return _refusal(405, "MoEngage Streams posts events here: use POST", {"Allow": "POST"})
-        # A proxy may add a line of its own below the client's instead of lengthening that.
-        if not self._admission.allows(request.remote, ",".join(request.headers.getall("X-Forwarded-For", ()))):
+        if not self._allows(request):
             return _refusal(403, "this address is not allowed to post here")
         if not self._auth.admits(request.headers):
             return _refusal(401, "credentials are missing or wrong", {"WWW-Authenticate": self._auth.challenge})
@@ -168,6 +175,10 @@ class Receiver:
             return self._too_large()
         with self._budget.lease() as lease:
             return await self._take(request, lease)
+
+    def _allows(self, request: web.Request) -> bool:
+        # A proxy may add a line of its own below the client's instead of lengthening that.
+        return self._admission.allows(request.remote, ",".join(request.headers.getall("X-Forwarded-For", ())))
 
     async def _take(self, request: web.Request, lease: Lease) -> web.Response:
         settings = self._settings

@@ -75,6 +75,18 @@ async def test_other_methods_are_told_to_post(method) -> None:
         assert method == "HEAD" or "use POST" in (await answer.json())["reason"]
 
 
+async def test_another_path_is_counted_when_it_is_moengage_who_errs() -> None:
+    """404 with the right path; a scanner without our credentials raises no alert, a post with them does."""
+    async with serve(auth="basic", username="moengage", password="secret") as served:
+        served.url = served.url.replace("/moengage/streams", "/moengage/stream")
+        status, told, _ = await post(served)
+        assert (status, "/moengage/streams" in told["reason"]) == (404, True)
+        assert served.count("bridge_receiver_requests_total", status="404") == 0
+        assert (await post(served, headers=basic("moengage:secret")))[0] == 404
+        assert served.count("bridge_receiver_requests_total", status="404") == 1
+        assert served.store.events == []
+
+
 async def test_wrong_credentials() -> None:
     """Without the right credentials: 401 with WWW-Authenticate, nothing stored; with them: 200."""
     async with serve(auth="basic", username="moengage", password="secret") as served:
