@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from bridge.errors import BridgeError
 from bridge.pipeline.kafka_client import KafkaClient, Offsets, Taken
+from bridge.pipeline.stored_batch import StoredBatch, StoredRecord, read_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -30,6 +31,10 @@ _ALL = 1_000_000
 """More records than one fetch can bring."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 """Seconds between two tries to read what could not be read."""
+_SILENT_SECONDS = 30.0
+"""So long a partition with records may give none before the broker is asked why."""
+_TRIES = 3
+"""Failed tries before what is damaged is set aside, where that is wanted."""
 
 
 class SkippedError(BridgeError):
@@ -90,12 +95,15 @@ class _Held:
 class Fetching:
     """All calls come in the client's loop. ``clock`` is monotonic, in seconds.
 
-    ``expired`` is for the main loop to empty: it gets what an answer may lose that nobody waits for any more.
+    ``expired`` is for the main loop to empty: it gets what an answer may lose that nobody waits for any more. With
+    ``set_aside`` what is damaged becomes a record of its own after a few tries, marked as unreadable, and is passed; else it is
+    tried again without an end.
     """
 
-    def __init__(self, client: KafkaClient, clock: Callable[[], float]) -> None:
+    def __init__(self, client: KafkaClient, clock: Callable[[], float], *, set_aside: bool = False) -> None:
         self._client = client
         self._clock = clock
+        self._set_aside = set_aside
         self.number = 0
         self.expired: deque[Expired] = deque()
         self._next: dict[Partition, int] = {}
@@ -103,6 +111,8 @@ class Fetching:
         self._kept: dict[Partition, deque[Taken]] = {}
         self._held: dict[Partition, _Held] = {}
         self._anew: set[Partition] = set()
+        self._silent: dict[Partition, tuple[int, float]] = {}
+        self._mute: dict[Partition, Unreadable] = {}
 
     def assigned(self) -> None:
         """Number a new assignment; to be called before any of its records can be taken out."""
@@ -112,6 +122,8 @@ class Fetching:
         self._kept.clear()
         self._held.clear()
         self._anew.clear()
+        self._silent.clear()
+        self._mute.clear()
 
     async def fetch(self, partitions: Collection[Partition], seconds: float, most: int) -> Fetch:
         """At most so many records of these partitions; waits for some ``seconds`` at most.
@@ -122,6 +134,7 @@ class Fetching:
         client = self._client
         client.touch()
         self._try_again(partitions)
+        await self._pass_damaged(partitions)
         number, taken = await self._take(partitions, most)
         if not taken:
             await client.arrival(_PARTLY_SECONDS if client.holds() else seconds)
@@ -262,8 +275,48 @@ class Fetching:
                 self._client.resume(partition)
                 self._client.seek(partition, self._next[partition])
 
+    async def _pass_damaged(self, partitions: Collection[Partition]) -> None:
+        """Read what the client cannot, record by record, for those that have been tried often enough."""
+        if not self._set_aside:
+            return
+        for partition, held in list(self._held.items()):
+            if held.reading or not held.damaged or held.place.tries < _TRIES or partition not in partitions:
+                continue
+            number, offset = self.number, held.place.offset
+            try:
+                found = read_batch(await self._client.raw(partition, offset), offset)
+            except KafkaError:
+                found = None  # asked again with the next try
+            if number != self.number:
+                return
+            held.damaged = False
+            if found is not None and found.end > offset:
+                self._keep_pieces(partition, offset, found)
+
+    def _keep_pieces(self, partition: Partition, offset: int, found: StoredBatch) -> None:
+        kept = self._kept.setdefault(partition, deque())
+        for rows in _pieces(found.records):
+            end = rows[-1].last + 1
+            if rows[0].unreadable:
+                _log.error(
+                    "what cannot be read is set aside as a dead letter",
+                    topic=partition[0],
+                    partition=partition[1],
+                    first=rows[0].offset,
+                    last=rows[0].last,
+                    why=rows[0].unreadable,
+                )
+            kept.append(Taken(rows, offset, end, unreadable=rows[0].unreadable))
+            offset = end
+        if offset < found.end:
+            kept.append(Taken((), offset, found.end))
+        self._next[partition] = found.end
+        del self._held[partition]
+        self._client.resume(partition)
+        self._client.seek(partition, found.end)
+
     def _unreadable(self) -> dict[Partition, Unreadable]:
-        return {partition: held.place for partition, held in self._held.items()}
+        return self._mute | {partition: held.place for partition, held in self._held.items()}
 
     async def touch(self) -> None:
         """Tell the client that we are alive while we fetch nothing, or it would leave the group."""
@@ -295,13 +348,60 @@ class Fetching:
                     self._secure(partition)
                 elif self._gap(partition) > 0 and position <= found.first:
                     self._explain(partition, found.first)
+            await self._look_into_silence(offsets, held)
         return Survey(number, offsets, self._unreadable())
+
+    async def _look_into_silence(self, offsets: Mapping[Partition, Offsets], giving: Collection[Partition]) -> None:
+        """Partitions whose broker answers each fetch with an error: the client only tries again, and says nothing to us."""
+        now = self._clock()
+        for partition, found in offsets.items():
+            position = found.position
+            if partition in giving or partition in self._held or position is None or position >= found.end:
+                self._silent.pop(partition, None)
+                self._mute.pop(partition, None)
+                continue
+            before, since = self._silent.setdefault(partition, (position, now))
+            if before != position:
+                self._silent[partition] = position, now
+                self._mute.pop(partition, None)
+            elif now - since >= _SILENT_SECONDS:
+                self._silent[partition] = position, now
+                number, why = self.number, await self._why_silent(partition, position)
+                if number != self.number:
+                    return
+                self._mute[partition] = Unreadable(partition, position, why, _TRIES)
+
+    async def _why_silent(self, partition: Partition, position: int) -> str:
+        try:
+            found = await self._client.raw(partition, position)
+        except KafkaError as error:
+            return type(error).__name__
+        return "the broker gives records, the client does not" if found else "the broker gives no records"
+
+    async def refresh(self) -> None:
+        """Look for topics and partitions that may have come."""
+        self._client.refresh()
 
     def _secure(self, partition: Partition) -> None:
         """Take out what the client still has of records that are deleted: it would drop them with its next look."""
         found = self._from_client(partition, _ALL)
         if found is not None:
             self._kept.setdefault(partition, deque()).append(found)
+
+
+def _pieces(records: Iterable[StoredRecord]) -> Iterable[list[StoredRecord]]:
+    """Runs of sound records, and each that is not by itself."""
+    run: list[StoredRecord] = []
+    for record in records:
+        if record.unreadable:
+            if run:
+                yield run
+            yield [record]
+            run = []
+        else:
+            run.append(record)
+    if run:
+        yield run
 
 
 def _name(partition: Partition) -> str:
