@@ -203,4 +203,5 @@ def test_a_topic_that_is_deleted_and_made_again_flows_within_half_a_minute(kafka
         assert time.monotonic() - began < 30
         eventually(lambda: get(worker.url + "/health/ready")[0] == 200, within=10, what="ready again")
         assert worker.metric("bridge_assigned_partitions") == 2
+        assert worker.metric("bridge_topic_retention_seconds") == 7 * 24 * 3_600, "Kafka's default"
         assert worker.stop(grace=30) == 0
