@@ -96,7 +96,6 @@ class Fetching:
         number, taken = await self._take(partitions, most)
         if not taken:
             await client.arrival(_PARTLY_SECONDS if client.holds() else seconds)
-            client.touch()
             number, taken = await self._take(partitions, most)
         client.be_patient(patient=not taken and not client.holds())
         anew = self._account.anew & taken.keys()

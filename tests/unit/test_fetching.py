@@ -1,6 +1,7 @@
 """Fetching, above a client whose logs a test holds in its hands: nothing is passed over, and nothing of one partition costs another."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from aiokafka.errors import CorruptRecordException
@@ -8,6 +9,7 @@ from fetched_batches import batch, checked
 from stub_client import StubClient
 
 from bridge.pipeline.fetching import Expired, Fetching, SkippedError
+from bridge.pipeline.kafka_client import Taken
 
 P0, P1 = ("t", 0), ("t", 1)
 
@@ -274,3 +276,129 @@ async def test_a_partition_whose_broker_gives_nothing_is_told():
     assert (place.offset, place.why) == (0, "CorruptRecordException")
     client.logs[P0].received = True
     assert not (await fetching.survey([P0])).unreadable
+
+
+async def test_a_new_assignment_knows_nothing_of_the_one_before():
+    """Neither where it had read, nor what it had kept, nor what could not be read: all begins with what is committed."""
+    client, fetching, clock = _made(P0, P1)
+    log = client.logs[P0]
+    log.append(10)
+    client.logs[P1].append(1)
+    client.logs[P1].damaged[0] = CorruptRecordException()
+    fetch = await fetching.fetch({P0, P1}, 0.01, 4)
+    position, client.position = client.position, lambda partition: client.logs[partition].position
+    log.first = 5
+    await fetching.survey([P0])
+    client.position = position
+    assert await _rows(fetching, P1) == {}
+    log.first = 0
+    client.stored[P0] = 2
+    client.logs[P1].damaged.clear()
+    client.assign()
+    fetching.assigned()
+    assert fetching.number == 2
+    fetch = await fetching.fetch({P0, P1}, 0.01, 100)
+    assert (_offsets(fetch, P0), _offsets(fetch, P1)) == (list(range(2, 10)), [0])
+    assert (fetch.taken[P0].start, set(fetch.anew), fetch.unreadable) == (2, set(), {})
+    clock.now = 100.0
+    assert not fetching.expired
+
+
+async def _rows(fetching, partition):
+    return {p: _offsets(fetch, p) for fetch in [await fetching.fetch({partition}, 0.0, 100)] for p in fetch.taken}
+
+
+async def test_each_fetch_says_that_the_consumer_lives():
+    """And so it does while nothing is fetched, or the client would leave the group."""
+    client, fetching, _ = _made(P0)
+    await fetching.fetch({P0}, 0.0, 10)
+    assert client.touched == 1
+    await fetching.touch()
+    assert client.touched == 2
+
+
+async def test_the_committed_offsets_are_asked_once_an_assignment():
+    """A question a fetch would cost a round trip each."""
+    client, fetching, _ = _made(P0)
+    asked = []
+    committed, first_offsets = client.committed, client.first_offsets
+
+    async def counted(partitions):
+        asked.append(("committed", *partitions))
+        return await committed(partitions)
+
+    async def firsts(partitions):
+        asked.append(("first", *partitions))
+        return await first_offsets(partitions)
+
+    client.committed, client.first_offsets = counted, firsts
+    for _ in range(3):
+        client.logs[P0].append(1)
+        assert len((await fetching.fetch({P0}, 0.01, 10)).taken[P0].rows) == 1
+    assert asked == [("committed", P0)]
+
+
+async def test_a_client_may_have_dropped_what_it_seemed_to_hold():
+    """Nothing is taken then, and nothing is wrong."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(1)
+    take, client.take = client.take, lambda _partition, _most: None
+    assert not (await fetching.fetch({P0}, 0.0, 10)).taken
+    client.take = take
+    assert _offsets(await fetching.fetch({P0}, 0.0, 10), P0) == [0]
+
+
+async def test_records_from_another_place_than_the_client_says_end_the_worker():
+    """Its position and its records disagree: nobody knows what was passed over."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(3)
+    client.take = lambda _partition, _most: Taken([], 1, 3)
+    with pytest.raises(SkippedError, match="0 was asked for and 1 came"):
+        await fetching.fetch({P0}, 0.0, 10)
+
+
+async def test_the_wait_is_short_only_while_records_of_others_are_here():
+    """They may be admitted at any moment; with nothing at all there is no hurry, and an arrival ends it either way."""
+    client, fetching, _ = _made(P0, P1)
+    loop = asyncio.get_running_loop()
+    client.logs[P1].append(1)
+    began = loop.time()
+    await fetching.fetch({P0}, 5.0, 10)
+    assert 0.01 < loop.time() - began < 1
+    assert not client.patient
+    client.logs[P1].received = False
+    waiting = asyncio.create_task(fetching.fetch({P0}, 5.0, 10))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    client.logs[P0].append(1)
+    client.receive()
+    assert _offsets(await asyncio.wait_for(waiting, 1), P0) == [0]
+    assert not client.patient
+    await fetching.fetch({P0}, 0.0, 10)
+    assert client.patient
+
+
+async def test_damage_is_looked_into_once_a_try_and_only_where_it_is_admitted():
+    """The broker that does not answer is asked again with the next try; a codec that is missing is never set aside."""
+    client, fetching, clock = _made(P0, set_aside=True)
+    client.logs[P0].append(1)
+    client.logs[P0].damaged[0] = CorruptRecordException()
+    asked = []
+
+    async def raw(partition, offset):
+        asked.append((partition, offset, clock.now))
+        raise CorruptRecordException
+
+    client.raw = raw
+    for second in range(20):
+        clock.now = float(second)
+        await fetching.fetch({P0}, 0.0, 10)
+    assert [when for _, _, when in asked] == [4.0, 8.0, 16.0]
+    await fetching.fetch({P1}, 0.0, 10)
+    take = client.take
+    client.take = lambda partition, most: replace(take(partition, most), damaged=False)
+    clock.now = 100.0
+    await fetching.fetch({P0}, 0.0, 10)
+    before = len(asked)
+    await fetching.fetch({P0}, 0.0, 10)
+    assert len(asked) == before
