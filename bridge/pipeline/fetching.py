@@ -220,6 +220,7 @@ class Fetching:
                     self._secure(partition)
                 elif position <= found.first:
                     account.explain(partition, found.first)
+            offsets = {p: found._replace(waiting=account.waiting(p, found)) for p, found in offsets.items()}
             await self._places.look_into_silence(offsets, giving, lambda: number == self.number)
         return Survey(number, offsets, self._places.all())
 

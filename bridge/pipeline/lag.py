@@ -118,7 +118,10 @@ class LagMeter:
         # row as what was just read may not be written down yet.
         read = found.position is not None and found.position >= found.end
         idle = read and not self._ledger.span(partition) and partition not in self._ledger.committable()
-        return 0 if idle and self._before.get(partition) == found else lag_of(found.first, found.committed, found.end)
+        if idle and self._before.get(partition) == found:
+            return 0
+        # What is deleted unread is no lag, and what the worker still holds of deleted records is.
+        return lag_of(found.first, found.committed, found.end) if found.waiting is None else found.waiting
 
     def _show(self, offsets: Mapping[Any, Offsets]) -> None:
         lags = {partition: self._lag(partition, found) for partition, found in offsets.items()}

@@ -124,6 +124,7 @@ def test_what_retention_deletes_unread_is_counted_and_told(kafka, topic, tmp_pat
         delete(3_800)
         eventually(lambda: worker.metric("bridge_expired_records_total") > 0, within=20, what="told while AEP is away")
         expired = worker.metric("bridge_expired_records_total")
+        eventually(lambda: worker.metric("bridge_kafka_lag") == 4_000 - expired, within=10, what="what is left waits")
         rig.emulator.control(clear_faults=True)
         rig.wait_drained()
         assert len(rig.emulator.accepted()) + expired == 4_000

@@ -139,9 +139,9 @@ async def test_records_deleted_while_no_worker_ran_are_told_at_start_without_a_r
     fetching = Fetching(client, _Clock())
     client.assign()
     fetching.assigned()
-    for _ in range(3):
-        await fetching.survey([P0])
+    waiting = [(await fetching.survey([P0])).offsets[P0].waiting for _ in range(3)]
     assert list(fetching.expired) == [Expired(P0, 4, 10)]
+    assert waiting == [0, 0, 0], "lost is not waiting"
 
 
 async def test_a_group_that_begins_has_lost_nothing():
@@ -169,8 +169,13 @@ async def test_what_the_client_still_has_of_deleted_records_is_not_lost():
     await fetching.survey([P0])
     client.position, log.end, log.rows = position, 10, []
     log.append(1)
-    await fetching.survey([P0])
+    survey = await fetching.survey([P0])
     assert list(fetching.expired) == [Expired(P0, 8, 9)]
+    assert survey.offsets[P0].waiting == 10, "eleven, of which one is lost"
+    client.stored[P0] = 5
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 5
+    client.stored[P0] = 10
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 1
     first = await fetching.fetch({P0}, 0.01, 2)
     assert _offsets(first, P0) == [3, 4]
     assert _offsets(await fetching.fetch({P0}, 0.01, 20), P0) == [5, 6, 7]
@@ -188,6 +193,8 @@ async def test_a_log_that_was_cut_is_read_anew():
     fetch = await fetching.fetch({P0}, 0.01, 100)
     assert (_offsets(fetch, P0), set(fetch.anew)) == ([0, 1, 2, 3], {P0})
     assert fetch.taken[P0].start == 0
+    client.stored[P0] = 10
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 4, "the committed offset is of the log before"
     log.append(1)
     assert not (await fetching.fetch({P0}, 0.01, 100)).anew
 
