@@ -203,7 +203,7 @@ class AiokafkaClient:
     def _refused(self, tp: TopicPartition, error: BaseException) -> Taken:
         """An error in the place of records."""
         position = self.position(tp) or 0
-        self._drop(tp)
+        # The error goes with it, so that the partition is fetched again.
         self._consumer.seek(tp, position)
         return Taken((), position, position, error, isinstance(error, RecordTooLargeError))
 
