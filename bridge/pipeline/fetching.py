@@ -127,7 +127,11 @@ class Fetching:
         return self._from_client(partition, most)
 
     def _from_client(self, partition: Partition, most: int) -> Taken | None:
-        found = self._client.take(partition, most)
+        try:
+            found = self._client.take(partition, most)
+        except KafkaError as error:
+            # It must not pass for one of those that come before anything is taken out.
+            raise SkippedError(f"the client broke off while it gave records: {type(error).__name__}") from error
         if found is None:
             return None
         expected = self._account.next[partition]

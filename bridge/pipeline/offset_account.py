@@ -55,12 +55,9 @@ class OffsetAccount:
         self._gone: dict[Partition, list[Expired]] = {}
 
     def clear(self) -> None:
-        """Another assignment begins; what has expired stays to be told."""
+        """Another assignment begins. What has been told as expired is not told again when a partition comes back."""
         self.next.clear()
         self.anew.clear()
-        self._handed.clear()
-        self._begun.clear()
-        self._gone.clear()
 
     def handing_on(self, partition: Partition, found: Taken) -> Taken:
         """The same, accounting for all offsets since what was handed on before."""
@@ -77,6 +74,9 @@ class OffsetAccount:
         """Begin these partitions where the group has committed, or where it has not, with what is there."""
         for partition, offset in committed.items():
             begin = self._client.position(partition) if offset is None else offset
+            if offset is None:
+                # The group knows nothing of it (any more): the topic may be another of the same name.
+                self._gone.pop(partition, None)
             if begin is not None and partition not in self.next:
                 self.next[partition] = self._handed[partition] = self._begun[partition] = begin
 
@@ -123,10 +123,19 @@ class OffsetAccount:
                 f"topic {partition[0]} partition {partition[1]}: the client reads on at {end},"
                 f" and {max(start, first)} is still there"
             )
-        lost = Expired(partition, start, end)
-        self.expired.append(lost)
-        self._gone.setdefault(partition, []).append(lost)
+        gone = self._gone.setdefault(partition, [])
+        for told in sorted(gone, key=lambda told: told.start):
+            if told.end > start:
+                self._tell(partition, start, min(told.start, end))
+                start = told.end
+        self._tell(partition, start, end)
         self.next[partition] = end
+
+    def _tell(self, partition: Partition, start: int, end: int) -> None:
+        if start < end:
+            lost = Expired(partition, start, end)
+            self.expired.append(lost)
+            self._gone[partition].append(lost)
 
     def _begin_anew(self, partition: Partition) -> None:
         """The client has gone back: what it had read is not there any more, the log was cut or the topic made again."""

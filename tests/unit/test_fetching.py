@@ -102,16 +102,19 @@ async def test_a_client_that_passes_over_records_ends_the_worker():
         await fetching.fetch({P0}, 0.01, 10)
 
 
-async def test_an_unknown_error_of_the_client_leaves_as_it_is():
-    """It may have moved positions: nobody may take it for one that passes."""
+@pytest.mark.parametrize(
+    ("raised", "seen"), [(AttributeError("another version"), AttributeError), (CorruptRecordException(), SkippedError)]
+)
+async def test_an_error_of_the_client_while_it_gives_records_is_none_that_passes(raised, seen):
+    """It may have moved positions: whatever it is, nobody may take it for one after which to try again."""
     client, fetching, _ = _made(P0)
     client.logs[P0].append(1)
 
     def broken(_partition, _most):
-        raise AttributeError("another version")
+        raise raised
 
     client.take = broken
-    with pytest.raises(AttributeError):
+    with pytest.raises(seen):
         await fetching.fetch({P0}, 0.01, 10)
 
 
@@ -142,6 +145,61 @@ async def test_records_deleted_while_no_worker_ran_are_told_at_start_without_a_r
     waiting = [(await fetching.survey([P0])).offsets[P0].waiting for _ in range(3)]
     assert list(fetching.expired) == [Expired(P0, 4, 10)]
     assert waiting == [0, 0, 0], "lost is not waiting"
+
+
+async def test_a_loss_is_not_told_again_when_the_partition_comes_back():
+    """Nothing was committed since: of the gap only what is lost now, as what was in flight then, is told after the rebalance."""
+    client, fetching, _ = _made(P0)
+    log = client.logs[P0]
+    log.append(20)
+    await fetching.fetch({P0}, 0.01, 5)
+    client.stored[P0] = 2
+    log.first, log.rows = 10, log.rows[10:]
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 5, 10)]
+    fetching.expired.clear()
+    log.first, log.rows = 12, log.rows[2:]
+    client.assign()
+    fetching.assigned()
+    survey = await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 2, 5), Expired(P0, 10, 12)]
+    assert survey.offsets[P0].waiting == 8
+    fetching.expired.clear()
+    client.assign()
+    fetching.assigned()
+    await fetching.survey([P0])
+    assert not fetching.expired
+
+
+async def test_a_topic_made_again_has_losses_of_its_own():
+    """The group has committed nothing in it, and its offsets begin anew."""
+    client, fetching, _ = _made(P0)
+    log = client.logs[P0]
+    log.append(8)
+    client.stored[P0] = 0
+    log.first, log.rows = 8, []
+    await fetching.survey([P0])
+    assert fetching.expired.popleft() == Expired(P0, 0, 8)
+    client.logs[P0] = log = type(log)()
+    client.stored.clear()
+    client.assign()
+    fetching.assigned()
+    log.append(8)
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 8
+    await fetching.fetch({P0}, 0.01, 1)
+    log.first, log.rows = 8, []
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 1, 8)]
+
+
+async def test_what_waits_is_not_known_before_the_client_knows_where_to_begin():
+    """No figure, rather than a wrong one."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(3)
+    client.logs[P0].position = None
+    assert (await fetching.survey([P0])).offsets[P0].waiting is None
+    client.assign()
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 3
 
 
 async def test_a_group_that_begins_has_lost_nothing():
