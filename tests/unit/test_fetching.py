@@ -257,6 +257,22 @@ async def test_a_log_that_was_cut_is_read_anew():
     assert not (await fetching.fetch({P0}, 0.01, 100)).anew
 
 
+async def test_a_topic_that_is_made_again_in_an_instant_waits_with_all_it_has():
+    """No rebalance tells of it: losses and offsets of the log before say nothing of this one."""
+    client, fetching, _ = _made(P0)
+    log = client.logs[P0]
+    log.append(20)
+    await fetching.fetch({P0}, 0.01, 2)
+    log.first, log.rows = 10, log.rows[10:]
+    await fetching.fetch({P0}, 0.01, 100)
+    client.stored[P0] = 20
+    client.logs[P0] = anew = type(log)(position=20)
+    anew.append(12)
+    fetch = await fetching.fetch({P0}, 0.01, 1)
+    assert (_offsets(fetch, P0), set(fetch.anew)) == ([0], {P0})
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 12
+
+
 @pytest.mark.parametrize("number", [0, 2])
 async def test_offsets_of_another_assignment_are_not_stored(number):
     """The group has given the partitions to others meanwhile, or has numbered them anew."""

@@ -61,7 +61,7 @@ async def test_it_is_asked_again_and_its_absence_is_told_once_in_a_row(monkeypat
     monkeypatch.setattr(metrics.topic_retention_seconds, "set", seen.append)
     with capture_logs() as lines:
         task = asyncio.create_task(retention.watch_retention(KafkaSettings(), metrics))
-        while len(seen) < 6:
+        while len(seen) < 6:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
         task.cancel()
     assert [None if math.isnan(value) else value for value in seen[:6]] == [1.0, None, None, 1.0, None, None]
