@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
 
-    from bridge.pipeline.dead_letters import Publisher
+    from bridge.pipeline.letter_store import Publisher
     from bridge.settings import KafkaSettings
 
 _AT_ONCE = 500

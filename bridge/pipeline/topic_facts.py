@@ -1,0 +1,184 @@
+"""What the brokers say of a topic, and what of it loses events: judged at the start of receiver and worker, and by ``check``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from bridge.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from bridge.settings import KafkaSettings
+
+BROKERS_TIME = "LogAppendTime"
+_DAY_MS = 86_400_000
+_SAFE_COPIES = 2
+_SAFE_REPLICATION = 3
+_KEYS = (
+    "cleanup.policy",
+    "max.message.bytes",
+    "message.timestamp.type",
+    "min.insync.replicas",
+    "retention.bytes",
+    "retention.ms",
+)
+
+
+class UnfitTopic(KafkaError):  # noqa: N818 - it reads as the verdict that it is
+    """A topic is configured so that events would be lost: it must be changed before anything runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """A topic as the brokers describe it; None for what they do not tell (describing configurations is a right of its own)."""
+
+    name: str
+    partitions: int
+    replicas: int
+    in_sync: int
+    brokers: int
+    cleanup_policy: str | None = None
+    message_bytes: int | None = None
+    timestamps: str | None = None
+    min_in_sync: int | None = None
+    retention_bytes: int | None = None
+    retention_ms: int | None = None
+
+    @property
+    def words(self) -> str:
+        """The facts in a line."""
+        told = [f"{self.partitions} partitions", f"{self.replicas} replicas ({self.in_sync} in sync)"]
+        if self.min_in_sync is not None:
+            told.append(f"min.insync.replicas {self.min_in_sync}")
+        if self.cleanup_policy is not None:
+            told.append(f"cleanup {self.cleanup_policy}")
+        if self.retention_ms is not None:
+            told.append("kept for ever" if self.retention_ms < 0 else f"kept {self.retention_ms / _DAY_MS:g} days")
+        return ", ".join(told)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFinding:
+    """What is wrong with a topic: ``words`` follow its name, ``fix`` is a command. ``fatal``: events would be lost for sure."""
+
+    name: str
+    words: str
+    fix: str
+    fatal: bool = False
+
+
+async def describe(client: Any, topics: Iterable[str]) -> Mapping[str, TopicFacts]:
+    """The facts of each of ``topics`` that is there, asked of a started admin client; its errors are the caller's."""
+    wanted = tuple(dict.fromkeys(topics))
+    brokers = len((await client.describe_cluster())["brokers"])
+    configured: dict[str, dict[str, str]] = {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_KEYS, "")) for name in wanted]
+    for answer in await client.describe_configs(resources):
+        for code, _message, _kind, name, entries in answer.resources:
+            if code == 0:
+                configured[name] = {key: value for key, value, *_ in entries if value is not None}
+    return {
+        topic["topic"]: _facts(topic, brokers, configured.get(topic["topic"], {}))
+        for topic in await client.describe_topics()
+        if topic["topic"] in wanted and topic["partitions"]
+    }
+
+
+def judge(facts: TopicFacts, kafka: KafkaSettings) -> Iterator[TopicFinding]:
+    """What of a topic's configuration loses events, the fatal first."""
+    letters = facts.name == kafka.dead_letter_topic
+
+    def set_to(*settings: str) -> str:
+        return (
+            f"kafka-configs.sh --bootstrap-server {kafka.bootstrap_servers[0]} --alter --entity-type topics"
+            f" --entity-name {facts.name} --add-config {','.join(settings)}"
+        )
+
+    if "compact" in (facts.cleanup_policy or ""):
+        why = (
+            "Kafka refuses letters without a key and deletes all but the latest of a key"
+            if letters
+            else "Kafka deletes all but the latest event of a customer, also before it is delivered"
+        )
+        yield TopicFinding(
+            "topic_compacted",
+            f"is compacted (cleanup.policy={facts.cleanup_policy}): {why}",
+            set_to("cleanup.policy=delete"),
+            fatal=True,
+        )
+    least = facts.min_in_sync
+    if least is not None and facts.replicas >= _SAFE_REPLICATION and least < _SAFE_COPIES:
+        yield TopicFinding(
+            "topic_not_durable",
+            f"confirms a record that lies on one broker alone (min.insync.replicas={least} of {facts.replicas} replicas):"
+            " with its disk the record is lost",
+            set_to(f"min.insync.replicas={_SAFE_COPIES}"),
+        )
+    if least is not None and facts.in_sync < least:
+        yield TopicFinding(
+            "topic_lacks_replicas",
+            f"has {facts.in_sync} replicas in sync and min.insync.replicas={least}: Kafka refuses every write",
+            "bring the brokers that are missing back",
+        )
+    elif facts.in_sync < facts.replicas:
+        yield TopicFinding(
+            "topic_lacks_replicas",
+            f"has {facts.in_sync} of its {facts.replicas} replicas in sync",
+            "look at the brokers' health",
+        )
+    if facts.replicas < min(_SAFE_REPLICATION, facts.brokers):
+        yield TopicFinding(
+            "topic_not_replicated",
+            f"has {facts.replicas} replica{'s' * (facts.replicas > 1)} on {facts.brokers} brokers: with one disk events are lost",
+            "kafka-reassign-partitions.sh gives a topic that exists more replicas; 3 in production",
+        )
+    yield from _kept_too_briefly(facts, kafka, set_to)
+    if facts.timestamps is not None and facts.timestamps != BROKERS_TIME:
+        yield TopicFinding(
+            "topic_trusts_our_clock",
+            f"takes the writer's time (message.timestamp.type={facts.timestamps}): a host whose clock is wrong has its events"
+            " refused, or deleted too early",
+            set_to(f"message.timestamp.type={BROKERS_TIME}"),
+        )
+
+
+def _kept_too_briefly(facts: TopicFacts, kafka: KafkaSettings, set_to: Any) -> Iterator[TopicFinding]:
+    days = kafka.dead_letter_retention_days if facts.name == kafka.dead_letter_topic else 1
+    wanted = round(days * _DAY_MS)
+    if facts.retention_ms is not None and 0 <= facts.retention_ms < wanted:
+        what = "dead letters" if facts.name == kafka.dead_letter_topic else "events that wait for delivery"
+        yield TopicFinding(
+            "topic_forgets_early",
+            f"deletes {what} after {facts.retention_ms / _DAY_MS:.3g} days (retention.ms={facts.retention_ms})",
+            set_to(f"retention.ms={wanted if facts.name == kafka.dead_letter_topic else 7 * _DAY_MS}"),
+        )
+    if facts.retention_bytes is not None and facts.retention_bytes >= 0:
+        yield TopicFinding(
+            "topic_forgets_by_size",
+            f"deletes records beyond {facts.retention_bytes} bytes a partition (retention.bytes), however new they are",
+            set_to("retention.bytes=-1"),
+        )
+
+
+def _facts(topic: Mapping[str, Any], brokers: int, configured: Mapping[str, str]) -> TopicFacts:
+    def number(key: str) -> int | None:
+        return int(configured[key]) if key in configured else None
+
+    partitions = topic["partitions"]
+    return TopicFacts(
+        name=topic["topic"],
+        partitions=len(partitions),
+        replicas=min(len(partition["replicas"]) for partition in partitions),
+        in_sync=min(len(partition["isr"]) for partition in partitions),
+        brokers=brokers,
+        cleanup_policy=configured.get("cleanup.policy"),
+        message_bytes=number("max.message.bytes"),
+        timestamps=configured.get("message.timestamp.type"),
+        min_in_sync=number("min.insync.replicas"),
+        retention_bytes=number("retention.bytes"),
+        retention_ms=number("retention.ms"),
+    )
