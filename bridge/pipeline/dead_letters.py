@@ -21,13 +21,15 @@ from bridge.pipeline.refused_parts import RefusedParts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.pipeline.ledger import Chunk
+    from bridge.pipeline.ledger import Chunk, Fetched
     from bridge.pipeline.pacing import Backoff
     from bridge.telemetry.metrics import Metrics
     from bridge.verdicts import Rejected
 
 _log = structlog.get_logger(__name__)
 _AT_ONCE = 500
+_OWN_BYTES = 5_000
+"""Room for key and headers of a letter that must not be cut."""
 _TOLD_SECONDS = 60.0
 """How often the log tells how many were stored."""
 
@@ -38,8 +40,14 @@ class Letter:
 
     chunk: Chunk
     fit: LetterFit
-    events: int
+    events: int = 1
     stored: bool = False
+
+    def count(self) -> LetterFit:
+        """The letter as it is to leave now, with the number of events that it stands for."""
+        if self.events != self.fit.letter.events:
+            self.fit.letter = replace(self.fit.letter, events=self.events)
+        return self.fit
 
 
 class DeadLetters:
@@ -79,23 +87,22 @@ class DeadLetters:
         """Letters that are not confirmed yet."""
         return len(self._queue) + self._under_way
 
-    def put(
-        self, chunk: Chunk, row: int, part: int | None, rejected: Rejected, attempts: int, *, events: int = 1
-    ) -> None:
-        """Take event ``part`` of the chunk's record ``row``; None for the record as a whole, with ``events`` that are refused.
+    def put(self, chunk: Chunk, row: int, part: int | None, rejected: Rejected, attempts: int) -> None:
+        """Take event ``part`` of the chunk's record ``row``; None: the record as a whole.
 
-        Beyond a few refusals of one record with the same code the record as a whole stands for all that follow.
+        Beyond a few refusals of one record with the same code the record as it came stands for all that follow.
         """
-        self._metrics.rejected_events.labels(rejected.stage, rejected.code).inc(events)
-        several = part is not None and self._parts.many(chunk, row, rejected.code)
+        self._metrics.rejected_events.labels(rejected.stage, rejected.code).inc()
+        several = (
+            part is not None and self._parts.many(chunk, row, rejected.code) and self._is_kept_whole(chunk.records[row])
+        )
         if several:
             earlier: Letter | None = self._parts.together(chunk, row, rejected.code)
             if earlier is not None:
                 self._join(earlier)
                 return
             part = None
-        letter = Letter(chunk, self._written(chunk, row, part, rejected, attempts), events)
-        letter.fit.letter = replace(letter.fit.letter, events=events)
+        letter = Letter(chunk, self._written(chunk, row, part, rejected, attempts))
         if several:
             self._parts.put_together(chunk, row, rejected.code, letter)
         self._queue.append(letter)
@@ -105,9 +112,12 @@ class DeadLetters:
         """One event more for which a letter stands, which may be stored already."""
         if letter.stored:
             self._stored(letter.chunk, 1)
-            return
-        letter.events += 1
-        letter.fit.letter = replace(letter.fit.letter, events=letter.events)
+        else:
+            letter.events += 1
+
+    def _is_kept_whole(self, record: Fetched) -> bool:
+        # Of a record that the topic cannot take whole, events would be cut off.
+        return len(record.value or b"") + _OWN_BYTES <= self._publisher.limit(self._topic)
 
     def _written(self, chunk: Chunk, row: int, part: int | None, rejected: Rejected, attempts: int) -> LetterFit:
         source = chunk.records[row]
@@ -160,7 +170,7 @@ class DeadLetters:
             while letters := [letter for letter in letters if not letter.chunk.closed]:
                 self._under_way = len(letters)
                 try:
-                    await store_letters(self._publisher, self._topic, [letter.fit for letter in letters])
+                    await store_letters(self._publisher, self._topic, [letter.count() for letter in letters])
                 except KafkaError as error:
                     failures += 1
                     if self.writable:

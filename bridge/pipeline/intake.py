@@ -12,7 +12,6 @@ from zlib import crc32
 
 import orjson
 
-from bridge.equal_refusals import gather
 from bridge.moengage.envelopes import NotJson, Refusal, events_of, parse_json
 from bridge.verdicts import Rejected, Stage
 
@@ -61,10 +60,8 @@ class Delivering(Protocol):
 class Rejecting(Protocol):
     """Takes refused events (:class:`bridge.pipeline.dead_letters.DeadLetters`)."""
 
-    def put(
-        self, chunk: Chunk, row: int, part: int | None, rejected: Rejected, attempts: int, *, events: int = 1
-    ) -> None:
-        """One event, or a record as a whole with so many events that are refused."""
+    def put(self, chunk: Chunk, row: int, part: int | None, rejected: Rejected, attempts: int) -> None:
+        """One event, or a record as a whole."""
         ...
 
 
@@ -163,18 +160,10 @@ class Intake:
         tags = _tags_of(chunk) if self._delivery.by_key else ()
         self._count(chunk, mapped, warnings, dropped, findings)
         self._ledger.admit(chunk, len(items) + len(refused))
-        if refused:
-            self._refuse(chunk, refused)
+        for place, rejected in refused:
+            self._letters.put(chunk, *row_and_part(place), rejected, 0)
         if items:
             self._delivery.offer(chunk, items, tags)
-
-    def _refuse(self, chunk: Chunk, refused: list[tuple[int, Rejected]]) -> None:
-        """Hand over refused events; of a record with many equal refusals the record as a whole."""
-        alone, together = gather(refused, lambda each: (each[0] >> _PART_BITS, each[1].code))
-        for place, rejected in alone:
-            self._letters.put(chunk, *row_and_part(place), rejected, 0)
-        for (place, rejected), count in together:
-            self._letters.put(chunk, row_and_part(place)[0], None, rejected, 0, events=count)
 
     def _sized(self, rule: SizeRule, xdm: dict[str, Any], encoded: bytes) -> bytes | Rejected:
         """The event as it may leave: smaller where the rule drops paths of it."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bridge.dead_letter import uuid_of
-from bridge.equal_refusals import MOST_EQUAL
 from bridge.moengage.envelopes import Refusal, encode, events_of, isolate, parse_json
 
 if TYPE_CHECKING:
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
     from bridge.pipeline.ledger import Chunk
 
+MOST_EQUAL = 20
+"""So many refusals of one record with the same code get a letter each: a few kilobytes can hold a hundred thousand items that
+are no events, and a letter each, every one in its envelope, would be gigabytes."""
 _REMEMBERED = 8
 """Records of several events that are remembered; of one that is forgotten a few letters more are made."""
 

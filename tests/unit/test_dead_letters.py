@@ -285,16 +285,16 @@ async def test_a_letter_tells_for_how_many_it_stands():
     await letters.stop()
 
 
-async def test_a_record_handed_over_as_a_whole_acknowledges_all_its_events():
-    """Who knows at once that many are refused alike hands over the record once."""
-    topic = _Topic()
+async def test_a_record_that_the_topic_cannot_take_whole_stands_for_nothing():
+    """Events would be cut off: then every one has its own letter."""
+    topic = _Topic(limit=4_000)
     ledger, chunk, letters = _scene(topic, [_batch(60)])
     chunk.unresolved = 60
     letters.start()
-    letters.put(chunk, 0, None, NO, 0, events=60)
+    for part in range(60):
+        letters.put(chunk, 0, part, NO, 1)
     await _until(ledger.committable)
-    (stored,) = [DeadLetter.from_headers(*record) for record in topic.stored]
-    assert (stored.value, stored.events) == (_batch(60), 60)
+    assert [DeadLetter.from_headers(*record).event_uuid for record in topic.stored] == [f"u{n}" for n in range(60)]
     await letters.stop()
 
 

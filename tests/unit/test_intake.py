@@ -23,17 +23,15 @@ class Spy:
     items: list = field(default_factory=list)
     tags: list = field(default_factory=list)
     letters: list = field(default_factory=list)
-    refused: int = 0
 
     def offer(self, owner, items, tags=()):
         """Encoded events of a chunk."""
         self.items += [(items[i], owner.places[i]) for i in range(len(items))]
         self.tags += tags
 
-    def put(self, chunk, row, part, rejected, attempts, *, events=1):
+    def put(self, chunk, row, part, rejected, attempts):
         """A refused event."""
         self.letters.append((row, part, rejected.stage, rejected.code))
-        self.refused += events
         assert attempts == 0
         assert chunk.records[row] is not None
 
@@ -152,22 +150,3 @@ def _closed():
     ledger.close([("t", 0)])
     Intake(ledger, lambda _: b"", spy, spy, metrics, builder=None).take(chunk)
     return ledger, spy, metrics, chunk
-
-
-def test_many_equal_refusals_of_a_record_are_handed_over_as_one():
-    """Of a record with a hundred items that are no events the record as a whole is handed over, and counts for all."""
-    batch = json.dumps({"events": [*range(100), {"event_uuid": "b", "refuse": 1}]}).encode()
-    ledger, spy, _, chunk = _take([batch, b"[]"])
-    assert spy.letters == [
-        (0, 100, "check", "no"),
-        (1, None, "decode", "not_an_object"),
-        (0, None, "decode", "not_an_object"),
-    ]
-    assert spy.refused == ledger.events == chunk.unresolved == 102
-
-
-def test_refusals_are_gathered_by_record_and_code():
-    """Up to twenty of a record with one code stay alone, whatever other records and codes there are."""
-    batch = json.dumps({"events": [*range(20)]}).encode()
-    _, spy, _, _ = _take([batch] * 5)
-    assert [(row, part) for row, part, *_ in spy.letters] == [(row, part) for row in range(5) for part in range(20)]
