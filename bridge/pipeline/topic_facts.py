@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from bridge.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bridge.settings import KafkaSettings
 
@@ -63,12 +63,16 @@ class TopicFacts:
 
 @dataclass(frozen=True, slots=True)
 class TopicFinding:
-    """What is wrong with a topic: ``words`` follow its name, ``fix`` is a command. ``fatal``: events would be lost for sure."""
+    """What is wrong with a topic: ``words`` follow its name, ``fix`` says what to do.
+
+    ``fatal``: events would be lost for sure, and nothing starts. ``fails``: it cannot be worked with as it is.
+    """
 
     name: str
     words: str
     fix: str
     fatal: bool = False
+    fails: bool = False
 
 
 async def describe(client: Any, topics: Iterable[str]) -> Mapping[str, TopicFacts]:
@@ -81,22 +85,28 @@ async def describe(client: Any, topics: Iterable[str]) -> Mapping[str, TopicFact
         for code, _message, _kind, name, entries in answer.resources:
             if code == 0:
                 configured[name] = {key: value for key, value, *_ in entries if value is not None}
-    return {
-        topic["topic"]: _facts(topic, brokers, configured.get(topic["topic"], {}))
-        for topic in await client.describe_topics()
-        if topic["topic"] in wanted and topic["partitions"]
-    }
+    there = {topic["topic"]: topic for topic in await client.describe_topics() if topic["partitions"]}
+    return {name: _facts(there[name], brokers, configured.get(name, {})) for name in wanted if name in there}
+
+
+def judge_all(
+    facts: Mapping[str, TopicFacts], kafka: KafkaSettings
+) -> Iterator[tuple[TopicFacts, Sequence[TopicFinding]]]:
+    """Each topic with what of it loses events."""
+    events = facts.get(kafka.topic)
+    for each in facts.values():
+        found = list(judge(each, kafka))
+        if each.name == kafka.dead_letter_topic and events is not None:
+            found += _smaller_than(events, each, kafka)
+        yield each, found
 
 
 def judge(facts: TopicFacts, kafka: KafkaSettings) -> Iterator[TopicFinding]:
-    """What of a topic's configuration loses events, the fatal first."""
+    """What of one topic's configuration loses events, the fatal first."""
     letters = facts.name == kafka.dead_letter_topic
 
-    def set_to(*settings: str) -> str:
-        return (
-            f"kafka-configs.sh --bootstrap-server {kafka.bootstrap_servers[0]} --alter --entity-type topics"
-            f" --entity-name {facts.name} --add-config {','.join(settings)}"
-        )
+    def set_to(setting: str) -> str:
+        return _set_to(facts.name, kafka, setting)
 
     if "compact" in (facts.cleanup_policy or ""):
         why = (
@@ -109,6 +119,7 @@ def judge(facts: TopicFacts, kafka: KafkaSettings) -> Iterator[TopicFinding]:
             f"is compacted (cleanup.policy={facts.cleanup_policy}): {why}",
             set_to("cleanup.policy=delete"),
             fatal=True,
+            fails=True,
         )
     least = facts.min_in_sync
     if least is not None and facts.replicas >= _SAFE_REPLICATION and least < _SAFE_COPIES:
@@ -123,6 +134,7 @@ def judge(facts: TopicFacts, kafka: KafkaSettings) -> Iterator[TopicFinding]:
             "topic_lacks_replicas",
             f"has {facts.in_sync} replicas in sync and min.insync.replicas={least}: Kafka refuses every write",
             "bring the brokers that are missing back",
+            fails=True,
         )
     elif facts.in_sync < facts.replicas:
         yield TopicFinding(
@@ -146,7 +158,24 @@ def judge(facts: TopicFacts, kafka: KafkaSettings) -> Iterator[TopicFinding]:
         )
 
 
-def _kept_too_briefly(facts: TopicFacts, kafka: KafkaSettings, set_to: Any) -> Iterator[TopicFinding]:
+def _set_to(topic: str, kafka: KafkaSettings, setting: str) -> str:
+    return (
+        f"kafka-configs.sh --bootstrap-server {kafka.bootstrap_servers[0]} --alter --entity-type topics"
+        f" --entity-name {topic} --add-config {setting}"
+    )
+
+
+def _smaller_than(events: TopicFacts, letters: TopicFacts, kafka: KafkaSettings) -> Iterator[TopicFinding]:
+    if events.message_bytes is not None and (letters.message_bytes or events.message_bytes) < events.message_bytes:
+        yield TopicFinding(
+            "topic_cuts_letters",
+            f"takes {letters.message_bytes} bytes, and the event topic {events.message_bytes}: larger events become dead letters"
+            " that are cut and cannot be replayed",
+            _set_to(letters.name, kafka, f"max.message.bytes={events.message_bytes}"),
+        )
+
+
+def _kept_too_briefly(facts: TopicFacts, kafka: KafkaSettings, set_to: Callable[[str], str]) -> Iterator[TopicFinding]:
     days = kafka.dead_letter_retention_days if facts.name == kafka.dead_letter_topic else 1
     wanted = round(days * _DAY_MS)
     if facts.retention_ms is not None and 0 <= facts.retention_ms < wanted:

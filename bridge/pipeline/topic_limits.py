@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bridge.errors import KafkaError
-from bridge.pipeline.topic_facts import UnfitTopic, describe, judge
+from bridge.pipeline.topic_facts import UnfitTopic, describe, judge_all
 from bridge.pipeline.topics import DEFAULT_MESSAGE_BYTES, admin
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class TopicLimits:
             log.warning("topic_limits_unknown", assumed_bytes=DEFAULT_MESSAGE_BYTES, error=str(error))
             return
         self._take(facts)
-        for each in facts.values():
-            for finding in judge(each, self._kafka):
+        for each, findings in judge_all(facts, self._kafka):
+            for finding in findings:
                 if finding.fatal and refuse:
                     raise UnfitTopic(f"the topic {each.name} {finding.words}", hint=finding.fix)
                 tell = log.error if finding.fatal else log.warning
