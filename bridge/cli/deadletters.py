@@ -120,7 +120,7 @@ def show(
     Examples:
         aep-bridge deadletters show 0/17
 
-        aep-bridge deadletters show 0/17 --value > event.json
+        aep-bridge deadletters show 0/17 --value
     """
     from bridge.errors import BridgeError
     from bridge.pipeline.stored_letters import as_json, read_one
