@@ -10,7 +10,8 @@ from aiokafka import errors
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from bridge.pipeline.publisher import BATCH_BYTES, KafkaPublisher
+from bridge.pipeline.producer_connection import BATCH_BYTES
+from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.topic_facts import TopicFacts
 from bridge.settings import KafkaSettings
 

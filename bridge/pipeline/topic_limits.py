@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bridge.errors import KafkaError
+from bridge.errors import BridgeError, KafkaError
 from bridge.pipeline.topic_facts import UnfitTopic, describe, judge_all
 from bridge.pipeline.topics import DEFAULT_MESSAGE_BYTES, admin
 
@@ -73,9 +73,11 @@ class TopicLimits:
             before = dict(self._bytes)
             try:
                 self._take(await self._facts())
-            except KafkaError as error:
+            except Exception as error:  # noqa: BLE001 - those known stay, and who keeps them must live on
                 self._read_at = self._clock()
-                log.info("topic_limits_unread", error=str(error))
+                log.info(
+                    "topic_limits_unread", error=str(error) if isinstance(error, BridgeError) else type(error).__name__
+                )
                 return
             changed = {name: most for name, most in self._bytes.items() if before[name] != most}
             if changed:
