@@ -12,7 +12,6 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from bridge.pipeline.producer_connection import BATCH_BYTES
 from bridge.pipeline.publisher import KafkaPublisher
-from bridge.pipeline.topic_facts import TopicFacts
 from bridge.settings import KafkaSettings
 
 if TYPE_CHECKING:
@@ -33,11 +32,15 @@ class StubKafka:
         self.limits_are_told = True
         self.hangs: set[tuple[str, int]] = set()
         self.cluster = SimpleNamespace(partitions_for_topic=self._known)
-        self.client = SimpleNamespace(cluster=self.cluster, force_metadata_update=lambda: None)
+        self.refreshes = 0
+        self.client = SimpleNamespace(cluster=self.cluster, force_metadata_update=self._refresh)
         self._sender = SimpleNamespace(sender_task=asyncio.get_running_loop().create_future())
 
     def _known(self, topic: str) -> set[int] | None:
         return set(range(self.partitions[topic])) if topic in self.partitions else None
+
+    def _refresh(self) -> None:
+        self.refreshes += 1
 
     async def stop(self) -> None:
         """As a producer's."""
@@ -71,23 +74,16 @@ class StubKafka:
         """What is stored in a topic, in order."""
         return [record.value for record in self.stored[topic]]
 
-    def facts(self) -> dict[str, TopicFacts]:
-        """What the broker tells of its topics."""
-        return {
-            name: TopicFacts(name, count, 1, 1, 1, message_bytes=self.limits[name] if self.limits_are_told else None)
-            for name, count in self.partitions.items()
-        }
-
 
 def publisher_on(kafka: StubKafka, *, clock: Callable[[], float] = lambda: 0.0, **settings: Any) -> KafkaPublisher:
     """A publisher that is connected to it, and knows its limits as they are now."""
     made = KafkaPublisher(KafkaSettings(topic="events", dead_letter_topic="dead", **settings), clock=clock)
 
-    async def facts() -> dict[str, TopicFacts]:
-        return kafka.facts()
+    async def told() -> dict[str, int]:
+        return dict(kafka.limits) if kafka.limits_are_told else {}
 
     made._producer = kafka
-    made._limits._facts = facts  # type: ignore[method-assign]
-    made._limits._take(kafka.facts())
+    made._limits._told = told  # type: ignore[method-assign]
+    made._limits._take(kafka.limits if kafka.limits_are_told else {})
     made._limits._read_at = None
     return made

@@ -18,9 +18,10 @@ BROKERS_TIME = "LogAppendTime"
 _DAY_MS = 86_400_000
 _SAFE_COPIES = 2
 _SAFE_REPLICATION = 3
+_LIMIT = "max.message.bytes"
 _KEYS = (
     "cleanup.policy",
-    "max.message.bytes",
+    _LIMIT,
     "message.timestamp.type",
     "min.insync.replicas",
     "retention.bytes",
@@ -79,14 +80,25 @@ async def describe(client: Any, topics: Iterable[str]) -> Mapping[str, TopicFact
     """The facts of each of ``topics`` that is there, asked of a started admin client; its errors are the caller's."""
     wanted = tuple(dict.fromkeys(topics))
     brokers = len((await client.describe_cluster())["brokers"])
-    configured: dict[str, dict[str, str]] = {}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_KEYS, "")) for name in wanted]
-    for answer in await client.describe_configs(resources):
-        for code, _message, _kind, name, entries in answer.resources:
-            if code == 0:
-                configured[name] = {key: value for key, value, *_ in entries if value is not None}
+    configured = await _configured(client, wanted, _KEYS)
     there = {topic["topic"]: topic for topic in await client.describe_topics() if topic["partitions"]}
     return {name: _facts(there[name], brokers, configured.get(name, {})) for name in wanted if name in there}
+
+
+async def describe_limits(client: Any, topics: Iterable[str]) -> Mapping[str, int]:
+    """The largest batch of each of ``topics``, in bytes, of those that the brokers tell: a small question, fit to be repeated."""
+    configured = await _configured(client, tuple(dict.fromkeys(topics)), (_LIMIT,))
+    return {name: int(found[_LIMIT]) for name, found in configured.items() if _LIMIT in found}
+
+
+async def _configured(client: Any, topics: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(keys, "")) for name in topics]
+    return {
+        name: {key: value for key, value, *_ in entries if value is not None}
+        for answer in await client.describe_configs(resources)
+        for code, _message, _kind, name, entries in answer.resources
+        if code == 0
+    }
 
 
 def judge_all(
@@ -205,7 +217,7 @@ def _facts(topic: Mapping[str, Any], brokers: int, configured: Mapping[str, str]
         in_sync=min(len(partition["isr"]) for partition in partitions),
         brokers=brokers,
         cleanup_policy=configured.get("cleanup.policy"),
-        message_bytes=number("max.message.bytes"),
+        message_bytes=number(_LIMIT),
         timestamps=configured.get("message.timestamp.type"),
         min_in_sync=number("min.insync.replicas"),
         retention_bytes=number("retention.bytes"),

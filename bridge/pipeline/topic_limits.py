@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bridge.errors import BridgeError, KafkaError
-from bridge.pipeline.topic_facts import UnfitTopic, describe, judge_all
+from bridge.pipeline.topic_facts import UnfitTopic, describe, describe_limits, judge_all
 from bridge.pipeline.topics import DEFAULT_MESSAGE_BYTES, admin
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class TopicLimits:
             # Describing configurations is a right of its own, and an older or embedded broker may not know the request.
             log.warning("topic_limits_unknown", assumed_bytes=DEFAULT_MESSAGE_BYTES, error=str(error))
             return
-        self._take(facts)
+        self._take({name: each.message_bytes for name, each in facts.items() if each.message_bytes is not None})
         for each, findings in judge_all(facts, self._kafka):
             for finding in findings:
                 if finding.fatal and refuse:
@@ -72,23 +72,25 @@ class TopicLimits:
                 return
             before = dict(self._bytes)
             try:
-                self._take(await self._facts())
+                self._take(await self._told())
             except Exception as error:  # noqa: BLE001 - those known stay, and who keeps them must live on
                 self._read_at = self._clock()
                 log.info(
                     "topic_limits_unread", error=str(error) if isinstance(error, BridgeError) else type(error).__name__
                 )
                 return
-            changed = {name: most for name, most in self._bytes.items() if before[name] != most}
+            changed = {name: most for name, most in self._bytes.items() if before.get(name) != most}
             if changed:
                 log.info("topic_limits_changed", limits=changed)
 
-    def _take(self, facts: Mapping[str, TopicFacts]) -> None:
+    def _take(self, told: Mapping[str, int]) -> None:
         self._read_at = self._clock()
-        for name, each in facts.items():
-            if each.message_bytes is not None:
-                self._bytes[name] = each.message_bytes
+        self._bytes.update(told)
 
     async def _facts(self) -> Mapping[str, TopicFacts]:
         async with admin(self._kafka) as client:
             return await describe(client, self._topics)
+
+    async def _told(self) -> Mapping[str, int]:
+        async with admin(self._kafka) as client:
+            return await describe_limits(client, self._topics)

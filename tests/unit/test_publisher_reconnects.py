@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +11,7 @@ from stub_kafka import StubKafka, publisher_on
 
 from bridge.errors import KafkaError, SettingsError
 from bridge.pipeline.publisher import KafkaPublisher
-from bridge.pipeline.topic_facts import UnfitTopic
+from bridge.pipeline.topic_facts import TopicFacts, UnfitTopic
 from bridge.settings import KafkaSettings
 
 _HALF = SettingsError("BRIDGE_KAFKA__SSL_CERTFILE: client.pem cannot be used: bad end line")
@@ -92,7 +91,7 @@ async def test_limits_that_cannot_be_read_stay_as_they_are() -> None:
         async def fail(failure=failure):
             raise failure
 
-        publisher._limits._facts = fail
+        publisher._limits._told = fail
         publisher._limits._read_at = None
         await publisher._limits.read_again()
         assert publisher.event_limit == limit
@@ -103,13 +102,13 @@ async def test_limits_are_not_asked_for_by_everybody_at_once() -> None:
     kafka = StubKafka()
     asked = []
 
-    async def facts():
+    async def told():
         asked.append(1)
         await asyncio.sleep(0)
-        return kafka.facts()
+        return kafka.limits
 
     publisher = publisher_on(kafka)
-    publisher._limits._facts = facts
+    publisher._limits._told = told
     kafka.limits["events"] = 5_000
     await asyncio.gather(*(publisher._limits.read_again() for _ in range(100)))
     assert (len(asked), publisher.event_limit < 5_000) == (1, True)
@@ -117,12 +116,10 @@ async def test_limits_are_not_asked_for_by_everybody_at_once() -> None:
 
 async def test_an_unfit_topic_ends_the_start_and_nothing_later() -> None:
     """At the start a compacted topic is refused; found compacted later it is told, and the work goes on."""
-    kafka = StubKafka()
-    publisher = publisher_on(kafka)
-    genuine = kafka.facts()["events"]
+    publisher = publisher_on(StubKafka())
 
     async def facts():
-        return {"events": replace(genuine, cleanup_policy="compact")}
+        return {"events": TopicFacts("events", 1, 1, 1, 1, cleanup_policy="compact", message_bytes=7_000)}
 
     publisher._limits._facts = facts
     with pytest.raises(UnfitTopic, match="topic events is compacted") as caught:
@@ -131,6 +128,7 @@ async def test_an_unfit_topic_ends_the_start_and_nothing_later() -> None:
     with capture_logs() as logged:
         await publisher._limits.look(refuse=False)
     assert [(each["event"], each["log_level"]) for each in logged] == [("topic_compacted", "error")]
+    assert 6_000 < publisher.event_limit < 7_000, "its limit is known all the same"
 
 
 async def test_a_topic_that_is_unfit_is_told_to_who_waits() -> None:

@@ -215,6 +215,7 @@ async def test_nothing_is_stored_while_a_topic_is_missing() -> None:
     with pytest.raises(KafkaError, match="no such topic: dead"):
         await publisher_on(kafka).store(records(b"a"), [letter()])
     assert kafka.sends == []
+    assert kafka.refreshes == 1, "or it would be found again only minutes after it is there"
     await publisher_on(kafka).store(records(b"a"), [])
     assert kafka.values("events") == [b"a"], "a topic that is not needed is not missed"
 
@@ -227,15 +228,25 @@ async def test_without_a_connection_nothing_is_confirmed() -> None:
         await publisher.store(records(b"a"), [])
 
 
+async def test_a_connection_that_is_lost_while_a_record_is_looked_for() -> None:
+    """The producer is taken away between two tries: not confirmed, and nothing is sent by what is gone."""
+    kafka = StubKafka()
+    publisher = publisher_on(kafka)
+
+    def refuse_and_vanish(_topic, _record):
+        publisher._producer, publisher._lanes = None, {}
+        return InvalidRecordError()
+
+    kafka.refuse = refuse_and_vanish
+    with pytest.raises(KafkaError, match="there is no connection"):
+        await publisher.publish(records(b"a", b"b"))
+    assert len(kafka.sends) == 1
+
+
 async def test_a_partition_that_fails_for_long_renews_the_producer_though_others_succeed() -> None:
     """Each partition has its own clock; one that succeeds again is forgotten."""
     kafka, now = StubKafka(partitions=2), [0.0]
     publisher = publisher_on(kafka, clock=lambda: now[0], request_timeout_seconds=5)
-    bad, good = (b"0", b"1")
-    keys = {}
-    for n in range(20):
-        await publisher.publish([(b"%d" % n, b"probe", ())])
-        keys.setdefault(max(place[1] for place in publisher._lanes), b"%d" % n)
     away = 1
     bad = next(b"%d" % n for n in range(20) if publisher_place(publisher, b"%d" % n) == away)
     good = next(b"%d" % n for n in range(20) if publisher_place(publisher, b"%d" % n) != away)
@@ -246,11 +257,11 @@ async def test_a_partition_that_fails_for_long_renews_the_producer_though_others
         await publisher.publish([(good, b"fine", ())])
     assert not publisher._renew.is_set()
     await publisher.publish([(bad, b"fine", ())])
-    now[0] = 9.0
+    now[0] = 12.0
     with pytest.raises(KafkaError):
         await publisher.publish([(bad, b"x", ())])
     assert not publisher._renew.is_set(), "a success in between begins anew"
-    now[0] = 19.0
+    now[0] = 22.0
     with pytest.raises(KafkaError):
         await publisher.publish([(bad, b"x", ())])
     assert publisher._renew.is_set()
@@ -284,3 +295,23 @@ async def test_a_dead_sender_renews_the_producer_at_once() -> None:
     with pytest.raises(KafkaError):
         await publisher.publish(records(b"x"))
     assert publisher._renew.is_set()
+
+
+@pytest.mark.parametrize("error", [errors.KafkaTimeoutError, InvalidRecordError])
+async def test_an_answer_in_a_call_that_failed_elsewhere_is_an_answer(error) -> None:
+    """Of a call one partition fails, or is refused, and another one answers: the clock of that one begins anew."""
+    kafka, now = StubKafka(partitions=2), [0.0]
+    publisher = publisher_on(kafka, clock=lambda: now[0], request_timeout_seconds=5)
+    first, second = (next(b"%d" % n for n in range(20) if publisher_place(publisher, b"%d" % n) == at) for at in (0, 1))
+    kafka.refuse = lambda _topic, record: errors.KafkaTimeoutError() if record.value == b"away" else None
+    with pytest.raises(KafkaError):
+        await publisher.publish([(first, b"away", ())])
+    now[0] = 6.0
+    kafka.refuse = lambda _topic, record: error() if record.value == b"bad" else None
+    with pytest.raises(KafkaError):
+        await publisher.publish([(first, b"fine", ()), (second, b"bad", ())])
+    now[0] = 11.0
+    kafka.refuse = lambda _topic, record: errors.KafkaTimeoutError() if record.value == b"away" else None
+    with pytest.raises(KafkaError):
+        await publisher.publish([(first, b"away", ())])
+    assert not publisher._renew.is_set()
