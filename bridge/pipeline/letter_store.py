@@ -62,9 +62,9 @@ class LetterFit:
 
     @classmethod
     def of_letter(cls, record: Record) -> Self:
-        """The letter that a record is, which has been tried."""
+        """The letter that a record is."""
         letter = DeadLetter.from_headers(*record)
-        return cls(letter, own_headers(record[2]), (letter, record), _was_cut=letter.form == Form.TRUNCATED)
+        return cls(letter, own_headers(record[2]), _was_cut=letter.form == Form.TRUNCATED)
 
     @property
     def stored(self) -> DeadLetter:

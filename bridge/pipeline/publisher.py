@@ -70,7 +70,6 @@ class KafkaPublisher(ProducerConnection):
                     made.append(LetterFit.of_event(events[refused.number], refused))
                 else:
                     cut.append(LetterFit.of_letter(dead_letters[refused.number - len(events)]))
-                    cut[-1].shrink(refused, self.limit(letters))
             await store_letters(self, letters, [*made, *cut])
             return StoredLetters([each.stored for each in made], [each.stored for each in cut if each.newly_cut])
         return _AS_THEY_WERE
@@ -80,11 +79,13 @@ class KafkaPublisher(ProducerConnection):
         entries: list[Entry] = []
         refused: list[Refused] = []
         for topic, records in by_topic:
+            if not records:
+                continue
             limit = self.limit(topic)
             # Both topics are looked at before anything of either is sent: what the caller sends again would be there twice.
-            partitions = self._partitions(topic) if records else 0
+            partitions = self._partitions(topic)
             # Records without a key stay together in one batch; the next caller's go elsewhere.
-            keyless = random.randrange(partitions) if partitions else 0  # nosec B311 # noqa: S311 - spreads load, guards nothing
+            keyless = random.randrange(partitions)  # nosec B311 # noqa: S311 - spreads load, guards nothing
             for record in records:
                 number = len(entries) + len(refused)
                 weight = record_bytes(record)

@@ -315,3 +315,16 @@ async def test_an_answer_in_a_call_that_failed_elsewhere_is_an_answer(error) -> 
     with pytest.raises(KafkaError):
         await publisher.publish([(first, b"away", ())])
     assert not publisher._renew.is_set()
+
+
+async def test_a_neighbour_at_the_very_limit_is_stored() -> None:
+    """A record that is as large as the topic takes is not taken for too large while another one is looked for."""
+    kafka = StubKafka()
+    kafka.limits["events"] = 50_000
+    kafka.refuse = refuse(b"bad")
+    publisher = publisher_on(kafka)
+    largest = NOISE[: publisher.event_limit - 1]
+    with pytest.raises(RefusedByKafka) as caught:
+        await publisher.publish(records(largest, b"bad"))
+    assert [each.number for each in caught.value.refused] == [1]
+    assert kafka.values("events") == [largest]
