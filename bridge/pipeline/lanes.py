@@ -96,11 +96,15 @@ class _Batch:
             # Everybody who wanted it has given up, and is told to send again: memory stays bounded while Kafka is away.
             if not self.waiting and self in self._line:
                 self._line.remove(self)
+                self.members.clear()
 
     def settle(self, error: BaseException | None) -> None:
         self.settled = True
+        # A confirmation knows its batches: what a batch knows of it must not outlive the batch's way, or both wait for the
+        # garbage collector with all their records.
+        members, self.members = self.members, []
         if error is not None:
-            for confirmation, number in self.members:
+            for confirmation, number in members:
                 confirmation.failed[number] = error
         waiting, self.waiting = self.waiting, []
         for confirmation in waiting:
