@@ -28,6 +28,7 @@ class StubKafka:
         self.limits = dict.fromkeys(topics, 1_048_588)
         self.stored: dict[str, list[Any]] = {topic: [] for topic in topics}
         self.sends: list[tuple[str, int]] = []
+        self.places: list[tuple[int, bytes | None]] = []
         self.refuse: Callable[[str, Any], Exception | None] = lambda _topic, _record: None
         self.limits_are_told = True
         self.hangs: set[tuple[str, int]] = set()
@@ -67,6 +68,7 @@ class StubKafka:
             answer.set_exception(refusals[0])
         else:
             self.stored[topic] += records
+            self.places += [(partition, record.key) for record in records]
             answer.set_result(None)
         return answer
 

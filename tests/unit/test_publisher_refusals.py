@@ -328,3 +328,16 @@ async def test_a_neighbour_at_the_very_limit_is_stored() -> None:
         await publisher.publish(records(largest, b"bad"))
     assert [each.number for each in caught.value.refused] == [1]
     assert kafka.values("events") == [largest]
+
+
+async def test_a_key_decides_about_the_partition_as_with_every_other_client() -> None:
+    """Records of one key lie in one partition, the one that Kafka's own clients choose; those without a key stay together."""
+    kafka = StubKafka(partitions=5)
+    publisher = publisher_on(kafka)
+    keys = [b"user-%d" % n for n in range(50)]
+    await publisher.publish([(key, b"%d" % n, ()) for n, key in enumerate(keys)])
+    assert sorted(kafka.places) == sorted((publisher_place(publisher, key), key) for key in keys)
+    assert dict((key, place) for place, key in kafka.places)[b"user-0"] == 3, "also after an upgrade"
+    kafka.places.clear()
+    await publisher.publish([(None, b"%d" % n, ()) for n in range(50)])
+    assert len({place for place, _ in kafka.places}) == 1
