@@ -209,9 +209,11 @@ async def test_stopping_is_no_failure():
     """The task that is cancelled at the end is not taken for one that broke."""
     failures = []
     _, _, letters = _scene(_Topic(), [b"x"], failures)
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
     letters.start()
     await asyncio.sleep(0.01)
     await letters.stop()
+    await asyncio.sleep(0.01)
     assert failures == []
 
 

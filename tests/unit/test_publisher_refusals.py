@@ -337,7 +337,7 @@ async def test_a_key_decides_about_the_partition_as_with_every_other_client() ->
     keys = [b"user-%d" % n for n in range(50)]
     await publisher.publish([(key, b"%d" % n, ()) for n, key in enumerate(keys)])
     assert sorted(kafka.places) == sorted((publisher_place(publisher, key), key) for key in keys)
-    assert dict((key, place) for place, key in kafka.places)[b"user-0"] == 3, "also after an upgrade"
+    assert {key: place for place, key in kafka.places}[b"user-0"] == 3, "also after an upgrade"
     kafka.places.clear()
     await publisher.publish([(None, b"%d" % n, ()) for n in range(50)])
     assert len({place for place, _ in kafka.places}) == 1
