@@ -100,6 +100,18 @@ pins: ## For maintainers: resolve constraints-hashes.txt (what the image install
 	@{ echo "# What the container image installs, by hash (Python 3.13). Made by \`make pins\` from pyproject.toml and constraints.txt."; \
 	  cat .make/hashes.txt; } > constraints-hashes.txt
 
+.PHONY: digests
+digests: ## For maintainers: pin every image by the digest that its version has now, beside the version; needs docker and a network
+	@command -v docker >/dev/null || { echo "error: digests come from the image registries, asked by docker, and there is no docker here" >&2; exit 1; }
+	@set -e; \
+	for image in $$(sed -nE 's/^ *(image:|FROM) +([a-z][a-z/]*:[^ @]+)(@[^ ]+)?( .*)?$$/\2/p' docker-compose.yml Dockerfile | grep -v '^moengage-aep-bridge:' | sort -u); do \
+	  digest=$$(docker buildx imagetools inspect "$$image" --format '{{.Manifest.Digest}}'); \
+	  printf '%s\n' "$$digest" | grep -Eqx 'sha256:[0-9a-f]{64}' || { echo "error: no digest of $$image: $$digest" >&2; exit 1; }; \
+	  echo "$$image@$$digest"; \
+	  sed -i.before -E "s|$$image(@sha256:[0-9a-f]{64})?( \|$$)|$$image@$$digest\2|" docker-compose.yml Dockerfile; \
+	done; \
+	rm -f docker-compose.yml.before Dockerfile.before
+
 .PHONY: clean
 clean: ## Remove what the other targets made (.venv, caches, builds)
 	@rm -rf $(VENV) .make build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/.work

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 
     from bridge.aep.trial import Trial
-    from bridge.settings import Settings
+    from bridge.settings import KafkaSettings, Settings
     from bridge.telemetry.metrics import Metrics
 
 _USUAL_EVENT_BYTES = 10_000
@@ -100,7 +100,8 @@ async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
         yield _failed("settings", error)
     if settings.aep.payload == "xdm":
         yield _mapping(settings)
-    yield await _kafka(settings)
+    async for each in _kafka(settings):
+        yield each
     if not complete:
         return
     metrics = Metrics()
@@ -146,19 +147,51 @@ def _mapping(settings: Settings) -> Check:
     return Check("mapping", ok=True, found=f"{settings.mapping.path} ({(sha256 or '')[:12]})")
 
 
-async def _kafka(settings: Settings) -> Check:
+async def _kafka(settings: Settings) -> AsyncIterator[Check]:
     from bridge.pipeline.topics import TopicMissing, ensure_topics
 
     try:
         partitions = await ensure_topics(settings.kafka, create=False)
     except TopicMissing as error:
         if settings.kafka.create_topics:
-            return Check("kafka", ok=True, found=f"{error}; the worker will create it")
-        return _failed("kafka", error)
+            yield Check("kafka", ok=True, found=f"{error}; the worker will create it")
+        else:
+            yield _failed("kafka", error)
+        return
     except BridgeError as error:
-        return _failed("kafka", error)
+        yield _failed("kafka", error)
+        return
     counts = ", ".join(f"{topic} ({count} partitions)" for topic, count in partitions.items())
-    return Check("kafka", ok=True, found=f"{', '.join(settings.kafka.bootstrap_servers)}: {counts}")
+    topics = [each async for each in _topics(settings.kafka)]
+    unfit = "".join(f"; the {each.name} cannot be used as it is: see there" for each in topics if not each.ok)
+    yield Check("kafka", ok=not unfit, found=f"{', '.join(settings.kafka.bootstrap_servers)}: {counts}{unfit}")
+    for each in topics:
+        yield each
+
+
+async def _topics(kafka: KafkaSettings) -> AsyncIterator[Check]:
+    """A line a topic: how it is configured, and what of that loses events. What merely may is no failure."""
+    from bridge.pipeline.topic_facts import describe, judge_all
+    from bridge.pipeline.topics import admin
+
+    kinds = {kafka.topic: "event topic", kafka.dead_letter_topic: "dead-letter topic"}
+    try:
+        async with admin(kafka) as client:
+            facts = await describe(client, kinds)
+    except BridgeError as error:
+        yield Check("topics", ok=True, found=f"how they are configured is not told: {error}")
+        return
+    for each, findings in judge_all(facts, kafka):
+        found = [each.words, *(f"it {finding.words}" for finding in findings)]
+        fixes = [finding.fix for finding in findings]
+        if each.message_bytes is None:
+            found.append("its configuration is not told: the right DescribeConfigs on it is missing")
+        yield Check(
+            kinds[each.name],
+            ok=not any(finding.fails for finding in findings),
+            found="\n".join(found),
+            todo="\n".join(fixes),
+        )
 
 
 async def _trial(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bridge.dead_letter import DeadLetter, uuid_of
+from bridge.letter_fit import fit
 from bridge.moengage.envelopes import NotJson, Refusal, encode, events_of, isolate, parse_json, record_key
 from bridge.records import record_bytes
 from bridge.verdicts import Stage
@@ -70,7 +71,7 @@ def take(body: bytes, limits: Limits, now: datetime) -> Intake:
 
 
 def refused(body: bytes, why: Refusal, limits: Limits, now: datetime, *, uuid: str | None = None) -> DeadLetter:
-    """The dead letter of ``body``; of one too large for the topic the beginning is kept, and its size told."""
+    """The dead letter of ``body``; of one too large for the topic the beginning is kept, or its headers alone."""
     letter = DeadLetter(
         key=None,
         value=body,
@@ -80,19 +81,7 @@ def refused(body: bytes, why: Refusal, limits: Limits, now: datetime, *, uuid: s
         event_uuid=uuid,
         failed_at=now,
     )
-    room = limits.dead_letter - record_bytes((None, b"", letter.to_headers()))
-    if len(body) <= room:
-        return letter
-    return DeadLetter(
-        key=None,
-        value=body[: max(0, room - 64)],
-        stage=letter.stage,
-        code=letter.code,
-        reason=letter.reason,
-        event_uuid=uuid,
-        failed_at=now,
-        truncated_from=len(body),
-    )
+    return fit(letter, limits.dead_letter)[0]
 
 
 def _uuid(alone: Any) -> str | None:

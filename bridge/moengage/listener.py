@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import ssl
 from typing import TYPE_CHECKING, Self
 
 import structlog
 from aiohttp import web
 
-from bridge.errors import BridgeError, SettingsError
+from bridge.errors import BridgeError
 from bridge.moengage.receiver import PATH, RETRY_AFTER
 from bridge.settings import variable
+from bridge.tls import RenewedContext, TlsFiles
 
 if TYPE_CHECKING:
+    import ssl
+
     from bridge.moengage.receiver import Receiver
     from bridge.settings import ReceiverSettings
 
@@ -111,21 +113,14 @@ def tls_context(settings: ReceiverSettings) -> ssl.SSLContext | None:
     """The server's TLS context, with client certificates where asked for; None without ``tls_certfile``."""
     if settings.tls_certfile is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    password = settings.tls_key_password.get_secret_value() if settings.tls_key_password else ""
-    key = "tls_certfile"
-    try:
-        # Given a function, OpenSSL never asks for the password on the terminal.
-        context.load_cert_chain(settings.tls_certfile, settings.tls_keyfile, password=lambda: password)
-        if settings.tls_client_cafile is not None:
-            key = "tls_client_cafile"
-            context.load_verify_locations(cafile=settings.tls_client_cafile)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except OSError as error:
-        why = (getattr(error, "reason", None) or error.strerror or str(error)).replace("_", " ").lower()
-        raise SettingsError(
-            f"{variable('receiver', key)}: {getattr(settings, key)} cannot be used: {why}",
-            hint="PEM files of a certificate chain, its key and, for client certificates, the CA that signs them",
-        ) from None
-    return context
+    return RenewedContext(
+        TlsFiles(
+            "receiver",
+            ("tls_certfile", "tls_keyfile", "tls_client_cafile", "tls_key_password"),
+            settings.tls_certfile,
+            settings.tls_keyfile,
+            settings.tls_client_cafile,
+            settings.tls_key_password,
+            server=True,
+        )
+    )

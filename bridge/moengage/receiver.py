@@ -31,16 +31,19 @@ import orjson
 import structlog
 from aiohttp import web
 
+from bridge.dead_letter import Form, StoredLetters
 from bridge.errors import BridgeError
 from bridge.moengage.access import Admission
 from bridge.moengage.auth import authenticator
 from bridge.moengage.body import Budget, Lease, NoRoom, TooLarge, read_body
 from bridge.moengage.intake import Intake, Limits, refused, take
 from bridge.records import record_bytes
+from bridge.verdicts import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bridge.dead_letter import DeadLetter
     from bridge.records import Record
     from bridge.settings import ReceiverSettings
     from bridge.telemetry.metrics import Metrics
@@ -66,8 +69,8 @@ class EventStore(Protocol):
         """The most bytes one dead letter's record may weigh."""
         ...
 
-    async def store(self, events: Sequence[Record], dead_letters: Sequence[Record]) -> None:
-        """Return when all of them are safe; raise ``BridgeError`` when one is not."""
+    async def store(self, events: Sequence[Record], dead_letters: Sequence[Record]) -> StoredLetters:
+        """Return when all of them are safe, with what was changed to make them so; raise ``BridgeError`` when one is not."""
         ...
 
 
@@ -207,26 +210,31 @@ class Receiver:
         del body
         dead_letters = [letter.to_record() for letter in intake.dead_letters]
         lease.hold(sum(map(record_bytes, intake.events)) + sum(map(record_bytes, dead_letters)))
+        stored = StoredLetters((), ())
         if intake.events or dead_letters:
             try:
                 async with asyncio.timeout(settings.confirm_timeout_seconds):
-                    await self._store.store(intake.events, dead_letters)
+                    stored = await self._store.store(intake.events, dead_letters)
             except TimeoutError:
                 return self._busy("not confirmed in time", "Kafka does not confirm in time")
             except BridgeError as error:
                 return self._busy("not confirmed", str(error))
-        self._stored(intake)
-        return _json(200, {"status": "ok", "events": len(intake.events), "dead_letters": len(dead_letters)})
+        events, letters = len(intake.events) - len(stored.made), [*intake.dead_letters, *stored.made]
+        self._stored(events, letters, cut=len(stored.cut))
+        return _json(200, {"status": "ok", "events": events, "dead_letters": len(letters)})
 
-    def _stored(self, intake: Intake) -> None:
-        if intake.events:
-            self._metrics.received_events.inc(len(intake.events))
-        for letter in intake.dead_letters:
-            self._metrics.rejected_events.labels(letter.stage, letter.code).inc()
+    def _stored(self, events: int, letters: Sequence[DeadLetter], *, cut: int) -> None:
+        if events:
+            self._metrics.received_events.inc(events)
+        for letter in letters:
+            self._metrics.rejected_events.labels(letter.stage, letter.code).inc(letter.events)
             self._metrics.dead_letters.labels(letter.stage, letter.code).inc()
-        if intake.dead_letters:
-            codes = sorted({letter.code for letter in intake.dead_letters})
-            log.warning("dead_letters_stored", stage="receive", count=len(intake.dead_letters), codes=codes)
+            cut += letter.form == Form.TRUNCATED
+        if cut:
+            self._metrics.truncated_dead_letters.labels(Stage.RECEIVE).inc(cut)
+        if letters:
+            codes = sorted({letter.code for letter in letters})
+            log.warning("dead_letters_stored", stage="receive", count=len(letters), codes=codes, truncated=cut)
         if self._trouble is not None:
             log.info("receiving_again", after=self._trouble)
             self._trouble = None

@@ -31,7 +31,6 @@ from bridge.pipeline.stopping import leave
 from bridge.pipeline.supervision import supervise
 from bridge.pipeline.topics import unreachable
 from bridge.pipeline.watchdog import Vitals
-from bridge.records import record_bytes
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.xdm.size import SizeRule
 
@@ -83,7 +82,8 @@ class Worker:
             metrics,
             stored=self.accepted,
             backoff=Backoff(Random()),  # nosec B311 # noqa: S311 - jitter
-            size=record_bytes,
+            on_failure=self.broke,
+            clock=self._clock,
         )
         self._gate = Gate(
             self.ledger,

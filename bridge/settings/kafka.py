@@ -69,6 +69,13 @@ class KafkaSettings(Section):
     replication_factor: int = Field(
         1, ge=1, description="Replication factor of a topic that is created (3 in production).", examples=["3"]
     )
+    dead_letter_retention_days: float = Field(
+        30,
+        gt=0,
+        le=36_500,
+        description="How long Kafka keeps dead letters in a topic that is created; a topic that keeps them less is told.",
+        examples=["30"],
+    )
     request_timeout_seconds: Seconds = Field(
         30, description="How long one request to a broker may take.", examples=["30"]
     )

@@ -122,6 +122,12 @@ class Metrics:
             "bridge_asyncio_tasks", "Tasks of the event loop at the moment of the question.", registry=r
         )
         self.dead_letters = Counter("bridge_dead_letters_total", "Dead letters stored.", ["stage", "code"], registry=r)
+        self.truncated_dead_letters = Counter(
+            "bridge_truncated_dead_letters_total",
+            "Dead letters of which only the beginning is stored, or the headers alone.",
+            ["stage"],
+            registry=r,
+        )
 
 
 class GroupMetrics:

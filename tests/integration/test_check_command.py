@@ -46,8 +46,29 @@ async def test_everything_is_there(emulator, kafka, topic):
         "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": topic("dead"),
     }
     code, checks, _ = await asyncio.to_thread(run, environment, "--send-test")
-    assert (code, list(checks)) == (0, ["settings", "mapping", "kafka", "token", "trial event"])
+    names = ["settings", "mapping", "kafka", "event topic", "dead-letter topic", "token", "trial event"]
+    assert (code, list(checks)) == (0, names)
+    assert "cleanup delete" in checks["event topic"]["found"]
+    assert "retention.ms=2592000000" in checks["dead-letter topic"]["todo"], (
+        "a week is short for what a person must mend"
+    )
     assert emulator.received.events == 1
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("which", ["event topic", "dead-letter topic"])
+async def test_a_compacted_topic(emulator, kafka, topic, which):
+    """Exit 1: Kafka would delete events before they are delivered, or refuse letters; the command that mends it is named."""
+    policies = {kind: "compact" if kind == which else "delete" for kind in ("event topic", "dead-letter topic")}
+    environment = emulator.environment() | {
+        "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": kafka,
+        "BRIDGE_KAFKA__TOPIC": topic(cleanup_policy=policies["event topic"]),
+        "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": topic("dead", cleanup_policy=policies["dead-letter topic"]),
+    }
+    code, checks, _ = await asyncio.to_thread(run, environment)
+    assert code == 1
+    assert {name for name, each in checks.items() if not each["ok"]} == {"kafka", which}
+    assert "cleanup.policy=delete" in checks[which]["todo"]
 
 
 @pytest.mark.kafka

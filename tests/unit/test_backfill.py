@@ -13,6 +13,7 @@ import pytest
 from memory_store import MemoryStore
 
 from bridge.cli.backfill import _Run
+from bridge.dead_letter import StoredLetters
 from bridge.errors import BridgeError
 from bridge.moengage.backfill import Export, InputError, Tally, fill
 from bridge.settings import Settings
@@ -123,9 +124,9 @@ async def test_it_can_be_gone_on_with() -> None:
     content = b"".join(map(line, range(10_000)))
 
     class Failing(MemoryStore):
-        async def store(self, events, dead_letters) -> None:
+        async def store(self, events, dead_letters):
             self.failing = self.calls >= 3
-            await super().store(events, dead_letters)
+            return await super().store(events, dead_letters)
 
     store, tally = Failing(), Tally("file")
     with pytest.raises(BridgeError, match="did not confirm"):
@@ -176,8 +177,9 @@ async def test_reading_needs_little_memory() -> None:
     import tracemalloc
 
     class Forgetful(MemoryStore):
-        async def store(self, *_records) -> None:
+        async def store(self, *_records):
             self.calls += 1
+            return StoredLetters((), ())
 
     content = gzip.compress(b"".join(line(number, text="x" * 500) for number in range(30_000)), 1)
     tracemalloc.start()

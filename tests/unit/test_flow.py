@@ -14,7 +14,8 @@ from bridge.pipeline.gate import FETCH_BYTES, Gate
 from bridge.pipeline.kafka_client import Offsets
 from bridge.pipeline.lag import LagMeter, lag_of
 from bridge.pipeline.ledger import Ledger
-from bridge.pipeline.replay import Filter, Replayed, Stored, _choose
+from bridge.pipeline.replay import Replayed, _choose
+from bridge.pipeline.stored_letters import Filter, Stored
 from bridge.pipeline.watchdog import Stall, Vitals, Watchdog, stacks
 from bridge.telemetry.metrics import Metrics
 
@@ -385,14 +386,14 @@ def test_replay_skips_what_was_round_too_often_and_counts_why():
     ]
     batch = [Stored(0, 10 + n, letter, letter.to_headers()) for n, letter in enumerate(letters)]
     done = Replayed()
-    upto, records = _choose(batch, Filter(), done, topic="events", most=None, max_replays=3)
-    assert upto == 15
-    assert {topic: len(some) for topic, some in records.items()} == {"src": 1, "events": 2}
+    chosen = _choose(batch, Filter(), done, topic="events", most=None, max_replays=3)
+    assert chosen.upto == 15
+    assert {topic: len(some) for topic, some in chosen.records.items()} == {"src": 1, "events": 2}
     assert dict(done.kept) == {"replayed too often": 1, "truncated": 1}
-    assert records["src"][0][2] == [("bridge.replays", b"1")]
+    assert chosen.records["src"][0][1][2] == [("bridge.replays", b"1")]
     done = Replayed()
-    upto, records = _choose(batch, Filter(code="aep_400"), done, topic="events", most=1, max_replays=3)
-    assert (upto, done.sent.total()) == (11, 1)
+    chosen = _choose(batch, Filter(code="aep_400"), done, topic="events", most=1, max_replays=3)
+    assert (chosen.upto, done.sent.total()) == (11, 1)
     assert Filter(event_code="A").fits(letters[0])
     assert not Filter(event_code="B").fits(letters[0])
     assert Filter().name == ""
@@ -406,9 +407,7 @@ def test_a_letter_too_large_for_its_topic_does_not_stop_a_replay():
         for n, value in enumerate([b"a" * 500, b"b", b"c" * 500])
     ]
     done = Replayed()
-    upto, records = _choose(
-        batch, Filter(), done, topic="events", most=None, max_replays=3, limit={"events": 100}.__getitem__
-    )
-    assert upto == 3
-    assert [value for _, value, _ in records["events"]] == [b"b"]
+    chosen = _choose(batch, Filter(), done, topic="events", most=None, max_replays=3, limit={"events": 100}.__getitem__)
+    assert (chosen.upto, chosen.left) == (3, [0, 2])
+    assert [value for _, (_, value, _) in chosen.records["events"]] == [b"b"]
     assert (done.sent.total(), dict(done.kept)) == (1, {"larger than the topic takes": 2})

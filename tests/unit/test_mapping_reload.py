@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import generate_latest
 
-from bridge.dead_letter import DeadLetter
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.worker import Worker
 from bridge.settings import MappingSettings, Settings
@@ -181,7 +180,7 @@ async def test_a_refusal_after_a_reload_names_the_mapping_of_its_event(mapping):
     after = admitted(1)
     for chunk in (before, after):
         worker.rejected(chunk, 0, Rejected(Stage.DELIVER, "aep_400", "refused"), 1)
-    told = [DeadLetter.from_headers(*letter.record).mapping for letter in worker.letters._queue]
+    told = [letter.fit.letter.mapping for letter in worker.letters._queue]
     assert told == [builder.mapping.sha256, worker._mapping]
     assert told[0] != told[1]
 
