@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,7 +34,10 @@ def lag_of(first: int, committed: int | None, end: int) -> int:
 
 
 class LagMeter:
-    """Asks every ``interval`` seconds. ``total`` is None until the first answer and while the brokers do not answer."""
+    """Asks every ``interval`` seconds, and shows in the metrics only what is known.
+
+    ``total`` and ``lags`` (by partition) are None until the first answer and while the brokers do not answer.
+    """
 
     def __init__(
         self,
@@ -53,6 +57,13 @@ class LagMeter:
         self._clock = clock
         self._answered = clock()
         self.total: int | None = None
+        self.lags: Mapping[Partition, int] | None = None
+        metrics.event_age_seconds.set(math.nan)
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the brokers answered last."""
+        return self._clock() - self._answered
 
     @property
     def unanswered(self) -> bool:
@@ -60,7 +71,7 @@ class LagMeter:
 
         Told by the time since the last answer, as the client itself goes on trying and reports nothing meanwhile.
         """
-        return self._clock() - self._answered >= _PATIENCE
+        return self.silent >= _PATIENCE
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -71,12 +82,15 @@ class LagMeter:
                     self._show(await self._source.offsets(partitions) if partitions else {})
             except (KafkaError, TimeoutError, AssertionError) as error:
                 # aiokafka asserts that a partition is assigned; during a rebalance it may not be.
-                self.total = None
-                _log.debug("lag unknown", error=type(error).__name__)
+                self.total = self.lags = None
+                if self.unanswered:
+                    self._hide(set(self._shown))
+                    self._metrics.event_age_seconds.set(math.nan)
+                _log.debug("lag_unknown", error=type(error).__name__)
             else:
                 self._answered = self._clock()
             # Until there is something to ask about, look often: an operator waits for the first figure.
-            await asyncio.sleep(self._interval if partitions else min(0.5, self._interval))
+            await asyncio.sleep(self._interval if partitions else min(0.2, self._interval))
 
     def _lag(self, partition: Partition, found: tuple[int, int | None, int, int]) -> int:
         first, committed, end, position = found
@@ -88,13 +102,17 @@ class LagMeter:
     def _show(self, offsets: Mapping[Any, tuple[int, int | None, int, int]]) -> None:
         lags = {partition: self._lag(partition, found) for partition, found in offsets.items()}
         self._before = offsets
-        for topic, number in self._shown - set(lags):
-            # Another worker shows it now.
-            self._metrics.kafka_lag.remove(topic, str(number))
+        self._hide(self._shown - set(lags))  # another worker shows it now
         for (topic, number), lag in lags.items():
             self._metrics.kafka_lag.labels(topic, str(number)).set(lag)
         self._shown = set(lags)
-        self.total = sum(lags.values())
+        self.total, self.lags = sum(lags.values()), lags
         # A worker that has finished nothing yet knows only what waits: whatever was acknowledged before is older still.
         newest = self._ledger.newest or self._ledger.oldest
-        self._metrics.event_age_seconds.set(max(0.0, time.time() - newest) if self.total and newest else 0.0)
+        age = max(0.0, time.time() - newest) if self.total and newest else 0.0
+        self._metrics.event_age_seconds.set(age if lags else math.nan)
+
+    def _hide(self, partitions: set[Partition]) -> None:
+        for topic, number in partitions:
+            self._metrics.kafka_lag.remove(topic, str(number))
+        self._shown -= partitions

@@ -41,13 +41,14 @@ async def leave(app: Any, gate: Gate, drain: Drain, why: str) -> int:
             await app.stop()
     if why or left or uncommitted:
         _log.error(
-            "stopped with work left; its offsets are not committed and it will be done again",
+            "stopped_with_work_left",
+            detail="Its offsets are not committed, and it will be done again.",
             why=why or (left_because(drain) if left else "the offsets could not be committed"),
             events_left=left,
             uncommitted=uncommitted,
         )
         return 1
-    _log.info("stopped, everything finished and committed")
+    _log.info("stopped", detail="Everything that was begun is finished and committed.")
     return 0
 
 

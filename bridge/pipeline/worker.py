@@ -22,8 +22,10 @@ from bridge.pipeline.intake import Builder, Intake, row_and_part
 from bridge.pipeline.lag import LagMeter
 from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
+from bridge.pipeline.progress import Progress
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reload import MappingWatch
+from bridge.pipeline.self_report import SelfReport
 from bridge.pipeline.sharing import Share
 from bridge.pipeline.stopping import leave
 from bridge.pipeline.supervision import supervise
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from bridge.pipeline.member import Member
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
+    from bridge.telemetry.report import Report
     from bridge.verdicts import Destination, Rejected
 
 _log = structlog.get_logger(__name__)
@@ -68,7 +71,7 @@ class Worker:
         self._member = member
         self._clock = asyncio.get_running_loop().time
         self.health = Health()
-        self.ledger = Ledger()
+        self.ledger = Ledger(self._clock)
         self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
         self.delivery: Delivery[Chunk] = Delivery(
             destination, self, Policy.of(settings.aep, self._share), metrics, clock=self._clock, on_failure=self.broke
@@ -81,6 +84,14 @@ class Worker:
             stored=self.accepted,
             backoff=Backoff(Random()),  # nosec B311 # noqa: S311 - jitter
             size=record_bytes,
+        )
+        self._progress = Progress(
+            self.ledger,
+            self.delivery,
+            self.letters,
+            metrics,
+            stall_seconds=settings.worker.stall_seconds,
+            clock=self._clock,
         )
         self._gate = Gate(
             self.ledger,
@@ -116,6 +127,8 @@ class Worker:
         self._stop = asyncio.Event()
         self._why = ""
         self._app: Any = None
+        self._lag: LagMeter | None = None
+        self._self_report = SelfReport(settings, mapping, self.ledger, self.delivery, clock=self._clock)
         self._watch()
 
     # What delivery and the dead letters report.
@@ -152,20 +165,36 @@ class Worker:
         if self._member is not None:
             self._member.joined()
 
-    def show(self) -> None:
-        """Put into the metrics what may change without an event."""
+    def show(self, lag: LagMeter) -> None:
+        """Put into metrics and log what may change without an event."""
         self._metrics.rate_share.set(self._share() if self.joined else 0.0)
+        self.delivery.tick()
+        self._progress.show(lag.lags)
+        if self.joined:
+            self._self_report.at_work()
 
-    def vitals(self, *, lag: bool) -> Vitals:
+    def vitals(self, lag: LagMeter) -> Vitals:
         """What tells whether it gets on, now."""
+        held = self.delivery.blocked or self.delivery.paused or not self.letters.writable
         return Vitals(
-            lag=lag,
+            lag=bool(lag.total),
             resolved=self.ledger.resolved,
             committed=tuple(self.ledger.committed().values()),
             committable=bool(self.ledger.committable()),
             joined=self.joined,
             connected=self._publisher.is_connected,
-            held=self.delivery.blocked or self.delivery.paused or not self.letters.writable,
+            held=held,
+            answers=self.delivery.answers,
+            silent=lag.silent,
+            lost=self._progress.lost(lag.lags, held=held),
+        )
+
+    def report(self) -> Report:
+        """What it tells of itself beyond numbers."""
+        return self._self_report.report(
+            joined=self.joined,
+            lag_known=self._lag is not None and self._lag.lags is not None,
+            refused=None if self._mapping_watch is None else self._mapping_watch.refused,
         )
 
     # Running.
@@ -174,6 +203,7 @@ class Worker:
         """Use another mapping from the next chunk on; ``mapping`` is its sha256."""
         self._intake.builder = builder
         self._mapping = mapping
+        self._self_report.exchanged(mapping)
 
     def stop(self, why: str = "") -> None:
         """End the run; a reason makes it a failure."""
@@ -183,14 +213,19 @@ class Worker:
 
     def broke(self, error: BaseException) -> None:
         """End the run over an error of its own."""
-        _log.error("internal error, stopping without acknowledging", error=type(error).__name__, exc_info=error)
+        _log.error(
+            "internal_error",
+            detail="The worker stops without acknowledging what is under way.",
+            error=type(error).__name__,
+            exc_info=error,
+        )
         self.stop(f"internal error: {type(error).__name__}")
 
     async def run(self) -> int:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
         self._take_signals()
         async with AsyncExitStack() as stack:
-            telemetry = TelemetryServer(self._settings.telemetry, self._metrics, self.health)
+            telemetry = TelemetryServer(self._settings.telemetry, self._metrics, self.health, self.report)
             await stack.enter_async_context(telemetry)
             if self._member is not None:
                 self._member.listening(telemetry.port)
@@ -201,7 +236,7 @@ class Worker:
             self._app = build_app(
                 self._settings.kafka, ledger=self.ledger, gate=self._gate, finisher=self._drain, take=self._take
             )
-            lag = LagMeter(self._app.consumer, self.ledger, self._metrics)
+            lag = self._lag = LagMeter(self._app.consumer, self.ledger, self._metrics)
             self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
             self.delivery.start()
             self.letters.start()
@@ -255,7 +290,8 @@ class Worker:
         except (ClientError, OSError) as error:
             told = unreachable(self._settings.kafka, error)
             _log.error(
-                "Kafka was gone again when the stream began: start the worker once it answers",
+                "stream_not_started",
+                detail="Kafka was gone again when the stream began: start the worker once it answers.",
                 why=str(told),
                 hint=told.hint,
             )
@@ -280,9 +316,17 @@ class Worker:
             if self._member is not None:
                 # The terminal or a supervisor may signal every process while the parent does too: it decides about haste.
                 return
-            _log.warning("second signal, leaving at once", signal=name, events_left=self.ledger.events)
+            _log.warning(
+                "leaving_at_once", detail="A second signal ends it.", signal=name, events_left=self.ledger.events
+            )
             os._exit(1)
-        _log.info("draining", signal=name, events=self.ledger.events, budget=self._settings.worker.drain_seconds)
+        _log.info(
+            "draining",
+            detail="What is under way is finished and committed, then the worker leaves.",
+            signal=name,
+            events=self.ledger.events,
+            budget=self._settings.worker.drain_seconds,
+        )
         self.stop()
 
     async def _supervise(self, lag: LagMeter) -> None:
@@ -291,11 +335,17 @@ class Worker:
     def _watch(self) -> None:
         health, delivery = self.health, self.delivery
         health.watch("group", lambda: None if self.joined else "not a member of the consumer group yet")
-        health.watch("destination", lambda: delivery.brakes.trouble or None)
+        health.watch("destination", self._destination_trouble)
         health.watch("credentials", lambda: delivery.brakes.refusal or None)
+        health.watch("postponed", self._progress.postponed)
+        health.watch("partitions", self._progress.standing)
         health.watch(
             "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
         )
+
+    def _destination_trouble(self) -> str | None:
+        brakes = self.delivery.brakes
+        return "; ".join(filter(None, (brakes.throttled(self._clock()), brakes.trouble))) or None
 
     def _partitions(self) -> int | None:
         found: int | None = (

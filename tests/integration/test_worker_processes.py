@@ -81,7 +81,7 @@ def test_children_are_killed_while_events_flow(rig):
     lines = group.log_lines()
     (ended,) = [line for line in lines if line["event"] == "worker process ended, starting it again"]
     assert (ended["exit_code"], ended["level"]) == (-9, "error")
-    finished = [line["process"] for line in lines if line["event"].startswith("stopped, everything finished")]
+    finished = [line["process"] for line in lines if line["event"] == "stopped"]
     assert sorted(finished) == [0, 1]
 
 

@@ -25,7 +25,8 @@ _APP = SimpleNamespace(crashed=False, consumer=SimpleNamespace(joined=True, topi
 
 
 class _EndedMeter:
-    total = None
+    total = lags = None
+    silent = 0.0
 
     async def run(self):
         """The client it asks is gone."""
@@ -45,13 +46,13 @@ async def test_a_client_that_is_gone_is_an_error_only_while_working(stopping):
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     assert [line["event"] for line in logs if line["log_level"] == "error"] == (
-        [] if stopping else ["internal error, stopping without acknowledging"]
+        [] if stopping else ["internal_error"]
     )
     assert worker._why == ("" if stopping else "internal error: ConsumerStoppedError")
 
 
 class _Lag:
-    total = 5
+    total, lags, silent = 5, None, 0.0
 
     async def run(self):
         """Lag that stays."""
@@ -64,7 +65,7 @@ async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
     worker = Worker(Settings(worker={"stall_seconds": 1.5}), _DESTINATION, None, Metrics())
     worker._app = _APP
     if asked:
-        worker.delivery.brakes._paused_until = worker._clock() + 600
+        worker.delivery.brakes.throttle.until = worker._clock() + 600
     watching = asyncio.create_task(worker._supervise(_Lag()))
     await asyncio.sleep(4.3)
     watching.cancel()
@@ -85,7 +86,8 @@ async def test_a_start_without_brokers_says_what_to_do(error):
         await worker._start()
     [line] = logs
     assert line["log_level"] == "error"
-    assert "start the worker once it answers" in line["event"]
+    assert line["event"] == "stream_not_started"
+    assert "start the worker once it answers" in line["detail"]
     assert line["why"].startswith("Kafka at localhost:9092 (PLAINTEXT): ")
     assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in line["hint"]
     assert "exc_info" not in line
