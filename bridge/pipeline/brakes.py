@@ -46,7 +46,8 @@ _UNAVAILABLE = 503
 class Brakes:
     """Says when the next request may leave.
 
-    ``refusal`` says why credentials or set-up are refused, ``trouble`` why the circuit is open; "" when they are not.
+    ``refusal`` says why credentials or set-up are refused (``misconfigured``: it is the set-up), ``trouble`` why the circuit is
+    open; "" when they are not.
     ``record`` counts how all requests fared. Rates are by second, 0 for none, for all workers together; ``share`` is this
     one's part of them just now. ``wall`` gives seconds since 1970, for the words that a person reads.
     """
@@ -67,6 +68,7 @@ class Brakes:
         self.credentials = Circuit(1, Backoff(random, base=1.0))
         self.record = suspicion.Record()
         self.refusal = ""
+        self.misconfigured = False
         self.trouble = ""
         self._limit = AdaptiveLimit(ceiling)
         self.throttle = Throttle(Backoff(random, cap=LONGEST_PROBE))
@@ -189,6 +191,7 @@ class Brakes:
             case Unauthorized(reason) | Misconfigured(reason):
                 self.circuit.success()
                 self.credentials.failure(now)
+                self.misconfigured = isinstance(outcome, Misconfigured)
                 if self.refusal != reason:
                     self.refusal = reason
                     _log.error("delivery_held", detail="The destination refuses us; nothing is dropped.", reason=reason)
@@ -226,7 +229,7 @@ class Brakes:
         self.credentials.success()
         if self.refusal:
             self.refusal = ""
-            _log.info("delivery_resumed", detail="The destination takes our credentials again.")
+            _log.info("delivery_resumed", detail="The destination takes our requests again.")
 
     def show(self) -> None:
         """Set the metrics."""

@@ -109,7 +109,7 @@ class Progress:
         return head.admitted and (bool(len(self._letters)) or head in self._delivery.owners())
 
     def _name(self) -> None:
-        standing = set(self._standing)
+        standing = {partition for partition, _ in self._unexplained()}
         if new := standing - self._named:
             _log.warning(
                 "partitions_stand_still",
@@ -140,12 +140,17 @@ class Progress:
 
     def standing(self) -> str | None:
         """Why the worker is not ready: partitions that have not moved, without an event that is known to hold them up."""
-        known = {run.owner.partition for shipment in self._delivery.held_up() for run in shipment.batch.runs}
-        rest = sorted((partition, seconds) for partition, seconds in self._standing.items() if partition not in known)
+        rest = self._unexplained()
         if not rest:
             return None
         told = ", ".join(f"{topic}[{number}] for {seconds:.0f} s" for (topic, number), seconds in rest[:_SHOWN])
         return f"nothing finished in {told}" + (f" and {len(rest) - _SHOWN} more" if len(rest) > _SHOWN else "")
+
+    def _unexplained(self) -> list[tuple[Partition, float]]:
+        if not self._standing:
+            return []
+        known = {run.owner.partition for shipment in self._delivery.held_up() for run in shipment.batch.runs}
+        return sorted((partition, seconds) for partition, seconds in self._standing.items() if partition not in known)
 
 
 def _place(shipment: Shipment[Chunk]) -> tuple[str, int, int]:

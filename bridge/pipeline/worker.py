@@ -32,6 +32,7 @@ from bridge.pipeline.supervision import supervise
 from bridge.pipeline.topics import unreachable
 from bridge.pipeline.watchdog import Vitals
 from bridge.records import record_bytes
+from bridge.settings import variable
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.xdm.size import SizeRule
 
@@ -336,12 +337,20 @@ class Worker:
         health, delivery = self.health, self.delivery
         health.watch("group", lambda: None if self.joined else "not a member of the consumer group yet")
         health.watch("destination", self._destination_trouble)
-        health.watch("credentials", lambda: delivery.brakes.refusal or None)
+        health.watch("credentials", lambda: None if delivery.brakes.misconfigured else delivery.brakes.refusal or None)
+        health.watch("settings", self._settings_trouble)
         health.watch("postponed", self._progress.postponed)
         health.watch("partitions", self._progress.standing)
         health.watch(
             "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
         )
+
+    def _settings_trouble(self) -> str | None:
+        brakes = self.delivery.brakes
+        if not (brakes.refusal and brakes.misconfigured):
+            return None
+        named = ", ".join(variable("aep", key) for key in ("endpoint", "org_id", "flow_id", "dataset_id"))
+        return f"AEP refuses this bridge: {brakes.refusal}; check {named}"
 
     def _destination_trouble(self) -> str | None:
         brakes = self.delivery.brakes

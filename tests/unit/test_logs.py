@@ -129,7 +129,7 @@ def test_libraries_that_repeat_themselves_are_damped_and_counted(logged) -> None
         ours.error("ours")
         now[0] += 1 / 32
     client.error("Unable connect to node with id %s: %s", 2, "refused")
-    logging.getLogger("faust.app").info("Unable connect to node with id %s: %s", 2, "refused")
+    logging.getLogger("faust.app").warning("Unable connect to node with id %s: %s", 2, "refused")
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     told = [(line["logger"], line["event"], line.get("left_out")) for line in lines if line["logger"] != "bridge.test"]
     assert told == [
@@ -157,3 +157,37 @@ def test_the_first_failure_of_its_kind_is_always_shown(logged) -> None:
         ("warning", "-"),
         ("critical", "ValueError: v"),
     ]
+
+
+def test_libraries_speak_from_warning_on(logged) -> None:
+    """Starts and stops of Faust's and mode's services are left out, also those that carry the name of a module of ours."""
+    stream = logged(log_format="json")
+    for name in (
+        "faust.tables.recovery",
+        "mode.supervisors",
+        "bridge.pipeline.app",
+        "bridge.pipeline.transport",
+        "aiokafka",
+    ):
+        logging.getLogger(name).info("[^--Service]: Starting...")
+        logging.getLogger(name).warning("told by %s", name)
+    structlog.get_logger("bridge.pipeline.app").info("ours")
+    told = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert [event for event in told if not event.startswith("told by ")] == ["ours"]
+    assert len(told) == 6
+
+
+def test_an_ordinary_start_shows_no_error(logged) -> None:
+    """The first questions for a coordinator are refused on a fresh cluster; said for half a minute it is an error after all."""
+    now = [0.0]
+    stream = logged(clock=lambda: now[0], log_format="json")
+    client = logging.getLogger("aiokafka.consumer.group_coordinator")
+    for second in range(0, 41, 5):
+        now[0] = float(second)
+        client.error("Group Coordinator Request failed: %s", "[Error 15] GroupCoordinatorNotAvailableError")
+    assert len(stream.getvalue().splitlines()) == 2, "at 30 and 40 s; 35 s is damped"
+    client.error("Heartbeat session expired")
+    assert "session expired" in stream.getvalue()
+    now[0] += 30
+    client.error("Group Coordinator Request failed: %s", "[Error 15] GroupCoordinatorNotAvailableError")
+    assert len(stream.getvalue().splitlines()) == 3, "another start begins anew"

@@ -45,9 +45,7 @@ async def test_a_client_that_is_gone_is_an_error_only_while_working(stopping):
         await asyncio.sleep(1.2)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-    assert [line["event"] for line in logs if line["log_level"] == "error"] == (
-        [] if stopping else ["internal_error"]
-    )
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ([] if stopping else ["internal_error"])
     assert worker._why == ("" if stopping else "internal error: ConsumerStoppedError")
 
 
