@@ -1,6 +1,7 @@
 """What the worker makes of its own parts ending."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from bridge.pipeline.stopping import left_because
 from bridge.pipeline.worker import Worker
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import Unauthorized
+from bridge.verdicts import AllAccepted, Misconfigured, Transient, Unauthorized
 
 _DESTINATION = SimpleNamespace(
     name="double",
@@ -122,3 +123,80 @@ async def test_an_error_in_a_task_of_its_own_ends_the_worker():
     await asyncio.wait([task])
     await asyncio.sleep(0)
     assert not worker.stopping
+
+
+def _at_work(**settings):
+    worker = Worker(Settings(**settings), _DESTINATION, None, Metrics())
+    worker._app = _APP
+    return worker
+
+
+async def test_at_work_is_said_once_an_assignment():
+    """Which partitions, which mapping, for whom; again when the partitions are others, and not before it has any."""
+    worker = _at_work(aep={"endpoint": "https://dcs.adobedc.net/collection/" + "0" * 64})
+    with capture_logs() as logs:
+        worker.show(_Lag())
+        worker.ledger.open(1, {("moengage.events", 1): None, ("moengage.events", 0): None})
+        for _ in range(3):
+            worker.show(_Lag())
+        worker.ledger.open(2, {("moengage.events", 1): None})
+        worker.show(_Lag())
+    lines = [line for line in logs if line["event"] == "at_work"]
+    assert [line["partitions"] for line in lines] == [[], [0, 1], [1]]
+    assert {line["destination"] for line in lines} == {"dcs.adobedc.net"}
+    assert {line["mapping"] for line in lines} == {"none (raw events)"}
+
+
+async def test_a_set_up_that_aep_refuses_is_not_called_credentials():
+    """A wrong address is told with the settings to look at; credentials that are refused keep their own name."""
+    worker = _at_work()
+    brakes = worker.delivery.brakes
+    brakes.note(Misconfigured("AEP answered 404: no such connection"), 0.0, seconds=0.1, under_way=1)
+    told = worker.health.unready()
+    assert set(told) == {"settings"}
+    assert told["settings"].startswith(
+        "AEP refuses this bridge: AEP answered 404: no such connection; check BRIDGE_AEP__ENDPOINT"
+    )
+    brakes.note(Unauthorized("AEP answered 403"), 1.0, seconds=0.1, under_way=1)
+    assert worker.health.unready() == {"credentials": "AEP answered 403"}
+    brakes.note(AllAccepted(), 2.0, seconds=0.1, under_way=1)
+    assert worker.health.unready() == {}
+
+
+async def test_the_report_tells_answer_mapping_and_what_is_known():
+    """Before the first answer nothing is claimed of AEP; then its words and when it is asked again."""
+    worker = _at_work()
+    first = worker.report()
+    assert (first.role, first.lag_known, first.destination.good, first.destination.since) == (
+        "worker",
+        False,
+        None,
+        None,
+    )
+    now = worker._clock()
+    for _ in range(5):
+        worker.delivery.brakes.note(Transient("AEP answered 503"), now, seconds=0.1, under_way=1)
+    told = worker.report().destination
+    assert (told.good, told.answer) == (False, "AEP answered 503")
+    assert abs(told.since - time.time()) < 5
+    assert told.next_try.startswith("next try")
+    worker._app = None
+    assert (worker.report().joined, worker.report().partitions) == (False, None)
+
+
+async def test_vitals_say_held_for_each_reason_that_is_told_elsewhere():
+    """Destination away, a pause, a dead-letter topic that cannot be written; otherwise not, and the rest is counted."""
+    worker = _at_work()
+    lag = _Lag()
+    assert not worker.vitals(lag).held
+    worker.letters.writable = False
+    assert worker.vitals(lag).held
+    worker.letters.writable = True
+    worker.delivery.brakes.throttle.until = worker._clock() + 60
+    assert worker.vitals(lag).held
+    worker.delivery.brakes.throttle.until = 0.0
+    worker.delivery.brakes.note(Unauthorized("no"), 0.0, seconds=0.1, under_way=1)
+    assert worker.vitals(lag).held
+    worker.delivery.answers, lag.silent = 7, 3.5
+    vitals = worker.vitals(lag)
+    assert (vitals.lag, vitals.answers, vitals.silent, vitals.joined, vitals.lost) == (True, 7, 3.5, True, "")
