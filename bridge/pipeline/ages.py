@@ -2,7 +2,8 @@
 
 Of a record that was fetched both clocks count: the time since its Kafka timestamp, which a writer's wrong clock can spoil, and
 the monotonic time since it was fetched, which a restart begins anew. The larger one is told. Of records that lie in Kafka and
-are not fetched the timestamps are unknown: for them counts how long the partition has had a lag without moving.
+are not fetched the timestamps are unknown: for them counts how long the partition has had a lag without moving, from the last
+look before that on, so that it is never 0 while something waits.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ Position = tuple[int, "int | None"]
 class Ages:
     """Ask about every second; times are in seconds, ``now`` monotonic and ``wall`` since 1970."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, now: float) -> None:
         self._ledger = ledger
+        self._looked = now
         self._unfetched: dict[Partition, tuple[Position, float]] = {}
 
     def at(self, now: float, wall: float, lags: Mapping[Partition, int] | None) -> dict[Partition, float]:
@@ -42,7 +44,9 @@ class Ages:
             if not lag:
                 ages[partition] = 0.0
                 continue
-            known, since = before.get(partition, (position, now))
-            self._unfetched[partition] = position, since if known == position else now
-            ages[partition] = now - self._unfetched[partition][1]
+            known, since = before.get(partition, (position, self._looked))
+            since = since if known == position else self._looked
+            self._unfetched[partition] = position, since
+            ages[partition] = now - since
+        self._looked = now
         return ages

@@ -155,10 +155,10 @@ class Brakes:
         the destination, unless the request was the probe of an open circuit.
         """
         if isinstance(outcome, Answered) and all(isinstance(verdict, Transient) for verdict in outcome.verdicts):
-            # An outage told event by event is one all the same: taken for an answer, it would make events guilty.
-            outcome = Transient(
-                next((v.reason for v in outcome.verdicts if isinstance(v, Transient)), "nothing was taken")
-            )
+            # An outage told event by event is one all the same: taken for an answer, it would make events guilty. What follows
+            # the status may quote the event.
+            said = next((v.reason for v in outcome.verdicts if isinstance(v, Transient)), "nothing was taken")
+            outcome = Transient(said.partition(": ")[0])
         if known and not self.blocked and isinstance(outcome, Transient | Mismatched):
             return
         self._weigh(outcome, now, seconds=seconds, under_way=under_way)

@@ -52,7 +52,7 @@ class Progress:
         self._stall_seconds = stall_seconds
         self._clock = clock
         self._wall = wall
-        self._ages = Ages(ledger)
+        self._ages = Ages(ledger, clock())
         self._standstill = Standstill(stall_seconds)
         self._shown: set[str] = set()
         self._told_at = -_QUIET_SECONDS

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 SECONDS = 10.0
 USUAL_SECONDS = 30.0
 """What belongs to an ordinary start is no error before it has been said for so long."""
-_USUAL = ("Group Coordinator Request failed",)
-"""A fresh cluster makes its offsets topic at the first question for a coordinator, and refuses that one and the next."""
+_USUAL = ("Group Coordinator Request failed", "Marking the coordinator dead")
+"""A fresh cluster makes its offsets topic at the first question for a coordinator, and refuses that one and the next ones."""
 _MOST = 1_000
 """Messages that are remembered at once; a library that puts values into its templates must not fill the memory."""
 

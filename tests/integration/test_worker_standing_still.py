@@ -52,7 +52,7 @@ def test_an_event_that_aep_postpones_for_ever_is_named_while_others_flow(kafka, 
         assert worker.alive, "STALL_SECONDS have passed twice over"
         [line] = [line for line in worker.log_lines() if line["event"] == "events_postponed"]
         assert (line["topic"], line["partition"], line["offset"]) == (rig.topic, 0, 0)
-        assert "example.com" not in worker.tail(10_000)
+        assert status == 401 or "example.com" not in worker.tail(10_000), "what AEP says of an event may quote it"
         assert worker.stop(grace=40) == 1, "it says that something is left"
         rig.worker("next", BRIDGE_AEP__POSTPONED_TRIES="5")
 

@@ -50,10 +50,10 @@ def test_the_age_is_the_larger_of_both_clocks():
     clock = _Clock()
     ledger = _ledger(clock)
     _fetch(ledger, P0, 0, timestamp=5_000.0)
-    assert Ages(ledger).at(clock.now, 5_030.0, {P1: 0}) == {P0: 30.0, P1: 0.0}
+    assert Ages(ledger, 0.0).at(clock.now, 5_030.0, {P1: 0}) == {P0: 30.0, P1: 0.0}
     clock.now += 40
-    assert Ages(ledger).at(clock.now, 5_030.0, None) == {P0: 40.0}, "of the other nothing is known"
-    assert Ages(ledger).at(1_000.0, 4_000.0, None) == {P0: 0.0}, "a writer's clock that is ahead"
+    assert Ages(ledger, 0.0).at(clock.now, 5_030.0, None) == {P0: 40.0}, "of the other nothing is known"
+    assert Ages(ledger, 0.0).at(1_000.0, 4_000.0, None) == {P0: 0.0}, "a writer's clock that is ahead"
 
 
 def test_a_record_without_a_time_counts_since_it_was_fetched():
@@ -62,7 +62,7 @@ def test_a_record_without_a_time_counts_since_it_was_fetched():
     ledger = _ledger(clock, [P0])
     _fetch(ledger, P0, 0, timestamp=-0.001)
     clock.now += 7
-    assert Ages(ledger).at(clock.now, 1.7e9, None) == {P0: 7.0}
+    assert Ages(ledger, 0.0).at(clock.now, 1.7e9, None) == {P0: 7.0}
 
 
 def test_the_age_is_that_of_the_oldest_chunk_and_of_its_first_record():
@@ -71,26 +71,28 @@ def test_the_age_is_that_of_the_oldest_chunk_and_of_its_first_record():
     first = _fetch(ledger, P0, 0, count=2, timestamp=100.0)
     _finish(ledger, _fetch(ledger, P0, 2, timestamp=200.0))
     _fetch(ledger, P0, 3, timestamp=300.0)
-    ages = Ages(ledger)
+    ages = Ages(ledger, 0.0)
     assert ages.at(1_000.0, 400.0, None) == {P0: 300.0}
     _finish(ledger, first)
     assert ages.at(1_000.0, 400.0, None) == {P0: 100.0}
 
 
 def test_what_lies_in_kafka_unfetched_counts_since_its_lag_began_or_moved():
-    """Not 0 while there is a lag; progress begins anew, and a moment without an answer does not."""
+    """Never 0 while there is a lag; progress begins anew, and a moment without an answer does not."""
     ledger = _ledger(partitions=[P0])
-    ages = Ages(ledger)
-    assert ages.at(0.0, 0.0, {P0: 0}) == {P0: 0.0}
-    assert ages.at(10.0, 0.0, {P0: 5}) == {P0: 0.0}
-    assert ages.at(25.0, 0.0, {P0: 5}) == {P0: 15.0}
+    ages = Ages(ledger, 0.0)
+    assert ages.at(1.0, 0.0, {P0: 5}) == {P0: 1.0}, "since the worker began"
+    assert ages.at(8.0, 0.0, {P0: 0}) == {P0: 0.0}
+    assert ages.at(9.0, 0.0, {P0: 0}) == {P0: 0.0}
+    assert ages.at(10.0, 0.0, {P0: 5}) == {P0: 1.0}
+    assert ages.at(25.0, 0.0, {P0: 5}) == {P0: 16.0}
     assert ages.at(26.0, 0.0, None) == {}
-    assert ages.at(30.0, 0.0, {P0: 9}) == {P0: 20.0}
+    assert ages.at(30.0, 0.0, {P0: 9}) == {P0: 21.0}
     _finish(ledger, _fetch(ledger, P0, 0))
-    assert ages.at(31.0, 0.0, {P0: 8}) == {P0: 0.0}
-    assert ages.at(33.0, 0.0, {P0: 8}) == {P0: 2.0}
+    assert ages.at(31.0, 0.0, {P0: 8}) == {P0: 1.0}
+    assert ages.at(33.0, 0.0, {P0: 8}) == {P0: 3.0}
     assert ages.at(34.0, 0.0, {P0: 0}) == {P0: 0.0}
-    assert ages.at(40.0, 0.0, {P0: 1}) == {P0: 0.0}
+    assert ages.at(40.0, 0.0, {P0: 1}) == {P0: 6.0}
     ledger.close([P0])
     assert ages.at(41.0, 0.0, {}) == {}
 
