@@ -151,6 +151,12 @@ class Delivery(Generic[Owner]):
         ]
         return sorted(found, key=lambda shipment: shipment.since)
 
+    @property
+    def only_postponed(self) -> bool:
+        """Whether nothing is left but what the destination keeps postponing: waiting for it is of no use."""
+        held_up = sum(len(shipment.batch.items) for shipment in self.held_up())
+        return 0 < self.events <= held_up
+
     def owners(self) -> set[Owner]:
         """Whose events wait or are under way."""
         batches = [*(shipment.batch for shipment in self._again()), *self._waiting.fresh()]

@@ -58,4 +58,6 @@ def left_because(drain: Drain) -> str:
         return "the dead-letter topic cannot be written"
     # Whoever looks for what hangs must not be sent to the budget when nothing would have come of waiting.
     brakes = drain.delivery.brakes
-    return brakes.refusal or brakes.trouble or "the drain budget is over"
+    if brakes.refusal or brakes.trouble:
+        return brakes.refusal or brakes.trouble
+    return "the destination postpones what is left" if drain.delivery.only_postponed else "the drain budget is over"

@@ -53,8 +53,10 @@ def test_it_is_named_within_half_a_minute_while_others_flow(answer):
         assert shipment.tries >= 3
         assert shipment.reason.startswith("AEP answered ")
         assert not delivery.blocked
+        assert delivery.only_postponed is (delivery.events == 1)
         await traffic
         await asyncio.sleep(5)
+        assert delivery.only_postponed
         assert sum(resolutions.done.values()) == 240 * 7 - 1
         assert not resolutions.dead
         assert len(delivery.held_up()) == 1
@@ -170,6 +172,7 @@ def test_a_send_that_somebody_cancels_is_a_failure_like_any_other(circuit_open):
         await settle(delivery, 600)
         assert not delivery.events
         assert not delivery.blocked
+        assert not delivery.only_postponed
 
     _, resolutions, _ = run(answer, work)
     assert resolutions.done == {0: 10}

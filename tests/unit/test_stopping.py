@@ -18,7 +18,9 @@ P = ("t", 0)
 class _Stage:
     """A worker's parts at its end: one partition with a finished chunk and, perhaps, an open one."""
 
-    def __init__(self, *, finishes_in=0.0, budget=20.0, commit="stored", stop_takes=0.0, blocked=False):
+    def __init__(
+        self, *, finishes_in=0.0, budget=20.0, commit="stored", stop_takes=0.0, blocked=False, postponed=False
+    ):
         self.loop = asyncio.get_running_loop()
         self.clock = self.loop.time
         self.began = self.clock()
@@ -36,7 +38,11 @@ class _Stage:
         self.consumer = SimpleNamespace(commit=self._commit)
         brakes = SimpleNamespace(refusal="", trouble="AEP is away" if blocked else "")
         delivery = SimpleNamespace(
-            blocked=blocked, brakes=brakes, flush=lambda: self._step("flush"), linger=lambda: self._step("linger")
+            blocked=blocked,
+            only_postponed=postponed,
+            brakes=brakes,
+            flush=lambda: self._step("flush"),
+            linger=lambda: self._step("linger"),
         )
         letters = SimpleNamespace(writable=True)
         self.drain = Drain(self.ledger, delivery, letters, self.clock, budget, budget)
@@ -151,8 +157,17 @@ def test_after_a_failure_nothing_is_waited_for(left):
     assert "flush" not in stage.steps
     assert stage.at["commit"] == 0.0
     assert line["why"] == "internal error: ValueError"
+    assert stage.stopping_seen, "leaving the group revokes its partitions, and must not wait for them"
     code, _, [line] = left(why="stalled", finishes_in=0.0)
     assert code == 1
+
+
+def test_what_is_only_postponed_is_not_waited_for(left):
+    """The next worker meets the same event: three seconds, and the reason is said."""
+    code, stage, [line] = left(finishes_in=60.0, postponed=True)
+    assert code == 1
+    assert stage.at["commit"] == pytest.approx(3.0, abs=0.1)
+    assert line["why"] == "the destination postpones what is left"
 
 
 def test_a_destination_that_is_away_is_waited_for_three_seconds_and_named(left):
