@@ -353,6 +353,7 @@ class Worker:
         return f"AEP refuses this bridge: {brakes.refusal}; check {named}"
 
     def _destination_trouble(self) -> str | None:
+        self.delivery.tick()  # so that metric and log say it no later than this
         brakes = self.delivery.brakes
         return "; ".join(filter(None, (brakes.throttled(self._clock()), brakes.trouble))) or None
 

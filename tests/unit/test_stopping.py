@@ -31,7 +31,10 @@ class _Stage:
         )
         self.ledger.admit(done, 0)
         self.ledger.admit(self.chunk, 1)
-        self.loop.call_later(finishes_in, self._finish)
+        if finishes_in:
+            self.loop.call_later(finishes_in, self._finish)
+        else:
+            self._finish()
         self.blocked, self.commit, self.stop_takes = blocked, commit, stop_takes
         self.steps, self.at = [], {}
         self.shut = 0
@@ -158,8 +161,8 @@ def test_after_a_failure_nothing_is_waited_for(left):
     assert stage.at["commit"] == 0.0
     assert line["why"] == "internal error: ValueError"
     assert stage.stopping_seen, "leaving the group revokes its partitions, and must not wait for them"
-    code, _, [line] = left(why="stalled", finishes_in=0.0)
-    assert code == 1
+    code, stage, [line] = left(why="stalled", finishes_in=0.0)
+    assert (code, line["events_left"], line["uncommitted"]) == (1, {}, False)
 
 
 def test_what_is_only_postponed_is_not_waited_for(left):
