@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
+import re
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 import structlog
@@ -191,3 +194,38 @@ def test_an_ordinary_start_shows_no_error(logged) -> None:
     now[0] += 30
     client.error("Group Coordinator Request failed: %s", "[Error 15] GroupCoordinatorNotAvailableError")
     assert len(stream.getvalue().splitlines()) == 3, "another start begins anew"
+
+
+_OURS = (
+    "pipeline/brakes",
+    "pipeline/group",
+    "pipeline/member",
+    "pipeline/progress",
+    "pipeline/reload",
+    "pipeline/self_report",
+)
+_OURS += (
+    "pipeline/standing",
+    "pipeline/stopping",
+    "pipeline/supervision",
+    "pipeline/worker",
+    "telemetry/health",
+    "process",
+)
+
+
+@pytest.mark.parametrize("module", _OURS)
+def test_a_line_is_an_event_and_a_sentence(module) -> None:
+    """One form: a name in snake_case that can be searched for and counted, and what it means in ``detail``."""
+    path = Path(__file__).resolve().parents[2] / "bridge" / f"{module}.py"
+    calls = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if isinstance(node.func.value, ast.Name) and node.func.value.id in {"log", "_log"}
+    ]
+    assert calls
+    for call in calls:
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", call.args[0].value), call.lineno
+        (detail,) = [word.value for word in call.keywords if word.arg == "detail"]
+        assert re.fullmatch(r"[A-Z].*\.", detail.value), call.lineno
