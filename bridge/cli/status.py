@@ -110,7 +110,7 @@ def _worker_rows(report: dict[str, Any], row: Callable[[str, str], None]) -> Non
 def _lag(report: dict[str, Any]) -> str:
     if not report["lag_known"]:
         waits = report["joined"] is False
-        return "unknown: " + ("not in the consumer group yet" if waits else "the brokers have not answered yet")
+        return "unknown: " + ("not in the consumer group yet" if waits else "no answer of the brokers")
     return f"{sum(report['lag'].values()):,} records in {len(report['lag'])} partitions"
 
 

@@ -74,7 +74,7 @@ class SelfReport:
             "worker",
             joined=joined,
             partitions=self._ledger.assigned if joined else None,
-            lag_known=lag_known,
+            lag_known=joined and lag_known,
             destination=DestinationReport(
                 host=self._host,
                 good=standing.good,

@@ -180,8 +180,11 @@ async def test_the_report_tells_answer_mapping_and_what_is_known():
     assert (told.good, told.answer) == (False, "AEP answered 503")
     assert abs(told.since - time.time()) < 5
     assert told.next_try.startswith("next try")
+    worker._lag = SimpleNamespace(lags={})
+    assert worker.report().lag_known
     worker._app = None
-    assert (worker.report().joined, worker.report().partitions) == (False, None)
+    left = worker.report()
+    assert (left.joined, left.partitions, left.lag_known) == (False, None, False), "nothing asked is nothing known"
 
 
 async def test_vitals_say_held_for_each_reason_that_is_told_elsewhere():
