@@ -6,8 +6,10 @@ import pytest
 from structlog.testing import capture_logs
 from virtual_delivery import OK, events, feed, run, settle
 
+from bridge.pipeline.brakes import Brakes
 from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.throttle import Throttle
+from bridge.telemetry.metrics import Metrics
 from bridge.verdicts import Throttled, Transient
 
 
@@ -42,6 +44,26 @@ def test_refusals_of_one_overload_are_one():
     throttle.refused(10.2, 503, 3_600.0)
     assert throttle.until == 610.2
     assert throttle.status == 503
+
+
+def test_without_a_time_the_next_try_is_two_seconds_away_at_most():
+    """However often it was refused and however the jitter falls: with the request itself that stays below three seconds."""
+    brakes = Brakes(
+        ceiling=4, requests_per_second=0, events_per_second=0, share=lambda: 1.0, circuit_threshold=5, random=_Top(),
+        metrics=Metrics(),
+    )  # fmt: skip
+    now, waits = 100.0, []
+    for _ in range(12):
+        brakes.note(Throttled(429), now, seconds=0.1, under_way=1)
+        waits.append(brakes.wait(now, waiting=True))
+        now += waits[-1]
+    assert waits == [0.5, 1.0, *[2.0] * 10]
+    assert brakes.most == 1
+    assert brakes.next_try(now - 2) == "next try in 2 s"
+    brakes.note(OK, now, seconds=0.1, under_way=1)
+    assert brakes.wait(now, waiting=True) == 0
+    assert brakes.next_try(now) == "next try now"
+    assert brakes.throttled(now + 1e6) == ""
 
 
 def test_the_alarm_counts_from_the_first_refusal_and_ends_with_a_success():

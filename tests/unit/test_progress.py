@@ -56,13 +56,21 @@ def test_the_age_is_the_larger_of_both_clocks():
     assert Ages(ledger, 0.0).at(1_000.0, 4_000.0, None) == {P0: 0.0}, "a writer's clock that is ahead"
 
 
-def test_a_record_without_a_time_counts_since_it_was_fetched():
+@pytest.mark.parametrize("timestamp", [-0.001, 0.0])
+def test_a_record_without_a_time_counts_since_it_was_fetched(timestamp):
     """Timestamp -1 or 0 is none: fifty years would be told otherwise."""
     clock = _Clock()
     ledger = _ledger(clock, [P0])
-    _fetch(ledger, P0, 0, timestamp=-0.001)
+    _fetch(ledger, P0, 0, timestamp=timestamp)
     clock.now += 7
     assert Ages(ledger, 0.0).at(clock.now, 1.7e9, None) == {P0: 7.0}
+
+
+def test_any_time_after_1970_is_a_time():
+    """Half a second after it too."""
+    ledger = _ledger(partitions=[P0])
+    _fetch(ledger, P0, 0, timestamp=0.5)
+    assert Ages(ledger, 0.0).at(1_000.0, 100.0, None) == {P0: 99.5}
 
 
 def test_the_age_is_that_of_the_oldest_chunk_and_of_its_first_record():
