@@ -56,9 +56,13 @@ class Drain:
         self.delivery.flush()
         blocked_since: float | None = None
         while self.ledger.events and (now := self.clock()) < deadline:
-            blocked = self.delivery.blocked or not self.letters.writable or self.delivery.only_postponed
+            blocked = self.delivery.blocked or not self.letters.writable or self._only_postponed()
             blocked_since = (blocked_since or now) if blocked else None
             if blocked_since is not None and now - blocked_since >= patience:
                 break
             await asyncio.sleep(0.02)
         return not self.ledger.events
+
+    def _only_postponed(self) -> bool:
+        """Whether what is left will not change: dead letters on their way to the topic will."""
+        return self.ledger.events <= self.delivery.events and self.delivery.only_postponed

@@ -103,6 +103,24 @@ def test_an_outage_that_ends_while_the_worker_stops_begins_the_patience_anew():
     _run(main)
 
 
+def test_dead_letters_on_their_way_are_waited_for_beside_what_is_postponed():
+    """Two events are left, delivery has one of them: the other is about to be stored, and is."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        ledger = SimpleNamespace(events=2)
+        delivery = SimpleNamespace(
+            blocked=False, only_postponed=True, events=1, flush=lambda: None, linger=lambda: None
+        )
+        drain = Drain(ledger, delivery, SimpleNamespace(writable=True), loop.time, 20.0, 20.0)
+        loop.call_later(2, setattr, ledger, "events", 1)
+        assert await drain.for_revoke() == pytest.approx(18, abs=0.1)
+        assert loop.time() - began == pytest.approx(2, abs=0.1)
+
+    _run(main)
+
+
 def test_a_worker_that_stops_waits_for_no_revoke():
     """Leaving the group revokes its partitions: by then all has been waited for that was to be."""
 

@@ -43,6 +43,7 @@ class _Stage:
         delivery = SimpleNamespace(
             blocked=blocked,
             only_postponed=postponed,
+            events=1,
             brakes=brakes,
             flush=lambda: self._step("flush"),
             linger=lambda: self._step("linger"),
