@@ -82,7 +82,19 @@ class _Stage:
 def left(monkeypatch):
     """Runs :func:`leave` in virtual time; gives exit code, stage and log lines."""
     cut = []
-    monkeypatch.setattr(stopping, "cut_off_after", cut.append)
+
+    class Timer:
+        """Would end this process."""
+
+        def __init__(self, seconds, _cut_off):
+            self._seconds = seconds
+
+        def start(self):
+            """Write down when."""
+            assert self.daemon, "a process that is done need not wait for it"
+            cut.append(self._seconds)
+
+    monkeypatch.setattr("bridge.process.threading.Timer", Timer)
 
     def run(why="", **state):
         async def main():
