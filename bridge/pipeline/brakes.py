@@ -16,7 +16,7 @@ from bridge.pipeline import suspicion
 from bridge.pipeline.concurrency import AdaptiveLimit
 from bridge.pipeline.pacing import Backoff, Circuit, RateLimit
 from bridge.pipeline.standing import Standing
-from bridge.pipeline.throttle import LONGEST_PROBE, Throttle
+from bridge.pipeline.throttle import FIRST_PROBE, LONGEST_PROBE, Throttle
 from bridge.verdicts import (
     AllAccepted,
     Answered,
@@ -71,7 +71,7 @@ class Brakes:
         self.misconfigured = False
         self.trouble = ""
         self._limit = AdaptiveLimit(ceiling)
-        self.throttle = Throttle(Backoff(random, cap=LONGEST_PROBE))
+        self.throttle = Throttle(Backoff(random, base=FIRST_PROBE, cap=LONGEST_PROBE))
         self.standing = Standing()
         self._throttling_told = False
         self._wall = wall

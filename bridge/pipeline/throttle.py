@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bridge.pipeline.pacing import Backoff
 
-LONGEST_PROBE = 2.0
-"""Seconds at most between two requests while the destination has not said when: its return is seen within three seconds."""
+FIRST_PROBE, LONGEST_PROBE = 0.1, 2.0
+"""Seconds at most, before jitter, between two requests while the destination has not said when: little at first, as a single
+refusal is soon over, and never so much that its return is not seen within three seconds."""
 LONGEST_PAUSE = 600.0
 """Seconds: a longer Retry-After is asked about again after this."""
 ALARM_SECONDS = 60.0
