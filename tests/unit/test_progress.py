@@ -165,6 +165,7 @@ def test_what_nobody_holds_is_lost_and_ends_the_worker():
     told = "nobody holds the events of t[0] from offset 7 on"
     assert _stalled(holding=False)[0] == told
     assert _stalled(admitted=False, holding=False)[0] == told
+    assert _stalled(admitted=False, holding=False, letters=(1,))[0] == told, "no letter is of what was never looked at"
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,61 @@ def test_a_lag_that_nobody_fetches_is_told():
         ("partitions_stand_still", ["t[0]"]),
         ("partitions_move_again", ["t[0]"]),
     ]
+
+
+def test_what_was_fetched_stands_still_also_while_the_lag_is_not_known():
+    """Brokers that do not answer for a moment begin nothing anew; a hold that is told elsewhere does."""
+    clock = _Clock()
+    ledger, delivery = _ledger(clock), _Delivery()
+    progress, _ = _progress(ledger, delivery, clock=clock)
+    chunk = _fetch(ledger, P0, 0)
+    ledger.admit(chunk, 1)
+    delivery.holding.add(chunk)
+    for lags in (None, {P0: 1}, None):
+        assert progress.lost(lags, held=False) == ""
+        clock.now += 5
+    assert progress.standing() == "nothing finished in t[0] for 10 s"
+    progress.lost(None, held=True)
+    assert progress.standing() is None
+
+
+def test_events_that_begin_to_be_postponed_together_are_one_line():
+    """The first with its place and the number of all; those that follow within ten seconds wait for the next line."""
+    clock = _Clock()
+    ledger, delivery = _ledger(clock), _Delivery()
+    progress, metrics = _progress(ledger, delivery, clock=clock)
+
+    def stuck(first, count):
+        chunk = _fetch(ledger, P0, first, count=count)
+        chunk.places.extend(place(row, None) for row in range(count))
+        batch = SimpleNamespace(items=[b""] * count, runs=[SimpleNamespace(owner=chunk, start=0)])
+        since = clock.now - 20
+        delivery.stuck.append(
+            SimpleNamespace(batch=batch, told=False, tries=10, reason="AEP answered 408: x", since=since)
+        )
+
+    with capture_logs() as logs:
+        progress.show(None)
+        stuck(5, 2)
+        stuck(9, 1)
+        progress.show(None)
+        stuck(20, 1)
+        for _ in range(9):
+            clock.now += 1
+            progress.show(None)
+        assert len(logs) == 1
+        clock.now += 1
+        progress.show(None)
+        clock.now += 60
+        progress.show(None)
+    assert [(line["offset"], line["events"], line["answer"]) for line in logs] == [
+        (5, 3, "AEP answered 408"),
+        (20, 1, "AEP answered 408"),
+    ]
+    assert metrics.postponed_events._value.get() == 4
+    assert progress.postponed() == (
+        "4 events are postponed while others are taken, the first for 90 s and 10 tries: t[0] offset 5: AEP answered 408"
+    )
 
 
 def test_many_partitions_are_counted():
