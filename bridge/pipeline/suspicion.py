@@ -61,8 +61,12 @@ def is_known(shipment: Shipment[Any]) -> bool:
 
 
 def is_held_up(shipment: Shipment[Any], now: float) -> bool:
-    """Whether the destination keeps postponing it while it takes others: after ten tries, or fewer slow ones."""
-    return is_known(shipment) and (shipment.tries >= _NAMED_TRIES or now - shipment.since >= _NAMED_SECONDS)
+    """Whether the destination keeps postponing it while it takes others: after ten tries, or fewer slow ones.
+
+    What counts against its data is left out: that ends by itself, with a verdict.
+    """
+    postponed = shipment.passed - shipment.strikes >= _KNOWN_AFTER
+    return postponed and (shipment.tries >= _NAMED_TRIES or now - shipment.since >= _NAMED_SECONDS)
 
 
 def is_given_up(shipment: Shipment[Any], tries: int) -> bool:
@@ -85,7 +89,7 @@ def inherit(shipment: Shipment[Any], half: Shipment[Any]) -> None:
     continues(shipment, half)
     half.tries, half.strikes = min(shipment.tries, _HALVES_START_AT), 0
     # One of them may be innocent: what is known of the whole each has to show for itself.
-    half.passed = min(shipment.passed, _KNOWN_AFTER - 1)
+    half.passed = min(shipment.passed - shipment.strikes, _KNOWN_AFTER - 1)
 
 
 def continues(shipment: Shipment[Any], rest: Shipment[Any]) -> None:

@@ -108,6 +108,16 @@ def test_it_is_held_up_after_ten_tries_or_fifteen_seconds_beside_successes(tries
     assert suspicion.is_known(shipment) is (passed >= 3)
 
 
+def test_what_counts_against_its_data_is_not_named():
+    """Server errors end with a verdict of guilt; one that was also postponed is named by what is left."""
+    assert not suspicion.is_held_up(_shipment(tries=20, passed=7, strikes=7), 1e6)
+    assert not suspicion.is_held_up(_shipment(tries=20, passed=7, strikes=5), 1e6)
+    assert suspicion.is_held_up(_shipment(tries=20, passed=7, strikes=4), 1e6)
+    half = _shipment(1)
+    suspicion.inherit(_shipment(2, tries=9, passed=7, strikes=6), half)
+    assert half.passed == 1
+
+
 @pytest.mark.parametrize(
     ("most", "tries", "passed", "given_up"),
     [(0, 1_000, 999, False), (5, 5, 4, True), (5, 4, 4, False), (5, 9, 3, False), (1, 1, 0, True)],
