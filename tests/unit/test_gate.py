@@ -48,6 +48,16 @@ def test_while_the_destination_is_away_a_tenth_of_both_fills(events, weight, is_
     assert gate.open is is_open
 
 
+def test_four_chunks_that_nobody_has_taken_are_enough():
+    """More would only be read long before; three leave room."""
+    ledger, gate, _, _ = _gate()
+    for first in range(3):
+        ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=first, last=first)
+    assert gate.open
+    ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
+    assert not gate.open
+
+
 def test_room_is_what_the_bound_leaves_and_never_nothing():
     """In records; one always, as a fetch of none would ask for all."""
     ledger, gate, state, _ = _gate()

@@ -113,6 +113,14 @@ def test_what_is_nobodys_fault_goes_again_at_once(outcome, reason, tries):
     assert scene.retries() == {reason: 1}
 
 
+@pytest.mark.parametrize("outcome", [Unauthorized("no"), Misconfigured("no")])
+def test_a_refusal_of_us_is_never_a_strike(outcome):
+    """Others were taken since: it was passed by, for the words of the refusal, and no data is under suspicion."""
+    shipment = _shipment(tries=1)
+    _Scene(taken=5).settle(shipment, outcome)
+    assert (shipment.tries, shipment.passed, shipment.strikes, shipment.reason) == (2, 1, 0, "no")
+
+
 @pytest.mark.parametrize(
     ("outcome", "reason"),
     [(Transient("timeout"), "transient"), (BROKEN, "suspect"), (Mismatched("odd"), "mismatched")],
