@@ -81,6 +81,33 @@ def test_it_becomes_a_dead_letter_after_the_tries_of_the_setting(answer):
     assert sum(resolutions.done.values()) == 240 * 7 - 1
 
 
+def test_with_order_by_key_its_lane_waits_and_it_is_named():
+    """Events of its own lane stay behind it, the other lanes flow; set aside, its lane goes on."""
+
+    async def work(delivery, _destination, resolutions):
+        for second in range(240):
+            items = events(second * 10, 7)
+            delivery.offer(second, items, [int(item) % 10 for item in items])
+            await asyncio.sleep(0.5)
+        await settle(delivery, 120)
+        assert not delivery.events
+        assert sum(resolutions.done.values()) == 240 * 7 - 1
+
+    async def held(delivery, _destination, resolutions):
+        for second in range(240):
+            items = events(second * 10, 7)
+            delivery.offer(second, items, [int(item) % 10 for item in items])
+            await asyncio.sleep(0.5)
+        [shipment] = delivery.held_up()
+        assert shipment.batch.items == [_POISON]
+        assert sum(resolutions.done.values()) >= 238 * 6
+        assert not delivery.only_postponed, "its lane waits behind it"
+
+    _, resolutions, _ = run(_by_item, work, by_key=True, ceiling=8, postponed_tries=8)
+    assert [code for _, _, code, _ in resolutions.dead] == ["postponed_repeatedly"]
+    run(_by_item, held, by_key=True, ceiling=8)
+
+
 @pytest.mark.parametrize("tries", [0, 2, 8])
 def test_an_outage_sets_nothing_aside(tries):
     """Everything is postponed for an hour: no dead letter, nothing named, all delivered after."""

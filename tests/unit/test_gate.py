@@ -104,6 +104,7 @@ def test_as_many_as_have_room_are_asked_at_once():
     """No turns where all fit: five with room for five, and one where there is room for less than a fetch."""
     ledger, gate, _, _ = _gate(max_bytes=5 * FETCH_BYTES, partitions=FIVE)
     assert gate.admitted(FIVE) == set(FIVE)
+    assert gate.admitted([]) == set(), "before the first assignment"
     _open(ledger, FIVE[0], 0, 1, weight=5 * FETCH_BYTES - 1)
     assert len(gate.admitted(FIVE)) == 1
     assert FETCH_BYTES == 1_048_576, "what Kafka's client asks of a partition at once"
