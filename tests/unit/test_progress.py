@@ -246,6 +246,7 @@ def test_events_that_begin_to_be_postponed_together_are_one_line():
         assert len(logs) == 1
         clock.now += 1
         progress.show(None)
+        assert len(logs) == 2
         clock.now += 60
         progress.show(None)
     assert [(line["offset"], line["events"], line["answer"]) for line in logs] == [
