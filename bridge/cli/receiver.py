@@ -44,6 +44,7 @@ async def _receive(settings: Settings, stop: asyncio.Event) -> int:
     from bridge.pipeline.publisher import KafkaPublisher
     from bridge.telemetry.health import Health, TelemetryServer
     from bridge.telemetry.metrics import Metrics
+    from bridge.telemetry.report import Report
 
     metrics, health = Metrics(), Health()
     publisher = KafkaPublisher(settings.kafka)
@@ -51,7 +52,8 @@ async def _receive(settings: Settings, stop: asyncio.Event) -> int:
     health.watch("kafka", lambda: None if publisher.is_connected else "there is no connection to Kafka")
     health.watch("receiver", taker.trouble)
     # Inside out at the end: no new requests, those under way finished, and only then no Kafka.
-    async with TelemetryServer(settings.telemetry, metrics, health), publisher, Listener(settings.receiver, taker):
+    telemetry = TelemetryServer(settings.telemetry, metrics, health, lambda: Report("receiver"))
+    async with telemetry, publisher, Listener(settings.receiver, taker):
         memory = asyncio.create_task(give_back_regularly(), name="memory")
         waiting = {asyncio.ensure_future(publisher.connected()), asyncio.ensure_future(stop.wait())}
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -38,6 +39,7 @@ class MappingWatch:
     """Looks at the files of the mapping set every ``reload_seconds``.
 
     ``exchange`` is called with the new builder and its sha256, between two chunks (the loop runs nothing else then).
+    ``refused``: when (seconds since 1970) and why the last change was refused, None once one is taken.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class MappingWatch:
         self._exchange = exchange
         self._metrics = metrics
         self._sha256 = sha256
+        self.refused: tuple[float, str] | None = None
         self._seen = self._settled = self._signature()
         metrics.mapping_info.labels(sha256).set(1)
         for result in ("taken", "refused"):
@@ -95,11 +98,18 @@ class MappingWatch:
             self._metrics.mapping_info.remove(before)
         self._metrics.mapping_info.labels(sha256).set(1)
         self._metrics.mapping_reloads.labels("taken").inc()
-        _log.info("changed mapping set taken", mapping=sha256, before=before)
+        self.refused = None
+        _log.info("mapping_taken", detail="A changed mapping set is in use.", mapping=sha256, before=before)
 
     def _refuse(self, why: str) -> None:
         self._metrics.mapping_reloads.labels("refused").inc()
-        _log.error("changed mapping set refused, the old one stays in use", why=why, mapping=self._sha256)
+        self.refused = time.time(), why
+        _log.error(
+            "mapping_refused",
+            detail="A changed mapping set was refused; the old one stays in use.",
+            why=why,
+            mapping=self._sha256,
+        )
 
     def _signature(self) -> Signature:
         """Name, inode, time and size of each file that matters: a file that was replaced shows as well as one that was edited."""

@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from bridge.errors import KafkaError
 from bridge.pipeline.connection import client_options
+from bridge.pipeline.reaching import why
 from bridge.pipeline.topic_facts import BROKERS_TIME
 from bridge.settings import variable
 
@@ -48,7 +49,10 @@ async def admin(kafka: KafkaSettings) -> AsyncIterator[Any]:
     try:
         await client.start()
         yield client
-    except (errors.KafkaError, OSError, TimeoutError) as error:
+    except (errors.KafkaConnectionError, OSError, TimeoutError) as error:
+        told, hint = await why(kafka.bootstrap_servers, kafka.security_protocol)
+        raise KafkaError(f"{_brokers(kafka)}: {told}", hint=hint) from error
+    except errors.KafkaError as error:
         raise unreachable(kafka, error) from error
     finally:
         await client.close()
@@ -125,9 +129,13 @@ async def _until_there(client: Any, kafka: KafkaSettings, wanted: tuple[str, ...
 def unreachable(kafka: KafkaSettings, error: BaseException) -> KafkaError:
     """The words for brokers that do not answer as they should."""
     return KafkaError(
-        f"Kafka at {', '.join(kafka.bootstrap_servers)} ({kafka.security_protocol}): {error or type(error).__name__}",
+        f"{_brokers(kafka)}: {error or type(error).__name__}",
         hint=f"check {variable('kafka', 'bootstrap_servers')}, {variable('kafka', 'security_protocol')} and the credentials",
     )
+
+
+def _brokers(kafka: KafkaSettings) -> str:
+    return f"Kafka at {', '.join(kafka.bootstrap_servers)} ({kafka.security_protocol})"
 
 
 def _how_to_create(kafka: KafkaSettings, names: list[str]) -> str:

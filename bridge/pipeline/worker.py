@@ -22,15 +22,18 @@ from bridge.pipeline.intake import Builder, Intake, row_and_part
 from bridge.pipeline.lag import LagMeter
 from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
+from bridge.pipeline.progress import Progress
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reading import Reading
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.retention import watch_retention
+from bridge.pipeline.self_report import SelfReport
 from bridge.pipeline.sharing import Share
 from bridge.pipeline.stopping import leave
 from bridge.pipeline.supervision import supervise
 from bridge.pipeline.topics import unreachable
 from bridge.pipeline.watchdog import Vitals
+from bridge.settings import variable
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.xdm.size import SizeRule
 
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from bridge.pipeline.member import Member
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
+    from bridge.telemetry.report import Report
     from bridge.verdicts import Destination, Rejected
 
 _log = structlog.get_logger(__name__)
@@ -69,7 +73,7 @@ class Worker:
         self._member = member
         self._clock = asyncio.get_running_loop().time
         self.health = Health()
-        self.ledger = Ledger()
+        self.ledger = Ledger(self._clock)
         self.reading = Reading(metrics, self._clock)
         self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
         self.delivery: Delivery[Chunk] = Delivery(
@@ -83,6 +87,14 @@ class Worker:
             stored=self.accepted,
             backoff=Backoff(Random()),  # nosec B311 # noqa: S311 - jitter
             on_failure=self.broke,
+            clock=self._clock,
+        )
+        self._progress = Progress(
+            self.ledger,
+            self.delivery,
+            self.letters,
+            metrics,
+            stall_seconds=settings.worker.stall_seconds,
             clock=self._clock,
         )
         self._gate = Gate(
@@ -120,6 +132,7 @@ class Worker:
         self._why = ""
         self._app: Any = None
         self._lag: LagMeter | None = None
+        self._self_report = SelfReport(settings, mapping, self.ledger, self.delivery, clock=self._clock)
         self._watch()
 
     # What delivery and the dead letters report.
@@ -156,20 +169,36 @@ class Worker:
         if self._member is not None:
             self._member.joined()
 
-    def show(self) -> None:
-        """Put into the metrics what may change without an event."""
+    def show(self, lag: LagMeter) -> None:
+        """Put into metrics and log what may change without an event."""
         self._metrics.rate_share.set(self._share() if self.joined else 0.0)
+        self.delivery.tick()
+        self._progress.show(lag.lags)
+        if self.joined:
+            self._self_report.at_work()
 
-    def vitals(self, *, lag: bool) -> Vitals:
+    def vitals(self, lag: LagMeter) -> Vitals:
         """What tells whether it gets on, now."""
+        held = self.delivery.blocked or self.delivery.paused or not self.letters.writable
         return Vitals(
-            lag=lag and (self._lag is None or self._lag.movable),
+            lag=bool(lag.total) and lag.movable,
             resolved=self.ledger.resolved,
             committed=tuple(self.ledger.committed().values()),
             committable=bool(self.ledger.committable()),
             joined=self.joined,
             connected=self._publisher.is_connected,
-            held=self.delivery.blocked or self.delivery.paused or not self.letters.writable,
+            held=held,
+            answers=self.delivery.answers,
+            silent=lag.silent,
+            lost=self._progress.lost(lag.lags, held=held),
+        )
+
+    def report(self) -> Report:
+        """What it tells of itself beyond numbers."""
+        return self._self_report.report(
+            joined=self.joined,
+            lag_known=self._lag is not None and self._lag.lags is not None,
+            refused=None if self._mapping_watch is None else self._mapping_watch.refused,
         )
 
     # Running.
@@ -178,6 +207,7 @@ class Worker:
         """Use another mapping from the next chunk on; ``mapping`` is its sha256."""
         self._intake.builder = builder
         self._mapping = mapping
+        self._self_report.exchanged(mapping)
 
     def stop(self, why: str = "") -> None:
         """End the run; a reason makes it a failure."""
@@ -187,14 +217,19 @@ class Worker:
 
     def broke(self, error: BaseException) -> None:
         """End the run over an error of its own."""
-        _log.error("internal error, stopping without acknowledging", error=type(error).__name__, exc_info=error)
+        _log.error(
+            "internal_error",
+            detail="The worker stops without acknowledging what is under way.",
+            error=type(error).__name__,
+            exc_info=error,
+        )
         self.stop(f"internal error: {type(error).__name__}")
 
     async def run(self) -> int:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
         self._take_signals()
         async with AsyncExitStack() as stack:
-            telemetry = TelemetryServer(self._settings.telemetry, self._metrics, self.health)
+            telemetry = TelemetryServer(self._settings.telemetry, self._metrics, self.health, self.report)
             await stack.enter_async_context(telemetry)
             if self._member is not None:
                 self._member.listening(telemetry.port)
@@ -275,7 +310,8 @@ class Worker:
         except (ClientError, OSError) as error:
             told = unreachable(self._settings.kafka, error)
             _log.error(
-                "Kafka was gone again when the stream began: start the worker once it answers",
+                "stream_not_started",
+                detail="Kafka was gone again when the stream began: start the worker once it answers.",
                 why=str(told),
                 hint=told.hint,
             )
@@ -300,9 +336,17 @@ class Worker:
             if self._member is not None:
                 # The terminal or a supervisor may signal every process while the parent does too: it decides about haste.
                 return
-            _log.warning("second signal, leaving at once", signal=name, events_left=self.ledger.events)
+            _log.warning(
+                "leaving_at_once", detail="A second signal ends it.", signal=name, events_left=self.ledger.events
+            )
             os._exit(1)
-        _log.info("draining", signal=name, events=self.ledger.events, budget=self._settings.worker.drain_seconds)
+        _log.info(
+            "draining",
+            detail="What is under way is finished and committed, then the worker leaves.",
+            signal=name,
+            events=self.ledger.events,
+            budget=self._settings.worker.drain_seconds,
+        )
         self.stop()
 
     async def _supervise(self, lag: LagMeter) -> None:
@@ -314,8 +358,11 @@ class Worker:
         health.watch("topic", self._absence)
         health.watch("reading", lambda: self.reading.trouble or None)
         health.watch("transactions", lambda: self.reading.transactions or None)
-        health.watch("destination", lambda: delivery.brakes.trouble or None)
-        health.watch("credentials", lambda: delivery.brakes.refusal or None)
+        health.watch("destination", self._destination_trouble)
+        health.watch("credentials", lambda: None if delivery.brakes.misconfigured else delivery.brakes.refusal or None)
+        health.watch("settings", self._settings_trouble)
+        health.watch("postponed", self._progress.postponed)
+        health.watch("partitions", self._progress.standing)
         health.watch(
             "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
         )
@@ -326,6 +373,18 @@ class Worker:
 
     def _absence(self) -> str | None:
         return f"topic {self._settings.kafka.topic} does not exist" if self._topic_is_absent() else None
+
+    def _settings_trouble(self) -> str | None:
+        brakes = self.delivery.brakes
+        if not (brakes.refusal and brakes.misconfigured):
+            return None
+        named = ", ".join(variable("aep", key) for key in ("endpoint", "org_id", "flow_id", "dataset_id"))
+        return f"AEP refuses this bridge: {brakes.refusal}; check {named}"
+
+    def _destination_trouble(self) -> str | None:
+        self.delivery.tick()  # so that metric and log say it no later than this
+        brakes = self.delivery.brakes
+        return "; ".join(filter(None, (brakes.throttled(self._clock()), brakes.trouble))) or None
 
     def _partitions(self) -> int | None:
         found: int | None = (

@@ -72,6 +72,12 @@ class AepSettings(Section):
         examples=["auto"],
     )
     timeout_seconds: Seconds = Field(30, description="How long one request may take.", examples=["30"])
+    postponed_tries: int = Field(
+        0,
+        ge=0,
+        description="An event that AEP has postponed so often while it took others becomes a dead letter; 0 holds it and alarms.",
+        examples=["50"],
+    )
     ordering: Literal["none", "key"] = Field(
         "none", description="key: events of one Kafka key are delivered in order.", examples=["none"]
     )

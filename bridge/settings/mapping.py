@@ -57,7 +57,11 @@ class MappingSettings(Section):
         examples=["mappings/tests"],
     )
     reload_seconds: float = Field(
-        5.0, ge=0, description="How often the worker looks for a changed mapping file; 0 never.", examples=["5"]
+        5.0,
+        ge=0,
+        description="How often the worker looks for a changed mapping file; two looks that find the same change take it up,"
+        " so it takes up to twice that. 0 never.",
+        examples=["5"],
     )
     event_bytes: int = Field(
         10_000,

@@ -35,7 +35,8 @@ class WorkerSettings(Section):
     stall_seconds: float = Field(
         300,
         ge=0,
-        description="Lag, AEP healthy, yet nothing resolved for so long: unready, dump tasks, exit for a restart; 0 never.",
+        description="Lag, AEP healthy, yet nothing resolved for so long, or no answer of the brokers: unready, dump tasks, exit"
+        " for a restart; 0 never.",
         examples=["300"],
     )
     unreadable: Literal["hold", "set_aside"] = Field(

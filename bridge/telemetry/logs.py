@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import SecretBytes, SecretStr
 
-from bridge.telemetry.damper import SECONDS, Damper, LibraryDamper
+from bridge.telemetry.damper import SECONDS, Damper, LibraryDamper, ServicesOfOurs, UsualAtStart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -39,8 +39,8 @@ _QUIET = {
     "aiokafka.conn": logging.ERROR,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
-    "faust": logging.INFO,
-    "mode": logging.INFO,
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
     "asyncio": logging.WARNING,
 }
 _DAMPED = frozenset({"aiokafka", "faust", "mode"})
@@ -97,6 +97,8 @@ def configure_logging(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
+    handler.addFilter(ServicesOfOurs())
+    handler.addFilter(UsualAtStart(clock))
     handler.addFilter(LibraryDamper(Damper(SECONDS, clock), _DAMPED))
     root = logging.getLogger()
     root.handlers[:] = [handler]

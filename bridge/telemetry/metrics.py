@@ -83,6 +83,11 @@ class Metrics:
         )
         self.retries = Counter("bridge_retries_total", "Requests sent again, by reason.", ["reason"], registry=r)
         self.circuit_open = Gauge("bridge_circuit_open", "1 while the circuit to the destination is open.", registry=r)
+        self.throttled = Gauge(
+            "bridge_throttled",
+            "1 while the destination has asked for less, and taken nothing, for a minute or longer.",
+            registry=r,
+        )
         self.token_refreshes = Counter(
             "bridge_token_refreshes_total", "Access tokens asked for, by result.", ["result"], registry=r
         )
@@ -117,6 +122,15 @@ class Metrics:
             "bridge_event_age_seconds",
             "Age of the newest acknowledged record by its Kafka timestamp; 0 without lag.",
             registry=r,
+        )
+        self.oldest_open_seconds = Gauge(
+            "bridge_oldest_open_seconds",
+            "Age of the oldest record of the partition that is not finished, also while it waits in Kafka; 0 when none is.",
+            ["partition"],
+            registry=r,
+        )
+        self.postponed_events = Gauge(
+            "bridge_postponed_events", "Events that the destination postpones while it takes others.", registry=r
         )
         self.asyncio_tasks = Gauge(
             "bridge_asyncio_tasks", "Tasks of the event loop at the moment of the question.", registry=r

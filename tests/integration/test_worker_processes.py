@@ -79,9 +79,9 @@ def test_children_are_killed_while_events_flow(rig):
     account = rig.account()
     assert len(account.accepted) == sender.confirmed
     lines = group.log_lines()
-    (ended,) = [line for line in lines if line["event"] == "worker process ended, starting it again"]
+    (ended,) = [line for line in lines if line["event"] == "worker_process_ended"]
     assert (ended["exit_code"], ended["level"]) == (-9, "error")
-    finished = [line["process"] for line in lines if line["event"].startswith("stopped, everything finished")]
+    finished = [line["process"] for line in lines if line["event"] == "stopped"]
     assert sorted(finished) == [0, 1]
 
 
@@ -144,7 +144,7 @@ def test_a_start_that_cannot_succeed_ends_the_command(rig):
     assert group.wait(60) == 1
     told = group.tail(1_000)
     assert "no-such-topic" in told
-    assert [line["exit_code"] for line in group.log_lines() if "giving up" in line["event"]] == [1]
+    assert [line["exit_code"] for line in group.log_lines() if line["event"] == "worker_processes_given_up"] == [1]
 
 
 def test_wrong_settings_are_told_once(rig):

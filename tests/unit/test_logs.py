@@ -129,7 +129,7 @@ def test_libraries_that_repeat_themselves_are_damped_and_counted(logged) -> None
         ours.error("ours")
         now[0] += 1 / 32
     client.error("Unable connect to node with id %s: %s", 2, "refused")
-    logging.getLogger("faust.app").info("Unable connect to node with id %s: %s", 2, "refused")
+    logging.getLogger("faust.app").warning("Unable connect to node with id %s: %s", 2, "refused")
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     told = [(line["logger"], line["event"], line.get("left_out")) for line in lines if line["logger"] != "bridge.test"]
     assert told == [
