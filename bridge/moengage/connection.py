@@ -1,0 +1,132 @@
+"""One connection to the receiver: aiohttp's own, with a deadline for heads, and errors that are counted and quote nothing.
+
+What aiohttp's parser refuses never reaches a handler, and its own words about it quote the request: credentials and bodies
+of others would stand in the log and in the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from bridge.moengage.access import Places
+
+_LATE_BODY = b'{"status":"error","reason":"the head of the request is too slow"}'
+_LATE = (
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_LATE_BODY), _LATE_BODY)
+)
+
+
+class Observer(Protocol):
+    """Answers and counts what never reaches a handler (:class:`bridge.moengage.receiver.Receiver`)."""
+
+    def malformed(self, peer: str | None) -> web.Response:
+        """The answer to bytes that are no HTTP."""
+        ...
+
+    def late(self, peer: str | None) -> None:
+        """A head did not arrive in time; it is answered 408."""
+        ...
+
+    def crowded(self, peer: str | None) -> bytes:
+        """The whole answer to one connection too many from its address."""
+        ...
+
+    def failed(self, error: BaseException | None) -> web.Response:
+        """The answer to a request that ended with an unexpected error."""
+        ...
+
+
+class Connection(web.RequestHandler):
+    """A connection; ``head_seconds`` is how long the head of a request may take from its first byte, or from the beginning."""
+
+    __slots__ = ("_head_seconds", "_head_timer", "_observer", "_place", "_places", "_spoke")
+
+    def __init__(
+        self, manager: web.Server, *, observer: Observer, places: Places, head_seconds: float, **handler_args: Any
+    ) -> None:
+        super().__init__(manager, **handler_args)
+        self._observer = observer
+        self._places = places
+        self._place: object | None = None
+        self._head_seconds = head_seconds
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._spoke = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a place, or be turned away."""
+        peer = _address(transport)
+        self._place = self._places.take(peer)
+        if self._place is None:
+            self._force_close = True
+            if isinstance(transport, asyncio.Transport):
+                transport.write(self._observer.crowded(peer))
+            transport.close()
+            return
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Give the place back."""
+        self._head_came()
+        if self._place is not None:
+            self._places.leave(self._place)
+            self._place = None
+            super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, and see whether it has a whole head by now."""
+        had = self._request_count
+        super().data_received(data)
+        self._spoke = True
+        if self._request_count != had:
+            self._head_came()
+        elif self._head_timer is None and self._is_waiting():
+            self._expect_head()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it quotes the request
+    ) -> web.StreamResponse:
+        """Answer what failed before, or beside, the receiver's own answer."""
+        response = self._observer.malformed(request.remote) if status == 400 else self._observer.failed(exc)
+        response.force_close()
+        return response
+
+    def log_exception(self, *_args: Any, **kw: Any) -> None:
+        """Say that something failed, without its words."""
+        self._observer.failed(kw.get("exc_info"))
+
+    def _is_waiting(self) -> bool:
+        # For the next request, so that what arrives now is its head, and no rest of a body.
+        return self._waiter is not None and not self._waiter.done()
+
+    def _expect_head(self) -> None:
+        self._head_timer = self._loop.call_later(self._head_seconds, self._head_is_late)
+
+    def _head_came(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if not self._is_waiting() or self.transport is None:
+            return
+        # Silence from the beginning is a probe, or a connection in reserve.
+        if self._spoke:
+            self._observer.late(_address(self.transport))
+            self.transport.write(_LATE)
+        self.force_close()
+
+
+def _address(transport: asyncio.BaseTransport) -> str | None:
+    peer = transport.get_extra_info("peername")
+    return peer[0] if isinstance(peer, tuple) and peer else None
