@@ -63,6 +63,8 @@ def parse_body(body: bytes) -> tuple[Any, bool]:
         return _parse_otherwise(body, error)
     if not is_changed(body, document):
         return document, False
+    # Both at once would be twice the memory.
+    del document
     try:
         return read(body)
     except (ValueError, RecursionError):
@@ -84,6 +86,7 @@ def _parse_otherwise(body: bytes, first: orjson.JSONDecodeError) -> tuple[Any, b
     else:
         if not is_changed(mended, document):
             return document, False
+        del document
     try:
         return read(text)
     except (ValueError, RecursionError):

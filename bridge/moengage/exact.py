@@ -71,19 +71,24 @@ def read(text: str | bytes) -> tuple[Any, bool]:
         if len(found) != len(pairs):
             found = {}
             for name, value in pairs:
-                found[name] = _together(name, found[name], value) if name in found else value
-                ambiguous = ambiguous or found[name] is AMBIGUOUS
+                if name in found:
+                    value = _together(name, found[name], value)  # noqa: PLW2901 - it takes the place of both
+                    ambiguous = ambiguous or _holds(value)
+                found[name] = value
         return found
 
     document = json.loads(
         text, object_pairs_hook=members, parse_int=_integer, parse_float=_decimal, parse_constant=_null
     )
-    return document, ambiguous or (isinstance(document, dict | list) and _holds(document))
+    return document, ambiguous
 
 
 def _together(name: str, one: Any, other: Any) -> Any:
     if one is None or other is None:
         return one if other is None else other
+    # The same event twice is kept twice, as it would be in one list.
+    if name == "events" and isinstance(one, list) and isinstance(other, list):
+        return one + other
     if _same(one, other):
         return one
     # Two objects called "event" are two events, however little they differ.
@@ -92,8 +97,6 @@ def _together(name: str, one: Any, other: Any) -> Any:
         for inner, value in other.items():
             joined[inner] = _together(inner, joined[inner], value) if inner in joined else value
         return joined
-    if name == "events" and isinstance(one, list) and isinstance(other, list):
-        return one + other
     return AMBIGUOUS
 
 

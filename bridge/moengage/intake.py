@@ -32,7 +32,7 @@ _SLICE_BYTES = 1_000_000
 _NO_BOUND = 1 << 62
 LARGE = 1_000_000
 """Bytes of a body from which on parsing it is work to be bounded beforehand, and done elsewhere than on an event loop."""
-_CONTAINERS = 40
+_CONTAINERS = 25
 _VALUES = 128
 """Objects and arrays, and values, that a large body may have for each event that it may have."""
 _CONTAINER_BYTES = 200

@@ -29,7 +29,6 @@ import math
 import time
 import traceback
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import orjson

@@ -91,7 +91,9 @@ def test_it_loads_as_it_stands(tmp_path, monkeypatch):
 
 def test_its_credentials_are_refused_where_they_are_in_force(tmp_path, monkeypatch):
     """Uncommented as they stand, the receiver's credentials are those that everybody knows."""
-    text = re.sub(rf"^#({RECEIVER}(?:AUTH|USERNAME|PASSWORD)=)", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.M)
+    text = re.sub(
+        rf"^#({RECEIVER}(?:AUTH|USERNAME|PASSWORD)=)", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     (tmp_path / ".env").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsError, match="BRIDGE_RECEIVER__PASSWORD is still the example"):
