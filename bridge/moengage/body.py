@@ -106,6 +106,12 @@ async def read_body(
             plain_size += _inflate(inflater, waiting, plain, limit - plain_size, lease)
         except zlib.error:
             damaged = True
+        except TooLarge:
+            # Under a label of another kind the bytes may be anything, and are kept.
+            if set(labels) <= _KNOWN:
+                raise
+            damaged = True
+        if damaged:
             plain.clear()
     body = b"".join(raw)
     if inflater is None or damaged or not inflater.complete:

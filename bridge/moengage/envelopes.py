@@ -152,7 +152,13 @@ def isolate(document: Any, index: int) -> Any:
                 return isolate(element, index) if isinstance(element, dict) else [element]
             index -= count
     inner = _batch(document)
-    return document if inner is None else {**document, "events": [inner[index]]}
+    if inner is None:
+        return document
+    alone = {**document, "events": [inner[index]]}
+    if _is_event(alone):
+        # Beside this one alone the name of the batch would be an event's.
+        del alone["event_name"]
+    return alone
 
 
 def record_key(event: Event) -> bytes | None:

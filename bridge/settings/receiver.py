@@ -58,10 +58,10 @@ class ReceiverSettings(Section):
         10_000, ge=1, description="Connections open at once; one more is answered 503 and closed.", examples=["10000"]
     )
     max_connections_per_address: int = Field(
-        1_000,
+        5_000,
         ge=0,
         description="Connections from one address, proxies of trusted_proxies excepted; 0 sets no bound.",
-        examples=["1000"],
+        examples=["5000"],
     )
     requests_per_second: float = Field(
         0, ge=0, description="Rate limit of requests, beyond it 429; 0 turns it off.", examples=["50"]

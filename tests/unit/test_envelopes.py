@@ -156,6 +156,9 @@ def test_an_envelope_that_has_a_name_is_a_batch() -> None:
     assert isinstance(first, dict)
     assert isinstance(second, dict)
     assert (first["event_name"], second.get("event_name"), second["app_name"]) == ("Email Sent", None, "A")
+    named = {"event_name": "batch", "events": [EVENT, None]}
+    assert isolate(named, 0) == {"event_name": "batch", "events": [EVENT]}
+    assert isolate(named, 1) == {"events": [None]}
     (single,) = events_of({"event_name": "line", "event": EVENT})
     assert isinstance(single, dict)
     assert single["event_name"] == "Email Sent"
