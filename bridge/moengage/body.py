@@ -77,7 +77,7 @@ async def read_body(
     over a readable body harms nobody, so the caller tries to read the body before it believes the refusal. Raises
     ``TooLarge`` at the first byte over ``limit``, and ``NoRoom``.
     """
-    labels = [label for label in (part.strip() for part in encoding.split(",")) if label not in _NO_ENCODING]
+    labels = [label for part in encoding.split(",") if (label := part.strip()) not in _NO_ENCODING] if encoding else []
     inflater: _Inflater | None = None
     begun = False
     head = b""

@@ -262,10 +262,13 @@ def _canonical(event: Event, fields: Event) -> Event:
         derived["id"] = uuid
     if get("time") is None and (time := get("event_time")) is not None:
         derived["time"] = time
-    for name in _OBJECTS:
-        if get(name).__class__ is not dict and get(name) in _BLANK:
-            event = {key: value for key, value in event.items() if key != name}
-            get = event.get
+    if (
+        get("event_attributes").__class__ is not dict
+        or get("user_attributes").__class__ is not dict
+        or get("device_attributes").__class__ is not dict
+    ):
+        event = _without_blanks(event)
+        get = event.get
     identities = get("identities")
     known = identities if isinstance(identities, dict) else _NO_FIELDS
     if more := _identities(event, known):
@@ -278,6 +281,11 @@ def _canonical(event: Event, fields: Event) -> Event:
         return {**event, **derived}
     event.update(derived)
     return event
+
+
+def _without_blanks(event: Event) -> Event:
+    blank = [name for name in _OBJECTS if event.get(name) in _BLANK]
+    return {name: value for name, value in event.items() if name not in blank} if blank else event
 
 
 def _identities(event: Event, known: Event) -> Event | None:

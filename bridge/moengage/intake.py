@@ -118,17 +118,32 @@ class Taking:
             if not self._has_lines:
                 self._refuse(self._body, self._doubt or Refusal("not_json", str(error)), None)
             return
-        weight = weigh(document)
-        if weight.events > self._limits.body_events or weight.bytes + len(self._body) > self._limits.body_bytes:
-            raise TooMuch
+        if isinstance(document, list) or (isinstance(document, dict) and "events" in document):
+            weight = weigh(document)
+            if weight.events > self._limits.body_events or weight.bytes + len(self._body) > self._limits.body_bytes:
+                raise TooMuch
         self._units.append((document, self._body))
 
     def slices(self) -> Iterator[int]:
         """Make the records; after each slice of the work the bytes that it made. Raises :class:`TooMuch`."""
         told = at = 0
+        event_limit, most_events, most_bytes = self._limits.event, self._limits.body_events, self._limits.body_bytes
+        keep = self._events.append
         for document, raw in self._documents():
             for index, event in enumerate(events_of(document, ANY)):
-                self._one(document, raw, index, event)
+                if isinstance(event, Refusal):
+                    self._set_aside(document, raw, index, event)
+                elif isinstance(value := encode(event), Refusal):
+                    self._set_aside(document, raw, index, value)
+                elif (size := record_bytes(record := (record_key(event), value, ()))) <= event_limit:
+                    keep(record)
+                    self._seen += 1
+                    self._made += size
+                    if self._seen > most_events or self._made > most_bytes:
+                        raise TooMuch
+                else:
+                    large = f"the event is {len(value)} bytes; the topic takes {event_limit}"
+                    self._set_aside(document, raw, index, Refusal("too_large", large))
                 at += 1
                 if at == _SLICE_EVENTS or self._made - told >= _SLICE_BYTES:
                     yield self._made - told
@@ -151,22 +166,6 @@ class Taking:
                 yield parse_body(line)[0], line
             except NotJson as error:
                 self._refuse(line, Refusal("not_json", str(error)), None)
-
-    def _one(self, document: Any, raw: bytes, index: int, event: Any) -> None:
-        if isinstance(event, Refusal):
-            self._set_aside(document, raw, index, event)
-            return
-        value = encode(event)
-        if isinstance(value, Refusal):
-            self._set_aside(document, raw, index, value)
-            return
-        record = (record_key(event), value, ())
-        if (size := record_bytes(record)) > self._limits.event:
-            large = Refusal("too_large", f"the event is {len(value)} bytes; the topic takes {self._limits.event}")
-            self._set_aside(document, raw, index, large)
-            return
-        self._events.append(record)
-        self._account(size)
 
     def _set_aside(self, document: Any, raw: bytes, index: int, why: Refusal) -> None:
         found = self._refusals.get(why.code)

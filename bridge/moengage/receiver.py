@@ -28,6 +28,7 @@ import contextlib
 import math
 import time
 import traceback
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -108,6 +109,7 @@ class Receiver:
         self._budget = Budget(settings.max_in_flight_bytes)
         self._trouble: str | None = None
         self._trouble_at = 0.0
+        self._known_limits = Limits(0, 0, settings.max_events, _BECOMES * settings.max_body_bytes)
         self._damper = Damper(_TOLD_SECONDS, clock)
         # Large bodies are parsed one at a time, beside the event loop.
         self._parsing = asyncio.Semaphore(1)
@@ -290,11 +292,7 @@ class Receiver:
 
     async def _read(self, body: bytes, doubt: Refusal | None, lease: Lease) -> Intake:
         """What ``body`` comes to. However large it is, other requests and probes of health are answered meanwhile."""
-        settings, store = self._settings, self._store
-        limits = Limits(
-            store.event_limit, store.dead_letter_limit, settings.max_events, _BECOMES * settings.max_body_bytes
-        )
-        taking = Taking(body, limits, self._now(), doubt)
+        taking = Taking(body, self._limits(), self._now(), doubt)
         if len(body) <= LARGE:
             taking.parse()
         else:
@@ -308,6 +306,13 @@ class Receiver:
                 await asyncio.sleep(0)
             before = made
         return taking.intake()
+
+    def _limits(self) -> Limits:
+        limits, store = self._known_limits, self._store
+        if limits.event != store.event_limit or limits.dead_letter != store.dead_letter_limit:
+            limits = replace(limits, event=store.event_limit, dead_letter=store.dead_letter_limit)
+            self._known_limits = limits
+        return limits
 
     def _stored(self, intake: Intake) -> None:
         if intake.events:
