@@ -15,7 +15,8 @@ from bridge.settings import Settings, every_setting, load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
 HEAD = """\
-# Settings of the bridge. Copy to .env and fill in the first part; the rest has defaults that work.
+# Settings of the bridge. Copy to .env and fill in the first part, where the receiver's credentials are to be uncommented;
+# the rest has defaults that work.
 # The environment wins over .env, .env over bridge.toml (there: [kafka] topic = "…"), and that over the defaults.
 # README.md, "Go live", says where in Adobe's and MoEngage's consoles each of these comes from.
 """
