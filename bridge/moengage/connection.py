@@ -22,7 +22,7 @@ _LATE = (
 
 
 class Observer(Protocol):
-    """Answers and counts what never reaches a handler (:class:`bridge.moengage.receiver.Receiver`)."""
+    """Answers and counts what never reaches a handler (:class:`bridge.moengage.refusals.Refusals`)."""
 
     def malformed(self, peer: str | None) -> web.Response:
         """The answer to bytes that are no HTTP."""

@@ -96,7 +96,7 @@ class Listener:
             return _Full(self._receiver.full())
         return Connection(
             server,
-            observer=self._receiver,
+            observer=self._receiver.refusals,
             places=self._places,
             head_seconds=self._settings.read_timeout_seconds,
             loop=asyncio.get_running_loop(),

@@ -27,12 +27,10 @@ import asyncio
 import contextlib
 import math
 import time
-import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-import orjson
 import structlog
 from aiohttp import HttpVersion11, web
 
@@ -41,8 +39,8 @@ from bridge.moengage.access import Admission
 from bridge.moengage.auth import authenticator
 from bridge.moengage.body import Budget, Lease, NoRoom, TooLarge, read_body
 from bridge.moengage.intake import LARGE, Intake, Limits, Taking, TooMuch
+from bridge.moengage.refusals import FULL, RETRY_AFTER, Refusals, as_json, refusal
 from bridge.records import record_bytes
-from bridge.telemetry.damper import Damper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,17 +53,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 PATH = "/moengage/streams"
-RETRY_AFTER = "30"
-"""Seconds; MoEngage's own first pause."""
 _TROUBLE_SECONDS = 15.0
-_TOLD_SECONDS = 60.0
-"""How often the same refusal of the same caller is told."""
 _BECOMES = 4
 """Times ``max_body_bytes`` that the records of one body may weigh: envelope fields are copied to each event."""
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + RETRY_AFTER.encode() + b"\r\n"
-    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
-)
 
 
 class EventStore(Protocol):
@@ -110,17 +100,13 @@ class Receiver:
         self._trouble: str | None = None
         self._trouble_at = 0.0
         self._known_limits = Limits(0, 0, settings.max_events, _BECOMES * settings.max_body_bytes)
-        self._damper = Damper(_TOLD_SECONDS, clock)
+        self.refusals = Refusals(metrics, clock)
         # Large bodies are parsed one at a time, beside the event loop.
         self._parsing = asyncio.Semaphore(1)
         self._stopping = False
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._statuses = {
-            status: metrics.receiver_requests.labels(str(status))
-            for status in (200, 400, 401, 403, 404, 405, 408, 413, 417, 429, 503)
-        }
 
     def application(self) -> web.Application:
         """The aiohttp application; the listener must not decompress bodies (``auto_decompress=False``)."""
@@ -152,8 +138,9 @@ class Receiver:
     async def elsewhere(self, request: web.Request) -> web.Response:
         """Answer a request to another path. Who has our credentials means us, and drops what is refused: an alert asks for the count."""
         if request.method == "POST" and self._allows(request) and self._auth.admits(request.headers):
-            self._statuses[404].inc()
-        return _refusal(404, f"MoEngage Streams posts events to {PATH}")
+            self.refusals.tell("wrong_path", self._address(request), expected=PATH)
+            self.refusals.count(404)
+        return refusal(404, f"MoEngage Streams posts events to {PATH}")
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
@@ -162,12 +149,12 @@ class Receiver:
         try:
             response = await self._answer(request)
         except Exception as error:  # noqa: BLE001 - MoEngage sends again what is answered 503, and only that
-            response = self._unexpected(error)
+            response = self.refusals.unexpected(error)
         finally:
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()
-        self._statuses[response.status].inc()
+        self.refusals.count(response.status)
         if self._stopping:
             response.force_close()
         return response
@@ -175,44 +162,8 @@ class Receiver:
     def full(self) -> bytes:
         """The answer to one connection too many: counted and told like any other."""
         self._busy("too many connections", "too many connections are open")
-        self._statuses[503].inc()
-        return _FULL
-
-    def crowded(self, peer: str | None) -> bytes:
-        """The answer to one connection too many from an address, which says nothing of the others."""
-        self._tell("too_many_connections_of_an_address", address=peer)
-        self._statuses[503].inc()
-        return _FULL
-
-    def malformed(self, peer: str | None) -> web.Response:
-        """The answer to bytes that are no HTTP."""
-        self._tell("request_malformed", address=peer)
-        self._statuses[400].inc()
-        return _refusal(400, "the request is not valid HTTP", close=True)
-
-    def late(self, peer: str | None) -> None:
-        """Count a head that did not arrive in time."""
-        self._tell("request_too_slow", address=peer)
-        self._statuses[408].inc()
-
-    def failed(self, error: BaseException | None) -> web.Response:
-        """The answer to a request that ended with an error outside of :meth:`handle`."""
-        self._statuses[503].inc()
-        return self._unexpected(error)
-
-    def _unexpected(self, error: BaseException | None) -> web.Response:
-        # Its words may quote the request: its type and the places in the code are told.
-        where = [
-            f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(getattr(error, "__traceback__", None))
-        ]
-        self._tell("unexpected_error", level="error", kind=type(error).__name__, where=where[-5:])
-        return _refusal(503, "an unexpected error", {"Retry-After": RETRY_AFTER})
-
-    def _tell(self, event: str, *, level: str = "warning", **more: object) -> None:
-        """Log what any caller may cause as often as he likes: once a minute, with a count of what was left out."""
-        left_out = self._damper.left_out((event, str(more)))
-        if left_out is not None:
-            getattr(log, level)(event, **more, **({"left_out": left_out} if left_out else {}))
+        self.refusals.count(503)
+        return FULL
 
     async def _expected(self, request: web.Request) -> web.StreamResponse | None:
         if request.version < HttpVersion11:
@@ -222,24 +173,24 @@ class Receiver:
             # The head of the answer proper comes later.
             request.writer.output_size = 0
             return None
-        self._statuses[417].inc()
-        return _refusal(417, "only 100-continue can be expected", close=True)
+        self.refusals.count(417)
+        return refusal(417, "only 100-continue can be expected", close=True)
 
     async def _answer(self, request: web.Request) -> web.Response:
         if request.method != "POST":
-            return _refusal(405, "MoEngage Streams posts events here: use POST", {"Allow": "POST"})
+            return refusal(405, "MoEngage Streams posts events here: use POST", {"Allow": "POST"})
         if not self._allows(request):
-            self._tell("address_refused", address=self._address(request))
-            return _refusal(403, "this address is not allowed to post here")
+            self.refusals.tell("address_refused", self._address(request))
+            return refusal(403, "this address is not allowed to post here")
         if not self._auth.admits(request.headers):
-            self._tell("wrong_credentials", address=self._address(request), given=self._auth.given(request.headers))
-            return _refusal(401, "credentials are missing or wrong", {"WWW-Authenticate": self._auth.challenge})
+            self.refusals.tell("wrong_credentials", self._address(request), given=self._auth.given(request.headers))
+            return refusal(401, "credentials are missing or wrong", {"WWW-Authenticate": self._auth.challenge})
         if self._stopping:
             return self._busy("the receiver is stopping")
         if (wait := self._admission.wait_seconds()) > 0:
-            return _refusal(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
+            return refusal(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
         if (request.content_length or 0) > self._settings.max_body_bytes:
-            return self._too_large("the body is too large")
+            return self._too_large(request, "the body is too large")
         with self._budget.lease() as lease:
             return await self._take(request, lease)
 
@@ -261,15 +212,15 @@ class Receiver:
                     lease=lease,
                 )
         except TooLarge:
-            return self._too_large("the body is too large")
+            return self._too_large(request, "the body is too large")
         except NoRoom:
             return self._no_room()
         except TimeoutError:
-            self._tell("request_too_slow", address=self._address(request))
-            return _refusal(408, f"the body took longer than {settings.read_timeout_seconds:g} s", close=True)
+            self.refusals.tell("request_too_slow", self._address(request))
+            return refusal(408, f"the body took longer than {settings.read_timeout_seconds:g} s", close=True)
         except (web.RequestPayloadError, ConnectionError):
-            self._tell("request_broke_off", address=self._address(request))
-            return _refusal(400, "the request is damaged or broke off", close=True)
+            self.refusals.tell("request_broke_off", self._address(request))
+            return refusal(400, "the request is damaged or broke off", close=True)
         try:
             async with asyncio.timeout(settings.confirm_timeout_seconds):
                 intake = await self._read(body, doubt, lease)
@@ -280,7 +231,7 @@ class Receiver:
                 if intake.events or dead_letters:
                     await self._store.store(intake.events, dead_letters)
         except TooMuch:
-            return self._too_large("the body would become too many events, or too large records")
+            return self._too_large(request, "the body would become too many events, or too large records")
         except NoRoom:
             return self._no_room()
         except TimeoutError:
@@ -288,7 +239,7 @@ class Receiver:
         except BridgeError as error:
             return self._busy("not confirmed", str(error))
         self._stored(intake)
-        return _json(200, {"status": "ok", "events": len(intake.events), "dead_letters": len(dead_letters)})
+        return as_json(200, {"status": "ok", "events": len(intake.events), "dead_letters": len(dead_letters)})
 
     async def _read(self, body: bytes, doubt: Refusal | None, lease: Lease) -> Intake:
         """What ``body`` comes to. However large it is, other requests and probes of health are answered meanwhile."""
@@ -333,29 +284,19 @@ class Receiver:
             log.warning("refusing_requests", reason=trouble)
         if trouble is not None:
             self._trouble, self._trouble_at = trouble, self._clock()
-        return _refusal(503, reason, {"Retry-After": RETRY_AFTER})
+        return refusal(503, reason, {"Retry-After": RETRY_AFTER})
 
     def _no_room(self) -> web.Response:
         return self._busy("too many bytes are under way", "memory is full of requests under way")
 
-    def _too_large(self, reason: str) -> web.Response:
+    def _too_large(self, request: web.Request, reason: str) -> web.Response:
         settings = self._settings
-        self._tell("request_too_large", limit_bytes=settings.max_body_bytes, limit_events=settings.max_events)
+        limits = {"limit_bytes": settings.max_body_bytes, "limit_events": settings.max_events}
+        self.refusals.tell("request_too_large", self._address(request), **limits)
         told = f"{reason}: {settings.max_body_bytes} bytes and {settings.max_events} events are taken"
-        return _refusal(413, told, close=True)
+        return refusal(413, told, close=True)
 
 
 def _forwarded(request: web.Request) -> str:
     # A proxy may add a line of its own below the client's instead of lengthening that.
     return ",".join(request.headers.getall("X-Forwarded-For", ()))
-
-
-def _refusal(status: int, reason: str, headers: dict[str, str] | None = None, *, close: bool = False) -> web.Response:
-    response = _json(status, {"status": "error", "reason": reason}, headers)
-    if close:
-        response.force_close()
-    return response
-
-
-def _json(status: int, body: object, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")

@@ -255,7 +255,7 @@ async def test_one_connection_too_many_is_told() -> None:
         await asyncio.sleep(0.05)
         assert (await raw(served.listener.port, b"")).startswith(b"HTTP/1.1 503 ")
         # Or an alert on what MoEngage is refused would be silent while it drops batches.
-        assert served.receiver._statuses[503]._value.get() == 1
+        assert served.count("bridge_receiver_requests_total", status="503") == 1
         assert served.receiver.trouble() == "too many connections are open"
         open_ones[0][1].close()
         await asyncio.sleep(0.05)
