@@ -6,19 +6,26 @@ of others would stand in the log and in the answer.
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aiohttp import web
 
 if TYPE_CHECKING:
+    import asyncio
+
     from bridge.moengage.access import Places
 
-_LATE_BODY = b'{"status":"error","reason":"the head of the request is too slow"}'
-_LATE = (
-    b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_LATE_BODY), _LATE_BODY)
-)
+
+def _answer(status: bytes, reason: bytes) -> bytes:
+    body = b'{"status":"error","reason":"%b"}' % reason
+    head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+_LATE = _answer(b"408 Request Timeout", b"the head of the request is too slow")
+_LARGE = _answer(b"400 Bad Request", b"the head of the request is too large")
+_HEAD_BYTES = 65_536
+"""Of a head that is not at its end; each header is bounded, but a hundred of them may come on each of thousands of connections."""
 
 
 class Observer(Protocol):
@@ -44,7 +51,7 @@ class Observer(Protocol):
 class Connection(web.RequestHandler):
     """A connection; ``head_seconds`` is how long the head of a request may take from its first byte, or from the beginning."""
 
-    __slots__ = ("_head_seconds", "_head_timer", "_observer", "_place", "_places", "_spoke")
+    __slots__ = ("_head_bytes", "_head_seconds", "_head_timer", "_observer", "_place", "_places", "_spoke")
 
     def __init__(
         self, manager: web.Server, *, observer: Observer, places: Places, head_seconds: float, **handler_args: Any
@@ -55,7 +62,7 @@ class Connection(web.RequestHandler):
         self._place: object | None = None
         self._head_seconds = head_seconds
         self._head_timer: asyncio.TimerHandle | None = None
-        self._spoke = False
+        self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a place, or be turned away."""
@@ -63,8 +70,8 @@ class Connection(web.RequestHandler):
         self._place = self._places.take(peer)
         if self._place is None:
             self._force_close = True
-            if isinstance(transport, asyncio.Transport):
-                transport.write(self._observer.crowded(peer))
+            # uvloop's transports are none of asyncio's classes.
+            cast("asyncio.Transport", transport).write(self._observer.crowded(peer))
             transport.close()
             return
         super().connection_made(transport)
@@ -82,11 +89,17 @@ class Connection(web.RequestHandler):
         """Feed the parser, and see whether it has a whole head by now."""
         had = self._request_count
         super().data_received(data)
-        self._spoke = True
         if self._request_count != had:
             self._head_came()
-        elif self._head_timer is None and self._is_waiting():
+            return
+        if self._head_timer is None and self._is_waiting():
             self._expect_head()
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES:
+                if self.transport is not None:
+                    self._observer.malformed(_address(self.transport))
+                self._give_up(_LARGE)
 
     def handle_error(
         self,
@@ -96,6 +109,9 @@ class Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - it quotes the request
     ) -> web.StreamResponse:
         """Answer what failed before, or beside, the receiver's own answer."""
+        if request.writer.output_size:
+            # aiohttp closes the connection over it: half an answer is never taken for a whole one.
+            raise ConnectionError("an answer is begun already")
         response = self._observer.malformed(request.remote) if status == 400 else self._observer.failed(exc)
         response.force_close()
         return response
@@ -112,6 +128,7 @@ class Connection(web.RequestHandler):
         self._head_timer = self._loop.call_later(self._head_seconds, self._head_is_late)
 
     def _head_came(self) -> None:
+        self._head_bytes = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -121,9 +138,13 @@ class Connection(web.RequestHandler):
         if not self._is_waiting() or self.transport is None:
             return
         # Silence from the beginning is a probe, or a connection in reserve.
-        if self._spoke:
+        if self._head_bytes:
             self._observer.late(_address(self.transport))
-            self.transport.write(_LATE)
+        self._give_up(_LATE if self._head_bytes else b"")
+
+    def _give_up(self, answer: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(answer)
         self.force_close()
 
 

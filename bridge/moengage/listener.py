@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import ssl
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import structlog
 from aiohttp import web
@@ -125,8 +125,8 @@ class _Full(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say so, and close."""
-        if isinstance(transport, asyncio.Transport):
-            transport.write(self._answer)
+        # uvloop's transports are none of asyncio's classes.
+        cast("asyncio.Transport", transport).write(self._answer)
         transport.close()
 
 

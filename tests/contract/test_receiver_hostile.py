@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
+import uvloop
 from memory_store import serve
 
 from bridge.settings import TelemetrySettings
@@ -145,6 +146,16 @@ async def test_a_silent_or_slow_head_does_not_hold_a_connection() -> None:
             assert await dripping == b""
 
 
+async def test_a_head_is_bounded_as_a_whole(log) -> None:
+    """A hundred headers of eight kilobytes are not waited for: 400 after 64 KB, counted."""
+    async with serve() as served:
+        headers = b"".join(b"X-%d: %b\r\n" % (n, SECRET.encode() * 100) for n in range(24))
+        answer = await raw(served.listener.port, HEAD, headers[:40_000], headers[40_000:])
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert served.count("bridge_receiver_requests_total", status="400") == 1
+    assert SECRET not in log.getvalue()
+
+
 async def test_a_kept_connection_may_wait_longer_than_a_head() -> None:
     """Between requests the read timeout does not count, only from the first byte of the next head on."""
     async with serve(read_timeout_seconds=0.3) as served:
@@ -178,6 +189,28 @@ async def test_one_address_cannot_take_all_connections(log) -> None:
         async with aiohttp.ClientSession() as client, client.post(served.url, data=EVENT) as answer:
             assert answer.status == 200
     assert "too_many_connections_of_an_address" in log.getvalue()
+
+
+def test_those_turned_away_are_answered_on_the_loop_that_is_used() -> None:
+    """The command runs on uvloop: too many, too many of an address, and a late head get their answers there too."""
+
+    async def answers() -> list[bytes]:
+        found = []
+        async with serve(max_connections=2) as served:
+            held = [await asyncio.open_connection("127.0.0.1", served.listener.port) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            found.append(await raw(served.listener.port))
+            for _, writer in held:
+                writer.close()
+        async with serve(max_connections_per_address=1, read_timeout_seconds=0.3) as served:
+            late = asyncio.create_task(raw(served.listener.port, HEAD[:20]))
+            await asyncio.sleep(0.1)
+            found.append(await raw(served.listener.port))
+            found.append(await late)
+            found.append(await raw(served.listener.port, MALFORMED["bare line feeds"]))
+        return found
+
+    assert [answer[9:12] for answer in uvloop.run(answers())] == [b"503", b"503", b"408", b"400"]
 
 
 BOMBS = {
