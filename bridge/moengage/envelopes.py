@@ -82,7 +82,7 @@ class Bound:
 MOST = Bound(events=10_000, bytes=64_000_000)
 ANY = Bound(events=1 << 62, bytes=1 << 62)
 
-_NOT_AN_OBJECT = Refusal("not_an_object", "the body is JSON but not an object")
+_NOT_AN_OBJECT = Refusal("not_an_object", "JSON, but not an object")
 _NOT_AN_EVENT = Refusal(
     "not_an_event", "neither an event (event_code, event_name or event_uuid) nor an envelope (events or event)"
 )
@@ -102,7 +102,7 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
     become more than ``bound`` is one refusal, and nothing is made of it.
     """
     if not isinstance(document, dict):
-        return _several(document, bound) if isinstance(document, list) else (_NOT_AN_OBJECT,)
+        return (_NOT_AN_OBJECT,) if (several := _documents(document)) is None else _several(several, bound)
     if _is_complete(document):
         return (document,)
     if _is_event(document):
@@ -131,7 +131,8 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
 def weigh(document: Any) -> Bound:
     """How many events ``document`` becomes, refused ones too, and how many bytes of envelope fields are copied for them."""
     events = copied = 0
-    for element in document if isinstance(document, list) else (document,):
+    several = _documents(document)
+    for element in (document,) if several is None else several:
         inner = _batch(element)
         if inner is None:
             events += 1
@@ -144,8 +145,8 @@ def weigh(document: Any) -> Bound:
 
 def isolate(document: Any, index: int) -> Any:
     """``document`` with only its ``index``-th event, in its envelope: what a dead letter of that event holds."""
-    if isinstance(document, list):
-        for element in document:
+    if (several := _documents(document)) is not None:
+        for element in several:
             inner = _batch(element)
             count = 1 if inner is None else len(inner)
             if index < count:
@@ -180,12 +181,19 @@ def encode(value: Any) -> bytes | Refusal:
         return _AMBIGUOUS if Ambiguous.__name__ in str(error) else _TOO_DEEP
 
 
+def _documents(value: Any) -> list[Any] | None:
+    """The documents of an array at the top; None where ``value`` is one document, or an array of something else."""
+    if isinstance(value, list) and (not value or any(isinstance(element, dict) for element in value)):
+        return value
+    return None
+
+
 def _several(documents: list[Any], bound: Bound) -> Sequence[Event | Refusal]:
     if not _fits(documents, bound):
         return (_TOO_MANY,)
     found: list[Event | Refusal] = []
     for document in documents:
-        found.extend(events_of(document, ANY) if isinstance(document, dict) else (_ITEM_NOT_AN_OBJECT,))
+        found.extend(events_of(document, ANY) if isinstance(document, dict) else (_NOT_AN_OBJECT,))
     return found
 
 

@@ -148,6 +148,7 @@ def test_an_array_at_the_top_holds_documents_of_any_envelope() -> None:
     for index, one in enumerate(found):
         assert list(events_of(isolate(document, index))) == [one]
     assert list(events_of([])) == []
+    assert isolate([1, 2], 0) == [1, 2]
 
 
 def test_an_envelope_that_has_a_name_is_a_batch() -> None:
@@ -197,7 +198,7 @@ def test_an_event_with_a_key_named_events_stays_one_event() -> None:
     ("document", "codes"),
     [
         (None, ["not_an_object"]),
-        ([7], ["not_an_object"]),
+        ([7, "text", None], ["not_an_object"]),
         ([[EVENT]], ["not_an_object"]),
         ("text", ["not_an_object"]),
         ({}, ["not_an_event"]),

@@ -167,6 +167,6 @@ def test_what_no_receiver_wrote_is_read_exactly():
 def test_a_batch_that_would_become_too_much_is_one_refusal():
     """A record that amplifies is set aside whole before anything is made of it."""
     bomb = b'{"pad":"' + b"x" * 200_000 + b'","events":[' + b",".join([b'{"event_code":"X"}'] * 1_001) + b"]}"
-    _, spy, _, _ = _take([bomb, b"[" + b"1," * 20_000 + b"1]"])
+    _, spy, _, _ = _take([bomb, b"[" + b"{}," * 20_000 + b"1]"])
     assert spy.items == []
     assert spy.letters == [(0, None, "decode", "too_many_events"), (1, None, "decode", "too_many_events")]
