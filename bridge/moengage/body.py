@@ -62,6 +62,13 @@ class Lease:
         self._budget.used += size
         self.held += size
 
+    def need(self, size: int) -> None:
+        """As :meth:`take`, but a request that is alone has room for whatever one body may become, or it would never have."""
+        if self._budget.used == self.held:
+            self.hold(self.held + size)
+        else:
+            self.take(size)
+
     def hold(self, size: int) -> None:
         """Hold ``size`` bytes from now on, never refused: what was read has become something else."""
         self._budget.used += size - self.held

@@ -51,7 +51,7 @@ class Observer(Protocol):
 class Connection(web.RequestHandler):
     """A connection; ``head_seconds`` is how long the head of a request may take from its first byte, or from the beginning."""
 
-    __slots__ = ("_head_bytes", "_head_seconds", "_head_timer", "_observer", "_place", "_places", "_spoke")
+    __slots__ = ("_head_bytes", "_head_seconds", "_head_timer", "_observer", "_place", "_places")
 
     def __init__(
         self, manager: web.Server, *, observer: Observer, places: Places, head_seconds: float, **handler_args: Any

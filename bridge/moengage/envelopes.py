@@ -82,7 +82,7 @@ class Bound:
 MOST = Bound(events=10_000, bytes=64_000_000)
 ANY = Bound(events=1 << 62, bytes=1 << 62)
 
-_NOT_AN_OBJECT = Refusal("not_an_object", "JSON, but not an object")
+_NOT_AN_OBJECT = Refusal("not_an_object", "the body is JSON but not an object")
 _NOT_AN_EVENT = Refusal(
     "not_an_event", "neither an event (event_code, event_name or event_uuid) nor an envelope (events or event)"
 )

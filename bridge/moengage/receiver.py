@@ -247,13 +247,13 @@ class Receiver:
         if len(body) <= LARGE:
             taking.parse()
         else:
-            lease.take(taking.parsed_bytes())
+            lease.need(taking.parsed_bytes())
             async with self._parsing:
                 await asyncio.to_thread(taking.parse)
         before = 0
         for made in taking.slices():
             if before:
-                lease.take(before)
+                lease.need(before)
                 await asyncio.sleep(0)
             before = made
         return taking.intake()

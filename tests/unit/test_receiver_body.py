@@ -105,6 +105,23 @@ async def test_all_requests_together_are_bounded() -> None:
         await read(body, "gzip", room=900)
 
 
+def test_one_request_alone_has_room_for_what_its_body_becomes() -> None:
+    """Or a body that is allowed would be refused each time; beside others the budget holds."""
+    budget = Budget(1_000)
+    with budget.lease() as alone:
+        alone.take(900)
+        alone.need(5_000)
+        assert budget.used == 5_900
+        with budget.lease() as other, pytest.raises(NoRoom):
+            other.take(1)
+    with budget.lease() as first, budget.lease() as second:
+        first.take(500)
+        second.need(400)
+        with pytest.raises(NoRoom):
+            second.need(200)
+    assert budget.used == 0
+
+
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "br", "", "GZIP"]), st.integers(1, 50))
 async def test_any_bytes_are_read(body, encoding, step) -> None:
     """No bytes under any encoding raise anything but the two bounds."""
