@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 import orjson
 import typer
@@ -98,6 +99,9 @@ async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
     except BridgeError as error:
         complete = False
         yield _failed("settings", error)
+    if examples := ", ".join(_examples(settings)):
+        todo = "README.md, \"Go live\", says where in Adobe's and MoEngage's consoles each of these comes from"
+        yield Check("examples", ok=False, found=f"still the example: {examples}", todo=todo)
     if settings.aep.payload == "xdm":
         yield _mapping(settings)
     async for each in _kafka(settings):
@@ -125,6 +129,34 @@ def _remarks(settings: Settings) -> Iterator[str]:
             f"BRIDGE_AEP__BATCH_BYTES={aep.batch_bytes} leaves {max(0, room):,} bytes for an event: larger ones become dead"
             f" letters (too_large), and up to {_USUAL_EVENT_BYTES:,} are usual; 1000000 suits AEP"
         )
+
+
+_NAMED_BY_ADOBE = (
+    ("mapping", "tenant"),
+    ("aep", "endpoint"),
+    ("aep", "org_id"),
+    ("aep", "schema_id"),
+    ("aep", "dataset_id"),
+    ("aep", "flow_id"),
+    ("oauth", "client_id"),
+)
+
+
+def _examples(settings: Settings) -> Iterator[str]:
+    """Settings that are what .env.example shows, although events are to go to Adobe itself."""
+    from bridge.settings import every_setting, is_example, variable
+
+    endpoint = settings.aep.endpoint
+    # An emulator takes the examples.
+    if endpoint is not None and not (urlsplit(endpoint).hostname or "").endswith(".adobedc.net"):
+        return
+    known = every_setting()
+    for section, key in _NAMED_BY_ADOBE:
+        name = variable(section, key)
+        if getattr(getattr(settings, section), key) == known[name][1]:
+            yield name
+    if settings.oauth.client_secret is not None and is_example(settings.oauth.client_secret):
+        yield variable("oauth", "client_secret")
 
 
 def _mapping(settings: Settings) -> Check:

@@ -24,14 +24,16 @@ def receiver() -> None:
     Examples:
         aep-bridge receiver
 
-        BRIDGE_RECEIVER__AUTH=header BRIDGE_RECEIVER__HEADER_VALUE=change-me aep-bridge receiver
+        BRIDGE_RECEIVER__AUTH=header BRIDGE_RECEIVER__HEADER_VALUE="$(openssl rand -hex 24)" aep-bridge receiver
     """
+    from bridge.moengage.auth import refuse_open
     from bridge.process import run_until_stopped
     from bridge.settings import load_settings
     from bridge.telemetry.logs import configure_logging
 
     settings = load_settings()
     configure_logging(settings.telemetry)
+    refuse_open(settings.receiver)
     raise typer.Exit(run_until_stopped(lambda stop: _receive(settings, stop)))
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from bridge.records import Record
 
 STDIN = "-"
+_BEFORE_JSON = b" \t\r\n\x1e\xef\xbb\xbf"
+"""Blanks, RFC 7464's record separator, and the bytes of a byte order mark."""
 _GZIP = b"\x1f\x8b"
 _BATCH_EVENTS = 2_000
 _BATCH_BYTES = 2_000_000
@@ -293,7 +295,7 @@ def _is_json(text: bytes) -> bool:
 
 def _elements(text: bytes) -> Iterator[bytes]:
     """The documents of a text: itself, or the elements of an array."""
-    if not text.lstrip().startswith(b"["):
+    if not text.lstrip(_BEFORE_JSON).startswith(b"["):
         yield text
         return
     try:

@@ -12,7 +12,7 @@ from zlib import crc32
 
 import orjson
 
-from bridge.moengage.envelopes import NotJson, Refusal, events_of, parse_json
+from bridge.moengage.envelopes import NotJson, Refusal, events_of, exactly, parse_json
 from bridge.verdicts import Rejected, Stage
 
 if TYPE_CHECKING:
@@ -124,6 +124,11 @@ class Intake:
                 except orjson.JSONDecodeError:
                     document = parse_json(value)
                 events = events_of(document)
+                # Canonical is what the receiver wrote, and that is exact; whatever else came here may be read differently.
+                if (len(events) != 1 or events[0] is not document) and (
+                    (exact := exactly(value, document)) is not document
+                ):
+                    events = events_of(exact)
             except NotJson as error:
                 refused.append((at, Rejected(Stage.DECODE, "not_json", str(error))))
                 continue

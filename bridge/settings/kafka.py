@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from bridge.settings.section import Names, Seconds, Section, split, variable
+from bridge.settings.section import Names, Seconds, Secret, Section, refuse_example, split, variable
 
 _TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/]+)(?::\d{1,5})?", flags=re.ASCII)
@@ -48,7 +48,7 @@ class KafkaSettings(Section):
         "PLAIN", description="SASL mechanism, with SASL_PLAINTEXT or SASL_SSL.", examples=["SCRAM-SHA-512"]
     )
     sasl_username: str | None = Field(None, description="SASL user.", examples=["bridge"])
-    sasl_password: SecretStr | None = Field(None, description="SASL password.", examples=["change-me"])
+    sasl_password: Secret | None = Field(None, description="SASL password.", examples=["change-me"])
     ssl_cafile: Path | None = Field(
         None, description="CA certificates (PEM) that sign the brokers'.", examples=["/etc/bridge/ca.pem"]
     )
@@ -58,7 +58,7 @@ class KafkaSettings(Section):
     ssl_keyfile: Path | None = Field(
         None, description="Key of the client certificate (PEM).", examples=["/etc/bridge/client.key"]
     )
-    ssl_key_password: SecretStr | None = Field(None, description="Password of the key.", examples=["change-me"])
+    ssl_key_password: Secret | None = Field(None, description="Password of the key.", examples=["change-me"])
     ssl_check_hostname: bool = Field(
         True, description="Check that a broker's certificate names its host.", examples=["true"]
     )
@@ -118,4 +118,6 @@ class KafkaSettings(Section):
                 f"{variable('kafka', 'security_protocol')}={self.security_protocol} needs"
                 f" {variable('kafka', 'sasl_username')} and {variable('kafka', 'sasl_password')}"
             )
+        if self.security_protocol.startswith("SASL"):
+            refuse_example(variable("kafka", "sasl_password"), self.sasl_password)
         return self

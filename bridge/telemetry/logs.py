@@ -17,6 +17,7 @@ import structlog
 from pydantic import SecretBytes, SecretStr
 
 from bridge.telemetry.damper import SECONDS, Damper, LibraryDamper, ServicesOfOurs, UsualAtStart
+from bridge.telemetry.unquoted import Unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -43,7 +44,7 @@ _QUIET = {
     "mode": logging.WARNING,
     "asyncio": logging.WARNING,
 }
-_DAMPED = frozenset({"aiokafka", "faust", "mode"})
+_DAMPED = frozenset({"aiohttp", "aiokafka", "faust", "mode"})
 
 
 def configure_logging(
@@ -99,6 +100,7 @@ def configure_logging(
     )
     handler.addFilter(ServicesOfOurs())
     handler.addFilter(UsualAtStart(clock))
+    handler.addFilter(Unquoted())
     handler.addFilter(LibraryDamper(Damper(SECONDS, clock), _DAMPED))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -75,7 +75,7 @@ def _event(uuid, **more):
 def test_every_event_goes_one_way_and_the_others_go_on():
     """JSON, no JSON, a tombstone, an array, a batch with one refused and one that makes code fail: each its own fate."""
     batch = json.dumps({"events": [{"event_uuid": "b0"}, {"event_uuid": "b1", "refuse": 1}, 5]}).encode()
-    values = [_event("a"), b"{no", None, b"[]", batch, _event("c", explode=1), _event("d", warn=1), b'{"events": []}']
+    values = [_event("a"), b"{no", None, b"[7]", batch, _event("c", explode=1), _event("d", warn=1), b'{"events": []}']
     ledger, spy, metrics, chunk = _take(values)
     assert [(json.loads(item)["_id"], row_and_part(at)) for item, at in spy.items] == [
         ("a", (0, None)),
@@ -150,3 +150,23 @@ def _closed():
     ledger.close([("t", 0)])
     Intake(ledger, lambda _: b"", spy, spy, metrics, builder=None).take(chunk)
     return ledger, spy, metrics, chunk
+
+
+def test_what_no_receiver_wrote_is_read_exactly():
+    """Digits beyond 64 bits and members of one name survive in records that are not canonical."""
+    long = b'{"event_code":"X","event_uuid":"u","uid":12345678901234567890123}'
+    twice = b'{"events":[{"event_uuid":"a"}],"events":[{"event_uuid":"b"}]}'
+    choice = b'{"event_uuid":"c","uid":"one","uid":"two"}'
+    _, spy, _, _ = _take([long, twice, choice], builder=None)
+    sent = [json.loads(item) for item, _ in spy.items]
+    assert [event["event_uuid"] for event in sent] == ["u", "a", "b"]
+    assert sent[0]["identities"] == {"externalId": "12345678901234567890123"}
+    assert spy.letters == [(2, None, "decode", "not_json")]
+
+
+def test_a_batch_that_would_become_too_much_is_one_refusal():
+    """A record that amplifies is set aside whole before anything is made of it."""
+    bomb = b'{"pad":"' + b"x" * 200_000 + b'","events":[' + b",".join([b'{"event_code":"X"}'] * 1_001) + b"]}"
+    _, spy, _, _ = _take([bomb, b"[" + b"{}," * 20_000 + b"1]"])
+    assert spy.items == []
+    assert spy.letters == [(0, None, "decode", "too_many_events"), (1, None, "decode", "too_many_events")]

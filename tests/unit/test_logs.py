@@ -10,6 +10,7 @@ import warnings
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
 from pydantic import SecretStr
 
 from bridge.settings import KafkaSettings, OauthSettings, TelemetrySettings
@@ -157,3 +158,22 @@ def test_the_first_failure_of_its_kind_is_always_shown(logged) -> None:
         ("warning", "-"),
         ("critical", "ValueError: v"),
     ]
+
+
+def test_what_the_http_library_quotes_is_not_shown(logged) -> None:
+    """Its parser's errors hold the request: their type is told, once in a while, wherever they come from."""
+    stream = logged(log_format="json", clock=lambda: 5.0)
+    error = BadHttpMessage("Invalid header: b'Authorization : Basic c2VjcmV0' asha@example.com")
+    for _ in range(3):
+        logging.getLogger("aiohttp.server").error("Error handling request from %s", "203.0.113.9", exc_info=error)
+    logging.getLogger("asyncio").error("never retrieved", exc_info=error)
+    text = stream.getvalue()
+    assert "c2VjcmV0" not in text
+    assert "asha" not in text
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(line["logger"], line["kind"]) for line in lines] == [
+        ("aiohttp.server", "BadHttpMessage"),
+        ("asyncio", "BadHttpMessage"),
+    ]
+    logging.getLogger("asyncio").error("ours", exc_info=ValueError("kept"))
+    assert "kept" in stream.getvalue()
