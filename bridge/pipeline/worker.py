@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka.errors import KafkaError as ClientError
 
+from bridge.dead_man import DeadMansSwitch
 from bridge.memory import give_back_regularly, leave_the_living_alone
 from bridge.pipeline.app import build_app
 from bridge.pipeline.dead_letters import DeadLetters
@@ -113,6 +114,7 @@ class Worker:
             if mapping is not None and settings.mapping.reload_seconds
             else None
         )
+        self._switch = DeadMansSwitch(settings.worker.hang_seconds)
         self._stop = asyncio.Event()
         self._why = ""
         self._app: Any = None
@@ -190,6 +192,7 @@ class Worker:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
         self._take_signals()
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._switch)
             telemetry = TelemetryServer(self._settings.telemetry, self._metrics, self.health)
             await stack.enter_async_context(telemetry)
             if self._member is not None:

@@ -73,7 +73,10 @@ class KafkaSettings(Section):
         30, description="How long one request to a broker may take.", examples=["30"]
     )
     session_timeout_seconds: Seconds = Field(
-        45, description="After this silence the group takes a worker's partitions away.", examples=["45"]
+        10,
+        description="After this silence the group takes a worker's partitions away; brokers allow 6 and more unless configured"
+        " otherwise (group.min.session.timeout.ms).",
+        examples=["10"],
     )
     commit_interval_seconds: Seconds = Field(
         1.0, description="How often finished offsets are committed.", examples=["1.0"]
