@@ -13,7 +13,7 @@ from bridge.pipeline.gate import FETCH_BYTES
 from bridge.pipeline.transport import ChunkTransport, Finisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from bridge.pipeline.gate import Gate
     from bridge.pipeline.ledger import Chunk, Ledger
@@ -35,7 +35,12 @@ class _App(faust.App):
 
 
 def build_app(
-    kafka: KafkaSettings, *, ledger: Ledger, gate: Gate, finisher: Finisher, take: Callable[[Chunk], None]
+    kafka: KafkaSettings,
+    *,
+    ledger: Ledger,
+    gate: Gate,
+    finisher: Finisher,
+    take: Callable[[Chunk], Awaitable[None] | None],
 ) -> Any:
     """A ``faust.App`` whose agent hands every chunk to ``take``; commits, pauses and ends by ledger, gate and finisher."""
     app = _App(
@@ -77,6 +82,8 @@ def build_app(
     async def bridge(stream: Any) -> None:
         """Admit chunks; nothing raised may leave the loop, or the stream would be rebuilt around lost chunks."""
         async for chunk in stream.noack():
-            take(chunk)
+            # Awaiting what is done already would cost each chunk a turn of the loop's bookkeeping.
+            if (taken := take(chunk)) is not None:
+                await taken
 
     return app
