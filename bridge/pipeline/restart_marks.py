@@ -1,13 +1,15 @@
 """Keeps :mod:`bridge.pipeline.restart_memory` for each assigned partition, in the state topic.
 
-An assignment begins on probation: each of its first chunks is written down before it is mapped, until so many events were mapped as
-are under way at most, or for a while; what kills a process again lies there, as reading begins anew at the committed offsets.
-After that nothing is written, and a chunk costs one look into a dictionary.
+The first chunk of each partition is written down before it is mapped. Where the process before has not given the partition away in order, that is
+a probation: chunks are written down until so many events were mapped as are under way at most, or for a while; what kills a
+process again lies there, as reading begins anew at the committed offsets. After that nothing is written, and a chunk costs one look
+into a dictionary.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -45,6 +47,7 @@ class _Watched:
     generation: int
     memory: PartitionMemory
     until: float
+    probation: bool
     over: bool = False
 
 
@@ -108,12 +111,23 @@ class RestartMarks:
             return
         memory = watched.memory
         self._mapped += max(1, chunk.unresolved)
-        proved = self._mapped >= self._probation or self._clock() >= watched.until
+        proved = not watched.probation or self._mapped >= self._probation or self._clock() >= watched.until
         met = all(offset <= chunk.last for offset in memory.hung)
         watched.over = proved and memory.suspects is None and met
         self._struck_out[self._key(chunk.partition)] = memory.settled().to_bytes()
         if self._striking_out is None or self._striking_out.done():
             self._striking_out = asyncio.create_task(self._strike_out(), name="restart-marks")
+
+    async def give_away(self, seconds: float) -> None:
+        """The partitions are given away in order: nobody needs to wonder whether this process died. Within so many seconds."""
+        self._struck_out = {
+            self._key(partition): watched.memory.settled(busy=False).to_bytes()
+            for partition, watched in self._watched.items()
+            if self._stored is not None
+        }
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._write_struck_out()
 
     async def close(self) -> None:
         """Strike out what has been mapped, or give that up."""
@@ -136,7 +150,8 @@ class RestartMarks:
         if watched is None:
             remembered = Remembered.from_bytes((self._stored or {}).get(self._key(chunk.partition)))
             memory = PartitionMemory(chunk.first, remembered)
-            watched = _Watched(chunk.generation, memory, self._clock() + _PROBATION_SECONDS, over=self._stored is None)
+            until = self._clock() + _PROBATION_SECONDS
+            watched = _Watched(chunk.generation, memory, until, remembered.busy, over=self._stored is None)
             self._watched[chunk.partition] = watched
             if memory.suspects or memory.hung:
                 _log.error(
@@ -163,6 +178,9 @@ class RestartMarks:
 
     async def _strike_out(self) -> None:
         await asyncio.sleep(_STRIKE_OUT_SECONDS)
+        await self._write_struck_out()
+
+    async def _write_struck_out(self) -> None:
         values, self._struck_out = self._struck_out, {}
         if not values:
             return

@@ -1,7 +1,7 @@
 """What a worker remembers about one partition over the death of its process, so that no record kills one after the other. Pure.
 
-Before a run of records is mapped for the first time after an assignment, what is about to be mapped is written down, and struck
-out when it has been mapped. A run that is still there when somebody else takes the partition has ended a process: its records
+After an assignment, what is about to be mapped is written down, and struck out when it has been mapped: the first run of records, and
+the ones behind it where the process before has not given the partition away in order. A run that is still there when somebody else takes the partition has ended a process: its records
 are then tried one by one, each written down before. What has ended two processes all by itself is *hung*: it is not mapped again.
 An innocent record would have to be tried alone, twice, in the very moment when somebody kills the process.
 """
@@ -26,6 +26,7 @@ class Remembered:
 
     The records from offset ``first`` to ``last`` were being mapped, or are suspect since a process ended while they were; None when
     nothing is. ``alone`` was being tried alone, after ``deaths`` processes had ended over it; ``hung`` offsets are given up.
+    ``busy``: a process holds the partition, and has not given it away in order.
     """
 
     first: int | None = None
@@ -33,10 +34,18 @@ class Remembered:
     alone: int | None = None
     deaths: int = 0
     hung: tuple[int, ...] = ()
+    busy: bool = False
 
     def to_bytes(self) -> bytes:
         """As it is stored."""
-        held = {"first": self.first, "last": self.last, "alone": self.alone, "deaths": self.deaths, "hung": self.hung}
+        held: dict[str, Any] = {
+            "first": self.first,
+            "last": self.last,
+            "alone": self.alone,
+            "deaths": self.deaths,
+            "hung": self.hung,
+        }
+        held["busy"] = self.busy or None
         return orjson.dumps({name: value for name, value in held.items() if value is not None})
 
     @classmethod
@@ -50,6 +59,7 @@ class Remembered:
                 _offset(held.get("alone")),
                 _offset(held.get("deaths")) or 0,
                 tuple(offset for each in held.get("hung", ()) if (offset := _offset(each)) is not None),
+                held.get("busy") is True,
             )
         except (ValueError, TypeError, AttributeError):
             return cls()
@@ -95,7 +105,7 @@ class PartitionMemory:
     def trying(self, offset: int) -> Remembered:
         """What has to be stored before a suspect is tried."""
         last = offset if self.suspects is None else max(offset, self.suspects[1])
-        return Remembered(offset, last, offset, self._deaths.get(offset, 0), self._given_up())
+        return Remembered(offset, last, offset, self._deaths.get(offset, 0), self._given_up(), busy=True)
 
     def passed(self, offset: int) -> None:
         """A suspect was tried and is none any more; those before it are settled too."""
@@ -105,15 +115,18 @@ class PartitionMemory:
 
     def mapping(self, first: int, last: int) -> Remembered:
         """What has to be stored before a run is mapped."""
-        return Remembered(first, last, hung=self._given_up())
+        return Remembered(first, last, hung=self._given_up(), busy=True)
 
-    def settled(self) -> Remembered:
-        """What has to be stored when nothing is being mapped: what is still to be tried stays suspect."""
+    def settled(self, *, busy: bool = True) -> Remembered:
+        """What has to be stored when nothing is being mapped: what is still to be tried stays suspect.
+
+        Not ``busy`` when the partition is given away in order.
+        """
         first, last = self.suspects or (None, None)
         alone = next((offset for offset in self._deaths if first is not None and offset >= first), None)
         # Struck out, not tried: whoever tries it next counts from the deaths there were.
         deaths = 0 if alone is None else self._deaths[alone] - 1
-        return Remembered(first, last, alone, deaths, self._given_up())
+        return Remembered(first, last, alone, deaths, self._given_up(), busy)
 
     def _given_up(self) -> tuple[int, ...]:
         return tuple(sorted(self.hung))

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from bridge.verdicts import Destination, Rejected
 
 _log = structlog.get_logger(__name__)
+_GIVE_AWAY_SECONDS = 1.0
 
 
 class Worker:
@@ -149,6 +150,15 @@ class Worker:
         """Whether the chunk's partition is another worker's now."""
         return owner.closed
 
+    # What the consumer asks before partitions are given away.
+
+    async def for_revoke(self) -> float:
+        """Finish what can be; seconds that the budget leaves for the commit."""
+        left = await self._drain.for_revoke()
+        begun = self._clock()
+        await self._marks.give_away(min(left / 2, _GIVE_AWAY_SECONDS))
+        return max(0.0, left - (self._clock() - begun))
+
     # What supervision looks at.
 
     @property
@@ -216,7 +226,7 @@ class Worker:
                 return 0
             await self._open_memory()
             self._app = build_app(
-                self._settings.kafka, ledger=self.ledger, gate=self._gate, finisher=self._drain, take=self._take
+                self._settings.kafka, ledger=self.ledger, gate=self._gate, finisher=self, take=self._take
             )
             lag = LagMeter(self._app.consumer, self.ledger, self._metrics)
             self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
@@ -233,6 +243,7 @@ class Worker:
             try:
                 await self._stop.wait()
                 self.health.hold("draining", self._why or "told to stop")
+                await self._marks.give_away(_GIVE_AWAY_SECONDS)
                 return await leave(self._app, self._gate, self._drain, self._why)
             finally:
                 for task in begun:

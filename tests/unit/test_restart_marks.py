@@ -89,10 +89,10 @@ async def test_a_run_is_stored_before_it_is_mapped_and_struck_out_after() -> Non
     one = chunk(P, 10, 19)
     assert bench.marks.watches(one)
     await bench.marks.before(one)
-    assert bench.store.of(P) == Remembered(10, 19)
+    assert bench.store.of(P) == Remembered(10, 19, busy=True)
     bench.marks.after(one)
     await bench.marks.close()
-    assert bench.store.of(P) == Remembered()
+    assert bench.store.of(P) == Remembered(busy=True)
     assert bench.told == [True]
 
 
@@ -101,25 +101,29 @@ async def test_at_most_one_run_is_written_down_at_any_time() -> None:
     bench = Bench(Store())
     await bench.take(chunk(P, 0, 9))
     await bench.marks.before(chunk(Q, 0, 9))
-    assert (bench.store.of(P), bench.store.of(Q)) == (Remembered(), Remembered(0, 9))
+    assert (bench.store.of(P), bench.store.of(Q)) == (Remembered(busy=True), Remembered(0, 9, busy=True))
     assert len(bench.store.writes) == 2
     await bench.marks.close()
-    assert bench.store.of(Q) == Remembered(0, 9), "striking out late takes no newer mark along"
+    assert bench.store.of(Q) == Remembered(0, 9, busy=True), "striking out late takes no newer mark along"
 
 
 async def test_a_late_strike_out_does_not_undo_the_next_mark() -> None:
     """Of one partition too: the next run is named before the one before was struck out."""
-    bench = Bench(Store())
+    store = Store()
+    store.values[b"mapping/group/events/0"] = Remembered(busy=True).to_bytes()
+    bench = Bench(store)
     await bench.take(chunk(P, 0, 9))
     await bench.marks.before(chunk(P, 10, 19))
     await asyncio.sleep(0.1)
-    assert bench.store.of(P) == Remembered(10, 19)
+    assert bench.store.of(P) == Remembered(10, 19, busy=True)
 
 
 async def test_after_the_probation_nothing_is_written() -> None:
     """So many events, or so many seconds: then a chunk costs no more than the question."""
     for step, seconds in ((100, 0.0), (10, 16.0)):
-        bench = Bench(Store(), probation=100)
+        store = Store()
+        store.values[b"mapping/group/events/0"] = Remembered(busy=True).to_bytes()
+        bench = Bench(store, probation=100)
         await bench.take(chunk(P, 0, 9))
         assert bench.marks.watches(chunk(P, 10, 19))
         bench.now += seconds
@@ -128,6 +132,36 @@ async def test_after_the_probation_nothing_is_written() -> None:
         assert bench.marks.watches(chunk(Q, 0, 9)), "another partition has its first run before it"
         assert bench.marks.watches(chunk(P, 500, 509, generation=2)), "and so has the next assignment"
         await bench.marks.close()
+
+
+async def test_behind_a_process_that_ended_in_order_only_the_first_run_is_written_down() -> None:
+    """Given away, or never held by anybody: no probation."""
+    store = Store()
+    for generation in (1, 2):
+        bench = Bench(store)
+        await bench.take(chunk(P, 0, 9, generation))
+        assert not bench.marks.watches(chunk(P, 10, 19, generation))
+        await bench.marks.give_away(1.0)
+        await bench.marks.close()
+        assert store.of(P) == Remembered()
+    died = Bench(store)
+    await died.take(chunk(P, 0, 9))
+    await died.marks.close()
+    after = Bench(store)
+    await after.take(chunk(P, 0, 9))
+    assert after.marks.watches(chunk(P, 10, 19))
+    await after.marks.close()
+
+
+async def test_giving_away_waits_no_longer_than_it_may() -> None:
+    """A store that does not answer holds up no rebalance."""
+    bench = Bench(Store())
+    await bench.take(chunk(P, 0, 9))
+    await bench.marks.close()
+    bench.store.write = lambda _: asyncio.sleep(60)
+    began = asyncio.get_running_loop().time()
+    await bench.marks.give_away(0.1)
+    assert asyncio.get_running_loop().time() - began < 5
 
 
 async def test_what_ended_a_process_is_tried_alone_each_written_down_before() -> None:
@@ -140,7 +174,7 @@ async def test_what_ended_a_process_is_tried_alone_each_written_down_before() ->
     assert [(stored.alone, stored.last) for stored in bench.stored_when_tried] == [(5, 8), (6, 8), (7, 8), (8, 8)]
     assert set(bench.bounds) == {ALONE_SECONDS}
     await bench.marks.close()
-    assert store.of(P) == Remembered()
+    assert store.of(P) == Remembered(busy=True)
 
 
 async def test_what_ended_two_processes_alone_is_given_up_until_it_is_committed() -> None:
@@ -160,7 +194,7 @@ async def test_what_ended_two_processes_alone_is_given_up_until_it_is_committed(
     assert await bench.take(chunk(P, 5, 8)) == {5}
     assert bench.tried == [6, 7, 8]
     await bench.marks.close()
-    assert store.of(P) == Remembered(hung=(5,))
+    assert store.of(P) == Remembered(hung=(5,), busy=True)
     assert await Bench(store).take(chunk(P, 5, 8)) == {5}, "it was not committed"
     assert await Bench(store).take(chunk(P, 9, 9)) == frozenset()
 
@@ -169,7 +203,7 @@ async def test_what_is_given_up_is_watched_for_until_it_comes() -> None:
     """The probation does not end before the record that must not be mapped."""
     store = Store()
     store.values[b"mapping/group/events/0"] = Remembered(hung=(30,)).to_bytes()
-    bench = Bench(store, probation=1)
+    bench = Bench(store)
     assert await bench.take(chunk(P, 5, 8)) == {30}
     assert bench.marks.watches(chunk(P, 9, 40))
     assert await bench.take(chunk(P, 9, 40)) == {30}
