@@ -1,9 +1,9 @@
 """Keeps :mod:`bridge.pipeline.restart_memory` for each assigned partition, in the state topic.
 
-The first chunk of each partition is written down before it is mapped. Where the process before has not given the partition away in order, that is
-a probation: chunks are written down until so many events were mapped as are under way at most, or for a while; what kills a
-process again lies there, as reading begins anew at the committed offsets. After that nothing is written, and a chunk costs one look
-into a dictionary.
+The first chunk of each partition is written down before it is mapped. Where the process before has not given the partition away in
+order, that begins a probation: chunks are written down until so many events were mapped as are under way at most, or for a while;
+what kills a process again lies there, as reading begins anew at the committed offsets. After that nothing is written, and a chunk
+costs one look into a dictionary.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What a worker remembers about one partition over the death of its process, so that no record kills one after the other. Pure.
 
 After an assignment, what is about to be mapped is written down, and struck out when it has been mapped: the first run of records, and
-the ones behind it where the process before has not given the partition away in order. A run that is still there when somebody else takes the partition has ended a process: its records
-are then tried one by one, each written down before. What has ended two processes all by itself is *hung*: it is not mapped again.
-An innocent record would have to be tried alone, twice, in the very moment when somebody kills the process.
+the ones behind it where the process before has not given the partition away in order. A run that is still there when somebody
+else takes the partition has ended a process: its records are then tried one by one, each written down before. What has ended two
+processes all by itself is *hung*: it is not mapped again. An innocent record would have to be tried alone, twice, in the very
+moment when somebody kills the process.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ class Remembered:
 
     def to_bytes(self) -> bytes:
         """As it is stored."""
-        held: dict[str, Any] = {
+        held = {
             "first": self.first,
             "last": self.last,
             "alone": self.alone,
             "deaths": self.deaths,
             "hung": self.hung,
+            "busy": self.busy or None,
         }
-        held["busy"] = self.busy or None
         return orjson.dumps({name: value for name, value in held.items() if value is not None})
 
     @classmethod
