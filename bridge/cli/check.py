@@ -194,6 +194,13 @@ async def _kafka(settings: Settings) -> AsyncIterator[Check]:
         yield _failed("kafka", error)
         return
     counts = ", ".join(f"{topic} ({count} partitions)" for topic, count in partitions.items())
+    try:
+        await ensure_topics(settings.kafka, create=False, topics=(settings.kafka.state_topic,))
+    except BridgeError as error:
+        made = settings.kafka.create_topics
+        counts += f"; {error}" + (
+            "; the worker will create it" if made else ": an event that ends workers is not set aside"
+        )
     topics = [each async for each in _topics(settings.kafka)]
     unfit = "".join(f"; the {each.name} cannot be used as it is: see there" for each in topics if not each.ok)
     yield Check("kafka", ok=not unfit, found=f"{', '.join(settings.kafka.bootstrap_servers)}: {counts}{unfit}")

@@ -6,6 +6,7 @@ told once a chunk. Whatever an event makes go wrong becomes its dead letter, and
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
@@ -18,7 +19,7 @@ from bridge.verdicts import Rejected, Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.pipeline.ledger import Chunk, Ledger
+    from bridge.pipeline.ledger import Chunk, Fetched, Ledger
     from bridge.telemetry.metrics import Metrics
     from bridge.xdm.experience_event import Built
     from bridge.xdm.size import SizeRule
@@ -93,8 +94,26 @@ class Intake:
         self._metrics = metrics
         self._nulled: dict[int, Any] = {}
 
-    def take(self, chunk: Chunk) -> None:
-        """Admit the chunk: every event of it goes to delivery or to the dead letters, now."""
+    def rehearse(self, record: Fetched) -> None:
+        """Do to one record what :meth:`take` does, and keep nothing of it: what goes wrong is told when it is taken."""
+        if record.value is None:
+            return
+        build, encode, size = None if self.builder is None else self.builder.build, self._encode, self._size
+        with contextlib.suppress(Exception):
+            for event in events_of(parse_json(record.value)):
+                if isinstance(event, Refusal):
+                    continue
+                with contextlib.suppress(Exception):
+                    xdm = event if build is None else build(event).xdm
+                    encoded = encode(xdm)
+                    if size is not None and isinstance(encoded, bytes):
+                        size.check(xdm, len(encoded))
+
+    def take(self, chunk: Chunk, hung: frozenset[int] = frozenset()) -> None:
+        """Admit the chunk: every event of it goes to delivery or to the dead letters, now.
+
+        ``hung`` are offsets of records that have ended processes: they are not looked at.
+        """
         if chunk.closed or chunk.admitted:
             return
         if chunk.unreadable:
@@ -118,6 +137,9 @@ class Intake:
             value = record.value
             if value is None:
                 continue  # a tombstone says that there is nothing
+            if hung and record.offset in hung:
+                refused.append((at, Rejected(Stage.MAP, "hung", "mapping it has ended several worker processes")))
+                continue
             try:
                 try:
                     document = loads(value)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka.errors import KafkaError as ClientError
 
+from bridge.dead_man import DeadMansSwitch
+from bridge.errors import KafkaError
 from bridge.memory import give_back_regularly, leave_the_living_alone
 from bridge.pipeline.app import build_app
 from bridge.pipeline.dead_letters import DeadLetters
@@ -26,9 +28,11 @@ from bridge.pipeline.progress import Progress
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reading import Reading
 from bridge.pipeline.reload import MappingWatch
+from bridge.pipeline.restart_marks import RestartMarks
 from bridge.pipeline.retention import watch_retention
 from bridge.pipeline.self_report import SelfReport
 from bridge.pipeline.sharing import Share
+from bridge.pipeline.state_topic import StateTopic
 from bridge.pipeline.stopping import leave
 from bridge.pipeline.supervision import supervise
 from bridge.pipeline.topics import unreachable
@@ -38,7 +42,7 @@ from bridge.telemetry.health import Health, TelemetryServer
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Coroutine
 
     from bridge.pipeline.member import Member
     from bridge.settings import Settings
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     from bridge.verdicts import Destination, Rejected
 
 _log = structlog.get_logger(__name__)
+_GIVE_AWAY_SECONDS = 1.0
 
 
 class Worker:
@@ -72,6 +77,7 @@ class Worker:
         self._mapping = mapping
         self._member = member
         self._clock = asyncio.get_running_loop().time
+        self._switch = DeadMansSwitch(settings.worker.hang_seconds)
         self.health = Health()
         self.ledger = Ledger(self._clock)
         self.reading = Reading(metrics, self._clock)
@@ -122,6 +128,16 @@ class Worker:
             size=SizeRule(settings.mapping) if builder is not None else None,
             mapping=lambda: self._mapping,
         )
+        self._state = StateTopic(settings.kafka, self._publisher)
+        self._marks = RestartMarks(
+            self._state,
+            settings.kafka.group,
+            try_alone=self._intake.rehearse,
+            put_off=self._switch.put_off,
+            clock=self._clock,
+            probation=2 * settings.worker.max_in_flight_events,
+            tell=metrics.restart_memory.set,
+        )
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
             MappingWatch(settings.mapping, mapping, self.exchange, metrics)
@@ -150,6 +166,15 @@ class Worker:
     def gone(self, owner: Chunk) -> bool:
         """Whether the chunk's partition is another worker's now."""
         return owner.closed
+
+    # What the consumer asks before partitions are given away.
+
+    async def for_revoke(self) -> float:
+        """Finish what can be; seconds that the budget leaves for the commit."""
+        left = await self._drain.for_revoke()
+        begun = self._clock()
+        await self._marks.give_away(min(left / 2, _GIVE_AWAY_SECONDS))
+        return max(0.0, left - (self._clock() - begun))
 
     # What supervision looks at.
 
@@ -229,6 +254,7 @@ class Worker:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
         self._take_signals()
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._switch)
             telemetry = TelemetryServer(self._settings.telemetry, self._metrics, self.health, self.report)
             await stack.enter_async_context(telemetry)
             if self._member is not None:
@@ -237,11 +263,12 @@ class Worker:
             await stack.enter_async_context(self._publisher)
             if not await self._connected():
                 return 0
+            await self._open_memory()
             self._app = build_app(
                 self._settings.kafka,
                 ledger=self.ledger,
                 gate=self._gate,
-                finisher=self._drain,
+                finisher=self,
                 reading=self.reading,
                 take=self._take,
                 set_aside=self._settings.worker.unreadable == "set_aside",
@@ -271,6 +298,7 @@ class Worker:
             try:
                 await self._stop.wait()
                 self.health.hold("draining", self._why or "told to stop")
+                await self._marks.give_away(_GIVE_AWAY_SECONDS)
                 return await leave(self._app, self._gate, self._drain, self._why)
             finally:
                 for task in begun:
@@ -278,6 +306,7 @@ class Worker:
                 await asyncio.gather(*begun, return_exceptions=True)
                 await self.delivery.stop()
                 await self.letters.stop()
+                await self._marks.close()
 
     async def _connected(self) -> bool:
         """Wait for Kafka; False when stopped before. A topic that is missing for good raises."""
@@ -292,6 +321,15 @@ class Worker:
         waiting.result()
         self.health.release("kafka")
         return True
+
+    async def _open_memory(self) -> None:
+        try:
+            await self._state.open()
+        except KafkaError as error:
+            self._metrics.restart_memory.set(0)
+            _log.warning("what ends a process will not be remembered", why=str(error), hint=error.hint)
+        else:
+            self._metrics.restart_memory.set(1)
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task that the worker cannot do without: an error in it ends the worker, or nobody would notice."""
@@ -319,9 +357,24 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever keeps Faust from starting ends the worker
             self.stop(f"the stream did not start: {type(error).__name__}")
 
-    def _take(self, chunk: Chunk) -> None:
+    def _take(self, chunk: Chunk) -> Awaitable[None] | None:
+        if self._marks.watches(chunk):
+            return self._take_marked(chunk)
+        self._take_now(chunk, frozenset())
+        return None
+
+    async def _take_marked(self, chunk: Chunk) -> None:
         try:
-            self._intake.take(chunk)
+            hung = await self._marks.before(chunk)
+        except Exception as error:  # noqa: BLE001 - as below
+            self.broke(error)
+        else:
+            self._take_now(chunk, hung)
+            self._marks.after(chunk)
+
+    def _take_now(self, chunk: Chunk, hung: frozenset[int]) -> None:
+        try:
+            self._intake.take(chunk, hung)
             self._gate.freed()
         except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
             self.broke(error)
