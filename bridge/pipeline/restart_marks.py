@@ -1,7 +1,7 @@
 """Keeps :mod:`bridge.pipeline.restart_memory` for each assigned partition, in the state topic.
 
-The first chunk of each partition is written down before it is mapped. Where the process before has not given the partition away in
-order, that begins a probation: chunks are written down until so many events were mapped as are under way at most, or for a while;
+Before anything is mapped all partitions are marked as held. Where the process before has not given the partition away in order, a
+probation begins: chunks are written down until so many events were mapped as are under way at most, or for a while;
 what kills a process again lies there, as reading begins anew at the committed offsets. After that nothing is written, and a chunk
 costs one look into a dictionary.
 """
@@ -19,7 +19,7 @@ from bridge.errors import KafkaError
 from bridge.pipeline.restart_memory import PartitionMemory, Remembered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from bridge.pipeline.ledger import Chunk, Partition
 
@@ -56,6 +56,7 @@ class RestartMarks:
 
     ``try_alone`` maps a record for nothing; ``put_off`` gives the dead-man's switch a bound in seconds for it.
     ``probation`` is the number of events after which an assignment has proved itself. ``tell`` hears whether the memory works.
+    ``assigned`` gives the partitions of the assignment.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class RestartMarks:
         clock: Callable[[], float],
         probation: int,
         tell: Callable[[bool], None],
+        assigned: Callable[[], Iterable[Partition]] = tuple,
     ) -> None:
         self._store = store
         self._group = group
@@ -76,6 +78,7 @@ class RestartMarks:
         self._clock = clock
         self._probation = probation
         self._tell = tell
+        self._assigned = assigned
         self._generation: int | None = None
         self._stored: Mapping[bytes, bytes] | None = None
         self._watched: dict[Partition, _Watched] = {}
@@ -146,6 +149,8 @@ class RestartMarks:
                 self._fails("read", error)
                 stored = None
             self._generation, self._stored, self._watched, self._mapped = chunk.generation, stored, {}, 0
+            if stored is not None:
+                await self._begin(chunk.generation, stored)
         watched = self._watched.get(chunk.partition)
         if watched is None:
             remembered = Remembered.from_bytes((self._stored or {}).get(self._key(chunk.partition)))
@@ -162,6 +167,17 @@ class RestartMarks:
                     given_up=sorted(memory.hung),
                 )
         return watched
+
+    async def _begin(self, generation: int, stored: Mapping[bytes, bytes]) -> None:
+        """Mark all partitions as held of which nothing is remembered, together: no chunk of them is watched."""
+        values = {}
+        for partition in self._assigned():
+            if Remembered.from_bytes(stored.get(self._key(partition))) == Remembered():
+                memory = PartitionMemory(0, Remembered())
+                self._watched[partition] = _Watched(generation, memory, self._clock(), probation=False, over=True)
+                values[self._key(partition)] = memory.settled().to_bytes()
+        self._struck_out |= values
+        await self._write_struck_out()
 
     async def _write(self, partition: Partition, remembered: Remembered, watched: _Watched) -> None:
         # What was mapped meanwhile goes along, so that at most one run is written down at any time.
@@ -188,6 +204,8 @@ class RestartMarks:
             await self._store.write(values)
         except KafkaError as error:
             self._fails("written", error)
+        else:
+            self._tell(True)
 
     def _fails(self, what: str, error: KafkaError) -> None:
         self._tell(False)

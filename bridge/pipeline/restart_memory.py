@@ -1,7 +1,7 @@
 """What a worker remembers about one partition over the death of its process, so that no record kills one after the other. Pure.
 
-After an assignment, what is about to be mapped is written down, and struck out when it has been mapped: the first run of records, and
-the ones behind it where the process before has not given the partition away in order. A run that is still there when somebody
+After a process that has not given the partition away in order, what is about to be mapped is written down, and struck out when it has
+been mapped. A run that is still there when somebody
 else takes the partition has ended a process: its records are then tried one by one, each written down before. What has ended two
 processes all by itself is *hung*: it is not mapped again. An innocent record would have to be tried alone, twice, in the very
 moment when somebody kills the process.

@@ -137,6 +137,7 @@ class Worker:
             clock=self._clock,
             probation=2 * settings.worker.max_in_flight_events,
             tell=metrics.restart_memory.set,
+            assigned=self.ledger.committed,
         )
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (

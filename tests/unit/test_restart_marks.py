@@ -48,7 +48,7 @@ class Store:
 class Bench:
     """Marks over a store, with what they did."""
 
-    def __init__(self, store: Store, probation: int = 1_000) -> None:
+    def __init__(self, store: Store, probation: int = 1_000, assigned: tuple[Any, ...] = ()) -> None:
         self.store, self.now = store, 0.0
         self.tried: list[int] = []
         self.bounds: list[float] = []
@@ -62,6 +62,7 @@ class Bench:
             clock=lambda: self.now,
             probation=probation,
             tell=self.told.append,
+            assigned=lambda: assigned,
         )
 
     def attempt(self, record: Any) -> None:
@@ -93,7 +94,7 @@ async def test_a_run_is_stored_before_it_is_mapped_and_struck_out_after() -> Non
     bench.marks.after(one)
     await bench.marks.close()
     assert bench.store.of(P) == Remembered(busy=True)
-    assert bench.told == [True]
+    assert set(bench.told) == {True}
 
 
 async def test_at_most_one_run_is_written_down_at_any_time() -> None:
@@ -151,6 +152,21 @@ async def test_behind_a_process_that_ended_in_order_only_the_first_run_is_writte
     await after.take(chunk(P, 0, 9))
     assert after.marks.watches(chunk(P, 10, 19))
     await after.marks.close()
+
+
+async def test_all_partitions_are_marked_as_held_by_one_write() -> None:
+    """Those of which nothing is remembered are not watched; one whose process died is."""
+    store = Store()
+    store.values[b"mapping/group/events/1"] = Remembered(busy=True).to_bytes()
+    bench = Bench(store, assigned=(P, Q, ("events", 2)))
+    await bench.take(chunk(P, 0, 9))
+    assert len(store.writes) == 1
+    assert store.of(P) == store.of(("events", 2)) == Remembered(busy=True)
+    assert not bench.marks.watches(chunk(P, 10, 19))
+    assert not bench.marks.watches(chunk(("events", 2), 0, 9))
+    assert bench.marks.watches(chunk(Q, 0, 9))
+    await bench.marks.give_away(1.0)
+    assert store.of(P) == store.of(("events", 2)) == Remembered()
 
 
 async def test_giving_away_waits_no_longer_than_it_may() -> None:
