@@ -91,6 +91,10 @@ chaos: $(VENV)/.dev ## Break things for SECONDS=300 against three real brokers a
 soak: $(VENV)/.dev ## Hold 2,000 events/s for SECONDS=300 with a fault a minute, and measure what grows
 	@$(BIN)/python -m pytest tests/chaos/test_soak.py --soak-seconds=$(SECONDS) --timeout=0 -s $(ARGS)
 
+.PHONY: mutants
+mutants: $(VENV)/.dev ## Change every safety-critical line of the worker, one at a time: a fast test must fail for each
+	@cd tests && PYTHONPATH=. ../$(BIN)/python -m mutation $(ARGS)
+
 .PHONY: pins
 pins: ## For maintainers: resolve constraints-hashes.txt (what the image installs) anew; needs python3.13
 	@command -v python3.13 >/dev/null || { echo "error: the image runs Python 3.13, and there is no python3.13 here to resolve for it" >&2; exit 1; }
