@@ -98,3 +98,10 @@ def test_lint_tells_of_arrays_as_text():
     out, warnings = made.apply({"items": [{"sku": "A"}]})
     assert out == {}
     assert len(warnings) == 1
+
+
+def test_json_text_keeps_the_digits_of_its_integers():
+    """json_to_object reads integers of any size exactly."""
+    got = compile_expression("json_to_object(t)").evaluate({"t": '{"id": 12345678901234567890123, "n": 1.5}'})
+    assert got.value == {"id": "12345678901234567890123", "n": 1.5}
+    assert compile_expression("json_to_object(t)").evaluate({"t": '{"id": 1234567890123456789, NaN}'}).value is None
