@@ -94,7 +94,7 @@ class Assembly:
         return [
             py.assign(py.dict_of([]), "o"),
             *ruled,
-            py.assign(py.const(None), "s"),
+            py.assign(py.list_of([]), "s"),
             *body,
             *self._required("o", own.required if own is not None else frozenset()),
         ]
@@ -184,11 +184,9 @@ class Assembly:
         check, place = self._new("x"), self._new("s")
         self._names[check], self._names[place] = expected.check, expected.place
         self._names["PLAIN"] = _PLAIN
-        said = py.name("s")
         sent = py.name("d")
         return [
-            py.when(py.is_(said, py.const(None)), [py.assign(py.list_of([]), "s")]),
-            py.assign(py.call(check, py.name(variable), py.name(place), said), "d"),
+            py.assign(py.call(check, py.name(variable), py.name(place), py.name("s")), "d"),
             py.when(py.no(py.within(py.attribute(sent, "__class__"), py.name("PLAIN"))), [py.give(py.const(None))]),
             py.put(parent, py.const(key), sent),
         ]
@@ -222,8 +220,10 @@ class Assembly:
             *self._copy(position, source.variable, copied, self._take),
             py.when(py.is_not(py.name(copied), py.const(None)), held_copy, drop),
         ]
-        if expected is not None and expected.texts:
-            texts = py.assign(py.call("text_map", held), copied)
+        if expected is not None and expected.texts is not None:
+            quick, place = self._new("x"), self._new("s")
+            self._names[quick], self._names[place] = expected.texts, expected.place
+            texts = py.assign(py.call(quick, held, py.name(place), py.name("s")), copied)
             copy = [texts, py.when(py.is_not(py.name(copied), py.const(None)), put_copy, copy)]
         # Text is most of an event: it needs no copy.
         other = py.when(py.is_not(held, py.const(None)), copy, drop)

@@ -20,8 +20,8 @@ class Expected:
     place: Any
     text: bool = False
     """Any text is right without a look."""
-    texts: bool = False
-    """A map of which every value may be any text."""
+    texts: Callable[[Any, Any, list[Any]], dict[str, Any] | None] | None = None
+    """Of a map that takes any text: what makes one of an event's value at once; it gives null where ``check`` has to look."""
     fields: bool = False
     """An object whose properties can be looked at one by one; ``required``: those that it must have."""
     required: frozenset[str] = frozenset()

@@ -12,6 +12,7 @@ from bridge.xdm.schema_check import ABSENT, EMPTIED, compile_check, exact_type
 from bridge.xdm.schema_fields import EXAMPLE_ID, SchemaError, SchemaField, load_schema, read_schema
 from bridge.xdm.schema_policy import Policy
 from bridge.xdm.schema_values import CHECKED_FORMATS, Place, Said, Wrong, search_of
+from bridge.xdm.text_maps import texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -105,7 +106,7 @@ class CompiledSchema:
             check,
             place,
             text=exact_type(field) is str,
-            texts=field.kind == "map" and exact_type(field.values) is str and not policy.named and not field.patterns,
+            texts=texts if _is_text_map(field) and not policy.named else None,
             fields=field.kind == "object",
             required=field.required,
             seen=seen if names == ("timestamp",) and is_plain_moment(field) else (),
@@ -136,6 +137,10 @@ class CompiledSchema:
                     return None
                 required, field = False, field.items
         return _info(field, path, required=required) if path else None
+
+
+def _is_text_map(field: SchemaField) -> bool:
+    return field.kind == "map" and exact_type(field.values) is str and not field.patterns
 
 
 _UNSURE: Final = object()

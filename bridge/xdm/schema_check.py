@@ -31,6 +31,7 @@ from bridge.xdm.schema_values import (
     wrong,
     wrong_type,
 )
+from bridge.xdm.text_maps import AS_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -247,9 +248,7 @@ def _as_json(each: Check) -> Check:
                 text = json_text(value)
             except FunctionError:
                 return each(value, place, said)
-            said.append(
-                Finding(pointer(place), "map_value_as_json", "an object or array in a map of text became JSON text")
-            )
+            said.append(Finding(pointer(place), "map_value_as_json", AS_JSON))
             return each(text, place, said)
         return each(value, place, said)
 
