@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping import pycode as py
 from bridge.mapping.destinations import IDENTITY_MAP
+from bridge.mapping.expected import LEFT_OUT
 from bridge.mapping.paths import Index, Key
 
 if TYPE_CHECKING:
@@ -183,12 +184,15 @@ class Assembly:
         """Write what the schema makes of a value, or give up where it cannot stand."""
         check, place = self._new("x"), self._new("s")
         self._names[check], self._names[place] = expected.check, expected.place
-        self._names["PLAIN"] = _PLAIN
+        self._names["PLAIN"], self._names["LEFT_OUT"] = _PLAIN, LEFT_OUT
         sent = py.name("d")
         return [
             py.assign(py.call(check, py.name(variable), py.name(place), py.name("s")), "d"),
-            py.when(py.no(py.within(py.attribute(sent, "__class__"), py.name("PLAIN"))), [py.give(py.const(None))]),
-            py.put(parent, py.const(key), sent),
+            py.when(
+                py.within(py.attribute(sent, "__class__"), py.name("PLAIN")),
+                [py.put(parent, py.const(key), sent)],
+                [py.when(py.is_not(sent, py.name("LEFT_OUT")), [py.give(py.const(None))])],
+            ),
         ]
 
     def _leaf(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from bridge.mapping.expected import LEFT_OUT
 from bridge.mapping.failures import FunctionError
 from bridge.xdm.findings import DroppedValue, Finding
 from bridge.xdm.schema_policy import Policy
@@ -136,6 +137,21 @@ def drop(said: Said, place: Place, label: str, sent: Wrong) -> None:
     first = sent.found[0]
     reason = first.reason if first.path == where else f"{first.path}: {first.reason}"
     said.append(DroppedValue(where, first.code, f"left out: {reason}", label))
+
+
+def leaving_out(check: Check, label: str) -> Check:
+    """The check of an optional property that is looked at by itself: gives ``LEFT_OUT`` for what the object's check would drop."""
+
+    def settled(value: Any, place: Place, said: Said) -> Any:
+        sent = check(value, place, said)
+        if sent is ABSENT or sent is EMPTIED:
+            return LEFT_OUT
+        if type(sent) is Wrong and not sent.final:
+            drop(said, place, label, sent)
+            return LEFT_OUT
+        return sent
+
+    return settled
 
 
 def _value_check(field: SchemaField, policy: Policy, *, in_map: bool) -> Check:
