@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TOPIC = "moengage.events"
 DEAD_LETTERS = "moengage.events.dead-letters"
+STATE = "bridge.state"
 TENANT = "_yourorgname"
 _PASSWORD = "demo"  # nosec B105 # noqa: S105 - opens a receiver on loopback, for a minute
 
@@ -37,7 +38,10 @@ class Stage:
 @asynccontextmanager
 async def open_stage(tell: Callable[[str], None]) -> AsyncIterator[Stage]:
     """Start every part, ``tell`` each in a line, and end them all in order afterwards."""
-    with tempfile.TemporaryDirectory(prefix="aep-bridge-demo-") as folder, EmbeddedKafka(TOPIC, DEAD_LETTERS) as kafka:
+    with (
+        tempfile.TemporaryDirectory(prefix="aep-bridge-demo-") as folder,
+        EmbeddedKafka(TOPIC, DEAD_LETTERS, STATE) as kafka,
+    ):
         tell(f"embedded Kafka-protocol broker (librdkafka's mock cluster) at {kafka.bootstrap}")
         async with Emulator() as emulator:
             tell(f"AEP emulator, IMS and collection endpoint, at {emulator.url}")
