@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping import pycode as py
 from bridge.mapping.destinations import IDENTITY_MAP
-from bridge.mapping.expected import LEFT_OUT
+from bridge.mapping.holding import NAMES, checked, required
 from bridge.mapping.paths import Index, Key
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ class _Cleaned:
 
 
 _ID: Final = Key("id")
-_PLAIN: Final = frozenset({str, int, float, bool, dict, list})
 _PLAIN_ITEM: Final = ({_ID}, {_ID, Key("primary")})
 
 
@@ -62,6 +61,7 @@ class Assembly:
         expected: Callable[[tuple[str, ...]], Expected | None] | None = None,
     ) -> None:
         self._names = names
+        self._names.update(NAMES)
         self._expected = expected
         self._identities = identities
         self._take = "clean" if identities is None else "lent"
@@ -97,12 +97,18 @@ class Assembly:
             *ruled,
             py.assign(py.list_of([]), "s"),
             *body,
-            *self._required("o", own.required if own is not None else frozenset()),
+            *required("o", own.required if own is not None else frozenset()),
         ]
 
     def _new(self, letter: str) -> str:
         self._count += 1
         return f"{letter}{self._count}"
+
+    def _bind(self, letter: str, value: Any) -> str:
+        """The generated name under which ``value`` is in reach."""
+        name = self._new(letter)
+        self._names[name] = value
+        return name
 
     def _children(self, target: Target, variable: str, *, override: bool, look: bool = False) -> list[py.Stmt]:
         body: list[py.Stmt] = []
@@ -126,9 +132,9 @@ class Assembly:
         drop = [py.do(py.call(py.attribute(py.name(parent), "pop"), py.const(key), py.const(None)))] if override else []
         write = [py.put(parent, py.const(key), held)]
         if one_by_one and expected is not None:
-            write = [*self._required(inner, expected.required), *write]
+            write = [*required(inner, expected.required), *write]
         elif expected is not None:
-            write = self._checked(inner, parent, key, expected)
+            write = checked(self._bind, inner, parent, key, expected)
         body.append(py.when(held, write, drop))
         if target.path == (IDENTITY_MAP,) and (plain := self._plain_identities(target)) is not None:
             ruled = py.name("m")
@@ -169,32 +175,6 @@ class Assembly:
         names = tuple(segment.name for segment in target.path if isinstance(segment, Key))
         return None if self._expected is None else self._expected(names)
 
-    def _required(self, variable: str, names: frozenset[str]) -> list[py.Stmt]:
-        """Leave the event to the whole check where the object lacks a property; the identityMap only counts when it is ruled."""
-        give_up = [py.give(py.const(None))]
-        body: list[py.Stmt] = []
-        for name in sorted(names):
-            if variable == "o" and IDENTITY_MAP.name == name:
-                body.append(py.when(py.is_(py.name("m"), py.const(None)), give_up))
-            else:
-                body.append(py.when(py.no(py.within(py.const(name), py.name(variable))), give_up))
-        return body
-
-    def _checked(self, variable: str, parent: str, key: str, expected: Expected) -> list[py.Stmt]:
-        """Write what the schema makes of a value, or give up where it cannot stand."""
-        check, place = self._new("x"), self._new("s")
-        self._names[check], self._names[place] = expected.check, expected.place
-        self._names["PLAIN"], self._names["LEFT_OUT"] = _PLAIN, LEFT_OUT
-        sent = py.name("d")
-        return [
-            py.assign(py.call(check, py.name(variable), py.name(place), py.name("s")), "d"),
-            py.when(
-                py.within(py.attribute(sent, "__class__"), py.name("PLAIN")),
-                [py.put(parent, py.const(key), sent)],
-                [py.when(py.is_not(sent, py.name("LEFT_OUT")), [py.give(py.const(None))])],
-            ),
-        ]
-
     def _leaf(
         self, position: int, parent: str, key: str, *, override: bool, expected: Expected | None = None
     ) -> list[py.Stmt]:
@@ -205,28 +185,26 @@ class Assembly:
         held = py.name(source.variable)
         write: list[py.Stmt] = [py.put(parent, py.const(key), held)]
         is_text: py.Expr = py.classed(source.variable, "str")
-        checked = write if expected is None else self._checked(source.variable, parent, key, expected)
+        held_to = write if expected is None else checked(self._bind, source.variable, parent, key, expected)
         if expected is not None and not expected.text:
             if isinstance(expected.seen, set):
-                seen = self._new("s")
-                self._names[seen] = expected.seen
-                write = [py.when(py.within(held, py.name(seen)), write, checked)]
+                seen = self._bind("s", expected.seen)
+                write = [py.when(py.within(held, py.name(seen)), write, held_to)]
             else:
-                write = checked
+                write = held_to
         if isinstance(source, _Cleaned):
             if expected is None:
                 return [py.when(py.is_not(held, py.const(None)), write, drop)]
-            return [py.when(is_text, write, [py.when(py.is_not(held, py.const(None)), checked, drop)])]
+            return [py.when(is_text, write, [py.when(py.is_not(held, py.const(None)), held_to, drop)])]
         copied = self._new("c")
         put_copy: list[py.Stmt] = [py.put(parent, py.const(key), py.name(copied))]
-        held_copy = put_copy if expected is None else self._checked(copied, parent, key, expected)
+        held_copy = put_copy if expected is None else checked(self._bind, copied, parent, key, expected)
         copy = [
             *self._copy(position, source.variable, copied, self._take),
             py.when(py.is_not(py.name(copied), py.const(None)), held_copy, drop),
         ]
         if expected is not None and expected.texts is not None:
-            quick, place = self._new("x"), self._new("s")
-            self._names[quick], self._names[place] = expected.texts, expected.place
+            quick, place = self._bind("x", expected.texts), self._bind("s", expected.place)
             texts = py.assign(py.call(quick, held, py.name(place), py.name("s")), copied)
             copy = [texts, py.when(py.is_not(py.name(copied), py.const(None)), put_copy, copy)]
         # Text is most of an event: it needs no copy.
@@ -241,7 +219,7 @@ class Assembly:
         if expected is None or (expected.text and value.__class__ is str):
             return [py.put(parent, py.const(key), self._constant(value))]
         copied = self._new("c")
-        return [py.assign(self._constant(value), copied), *self._checked(copied, parent, key, expected)]
+        return [py.assign(self._constant(value), copied), *checked(self._bind, copied, parent, key, expected)]
 
     def _copy(self, position: int, variable: str, into: str, take: str = "clean") -> list[py.Stmt]:
         handler = [

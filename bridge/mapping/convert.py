@@ -12,7 +12,8 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.table import HEADERS, normal_header
+from bridge.mapping.file_texts import normal_header
+from bridge.mapping.table import HEADERS
 
 if TYPE_CHECKING:
     from bridge.mapping.table import MappingRow, MappingSet
