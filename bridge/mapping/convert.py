@@ -12,8 +12,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.file_texts import normal_header
-from bridge.mapping.table import HEADERS
+from bridge.mapping.table import HEADERS, normal_header
 
 if TYPE_CHECKING:
     from bridge.mapping.table import MappingRow, MappingSet

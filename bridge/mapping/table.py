@@ -30,6 +30,16 @@ from bridge.mapping.findings import Column, Finding, MappingRefused, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+__all__ = [
+    "HEADERS",
+    "MappingRow",
+    "MappingSet",
+    "load_mapping_set",
+    "normal_header",
+    "read_mapping_set",
+    "rows_without_place",
+]
+
 MAX_FILE_BYTES: Final = 16_000_000
 MAX_CELL: Final = 1_000_000
 
