@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.mapping.assembly import PlainIdentities
+    from bridge.mapping.assembly_sources import PlainIdentities
     from bridge.mapping.expected import Expected
     from bridge.mapping.schema_paths import SchemaFields
     from bridge.mapping.table import MappingSet
