@@ -10,12 +10,23 @@ from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import methods
 from bridge.mapping.nodes import ArrayLiteral, Binary, Call, Literal, MapLiteral, MethodCall, Ternary, Unary
 from bridge.mapping.paths import Every, Index, Key, Path, parse_path, print_path
+from bridge.mapping.schema_paths import Field, SchemaFields, schema_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bridge.mapping.nodes import Node
     from bridge.mapping.preparation import Prepared
+
+__all__ = [
+    "Field",
+    "Kinds",
+    "SchemaFields",
+    "against_schema",
+    "required_by_schema",
+    "scalars_with_children",
+    "schema_path",
+]
 
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean", "date"})
 _CONTAINERS: Final = frozenset({"object", "map", "array"})
@@ -29,39 +40,6 @@ _BOOLEAN: Final = frozenset(
     ["y", "yes", "Y", "YES", "on", "ON", "true", "TRUE", "n", "N", "no", "NO", "off", "OFF", "false", "FALSE"]
 )
 _OF_EVERY_EVENT: Final = frozenset({"_id", "timestamp", "identityMap"})
-
-
-class Field(Protocol):
-    """What is asked about a field of the schema."""
-
-    @property
-    def type(self) -> str:
-        """``object``, ``map``, ``array``, ``string``, ``integer``, ``number``, ``boolean`` or ``any``."""
-
-    @property
-    def path(self) -> str:
-        """The destination path."""
-
-
-class SchemaFields(Protocol):
-    """A schema that knows its fields (:class:`bridge.xdm.schema.CompiledSchema`)."""
-
-    def type_at(self, path: str) -> Any:
-        """The field at a destination path, None when there is none."""
-
-    def fields(self) -> Any:
-        """Every field."""
-
-
-def schema_path(path: Path) -> str:
-    """A destination in the spelling that schemas understand: dots and brackets of names escaped."""
-    text = ""
-    for segment in path:
-        if isinstance(segment, Key):
-            text += ("." if text else "") + re.sub(r"([.\\\[\]])", r"\\\1", segment.name)
-        else:
-            text += f"[{segment.value if isinstance(segment, Index) else '*'}]"
-    return text
 
 
 class Kinds(Protocol):

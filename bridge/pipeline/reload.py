@@ -11,6 +11,7 @@ import structlog
 
 from bridge.errors import BridgeError
 from bridge.mapping import golden
+from bridge.pipeline.assembly import open_agreeing
 from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
 from bridge.xdm.size import sized
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bridge.settings import MappingSettings
+    from bridge.settings import AepSettings, MappingSettings
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ def failing(settings: MappingSettings) -> list[str]:
 class MappingWatch:
     """Looks at the files of the mapping set every ``reload_seconds``.
 
+    ``aep``: where the events go; schema and tenant have to suit it.
     ``exchange`` is called with the new builder and its sha256, between two chunks (the loop runs nothing else then).
     ``refused``: when (seconds since 1970) and why the last change was refused, None once one is taken.
     """
@@ -48,8 +50,10 @@ class MappingWatch:
         sha256: str,
         exchange: Callable[[ExperienceEvents, str], None],
         metrics: Metrics,
+        aep: AepSettings | None = None,
     ) -> None:
         self._settings = settings
+        self._aep = aep
         self._exchange = exchange
         self._metrics = metrics
         self._sha256 = sha256
@@ -76,7 +80,7 @@ class MappingWatch:
         self._settled = signature
         try:
             # Compiling takes some hundred milliseconds: in a thread, so that delivery goes on.
-            events = await asyncio.to_thread(open_experience_events, self._settings)
+            events = await asyncio.to_thread(open_agreeing, self._settings, self._aep)
             # The cases may stop the clock that now() reads, so no event may be mapped meanwhile: not in a thread.
             broken = failing(self._settings)
         except (BridgeError, OSError, UnicodeError) as error:
@@ -117,7 +121,8 @@ class MappingWatch:
 
     def _files(self) -> list[Path]:
         settings = self._settings
-        files = [settings.path, *([settings.schema_] if settings.schema_ else [])]
+        schema = settings.schema_path
+        files = [settings.path, *([schema] if schema else [])]
         if settings.tests is not None:
             # A folder that cannot be read shows as one without cases: a change, and what is wrong is told when it is taken up.
             with contextlib.suppress(OSError):

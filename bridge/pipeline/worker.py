@@ -141,7 +141,7 @@ class Worker:
         )
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
-            MappingWatch(settings.mapping, mapping, self.exchange, metrics)
+            MappingWatch(settings.mapping, mapping, self.exchange, metrics, settings.aep)
             if mapping is not None and settings.mapping.reload_seconds
             else None
         )

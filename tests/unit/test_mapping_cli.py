@@ -80,14 +80,19 @@ def test_preview_prints_a_rejected_event_all_the_same():
     assert "rejected (" in result.stderr
 
 
-def test_preview_checks_against_a_schema():
-    """--schema coerces and refuses as AEP would."""
+def test_preview_checks_against_a_schema(monkeypatch):
+    """--schema coerces, leaves out or refuses as AEP would."""
     event = json.loads(Path(SEED).read_text(encoding="utf-8"))
     event["event_name"] = 5
     event["event_attributes"] = "text"
-    result = run(
-        "preview", SHIPPED, "--event", json.dumps(event), "--tenant", "_yourorgname", "--schema", SCHEMA, "--json"
-    )
+    given = ("preview", SHIPPED, "--event", json.dumps(event), "--tenant", "_yourorgname", "--schema", SCHEMA, "--json")
+    result = run(*given)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["_yourorgname"]["eventName"] == "5"
+    assert "eventAttributesJson" not in json.loads(result.stdout)["_yourorgname"]
+    assert "#/_yourorgname/eventAttributesJson: left out: expected type: JSONObject" in result.stderr
+    monkeypatch.setenv("BRIDGE_MAPPING__ON_INVALID", "reject")
+    result = run(*given)
     assert result.exit_code == 1
     assert json.loads(result.stdout)["_yourorgname"]["eventName"] == "5"
     assert "DCVS-1104" in result.stderr
