@@ -50,6 +50,16 @@ CODES: Final[Mapping[str, str]] = {
     "identity_shape": "what is written to identityMap could never be an identity",
     "unknown_source": "none of the sample events has the source path",
     "destination_unknown": "the schema has no such field",
+    "tenant_unknown": "rows write below a tenant that the schema does not have",
+    "primary_not_listed": "a row marks a namespace primary that BRIDGE_MAPPING__PRIMARY_IDENTITY does not name",
+    "namespace_spelling": "a standard identity namespace in other letters than Adobe's",
+    "date_ambiguous": "a date without a pattern, of which the samples do not tell whether day or month comes first",
+    "copied_unknown": "an object is copied whole with children that the schema does not have",
+    "column_unknown": "a column that no mapping set has",
+    "events_refused": "events that the worker would put into the dead letters",
+    "events_lose_field": "events that would leave without a field, as its value is not what the schema allows",
+    "events_null_row": "events for which a row fails and gives null",
+    "events_noted": "events that would leave with something odd about them",
     "type_mismatch": "the value can never have the type of the schema's field",
 }
 """Every code of a finding, and what it says."""

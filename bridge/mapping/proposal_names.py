@@ -7,13 +7,41 @@ says little (``id``, ``name``, ``type``) counts only together with the object th
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bridge.mapping.paths import Key, Path
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _VAGUE: Final = frozenset(
-    {"id", "uuid", "name", "type", "code", "time", "date", "status", "title", "value", "key", "url"}
+    {
+        "id",
+        "uuid",
+        "name",
+        "type",
+        "code",
+        "time",
+        "date",
+        "status",
+        "title",
+        "value",
+        "key",
+        "url",
+        "source",
+        "model",
+        "version",
+        "description",
+        "label",
+        "reason",
+        "message",
+        "method",
+        "result",
+        "text",
+        "data",
+        "index",
+    }
 )
 _OF_THE_EVENT: Final = frozenset({"event", "events", "moengage", "moe", "stream", "streams"})
 _NOISE: Final = frozenset({"moe", "moengage", "display", "of", "the", "json", "map"})
@@ -55,3 +83,24 @@ def _settled(words: Words) -> Words:
     """Without words that tell nothing here, unless nothing else is left."""
     kept = tuple(word for word in words if word not in _NOISE) or words
     return kept[:-1] if kept[-2:] in {("phone", "number"), ("email", "address"), ("email", "id")} else kept
+
+
+def resemblance(target: Path, source: Path) -> float:
+    """How much two names have in common, from 0 to 1: what a person should look at where :func:`likeness` finds nothing."""
+    names = [segment.name for segment in target if isinstance(segment, Key)]
+    given = [segment.name for segment in source if isinstance(segment, Key)]
+    best = 0.0
+    for above in (0, 1):
+        wanted = _stems(names[-1 - above :])
+        for more in (0, 1):
+            found = _stems(given[-1 - more :])
+            shared = len(wanted & found) / len(wanted | found) if wanted and found else 0.0
+            best = max(best, shared - 0.01 * (above + more))
+    return round(best, 2)
+
+
+def _stems(names: Iterable[str]) -> frozenset[str]:
+    """The words of names without what tells little: plurals, and words such as ``count``."""
+    words = [word for name in names for word in words_of(name)]
+    stems = {word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words}
+    return frozenset(stems - _NOISE) or frozenset(stems)

@@ -207,7 +207,7 @@ def test_init_writes_a_mapping_that_lints_clean(tmp_path: Path):
     )
     preview = run("preview", str(file), "--event", SEED, "--tenant", "_yourorgname", "--json")
     assert json.loads(preview.stdout) == EXPECTED
-    assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["id"] == "test_event_001"
+    assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["events"][0]["event_uuid"] == "xxxx_xxxxx_000"
 
 
 def test_functions_lists_and_explains():
@@ -278,7 +278,7 @@ def test_init_reads_events_from_stdin(tmp_path: Path):
     file = tmp_path / "first.csv"
     seed = Path(SEED).read_text(encoding="utf-8")
     assert run("init", "--schema", SCHEMA, "--events", "-", "--output", str(file), stdin=seed).exit_code == 0
-    assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["id"] == "test_event_001"
+    assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["events"][0]["event_uuid"] == "xxxx_xxxxx_000"
 
 
 def test_wrong_usage_exits_2():
