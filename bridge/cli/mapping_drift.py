@@ -118,6 +118,6 @@ def _print(sketch: Drift, taken: list[str]) -> None:
 
 def _when(at: float) -> str:
     try:
-        return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at else "?"
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else "?"
     except (ValueError, OverflowError, OSError):
         return "?"

@@ -30,7 +30,7 @@ def plan(  # noqa: PLR0917 - typer reads the signature
     """Compare a changed mapping set with the one in use over real events, golden cases, schema, tenant and namespaces.
 
     Exit 0 when nothing changes, 3 when something does, 1 when the new set is wrong or would refuse events that the old one takes.
-    The options for tenant, namespaces and schema are the new set's; the old one keeps those of the settings.
+    The options for tenant, namespaces and schema count for both sets.
 
     Examples:
         aep-bridge mapping plan mapping.csv --from-kafka 500
@@ -40,7 +40,7 @@ def plan(  # noqa: PLR0917 - typer reads the signature
     from bridge.cli import mapping_input as given
     from bridge.cli import mapping_show as show
 
-    before = given.mapping_settings(path=against)
+    before = given.mapping_settings(path=against, tenant=tenant, schema=schema, primary_identity=primary_identity)
     after = given.mapping_settings(path=new, tenant=tenant, schema=schema, primary_identity=primary_identity)
     read = [one for source in events for one in given.events(source)]
     if from_kafka is not None:

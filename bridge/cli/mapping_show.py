@@ -148,6 +148,8 @@ def _sent(one: Traced) -> str:
     result, sent = _json(one.result), _json(one.sent)
     if one.sent is None:
         return "null" if one.result is None else f"{result} → left out"
+    if one.source_type == "STATIC" and one.sent in (True, False) and result == f'"{sent}"':
+        return sent
     same = type(one.result) is type(one.sent) and one.result == one.sent
     return sent if same or one.result is None or isinstance(one.sent, dict | list) else f"{result} → {sent}"
 

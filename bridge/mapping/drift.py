@@ -70,6 +70,7 @@ class Drift:
         self._codes: dict[str, Seen] = {}
         self.events = 0
         self.overflow = 0
+        self._valued = 0
 
     def look(self, event: dict[str, Any], at: float) -> None:
         """Take note of one canonical event that came at ``at``."""
@@ -81,10 +82,15 @@ class Drift:
                     self.overflow += 1
                     continue
                 seen = self._paths[path] = Seen(at, at)
-            _note(seen, value, at)
+            self._valued += _note(seen, value, at)
         code = event.get("event_code")
         if isinstance(code, str) and (code in self._codes or len(self._codes) < MAX_PATHS):
             _note(self._codes.setdefault(code, Seen(at, at)), None, at)
+
+    @property
+    def paths(self) -> tuple[int, int]:
+        """How many paths are kept, and how many of them have a value: as long as neither changes nothing new is unmapped."""
+        return len(self._paths), self._valued
 
     def unmapped(self) -> dict[str, Seen]:
         """Attributes that came with a value and that no row reads, the most frequent first."""
@@ -103,10 +109,11 @@ class Drift:
         return dict(sorted(found.items(), key=lambda one: (-one[1].count, one[0])))
 
     def changed_kinds(self) -> dict[str, Seen]:
-        """Paths that a row reads and that hold values of more than one kind."""
+        """Paths that hold values of more than one kind."""
         return {
-            print_path(path): seen for path, seen in sorted(self._paths.items(), key=lambda one: print_path(one[0]))
-            if len(seen.kinds) > 1 and self._is_read(path)
+            print_path(path): seen
+            for path, seen in sorted(self._paths.items(), key=lambda one: print_path(one[0]))
+            if len(seen.kinds) > 1
         }  # fmt: skip
 
     def unseen(self) -> dict[str, list[int]]:
@@ -139,15 +146,18 @@ def _cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if re.search(r'[",\n]', text) else text
 
 
-def _note(seen: Seen, value: Any, at: float) -> None:
+def _note(seen: Seen, value: Any, at: float) -> bool:
+    """Count one value; whether it is the first that tells something."""
     seen.count += 1
     seen.first, seen.last = min(seen.first, at), max(seen.last, at)
     if value is None:
-        return
+        return False
     kind = {bool: "boolean", int: "number", float: "number", str: "string", dict: "object", list: "array"}[type(value)]
     seen.kinds[kind] += 1
-    if seen.example is None and value not in ("", [], {}):
-        seen.example = mask(value)
+    if seen.example is not None or value in ("", [], {}):
+        return False
+    seen.example = mask(value)
+    return True
 
 
 def _leaves(event: dict[str, Any]) -> Iterator[tuple[Path, Any]]:

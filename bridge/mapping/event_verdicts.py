@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from bridge.mapping.findings import Finding
 from bridge.mapping.paths import Every, Index, Path, parse_path
+from bridge.mapping.schema_paths import SchemaFields
 from bridge.mapping.value_fixes import explained
 from bridge.xdm.findings import REJECTION_CODES
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bridge.mapping.preparation import Prepared
-    from bridge.mapping.schema_paths import SchemaFields
     from bridge.xdm.experience_event import Built
 
 Outcome = Literal["refused", "lost", "nulled", "noted"]
@@ -44,6 +44,13 @@ class NoEvent(Protocol):
     @property
     def reason(self) -> str:
         """One sentence."""
+
+
+class CheckedSchema(SchemaFields, Protocol):
+    """A compiled schema: its fields, and its check."""
+
+    def check(self, xdm: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Any], Sequence[Any]]:
+        """Give the event as it would leave, findings, and what it would be refused for."""
 
 
 @dataclass(slots=True)
@@ -120,7 +127,7 @@ class Judge:
         depart: Callable[[dict[str, Any]], Built],
         plain: Callable[[dict[str, Any]], tuple[dict[str, Any], Any]],
         rows: Sequence[Prepared],
-        schema: SchemaFields | None = None,
+        schema: CheckedSchema | None = None,
     ) -> None:
         self._depart = depart
         self._plain = plain
@@ -138,7 +145,11 @@ class Judge:
                 refused += 1
                 _count(groups, Group("refused", one.code, "", one.reason, 0, number))
         for group in groups.values():
-            row = next((row for row in self._rows if row.row.row == group.row), None)
+            path = parse_path(group.path) if group.path else None
+            # A row that writes the object around the field cannot be mended by a function over the object.
+            row = next(
+                (row for row in self._rows if row.row.row == group.row and _shared(row.target or ()) == path), None
+            )
             at = self._schema.type_at(group.path) if self._schema is not None and group.path else None
             group.reason, group.fix = explained(group.code, group.reason, group.values, at, row)
         order: tuple[Outcome, ...] = ("refused", "lost", "nulled", "noted")
@@ -147,10 +158,7 @@ class Judge:
 
     def _event(self, event: dict[str, Any], number: int, groups: dict[tuple[str, ...], Group]) -> bool:
         built = self._depart(event)
-        said: list[tuple[Outcome, str, str, str]] = []
-        if built.rejection is not None:
-            faults = faults_of(built.rejection.reason)
-            said += [("refused", built.rejection.code, at, reason) for at, reason in faults[:1]]
+        said: list[tuple[Outcome, str, str, str]] = [("refused", *fault) for fault in self._faults(built)]
         for finding in built.findings:
             if finding.code not in _QUIET:
                 outcome: Outcome = "lost" if finding.code in REJECTION_CODES else "noted"
@@ -171,6 +179,19 @@ class Judge:
             path = f"identityMap.{dropped.namespace}"
             _count(groups, Group("lost", "identity_dropped", path, dropped.reason, self._row(path), number))
         return built.rejection is not None
+
+    def _faults(self, built: Built) -> list[tuple[str, str, str]]:
+        """Code, place and words of all for which an event is refused; the rejection itself tells only the first code."""
+        if built.rejection is None:
+            return []
+        told = faults_of(built.rejection.reason)
+        found = (
+            []
+            if self._schema is None
+            else [(one.code, one.path, one.reason) for one in self._schema.check(built.xdm)[2]]
+        )
+        places = {place for _, place, _ in found}
+        return [(built.rejection.code, place, words) for place, words in told if place not in places] + found
 
     def _row(self, path: str) -> int:
         """The row that writes ``path``, or the object that holds it, or something below it."""

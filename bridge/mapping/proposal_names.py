@@ -45,7 +45,16 @@ _VAGUE: Final = frozenset(
 )
 _OF_THE_EVENT: Final = frozenset({"event", "events", "moengage", "moe", "stream", "streams"})
 _NOISE: Final = frozenset({"moe", "moengage", "display", "of", "the", "json", "map"})
-_SAME: Final = {"props": "attributes", "properties": "attributes", "attrs": "attributes", "mail": "email"}
+_SAME: Final = {
+    "props": "attributes",
+    "properties": "attributes",
+    "attrs": "attributes",
+    "mail": "email",
+    "no": "number",
+    "num": "number",
+    "nr": "number",
+    "qty": "quantity",
+}
 
 NO_MATCH: Final = 0
 Words = tuple[str, ...]

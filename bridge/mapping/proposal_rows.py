@@ -147,7 +147,13 @@ class Writer:
                 return False
             faults = {fault for value in values for fault in self.fit.refusals(field.path, value)}
             if not faults:
-                return self._add(field, "EXPRESSION", expression, text)
+                left = [name for name in known if name not in pairs]
+                question = (
+                    f"{text}: {', '.join(left)} of {field.path} have no source yet; the events have {', '.join(given)}"
+                    if left
+                    else None
+                )
+                return self._add(field, "EXPRESSION", expression, text, question=question)
             wrong = {name for fault in faults if (name := child_at(fault)) in pairs}
             if not wrong:
                 return False

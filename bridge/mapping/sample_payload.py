@@ -13,7 +13,7 @@ _PERSONAL: Final = re.compile(
     r"ip|token|ecid|gaid|idfa|aaid|latitude|longitude|lat|lon)(_|$)"
 )
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_PHONE: Final = re.compile(r"\+?[\d\s().-]{8,}\Z")
+_PHONE: Final = re.compile(r"\+[\d\s().-]{8,}\Z")
 
 
 def sample_payload(event: dict[str, Any]) -> dict[str, Any]:

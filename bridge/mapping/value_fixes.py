@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.date_texts import date_pattern, epoch_unit
 from bridge.mapping.findings import nearest
+from bridge.mapping.nodes import Call, PathRef
+from bridge.mapping.paths import print_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +27,8 @@ def explained(
     code: str, reason: str, values: Mapping[Any, int], field: Any, row: Prepared | None
 ) -> tuple[str, str | None]:
     """The reason with values and allowed values, and the fix where one is known."""
+    if code == "timestamp_implausible":
+        return reason, _in_milliseconds(row)
     if field is None or not values:
         return reason, None
     shown = ", ".join(_quoted(value) for value in list(values)[:_SHOWN]) + (", …" if len(values) > _SHOWN else "")
@@ -58,6 +62,14 @@ def into_date(source: str, values: Sequence[Any]) -> str | None:
 
 def _instant(source: str, unit: str) -> str:
     return f'dformat({source}{" * 1000" if unit == "seconds" else ""}, "{ISO}")'
+
+
+def _in_milliseconds(row: Prepared | None) -> str | None:
+    """The row's ``dformat`` of a path with the seconds made milliseconds."""
+    node = None if row is None else row.node
+    if not isinstance(node, Call) or node.name != "dformat" or not isinstance(node.arguments[0], PathRef):
+        return None
+    return _instant(print_path(node.arguments[0].path), "seconds")
 
 
 def _into_enum(source: str, values: Sequence[Any], allowed: Sequence[Any]) -> str | None:

@@ -65,6 +65,14 @@ class Rejecting(Protocol):
         ...
 
 
+class Sketching(Protocol):
+    """Looks at one event of each chunk (:class:`bridge.pipeline.sketch.EventSketch`)."""
+
+    def look(self, event: Any) -> None:
+        """The last event of the chunk; a refusal or None where it had none."""
+        ...
+
+
 class Intake:
     """Takes chunks. ``builder`` may be exchanged at any time between two chunks; None sends events as they came (raw).
 
@@ -82,9 +90,11 @@ class Intake:
         builder: Builder | None,
         size: SizeRule | None = None,
         mapping: Callable[[], str | None] = lambda: None,
+        sketch: Sketching | None = None,
     ) -> None:
         self.builder = builder
         self._mapping = mapping
+        self._sketch = sketch
         self._size = size
         self._ledger = ledger
         self._encode = encode
@@ -105,6 +115,7 @@ class Intake:
         dropped: list[Any] = []
         findings: list[Any] = []
         mapped = 0
+        event: Any = None
         build = None if self.builder is None else self.builder.build
         encode, loads, size = self._encode, orjson.loads, self._size
         # Only what is above the limit needs the rule's judgement: one comparison for all others.
@@ -159,6 +170,8 @@ class Intake:
                 place += 1
         tags = _tags_of(chunk) if self._delivery.by_key else ()
         self._count(chunk, mapped, warnings, dropped, findings)
+        if self._sketch is not None:
+            self._sketch.look(event)
         self._ledger.admit(chunk, len(items) + len(refused))
         for place, rejected in refused:
             self._letters.put(chunk, *row_and_part(place), rejected, 0)

@@ -10,11 +10,12 @@ import structlog
 
 from bridge.errors import BridgeError
 from bridge.mapping import golden
+from bridge.mapping.plan import reload_problems, strangers
 from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
 from bridge.xdm.size import sized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bridge.settings import MappingSettings
@@ -34,10 +35,23 @@ def failing(settings: MappingSettings) -> list[str]:
     return [result.case.name for result in golden.run_cases(cases, build) if not result.passed]
 
 
+def unknown_to_schema(settings: MappingSettings, events: ExperienceEvents, in_use: Any = None) -> list[str]:
+    """Destinations, tenant and namespaces of a set that its schema or the settings do not know; not what the one in use has too."""
+    before = getattr(getattr(in_use, "mapping", None), "mapping_set", None)
+    mapping_set: Any = getattr(events.mapping, "mapping_set", None)
+    schema: Any = events.schema
+    return [] if mapping_set is None else [str(one) for one in strangers(mapping_set, settings, schema, before=before)]
+
+
+def _newly_refused(in_use: Any, events: ExperienceEvents, recent: Sequence[dict[str, Any]]) -> list[str]:
+    return [] if in_use is None else reload_problems(in_use.build, events.build, recent)
+
+
 class MappingWatch:
     """Looks at the files of the mapping set every ``reload_seconds``.
 
-    ``exchange`` is called with the new builder and its sha256, between two chunks (the loop runs nothing else then).
+    ``exchange`` is called with the new builder and its sha256, between two chunks (the loop runs nothing else then). A changed
+    set is not taken when it would refuse one of the ``recent`` events that the builder ``in_use`` takes.
     """
 
     def __init__(
@@ -46,10 +60,15 @@ class MappingWatch:
         sha256: str,
         exchange: Callable[[ExperienceEvents, str], None],
         metrics: Metrics,
+        *,
+        in_use: Callable[[], Any] = lambda: None,
+        recent: Callable[[], Sequence[dict[str, Any]]] = tuple,
     ) -> None:
         self._settings = settings
         self._exchange = exchange
         self._metrics = metrics
+        self._in_use = in_use
+        self._recent = recent
         self._sha256 = sha256
         self._seen = self._settled = self._signature()
         metrics.mapping_info.labels(sha256).set(1)
@@ -76,6 +95,8 @@ class MappingWatch:
             events = await asyncio.to_thread(open_experience_events, self._settings)
             # The cases may stop the clock that now() reads, so no event may be mapped meanwhile: not in a thread.
             broken = failing(self._settings)
+            strange = await asyncio.to_thread(unknown_to_schema, self._settings, events, self._in_use())
+            newly = _newly_refused(self._in_use(), events, self._recent())
         except (BridgeError, OSError, UnicodeError) as error:
             self._refuse(str(error))
             return
@@ -84,6 +105,9 @@ class MappingWatch:
             return
         if broken:
             self._refuse(f"golden cases that do not hold: {', '.join(broken)}")
+            return
+        if strange or newly:
+            self._refuse("; ".join([*strange, *newly]))
             return
         self._take(events)
 

@@ -25,6 +25,7 @@ from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.sharing import Share
+from bridge.pipeline.sketch import EventSketch
 from bridge.pipeline.stopping import leave
 from bridge.pipeline.supervision import supervise
 from bridge.pipeline.topics import unreachable
@@ -97,6 +98,7 @@ class Worker:
             settings.worker.drain_seconds,
             min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2),
         )
+        self._sketch = EventSketch(builder, metrics) if builder is not None else None
         self._intake = Intake(
             self.ledger,
             destination.encode,
@@ -106,10 +108,18 @@ class Worker:
             builder=builder,
             size=SizeRule(settings.mapping) if builder is not None else None,
             mapping=lambda: self._mapping,
+            sketch=self._sketch,
         )
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
-            MappingWatch(settings.mapping, mapping, self.exchange, metrics)
+            MappingWatch(
+                settings.mapping,
+                mapping,
+                self.exchange,
+                metrics,
+                in_use=lambda: self._intake.builder,
+                recent=lambda: self._sketch.recent if self._sketch is not None else (),
+            )
             if mapping is not None and settings.mapping.reload_seconds
             else None
         )
@@ -174,6 +184,8 @@ class Worker:
         """Use another mapping from the next chunk on; ``mapping`` is its sha256."""
         self._intake.builder = builder
         self._mapping = mapping
+        if self._sketch is not None:
+            self._sketch.follow(builder)
 
     def stop(self, why: str = "") -> None:
         """End the run; a reason makes it a failure."""

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from bridge.settings import MappingSettings
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
+PLAUSIBLE_FROM: Final = "2000"
+"""Timestamps before this year leave, with a finding: seconds taken for milliseconds lie in January 1970."""
+_PLAUSIBLE_YEAR: Final = 2000
+_IMPLAUSIBLE: Final = "the timestamp lies before 2000: are seconds taken for milliseconds (dformat(time * 1000, …))?"
 _TIMESTAMPS: Final = 4_096
 
 
@@ -135,8 +139,8 @@ class ExperienceEvents:
             moment = parse_date_time(timestamp) if type(timestamp) is str else None
             if moment is None or is_before_epoch(moment):
                 rejection = _refused_timestamp(timestamp, moment, warnings)
-            elif timestamp > self._past or timestamp[-1] != "Z":
-                findings = self._about_the_future(moment, findings)
+            elif timestamp > self._past or timestamp[-1] != "Z" or timestamp < PLAUSIBLE_FROM:
+                findings = self._about_its_time(moment, findings)
             else:
                 if len(self._right) >= _TIMESTAMPS:
                     self._right.clear()
@@ -146,9 +150,11 @@ class ExperienceEvents:
             rejection = _refused_id(xdm, warnings) or rejection
         return _new(Built, (xdm, warnings, dropped, rejection, findings))
 
-    def _about_the_future(self, moment: datetime, findings: Sequence[Finding]) -> Sequence[Finding]:
+    def _about_its_time(self, moment: datetime, findings: Sequence[Finding]) -> Sequence[Finding]:
         limit = datetime.fromtimestamp(self._clock(), UTC) + FUTURE_TOLERANCE
         self._past = limit.strftime("%Y-%m-%dT%H:%M:%S")
+        if moment.year < _PLAUSIBLE_YEAR:
+            return *findings, Finding("#/timestamp", "timestamp_implausible", _IMPLAUSIBLE)
         if moment <= limit:
             return findings
         return *findings, Finding("#/timestamp", "timestamp_future", "the timestamp lies in the future")

@@ -45,6 +45,7 @@ bear its names, the ``xdm_`` ones stand for checks whose code is unknown."""
 
 FINDING_CODES: Final[Mapping[str, str]] = {
     "timestamp_future": "timestamp lies in the future; AEP's reaction is undocumented, so the event leaves all the same",
+    "timestamp_implausible": "timestamp lies before 2000, as seconds that are taken for milliseconds do; it leaves all the same",
     "event_oversize": "the event is above the size that Profile keeps; it leaves, without the paths that oversize_drop names",
     "map_value_as_json": "an object or array in a map of text became JSON text, as AEP takes only text there",
 }
