@@ -69,8 +69,10 @@ def _body(source: str) -> bytes:
         return sys.stdin.buffer.read()
     if source.lstrip().startswith(("{", "[")):
         return source.encode()
+    from bridge import shipped
+
     try:
-        return Path(source).read_bytes()
+        return shipped.find(Path(source)).read_bytes()
     except OSError as error:
         raise InputError(f"{source}: cannot be read ({error.strerror})") from None
 

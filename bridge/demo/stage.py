@@ -16,7 +16,7 @@ from bridge.demo.processes import Command, free_port
 from bridge.demo.story import Scene
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 TOPIC = "moengage.events"
 DEAD_LETTERS = "moengage.events.dead-letters"
@@ -32,16 +32,17 @@ class Stage:
     bootstrap: str
     receiver: Command
     worker: Command
+    emulator: Emulator
 
 
 @asynccontextmanager
-async def open_stage(tell: Callable[[str], None]) -> AsyncIterator[Stage]:
-    """Start every part, ``tell`` each in a line, and end them all in order afterwards."""
+async def open_stage(tell: Callable[[str], None], more: Mapping[str, str] | None = None) -> AsyncIterator[Stage]:
+    """Start every part, ``tell`` each in a line, and end them all in order afterwards. ``more``: settings that win."""
     with tempfile.TemporaryDirectory(prefix="aep-bridge-demo-") as folder, EmbeddedKafka(TOPIC, DEAD_LETTERS) as kafka:
         tell(f"embedded Kafka-protocol broker (librdkafka's mock cluster) at {kafka.bootstrap}")
         async with Emulator() as emulator:
             tell(f"AEP emulator, IMS and collection endpoint, at {emulator.url}")
-            settings = _settings(kafka.bootstrap, emulator)
+            settings = _settings(kafka.bootstrap, emulator) | dict(more or {})
             async with (
                 Command("receiver", settings | {"BRIDGE_TELEMETRY__PORT": str(free_port())}, Path(folder)) as receiver,
                 Command("worker", settings | {"BRIDGE_TELEMETRY__PORT": str(free_port())}, Path(folder)) as worker,
@@ -56,7 +57,7 @@ async def open_stage(tell: Callable[[str], None]) -> AsyncIterator[Stage]:
                     emulator=emulator.url,
                 )
                 try:
-                    yield Stage(scene, kafka.bootstrap, receiver, worker)
+                    yield Stage(scene, kafka.bootstrap, receiver, worker, emulator)
                 finally:
                     await scene.aclose()
 
