@@ -13,12 +13,13 @@ from bridge.cli import app
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 
     from bridge.aep.trial import Trial
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
 
+_SHOWN = 10
 _USUAL_EVENT_BYTES = 10_000
 """Profile keeps events of up to 10 KB (AEP docs: profile/guardrails), so events up to there are to be expected."""
 
@@ -100,6 +101,7 @@ async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
         yield _failed("settings", error)
     if settings.aep.payload == "xdm":
         yield _mapping(settings)
+        yield _schema(settings)
     yield await _kafka(settings)
     if not complete:
         return
@@ -144,6 +146,39 @@ def _mapping(settings: Settings) -> Check:
         todo = "aep-bridge mapping test shows what each gives instead"
         return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)
     return Check("mapping", ok=True, found=f"{settings.mapping.path} ({(sha256 or '')[:12]})")
+
+
+def _schema(settings: Settings) -> Check:
+    """What the schema vouches for, and what cannot be checked."""
+    from bridge.pipeline.assembly import NO_SCHEMA
+    from bridge.xdm.agreement import is_verified
+    from bridge.xdm.opening import schema_of
+
+    path = settings.mapping.schema_path
+    if path is None:
+        return Check("schema", ok=True, found=NO_SCHEMA)
+    try:
+        schema = schema_of(settings.mapping)
+    except BridgeError as error:
+        return _failed("schema", error, todo="BRIDGE_MAPPING__SCHEMA names the schema's JSON, or none")
+    said = [str(path)]
+    if schema is not None:
+        tenant = settings.mapping.tenant
+        if is_verified(schema, tenant):
+            said.append(f"tenant {tenant}")
+        else:
+            said.append(
+                f"tenant not verified: only a schema fetched from AEP knows {tenant} (AEP: Schemas, your schema, Copy JSON;"
+                " BRIDGE_MAPPING__SCHEMA)"
+            )
+        if schema.unenforced:
+            said.append(f"not checked: {_listed(schema.unenforced)}")
+    return Check("schema", ok=True, found="; ".join(said))
+
+
+def _listed(unenforced: Sequence[tuple[str, str]]) -> str:
+    shown = ", ".join(f"{keyword} of {path or 'the root'}" for path, keyword in unenforced[:_SHOWN])
+    return shown + (f" and {len(unenforced) - _SHOWN} more" if len(unenforced) > _SHOWN else "")
 
 
 async def _kafka(settings: Settings) -> Check:

@@ -64,7 +64,7 @@ async def _dev(settings: MappingSettings, events: list[str], port: int) -> None:
         return [orjson.dumps(document) for source in events for document in documents(source)]
 
     say = _say
-    rules = [settings.path, *([settings.schema_] if settings.schema_ else [])]
+    rules = [settings.path, *([settings.schema_path] if settings.schema_path else [])]
     sources = [shipped.find(Path(source)) for source in events]
     async with open_stage(lambda line: say(f"✓ {line}"), _environment(settings, port)) as stage:
         _examine(settings, events)
@@ -100,8 +100,9 @@ def _environment(settings: MappingSettings, port: int) -> dict[str, str]:
     }
     if settings.placeholders:
         found["BRIDGE_MAPPING__PLACEHOLDERS"] = orjson.dumps(settings.placeholders).decode()
-    if settings.schema_ is not None:
-        found["BRIDGE_MAPPING__SCHEMA"] = str(settings.schema_.resolve())
+    schema = settings.schema_path
+    found["BRIDGE_MAPPING__SCHEMA"] = str(schema.resolve()) if schema is not None else "none"
+    found["BRIDGE_MAPPING__ON_INVALID"] = settings.on_invalid
     if port:
         found["BRIDGE_RECEIVER__PORT"] = str(port)
     return found

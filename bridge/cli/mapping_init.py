@@ -128,6 +128,7 @@ def _verdicts(mapping_set: MappingSet, settings: MappingSettings, schema: Compil
     from bridge.cli import mapping_input as given
     from bridge.mapping.compiler import compile_mapping
     from bridge.xdm.experience_event import ExperienceEvents
+    from bridge.xdm.opening import row_policy
 
     compiled = compile_mapping(
         mapping_set,
@@ -135,8 +136,10 @@ def _verdicts(mapping_set: MappingSet, settings: MappingSettings, schema: Compil
         primary_identity=settings.primary_identity[0],
         placeholders=settings.placeholders,
         strict=settings.strict,
+        schema=schema,
     )
-    return given.judge_of(ExperienceEvents(compiled, settings, schema), settings).verdicts(samples.given)
+    held = schema.holding(row_policy(settings, compiled.rows))
+    return given.judge_of(ExperienceEvents(compiled, settings, held), settings).verdicts(samples.given)
 
 
 def _merged(output: Path, proposed: MappingSet, settings: MappingSettings) -> MappingSet:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from bridge.moengage.envelopes import Refusal
     from bridge.settings import MappingSettings
     from bridge.xdm.experience_event import Built, ExperienceEvents
-    from bridge.xdm.schema import CompiledSchema
 
 
 class InputError(BridgeError):
@@ -203,14 +202,6 @@ def mapping_settings(
     if path is not None:
         said["path"] = path
     return load_settings(mapping=said).mapping if said else load_settings().mapping
-
-
-def schema_of(path: Path | None, tenant: str) -> CompiledSchema | None:
-    """The compiled schema at ``path``."""
-    from bridge import shipped
-    from bridge.xdm.schema import compile_schema, load_schema
-
-    return None if path is None else compile_schema(load_schema(shipped.find(path)), tenant=tenant)
 
 
 def builder(settings: MappingSettings) -> ExperienceEvents:

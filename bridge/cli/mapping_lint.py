@@ -84,13 +84,14 @@ def linted(settings: MappingSettings, read: Sequence[Read]) -> tuple[tuple[Findi
     from bridge.mapping.lint import lint_file
     from bridge.mapping.samples import Samples
     from bridge.mapping.table import load_mapping_set
+    from bridge.xdm.opening import schema_of
 
     findings = lint_file(
         lambda: load_mapping_set(settings.path),
         tenant=settings.tenant,
         primary_identity=settings.primary_identity[0],
         placeholders=settings.placeholders,
-        schema=given.schema_of(settings.schema_, settings.tenant),
+        schema=schema_of(settings),
         samples=Samples(one.event for one in read if one.refusal is None) if read else None,
         # The default names a demo's namespaces: only a list that somebody has written says what is meant.
         priority=settings.primary_identity if "primary_identity" in settings.model_fields_set else (),

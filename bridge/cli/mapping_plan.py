@@ -60,6 +60,7 @@ def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -
     from bridge.mapping.plan import Plan, compare, rows_changed, settings_changed, strangers
     from bridge.mapping.table import load_mapping_set
     from bridge.pipeline.reload import failing
+    from bridge.xdm.opening import schema_of
 
     old = given.builder(before)
     try:
@@ -67,7 +68,7 @@ def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -
     except BridgeError as error:
         return Plan(0, problems=(str(error),))
     rows = rows_changed(load_mapping_set(before.path), load_mapping_set(after.path))
-    findings = strangers(load_mapping_set(after.path), after, given.schema_of(after.schema_, after.tenant))
+    findings = strangers(load_mapping_set(after.path), after, schema_of(after))
     problems = [str(finding) for finding in findings]
     try:
         broken = failing(after)

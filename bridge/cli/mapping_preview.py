@@ -135,6 +135,8 @@ def _reasons(number: int, read: Read, built: Built, judge: Judge) -> bool:
             say(f"event {number}: row {group.row} ({group.path}) is null: {group.reason}")
         elif group.code == "identity_dropped":
             say(f"event {number}: identity {group.path.partition('.')[2]} dropped: {group.reason}")
+        elif group.outcome == "lost":
+            say(f"event {number}: {group.place}: left out: {group.reason} [{group.code}]{fix}")
         else:
             say(f"event {number}: {at}{group.reason} [{group.code}]{fix}")
     return built.rejection is not None

@@ -72,14 +72,14 @@ def run_golden(  # noqa: PLR0917 - typer reads the signature
 
 def _refuse_strange_tenant(settings: MappingSettings) -> None:
     """Cases of a tenant that the schema does not have would hold, and every event be wrong."""
-    from bridge.cli.mapping_input import schema_of
     from bridge.mapping.schema_paths import tenants_of
+    from bridge.xdm.opening import schema_of
 
-    schema = schema_of(settings.schema_, settings.tenant)
+    schema = schema_of(settings)
     known = tenants_of(schema) if schema is not None else []
     if known and settings.tenant not in known:
         raise BridgeError(
-            f"the tenant is {settings.tenant}, but the schema {settings.schema_} has {' and '.join(known)}",
+            f"the tenant is {settings.tenant}, but the schema {settings.schema_path} has {' and '.join(known)}",
             hint=f"give --tenant {known[0]}, or set BRIDGE_MAPPING__TENANT={known[0]}",
         )
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.mapping.destinations import Target
+    from bridge.mapping.expected import Expected
 
     PlainIdentities = Callable[[Sequence[str]], Callable[..., dict[str, Any] | None] | None]
     """Namespaces, one id each -> a function of their ids (null or any value) that gives the whole identityMap, ruled; or
@@ -39,6 +40,7 @@ class _Cleaned:
 
 
 _ID: Final = Key("id")
+_PLAIN: Final = frozenset({str, int, float, bool, dict, list})
 _PLAIN_ITEM: Final = ({_ID}, {_ID, Key("primary")})
 
 
@@ -47,10 +49,19 @@ class Assembly:
 
     ``identities``: the object is for delivery. Values of the event are lent to it, not copied, and where every
     namespace of its identityMap holds one id, that map comes ruled, in the variable ``m`` (null: it has to be ruled yet).
+
+    ``expected``: what a schema expects at a place (names alone). Each value is held to it as it is written, what is said
+    of it stands in ``s``; where a value cannot stand, the function gives null at once and leaves the event to the whole check.
     """
 
-    def __init__(self, names: dict[str, Any], identities: PlainIdentities | None = None) -> None:
+    def __init__(
+        self,
+        names: dict[str, Any],
+        identities: PlainIdentities | None = None,
+        expected: Callable[[tuple[str, ...]], Expected | None] | None = None,
+    ) -> None:
         self._names = names
+        self._expected = expected
         self._identities = identities
         self._take = "clean" if identities is None else "lent"
         self._sources: dict[int, _Constant | _Raw | _Cleaned] = {}
@@ -76,28 +87,48 @@ class Assembly:
     def statements(self, root: Target) -> list[py.Stmt]:
         """Statements that leave the finished object in ``o`` and warnings in ``w``."""
         ruled = [] if self._identities is None else [py.assign(py.const(None), "m")]
-        return [py.assign(py.dict_of([]), "o"), *ruled, *self._children(root, "o", override=False)]
+        if self._expected is None:
+            return [py.assign(py.dict_of([]), "o"), *ruled, *self._children(root, "o", override=False)]
+        body = self._children(root, "o", override=False, look=True)
+        own = self._expected(())
+        return [
+            py.assign(py.dict_of([]), "o"),
+            *ruled,
+            py.assign(py.const(None), "s"),
+            *body,
+            *self._required("o", own.required if own is not None else frozenset()),
+        ]
 
     def _new(self, letter: str) -> str:
         self._count += 1
         return f"{letter}{self._count}"
 
-    def _children(self, target: Target, variable: str, *, override: bool) -> list[py.Stmt]:
+    def _children(self, target: Target, variable: str, *, override: bool, look: bool = False) -> list[py.Stmt]:
         body: list[py.Stmt] = []
         for segment, below in target.below.items():
             if isinstance(segment, Key):
-                body += self._place(below, variable, segment.name, override=override)
+                body += self._place(below, variable, segment.name, override=override, look=look)
         return body
 
-    def _place(self, target: Target, parent: str, key: str, *, override: bool) -> list[py.Stmt]:
-        """Write one place into the object ``parent``; with ``override`` null takes away what a copied parent brought."""
+    def _place(self, target: Target, parent: str, key: str, *, override: bool, look: bool = False) -> list[py.Stmt]:
+        """Write one place into the object ``parent``; with ``override`` null takes away what a copied parent brought.
+
+        ``look``: what the schema expects here is looked at here, not at a place above.
+        """
+        expected = self._expectation(target) if look else None
         if not target.below and not target.spread:
-            return self._leaf(target.rows[-1], parent, key, override=override)
+            return self._leaf(target.rows[-1], parent, key, override=override, expected=expected)
         inner = self._new("a" if target.is_array else "o")
-        body = self._container(target, inner, parent, key, override=override)
+        one_by_one = expected is not None and expected.fields and not target.rows and not target.is_array
+        body = self._container(target, inner, parent, key, override=override, look=one_by_one)
         held = py.name(inner)
         drop = [py.do(py.call(py.attribute(py.name(parent), "pop"), py.const(key), py.const(None)))] if override else []
-        body.append(py.when(held, [py.put(parent, py.const(key), held)], drop))
+        write = [py.put(parent, py.const(key), held)]
+        if one_by_one and expected is not None:
+            write = [*self._required(inner, expected.required), *write]
+        elif expected is not None:
+            write = self._checked(inner, parent, key, expected)
+        body.append(py.when(held, write, drop))
         if target.path == (IDENTITY_MAP,) and (plain := self._plain_identities(target)) is not None:
             ruled = py.name("m")
             return [
@@ -133,27 +164,84 @@ class Assembly:
         self._names["identities"] = function
         return py.call("identities", *ids)
 
-    def _leaf(self, position: int, parent: str, key: str, *, override: bool) -> list[py.Stmt]:
+    def _expectation(self, target: Target) -> Expected | None:
+        names = tuple(segment.name for segment in target.path if isinstance(segment, Key))
+        return None if self._expected is None else self._expected(names)
+
+    def _required(self, variable: str, names: frozenset[str]) -> list[py.Stmt]:
+        """Leave the event to the whole check where the object lacks a property; the identityMap only counts when it is ruled."""
+        give_up = [py.give(py.const(None))]
+        body: list[py.Stmt] = []
+        for name in sorted(names):
+            if variable == "o" and IDENTITY_MAP.name == name:
+                body.append(py.when(py.is_(py.name("m"), py.const(None)), give_up))
+            else:
+                body.append(py.when(py.no(py.within(py.const(name), py.name(variable))), give_up))
+        return body
+
+    def _checked(self, variable: str, parent: str, key: str, expected: Expected) -> list[py.Stmt]:
+        """Write what the schema makes of a value, or give up where it cannot stand."""
+        check, place = self._new("x"), self._new("s")
+        self._names[check], self._names[place] = expected.check, expected.place
+        self._names["PLAIN"] = _PLAIN
+        said = py.name("s")
+        sent = py.name("d")
+        return [
+            py.when(py.is_(said, py.const(None)), [py.assign(py.list_of([]), "s")]),
+            py.assign(py.call(check, py.name(variable), py.name(place), said), "d"),
+            py.when(py.no(py.within(py.attribute(sent, "__class__"), py.name("PLAIN"))), [py.give(py.const(None))]),
+            py.put(parent, py.const(key), sent),
+        ]
+
+    def _leaf(
+        self, position: int, parent: str, key: str, *, override: bool, expected: Expected | None = None
+    ) -> list[py.Stmt]:
         source = self._sources[position]
         drop = [py.do(py.call(py.attribute(py.name(parent), "pop"), py.const(key), py.const(None)))] if override else []
         if isinstance(source, _Constant):
-            return drop if source.value is None else [py.put(parent, py.const(key), self._constant(source.value))]
+            return self._constant_leaf(source.value, parent, key, drop, expected)
         held = py.name(source.variable)
-        write = py.put(parent, py.const(key), held)
+        write: list[py.Stmt] = [py.put(parent, py.const(key), held)]
+        is_text: py.Expr = py.classed(source.variable, "str")
+        checked = write if expected is None else self._checked(source.variable, parent, key, expected)
+        if expected is not None and not expected.text:
+            if isinstance(expected.seen, set):
+                seen = self._new("s")
+                self._names[seen] = expected.seen
+                write = [py.when(py.within(held, py.name(seen)), write, checked)]
+            else:
+                write = checked
         if isinstance(source, _Cleaned):
-            return [py.when(py.is_not(held, py.const(None)), [write], drop)]
+            if expected is None:
+                return [py.when(py.is_not(held, py.const(None)), write, drop)]
+            return [py.when(is_text, write, [py.when(py.is_not(held, py.const(None)), checked, drop)])]
         copied = self._new("c")
+        put_copy: list[py.Stmt] = [py.put(parent, py.const(key), py.name(copied))]
+        held_copy = put_copy if expected is None else self._checked(copied, parent, key, expected)
         copy = [
             *self._copy(position, source.variable, copied, self._take),
-            py.when(py.is_not(py.name(copied), py.const(None)), [py.put(parent, py.const(key), py.name(copied))], drop),
+            py.when(py.is_not(py.name(copied), py.const(None)), held_copy, drop),
         ]
+        if expected is not None and expected.texts:
+            texts = py.assign(py.call("text_map", held), copied)
+            copy = [texts, py.when(py.is_not(py.name(copied), py.const(None)), put_copy, copy)]
         # Text is most of an event: it needs no copy.
         other = py.when(py.is_not(held, py.const(None)), copy, drop)
-        return [py.when(py.classed(source.variable, "str"), [write], [other])]
+        return [py.when(is_text, write, [other])]
+
+    def _constant_leaf(
+        self, value: Any, parent: str, key: str, drop: list[py.Stmt], expected: Expected | None
+    ) -> list[py.Stmt]:
+        if value is None:
+            return drop
+        if expected is None or (expected.text and value.__class__ is str):
+            return [py.put(parent, py.const(key), self._constant(value))]
+        copied = self._new("c")
+        return [py.assign(self._constant(value), copied), *self._checked(copied, parent, key, expected)]
 
     def _copy(self, position: int, variable: str, into: str, take: str = "clean") -> list[py.Stmt]:
         handler = [
-            py.assign(py.const(None), into),
+            py.assign(py.call("rest_of", py.name("e")), into),
             py.assign(py.call("warn", py.name("w"), py.name(f"row{position}"), py.name("e")), "w"),
         ]
         return [py.attempt([py.assign(py.call(take, py.name(variable)), into)], "e", handler)]
@@ -165,7 +253,9 @@ class Assembly:
         self._names[bound] = value
         return py.call("clean", py.name(bound))  # a fresh copy for each event
 
-    def _container(self, target: Target, inner: str, parent: str, key: str | None, *, override: bool) -> list[py.Stmt]:
+    def _container(
+        self, target: Target, inner: str, parent: str, key: str | None, *, override: bool, look: bool = False
+    ) -> list[py.Stmt]:
         """Statements that build the object or array of ``target`` in ``inner``."""
         kind = "list" if target.is_array else "dict"
         fresh = py.list_of([]) if target.is_array else py.dict_of([])
@@ -180,7 +270,7 @@ class Assembly:
         else:
             body.append(py.assign(fresh, inner))
         if not target.is_array:
-            return body + self._children(target, inner, override=overriding)
+            return body + self._children(target, inner, override=overriding, look=look)
         return body + self._elements(target, inner)
 
     def _base(self, position: int, inner: str, kind: str, fresh: py.Expr) -> list[py.Stmt]:

@@ -66,6 +66,8 @@ class Group:
     reason: str
     row: int
     first: int
+    place: str = ""
+    """The JSON pointer, as dead letters and logs print it, in the first event."""
     count: int = 0
     values: Counter[Any] = field(default_factory=Counter)
     fix: str | None = None
@@ -101,6 +103,9 @@ class Verdicts:
         """The groups as findings of lint."""
         found = []
         for group in self.groups:
+            # lint says so itself, with the values of all samples in view.
+            if group.code == "date_ambiguous":
+                continue
             code, severity = _CODES[group.outcome]
             what = {
                 "refused": f"would be refused ({group.code})",
@@ -162,12 +167,12 @@ class Judge:
         for finding in built.findings:
             if finding.code not in _QUIET:
                 outcome: Outcome = "lost" if finding.code in REJECTION_CODES else "noted"
-                said.append((outcome, finding.code, finding.path, finding.reason))
+                said.append((outcome, finding.code, finding.path, finding.reason.removeprefix("left out: ")))
         values = self._plain(event)[0] if any(at not in ("", "#") for _, _, at, _ in said) else {}
         seen: set[tuple[str, ...]] = set()
         for outcome, code, at, reason in said:
             path, value = located(at, values)
-            group = Group(outcome, code, path, reason, self._row(path), number)
+            group = Group(outcome, code, path, reason, self._row(path), number, at)
             key = (outcome, code, path)
             if key not in seen:
                 seen.add(key)

@@ -22,7 +22,7 @@ from bridge.mapping.parser import MAX_LENGTH, ExpressionProblem, parse_expressio
 from bridge.mapping.paths import IDENTIFIER, Key, Path, print_key, print_path
 from bridge.mapping.preparation import known_placeholders, prepare
 from bridge.mapping.printer import KEYWORDS
-from bridge.mapping.table import HEADERS, normal_header
+from bridge.mapping.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,6 +70,7 @@ def lint(
     ``priority``: the namespaces that may be primary, as BRIDGE_MAPPING__PRIMARY_IDENTITY lists them; none when not known.
     """
     prepared, findings = prepare(mapping_set, known_placeholders(tenant, primary_identity, placeholders or {}))
+    prepared = wrapped(prepared, schema)
     findings += check(prepared)
     for one in prepared:
         findings += _row(one)
@@ -85,22 +86,8 @@ def lint(
         findings += ambiguous_dates(prepared, samples, schema)
         if schema is not None:
             findings += copied_children(prepared, samples, schema)
-    findings += _odd_columns(mapping_set)
+    findings += mapping_set.warnings
     return in_order(findings)
-
-
-def _odd_columns(mapping_set: MappingSet) -> Iterator[Finding]:
-    """Columns of a CSV that are no columns of a mapping set, when they look as if they were meant to be one."""
-    names = (
-        dict.fromkeys(name for row in mapping_set.rows for name in row.extra)
-        if mapping_set.path is None or mapping_set.path.suffix.lower() != ".json"
-        else {}
-    )
-    for name in names:
-        near = nearest(normal_header(name), [known for known in HEADERS if len(known) > 4])
-        if near is not None:
-            message = f"the column {name} is not read"
-            yield Finding(1, "file", "column_unknown", message, "warning", f"rename it to {HEADERS[near]}")
 
 
 def lint_file(load: Any, **options: Any) -> tuple[Finding, ...]:

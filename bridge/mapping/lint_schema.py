@@ -11,13 +11,23 @@ from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import methods
 from bridge.mapping.nodes import ArrayLiteral, Binary, Call, Literal, MapLiteral, MethodCall, Ternary, Unary
 from bridge.mapping.paths import Every, Index, Key, Path, parse_path, print_path
-from bridge.mapping.schema_paths import SchemaFields, schema_path, tenants_of
+from bridge.mapping.schema_paths import Field, SchemaFields, schema_path, tenants_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bridge.mapping.nodes import Node
     from bridge.mapping.preparation import Prepared
+
+__all__ = [
+    "Field",
+    "Kinds",
+    "SchemaFields",
+    "against_schema",
+    "required_by_schema",
+    "scalars_with_children",
+    "schema_path",
+]
 
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean", "date"})
 _CONTAINERS: Final = frozenset({"object", "map", "array"})

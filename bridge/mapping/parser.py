@@ -29,7 +29,7 @@ from bridge.mapping.nodes import (
     Unary,
     depth,
 )
-from bridge.mapping.paths import MAX_INDEX, MAX_SEGMENTS, Every, Index, Key
+from bridge.mapping.paths import MAX_INDEX, MAX_SEGMENTS, Every, Index, Key, wrapped_key
 
 if TYPE_CHECKING:
     from bridge.mapping.paths import Segment
@@ -109,10 +109,10 @@ class _Build(Transformer[Token, Node]):
 
     def path(self, parts: list[Any]) -> Node:
         token = parts[0]
-        return PathRef((Key(_plain_name(token)),), token.start_pos + 1, token.type == "WRAPPED")
+        return PathRef((_key(token),), token.start_pos + 1, token.type == "WRAPPED")
 
     def member(self, parts: list[Any]) -> Node:
-        return _step(parts[0], Key(_plain_name(parts[1])))
+        return _step(parts[0], _key(parts[1]))
 
     def every(self, parts: list[Any]) -> Node:
         if not isinstance(parts[0], PathRef):
@@ -173,6 +173,11 @@ def _step(target: Node, segment: Segment) -> Node:
     if len(target.path) >= MAX_SEGMENTS:
         raise ExpressionProblem(f"a path has at most {MAX_SEGMENTS} segments", target.position)
     return PathRef((*target.path, segment), target.position, target.wrapped)
+
+
+def _key(token: Token) -> Key:
+    dotted = token.type == "WRAPPED" and "." in re.sub(r"\\.", "", str(token), flags=re.DOTALL)
+    return wrapped_key(_plain_name(token), dotted=dotted)
 
 
 def _plain_name(token: Token) -> str:

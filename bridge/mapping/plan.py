@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Depart = Callable[[dict[str, Any]], Built]
 
 _UNKNOWN: Final = frozenset({"tenant_unknown", "destination_unknown", "primary_not_listed"})
-_SAID: Final = ("tenant", "primary_identity", "placeholders", "schema_", "strict")
+_SAID: Final = ("tenant", "primary_identity", "placeholders", "schema_path", "on_invalid", "strict")
 
 
 @dataclass(slots=True)
@@ -155,7 +155,7 @@ def rows_changed(old: MappingSet, new: MappingSet) -> list[str]:
 def settings_changed(old: MappingSettings, new: MappingSettings) -> list[str]:
     """Tenant, namespaces, schema: what else differs beside the rows."""
     return [
-        f"{name.rstrip('_')}: {getattr(old, name)} -> {getattr(new, name)}"
+        f"{name.removesuffix('_path')}: {getattr(old, name)} -> {getattr(new, name)}"
         for name in _SAID
         if getattr(old, name) != getattr(new, name)
     ]

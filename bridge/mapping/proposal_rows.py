@@ -99,7 +99,9 @@ class Writer:
         # Text that is no date-time yet is read by date(), in AEP as here; what is one already need not be.
         unread = pattern is not None and (pattern.pattern is not None or field.format == "date-time")
         ready = dated and all(parse_date_time(text) is not None for text in texts)
-        if (ready or not unread) and self.fit.takes(field.path, path):
+        # A number that stands for a date says nothing of its unit: an expression has to.
+        counted = dated and self._samples.kind(path) in ("integer", "number")
+        if (ready or not unread) and not counted and self.fit.takes(field.path, path):
             return self._add(field, "ATTRIBUTE", text, text)
         for expression, question in self._turned(field, path, text, pattern):
             if self.fit.takes(field.path, expression):
@@ -109,6 +111,9 @@ class Writer:
     def _turned(self, field: Any, path: Path, text: str, pattern: Any) -> Iterator[tuple[str, str | None]]:
         """Expressions that could make of the source what the field takes."""
         if field.format in ("date", "date-time"):
+            if self._samples.kind(path) in ("integer", "number"):
+                yield self._instant(text, path), None
+                return
             if pattern is not None:
                 question = (
                     f"{text}: day or month first? The samples do not tell; read as {pattern.pattern}"
@@ -117,8 +122,6 @@ class Writer:
                 )
                 yield (f'date({text}, "{pattern.pattern}")' if pattern.pattern else f"date({text})"), question
             yield f"date({text})", None
-            if self._samples.kind(path) in ("integer", "number"):
-                yield self._instant(text, path), None
         elif field.enum:
             yield from ((f"{function}({text})", None) for function in ("upper", "lower", "trim"))
 

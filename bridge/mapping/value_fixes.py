@@ -40,7 +40,7 @@ def explained(
     if code in ("xdm_format", "DCVS-1104") and field.format in ("date", "date-time"):
         return f"{shown} is no {field.format}", source and into_date(source, list(values))
     if code in ("xdm_format", "DCVS-1103", "DCVS-1104", "xdm_range", "xdm_length"):
-        return f"{shown}: {reason}", None
+        return f"{reason} ({shown})", None
     return reason, None
 
 

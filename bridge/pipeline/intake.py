@@ -7,13 +7,16 @@ told once a chunk. Whatever an event makes go wrong becomes its dead letter, and
 from __future__ import annotations
 
 from collections import Counter
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
 import orjson
 
 from bridge.moengage.envelopes import NotJson, Refusal, events_of, parse_json
+from bridge.pipeline.left_out import LeftOut
 from bridge.verdicts import Rejected, Stage
+from bridge.xdm.findings import DroppedValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,7 +79,7 @@ class Sketching(Protocol):
 class Intake:
     """Takes chunks. ``builder`` may be exchanged at any time between two chunks; None sends events as they came (raw).
 
-    ``mapping`` gives the sha256 of the builder's mapping set; each chunk keeps it.
+    ``mapping`` gives the sha256 of the builder's mapping set; each chunk keeps it. ``clock``: seconds, never back.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Intake:
         size: SizeRule | None = None,
         mapping: Callable[[], str | None] = lambda: None,
         sketch: Sketching | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.builder = builder
         self._mapping = mapping
@@ -102,6 +106,7 @@ class Intake:
         self._letters = letters
         self._metrics = metrics
         self._nulled: dict[int, Any] = {}
+        self._told = LeftOut(clock)
 
     def take(self, chunk: Chunk) -> None:
         """Admit the chunk: every event of it goes to delivery or to the dead letters, now."""
@@ -199,8 +204,18 @@ class Intake:
             self._nulled[row].inc(count)
         for reason, count in Counter(each.reason for each in dropped).items():
             metrics.identities_dropped.labels(reason).inc(count)
-        for code, count in Counter(each.code for each in findings).items():
+        if findings:
+            self._count_findings(findings)
+
+    def _count_findings(self, findings: list[Any]) -> None:
+        metrics = self._metrics
+        left_out = [each for each in findings if type(each) is DroppedValue]
+        for code, count in Counter(each.code for each in findings if type(each) is not DroppedValue).items():
             metrics.check_findings.labels(code).inc(count)
+        # Labels are places of the schema and codes: as many as the schema has fields, whatever the events hold.
+        for (field, code), count in Counter((each.field, each.code) for each in left_out).items():
+            metrics.dropped_values.labels(field, code).inc(count)
+        self._told.tell(left_out)
 
 
 def _tags_of(chunk: Chunk) -> list[int]:

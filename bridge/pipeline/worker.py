@@ -117,6 +117,7 @@ class Worker:
                 mapping,
                 self.exchange,
                 metrics,
+                settings.aep,
                 in_use=lambda: self._intake.builder,
                 recent=lambda: self._sketch.recent if self._sketch is not None else (),
             )

@@ -46,6 +46,12 @@ class Metrics:
         self.check_findings = Counter(
             "bridge_check_findings_total", "Oddities of events that left all the same, by code.", ["code"], registry=r
         )
+        self.dropped_values = Counter(
+            "bridge_dropped_values_total",
+            "Values that the schema refuses and that were left out, by field of the schema and code.",
+            ["path", "code"],
+            registry=r,
+        )
         self.oversize_events = Counter(
             "bridge_oversize_events_total", "Events above the size that Profile keeps.", ["action"], registry=r
         )

@@ -80,14 +80,19 @@ def test_preview_prints_a_rejected_event_all_the_same():
     assert "rejected (" in result.stderr
 
 
-def test_preview_checks_against_a_schema():
-    """--schema coerces and refuses as AEP would."""
+def test_preview_checks_against_a_schema(monkeypatch):
+    """--schema coerces, leaves out or refuses as AEP would."""
     event = json.loads(Path(SEED).read_text(encoding="utf-8"))
     event["event_name"] = 5
     event["event_attributes"] = "text"
-    result = run(
-        "preview", SHIPPED, "--event", json.dumps(event), "--tenant", "_yourorgname", "--schema", SCHEMA, "--json"
-    )
+    given = ("preview", SHIPPED, "--event", json.dumps(event), "--tenant", "_yourorgname", "--schema", SCHEMA, "--json")
+    result = run(*given)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["_yourorgname"]["eventName"] == "5"
+    assert "eventAttributesJson" not in json.loads(result.stdout)["_yourorgname"]
+    assert "#/_yourorgname/eventAttributesJson: left out: expected type: JSONObject" in result.stderr
+    monkeypatch.setenv("BRIDGE_MAPPING__ON_INVALID", "reject")
+    result = run(*given)
     assert result.exit_code == 1
     assert json.loads(result.stdout)["_yourorgname"]["eventName"] == "5"
     assert "DCVS-1104" in result.stderr
@@ -207,7 +212,10 @@ def test_init_writes_a_mapping_that_lints_clean(tmp_path: Path):
     )
     preview = run("preview", str(file), "--event", SEED, "--tenant", "_yourorgname", "--json")
     assert json.loads(preview.stdout) == EXPECTED
-    assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["events"][0]["event_uuid"] == "xxxx_xxxxx_000"
+    assert (
+        json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["events"][0]["event_uuid"]
+        == "unique_event_id_001"
+    )
 
 
 def test_functions_lists_and_explains():
@@ -278,7 +286,10 @@ def test_init_reads_events_from_stdin(tmp_path: Path):
     file = tmp_path / "first.csv"
     seed = Path(SEED).read_text(encoding="utf-8")
     assert run("init", "--schema", SCHEMA, "--events", "-", "--output", str(file), stdin=seed).exit_code == 0
-    assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["events"][0]["event_uuid"] == "xxxx_xxxxx_000"
+    assert (
+        json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["events"][0]["event_uuid"]
+        == "unique_event_id_001"
+    )
 
 
 def test_wrong_usage_exits_2():
