@@ -189,14 +189,13 @@ class Judge:
         """Code, place and words of all for which an event is refused; the rejection itself tells only the first code."""
         if built.rejection is None:
             return []
-        told = faults_of(built.rejection.reason)
-        found = (
-            []
-            if self._schema is None
-            else [(one.code, one.path, one.reason) for one in self._schema.check(built.xdm)[2]]
-        )
-        places = {place for _, place, _ in found}
-        return [(built.rejection.code, place, words) for place, words in told if place not in places] + found
+        first, *more = faults_of(built.rejection.reason)
+        found = [] if self._schema is None else self._schema.check(built.xdm)[2]
+        codes = {one.path: one.code for one in found}
+        faults = [*more, *((one.path, one.reason) for one in found)]
+        others = {place: words for place, words in faults if place != first[0]}
+        code = built.rejection.code
+        return [(code, *first), *((codes.get(place, code), place, words) for place, words in others.items())]
 
     def _row(self, path: str) -> int:
         """The row that writes ``path``, or the object that holds it, or something below it."""
