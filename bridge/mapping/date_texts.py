@@ -51,7 +51,7 @@ def date_pattern(texts: Iterable[str]) -> DatePattern | None:
     if all(numeric):
         return _numeric([match for match in numeric if match is not None])
     if all(_reads(text) for text in every):
-        return DatePattern(None)
+        return DatePattern(None, any(map(is_ambiguous, every)))
     for pattern in _COMMON:
         try:
             read = parser(pattern)

@@ -116,7 +116,7 @@ class Writer:
                 return
             if pattern is not None:
                 question = (
-                    f"{text}: day or month first? The samples do not tell; read as {pattern.pattern}"
+                    f"{text}: day or month first? The samples do not tell; read as {pattern.pattern or 'MM/dd/yyyy'}"
                     if pattern.ambiguous
                     else None
                 )
