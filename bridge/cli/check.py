@@ -101,7 +101,6 @@ async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
         yield _failed("settings", error)
     if settings.aep.payload == "xdm":
         yield _mapping(settings)
-        yield _schema(settings)
     yield await _kafka(settings)
     if not complete:
         return
@@ -145,35 +144,30 @@ def _mapping(settings: Settings) -> Check:
     if broken:
         todo = "aep-bridge mapping test shows what each gives instead"
         return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)
-    return Check("mapping", ok=True, found=f"{settings.mapping.path} ({(sha256 or '')[:12]})")
+    said = [f"{settings.mapping.path} ({(sha256 or '')[:12]})", *_about_schema(settings)]
+    return Check("mapping", ok=True, found="; ".join(said))
 
 
-def _schema(settings: Settings) -> Check:
+def _about_schema(settings: Settings) -> Iterator[str]:
     """What the schema vouches for, and what cannot be checked."""
     from bridge.pipeline.assembly import NO_SCHEMA
     from bridge.xdm.agreement import is_verified
     from bridge.xdm.opening import schema_of
 
-    path = settings.mapping.schema_path
-    if path is None:
-        return Check("schema", ok=True, found=NO_SCHEMA)
-    try:
-        schema = schema_of(settings.mapping)
-    except BridgeError as error:
-        return _failed("schema", error, todo="BRIDGE_MAPPING__SCHEMA names the schema's JSON, or none")
-    said = [str(path)]
-    if schema is not None:
-        tenant = settings.mapping.tenant
-        if is_verified(schema, tenant):
-            said.append(f"tenant {tenant}")
-        else:
-            said.append(
-                f"tenant not verified: only a schema fetched from AEP knows {tenant} (AEP: Schemas, your schema, Copy JSON;"
-                " BRIDGE_MAPPING__SCHEMA)"
-            )
-        if schema.unenforced:
-            said.append(f"not checked: {_listed(schema.unenforced)}")
-    return Check("schema", ok=True, found="; ".join(said))
+    schema, tenant = schema_of(settings.mapping), settings.mapping.tenant
+    if schema is None:
+        yield NO_SCHEMA
+        return
+    yield f"schema {settings.mapping.schema_path}"
+    if is_verified(schema, tenant):
+        yield f"tenant {tenant}"
+    else:
+        yield (
+            f"tenant not verified: only a schema fetched from AEP knows {tenant} (AEP: Schemas, your schema, Copy JSON;"
+            " BRIDGE_MAPPING__SCHEMA names the file)"
+        )
+    if schema.unenforced:
+        yield f"not checked: {_listed(schema.unenforced)}"
 
 
 def _listed(unenforced: Sequence[tuple[str, str]]) -> str:

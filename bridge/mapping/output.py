@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import sys
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.arithmetic import LONG_MAX, LONG_MIN
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 _FLOAT_MAX: Final = sys.float_info.max
 _MAX_BITS: Final = 13_000
 """Python refuses to print integers of more than 4300 digits."""
-_MAX_ADJUSTED: Final = 400
 
 
 class Partly(FunctionError):  # noqa: N818 - it brings a value
@@ -60,8 +58,6 @@ def clean(value: Any) -> Any:
         return _clean_array(value)
     if isinstance(value, datetime):
         return utc_text(value)
-    if isinstance(value, Decimal):
-        return format(value, "f") if value.is_finite() and abs(value.adjusted()) <= _MAX_ADJUSTED else str(value)
     raise FunctionError("the value is none that JSON can hold")
 
 

@@ -154,6 +154,8 @@ def test_a_check_fused_into_any_mapping_is_the_check_after_it(rows, fields, firm
     """Any rows under any schema and policy: looking at each value as it is written says and sends what the whole check does."""
     lines = [("ATTRIBUTE", "id", "_id"), ("ATTRIBUTE", "identities.externalId", "identityMap.lumaCrmId[0].id")]
     lines += [(kind, source, target) for target, (kind, source) in rows]
+    if all(target != "timestamp" for target, _ in rows):
+        lines.append(("STATIC", "2024-11-12T14:20:00Z", "timestamp"))
     found = tuple(MappingRow(line, *row, None, None) for line, row in enumerate(lines, 2))
     known = {"_id": {**TEXT, "format": "uri-reference"}, "timestamp": {**TEXT, "format": "date-time"}, **fields}
     schema = compile_schema({"properties": known, "required": ["timestamp", *required]}).holding(Policy(firm=firm))

@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from bridge.dead_letter import DeadLetter
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.worker import Worker
-from bridge.settings import MappingSettings, Settings
+from bridge.settings import AepSettings, MappingSettings, Settings
 from bridge.telemetry.metrics import Metrics
 from bridge.verdicts import Rejected, Stage
 from bridge.xdm.experience_event import open_experience_events
@@ -98,6 +98,25 @@ async def test_what_does_not_compile_is_refused_and_the_old_stays(mapping, broke
     assert taken == []
     assert metrics.mapping_reloads.labels("refused")._value.get() == 1
     change(mapping, ROWS + "event_name,eventType\n")
+    await looks(watch)
+    assert len(taken) == 1
+
+
+async def test_what_contradicts_the_schema_is_refused_and_the_old_stays(mapping, tmp_path):
+    """A field that the schema lacks, and a schema file that is not the one events are declared for."""
+    schema = tmp_path / "own.schema.json"
+    stated = {"$id": "https://ns.adobe.com/acme/schemas/1", "properties": {"eventType": {"type": "string"}}}
+    schema.write_text(json.dumps(stated))
+    settings, taken, metrics = MappingSettings(path=mapping, schema=schema), Taken(), Metrics()
+    watch = MappingWatch(settings, "0" * 64, taken.exchange, metrics, AepSettings(schema_id=stated["$id"]))
+    change(mapping, ROWS + "event_name,commerce.x\n")
+    await looks(watch)
+    change(mapping, ROWS + "event_name,eventType\n")
+    change(schema, json.dumps({**stated, "$id": "https://ns.adobe.com/acme/schemas/2"}))
+    await looks(watch)
+    assert taken == []
+    assert metrics.mapping_reloads.labels("refused")._value.get() == 2
+    change(schema, json.dumps(stated))
     await looks(watch)
     assert len(taken) == 1
 
