@@ -68,11 +68,14 @@ def evaluate(
 def _print_value(expression: str, event: dict[str, Any]) -> None:
     from bridge.cli import mapping_show as show
     from bridge.mapping.evaluation import compile_expression
+    from bridge.mapping.value_fixes import date_hint
 
-    evaluated = compile_expression(expression).evaluate(event)
+    compiled = compile_expression(expression)
+    evaluated = compiled.evaluate(event)
     show.data(evaluated.value, indent=None)
     if evaluated.reason is not None:
-        say(f"null: {evaluated.reason}")
+        hint = date_hint(evaluated.reason, compiled.node, event)
+        say(f"null: {evaluated.reason}" + (f"; {hint}" if hint else ""))
 
 
 class _Known:

@@ -10,7 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from bridge.mapping.expression_reads import sources
 from bridge.mapping.findings import Finding
+from bridge.mapping.output import follow
 from bridge.mapping.paths import Every, Index, Path, parse_path
 from bridge.mapping.schema_paths import SchemaFields
 from bridge.mapping.value_fixes import explained
@@ -150,7 +152,7 @@ class Judge:
                 refused += 1
                 _count(groups, Group("refused", one.code, "", one.reason, 0, number))
         for group in groups.values():
-            path = parse_path(group.path) if group.path else None
+            path = _shared(parse_path(group.path)) if group.path else None
             # A row that writes the object around the field cannot be mended by a function over the object.
             row = next(
                 (row for row in self._rows if row.row.row == group.row and _shared(row.target or ()) == path), None
@@ -179,7 +181,10 @@ class Judge:
                 group = _count(groups, group)
             _note(groups[key], value)
         for warning in built.warnings:
-            _count(groups, Group("nulled", "mapping", warning.destination, warning.reason, warning.row, number))
+            path = next((one.destination for one in self._rows if one.row.row == warning.row), warning.destination)
+            group = _count(groups, Group("nulled", "mapping", path, warning.reason, warning.row, number))
+            for value in self._read(warning.row, event):
+                _note(group, value)
         for dropped in built.dropped_identities:
             path = f"identityMap.{dropped.namespace}"
             _count(groups, Group("lost", "identity_dropped", path, dropped.reason, self._row(path), number))
@@ -196,6 +201,11 @@ class Judge:
         others = {place: words for place, words in faults if place != first[0]}
         code = built.rejection.code
         return [(code, *first), *((codes.get(place, code), place, words) for place, words in others.items())]
+
+    def _read(self, line: int, event: dict[str, Any]) -> list[Any]:
+        """The values that the row at this line read from the event."""
+        rows = [one for one in self._rows if one.row.row == line]
+        return [follow(event, path) for one in rows for path, _ in sources(one)]
 
     def _row(self, path: str) -> int:
         """The row that writes ``path``, or the object that holds it, or something below it."""
@@ -222,14 +232,14 @@ def faults_of(reason: str) -> list[tuple[str, str]]:
             found.append((place, words))
         elif part.startswith("#/") and " " in part:
             place, _, words = part.partition(" ")
-            found.append((place, words))
+            found.append((place, f"it {words}"))
         elif found:
             found[-1] = (found[-1][0], f"{found[-1][1]}; {part}")
         else:
             found.append(("", part))
     # "#/_id is required and null: row 3: …": the colon is not that of the place.
     return [
-        (place.partition(" ")[0], f"{place.partition(' ')[2]}: {words}") if " " in place else (place, words)
+        (place.partition(" ")[0], f"it {place.partition(' ')[2]}: {words}") if " " in place else (place, words)
         for place, words in found
     ]
 

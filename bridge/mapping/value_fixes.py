@@ -9,13 +9,17 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.date_texts import date_pattern, epoch_unit
+from bridge.mapping.dates_fallback import NO_FORMAT
 from bridge.mapping.findings import nearest
-from bridge.mapping.nodes import Call, PathRef
+from bridge.mapping.nodes import Call, Literal, PathRef, walk
+from bridge.mapping.output import follow
 from bridge.mapping.paths import print_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bridge.mapping.nodes import Node
+    from bridge.mapping.paths import Path
     from bridge.mapping.preparation import Prepared
 
 ISO: Final = "yyyy-MM-dd'T'HH:mm:ssX"
@@ -27,6 +31,9 @@ def explained(
     code: str, reason: str, values: Mapping[Any, int], field: Any, row: Prepared | None
 ) -> tuple[str, str | None]:
     """The reason with values and allowed values, and the fix where one is known."""
+    if reason == NO_FORMAT and (path := _dated(row)) is not None:
+        fix = into_date(print_path(path), list(values))
+        return reason, None if row is not None and fix == row.source else fix
     if code == "timestamp_implausible":
         return reason, _in_milliseconds(row)
     if field is None or not values:
@@ -62,6 +69,40 @@ def into_date(source: str, values: Sequence[Any]) -> str | None:
 
 def _instant(source: str, unit: str) -> str:
     return f'dformat({source}{" * 1000" if unit == "seconds" else ""}, "{ISO}")'
+
+
+def date_hint(reason: str, node: Node, event: dict[str, Any]) -> str | None:
+    """For a text that no built-in format reads: the pattern to give, or what else makes a date of it."""
+    if reason != NO_FORMAT:
+        return None
+    texts = [
+        str(value)
+        for part in walk(node)
+        if isinstance(value := _text_of(part, event), str) and (part is not node or isinstance(part, Literal))
+    ]
+    for text in texts:
+        if text.isdecimal() and (unit := epoch_unit([float(text)])):
+            return f"it looks like an epoch in {unit}: {_instant('to_integer(…)', unit)}"
+        found = date_pattern([text])
+        if found is not None and found.pattern is not None:
+            either = " (or day and month the other way round)" if found.ambiguous else ""
+            return f"it has the form {found.pattern}{either}: give that as second argument"
+    return None
+
+
+def _dated(row: Prepared | None) -> Path | None:
+    """The path that the row reads as a date without a pattern: ``date(PATH)``."""
+    node = None if row is None else row.node
+    if not isinstance(node, Call) or node.name != "date" or len(node.arguments) != 1:
+        return None
+    (argument,) = node.arguments
+    return argument.path if isinstance(argument, PathRef) else None
+
+
+def _text_of(part: Node, event: dict[str, Any]) -> Any:
+    if isinstance(part, Literal):
+        return part.value
+    return follow(event, part.path) if isinstance(part, PathRef) else None
 
 
 def _in_milliseconds(row: Prepared | None) -> str | None:

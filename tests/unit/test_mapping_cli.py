@@ -43,6 +43,23 @@ def test_eval_tells_why_a_value_is_null():
     assert "division by zero" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("3 Nov 2020", "it has the form d MMM yyyy: give that as second argument"),
+        (
+            "Tue, 03 Nov 2020 10:00:00 GMT",
+            "it has the form EEE, dd MMM yyyy HH:mm:ss zzz: give that as second argument",
+        ),
+        ("1731421200", "it looks like an epoch in seconds"),
+    ],
+)
+def test_a_date_that_cannot_be_read_comes_with_its_pattern(text: str, hint: str):
+    """What now: the pattern to give as second argument, or what makes a date of an epoch."""
+    assert hint in run("eval", f"date('{text}')").stderr
+    assert hint in run("eval", "date(d)", "--event", json.dumps({"d": text})).stderr
+
+
 def test_eval_refuses_what_is_no_expression():
     """A wrong expression is an error with position and suggestion."""
     with pytest.raises(BridgeError, match=r"character 1: no function uper .*fix: upper"):

@@ -61,6 +61,16 @@ def test_lint_says_how_many_events_lose_a_field_or_are_refused(tmp_path, monkeyp
     assert lint(tmp_path, GOOD) == []
 
 
+def test_a_date_that_no_format_reads_has_the_pattern_as_fix(tmp_path):
+    """The row that gives null is told with the pattern that all its texts have."""
+    events = [{"event_code": "X", "id": str(n), "born": text} for n, text in enumerate(["3 Nov 2020", "13 Dec 2021"])]
+    (tmp_path / "e.json").write_text(json.dumps(events), encoding="utf-8")
+    row = "EXPRESSION,date(born),{tenant}.loyalty.memberSince\n"
+    found = lint(tmp_path, GOOD + row, *SCHEMA, "--events", str(tmp_path / "e.json"))
+    (nulled,) = [one for one in found if one["code"] == "events_null_row"]
+    assert (nulled["row"], nulled["fix"]) == (7, 'date(born, "d MMM yyyy")')
+
+
 def test_seconds_for_milliseconds_are_told(tmp_path):
     """An instant of January 1970 is found before anything runs, with the factor as the fix."""
     (found,) = lint(tmp_path, GOOD.replace("time * 1000", "time"))
