@@ -76,7 +76,7 @@ def init(  # noqa: PLR0917 - typer reads the signature
     proposal, verdicts = settle(proposal, samples, lambda made: _verdicts(made, settings, compiled, samples))
     mapping_set = proposal.mapping_set
     if merge and output is not None and output.exists():
-        mapping_set = _merged(output, mapping_set, settings)
+        mapping_set, proposal = _merged(output, proposal, settings)
         verdicts = _verdicts(mapping_set, settings, compiled, samples)
     if as_json:
         show.data(_as_json(proposal, verdicts))
@@ -142,15 +142,19 @@ def _verdicts(mapping_set: MappingSet, settings: MappingSettings, schema: Compil
     return given.judge_of(ExperienceEvents(compiled, settings, held), settings).verdicts(samples.given)
 
 
-def _merged(output: Path, proposed: MappingSet, settings: MappingSettings) -> MappingSet:
+def _merged(output: Path, proposal: Proposal, settings: MappingSettings) -> tuple[MappingSet, Proposal]:
+    """The rows of the file with what they lack, and what is left to say of the proposal."""
+    from bridge.mapping.cells import fill
     from bridge.mapping.merging import merged
+    from bridge.mapping.proposal import without_written
     from bridge.mapping.table import load_mapping_set
 
     here = load_mapping_set(output)
     known = {"tenant": settings.tenant, "primary_identity": settings.primary_identity[0], **settings.placeholders}
-    whole = merged(here, proposed, known)
+    whole = merged(here, proposal.mapping_set, known)
     say(f"{output}: {len(here.rows)} rows kept, {len(whole.rows) - len(here.rows)} appended")
-    return whole
+    written = [fill(row.destination, known)[0] for row in here.rows]
+    return whole, without_written(proposal, written, [row.source for row in here.rows])
 
 
 def _tell(proposal: Proposal, settings: MappingSettings, *, given_tenant: str | None) -> None:
@@ -165,7 +169,7 @@ def _tell(proposal: Proposal, settings: MappingSettings, *, given_tenant: str | 
             f"the customer's id goes into namespace {settings.primary_identity[0]}:"
             " set BRIDGE_MAPPING__PRIMARY_IDENTITY if yours is another"
         )
-    for question in proposal.questions:
+    for question in proposal.questions.values():
         say(question)
     for path, reason in proposal.left_open.items():
         say(f"left open {path}: {reason}")
@@ -190,7 +194,7 @@ def _as_json(proposal: Proposal, verdicts: Verdicts) -> dict[str, Any]:
             {"source_type": row.source_type, "source": row.source, "destination": row.destination}
             for row in proposal.mapping_set.rows
         ],
-        "questions": list(proposal.questions),
+        "questions": proposal.questions,
         "left_open": proposal.left_open,
         "unmapped": {
             path: [{"source": one.source, "score": one.score} for one in proposal.candidates.get(path, ())]

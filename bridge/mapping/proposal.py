@@ -54,7 +54,8 @@ class Proposal:
     """The rows and the mapping set they make, the destinations that nothing was found for, and source paths that no row uses.
 
     ``tenant``: the schema's root that became ``{tenant}``, None when it has none. ``candidates``: for unmapped destinations what
-    might be meant. ``left_open``: destinations whose row was taken back, each with the reason. ``questions``: rows to read twice.
+    might be meant. ``left_open``: destinations whose row was taken back, each with the reason. ``questions``: destinations whose rows to
+    read twice, and why.
     """
 
     drafts: tuple[Draft, ...]
@@ -64,7 +65,7 @@ class Proposal:
     unused: Sequence[str]
     candidates: dict[str, list[Candidate]]
     left_open: dict[str, str]
-    questions: Sequence[str]
+    questions: dict[str, str]
 
 
 def propose(schema: ProposalSchema, samples: Samples, *, event_type: str | None, all_codes: bool = False) -> Proposal:
@@ -94,7 +95,7 @@ def propose(schema: ProposalSchema, samples: Samples, *, event_type: str | None,
         _unused(writer.drafts, samples),
         _candidates(unmapped, writer, samples),
         left_open,
-        [draft.question for draft in writer.drafts if draft.question],
+        _questions(writer.drafts),
     )
 
 
@@ -110,8 +111,23 @@ def without_rows(proposal: Proposal, reasons: dict[int, str], samples: Samples) 
         unmapped=[*proposal.unmapped, *gone],
         unused=_unused(drafts, samples),
         left_open={**proposal.left_open, **gone},
-        questions=[draft.question for draft in drafts if draft.question],
+        questions=_questions(drafts),
     )
+
+
+def without_written(proposal: Proposal, written: Sequence[str], sources: Sequence[str]) -> Proposal:
+    """The proposal as it concerns somebody who has rows already: nothing of destinations and sources that they have."""
+    return replace(
+        proposal,
+        unmapped=[path for path in proposal.unmapped if not covers(written, path)],
+        left_open={path: why for path, why in proposal.left_open.items() if not covers(written, path)},
+        questions={path: why for path, why in proposal.questions.items() if not covers(written, path)},
+        unused=[path for path in proposal.unused if not any(path in source for source in sources)],
+    )
+
+
+def _questions(drafts: Iterable[Draft]) -> dict[str, str]:
+    return {draft.field: draft.question for draft in drafts if draft.question}
 
 
 def _mapping_set(drafts: Iterable[Draft]) -> MappingSet:
