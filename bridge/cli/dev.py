@@ -44,11 +44,12 @@ def dev(  # noqa: PLR0917 - typer reads the signature
 
     settings = given.mapping_settings(path=mapping, tenant=tenant, schema=schema, primary_identity=primary_identity)
     # What cannot be compiled is told before anything is started.
-    given.builder(settings)
-    asyncio.run(_dev(settings, events, port))
+    schema_of_events: Any = given.builder(settings).schema
+    schema_id = None if schema_of_events is None or schema_of_events.is_example else schema_of_events.identifier
+    asyncio.run(_dev(settings, events, port, schema_id))
 
 
-async def _dev(settings: MappingSettings, events: list[str], port: int) -> None:
+async def _dev(settings: MappingSettings, events: list[str], port: int, schema_id: str | None) -> None:
     from bridge import shipped
     from bridge.cli.mapping_input import documents
     from bridge.demo.stage import open_stage
@@ -66,7 +67,7 @@ async def _dev(settings: MappingSettings, events: list[str], port: int) -> None:
     say = _say
     rules = [settings.path, *([settings.schema_path] if settings.schema_path else [])]
     sources = [shipped.find(Path(source)) for source in events]
-    async with open_stage(lambda line: say(f"✓ {line}"), _environment(settings, port)) as stage:
+    async with open_stage(lambda line: say(f"✓ {line}"), _environment(settings, port), schema_id=schema_id) as stage:
         _examine(settings, events)
         say(f"✓ watching {', '.join(map(str, [*rules, *sources]))}")
         say("post an event yourself (Ctrl-C ends all of it):")
