@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping import pycode as py
 from bridge.mapping.destinations import IDENTITY_MAP
+from bridge.mapping.expected import LEFT_OUT
 from bridge.mapping.paths import Index, Key
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Assembly:
         return [
             py.assign(py.dict_of([]), "o"),
             *ruled,
-            py.assign(py.const(None), "s"),
+            py.assign(py.list_of([]), "s"),
             *body,
             *self._required("o", own.required if own is not None else frozenset()),
         ]
@@ -183,14 +184,15 @@ class Assembly:
         """Write what the schema makes of a value, or give up where it cannot stand."""
         check, place = self._new("x"), self._new("s")
         self._names[check], self._names[place] = expected.check, expected.place
-        self._names["PLAIN"] = _PLAIN
-        said = py.name("s")
+        self._names["PLAIN"], self._names["LEFT_OUT"] = _PLAIN, LEFT_OUT
         sent = py.name("d")
         return [
-            py.when(py.is_(said, py.const(None)), [py.assign(py.list_of([]), "s")]),
-            py.assign(py.call(check, py.name(variable), py.name(place), said), "d"),
-            py.when(py.no(py.within(py.attribute(sent, "__class__"), py.name("PLAIN"))), [py.give(py.const(None))]),
-            py.put(parent, py.const(key), sent),
+            py.assign(py.call(check, py.name(variable), py.name(place), py.name("s")), "d"),
+            py.when(
+                py.within(py.attribute(sent, "__class__"), py.name("PLAIN")),
+                [py.put(parent, py.const(key), sent)],
+                [py.when(py.is_not(sent, py.name("LEFT_OUT")), [py.give(py.const(None))])],
+            ),
         ]
 
     def _leaf(
@@ -222,8 +224,10 @@ class Assembly:
             *self._copy(position, source.variable, copied, self._take),
             py.when(py.is_not(py.name(copied), py.const(None)), held_copy, drop),
         ]
-        if expected is not None and expected.texts:
-            texts = py.assign(py.call("text_map", held), copied)
+        if expected is not None and expected.texts is not None:
+            quick, place = self._new("x"), self._new("s")
+            self._names[quick], self._names[place] = expected.texts, expected.place
+            texts = py.assign(py.call(quick, held, py.name(place), py.name("s")), copied)
             copy = [texts, py.when(py.is_not(py.name(copied), py.const(None)), put_copy, copy)]
         # Text is most of an event: it needs no copy.
         other = py.when(py.is_not(held, py.const(None)), copy, drop)

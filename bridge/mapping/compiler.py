@@ -16,7 +16,7 @@ from bridge.mapping.compiled import Constant
 from bridge.mapping.destinations import clashes, grow
 from bridge.mapping.expressions import ExpressionCompiler
 from bridge.mapping.findings import Finding, MappingRefused
-from bridge.mapping.output import clean, every, flatten, lent, prune, rest_of, spread, text_map, without_nulls
+from bridge.mapping.output import clean, every, flatten, lent, prune, rest_of, spread, without_nulls
 from bridge.mapping.paths import Every, Key, print_path
 from bridge.mapping.preparation import Prepared, known_placeholders, prepare
 from bridge.mapping.reads import Reads
@@ -153,7 +153,6 @@ class _Plan:
             "prune": prune,
             "rest_of": rest_of,
             "spread": spread,
-            "text_map": text_map,
             "without_nulls": without_nulls,
             "warn": warn,
             "fail": fail,
@@ -175,7 +174,7 @@ class _Plan:
         if identities is not None:
             result.append(ruled)
         if expected is not None:
-            result.append(py.either(py.is_(py.name("s"), py.const(None)), py.name("NONE"), py.name("s")))
+            result.append(py.name("s"))
         self._body = [
             py.assign(py.const(None), "w"),
             *self._reads.statements(),

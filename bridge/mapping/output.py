@@ -137,16 +137,6 @@ def lent(value: Any) -> Any:
     return value or None
 
 
-def text_map(value: Any) -> dict[str, Any] | None:
-    """An object of texts alone, given itself; None for anything else, which wants a closer look."""
-    if value.__class__ is not dict:
-        return None
-    for one in value.values():
-        if one.__class__ is not str:
-            return None
-    return value or None
-
-
 def every(value: Any, path: Path) -> list[Any] | None:
     """What ``[*]`` reads: one entry for each element, null where it lacks the rest of the path; null when no array."""
     if value.__class__ is not list:

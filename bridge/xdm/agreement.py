@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from bridge.xdm.schema import CompiledSchema
 
 _OF_EVERY_EVENT: Final = frozenset({"_id", "timestamp", "identityMap"})
-_ADOBES_OWN: Final = frozenset({"_id", "_repo", "_experience", "_links", "_customer"})
+_ADOBES_OWN: Final = frozenset(
+    {"_id", "_repo", "_experience", "_channels", "_schema", "_dc", "_xdm", "_links", "_customer"}
+)
 """Root fields of Adobe's that begin as a tenant's namespace does."""
 _ADOBES_HOST: Final = "adobedc.net"
 

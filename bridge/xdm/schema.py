@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.expected import Expected
 from bridge.xdm.findings import DroppedValue, Finding
-from bridge.xdm.schema_check import ABSENT, EMPTIED, compile_check, exact_type
+from bridge.xdm.schema_check import ABSENT, EMPTIED, compile_check, exact_type, leaving_out
 from bridge.xdm.schema_fields import EXAMPLE_ID, SchemaError, SchemaField, load_schema, read_schema
 from bridge.xdm.schema_policy import Policy
 from bridge.xdm.schema_values import CHECKED_FORMATS, Place, Said, Wrong, search_of
+from bridge.xdm.text_maps import texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -87,6 +88,7 @@ class CompiledSchema:
             return None
         field, policy = self.root, _of_every_event(self.policy)
         place: Place = None
+        droppable = False
         for name in names:
             child = field.properties.get(name)
             if field.kind != "object" or (child is None and field.patterns):
@@ -95,17 +97,21 @@ class CompiledSchema:
                 if field.closed or field.values is not None:
                     return Expected(_unsure, place)
                 return None
+            # An object that has to hold something may itself be wrong once a value of it is left out.
+            droppable = not field.required if field is not self.root else name not in field.required
             field, policy, place = child, policy.below(name), (place, name)
         if field.kind == "any":
             return None
         check = compile_check(field, policy) if names else _unsure
+        if droppable and not policy.firm:
+            check = leaving_out(check, policy.label)
         if names == ("_id",) and is_plain_id(field):
             return Expected(check, place, text=True)  # the rule for every event's _id says the same, and refuses it
         return Expected(
             check,
             place,
             text=exact_type(field) is str,
-            texts=field.kind == "map" and exact_type(field.values) is str and not policy.named and not field.patterns,
+            texts=texts if _is_text_map(field) and not policy.named else None,
             fields=field.kind == "object",
             required=field.required,
             seen=seen if names == ("timestamp",) and is_plain_moment(field) else (),
@@ -136,6 +142,10 @@ class CompiledSchema:
                     return None
                 required, field = False, field.items
         return _info(field, path, required=required) if path else None
+
+
+def _is_text_map(field: SchemaField) -> bool:
+    return field.kind == "map" and exact_type(field.values) is str and not field.patterns
 
 
 _UNSURE: Final = object()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from bridge.mapping.expected import LEFT_OUT
 from bridge.mapping.failures import FunctionError
 from bridge.xdm.findings import DroppedValue, Finding
 from bridge.xdm.schema_policy import Policy
@@ -31,6 +32,7 @@ from bridge.xdm.schema_values import (
     wrong,
     wrong_type,
 )
+from bridge.xdm.text_maps import AS_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,6 +102,7 @@ def _object_check(field: SchemaField, policy: Policy, exempt: frozenset[str]) ->
         for key, item in value.items():
             if type(item) is exact.get(key):
                 continue
+            before = len(said)
             sent = ABSENT if item is None else checks.get(key, unnamed)(item, (place, key), said)
             if sent is item:
                 continue
@@ -110,7 +113,7 @@ def _object_check(field: SchemaField, policy: Policy, exempt: frozenset[str]) ->
                     if sent is item:
                         continue
                 else:
-                    drop(said, (place, key), labels.get(key, other), sent)
+                    drop(said, before, (place, key), labels.get(key, other), sent)
                     dropped, sent = True, ABSENT
             elif sent is EMPTIED:
                 dropped, sent = True, ABSENT
@@ -127,14 +130,29 @@ def _object_check(field: SchemaField, policy: Policy, exempt: frozenset[str]) ->
     return check
 
 
-def drop(said: Said, place: Place, label: str, sent: Wrong) -> None:
-    """Note that the value at ``place`` is left out. What was said of values within it has no place any more."""
+def drop(said: Said, before: int, place: Place, label: str, sent: Wrong) -> None:
+    """Note that the value at ``place`` is left out. What was said within it, from ``before`` on, has no place any more."""
+    del said[before:]
     where = pointer(place)
-    below = f"{where}/"
-    said[:] = [one for one in said if not one.path.startswith(below)]
     first = sent.found[0]
     reason = first.reason if first.path == where else f"{first.path}: {first.reason}"
     said.append(DroppedValue(where, first.code, f"left out: {reason}", label))
+
+
+def leaving_out(check: Check, label: str) -> Check:
+    """The check of an optional property that is looked at by itself: gives ``LEFT_OUT`` for what the object's check would drop."""
+
+    def settled(value: Any, place: Place, said: Said) -> Any:
+        before = len(said)
+        sent = check(value, place, said)
+        if sent is ABSENT or sent is EMPTIED:
+            return LEFT_OUT
+        if type(sent) is Wrong and not sent.final:
+            drop(said, before, place, label, sent)
+            return LEFT_OUT
+        return sent
+
+    return settled
 
 
 def _value_check(field: SchemaField, policy: Policy, *, in_map: bool) -> Check:
@@ -212,6 +230,7 @@ def _map_check(field: SchemaField, policy: Policy) -> Check:
                     changed = value.copy()
                 changed[key] = text
                 continue
+            before = len(said)
             sent = ABSENT if item is None else each(item, (place, key), said)
             if sent is item:
                 continue
@@ -222,7 +241,7 @@ def _map_check(field: SchemaField, policy: Policy) -> Check:
                     if sent is item:
                         continue
                 else:
-                    drop(said, (place, key), label, sent)
+                    drop(said, before, (place, key), label, sent)
                     dropped, sent = True, ABSENT
             elif sent is EMPTIED:
                 dropped, sent = True, ABSENT
@@ -247,9 +266,7 @@ def _as_json(each: Check) -> Check:
                 text = json_text(value)
             except FunctionError:
                 return each(value, place, said)
-            said.append(
-                Finding(pointer(place), "map_value_as_json", "an object or array in a map of text became JSON text")
-            )
+            said.append(Finding(pointer(place), "map_value_as_json", AS_JSON))
             return each(text, place, said)
         return each(value, place, said)
 

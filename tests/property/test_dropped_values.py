@@ -1,6 +1,7 @@
 """Wrong values that are left out: what remains passes the full check, keeps its indices, and nothing more than needed goes."""
 
 import copy
+import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -191,3 +192,26 @@ def test_what_every_event_must_have_is_never_dropped():
         {"properties": {"_id": {"type": "string"}, "timestamp": {"type": "string", "format": "date-time"}}}
     ).holding(Policy())
     assert [each.path for each in schema.check({"_id": ["x"], "timestamp": "soon"})[2]] == ["#/_id", "#/timestamp"]
+
+
+def test_many_wrong_values_take_time_in_proportion():
+    """A map of thousands of wrong values is no way to hold up a worker."""
+    schema = compile_schema(
+        {
+            "properties": {
+                "m": {
+                    "type": "object",
+                    "additionalProperties": {"properties": {"n": {"type": "integer"}}, "required": ["n"]},
+                }
+            }
+        }
+    ).holding(Policy())
+
+    def taken(count):
+        xdm = {"m": {f"k{number}": {"n": "x"} for number in range(count)}}
+        began = time.process_time()
+        assert len(schema.check(xdm)[1]) == count
+        return time.process_time() - began
+
+    few = min(taken(2_000) for _ in range(5))
+    assert min(taken(16_000) for _ in range(3)) < 24 * few
