@@ -60,6 +60,13 @@ def test_a_date_that_cannot_be_read_comes_with_its_pattern(text: str, hint: str)
     assert hint in run("eval", "date(d)", "--event", json.dumps({"d": text})).stderr
 
 
+def test_eval_names_a_function_that_jmespath_lacks():
+    """Its own functions are not those of the mapping language."""
+    with pytest.raises(BridgeError, match="JMESPath has no function upper; it has abs, avg"):
+        run("eval", 'jmespath("items[].upper(sku)")')
+    assert run("eval", 'jmespath("length(items)")', "--as-is", "-e", '{"items": [1, 2]}').stdout == "2\n"
+
+
 def test_eval_refuses_what_is_no_expression():
     """A wrong expression is an error with position and suggestion."""
     with pytest.raises(BridgeError, match=r"character 1: no function uper .*fix: upper"):
