@@ -76,7 +76,7 @@ def unknown_fields(rows: Sequence[Prepared], schema: CompiledSchema, tenant: str
         if one.target is None or not isinstance(one.target[0], Key):
             continue
         name = one.target[0].name
-        if name in known or name in told or name in _OF_EVERY_EVENT:
+        if schema.knows(name) or name in told or name in _OF_EVERY_EVENT:
             continue
         told.add(name)
         theirs = tenants(schema)

@@ -121,6 +121,10 @@ class CompiledSchema:
         """The same schema with another policy for wrong values."""
         return CompiledSchema(self.root, identifier=self.identifier, is_example=self.is_example, policy=policy)
 
+    def knows(self, name: str) -> bool:
+        """Whether the root has a field of that name."""
+        return _child(self.root, name) is not None
+
     def fields(self) -> Iterator[FieldInfo]:
         """Every field, depth first, in the schema's order."""
         return _walk(self.root, "")
@@ -133,7 +137,7 @@ class CompiledSchema:
             if step is None or (step.end() == len(path) and path[-1] == "." and path[-2:] != "\\."):
                 return None
             name = re.sub(r"\\(.)", r"\1", step[1])
-            child = field.properties.get(name) or _unnamed(field)
+            child = _child(field, name)
             if child is None:
                 return None
             required, field, position = name in field.required, child, step.end()
@@ -187,6 +191,17 @@ def compile_schema(document: Mapping[str, Any], *, tenant: str | None = None) ->
         return CompiledSchema(root, identifier=identifier, is_example=identifier == EXAMPLE_ID)
     except RecursionError:
         raise SchemaError("the schema is nested too deeply") from None
+
+
+def _child(field: SchemaField, name: str) -> SchemaField | None:
+    """What holds for a property: as it is named, by the first pattern that matches its name, or as for all others."""
+    if (child := field.properties.get(name)) is not None:
+        return child
+    for pattern, child in field.patterns:
+        search = search_of(pattern)
+        if search is not None and search(name):
+            return child
+    return _unnamed(field)
 
 
 def _unnamed(field: SchemaField) -> SchemaField | None:
