@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 @mapping.command()
 def init(  # noqa: PLR0917 - typer reads the signature
-    schema: Path = typer.Option(..., "--schema", help="The customer's XDM schema (JSON, resolved form)."),
+    schema: Path | None = typer.Option(
+        None, "--schema", help="The customer's XDM schema (JSON, resolved form); else that of the settings."
+    ),
     events: list[str] = typer.Option(..., "--events", help="Real sample events (JSON, JSON lines, -)."),
     output: Path | None = typer.Option(None, "--output", "-o", help="Mapping CSV to write; else stdout."),
     payload: Path | None = typer.Option(
@@ -66,7 +68,7 @@ def init(  # noqa: PLR0917 - typer reads the signature
         refuse_overwriting(
             output, force=force, way_out="--merge keeps its rows and adds new ones, --force writes over it"
         )
-    compiled = _schema(schema)
+    compiled = _schema(schema or given.mapping_settings().schema_path)
     # Read once: stdin has nothing the second time.
     samples = Samples(read.event for source in events for read in given.events(source) if read.refusal is None)
     if not samples.events:
@@ -94,8 +96,12 @@ def init(  # noqa: PLR0917 - typer reads the signature
     say(f"lint with these events: {verdicts.summary}")
 
 
-def _schema(path: Path) -> CompiledSchema:
+def _schema(path: Path | None) -> CompiledSchema:
     """The schema, when its class is one for events."""
+    if path is None:
+        raise BridgeError(
+            "there is no schema to start from", hint="--schema FILE or BRIDGE_MAPPING__SCHEMA names its JSON"
+        )
     from bridge import shipped
     from bridge.xdm.schema import compile_schema, load_schema
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from bridge.mapping.event_verdicts import Judge
+    from bridge.mapping.findings import Finding
     from bridge.moengage.envelopes import Refusal
     from bridge.settings import MappingSettings
     from bridge.xdm.experience_event import Built, ExperienceEvents
@@ -209,6 +210,16 @@ def builder(settings: MappingSettings) -> ExperienceEvents:
     from bridge.xdm.experience_event import open_experience_events
 
     return open_experience_events(settings)
+
+
+def disagreements_of(made: ExperienceEvents, settings: MappingSettings) -> list[Finding]:
+    """Where mapping set, schema and settings contradict each other: the worker would not start."""
+    from bridge.settings import load_settings
+    from bridge.xdm.agreement import disagreements
+
+    mapping: Any = made.mapping
+    schema: Any = made.schema
+    return disagreements(settings, mapping.rows, schema, schema_id=load_settings().aep.schema_id)
 
 
 def departing_of(made: ExperienceEvents, settings: MappingSettings) -> Callable[[dict[str, Any]], Built]:

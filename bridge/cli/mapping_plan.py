@@ -68,7 +68,10 @@ def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -
     except BridgeError as error:
         return Plan(0, problems=(str(error),))
     rows = rows_changed(load_mapping_set(before.path), load_mapping_set(after.path))
+    disagreeing = given.disagreements_of(new, after)
     findings = strangers(load_mapping_set(after.path), after, schema_of(after))
+    known = {(one.code, one.row) for one in findings}
+    findings += [one for one in disagreeing if (one.code, one.row) not in known]
     problems = [str(finding) for finding in findings]
     try:
         broken = failing(after)

@@ -60,6 +60,9 @@ def preview(  # noqa: PLR0917 - typer reads the signature
     read = _read(event, from_kafka, dead_letter, as_is=as_is)
     build = given.departing_of(made, settings)
     built = [build(one.event) for one in read]
+    for finding in given.disagreements_of(made, settings):
+        if finding.code in ("tenant_unknown", "destination_unknown"):
+            say(f"the worker would not start: {finding}")
     if diff is not None:
         before = given.mapping_settings(path=diff, tenant=tenant, schema=schema, primary_identity=primary_identity)
         other = given.departing_of(given.builder(before), before)

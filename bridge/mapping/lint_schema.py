@@ -133,6 +133,20 @@ def _strange_tenants(prepared: Sequence[Prepared], schema: SchemaFields) -> Iter
         yield Finding(lines[0], "destination", "tenant_unknown", message, fix=fix), lines
 
 
+def unenforced(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[Finding]:
+    """Rules of the schema that are not checked, at fields that rows write or bring along: AEP may refuse what passes here."""
+    written = [(schema_path(_shared(one.target)), one.row.row) for one in prepared if one.target]
+    for path, keyword in getattr(schema, "unenforced", ()):
+        row = next((row for place, row in written if path == place or _holds(place, path) or _holds(path, place)), None)
+        if row is not None:
+            message = f"the schema's {keyword} at {path or 'the root'} is not checked: AEP may refuse what passes here"
+            yield Finding(row, "destination", "schema_unenforced", message, "warning")
+
+
+def _holds(above: str, path: str) -> bool:
+    return path.startswith((above + ".", above + "["))
+
+
 def required_by_schema(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[Finding]:
     """Required fields that no row writes, in objects that rows build field by field; copied objects bring their own."""
     targets = [_shared(one.target) for one in prepared if one.target]

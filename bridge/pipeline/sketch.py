@@ -9,6 +9,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from bridge.mapping.drift import Drift
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 RECENT: Final = 64
 """Events that a changed mapping set is tried on before it is taken."""
 _EVERY_SECONDS: Final = 1.0
+_TELL_SECONDS: Final = 60.0
+_HINT: Final = "aep-bridge mapping drift --from-kafka 1000 names them, with the row to add"
+_log = structlog.get_logger(__name__)
 
 
 class EventSketch:
@@ -35,7 +40,8 @@ class EventSketch:
         self._clock = clock
         self._wall = wall
         self._unmapped = metrics.unmapped_attributes
-        self._next = 0.0
+        self._next = self._tell_again = 0.0
+        self._told = 0
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
         self.follow(builder)
 
@@ -56,7 +62,15 @@ class EventSketch:
         before = self.drift.paths
         self.drift.look(event, self._wall())
         if self.drift.paths != before:
-            self._unmapped.set(len(self.drift.unmapped()))
+            self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        """Set the gauge; where it has grown, say so, once a minute at most. Names could be a person's data: only how many."""
+        count = len(self.drift.unmapped())
+        self._unmapped.set(count)
+        if count > self._told and now >= self._tell_again:
+            self._told, self._tell_again = count, now + _TELL_SECONDS
+            _log.info("attributes that no row of the mapping set reads", count=count, hint=_HINT)
 
     @property
     def recent(self) -> Sequence[dict[str, Any]]:

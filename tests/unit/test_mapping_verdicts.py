@@ -115,6 +115,18 @@ def test_a_wrong_tenant_is_one_finding(tmp_path):
     assert "the schema's tenant is _acmeair, not _acmear: 2 rows write below it" in found[0]["message"]
 
 
+def test_a_rule_that_is_not_checked_is_told(tmp_path):
+    """Keywords that the check leaves alone are named at the row that writes there, and nowhere else."""
+    schema = json.loads((EXAMPLE / "airline.schema.json").read_text(encoding="utf-8"))
+    schema["properties"]["_acmeair"]["properties"]["loyalty"]["properties"]["points"]["multipleOf"] = 10
+    schema["properties"]["_acmeair"]["properties"]["search"]["anyOf"] = [{}]
+    (tmp_path / "s.json").write_text(json.dumps(schema), encoding="utf-8")
+    options = ("--schema", str(tmp_path / "s.json"), "--tenant", "_acmeair", "--primary-identity", "crm")
+    found = lint(tmp_path, GOOD + "ATTRIBUTE,user_attributes.loyalty_points,{tenant}.loyalty.points\n", *options)
+    assert codes(found) == [(7, "schema_unenforced")]
+    assert "multipleOf at _acmeair.loyalty.points is not checked" in found[0]["message"]
+
+
 def test_what_is_no_event_counts_as_refused(tmp_path):
     """It would become a dead letter, too."""
     (tmp_path / "e.json").write_text('{"no": "event"}', encoding="utf-8")
@@ -183,6 +195,15 @@ def test_plan_refuses_a_set_that_is_wrong(tmp_path, new, said):
     code, found = plan(tmp_path, GOOD, new)
     assert code == 1
     assert said in "\n".join(found["problems"])
+
+
+def test_preview_says_that_the_worker_would_not_start(tmp_path):
+    """A tenant that the schema does not have is told with the event, too."""
+    (tmp_path / "m.csv").write_text(GOOD, encoding="utf-8")
+    event = ("-e", (EXAMPLE / "airline.events.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    shown = run("preview", str(tmp_path / "m.csv"), *SCHEMA[:2], "--tenant", "_acmear", *SCHEMA[4:], *event, "--json")
+    assert "the worker would not start" in shown.stderr
+    assert "_acmeair" in shown.stderr
 
 
 def test_plan_runs_the_golden_cases(tmp_path, monkeypatch):
