@@ -38,6 +38,7 @@ def receiver() -> None:
 async def _receive(settings: Settings, stop: asyncio.Event) -> int:
     import asyncio
 
+    from bridge.dead_man import DeadMansSwitch
     from bridge.memory import give_back_regularly, leave_the_living_alone
     from bridge.moengage.listener import Listener
     from bridge.moengage.receiver import Receiver
@@ -51,7 +52,12 @@ async def _receive(settings: Settings, stop: asyncio.Event) -> int:
     health.watch("kafka", lambda: None if publisher.is_connected else "there is no connection to Kafka")
     health.watch("receiver", taker.trouble)
     # Inside out at the end: no new requests, those under way finished, and only then no Kafka.
-    async with TelemetryServer(settings.telemetry, metrics, health), publisher, Listener(settings.receiver, taker):
+    async with (
+        DeadMansSwitch(settings.worker.hang_seconds),
+        TelemetryServer(settings.telemetry, metrics, health),
+        publisher,
+        Listener(settings.receiver, taker),
+    ):
         memory = asyncio.create_task(give_back_regularly(), name="memory")
         waiting = {asyncio.ensure_future(publisher.connected()), asyncio.ensure_future(stop.wait())}
         try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TOPIC = "moengage.events"
 DEAD_LETTERS = "moengage.events.dead-letters"
+STATE = "bridge.state"
 TENANT = "_yourorgname"
 _PASSWORD = "demo"  # nosec B105 # noqa: S105 - opens a receiver on loopback, for a minute
 
@@ -44,7 +45,10 @@ async def open_stage(
 
     ``schema_id``: the schema that the emulated connection is for; else the emulator's own.
     """
-    with tempfile.TemporaryDirectory(prefix="aep-bridge-demo-") as folder, EmbeddedKafka(TOPIC, DEAD_LETTERS) as kafka:
+    with (
+        tempfile.TemporaryDirectory(prefix="aep-bridge-demo-") as folder,
+        EmbeddedKafka(TOPIC, DEAD_LETTERS, STATE) as kafka,
+    ):
         tell(f"embedded Kafka-protocol broker (librdkafka's mock cluster) at {kafka.bootstrap}")
         inlet = EXAMPLE if schema_id is None else replace(EXAMPLE, schema_id=schema_id)
         async with Emulator(inlet=inlet) as emulator:

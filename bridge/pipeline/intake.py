@@ -6,6 +6,7 @@ told once a chunk. Whatever an event makes go wrong becomes its dead letter, and
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +22,7 @@ from bridge.xdm.findings import DroppedValue
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.pipeline.ledger import Chunk, Ledger
+    from bridge.pipeline.ledger import Chunk, Fetched, Ledger
     from bridge.telemetry.metrics import Metrics
     from bridge.xdm.experience_event import Built
     from bridge.xdm.size import SizeRule
@@ -108,8 +109,26 @@ class Intake:
         self._nulled: dict[int, Any] = {}
         self._told = LeftOut(clock)
 
-    def take(self, chunk: Chunk) -> None:
-        """Admit the chunk: every event of it goes to delivery or to the dead letters, now."""
+    def rehearse(self, record: Fetched) -> None:
+        """Do to one record what :meth:`take` does, and keep nothing of it: what goes wrong is told when it is taken."""
+        if record.value is None:
+            return
+        build, encode, size = None if self.builder is None else self.builder.build, self._encode, self._size
+        with contextlib.suppress(Exception):
+            for event in events_of(parse_json(record.value)):
+                if isinstance(event, Refusal):
+                    continue
+                with contextlib.suppress(Exception):
+                    xdm = event if build is None else build(event).xdm
+                    encoded = encode(xdm)
+                    if size is not None and isinstance(encoded, bytes):
+                        size.check(xdm, len(encoded))
+
+    def take(self, chunk: Chunk, hung: frozenset[int] = frozenset()) -> None:
+        """Admit the chunk: every event of it goes to delivery or to the dead letters, now.
+
+        ``hung`` are offsets of records that have ended processes: they are not looked at.
+        """
         if chunk.closed or chunk.admitted:
             return
         chunk.mapping = self._mapping()
@@ -130,6 +149,9 @@ class Intake:
             value = record.value
             if value is None:
                 continue  # a tombstone says that there is nothing
+            if hung and record.offset in hung:
+                refused.append((at, Rejected(Stage.MAP, "hung", "mapping it has ended several worker processes")))
+                continue
             try:
                 try:
                     document = loads(value)

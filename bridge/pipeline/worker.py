@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka.errors import KafkaError as ClientError
 
+from bridge.dead_man import DeadMansSwitch
+from bridge.errors import KafkaError
 from bridge.memory import give_back_regularly, leave_the_living_alone
 from bridge.pipeline.app import build_app
 from bridge.pipeline.dead_letters import DeadLetters
@@ -24,8 +26,10 @@ from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reload import MappingWatch
+from bridge.pipeline.restart_marks import RestartMarks
 from bridge.pipeline.sharing import Share
 from bridge.pipeline.sketch import EventSketch
+from bridge.pipeline.state_topic import StateTopic
 from bridge.pipeline.stopping import leave
 from bridge.pipeline.supervision import supervise
 from bridge.pipeline.topics import unreachable
@@ -35,7 +39,7 @@ from bridge.telemetry.health import Health, TelemetryServer
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Coroutine
 
     from bridge.pipeline.member import Member
     from bridge.settings import Settings
@@ -68,6 +72,7 @@ class Worker:
         self._mapping = mapping
         self._member = member
         self._clock = asyncio.get_running_loop().time
+        self._switch = DeadMansSwitch(settings.worker.hang_seconds)
         self.health = Health()
         self.ledger = Ledger()
         self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
@@ -109,6 +114,16 @@ class Worker:
             size=SizeRule(settings.mapping) if builder is not None else None,
             mapping=lambda: self._mapping,
             sketch=self._sketch,
+        )
+        self._state = StateTopic(settings.kafka, self._publisher)
+        self._marks = RestartMarks(
+            self._state,
+            settings.kafka.group,
+            try_alone=self._intake.rehearse,
+            put_off=self._switch.put_off,
+            clock=self._clock,
+            probation=2 * settings.worker.max_in_flight_events,
+            tell=metrics.restart_memory.set,
         )
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
@@ -203,6 +218,7 @@ class Worker:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
         self._take_signals()
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._switch)
             telemetry = TelemetryServer(self._settings.telemetry, self._metrics, self.health)
             await stack.enter_async_context(telemetry)
             if self._member is not None:
@@ -211,6 +227,7 @@ class Worker:
             await stack.enter_async_context(self._publisher)
             if not await self._connected():
                 return 0
+            await self._open_memory()
             self._app = build_app(
                 self._settings.kafka, ledger=self.ledger, gate=self._gate, finisher=self._drain, take=self._take
             )
@@ -236,6 +253,7 @@ class Worker:
                 await asyncio.gather(*begun, return_exceptions=True)
                 await self.delivery.stop()
                 await self.letters.stop()
+                await self._marks.close()
 
     async def _connected(self) -> bool:
         """Wait for Kafka; False when stopped before. A topic that is missing for good raises."""
@@ -250,6 +268,15 @@ class Worker:
         waiting.result()
         self.health.release("kafka")
         return True
+
+    async def _open_memory(self) -> None:
+        try:
+            await self._state.open()
+        except KafkaError as error:
+            self._metrics.restart_memory.set(0)
+            _log.warning("what ends a process will not be remembered", why=str(error), hint=error.hint)
+        else:
+            self._metrics.restart_memory.set(1)
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task that the worker cannot do without: an error in it ends the worker, or nobody would notice."""
@@ -276,9 +303,24 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever keeps Faust from starting ends the worker
             self.stop(f"the stream did not start: {type(error).__name__}")
 
-    def _take(self, chunk: Chunk) -> None:
+    def _take(self, chunk: Chunk) -> Awaitable[None] | None:
+        if self._marks.watches(chunk):
+            return self._take_marked(chunk)
+        self._take_now(chunk, frozenset())
+        return None
+
+    async def _take_marked(self, chunk: Chunk) -> None:
         try:
-            self._intake.take(chunk)
+            hung = await self._marks.before(chunk)
+        except Exception as error:  # noqa: BLE001 - as below
+            self.broke(error)
+        else:
+            self._take_now(chunk, hung)
+            self._marks.after(chunk)
+
+    def _take_now(self, chunk: Chunk, hung: frozenset[int]) -> None:
+        try:
+            self._intake.take(chunk, hung)
             self._gate.freed()
         except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
             self.broke(error)

@@ -41,6 +41,12 @@ class KafkaSettings(Section):
         description="Topic for events that were refused for good.",
         examples=["moengage.events.dead-letters"],
     )
+    state_topic: str = Field(
+        "bridge.state",
+        pattern=_TOPIC,
+        description="Compacted topic for what the bridge itself has to remember; workers go on without it where it is missing.",
+        examples=["bridge.state"],
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to speak to the brokers.", examples=["SASL_SSL"]
     )
@@ -73,7 +79,10 @@ class KafkaSettings(Section):
         30, description="How long one request to a broker may take.", examples=["30"]
     )
     session_timeout_seconds: Seconds = Field(
-        45, description="After this silence the group takes a worker's partitions away.", examples=["45"]
+        10,
+        description="After this silence the group takes a worker's partitions away; brokers allow 6 and more unless configured"
+        " otherwise (group.min.session.timeout.ms).",
+        examples=["10"],
     )
     commit_interval_seconds: Seconds = Field(
         1.0, description="How often finished offsets are committed.", examples=["1.0"]
@@ -95,6 +104,10 @@ class KafkaSettings(Section):
         if self.topic == self.dead_letter_topic:
             raise ValueError(
                 f"{variable('kafka', 'dead_letter_topic')} must be another than {variable('kafka', 'topic')}"
+            )
+        if self.state_topic in (self.topic, self.dead_letter_topic):
+            raise ValueError(
+                f"{variable('kafka', 'state_topic')} must be another than the topics of events and dead letters"
             )
         return self
 

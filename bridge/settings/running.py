@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bridge.settings.section import Port, Seconds, Section
 
@@ -38,6 +38,21 @@ class WorkerSettings(Section):
         description="Lag, AEP healthy, yet nothing resolved for so long: unready, dump tasks, exit for a restart; 0 never.",
         examples=["300"],
     )
+    hang_seconds: float = Field(
+        30,
+        ge=0,
+        le=30,
+        description="Worker and receiver: when one call holds the whole process for so long, it writes where to stderr and ends"
+        " for a restart; 0 never.",
+        examples=["30"],
+    )
+
+    @field_validator("hang_seconds")
+    @classmethod
+    def _long_enough(cls, seconds: float) -> float:
+        if 0 < seconds < 1:
+            raise ValueError("must be 0 (never) or at least 1")
+        return seconds
 
 
 class TelemetrySettings(Section):

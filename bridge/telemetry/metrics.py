@@ -32,6 +32,9 @@ class Metrics:
             "bridge_mapping_warnings_total", "Attributes nulled, by row of the mapping set.", ["row"], registry=r
         )
         self.mapping_info = Gauge("bridge_mapping_info", "1 for the mapping set in use.", ["sha256"], registry=r)
+        self.restart_memory = Gauge(
+            "bridge_restart_memory", "1 while what ends a process can be remembered in the state topic.", registry=r
+        )
         self.mapping_reloads = Counter(
             "bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r
         )

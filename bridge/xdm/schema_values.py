@@ -16,7 +16,6 @@ from bridge.mapping.coercion import double_text, to_boolean, to_date, to_number
 from bridge.mapping.dates import is_ambiguous, iso, of_epoch
 from bridge.mapping.failures import FunctionError
 from bridge.mapping.java_regex import compile_java
-from bridge.mapping.regex_cost import takes_too_long
 from bridge.xdm.findings import MAX_VIOLATIONS, DroppedValue, Finding
 from bridge.xdm.required import is_uri_reference, parse_date_time
 
@@ -169,7 +168,7 @@ def search_of(pattern: str) -> Callable[[str], object] | None:
         regex = compile_java(pattern)
     except FunctionError:
         return None
-    return lambda text: takes_too_long(text, regex) or regex.search(text)
+    return lambda text: not regex.fits(text) or regex.search(text)
 
 
 def _text_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.mapping.coercion import to_integer
 from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
-from bridge.mapping.java_regex import compile_java, split_java
+from bridge.mapping.java_regex import compile_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ def _explode_at(constants: Sequence[Any]) -> Callable[..., Any] | None:
     if regex is NOT_CONSTANT or regex is None:
         return None
     compiled = compile_java(text_of(regex))
-    return lambda value, *_: None if value is None else split_java(compiled, text_of(value))
+    return lambda value, *_: None if value is None else compiled.split(text_of(value))
 
 
 @function(
@@ -50,7 +50,7 @@ def _explode_at(constants: Sequence[Any]) -> Callable[..., Any] | None:
 )
 def explode(value: Any, regex: Any = ",") -> list[str] | None:
     """``explode(STRING, REGEX)``."""
-    return None if value is None else split_java(compile_java("," if regex is None else text_of(regex)), text_of(value))
+    return None if value is None else compile_java("," if regex is None else text_of(regex)).split(text_of(value))
 
 
 @function(
