@@ -74,11 +74,6 @@ class Group:
     values: Counter[Any] = field(default_factory=Counter)
     fix: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json``."""
-        shown = {"outcome": self.outcome, "code": self.code, "path": self.path, "events": self.count}
-        return {**shown, "reason": self.reason, "row": self.row, "first": self.first, "fix": self.fix}
-
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:

@@ -115,28 +115,20 @@ def compare(old: Depart, new: Depart, events: Iterable[dict[str, Any]]) -> Plan:
     )
 
 
-def strangers(
-    mapping_set: MappingSet, settings: MappingSettings, schema: SchemaFields | None, *, before: MappingSet | None = None
-) -> list[Finding]:
-    """What the schema and the namespaces do not know of a set; with ``before`` only what that set does not have as well.
+def strangers(mapping_set: MappingSet, settings: MappingSettings, schema: SchemaFields | None) -> list[Finding]:
+    """What the schema and the namespaces do not know of a set.
 
     Of namespaces only where the settings name them: the default names a demo's.
     """
-    listed = settings.primary_identity if "primary_identity" in settings.model_fields_set else ()
-
-    def found(one: MappingSet) -> list[Finding]:
-        findings = lint(
-            one,
-            tenant=settings.tenant,
-            primary_identity=settings.primary_identity[0],
-            placeholders=settings.placeholders,
-            schema=schema,
-            priority=listed,
-        )
-        return [finding for finding in findings if finding.code in _UNKNOWN and finding.severity == "error"]
-
-    known = {(one.code, one.message) for one in found(before)} if before is not None else set()
-    return [one for one in found(mapping_set) if (one.code, one.message) not in known]
+    findings = lint(
+        mapping_set,
+        tenant=settings.tenant,
+        primary_identity=settings.primary_identity[0],
+        placeholders=settings.placeholders,
+        schema=schema,
+        priority=settings.primary_identity if "primary_identity" in settings.model_fields_set else (),
+    )
+    return [finding for finding in findings if finding.code in _UNKNOWN and finding.severity == "error"]
 
 
 def rows_changed(old: MappingSet, new: MappingSet) -> list[str]:

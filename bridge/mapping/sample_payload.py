@@ -7,6 +7,7 @@ from typing import Any, Final
 
 _DERIVED: Final = {"id": "event_uuid", "time": "event_time"}
 _IDENTITIES: Final = {"externalId": "uid", "email": "email_id", "phone": "mobile_number"}
+_LARGEST: Final = 1e15
 _ENVELOPE: Final = ("app_name", "source", "moe_request_id")
 _PERSONAL: Final = re.compile(
     r"(^|_)(uid|id|email|mail|phone|mobile|number|name|first|last|gender|birth|birthday|dob|address|street|zip|postcode|"
@@ -40,7 +41,7 @@ def mask(value: Any) -> Any:
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int | float):
-        return type(value)(int(re.sub(r"\d", "1", str(abs(int(value))))))
+        return type(value)(int("1" * len(f"{abs(value):.0f}"))) if abs(value) < _LARGEST else type(value)(0)
     if isinstance(value, str):
         return re.sub(r"[^\W\d_]", "x", re.sub(r"\d", "0", value))
     return value

@@ -197,13 +197,13 @@ class Intake:
                 place += 1
         tags = _tags_of(chunk) if self._delivery.by_key else ()
         self._count(chunk, mapped, warnings, dropped, findings)
-        if self._sketch is not None:
-            self._sketch.look(event)
         self._ledger.admit(chunk, len(items) + len(refused))
         for place, rejected in refused:
             self._letters.put(chunk, *row_and_part(place), rejected, 0)
         if items:
             self._delivery.offer(chunk, items, tags)
+        if self._sketch is not None:
+            self._sketch.look(event)
 
     def _sized(self, rule: SizeRule, xdm: dict[str, Any], encoded: bytes) -> bytes | Rejected:
         """The event as it may leave: smaller where the rule drops paths of it."""

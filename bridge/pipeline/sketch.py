@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -58,6 +59,14 @@ class EventSketch:
         if now < self._next or not isinstance(event, dict):
             return
         self._next = now + _EVERY_SECONDS
+        try:
+            self._note(event, now)
+        except Exception as error:  # noqa: BLE001 - what is only looked at must not take the worker along
+            self._next = inf
+            # Its message may quote the event: only the type is told.
+            _log.error("the sketch of events has failed and stops until the next start", error=type(error).__name__)
+
+    def _note(self, event: dict[str, Any], now: float) -> None:
         self._recent.append(event)
         before = self.drift.paths
         self.drift.look(event, self._wall())

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bridge.cli import app
@@ -267,6 +270,37 @@ def test_the_sketch_is_bounded():
     for number in range(MAX_PATHS + 50):
         drift.look({f"k{number}": 1}, 1.0)
     assert (len(drift.unmapped()), drift.overflow) == (MAX_PATHS, 50)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**5000), 10**5000)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+)
+
+
+@given(st.dictionaries(st.text(max_size=8) | st.just("event_code"), json_values, max_size=5))
+def test_the_sketch_takes_any_event(event):
+    """Whatever JSON an event holds is counted, and every path of it comes with a row to add that can be read."""
+    drift = Drift(rows_of("source,destination\na,b\n"))
+    drift.look(event, 1.0)
+    assert drift.events == 1
+    for path in drift.unmapped():
+        row_to_add(path)
+
+
+def test_a_sketch_that_fails_does_not_take_the_worker_along():
+    """It says so once, without the event's words, and stops looking."""
+    builder = type("B", (), {"mapping": type("M", (), {"rows": rows_of("source,destination\na,b\n")})})
+    sketch = EventSketch(builder, Metrics(), clock=lambda: 1.0)
+    with structlog.testing.capture_logs() as logs:
+        sketch.look({"secret": object()})
+        sketch.look({"secret": object()})
+    assert [line["error"] for line in logs] == ["KeyError"]
+    assert "secret" not in str(logs)
 
 
 def test_what_is_read_whole_is_read():
