@@ -46,3 +46,20 @@ def test_lint_and_drift_take_them(kafka, monkeypatch):
     assert "none of 7 events would be refused" in done.stderr
     drift = CliRunner().invoke(app, ["mapping", "drift", "--from-kafka", "7", "--json"])
     assert json.loads(drift.stdout)["events"] == 7
+
+
+def test_preview_and_eval_take_a_dead_letter_by_its_place(kafka, monkeypatch):
+    """--dead-letter PARTITION/OFFSET: the event in the letter, through today's mapping; a place without one is told."""
+    monkeypatch.setenv("BRIDGE_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap_servers[0])
+    event = {"event_code": "X", "event_uuid": "dl-1", "event_time": 1731421200, "uid": "u"}
+    headers = [(f"bridge.{name}", b"check") for name in ("stage", "code", "reason")]
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers[0]})
+    producer.produce("moengage.events.dead-letters", json.dumps(event).encode(), partition=2, headers=headers)
+    producer.flush(10)
+    arguments = ["mapping", "preview", "mappings/moengage_events.csv", "--dead-letter", "2/0", "--json"]
+    shown = CliRunner().invoke(app, arguments)
+    assert json.loads(shown.stdout)["_id"] == "dl-1"
+    assert CliRunner().invoke(app, ["mapping", "eval", "uid", "--dead-letter", "2/0"]).stdout == '"u"\n'
+    missing = CliRunner().invoke(app, ["mapping", "eval", "uid", "--dead-letter", "2/7"])
+    assert "there is no dead letter at 2/7" in str(missing.exception)
+    assert CliRunner().invoke(app, ["mapping", "eval", "uid", "--dead-letter", "x"]).exit_code == 2
