@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from bridge.xdm.schema import CompiledSchema
 
 
+_LISTED = 60
+"""Fields without a source that are named; of more only how many."""
+
+
 @mapping.command()
 def init(  # noqa: PLR0917 - typer reads the signature
     schema: Path | None = typer.Option(
@@ -179,11 +183,15 @@ def _tell(proposal: Proposal, settings: MappingSettings, *, given_tenant: str | 
         say(question)
     for path, reason in proposal.left_open.items():
         say(f"left open {path}: {reason}")
-    for path in proposal.unmapped:
-        if path in proposal.left_open:
-            continue
+    # Those with candidates first: of a schema with thousands of fields nobody reads the rest.
+    unmapped = [path for path in proposal.unmapped if path not in proposal.left_open]
+    unmapped.sort(key=lambda path: path not in proposal.candidates)
+    few = max(_LISTED, sum(path in proposal.candidates for path in unmapped))
+    for path in unmapped[:few]:
         near = [f"{one.source} ({_short(one.example)}, {one.score})" for one in proposal.candidates.get(path, ())]
         say(f"no source found for {path}" + (f"; perhaps {', '.join(near)}" if near else ""))
+    if len(unmapped) > few:
+        say(f"no source found for {len(unmapped) - few} more fields; --json lists them")
     if proposal.unused:
         say(f"not used: {', '.join(proposal.unused)}")
 

@@ -184,17 +184,16 @@ def _unused(drafts: Sequence[Draft], samples: Samples) -> list[str]:
 def _candidates(unmapped: Sequence[str], writer: Writer, samples: Samples) -> dict[str, list[Candidate]]:
     """For each unmapped field the sources whose names have something in common and whose values the schema takes."""
     found: dict[str, list[Candidate]] = {}
-    sources = [path for path in samples.kinds if all(isinstance(segment, Key) for segment in path)]
+    sources = [(print_path(path), path) for path in samples.kinds if all(isinstance(segment, Key) for segment in path)]
     for field in unmapped:
         target = parse_path(field)
         target = target[1:] if len(target) > 1 and target[0] == Key(writer.tenant or "") else target
-        scored = sorted(
-            ((resemblance(target, path), print_path(path), path) for path in sources), key=lambda one: (-one[0], one[1])
-        )
+        alike = [(score, text, path) for text, path in sources if (score := resemblance(target, path)) >= _LEAST]
+        scored = sorted(alike, key=lambda one: (-one[0], one[1]))
         near = [
             Candidate(text, score, samples.example(path))
             for score, text, path in scored[:12]
-            if score >= _LEAST and writer.fit.takes(field, path)
+            if writer.fit.takes(field, path)
         ]
         if near:
             found[field] = near[:_CANDIDATES]

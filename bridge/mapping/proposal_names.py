@@ -7,12 +7,10 @@ says little (``id``, ``name``, ``type``) counts only together with the object th
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from functools import cache
+from typing import Final
 
 from bridge.mapping.paths import Key, Path
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _VAGUE: Final = frozenset(
@@ -83,11 +81,13 @@ def likeness(target: Path, source: Path, *, is_map: bool = False) -> int:
     return NO_MATCH
 
 
+@cache
 def words_of(name: str) -> Words:
     """``campaignId``, ``campaign_id`` and ``CAMPAIGN_ID`` in words."""
     return tuple(_SAME.get(word.lower(), word.lower()) for word in _WORD.findall(name))
 
 
+@cache
 def _settled(words: Words) -> Words:
     """Without words that tell nothing here, unless nothing else is left."""
     kept = tuple(word for word in words if word not in _NOISE) or words
@@ -96,8 +96,8 @@ def _settled(words: Words) -> Words:
 
 def resemblance(target: Path, source: Path) -> float:
     """How much two names have in common, from 0 to 1: what a person should look at where :func:`likeness` finds nothing."""
-    names = [segment.name for segment in target if isinstance(segment, Key)]
-    given = [segment.name for segment in source if isinstance(segment, Key)]
+    names = tuple(segment.name for segment in target if isinstance(segment, Key))
+    given = tuple(segment.name for segment in source if isinstance(segment, Key))
     best = 0.0
     for above in (0, 1):
         wanted = _stems(names[-1 - above :])
@@ -108,7 +108,8 @@ def resemblance(target: Path, source: Path) -> float:
     return round(best, 2)
 
 
-def _stems(names: Iterable[str]) -> frozenset[str]:
+@cache
+def _stems(names: tuple[str, ...]) -> frozenset[str]:
     """The words of names without what tells little: plurals, and words such as ``count``."""
     words = [word for name in names for word in words_of(name)]
     stems = {word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words}

@@ -65,6 +65,9 @@ class Writer:
         self.fit = fit
         self.tenant = tenant
         self.drafts: list[Draft] = []
+        self._sources = [
+            path for path in sorted(samples.kinds, key=print_path) if all(isinstance(segment, Key) for segment in path)
+        ]
 
     def has_above(self, path: str) -> bool:
         """Whether a draft fills the field or an object that holds it."""
@@ -217,9 +220,7 @@ class Writer:
             target = target[1:]
         best: tuple[int, int] | None = None
         found: list[Path] = []
-        for path in sorted(self._samples.kinds, key=print_path):
-            if not all(isinstance(segment, Key) for segment in path):
-                continue
+        for path in self._sources:
             sure = likeness(target, path, is_map=field.type == "map")
             if sure == NO_MATCH or not self._of_kind(field, path):
                 continue

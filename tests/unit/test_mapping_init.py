@@ -165,6 +165,16 @@ def test_what_finds_no_match_has_candidates(tmp_path):
     assert unmapped["_acmeair.search.resultCount"] == [{"source": "event_attributes.results", "score": 0.5}]
 
 
+def test_of_a_large_schema_only_so_many_gaps_are_listed(tmp_path):
+    """Those with candidates are all named; of the rest, when there are very many, how many."""
+    fields = {f"zz{chr(97 + n // 26)}{chr(97 + n % 26)}": TEXT for n in range(100)}
+    _, result = init(tmp_path, schema_of(_t=a("object", properties={**fields, "campaignChannel": TEXT})), EVENT)
+    lines = [line for line in result.stderr.splitlines() if line.startswith("no source found")]
+    assert lines[0].startswith("no source found for _t.campaignChannel; perhaps")
+    assert lines[-1] == "no source found for 41 more fields; --json lists them"
+    assert len(lines) == 61
+
+
 def test_the_last_line_is_lints_verdict(tmp_path):
     """What init says of the events is what lint says of the file."""
     file = tmp_path / "m.csv"
