@@ -187,6 +187,13 @@ async def _kafka(settings: Settings) -> Check:
     except BridgeError as error:
         return _failed("kafka", error)
     counts = ", ".join(f"{topic} ({count} partitions)" for topic, count in partitions.items())
+    try:
+        await ensure_topics(settings.kafka, create=False, topics=(settings.kafka.state_topic,))
+    except BridgeError as error:
+        made = settings.kafka.create_topics
+        counts += f"; {error}" + (
+            "; the worker will create it" if made else ": an event that ends workers is not set aside"
+        )
     return Check("kafka", ok=True, found=f"{', '.join(settings.kafka.bootstrap_servers)}: {counts}")
 
 

@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from bridge.mapping import pycode as py
+from bridge.mapping.assembly_sources import Cleaned, Constant, Raw, has_id, plain_call
 from bridge.mapping.destinations import IDENTITY_MAP
-from bridge.mapping.expected import LEFT_OUT
+from bridge.mapping.holding import NAMES, checked, required
 from bridge.mapping.paths import Index, Key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from bridge.mapping.assembly_sources import PlainIdentities, Source
     from bridge.mapping.destinations import Target
     from bridge.mapping.expected import Expected
-
-    PlainIdentities = Callable[[Sequence[str]], Callable[..., dict[str, Any] | None] | None]
-    """Namespaces, one id each -> a function of their ids (null or any value) that gives the whole identityMap, ruled; or
-    None for ids that are not plain. None instead of a function where there is none for these namespaces."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Constant:
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """A variable that still holds the event's own value."""
-
-    variable: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Cleaned:
-    """A variable that holds a value of our own, pruned."""
-
-    variable: str
-
-
-_ID: Final = Key("id")
-_PLAIN: Final = frozenset({str, int, float, bool, dict, list})
-_PLAIN_ITEM: Final = ({_ID}, {_ID, Key("primary")})
 
 
 class Assembly:
@@ -62,24 +35,25 @@ class Assembly:
         expected: Callable[[tuple[str, ...]], Expected | None] | None = None,
     ) -> None:
         self._names = names
+        self._names.update(NAMES)
         self._expected = expected
         self._identities = identities
         self._take = "clean" if identities is None else "lent"
-        self._sources: dict[int, _Constant | _Raw | _Cleaned] = {}
+        self._sources: dict[int, Source] = {}
         self._wraps: dict[int, str | None] = {}
         self._count = 0
 
     def constant(self, position: int, value: Any) -> None:
         """The row's value is known now."""
-        self._sources[position] = _Constant(value)
+        self._sources[position] = Constant(value)
 
     def path(self, position: int, variable: str) -> None:
         """The row's value is the event's own, in ``variable``."""
-        self._sources[position] = _Raw(variable)
+        self._sources[position] = Raw(variable)
 
     def value(self, position: int, variable: str) -> None:
         """The row's value is computed and pruned, in ``variable``."""
-        self._sources[position] = _Cleaned(variable)
+        self._sources[position] = Cleaned(variable)
 
     def wrapped(self, position: int, key: str | None) -> None:
         """The leaves of this ``[*]`` row are re-wrapped under their source key."""
@@ -97,12 +71,18 @@ class Assembly:
             *ruled,
             py.assign(py.list_of([]), "s"),
             *body,
-            *self._required("o", own.required if own is not None else frozenset()),
+            *required("o", own.required if own is not None else frozenset()),
         ]
 
     def _new(self, letter: str) -> str:
         self._count += 1
         return f"{letter}{self._count}"
+
+    def _bind(self, letter: str, value: Any) -> str:
+        """The generated name under which ``value`` is in reach."""
+        name = self._new(letter)
+        self._names[name] = value
+        return name
 
     def _children(self, target: Target, variable: str, *, override: bool, look: bool = False) -> list[py.Stmt]:
         body: list[py.Stmt] = []
@@ -126,11 +106,14 @@ class Assembly:
         drop = [py.do(py.call(py.attribute(py.name(parent), "pop"), py.const(key), py.const(None)))] if override else []
         write = [py.put(parent, py.const(key), held)]
         if one_by_one and expected is not None:
-            write = [*self._required(inner, expected.required), *write]
+            write = [*required(inner, expected.required), *write]
         elif expected is not None:
-            write = self._checked(inner, parent, key, expected)
+            write = checked(self._bind, inner, parent, key, expected)
         body.append(py.when(held, write, drop))
-        if target.path == (IDENTITY_MAP,) and (plain := self._plain_identities(target)) is not None:
+        if (
+            target.path == (IDENTITY_MAP,)
+            and (plain := plain_call(target, self._sources, self._identities, self._names)) is not None
+        ):
             ruled = py.name("m")
             return [
                 py.assign(plain, "m"),
@@ -138,95 +121,40 @@ class Assembly:
             ]
         return body
 
-    def _plain_identities(self, target: Target) -> py.Expr | None:
-        """The call that gives the identityMap at once, where each of its namespaces holds one item of an id and a flag."""
-        if self._identities is None or target.rows or target.spread:
-            return None
-        namespaces: list[str] = []
-        ids: list[py.Expr] = []
-        for segment, items in target.below.items():
-            item = next(iter(items.below.values()), None)
-            if not isinstance(segment, Key) or items.rows or items.spread or len(items.below) != 1 or item is None:
-                return None
-            if not item.is_identity or item.rows or item.spread or item.below.keys() not in _PLAIN_ITEM:
-                return None
-            if any(below.below or below.spread for below in item.below.values()):
-                return None
-            sources = {key: self._sources[below.rows[-1]] for key, below in item.below.items()}
-            held = sources.pop(_ID)
-            # What a flag says is of no interest, but copying an event's value could give a warning, which must not be missed.
-            if isinstance(held, _Constant) or any(isinstance(flag, _Raw) for flag in sources.values()):
-                return None
-            namespaces.append(segment.name)
-            ids.append(py.name(held.variable))
-        function = self._identities(namespaces)
-        if function is None:
-            return None
-        self._names["identities"] = function
-        return py.call("identities", *ids)
-
     def _expectation(self, target: Target) -> Expected | None:
         names = tuple(segment.name for segment in target.path if isinstance(segment, Key))
         return None if self._expected is None else self._expected(names)
-
-    def _required(self, variable: str, names: frozenset[str]) -> list[py.Stmt]:
-        """Leave the event to the whole check where the object lacks a property; the identityMap only counts when it is ruled."""
-        give_up = [py.give(py.const(None))]
-        body: list[py.Stmt] = []
-        for name in sorted(names):
-            if variable == "o" and IDENTITY_MAP.name == name:
-                body.append(py.when(py.is_(py.name("m"), py.const(None)), give_up))
-            else:
-                body.append(py.when(py.no(py.within(py.const(name), py.name(variable))), give_up))
-        return body
-
-    def _checked(self, variable: str, parent: str, key: str, expected: Expected) -> list[py.Stmt]:
-        """Write what the schema makes of a value, or give up where it cannot stand."""
-        check, place = self._new("x"), self._new("s")
-        self._names[check], self._names[place] = expected.check, expected.place
-        self._names["PLAIN"], self._names["LEFT_OUT"] = _PLAIN, LEFT_OUT
-        sent = py.name("d")
-        return [
-            py.assign(py.call(check, py.name(variable), py.name(place), py.name("s")), "d"),
-            py.when(
-                py.within(py.attribute(sent, "__class__"), py.name("PLAIN")),
-                [py.put(parent, py.const(key), sent)],
-                [py.when(py.is_not(sent, py.name("LEFT_OUT")), [py.give(py.const(None))])],
-            ),
-        ]
 
     def _leaf(
         self, position: int, parent: str, key: str, *, override: bool, expected: Expected | None = None
     ) -> list[py.Stmt]:
         source = self._sources[position]
         drop = [py.do(py.call(py.attribute(py.name(parent), "pop"), py.const(key), py.const(None)))] if override else []
-        if isinstance(source, _Constant):
+        if isinstance(source, Constant):
             return self._constant_leaf(source.value, parent, key, drop, expected)
         held = py.name(source.variable)
         write: list[py.Stmt] = [py.put(parent, py.const(key), held)]
         is_text: py.Expr = py.classed(source.variable, "str")
-        checked = write if expected is None else self._checked(source.variable, parent, key, expected)
+        held_to = write if expected is None else checked(self._bind, source.variable, parent, key, expected)
         if expected is not None and not expected.text:
             if isinstance(expected.seen, set):
-                seen = self._new("s")
-                self._names[seen] = expected.seen
-                write = [py.when(py.within(held, py.name(seen)), write, checked)]
+                seen = self._bind("s", expected.seen)
+                write = [py.when(py.within(held, py.name(seen)), write, held_to)]
             else:
-                write = checked
-        if isinstance(source, _Cleaned):
+                write = held_to
+        if isinstance(source, Cleaned):
             if expected is None:
                 return [py.when(py.is_not(held, py.const(None)), write, drop)]
-            return [py.when(is_text, write, [py.when(py.is_not(held, py.const(None)), checked, drop)])]
+            return [py.when(is_text, write, [py.when(py.is_not(held, py.const(None)), held_to, drop)])]
         copied = self._new("c")
         put_copy: list[py.Stmt] = [py.put(parent, py.const(key), py.name(copied))]
-        held_copy = put_copy if expected is None else self._checked(copied, parent, key, expected)
+        held_copy = put_copy if expected is None else checked(self._bind, copied, parent, key, expected)
         copy = [
             *self._copy(position, source.variable, copied, self._take),
             py.when(py.is_not(py.name(copied), py.const(None)), held_copy, drop),
         ]
         if expected is not None and expected.texts is not None:
-            quick, place = self._new("x"), self._new("s")
-            self._names[quick], self._names[place] = expected.texts, expected.place
+            quick, place = self._bind("x", expected.texts), self._bind("s", expected.place)
             texts = py.assign(py.call(quick, held, py.name(place), py.name("s")), copied)
             copy = [texts, py.when(py.is_not(py.name(copied), py.const(None)), put_copy, copy)]
         # Text is most of an event: it needs no copy.
@@ -241,7 +169,7 @@ class Assembly:
         if expected is None or (expected.text and value.__class__ is str):
             return [py.put(parent, py.const(key), self._constant(value))]
         copied = self._new("c")
-        return [py.assign(self._constant(value), copied), *self._checked(copied, parent, key, expected)]
+        return [py.assign(self._constant(value), copied), *checked(self._bind, copied, parent, key, expected)]
 
     def _copy(self, position: int, variable: str, into: str, take: str = "clean") -> list[py.Stmt]:
         handler = [
@@ -280,9 +208,9 @@ class Assembly:
     def _base(self, position: int, inner: str, kind: str, fresh: py.Expr) -> list[py.Stmt]:
         """The value of the row that maps the whole object, as the start for the rows below it."""
         source = self._sources[position]
-        if isinstance(source, _Constant):
+        if isinstance(source, Constant):
             body = [py.assign(self._constant(source.value) if source.value is not None else py.const(None), inner)]
-        elif isinstance(source, _Cleaned):
+        elif isinstance(source, Cleaned):
             body = [py.assign(py.name(source.variable), inner)]
         else:
             body = self._copy(position, source.variable, inner)
@@ -310,7 +238,7 @@ class Assembly:
 
     def _spread(self, position: int, rest: Any, inner: str) -> list[py.Stmt]:
         source = self._sources[position]
-        if isinstance(source, _Constant):
+        if isinstance(source, Constant):
             if source.value is None:
                 return []
             value: py.Expr = self._constant(source.value)
@@ -335,7 +263,7 @@ class Assembly:
         element = self._new("o")
         body = self._container(target, element, inner, None, override=False)
         body.append(py.when(py.name(element), [self._insert(inner, append, index, py.name(element))]))
-        identity = self._identity(target)
+        identity = has_id(target, self._sources)
         return body if identity is None else [py.when(identity, body)]
 
     def _insert(self, inner: str, append: py.Expr, index: int | None, value: py.Expr) -> py.Stmt:
@@ -345,13 +273,3 @@ class Assembly:
         return py.when(
             py.above(py.call("len", py.name(inner)), py.const(index)), [replace], [py.do(py.call(append, value))]
         )
-
-    def _identity(self, target: Target) -> py.Expr | None:
-        """For an item of identityMap the test that it has an id."""
-        below = target.below.get(_ID)
-        if not target.is_identity or target.rows or below is None or below.below or not below.rows:
-            return None
-        source = self._sources[below.rows[-1]]
-        if isinstance(source, _Constant):
-            return py.const(source.value is not None)
-        return py.is_not(py.name(source.variable), py.const(None))

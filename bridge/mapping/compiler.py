@@ -16,7 +16,7 @@ from bridge.mapping.compiled import Constant
 from bridge.mapping.destinations import clashes, grow
 from bridge.mapping.expressions import ExpressionCompiler
 from bridge.mapping.findings import Finding, MappingRefused
-from bridge.mapping.output import clean, every, flatten, lent, prune, rest_of, spread, without_nulls
+from bridge.mapping.output import aligned, clean, every, flatten, lent, prune, rest_of, spread, without_nulls
 from bridge.mapping.paths import Every, Key, print_path
 from bridge.mapping.preparation import Prepared, known_placeholders, prepare
 from bridge.mapping.reads import Reads
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.mapping.assembly import PlainIdentities
+    from bridge.mapping.assembly_sources import PlainIdentities
     from bridge.mapping.expected import Expected
     from bridge.mapping.schema_paths import SchemaFields
     from bridge.mapping.table import MappingSet
@@ -146,6 +146,7 @@ class _Plan:
             "len": len,
             "MISSING": _MISSING,
             "NONE": _NO_WARNINGS,
+            "aligned": aligned,
             "clean": clean,
             "every": every,
             "flatten": flatten,
@@ -240,7 +241,7 @@ class _Plan:
             py.assign(expression, variable),
             py.when(
                 py.all_of(py.no(py.classed(variable, "str")), py.is_not(held, py.const(None))),
-                [py.assign(py.call("clean", held), variable)],
+                [py.assign(py.call("aligned", held, py.const(stars)) if stars else py.call("clean", held), variable)],
             ),
         ]
         return self._guarded(position, needed, body, assembly)

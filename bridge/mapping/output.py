@@ -84,6 +84,26 @@ def _clean_array(value: list[Any] | tuple[Any, ...]) -> list[Any]:
     return cleaned
 
 
+def aligned(value: Any, levels: int) -> Any:
+    """As :func:`clean`, for an array that is spread over elements: at so many levels what is nothing leaves null in its place.
+
+    Rows beside each other fill the same elements, so no value may move to its neighbour's.
+    """
+    if not levels or value.__class__ is not list:
+        return clean(value)
+    kept: list[Any] = []
+    reason: str | None = None
+    for one in value:
+        try:
+            kept.append(aligned(one, levels - 1))
+        except FunctionError as error:
+            reason = reason or str(error)
+            kept.append(rest_of(error))
+    if reason is not None:
+        raise Partly(reason, kept)
+    return kept
+
+
 def _clean_object(value: dict[Any, Any]) -> dict[str, Any] | None:
     # Copied at once, then mended where something is no plain text: most maps of events hold little else.
     found = value.copy()

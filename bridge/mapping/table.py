@@ -10,16 +10,35 @@ import csv
 import hashlib
 import io
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from bridge.mapping.cells import SOURCE_TYPES, SourceType, infer_source_type, unquoted
+from bridge.mapping.file_texts import (
+    ON_INVALID,
+    OnInvalid,
+    blank,
+    normal_header,
+    on_invalid_of,
+    says_on_invalid,
+    visible,
+    without_separator_line,
+)
 from bridge.mapping.findings import Column, Finding, MappingRefused, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = [
+    "HEADERS",
+    "MappingRow",
+    "MappingSet",
+    "load_mapping_set",
+    "normal_header",
+    "read_mapping_set",
+    "rows_without_place",
+]
 
 MAX_FILE_BYTES: Final = 16_000_000
 MAX_CELL: Final = 1_000_000
@@ -64,13 +83,6 @@ _JSON_KEYS: Final[Mapping[str, str]] = {
     "description": "description",
 }
 
-OnInvalid = Literal["drop", "reject"]
-_ON_INVALID: Final = "oninvalid"
-_ON_INVALID_SPELLINGS: Final[Mapping[str, OnInvalid]] = {"drop": "drop", "reject": "reject"}
-_ZERO_WIDTH: Final = "\u200b\u2060\ufeff"
-_QUOTED_OR_ZERO_WIDTH: Final = re.compile(rf"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|[{_ZERO_WIDTH}]""", re.DOTALL)
-_SEPARATOR_LINE: Final = re.compile(r"\s*\"?sep=(.)\"?[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE)
-
 
 @dataclass(frozen=True, slots=True)
 class MappingRow:
@@ -105,14 +117,6 @@ class MappingSet:
     path: Path | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[Finding, ...] = ()
-
-
-def on_invalid_of(extra: Mapping[str, Any]) -> OnInvalid | None:
-    """The value of a column or key named ``on_invalid``, however its name is spelled; None for any other value."""
-    for name, value in extra.items():
-        if normal_header(name) == _ON_INVALID and isinstance(value, str):
-            return _ON_INVALID_SPELLINGS.get(value.strip().lower())
-    return None
 
 
 def load_mapping_set(path: Path | str) -> MappingSet:
@@ -181,18 +185,6 @@ def _read_csv(text: str, findings: list[Finding]) -> tuple[list[MappingRow], dic
     return rows, extra
 
 
-def blank(cell: str) -> bool:
-    """Whether nothing can be seen in a cell."""
-    return not cell.strip().strip(_ZERO_WIDTH).strip()
-
-
-def _visible(text: str) -> str:
-    """``text`` without blanks of no width, which come in with copied text; inside quotes they stay."""
-    if not any(mark in text for mark in _ZERO_WIDTH):
-        return text
-    return _QUOTED_OR_ZERO_WIDTH.sub(lambda found: found[1] or "", text)
-
-
 def _json_cell(cell: str, line: int, findings: list[Finding]) -> dict[str, Any]:
     if not cell.strip():
         return {}
@@ -208,12 +200,9 @@ def _json_cell(cell: str, line: int, findings: list[Finding]) -> dict[str, Any]:
 
 def _records(text: str, findings: list[Finding]) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header and every record that is not blank, each with the line it begins on."""
-    separator = _SEPARATOR_LINE.match(text)
-    before = 0
-    if separator is not None:  # Excel's line that names the delimiter
-        text = text[separator.end() :]
-        before = 1
-    delimiter = separator[1] if separator is not None else _delimiter(text)
+    stated, text = without_separator_line(text)
+    before = 0 if stated is None else 1
+    delimiter = stated or _delimiter(text)
     header: list[str] = []
     records: list[tuple[int, list[str]]] = []
     csv.field_size_limit(MAX_CELL)
@@ -238,11 +227,6 @@ def _delimiter(text: str) -> str:
     return max(known, key=lambda mark: known[mark])
 
 
-def normal_header(header: str) -> str:
-    """A header as :data:`HEADERS` knows it: case, blanks, underscores and hyphens ignored."""
-    return re.sub(rf"[\s_\-{_ZERO_WIDTH}]", "", header.strip().strip('"')).lower()
-
-
 def _columns(header: Sequence[str], findings: list[Finding]) -> list[tuple[str | None, str]]:
     columns: list[tuple[str | None, str]] = []
     seen: set[str] = set()
@@ -252,7 +236,7 @@ def _columns(header: Sequence[str], findings: list[Finding]) -> list[tuple[str |
             findings.append(Finding(1, "file", "header_twice", f"two columns mean {known}"))
         if known:
             seen.add(known)
-        if known is None and not blank(cell) and normal_header(cell) != _ON_INVALID:
+        if known is None and not blank(cell) and normal_header(cell) != ON_INVALID:
             near = nearest(cell.strip(), (*_JSON_KEYS, "source_type", "on_invalid"))
             findings.append(
                 Finding(1, "file", "column_unknown", f"the column {cell.strip()} means nothing here and is only kept",
@@ -310,7 +294,7 @@ def _read_json(text: str, findings: list[Finding]) -> tuple[list[MappingRow], di
 def _row(line: int, facts: dict[str, str], extra: dict[str, Any], findings: list[Finding]) -> MappingRow | None:
     before = len(findings)
     source = facts.get("source", "")
-    destination = _visible(facts.get("destination", "")).strip()
+    destination = visible(facts.get("destination", "")).strip()
     written = facts.get("source_type", "").strip()
     source_type = _TYPE_SPELLINGS.get(written.upper().replace(" ", ""))
     if written and source_type is None:
@@ -320,9 +304,8 @@ def _row(line: int, facts: dict[str, str], extra: dict[str, Any], findings: list
                     f"{written!r} is none of ATTRIBUTE, EXPRESSION, STATIC", fix=near)
         )  # fmt: skip
     if source_type != "STATIC":
-        source = _visible(source)
-    said = next((value for name, value in extra.items() if normal_header(name) == _ON_INVALID), None)
-    if said not in (None, "") and on_invalid_of(extra) is None:
+        source = visible(source)
+    if says_on_invalid(extra) and on_invalid_of(extra) is None:
         findings.append(Finding(line, "file", "on_invalid_unknown", "on_invalid is drop or reject", fix="drop"))
     if not source.strip() and source_type != "STATIC":
         findings.append(Finding(line, "source", "source_empty", "the source is empty"))

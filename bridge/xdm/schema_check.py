@@ -9,15 +9,12 @@ object or array that cannot be without it. An array goes whole, for what is kept
 
 from __future__ import annotations
 
-import json
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from bridge.mapping.expected import LEFT_OUT
-from bridge.mapping.failures import FunctionError
-from bridge.xdm.findings import DroppedValue, Finding
+from bridge.xdm.findings import DroppedValue
+from bridge.xdm.schema_dates import DATES, date_check
 from bridge.xdm.schema_policy import Policy
 from bridge.xdm.schema_values import (
     Place,
@@ -32,7 +29,7 @@ from bridge.xdm.schema_values import (
     wrong,
     wrong_type,
 )
-from bridge.xdm.text_maps import AS_JSON
+from bridge.xdm.text_maps import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +62,7 @@ def compile_check(field: SchemaField, policy: Policy | None = None, exempt: froz
             return _object_check(field, policy, exempt) if field.patterns or policy.named else _map_check(field, policy)
         case "array":
             return _array_check(field, policy)
-    return scalar_check(field)
+    return date_check(field) if field.kind == "string" and field.format in DATES else scalar_check(field)
 
 
 def exact_type(field: SchemaField | None) -> type[Any] | None:
@@ -157,7 +154,7 @@ def leaving_out(check: Check, label: str) -> Check:
 
 def _value_check(field: SchemaField, policy: Policy, *, in_map: bool) -> Check:
     each = compile_check(field, policy)
-    return _as_json(each) if in_map and field.kind == "string" else each
+    return as_json(each) if in_map and field.kind == "string" else each
 
 
 def _unnamed(field: SchemaField, policy: Policy) -> Check:
@@ -257,22 +254,6 @@ def _map_check(field: SchemaField, policy: Policy) -> Check:
     return check
 
 
-def _as_json(each: Check) -> Check:
-    """Objects and arrays in a map of text become JSON text: keys of a map cannot be mapped one by one, and AEP refuses them."""
-
-    def check(value: Any, place: Place, said: Said) -> Any:
-        if type(value) is dict or type(value) is list:
-            try:
-                text = json_text(value)
-            except FunctionError:
-                return each(value, place, said)
-            said.append(Finding(pointer(place), "map_value_as_json", AS_JSON))
-            return each(text, place, said)
-        return each(value, place, said)
-
-    return check
-
-
 def _array_check(field: SchemaField, policy: Policy) -> Check:
     items = field.items
     exact = exact_type(items)
@@ -312,18 +293,3 @@ def _array_check(field: SchemaField, policy: Policy) -> Check:
         return sent if bad is None else Wrong(bad.found, sent, bad.final)
 
     return check
-
-
-def json_text(value: Any) -> str:
-    """JSON of an object or array, integers of any size by their digits. Raises ``FunctionError`` for what JSON cannot hold."""
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:
-        pass
-    try:
-        # Integers beyond 64 bits, which orjson refuses.
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        text.encode()
-    except (ValueError, TypeError, RecursionError):
-        raise FunctionError("the value is none that JSON can hold") from None
-    return text

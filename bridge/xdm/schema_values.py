@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.coercion import double_text, to_boolean, to_date, to_number
-from bridge.mapping.dates import is_ambiguous, iso, of_epoch
+from bridge.mapping.coercion import double_text, to_boolean, to_number
+from bridge.mapping.dates import iso
 from bridge.mapping.failures import FunctionError
 from bridge.mapping.java_regex import compile_java
 from bridge.xdm.findings import MAX_VIOLATIONS, DroppedValue, Finding
-from bridge.xdm.required import is_uri_reference, parse_date_time
+from bridge.xdm.required import is_uri_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,9 +53,6 @@ class Wrong:
 
 _KEY_SHOWN: Final = 64
 _ALLOWED_SHOWN: Final = 20
-_MILLISECONDS: Final = 100_000_000_000
-"""Below it a number of milliseconds lies before 1974: it is rather one of seconds, a year or a day."""
-AMBIGUOUS: Final = 'day or month first? read as Data Prep does, month first; date(x, "dd/MM/yyyy") says otherwise'
 _BEYOND_LONG: Final = 2**63
 _TYPE_NAMES: Final[Mapping[Kind, str]] = {
     "object": "JSONObject",
@@ -66,12 +63,10 @@ _TYPE_NAMES: Final[Mapping[Kind, str]] = {
     "number": "Number",
     "boolean": "Boolean",
 }
-_DATES: Final = 4_096
 _MAX_INT: Final = 2**31
 _MAX_EXACT: Final = float(2**53)
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+").fullmatch
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
 def pointer(place: Place) -> str:
@@ -172,9 +167,7 @@ def search_of(pattern: str) -> Callable[[str], object] | None:
 
 
 def _text_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
-    if field.format in ("date-time", "date"):
-        return _date_check(field)
-    held = _constraints(field)
+    held = constraints(field)
 
     def check(value: Any, place: Place, _said: Said) -> Any:
         if type(value) is not str:
@@ -189,7 +182,7 @@ def _text_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
     return check
 
 
-def _constraints(field: SchemaField) -> Callable[[str], list[tuple[str, str]]] | None:
+def constraints(field: SchemaField) -> Callable[[str], list[tuple[str, str]]] | None:
     """What gives the code and reason of every constraint that a text breaks; None where the field has none."""
     searches = None if field.pattern is None else search_of(field.pattern)
     fits = _FORMATS.get(field.format or "")
@@ -230,57 +223,6 @@ _FORMATS: Final[Mapping[str, Callable[[str], Any]]] = {
 """Formats that are checked; other ones are not enforced."""
 
 CHECKED_FORMATS: Final = frozenset({*_FORMATS, "date-time", "date"})
-
-
-def _date_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
-    name = field.format
-    with_time = name == "date-time"
-    right: set[str] = set()
-    held = _constraints(field)
-
-    def check(value: Any, place: Place, said: Said) -> Any:
-        # Neighbours share their second: what has been found right need not be taken apart again.
-        if type(value) is str and value in right:
-            return value
-        text: str | None = None
-        if type(value) is str and (parse_date_time(value) is not None if with_time else _is_date(value)):
-            text = value
-        else:
-            try:
-                moment = _moment(value)
-                text = iso(moment) if with_time else iso(moment)[:10]
-            except (FunctionError, ValueError, OverflowError):
-                return _no_date(place, name or "", value)
-            if type(value) is str and is_ambiguous(value):
-                said.append(Finding(pointer(place), "date_ambiguous", AMBIGUOUS))
-        if held is not None and (faults := held(text)):
-            return wrong(place, text, *faults)
-        if text is value:
-            if len(right) >= _DATES:
-                right.clear()
-            right.add(text)
-        return text
-
-    return check
-
-
-def _moment(value: Any) -> datetime:
-    """A date, the text of one, or epoch milliseconds; a number too small for those is rather one of seconds."""
-    if type(value) is int or type(value) is float:
-        if abs(value) < _MILLISECONDS:
-            raise FunctionError("the number is too small for epoch milliseconds")
-        return of_epoch(value)
-    return to_date(value)
-
-
-def _no_date(place: Place, name: str, value: Any) -> Wrong:
-    if type(value) is str:
-        return wrong(place, value, ("xdm_format", f"string is not a valid {name}, nor one of Data Prep's date formats"))
-    return wrong_type(place, "string", value)
-
-
-def _is_date(text: str) -> bool:
-    return _DATE(text) is not None and parse_date_time(f"{text}T00:00:00Z") is not None
 
 
 def _number_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:

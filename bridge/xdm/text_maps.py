@@ -1,13 +1,20 @@
-"""Maps of text as most events fill them: text, some numbers and booleans, nulls, lists of text. One look at each value."""
+"""Maps of text: as most events fill them at once, with one look at each value, and objects and arrays as JSON text."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from bridge.mapping.failures import FunctionError
 from bridge.xdm.findings import Finding
 from bridge.xdm.schema_values import Place, Said, pointer, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Check = Callable[[Any, Place, Said], Any]
 
 _SMALL: Final = 2**63
 AS_JSON: Final = "an object or array in a map of text became JSON text"
@@ -69,3 +76,34 @@ def _json_of_texts(value: Any) -> str | None:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
         return None
+
+
+def as_json(each: Check) -> Check:
+    """Objects and arrays in a map of text become JSON text: keys of a map cannot be mapped one by one, and AEP refuses them."""
+
+    def check(value: Any, place: Place, said: Said) -> Any:
+        if type(value) is dict or type(value) is list:
+            try:
+                text = json_text(value)
+            except FunctionError:
+                return each(value, place, said)
+            said.append(Finding(pointer(place), "map_value_as_json", AS_JSON))
+            return each(text, place, said)
+        return each(value, place, said)
+
+    return check
+
+
+def json_text(value: Any) -> str:
+    """JSON of an object or array, integers of any size by their digits. Raises ``FunctionError`` for what JSON cannot hold."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        pass
+    try:
+        # Integers beyond 64 bits, which orjson refuses.
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text.encode()
+    except (ValueError, TypeError, RecursionError):
+        raise FunctionError("the value is none that JSON can hold") from None
+    return text

@@ -55,7 +55,7 @@ class _Builder:
 _BUILDER = _Builder()
 
 
-def _take(values, builder=_BUILDER, by_key=False, keys=None):
+def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset()):
     ledger, spy, metrics = Ledger(), Spy(by_key), Metrics()
     ledger.open(1, {("t", 0): None})
     records = [
@@ -64,7 +64,7 @@ def _take(values, builder=_BUILDER, by_key=False, keys=None):
     ]
     chunk = ledger.fetch(("t", 0), 1, records, 10, first=0, last=len(records) - 1)
     intake = Intake(ledger, lambda event: json.dumps(event).encode(), spy, spy, metrics, builder=builder)
-    intake.take(chunk)
+    intake.take(chunk, hung)
     return ledger, spy, metrics, chunk
 
 
@@ -104,6 +104,29 @@ def test_an_internal_error_tells_its_type_and_no_payload():
     from bridge.pipeline.intake import _unexpected
 
     assert _unexpected(Stage.MAP, ZeroDivisionError("very-secret")).reason == "unexpected ZeroDivisionError"
+
+
+def test_a_record_that_ended_processes_is_not_looked_at():
+    """It becomes one dead letter, whatever it holds, and its neighbours go on."""
+    batch = json.dumps({"events": [{"event_uuid": "b0"}, {"event_uuid": "b1"}]}).encode()
+    ledger, spy, metrics, _ = _take([_event("a"), batch, _event("c", explode=1), _event("d")], hung=frozenset({1, 2}))
+    assert spy.letters == [(1, None, "map", "hung"), (2, None, "map", "hung")]
+    assert [json.loads(item)["_id"] for item, _ in spy.items] == ["a", "d"]
+    assert ledger.events == 4
+    assert metrics.mapped_events._value.get() == 2
+
+
+def test_a_rehearsal_does_the_same_work_and_leaves_nothing():
+    """Every event is mapped and encoded, also behind one that fails; nothing is delivered, refused or counted."""
+    seen, ledger, spy, metrics = [], Ledger(), Spy(), Metrics()
+    builder = SimpleNamespace(build=lambda event: seen.append(event["event_uuid"]) or _Builder().build(event))
+    encoded = []
+    intake = Intake(ledger, lambda xdm: encoded.append(xdm["_id"]) or b"{}", spy, spy, metrics, builder=builder)
+    batch = {"events": [{"event_uuid": "x", "explode": 1}, 5, {"event_uuid": "y"}]}
+    for value in (json.dumps(batch).encode(), None, b"{no", b"[]"):
+        intake.rehearse(SimpleNamespace(value=value))
+    assert (seen, encoded) == (["x", "y"], ["y"])
+    assert (spy.items, spy.letters, ledger.events, metrics.mapped_events._value.get()) == ([], [], 0, 0)
 
 
 def test_a_chunk_without_events_is_finished_at_once():

@@ -105,3 +105,13 @@ def test_json_text_keeps_the_digits_of_its_integers():
     got = compile_expression("json_to_object(t)").evaluate({"t": '{"id": 12345678901234567890123, "n": 1.5}'})
     assert got.value == {"id": "12345678901234567890123", "n": 1.5}
     assert compile_expression("json_to_object(t)").evaluate({"t": '{"id": 1234567890123456789, NaN}'}).value is None
+
+
+def test_nothing_moves_to_its_neighbour_s_element():
+    """An empty object, or a number that cannot stand, leaves its place in an array that rows fill side by side."""
+    rows = b"source,destination\nitems[*].o,x[*].o\nitems[*].n,x[*].n\nitems[*].s,x[*].s\n"
+    made = compile_mapping(read_mapping_set(rows), tenant="_t", primary_identity="x")
+    items = [{"o": {}, "n": float("inf"), "s": "1"}, {"o": {"k": "2"}, "n": 2, "s": "2"}]
+    out, warnings = made.apply({"items": items})
+    assert out == {"x": [{"s": {"s": "1"}}, {"o": {"o": {"k": "2"}}, "n": {"n": 2}, "s": {"s": "2"}}]}
+    assert [warning.reason for warning in warnings] == ["the number is not finite"]

@@ -91,7 +91,8 @@ def _named(
     def named(value: Any, wanted: Any) -> list[Any] | None:
         if value is None or wanted is None:
             return None
-        found = (_event((items or "").split("|"), text_of(wanted)) for items in _products(value, part))
+        label = text_of(wanted)
+        found = (_event((items or "").split("|"), label) for items in _products(value, part))
         return [None if item is None else pick(item) for item in found]
 
     named.__name__ = name
@@ -113,7 +114,8 @@ def aa_get_product_evars(value: Any, wanted: Any) -> list[str | None] | None:
     """``aa_get_product_evars(PRODUCTS_STRING, EVAR_NAME)``; eVars have no ids, a colon belongs to the value."""
     if value is None or wanted is None:
         return None
-    return [_evar(items, text_of(wanted)) for items in _products(value, EVARS)]
+    label = text_of(wanted)
+    return [_evar(items, label) for items in _products(value, EVARS)]
 
 
 def _evar(items: str | None, wanted: str) -> str | None:

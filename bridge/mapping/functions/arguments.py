@@ -28,3 +28,10 @@ def bounded(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise FunctionError(f"the text grew beyond {MAX_TEXT} characters")
     return text
+
+
+def joined(between: str, parts: list[str]) -> str:
+    """The parts with ``between`` in the gaps, unless that outgrew :data:`MAX_TEXT`: asked before it is made."""
+    if sum(map(len, parts)) + len(between) * max(0, len(parts) - 1) > MAX_TEXT:
+        raise FunctionError(f"the text grew beyond {MAX_TEXT} characters")
+    return between.join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.functions.arguments import bounded, text_of
+from bridge.mapping.functions.arguments import joined, text_of
 from bridge.mapping.functions.logic import truth
 from bridge.mapping.functions.registry import FunctionError, Parameter, function
 
@@ -144,7 +144,7 @@ def array_to_string(separator: Any, items: Any) -> str | None:
     if items is None:
         return None
     between = "" if separator is None else text_of(separator)
-    return bounded(between.join(_shown(item) for item in _flat(array("array_to_string", items)) if item is not None))
+    return joined(between, [_shown(item) for item in _flat(array("array_to_string", items)) if item is not None])
 
 
 def _shown(item: Any) -> str:

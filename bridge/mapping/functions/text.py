@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.coercion import to_integer
-from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, text_of
+from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, joined, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
 from bridge.mapping.java_regex import compile_java
 
@@ -184,7 +184,7 @@ def join(separator: Any, *objects: Any) -> str | None:
     if not isinstance(items, list):
         items = [items]
     between = "" if separator is None else text_of(separator)
-    return bounded(between.join([text_of(item) for item in items if item is not None]))
+    return joined(between, [text_of(item) for item in items if item is not None])
 
 
 def _padding(value: Any, count: Any, padding: Any) -> tuple[str, str] | None:
