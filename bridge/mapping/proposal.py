@@ -15,7 +15,7 @@ from bridge.mapping.paths import Key, parse_path, print_path
 from bridge.mapping.proposal_fit import Checking, Fit
 from bridge.mapping.proposal_names import resemblance
 from bridge.mapping.proposal_rows import Draft, Writer, covers
-from bridge.mapping.schema_paths import SchemaFields, tenants_of
+from bridge.mapping.schema_paths import SchemaFields, schema_path, tenants_of
 from bridge.mapping.table import MappingRow, MappingSet
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _incomplete(drafts: Sequence[Draft], fields: Sequence[Any]) -> Iterator[tupl
         path = parse_path(field.path)
         if not field.required or len(path) < 2:
             continue
-        above = field.path[: -len(print_path(path[-1:])) - 1]
+        above = schema_path(path[:-1])
         if covers(written, field.path) or not any(_is_below(one, above) for one in written):
             continue
         if any(_is_below(one, field.path) for one in written):

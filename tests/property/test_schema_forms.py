@@ -33,7 +33,6 @@ USUAL = {
     "identityMap": {"type": "object", "additionalProperties": IDENTITY},
     "eventType": {"type": "string"},
 }
-PLAIN_NAMES = ("orderTotal", "promoCode", "memberSince", "homeStore", "items", "details", "source", "email", "language")
 
 
 def without_suggestions(field: SchemaField) -> SchemaField:
@@ -100,7 +99,7 @@ def attributes_for(draw: st.DrawFn, field: SchemaField) -> dict[str, Any]:
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(data=st.data(), tree=trees(names=PLAIN_NAMES, leaves_at_most=6))
+@given(data=st.data(), tree=trees(leaves_at_most=6))
 def test_a_proposal_compiles_and_refuses_none_of_its_samples(data: st.DataObject, tree: SchemaField):
     """Whatever schema and attributes: the set compiles, and no sample is refused, lessened or warned of because of a row."""
     form = data.draw(st.sampled_from(FORMS))
