@@ -9,6 +9,7 @@ from bridge.mapping.compiled import Compiled, Constant, Dynamic, Problem, values
 from bridge.mapping.findings import nearest
 from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import NOT_CONSTANT, Attribute, Function, FunctionError, methods
+from bridge.mapping.functions.synonyms import meant
 from bridge.mapping.lazy import inline
 from bridge.mapping.nodes import ArrayLiteral, Call, Lambda, MapLiteral, MethodCall, Node, PathRef
 from bridge.mapping.paths import Every, Key
@@ -23,7 +24,7 @@ def function(compiler: ExpressionCompiler, node: Call) -> Compiled:
     """``name(arguments)``."""
     function = FUNCTIONS.get(node.name)
     if function is None:
-        near = nearest(node.name, FUNCTIONS)
+        near = meant(node.name)
         as_method = f"; it is a method: write value.{node.name}(...)" if node.name in methods() else ""
         compiler.problem("unknown_function", f"no function {node.name}{as_method}", node.position, near)
         for argument in node.arguments:

@@ -58,6 +58,14 @@ CODES: Final[Mapping[str, str]] = {
     "namespace_unknown": "no namespace that is written may be primary",
     "schema_id_differs": "the schema file is not the schema that events are declared for",
     "destination_unknown": "the schema has no such field",
+    "namespace_spelling": "a standard identity namespace in other letters than Adobe's",
+    "date_ambiguous": "a date without a pattern, of which the samples do not tell whether day or month comes first",
+    "copied_unknown": "an object is copied whole with children that the schema does not have",
+    "events_refused": "events that the worker would put into the dead letters",
+    "events_lose_field": "events that would leave without a field, as its value is not what the schema allows",
+    "events_null_row": "events for which a row fails and gives null",
+    "events_noted": "events that would leave with something odd about them",
+    "schema_unenforced": "a rule of the schema that the bridge does not check",
     "type_mismatch": "the value can never have the type of the schema's field",
 }
 """Every code of a finding, and what it says."""

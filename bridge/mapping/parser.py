@@ -56,6 +56,9 @@ WORDS: Final = {
 }
 """Operators in word form and the symbol they stand for."""
 
+_TYPOGRAPHIC: Final = str.maketrans("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2018\u2019\u201a\u201b", '"' * 6 + "'" * 4)
+"""Quotes that word processors and spreadsheets put in place of plain ones."""
+
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _LETTERS: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", '"': '"', "'": "'"}
 _READABLE: Final = {
@@ -261,6 +264,8 @@ def _explain(unexpected: UnexpectedInput, text: str) -> ExpressionProblem:
         return ExpressionProblem("= assigns nothing here", position, "compare with ==")
     if rest.startswith("${"):
         return ExpressionProblem("${ without its closing }, or where no name may stand", position)
+    if at and ord(at) in _TYPOGRAPHIC:
+        return ExpressionProblem(f"{at} is a typographic quote", position, text.translate(_TYPOGRAPHIC))
     shown = str(getattr(unexpected, "token", at)) or at
     wanted = _wanted(unexpected)
     return ExpressionProblem(f"unexpected {shown[:40]!r}" + (f", expected {wanted}" if wanted else ""), position)

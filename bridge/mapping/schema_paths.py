@@ -1,14 +1,14 @@
-"""What the mapping language asks of a schema, and how it spells a destination for it."""
+"""What the workshop asks of a schema: its fields, the field at a destination, and which root is the customer's own."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Final, Protocol
 
-from bridge.mapping.paths import Index, Key
+from bridge.mapping.paths import Index, Key, Path
 
-if TYPE_CHECKING:
-    from bridge.mapping.paths import Path
+ADOBES: Final = frozenset({"_experience", "_repo", "_channels", "_schema", "_dc", "_xdm"})
+"""Roots with an underscore that are Adobe's own."""
 
 
 class Field(Protocol):
@@ -42,3 +42,12 @@ def schema_path(path: Path) -> str:
         else:
             text += f"[{segment.value if isinstance(segment, Index) else '*'}]"
     return text
+
+
+def tenants_of(schema: SchemaFields) -> list[str]:
+    """The roots that hold a customer's own fields: objects with an underscore that are not Adobe's."""
+    return [
+        field.path
+        for field in schema.fields()
+        if field.path.startswith("_") and "." not in field.path and field.type == "object" and field.path not in ADOBES
+    ]

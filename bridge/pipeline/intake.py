@@ -69,6 +69,14 @@ class Rejecting(Protocol):
         ...
 
 
+class Sketching(Protocol):
+    """Looks at one event of each chunk (:class:`bridge.pipeline.sketch.EventSketch`)."""
+
+    def look(self, event: Any) -> None:
+        """The last event of the chunk; a refusal or None where it had none."""
+        ...
+
+
 class Intake:
     """Takes chunks. ``builder`` may be exchanged at any time between two chunks; None sends events as they came (raw).
 
@@ -86,10 +94,12 @@ class Intake:
         builder: Builder | None,
         size: SizeRule | None = None,
         mapping: Callable[[], str | None] = lambda: None,
+        sketch: Sketching | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.builder = builder
         self._mapping = mapping
+        self._sketch = sketch
         self._size = size
         self._ledger = ledger
         self._encode = encode
@@ -133,6 +143,7 @@ class Intake:
         dropped: list[Any] = []
         findings: list[Any] = []
         mapped = 0
+        event: Any = None
         build = None if self.builder is None else self.builder.build
         encode, loads, size = self._encode, orjson.loads, self._size
         # Only what is above the limit needs the rule's judgement: one comparison for all others.
@@ -200,6 +211,8 @@ class Intake:
             self._letters.put(chunk, *row_and_part(place), rejected, 0)
         if items:
             self._delivery.offer(chunk, items, tags)
+        if self._sketch is not None:
+            self._sketch.look(event)
 
     def _sized(self, rule: SizeRule, xdm: dict[str, Any], encoded: bytes) -> bytes | Rejected:
         """The event as it may leave: smaller where the rule drops paths of it."""

@@ -40,6 +40,11 @@ class Metrics:
         self.mapping_reloads = Counter(
             "bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r
         )
+        self.unmapped_attributes = Gauge(
+            "bridge_unmapped_attributes",
+            "Attributes seen in sampled events that no row of the mapping set reads.",
+            registry=r,
+        )
         self.identities_dropped = Counter(
             "bridge_identities_dropped_total", "Identities that AEP would refuse.", ["reason"], registry=r
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import structlog
 from prometheus_client import generate_latest
 
 from bridge.pipeline.reload import MappingWatch
@@ -142,6 +143,26 @@ async def test_golden_cases_must_hold(mapping, tmp_path):
     await looks(watch, 3)
     assert taken == []
     change(cases / "one.expected.json", json.dumps(xdm | {"eventType": "Sent"}))
+    await looks(watch)
+    assert len(taken) == 1
+
+
+async def test_a_set_that_would_refuse_recent_events_is_not_taken(mapping):
+    """What the set in use takes of the newest events a changed one must take too; it is told by code and field, without values."""
+    settings = MappingSettings(path=mapping)
+    in_use = open_experience_events(settings)
+    taken, metrics = Taken(), Metrics()
+    recent = [EVENT, {**EVENT, "id": "e2"}, {"id": "e3"}]
+    watch = MappingWatch(
+        settings, in_use.mapping.sha256, taken.exchange, metrics, in_use=lambda: in_use, recent=lambda: recent
+    )
+    change(mapping, ROWS.replace("id,_id", "event_attributes.missing,_id"))
+    with structlog.testing.capture_logs() as logs:
+        await looks(watch)
+    assert taken == []
+    (why,) = [line["why"] for line in logs if line["log_level"] == "error"]
+    assert why == "it would refuse 2 of the last 3 sampled events that the set in use takes: required_missing _id"
+    change(mapping, ROWS + "event_name,eventType\n")
     await looks(watch)
     assert len(taken) == 1
 
