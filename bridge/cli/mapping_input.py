@@ -150,7 +150,7 @@ def dead_letter_event(place: str) -> list[Read]:
     import asyncio
 
     from bridge.moengage.envelopes import NotJson, Refusal, parse_json
-    from bridge.pipeline.replay import read_one
+    from bridge.pipeline.stored_letters import read_one
     from bridge.settings import load_settings
 
     left, _, right = place.rpartition("/")
