@@ -47,6 +47,7 @@ EMPTIED: Final = object()
 _SCALARS: Final = (bool, int, float)
 _EXACT: Final[Mapping[Kind, type[Any]]] = {"string": str, "integer": int, "boolean": bool}
 _KEYS: Final = 4_096
+_KEY_KEPT: Final = 128
 
 
 def compile_check(field: SchemaField, policy: Policy | None = None, exempt: frozenset[str] = frozenset()) -> Check:
@@ -181,9 +182,10 @@ def _unnamed(field: SchemaField, policy: Policy) -> Check:
         each = chosen.get(name)
         if each is None:
             each = next((each for search, each in known if search(name)), rest)
-            if len(chosen) >= _KEYS:
-                chosen.clear()
-            chosen[name] = each
+            if len(name) <= _KEY_KEPT:
+                if len(chosen) >= _KEYS:
+                    chosen.clear()
+                chosen[name] = each
         return each(value, place, said)
 
     return check
