@@ -107,6 +107,24 @@ def test_every_sample_has_a_say(tmp_path, field, values, source):
     assert rows["{tenant}.memberMark"] == source.format("event_attributes.member_mark")
 
 
+@pytest.mark.parametrize(("policy", "kept"), [("drop", True), ("reject", False)])
+def test_an_object_that_some_events_cannot_fill(tmp_path, monkeypatch, policy, kept):
+    """What one event lacks and the object requires costs that event the object; its rows go only where it would be refused."""
+    monkeypatch.setenv("BRIDGE_MAPPING__ON_INVALID", policy)
+    order = a("object", properties={"orderId": TEXT, "orderTotal": TEXT}, required=["orderId"])
+    whole = {**EVENT, "event_attributes": {"order_id": "1", "order_total": "2"}}
+    lacking = {**EVENT, "event_uuid": "u2", "event_attributes": {"order_total": "2"}}
+    (tmp_path / "s.json").write_text(
+        json.dumps(schema_of(_t=a("object", properties={"order": order}))), encoding="utf-8"
+    )
+    (tmp_path / "e.json").write_text(json.dumps([whole, lacking]), encoding="utf-8")
+    files = ("--schema", str(tmp_path / "s.json"), "--events", str(tmp_path / "e.json"))
+    found = json.loads(invoke("init", *files, "--json").stdout)
+    assert ("{tenant}.order.orderId" in [row["destination"] for row in found["rows"]]) is kept
+    assert found["refused"] == 0
+    assert bool(found["left_open"]) is not kept
+
+
 def test_a_date_that_can_be_read_two_ways_is_asked_about(tmp_path):
     """Nothing in the samples tells day from month: the row is there, and so is the question."""
     schema = schema_of(_t=a("object", properties={"memberSince": a("string", format="date")}))
