@@ -73,6 +73,11 @@ check: $(VENV)/.dev ## Lint, formatting, types and security
 	@echo "==> mypy --strict"; $(BIN)/mypy --strict
 	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive bridge
 
+.PHONY: real
+real: $(VENV)/.dev ## Hold reader, checker and init to real schemas and examples: ARGS=DIR
+	@test -n "$(ARGS)" || { echo "error: make real ARGS=DIR names the folder of schemas (*.schema.json) and examples (*.example.*.json)" >&2; exit 2; }
+	@$(BIN)/python -m pytest tests/contract/test_real_material.py --real=$(ARGS)
+
 .PHONY: audit
 audit: | $(VENV)/bin/python ## Look for known weaknesses in every pinned dependency (asks PyPI's advisory database)
 	@test -x .make/audit/bin/pip-audit || { $(BIN)/python -m venv .make/audit && .make/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }

@@ -32,6 +32,7 @@ from bridge.pipeline.restart_marks import RestartMarks
 from bridge.pipeline.retention import watch_retention
 from bridge.pipeline.self_report import SelfReport
 from bridge.pipeline.sharing import Share
+from bridge.pipeline.sketch import EventSketch
 from bridge.pipeline.state_topic import StateTopic
 from bridge.pipeline.stopping import leave
 from bridge.pipeline.supervision import supervise
@@ -118,6 +119,7 @@ class Worker:
             settings.worker.drain_seconds,
             min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2),
         )
+        self._sketch = EventSketch(builder, metrics) if builder is not None else None
         self._intake = Intake(
             self.ledger,
             destination.encode,
@@ -127,6 +129,7 @@ class Worker:
             builder=builder,
             size=SizeRule(settings.mapping) if builder is not None else None,
             mapping=lambda: self._mapping,
+            sketch=self._sketch,
         )
         self._state = StateTopic(settings.kafka, self._publisher)
         self._marks = RestartMarks(
@@ -141,7 +144,15 @@ class Worker:
         )
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
-            MappingWatch(settings.mapping, mapping, self.exchange, metrics)
+            MappingWatch(
+                settings.mapping,
+                mapping,
+                self.exchange,
+                metrics,
+                settings.aep,
+                in_use=lambda: self._intake.builder,
+                recent=lambda: self._sketch.recent if self._sketch is not None else (),
+            )
             if mapping is not None and settings.mapping.reload_seconds
             else None
         )
@@ -234,6 +245,8 @@ class Worker:
         self._intake.builder = builder
         self._mapping = mapping
         self._self_report.exchanged(mapping)
+        if self._sketch is not None:
+            self._sketch.follow(builder)
 
     def stop(self, why: str = "") -> None:
         """End the run; a reason makes it a failure."""
