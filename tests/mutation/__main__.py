@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mutation.judge import Judged, Verdict, judge_all, preload
 from mutation.mutations import Mutant, mutants_of
+from mutation.reach import sources_of, tests_worker
 from mutation.roles import ROLES, ROOT, fast_test_files, module_path
 from mutation.table import write_table
 from mutation.tracing import trace
@@ -36,11 +37,14 @@ def main() -> int:
     scratch = ROOT / ".make"
     scratch.mkdir(exist_ok=True)
     begun = time.monotonic()
-    found = trace(fast_test_files(), modules, scratch / "mutants-trace.json")
+    paths = {module_path(module) for module in modules}
+    files = [file for file in fast_test_files() if tests_worker(ROOT / file) and paths & sources_of(ROOT / file)]
+    every = [module for role in ROLES for module in role.modules]
+    found = trace(files, every, scratch / "mutants-trace.json", anew=options.only is None)
     if found.failed:
         _say("these tests fail without any change:", *found.failed)
         return 1
-    _say(f"traced {len(found.seconds)} tests in {time.monotonic() - begun:.0f} s")
+    _say(f"traced {len(found.seconds)} tests of {len(files)} files in {time.monotonic() - begun:.0f} s")
     work = []
     for mutant in mutants:
         if mutant.key not in equivalents:
