@@ -73,16 +73,16 @@ class Chunk:
     weight: int
     timestamp: float
     unresolved: int
+    since: int
+    upto: int
+    anew: bool
+    unreadable: str
+    oldest: float
+    fetched: float
     admitted: bool = False
     closed: bool = False
     places: list[int] = field(default_factory=list)
     mapping: str | None = None
-    since: int = 0
-    upto: int = 0
-    anew: bool = False
-    unreadable: str = ""
-    oldest: float = 0.0
-    fetched: float = 0.0
 
 
 @dataclass(slots=True)
