@@ -124,10 +124,7 @@ class Ledger:
     def close(self, partitions: Iterable[Partition]) -> None:
         """Forget these partitions: they are another worker's now, and what is still under way there resolves to nothing."""
         for partition in partitions:
-            lane = self._lanes.pop(partition, None)
-            if lane is None:
-                continue
-            for chunk in lane.chunks:
+            for chunk in self._lanes.pop(partition).chunks:
                 chunk.closed = True
                 self.queued -= not chunk.admitted
                 if chunk.unresolved:
