@@ -408,3 +408,50 @@ async def test_a_thread_that_has_started_waits_for_its_stop_by_itself(monkeypatc
     thread = _thread(None)
     await thread._serve()
     assert (told, thread._serving) == ([True, "started"], None)
+
+
+async def test_a_thread_that_has_connected_fetches_from_its_client(monkeypatch):
+    """What is asked of the one reaches the other."""
+
+    async def on_start(_self):
+        pass
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", on_start)
+    looked = []
+    consumer = SimpleNamespace(
+        _fetcher=SimpleNamespace(_fetch_max_wait_ms=500),
+        _client=SimpleNamespace(force_metadata_update=lambda: looked.append(1)),
+    )
+    thread = _thread(None, set_aside=False, _consumer=consumer)
+    await thread.on_start()
+    await thread.fetching.refresh()
+    assert looked == [1]
+    assert thread.fetching.number == 0
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_thread_ends_its_tasks_before_its_loop(stubborn):
+    """Each may finish what it does when it is cancelled, for three seconds."""
+    loop, done = VirtualLoop(), []
+
+    async def work():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(5 if stubborn else 2)
+            done.append(1)
+            raise
+
+    begun, task = loop.time(), loop.create_task(work())
+    loop.run_until_complete(asyncio.sleep(0))
+    _thread(loop)._close_loop()
+    assert loop.is_closed()
+    assert (loop.time() - begun, done) == ((3.0, []) if stubborn else (2.0, [1]))
+    assert task.done() is not stubborn
+
+
+def test_a_thread_without_tasks_closes_its_loop():
+    """There is nothing to wait for."""
+    loop = VirtualLoop()
+    _thread(loop)._close_loop()
+    assert loop.is_closed()
