@@ -174,3 +174,11 @@ def test_offsets_without_records_wait_for_the_newest_chunk(ledger):
     assert ledger.committable() == {PARTITION: 5}
     ledger.resolve(second, 5)
     assert ledger.committable() == {PARTITION: 12}
+
+
+def test_the_newest_that_is_finished_is_remembered(ledger):
+    """Whatever is finished after it: the age of events is told from it."""
+    for at, (first, newest) in enumerate(((4_000, 4.0), (9_000, 9.0), (2_000, 9.0))):
+        chunk = ledger.fetch(PARTITION, 1, [SimpleNamespace(timestamp=first)], 1, first=at, last=at)
+        ledger.admit(chunk, 0)
+        assert ledger.newest == newest
