@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from contextlib import AsyncExitStack
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka.errors import KafkaError as ClientError
 
-from bridge.memory import give_back_regularly, leave_the_living_alone
-from bridge.pipeline.app import build_app
 from bridge.pipeline.dead_letters import DeadLetters
 from bridge.pipeline.delivery import Delivery, Policy
 from bridge.pipeline.drain import Drain
@@ -22,15 +17,15 @@ from bridge.pipeline.intake import Builder, Intake, row_and_part
 from bridge.pipeline.lag import LagMeter
 from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
-from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.sharing import Share
 from bridge.pipeline.stopping import leave
 from bridge.pipeline.supervision import supervise
+from bridge.pipeline.surroundings import PROCESS, Surroundings
 from bridge.pipeline.topics import unreachable
 from bridge.pipeline.watchdog import Vitals
 from bridge.records import record_bytes
-from bridge.telemetry.health import Health, TelemetryServer
+from bridge.telemetry.health import Health
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
@@ -60,26 +55,34 @@ class Worker:
         *,
         mapping: str | None = None,
         member: Member | None = None,
+        surroundings: Surroundings = PROCESS,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._destination = destination
         self._mapping = mapping
         self._member = member
+        self._surroundings = surroundings
         self._clock = asyncio.get_running_loop().time
         self.health = Health()
         self.ledger = Ledger()
         self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
         self.delivery: Delivery[Chunk] = Delivery(
-            destination, self, Policy.of(settings.aep, self._share), metrics, clock=self._clock, on_failure=self.broke
+            destination,
+            self,
+            Policy.of(settings.aep, self._share),
+            metrics,
+            clock=self._clock,
+            random=surroundings.random(),
+            on_failure=self.broke,
         )
-        self._publisher = KafkaPublisher(settings.kafka)
+        self._publisher = surroundings.publisher(settings.kafka)
         self.letters = DeadLetters(
             self._publisher,
             settings.kafka.dead_letter_topic,
             metrics,
             stored=self.accepted,
-            backoff=Backoff(Random()),  # nosec B311 # noqa: S311 - jitter
+            backoff=Backoff(surroundings.random()),
             size=record_bytes,
         )
         self._gate = Gate(
@@ -148,7 +151,7 @@ class Worker:
 
     def settled(self) -> None:
         """It is a member for the first time: all that lives as long as the process is there."""
-        leave_the_living_alone()
+        self._surroundings.settle()
         if self._member is not None:
             self._member.joined()
 
@@ -188,9 +191,9 @@ class Worker:
 
     async def run(self) -> int:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
-        self._take_signals()
+        self._surroundings.take_signals(self._signalled)
         async with AsyncExitStack() as stack:
-            telemetry = TelemetryServer(self._settings.telemetry, self._metrics, self.health)
+            telemetry = self._surroundings.telemetry(self._settings.telemetry, self._metrics, self.health)
             await stack.enter_async_context(telemetry)
             if self._member is not None:
                 self._member.listening(telemetry.port)
@@ -198,17 +201,17 @@ class Worker:
             await stack.enter_async_context(self._publisher)
             if not await self._connected():
                 return 0
-            self._app = build_app(
+            self._app = self._surroundings.stream(
                 self._settings.kafka, ledger=self.ledger, gate=self._gate, finisher=self._drain, take=self._take
             )
-            lag = LagMeter(self._app.consumer, self.ledger, self._metrics)
+            lag = LagMeter(self._app.consumer, self.ledger, self._metrics, clock=self._clock)
             self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
             self.delivery.start()
             self.letters.start()
             begun = [
                 self._begin(self._start(), "faust"),
                 self._begin(self._supervise(lag), "watchdog"),
-                self._begin(give_back_regularly(), "memory"),
+                self._begin(self._surroundings.tend(), "memory"),
             ]
             if self._mapping_watch is not None:
                 # Without it events still go out, by the mapping that is in use.
@@ -216,7 +219,9 @@ class Worker:
             try:
                 await self._stop.wait()
                 self.health.hold("draining", self._why or "told to stop")
-                return await leave(self._app, self._gate, self._drain, self._why)
+                return await leave(
+                    self._app, self._gate, self._drain, self._why, cut_off_after=self._surroundings.cut_off_after
+                )
             finally:
                 for task in begun:
                     task.cancel()
@@ -270,18 +275,14 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
             self.broke(error)
 
-    def _take_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled, signal.Signals(number).name)
-
     def _signalled(self, name: str) -> None:
         if self._stop.is_set():
             if self._member is not None:
                 # The terminal or a supervisor may signal every process while the parent does too: it decides about haste.
                 return
             _log.warning("second signal, leaving at once", signal=name, events_left=self.ledger.events)
-            os._exit(1)
+            self._surroundings.leave_now(1)
+            return
         _log.info("draining", signal=name, events=self.ledger.events, budget=self._settings.worker.drain_seconds)
         self.stop()
 
