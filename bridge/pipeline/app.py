@@ -10,14 +10,18 @@ from yarl import URL
 
 from bridge.pipeline.connection import faust_broker, faust_credentials
 from bridge.pipeline.gate import FETCH_BYTES
-from bridge.pipeline.transport import ChunkTransport, Finisher
+from bridge.pipeline.transport import ChunkTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.pipeline.consumption import Finisher, Reporting
     from bridge.pipeline.gate import Gate
     from bridge.pipeline.ledger import Chunk, Ledger
     from bridge.settings import KafkaSettings
+
+
+_METADATA_MS = 30_000
 
 
 class _ConsumerOnly(BootStrategy):
@@ -35,7 +39,13 @@ class _App(faust.App):
 
 
 def build_app(
-    kafka: KafkaSettings, *, ledger: Ledger, gate: Gate, finisher: Finisher, take: Callable[[Chunk], None]
+    kafka: KafkaSettings,
+    *,
+    ledger: Ledger,
+    gate: Gate,
+    finisher: Finisher,
+    reading: Reporting,
+    take: Callable[[Chunk], None],
 ) -> Any:
     """A ``faust.App`` whose agent hands every chunk to ``take``; commits, pauses and ends by ledger, gate and finisher."""
     app = _App(
@@ -56,6 +66,8 @@ def build_app(
         # Our own loop commits by time only.
         broker_commit_every=None,
         consumer_max_fetch_size=FETCH_BYTES,
+        # New partitions, and a topic that is made again, are seen within that time.
+        consumer_metadata_max_age_ms=_METADATA_MS,
         # Waiting, with a bound, is ours (transport.py); Faust's has none.
         stream_wait_empty=False,
         topic_allow_declare=False,
@@ -67,7 +79,12 @@ def build_app(
     app.BootStrategy = _ConsumerOnly
     app.boot_strategy = _ConsumerOnly(app)
     app.transport = ChunkTransport(
-        [URL(url) for url in faust_broker(kafka).split(";")], app, ledger=ledger, gate=gate, finisher=finisher
+        [URL(url) for url in faust_broker(kafka).split(";")],
+        app,
+        ledger=ledger,
+        gate=gate,
+        finisher=finisher,
+        reading=reading,
     )
     topic = app.topic(kafka.topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
 

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from bridge.pipeline.kafka_client import Offsets
     from bridge.pipeline.ledger import Ledger, Partition
     from bridge.telemetry.metrics import Metrics
 
@@ -22,8 +23,8 @@ _PATIENCE = 10.0
 class OffsetSource(Protocol):
     """Asks the brokers (:class:`bridge.pipeline.transport.ChunkConsumer`)."""
 
-    async def offsets(self, partitions: Sequence[Any]) -> dict[Any, tuple[int, int | None, int, int]]:
-        """Partition -> (first, committed or None, end, next to be read)."""
+    async def offsets(self, partitions: Sequence[Any]) -> Mapping[Any, Offsets]:
+        """Where these partitions stand."""
         ...
 
 
@@ -49,7 +50,7 @@ class LagMeter:
         self._metrics = metrics
         self._interval = interval
         self._shown: set[Partition] = set()
-        self._before: Mapping[Any, tuple[int, int | None, int, int]] = {}
+        self._before: Mapping[Any, Offsets] = {}
         self._clock = clock
         self._answered = clock()
         self.total: int | None = None
@@ -78,14 +79,14 @@ class LagMeter:
             # Until there is something to ask about, look often: an operator waits for the first figure.
             await asyncio.sleep(self._interval if partitions else min(0.5, self._interval))
 
-    def _lag(self, partition: Partition, found: tuple[int, int | None, int, int]) -> int:
-        first, committed, end, position = found
+    def _lag(self, partition: Partition, found: Offsets) -> int:
         # Offsets of a transaction's markers are no records: read to the end, nothing open and nothing to commit, twice in a
         # row as what was just read may not be written down yet.
-        idle = position >= end and not self._ledger.span(partition) and partition not in self._ledger.committable()
-        return 0 if idle and self._before.get(partition) == found else lag_of(first, committed, end)
+        read = found.position is not None and found.position >= found.end
+        idle = read and not self._ledger.span(partition) and partition not in self._ledger.committable()
+        return 0 if idle and self._before.get(partition) == found else lag_of(found.first, found.committed, found.end)
 
-    def _show(self, offsets: Mapping[Any, tuple[int, int | None, int, int]]) -> None:
+    def _show(self, offsets: Mapping[Any, Offsets]) -> None:
         lags = {partition: self._lag(partition, found) for partition, found in offsets.items()}
         self._before = offsets
         for topic, number in self._shown - set(lags):

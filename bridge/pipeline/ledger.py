@@ -1,8 +1,8 @@
 """Which Kafka offsets may be committed: only the contiguous prefix whose events are all accepted or stored as dead letters.
 
 One ledger for the worker, by partition and assignment. Records arrive in chunks (a run of one partition, in offset order;
-compaction and transactions may leave gaps between offsets). Events of a chunk resolve in any order and are only counted,
-so that the cost is one subtraction a run of events, whatever their number. Pure: no clock, no I/O.
+compaction and transactions may leave gaps between offsets, which the chunk accounts for). Events of a chunk resolve in any
+order and are only counted, so that the cost is one subtraction a run of events, whatever their number. Pure: no clock, no I/O.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,10 +47,16 @@ class Fetched(Protocol):
         """When it was sent, or stored."""
 
 
+class UnaccountedError(BridgeError):
+    """Records came behind offsets that nobody accounts for: acknowledging them would lose what lies between."""
+
+
 @dataclass(slots=True, eq=False)
 class Chunk:
     """A run of records of one partition, from fetch to acknowledgement.
 
+    It accounts for the offsets from ``since`` to before ``upto``, of which the records have some. ``anew``: what was read of the
+    partition before it is not stored any more. ``unreadable``: why its only record could not be read, else empty.
     ``unresolved`` counts events that still need a verdict; until the records are decoded it holds the number of records.
     The intake fills ``places`` (for each encoded event, where in the records it came from) and ``mapping``, the sha256 of
     the mapping set that its events were mapped with, None where none was: by the time of a refusal another may be in use.
@@ -66,6 +74,10 @@ class Chunk:
     closed: bool = False
     places: list[int] = field(default_factory=list)
     mapping: str | None = None
+    since: int = 0
+    upto: int = 0
+    anew: bool = False
+    unreadable: str = ""
 
 
 @dataclass(slots=True)
@@ -75,6 +87,7 @@ class _Lane:
     generation: int
     committed: int | None
     position: int | None = None
+    expected: int | None = None
     span: int = 0
     chunks: deque[Chunk] = field(default_factory=deque)
 
@@ -115,20 +128,74 @@ class Ledger:
                     self.weight -= chunk.weight
 
     def fetch(
-        self, partition: Partition, generation: int, records: Sequence[Any], weight: int, *, first: int, last: int
+        self,
+        partition: Partition,
+        generation: int,
+        records: Sequence[Any],
+        weight: int,
+        *,
+        first: int,
+        last: int,
+        since: int | None = None,
+        upto: int | None = None,
+        anew: bool = False,
+        unreadable: str = "",
     ) -> Chunk | None:
-        """Write down a chunk before anyone sees it; None when it belongs to no assignment of now."""
+        """Write down a chunk before anyone sees it; None when it belongs to no assignment of now.
+
+        ``since`` and ``upto`` are given where the client accounts for more offsets than the records have. Raises
+        :class:`UnaccountedError` for a chunk behind offsets that were not accounted for.
+        """
         lane = self._lanes.get(partition)
         if lane is None or lane.generation != generation:
             return None
+        since, upto = first if since is None else since, last + 1 if upto is None else upto
+        self._account(lane, partition, since, upto, anew=anew)
         timestamp = getattr(records[-1], "timestamp", 0) / 1000.0
-        chunk = Chunk(partition, generation, first, last, records, weight, timestamp, len(records))
+        chunk = Chunk(
+            partition,
+            generation,
+            first,
+            last,
+            records,
+            weight,
+            timestamp,
+            len(records),
+            since=since,
+            upto=upto,
+            anew=anew,
+            unreadable=unreadable,
+        )
         lane.chunks.append(chunk)
-        lane.span += last - first + 1
+        lane.span += upto - since
         self.events += len(records)
         self.weight += weight
         self.queued += 1
         return chunk
+
+    def passed(self, partition: Partition, generation: int, since: int, upto: int) -> None:
+        """No record lies at these offsets: they are finished with what lies before them."""
+        lane = self._lanes.get(partition)
+        if lane is None or lane.generation != generation:
+            return
+        self._account(lane, partition, since, upto)
+        if lane.chunks:
+            last = lane.chunks[-1]
+            lane.span += max(0, upto - last.upto)
+            last.upto = max(last.upto, upto)
+        else:
+            lane.position = max(upto, lane.position or 0)
+
+    def _account(self, lane: _Lane, partition: Partition, since: int, upto: int, *, anew: bool = False) -> None:
+        if lane.expected is None or anew:
+            lane.expected = upto
+            return
+        if since > lane.expected:
+            raise UnaccountedError(
+                f"topic {partition[0]} partition {partition[1]}: {lane.expected} expected, {since} came"
+            )
+        # A chunk fetched twice must not take it back.
+        lane.expected = max(lane.expected, upto)
 
     def admit(self, chunk: Chunk, events: int) -> None:
         """The chunk's records turned out to hold this many events that need a verdict."""
@@ -164,9 +231,13 @@ class Ledger:
         chunks = lane.chunks
         while chunks and chunks[0].admitted and not chunks[0].unresolved:
             done = chunks.popleft()
-            # A chunk fetched twice must not take the position back.
-            lane.position = max(done.last + 1, lane.position or 0)
-            lane.span -= done.last - done.first + 1
+            if done.anew:
+                # The offsets of before belong to records that are gone, and would keep these from being committed.
+                lane.position, lane.committed = done.upto, None
+            else:
+                # A chunk fetched twice must not take the position back.
+                lane.position = max(done.upto, lane.position or 0)
+            lane.span -= done.upto - done.since
 
     def waiting(self) -> list[Chunk]:
         """Chunks that are not admitted yet, those of a partition in the order they were fetched."""
@@ -184,7 +255,10 @@ class Ledger:
         """The broker has stored these offsets; a failed commit is simply not confirmed and offered again."""
         for partition, offset in offsets.items():
             lane = self._lanes.get(partition)
-            if lane is not None and lane.generation == generation:
+            # What is ahead of the position was stored before the log was cut.
+            if lane is None or lane.generation != generation:
+                continue
+            if lane.position is None or offset <= lane.position:
                 lane.committed = max(offset, lane.committed or 0)
 
     def committed(self) -> dict[Partition, int | None]:

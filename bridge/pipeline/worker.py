@@ -17,6 +17,7 @@ from bridge.pipeline.intake import Builder, Intake, row_and_part
 from bridge.pipeline.lag import LagMeter
 from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
+from bridge.pipeline.reading import Reading
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.sharing import Share
 from bridge.pipeline.stopping import leave
@@ -66,6 +67,7 @@ class Worker:
         self._clock = asyncio.get_running_loop().time
         self.health = Health()
         self.ledger = Ledger()
+        self.reading = Reading(metrics, self._clock)
         self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
         self.delivery: Delivery[Chunk] = Delivery(
             destination,
@@ -202,7 +204,12 @@ class Worker:
             if not await self._connected():
                 return 0
             self._app = self._surroundings.stream(
-                self._settings.kafka, ledger=self.ledger, gate=self._gate, finisher=self._drain, take=self._take
+                self._settings.kafka,
+                ledger=self.ledger,
+                gate=self._gate,
+                finisher=self._drain,
+                reading=self.reading,
+                take=self._take,
             )
             lag = LagMeter(self._app.consumer, self.ledger, self._metrics, clock=self._clock)
             self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
@@ -292,6 +299,7 @@ class Worker:
     def _watch(self) -> None:
         health, delivery = self.health, self.delivery
         health.watch("group", lambda: None if self.joined else "not a member of the consumer group yet")
+        health.watch("reading", lambda: self.reading.trouble or None)
         health.watch("destination", lambda: delivery.brakes.trouble or None)
         health.watch("credentials", lambda: delivery.brakes.refusal or None)
         health.watch(

@@ -87,6 +87,15 @@ class Metrics:
         self.kafka_lag = Gauge(
             "bridge_kafka_lag", "End offset less committed offset.", ["topic", "partition"], registry=r
         )
+        self.unreadable_partitions = Gauge(
+            "bridge_unreadable_partitions", "1 for a partition that cannot be read on.", ["partition"], registry=r
+        )
+        self.expired_records = Counter(
+            "bridge_expired_records_total",
+            "Records that were deleted, by retention or by hand, before they were read.",
+            ["partition"],
+            registry=r,
+        )
         self.event_age_seconds = Gauge(
             "bridge_event_age_seconds",
             "Age of the newest acknowledged record by its Kafka timestamp; 0 without lag.",

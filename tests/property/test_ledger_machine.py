@@ -66,7 +66,15 @@ class LedgerMachine(RuleBasedStateMachine):
         if not run:
             return
         records = [SimpleNamespace(timestamp=0) for _ in run]
-        chunk = self.ledger.fetch(partition, self.generation, records, 10, first=run[0][0], last=run[-1][0])
+        chunk = self.ledger.fetch(
+            partition,
+            self.generation,
+            records,
+            10,
+            first=run[0][0],
+            last=run[-1][0],
+            since=self.position[partition],
+        )
         assert chunk is not None
         self.position[partition] = run[-1][0] + 1
         events = [offset for offset, count in run for _ in range(count)]
@@ -152,10 +160,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.crash()
         for partition, log in self.logs.items():
             run = [r for r in log if r[0] >= (self.stored[partition] or 0)]
+            since = self.stored[partition] or 0
             for at, count in run:
                 chunk = self.ledger.fetch(
-                    partition, self.generation, [SimpleNamespace(timestamp=0)], 1, first=at, last=at
+                    partition, self.generation, [SimpleNamespace(timestamp=0)], 1, first=at, last=at, since=since
                 )
+                since = at + 1
                 self.ledger.admit(chunk, count)
                 if count:
                     self.ledger.resolve(chunk, count)

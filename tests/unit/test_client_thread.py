@@ -15,8 +15,12 @@ from faust.types import TP
 
 from bridge.pipeline.app import build_app
 from bridge.pipeline.client_thread import ChunkThread
+from bridge.pipeline.consumption import Consumption, Flow
+from bridge.pipeline.fetching import Fetching
 from bridge.pipeline.gate import Gate
+from bridge.pipeline.kafka_client import AiokafkaClient
 from bridge.pipeline.ledger import Ledger
+from bridge.pipeline.reading import Reading
 from bridge.pipeline.transport import ChunkConsumer
 from bridge.settings import KafkaSettings
 from bridge.telemetry.metrics import Metrics
@@ -69,6 +73,7 @@ async def test_a_start_without_brokers_raises_once_and_leaves_no_traceback(caplo
         ledger=SimpleNamespace(),
         gate=SimpleNamespace(),
         finisher=SimpleNamespace(),
+        reading=SimpleNamespace(),
         take=lambda _chunk: None,
     )
     with pytest.raises(KafkaConnectionError):
@@ -87,43 +92,42 @@ PARTITIONS = [TP("t", 0), TP("t", 1)]
 
 
 class _Client:
-    """aiokafka's own fetcher without brokers, under our thread and consumer; ``asked`` counts the fetches."""
+    """aiokafka's own fetcher without brokers, under our client, fetching and consuming; ``asked`` counts the fetches."""
 
     def __init__(self, *, max_bytes=64_000_000):
         self.fetcher = object.__new__(Fetcher)
+        never = asyncio.get_running_loop().create_future()
         self.fetcher.__dict__ |= {
             "_loop": asyncio.get_running_loop(),
             "_records": {},
             "_fetch_waiters": set(),
             "_fetch_max_wait_ms": 1_500,
             "_closed": False,
+            "_fetch_task": never,
             "_wait_consume_future": None,
             "_subscriptions": SimpleNamespace(
-                reassignment_in_progress=False, fetch_context=contextlib.nullcontext, is_assigned=lambda _tp: True
+                reassignment_in_progress=False, fetch_context=contextlib.nullcontext, subscription=None
             ),
         }
         self.asked = 0
-        thread = self.thread = object.__new__(ChunkThread)
-        thread.consumer = SimpleNamespace(flow_active=True)
-        thread._ensure_consumer = self._client
-        thread.inside = lambda work: work
-        ledger = Ledger()
-        ledger.open(0, dict.fromkeys(PARTITIONS))
-        gate = Gate(ledger, max_events=1_000, max_bytes=max_bytes, blocked=lambda: False, metrics=Metrics())
-        self.consumer = object.__new__(ChunkConsumer)
-        self.consumer.__dict__ |= {
-            "_gate": gate,
-            "_ledger": ledger,
-            "_thread": thread,
-            "_number": 0,
-            "_again": [],
-            "_active_partitions": set(PARTITIONS),
-            "flow_active": True,
-        }
+        self.client = AiokafkaClient(SimpleNamespace(_fetcher=self.fetcher, _closed=False))
+        self.client.touch = self._touched
+        self.fetching = Fetching(self.client, asyncio.get_running_loop().time)
+        ledger = self.ledger = Ledger()
+        gate = self.gate = Gate(ledger, max_events=1_000, max_bytes=max_bytes, blocked=lambda: False, metrics=Metrics())
+        self.consumption = Consumption(
+            self.fetching,
+            Flow(lambda: set(PARTITIONS), lambda: True, lambda: False),
+            ledger=ledger,
+            gate=gate,
+            finisher=SimpleNamespace(),
+            reporting=Reading(Metrics(), lambda: 0.0),
+            commit_seconds=1.0,
+        )
+        self.consumption.assigned(PARTITIONS)
 
-    def _client(self):
+    def _touched(self):
         self.asked += 1
-        return SimpleNamespace(_fetcher=self.fetcher, _closed=False)
 
     def receive(self, partition):
         """Records of a partition have come; nobody asks for them here, so that their kind does not matter."""
@@ -132,26 +136,19 @@ class _Client:
             self.fetcher._notify(waiter)
 
     async def round(self):
-        async for _ in self.consumer.getmany(timeout=1.0):
+        async for _ in self.consumption.chunks(1.0):
             raise AssertionError("there are no records")
 
 
 async def test_only_who_has_nothing_to_do_lets_the_brokers_keep_a_fetch():
-    """Records came, or some are held that were not asked for: the next fetch is kept briefly. Nothing anywhere: as long as Faust wants."""
+    """Records are held that were not asked for: the next fetch is kept briefly. Nothing anywhere: as long as Faust wants."""
     client = _Client()
-    thread, fetcher = client.thread, client.fetcher
-    answers = iter([{PARTITIONS[0]: ["a record"]}, {}, {}, {}])
-
-    async def fetched(*_args, **_how):
-        return next(answers)
-
-    thread._fetch_records = fetched
     kept = []
     for held in ({}, {PARTITIONS[1]: "records"}, {}):
-        fetcher._records = held
-        await thread.fetch({PARTITIONS[0]}, 0.01, 10, whole=not held)
-        kept.append(fetcher._fetch_max_wait_ms)
-    assert kept == [50, 50, 1_500]
+        client.fetcher._records = held
+        await client.fetching.fetch({PARTITIONS[0]}, 0.01, 10)
+        kept.append(client.fetcher._fetch_max_wait_ms)
+    assert kept == [1_500, 50, 1_500]
 
 
 async def test_an_idle_worker_with_more_partitions_than_room_does_not_spin():
@@ -169,11 +166,11 @@ async def test_an_idle_worker_with_more_partitions_than_room_does_not_spin():
 async def test_what_comes_for_a_partition_that_was_not_asked_ends_the_wait():
     """It may be its turn now; and from here on the brokers must not keep a fetch for the others."""
     client = _Client()
-    fetching = asyncio.create_task(client.thread.fetch({PARTITIONS[0]}, 1.0, 10, whole=False))
+    fetching = asyncio.create_task(client.fetching.fetch({PARTITIONS[0]}, 1.0, 10))
     await asyncio.sleep(0.05)
     assert not fetching.done()
     client.receive(PARTITIONS[1])
-    assert (await asyncio.wait_for(fetching, 0.2))[1] == {}
+    assert (await asyncio.wait_for(fetching, 0.2)).taken == {}
     assert client.fetcher._fetch_max_wait_ms == 50
 
 
@@ -195,17 +192,20 @@ def test_a_full_stream_leaves_no_partition_out():
 async def test_what_faust_dropped_from_the_stream_is_handed_on_again():
     """Faust empties the stream whenever it resumes; four chunks lost so would keep the gate closed for ever."""
     client = _Client()
-    consumer, ledger = client.consumer, client.consumer._ledger
+    ledger = client.ledger
+    consumer = object.__new__(ChunkConsumer)
     consumer.__dict__ |= {
+        "consumption": client.consumption,
         "app": SimpleNamespace(consumer_generation_id=1),
         "can_resume_flow": asyncio.Event(),
         "suspend_flow": asyncio.Event(),
+        "flow_active": True,
     }
     record = [SimpleNamespace(timestamp=0)]
     chunks = [
         ledger.fetch(partition, 0, record, 1, first=first, last=first) for first in range(3) for partition in PARTITIONS
     ]
-    assert not consumer._gate.open
+    assert not client.gate.open
     ledger.admit(chunks[0], 1)
     consumer.resume_flow()
     ledger.admit(chunks[1], 1)

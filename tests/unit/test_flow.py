@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.dead_letter import DeadLetter
 from bridge.pipeline.gate import FETCH_BYTES, Gate
+from bridge.pipeline.kafka_client import Offsets
 from bridge.pipeline.lag import LagMeter, lag_of
 from bridge.pipeline.ledger import Ledger
 from bridge.pipeline.replay import Filter, Replayed, Stored, _choose
@@ -117,7 +118,7 @@ async def test_lag_is_shown_for_owned_partitions_only():
         async def offsets(self, partitions):
             if self.away:
                 raise NodeNotReadyError
-            return dict.fromkeys(partitions, (0, 3, 10, 3))
+            return dict.fromkeys(partitions, Offsets(0, 3, 10, 3))
 
     source = _Source()
     now = [0.0]
@@ -151,7 +152,7 @@ async def test_the_marker_of_a_transaction_is_no_lag():
 
     class _Source:
         async def offsets(self, partitions):
-            return dict.fromkeys(partitions, (0, 3, 5, 5))
+            return dict.fromkeys(partitions, Offsets(0, 3, 5, 5))
 
     meter = LagMeter(_Source(), ledger, Metrics(), interval=0.01)
     chunk = ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
@@ -174,7 +175,7 @@ async def test_a_worker_that_has_finished_nothing_shows_how_long_events_wait():
 
     class _Source:
         async def offsets(self, partitions):
-            return dict.fromkeys(partitions, (0, 0, 9, 2))
+            return dict.fromkeys(partitions, Offsets(0, 0, 9, 2))
 
     an_hour_ago, now = (time.time() - 3_600) * 1_000, time.time() * 1_000
     first, second = (

@@ -1,0 +1,135 @@
+"""aiokafka's consumer behind our port: what an upgrade of it may change without a word is shown here."""
+
+import asyncio
+
+import pytest
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, RecordTooLargeError
+from fetched_batches import Held, batch, checked, rotten
+
+P0, P1 = ("t", 0), ("t", 1)
+
+
+def _offsets(taken):
+    return [row.offset for row in taken.rows]
+
+
+async def test_one_partition_is_taken_out_alone():
+    """What was received of the other stays where it is, and so does the position of its reader."""
+    held = Held(P0, P1)
+    held.receive(P0, batch(0, [b"a", b"b"]))
+    held.receive(P1, batch(0, [b"c"]))
+    assert held.client.holds() == [P0, P1]
+    taken = held.client.take(P0, 10)
+    assert (_offsets(taken), taken.start, taken.end, taken.error) == ([0, 1], 0, 2, None)
+    assert held.client.holds() == [P1]
+    assert (held.client.position(P0), held.client.position(P1)) == (2, 0)
+    assert held.client.take(P0, 10) is None
+
+
+async def test_records_have_what_is_read_of_them():
+    """Key, value, headers, offset and timestamp, whatever kind of record it is."""
+    held = Held(P0)
+    held.receive(P0, batch(5, [b"a"], headers=[("h", b"v")]))
+    (row,) = held.client.take(P0, 1).rows
+    assert (row.key, row.value, list(row.headers), row.offset) == (b"k", b"a", [("h", b"v")], 5)
+    assert row.timestamp == 1_700_000_000_000
+
+
+async def test_a_part_is_taken_and_the_rest_stays():
+    """The bound holds in the middle of a batch, and the next take goes on behind it."""
+    held = Held(P0)
+    held.receive(P0, batch(0, [b"a", b"b", b"c"]))
+    assert _offsets(held.client.take(P0, 2)) == [0, 1]
+    assert held.client.position(P0) == 2
+    assert _offsets(held.client.take(P0, 2)) == [2]
+    assert held.client.holds() == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "damaged"),
+    [
+        (rotten(batch(2, [b"x", b"y"])), CorruptRecordException, True),
+        (
+            checked(batch(2, [b"x"], headers=[("ZZZZ", b"v")]).replace(b"ZZZZ", b"\xff\xfe\xfd\xfc")),
+            UnicodeDecodeError,
+            True,
+        ),
+    ],
+)
+async def test_what_was_read_before_a_damaged_place_is_given(damage, error, damaged):
+    """The records before it come with the error, the position is that of the place, and reading there again says the same."""
+    held = Held(P0)
+    for _ in range(2):
+        held.seek(held.partitions[0], 0)
+        held.receive(P0, batch(0, [b"a", b"b"]), damage)
+        taken = held.client.take(P0, 100)
+        assert (_offsets(taken), taken.end, taken.damaged) == ([0, 1], 2, damaged)
+        assert isinstance(taken.error, error)
+        assert held.client.position(P0) == 2
+        assert held.client.holds() == []
+
+
+async def test_a_batch_that_the_client_calls_too_large_is_not_passed_over():
+    """The client moves its position by one when it finds no whole batch; ours is that of the batch."""
+    held = Held(P0)
+    held.seek(held.partitions[0], 8)
+    held.fail(P0, RecordTooLargeError("one"))
+    state = held.subscriptions.subscription.assignment.state_value(held.partitions[0])
+    state.consumed_to(state.position + 1)
+    assert held.client.position(P0) == 8
+    taken = held.client.take(P0, 10)
+    assert (taken.start, taken.end, taken.damaged) == (8, 8, True)
+    assert isinstance(taken.error, RecordTooLargeError)
+    assert held.client.position(P0) == 8
+
+
+async def test_nothing_is_taken_of_a_paused_partition():
+    """Its records were received before it was paused; they are fetched anew later."""
+    held = Held(P0)
+    held.receive(P0, batch(0, [b"a"]))
+    held.client.pause(held.partitions[0])
+    assert held.client.take(P0, 10) is None
+    assert held.client.position(P0) == 0
+
+
+async def test_between_two_assignments_nothing_is_held():
+    """What was received may be another member's by then."""
+    held = Held(P0)
+    held.receive(P0, batch(0, [b"a"]))
+    type(held.subscriptions).reassignment_in_progress, before = (
+        property(lambda _self: True),
+        type(held.subscriptions).reassignment_in_progress,
+    )
+    try:
+        assert not held.client.holds()
+    finally:
+        type(held.subscriptions).reassignment_in_progress = before
+    assert held.client.holds() == [P0]
+
+
+async def test_a_client_that_fetches_no_more_says_so():
+    """Closed, or its own fetching task has ended: nothing would ever come, and nobody would be told."""
+    held = Held(P0)
+    held.fetcher._fetch_task.set_exception(ValueError("broke"))
+    with pytest.raises(ValueError, match="broke"):
+        held.client.holds()
+    held.fetcher._closed = True
+    with pytest.raises(ConsumerStoppedError):
+        held.client.holds()
+
+
+async def test_an_arrival_ends_the_wait_and_an_error_of_the_coordinator_is_raised():
+    """Records of any partition end it; what the group's coordinator cannot go on with comes out of it."""
+    held = Held(P0)
+    waiting = asyncio.create_task(held.client.arrival(5))
+    await asyncio.sleep(0)
+    held.receive(P0, batch(0, [b"a"]))
+    await asyncio.wait_for(waiting, 0.5)
+    waiting = asyncio.create_task(held.client.arrival(5))
+    await asyncio.sleep(0)
+    held.subscriptions.register_fetch_waiters(held.fetcher._fetch_waiters)
+    held.subscriptions.abort_waiters(CorruptRecordException("stands for any"))
+    with pytest.raises(CorruptRecordException):
+        await asyncio.wait_for(waiting, 0.5)
+    await asyncio.sleep(0)
+    assert not held.fetcher._fetch_waiters
