@@ -32,7 +32,7 @@ class Cluster:
         self._trace("group", lambda: f"store {partition[1]}:{offset} for {member}")
         before = self.coordinator.committed.get(partition)
         if before is not None and offset < before:
-            self._count("an older commit is stored after a newer one")
+            raise AssertionError(f"{member} takes the offset of {partition} back from {before} to {offset}")
         if offset > self.logs[partition].end:
             raise AssertionError(f"{member} commits {offset} beyond the end of {partition}")
         self.account.may_pass(partition, offset, member)

@@ -13,7 +13,7 @@ from simulation.told import Telling
 from simulation.virtual_loop import BEGIN, PROCESS
 from simulation.world import World
 
-REST_SECONDS = 900.0
+REST_SECONDS = 500.0
 """Virtual seconds after the last fault in which all must be delivered: a suspect event alone takes minutes of evidence."""
 
 
@@ -41,11 +41,13 @@ class Result:
     finding: Finding | None
 
 
-def play(seed, counters, *, seconds=600.0, rate=0.17, lines=60):
+def play(seed, counters, *, lines=60):
     """Play one seed."""
     with _logs_into_trace() as told_to:
         world = World(seed, counters)
         told_to.append(world)
+        shape = world.stream("episode")
+        seconds, rate = shape.choice(((60.0, 0.8), (120.0, 0.5), (300.0, 0.3)))
         trouble = Trouble(world, rate)
         finding = None
         try:

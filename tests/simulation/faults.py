@@ -103,6 +103,13 @@ def _disturb(world, draw):
     return lambda: world.cluster.coordinator.disturb()
 
 
+def _all_rejoin(world, draw):
+    world.cluster.coordinator.disturb()
+    for node in world.nodes:
+        if node.at_work and node.stream is not None and node.stream.client is not None:
+            node.stream.client.notice()
+
+
 def _throw_out(world, draw):
     members = sorted(world.cluster.coordinator.members)
     if members:
@@ -177,6 +184,7 @@ FAULTS = (
     Fault("SIGSTOP", 1.0, _pause, LONG),
     Fault("one worker less for a while", 0.5, _leave_for_long, LONG),
     Fault("rebalance without a reason", 1.5, _disturb, (0.0, 0.01, 0.1, 1.0)),
+    Fault("rebalance that all notice at once", 1.5, _all_rejoin),
     Fault("a member is thrown out", 1.0, _throw_out),
     Fault("brokers away", 0.7, _brokers("away"), LONG),
     Fault("brokers silent", 0.5, _brokers("silent"), LONG),

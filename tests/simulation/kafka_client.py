@@ -201,13 +201,22 @@ class SimulatedClient:
             if not waiter.done():
                 waiter.set_result(None)
 
+    @property
+    def rebalancing(self):
+        """Whether an assignment is ending or about to begin."""
+        return self._joining or self._rejoin.is_set()
+
+    def notice(self):
+        """Hear at once of a rebalance that has begun."""
+        self._rejoin.set()
+
     def holds(self):
         """See KafkaClient."""
         if self._closed:
             raise ConsumerStoppedError
         if self.failure is not None:
             raise self.failure
-        if self._joining or self._rejoin.is_set():
+        if self._joining:
             return ()
         return list(self._order)
 

@@ -14,6 +14,7 @@ from bridge.pipeline.fetching import Fetching
 
 _HOPS = (0.0, 0.0, 0.0, 0.001, 0.02)
 _LATE = 2.5
+_BUSY_SECONDS = 0.4
 _LEAVE_SECONDS = 3.0
 
 
@@ -129,7 +130,9 @@ class SimulatedStream:
     async def hop(self):
         """From one thread to the other."""
         seconds = self._random.choice(_HOPS) * self._random.random()
-        if self._random.random() < 0.01:
+        # Around a rebalance whatever comes late matters most.
+        moving = self.client is not None and self.client.rebalancing
+        if self._random.random() < (0.2 if moving else 0.01):
             seconds += self._random.random() * _LATE
         await asyncio.sleep(seconds)
 
@@ -196,7 +199,11 @@ class SimulatedStream:
             if chunk.closed:
                 self.node.world.count("a chunk of an assignment that is over reaches the stream")
             self._take(chunk)
-            if self._random.random() < 0.2:
+            draw = self._random.random()
+            if draw < 0.05:
+                # The main loop is busy with a large chunk.
+                await asyncio.sleep(self._random.random() * _BUSY_SECONDS)
+            elif draw < 0.2:
                 await self.hop()
 
     async def _commit(self):
@@ -223,6 +230,8 @@ class SimulatedStream:
             took = asyncio.get_running_loop().time() - began
             if took > self.node.world.most_revoke and not self._ending:
                 raise AssertionError(f"{self.node.process.name} keeps the group waiting for {took:.1f} s")
+            if self._ledger.committed():
+                raise AssertionError(f"{self.node.process.name} still counts partitions that are revoked")
         self._flowing = False
 
     async def _on_assigned(self, partitions):
@@ -230,7 +239,7 @@ class SimulatedStream:
         self._consumption.assigned(partitions)
         await self.hop()
         self._resume()
-        if self._random.random() < 0.2:
+        if self._random.random() < 0.4:
             # A rebalance that begins as another ends has Faust resume twice.
             asyncio.get_running_loop().call_later(self._random.random() * 0.3, self._resume)
 

@@ -25,6 +25,7 @@ class Telling:
         if reasons is None:
             self._forget(node)
             return
+        node.check_confirmed()
         worker = node.worker
         fetched = worker.ledger.events > 0
         modes, brokers = world.aep.modes, world.cluster.modes

@@ -115,7 +115,7 @@ class WorkerNode:
         if code == 0 and worker is not None and (worker.ledger.events or worker.ledger.committable()):
             raise AssertionError(f"{process.name} says that it has finished, and has {worker.ledger.events} events")
         why = getattr(worker, "_why", "")
-        if why.startswith("internal error"):
+        if why.startswith(("internal error", "stalled")):
             raise AssertionError(f"{process.name} ended over an {why}")
         if self.process is process:
             self.worker = None
@@ -141,18 +141,19 @@ class WorkerNode:
 
     def terminate(self):
         """SIGTERM."""
-        if self._alive and self._signal is not None:
+        if self.at_work and self._signal is not None:
             self.world.trace(self.process.name, lambda: "SIGTERM")
             self.process._context.run(self._signal, "SIGTERM")
 
     @property
-    def _alive(self):
+    def at_work(self):
+        """Whether it has a process that lives."""
         return self.process is not None and not self.process.dead and self.worker is not None
 
     @property
     def unready(self):
         """Its reasons not to be ready, as its health answer tells them; None where nobody answers."""
-        return dict(self.worker.health.unready()) if self._alive and not self.process.paused else None
+        return dict(self.worker.health.unready()) if self.at_work and not self.process.paused else None
 
     @property
     def at_rest(self):
@@ -162,6 +163,13 @@ class WorkerNode:
             and not self.worker.ledger.events
             and not sum(sample.value for family in self.metrics.kafka_lag.collect() for sample in family.samples)
         )
+
+    def check_confirmed(self):
+        """What the worker takes for committed must be stored."""
+        stored = self.world.cluster.coordinator.committed
+        for partition, offset in self.worker.ledger.committed().items():
+            if offset is not None and offset > stored.get(partition, -1):
+                raise AssertionError(f"{self.process.name} believes {partition} {offset} committed: {stored.get(partition)}")
 
     def check(self):
         """What holds after each step of a worker, whatever it was."""

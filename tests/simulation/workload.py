@@ -93,7 +93,7 @@ class Workload:
                     break
                 world.aep.natures[event.name] = nature
                 if nature == "postponed":
-                    world.aep.postponed_until[event.name] = world.loop.time() + draw() * 300.0
+                    world.aep.postponed_until[event.name] = world.loop.time() + draw() * 150.0
                 else:
                     event.fate = Fate.REFUSED
                 if nature == "suspect":
