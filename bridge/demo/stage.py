@@ -100,7 +100,9 @@ async def reasons(bootstrap: str, expected: int) -> list[Reason]:
 
     from bridge.dead_letter import DeadLetter  # noqa: PLC0415
 
-    consumer = AIOKafkaConsumer(DEAD_LETTERS, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        DEAD_LETTERS, bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
     await consumer.start()
     found: Counter[tuple[str, str, str]] = Counter()
     try:

@@ -46,8 +46,12 @@ def build_app(
     finisher: Finisher,
     reading: Reporting,
     take: Callable[[Chunk], None],
+    set_aside: bool = False,
 ) -> Any:
-    """A ``faust.App`` whose agent hands every chunk to ``take``; commits, pauses and ends by ledger, gate and finisher."""
+    """A ``faust.App`` whose agent hands every chunk to ``take``; commits, pauses and ends by ledger, gate and finisher.
+
+    ``set_aside``: what cannot be read is passed on as unreadable after a few tries, in the place of being tried for ever.
+    """
     app = _App(
         kafka.group,
         broker=faust_broker(kafka),
@@ -85,6 +89,7 @@ def build_app(
         gate=gate,
         finisher=finisher,
         reading=reading,
+        set_aside=set_aside,
     )
     topic = app.topic(kafka.topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
 

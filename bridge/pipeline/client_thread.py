@@ -40,6 +40,7 @@ class NumberedAssignments(driver.ConsumerRebalanceListener):
 class ChunkThread(driver.AIOKafkaConsumerThread):
     """Runs the client and what fetches from it; both are there once it has started."""
 
+    set_aside = False
     client: AiokafkaClient | None = None
     fetching: Fetching | None = None
     _serving: asyncio.Task[Any] | None = None
@@ -70,7 +71,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
             self.parent_loop.call_soon_threadsafe(maybe_set_exception, waiting, error)
             raise asyncio.CancelledError from error
         self.client = AiokafkaClient(self._consumer)
-        self.fetching = Fetching(self.client, time.monotonic)
+        self.fetching = Fetching(self.client, time.monotonic, set_aside=self.set_aside)
 
     async def on_thread_started(self) -> None:
         """From here on a stop is waited for by the thread itself."""
@@ -160,6 +161,10 @@ class FromMainLoop:
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """See :meth:`Fetching.survey`."""
         return await self._thread.inside(self._fetching.survey(partitions))
+
+    async def refresh(self) -> None:
+        """See :meth:`Fetching.refresh`."""
+        await self._thread.inside(self._fetching.refresh())
 
     @property
     def _fetching(self) -> Fetching:

@@ -71,6 +71,10 @@ class ClientSide(Protocol):
         """Where these partitions stand."""
         ...
 
+    async def refresh(self) -> None:
+        """Look for topics and partitions that may have come."""
+        ...
+
 
 class Reporting(Protocol):
     """Tells of what cannot be read or is gone (:class:`bridge.pipeline.reading.Reading`)."""
@@ -83,8 +87,12 @@ class Reporting(Protocol):
         """Records that were deleted unread."""
         ...
 
-    def forget(self) -> None:
-        """Another assignment begins."""
+    def surveyed(self, offsets: Mapping[Partition, Offsets]) -> None:
+        """Where all partitions of the assignment stand."""
+        ...
+
+    def assigned(self, partitions: int) -> None:
+        """Another assignment begins, of so many partitions; 0 also between two."""
         ...
 
 
@@ -174,6 +182,7 @@ class Consumption:
                     since=since,
                     upto=upto,
                     anew=anew,
+                    unreadable=taken.unreadable,
                 )
                 if chunk is not None:
                     written.append(chunk)
@@ -222,19 +231,27 @@ class Consumption:
         finally:
             self._gate.reopen()
             self._ledger.close(tuple(self._ledger.committed()))
+            self._reporting.assigned(0)
 
     def assigned(self, partitions: Iterable[Partition]) -> None:
         """Begin a new page of the ledger. The client's side waits meanwhile, so that its number stands still."""
         self._number = self._client.number
         self._ledger.open(self._number, dict.fromkeys(partitions))
-        self._reporting.forget()
+        self._reporting.assigned(self._ledger.assigned)
         self.joined = True
 
     async def offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, Offsets]:
         """Where these partitions stand."""
         survey = await self._client.survey(partitions)
         self._report(survey)
+        if survey.number == self._number:
+            self._reporting.surveyed(survey.offsets)
         return survey.offsets
+
+    async def refresh(self) -> None:
+        """Look for a topic that is not there (yet)."""
+        with contextlib.suppress(ConsumerStoppedError):
+            await self._client.refresh()
 
 
 def _runs(rows: Sequence[Any]) -> Iterable[tuple[Sequence[Any], int]]:

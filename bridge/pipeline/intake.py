@@ -97,6 +97,10 @@ class Intake:
         """Admit the chunk: every event of it goes to delivery or to the dead letters, now."""
         if chunk.closed or chunk.admitted:
             return
+        if chunk.unreadable:
+            self._ledger.admit(chunk, 1)
+            self._letters.put(chunk, 0, None, Rejected(Stage.DECODE, "unreadable", told_of(chunk)), 0)
+            return
         chunk.mapping = self._mapping()
         items: list[bytes] = []
         places = chunk.places
@@ -188,6 +192,13 @@ class Intake:
             metrics.identities_dropped.labels(reason).inc(count)
         for code, count in Counter(each.code for each in findings).items():
             metrics.check_findings.labels(code).inc(count)
+
+
+def told_of(chunk: Chunk) -> str:
+    """Where what could not be read lies, and why."""
+    last = chunk.upto - 1
+    place = f"offset {chunk.first}" if last <= chunk.first else f"offsets {chunk.first} to {last}"
+    return f"{place} cannot be read: {chunk.unreadable}"
 
 
 def _tags_of(chunk: Chunk) -> list[int]:

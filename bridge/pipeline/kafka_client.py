@@ -48,7 +48,8 @@ class Taken:
     """Records of one partition, and which offsets they account for: all from ``start`` to before ``end``.
 
     Offsets without a record (compaction, transaction markers, aborted records) are accounted for as well. ``error`` says what
-    keeps the client from reading on at ``end``; ``damaged`` whether it is the stored data that cannot be parsed.
+    keeps the client from reading on at ``end``; ``damaged`` whether it is the stored data that cannot be parsed. ``unreadable``:
+    its only row stands for what could not be read, for that reason.
     """
 
     rows: Sequence[Fetched]
@@ -56,6 +57,7 @@ class Taken:
     end: int
     error: BaseException | None = None
     damaged: bool = False
+    unreadable: str = ""
 
 
 class KafkaClient(Protocol):

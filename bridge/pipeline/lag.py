@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _PATIENCE = 10.0
+_LOOK_SECONDS = 2.0
 
 
 class OffsetSource(Protocol):
@@ -27,6 +28,10 @@ class OffsetSource(Protocol):
         """Where these partitions stand."""
         ...
 
+    async def refresh(self) -> None:
+        """Look for a topic that is not there (yet)."""
+        ...
+
 
 def lag_of(first: int, committed: int | None, end: int) -> int:
     """Records that are still to be acknowledged; a group without a commit starts at the first record there is."""
@@ -34,7 +39,11 @@ def lag_of(first: int, committed: int | None, end: int) -> int:
 
 
 class LagMeter:
-    """Asks every ``interval`` seconds. ``total`` is None until the first answer and while the brokers do not answer."""
+    """Asks every ``interval`` seconds. ``total`` is None while it is not known, and then no partition's lag is shown.
+
+    That is so until the first answer, while the brokers do not answer, and while this is no ``joined`` member of the group.
+    ``absent`` says that the topic is not there: then it is looked for every two seconds.
+    """
 
     def __init__(
         self,
@@ -44,6 +53,8 @@ class LagMeter:
         *,
         interval: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
+        joined: Callable[[], bool] = lambda: True,
+        absent: Callable[[], bool] = lambda: False,
     ) -> None:
         self._source = source
         self._ledger = ledger
@@ -52,6 +63,9 @@ class LagMeter:
         self._shown: set[Partition] = set()
         self._before: Mapping[Any, Offsets] = {}
         self._clock = clock
+        self._joined = joined
+        self._absent = absent
+        self._looked = clock()
         self._answered = clock()
         self.total: int | None = None
 
@@ -69,15 +83,35 @@ class LagMeter:
             partitions = tuple(self._ledger.committed())
             try:
                 async with asyncio.timeout(max(10.0, self._interval)):
-                    self._show(await self._source.offsets(partitions) if partitions else {})
+                    offsets = await self._source.offsets(partitions) if partitions else {}
+                    if not partitions:
+                        await self._look_for_topic()
             except (KafkaError, TimeoutError, AssertionError) as error:
                 # aiokafka asserts that a partition is assigned; during a rebalance it may not be.
                 self.total = None
+                if self.unanswered:
+                    self._hide()
                 _log.debug("lag unknown", error=type(error).__name__)
             else:
                 self._answered = self._clock()
+                if self._joined():
+                    self._show(offsets)
+                else:
+                    self.total = None
+                    self._hide()
             # Until there is something to ask about, look often: an operator waits for the first figure.
             await asyncio.sleep(self._interval if partitions else min(0.5, self._interval))
+
+    async def _look_for_topic(self) -> None:
+        if self._absent() and self._clock() - self._looked >= _LOOK_SECONDS:
+            self._looked = self._clock()
+            await self._source.refresh()
+
+    def _hide(self) -> None:
+        """A figure of before is none of now."""
+        for topic, number in self._shown:
+            self._metrics.kafka_lag.remove(topic, str(number))
+        self._shown = set()
 
     def _lag(self, partition: Partition, found: Offsets) -> int:
         # Offsets of a transaction's markers are no records: read to the end, nothing open and nothing to commit, twice in a

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bridge.pipeline.fetching import Expired, Unreadable
+    from bridge.pipeline.kafka_client import Offsets
     from bridge.pipeline.ledger import Partition
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 _AGAIN_SECONDS = 300.0
+_WAITING_SECONDS = 10.0
+"""So long an open transaction may hold a partition before it is told."""
 _SHOWN = 5
 """Places that are told in words; the metric has them all."""
 
@@ -27,6 +30,21 @@ class Reading:
         self._clock = clock
         self._places: dict[Partition, Unreadable] = {}
         self._logged: dict[Partition, tuple[int, float]] = {}
+        self._waiting: dict[Partition, tuple[int, float]] = {}
+        self._told: set[Partition] = set()
+
+    @property
+    def transactions(self) -> str:
+        """Which partitions wait for a transaction of their producers to end, in words; empty when none does."""
+        now = self._clock()
+        told = [
+            f"topic {partition[0]} partition {partition[1]} waits at offset {self._waiting[partition][0]} for a transaction that"
+            f" has been open for {now - self._waiting[partition][1]:.0f} s or more"
+            for partition in sorted(self._told)[:_SHOWN]
+        ]
+        if len(self._told) > _SHOWN:
+            told.append(f"and {len(self._told) - _SHOWN} more")
+        return "; ".join(told)
 
     @property
     def trouble(self) -> str:
@@ -53,8 +71,41 @@ class Reading:
             self._log(partition, place)
         self._places = dict(places)
 
-    def forget(self) -> None:
-        """Another assignment begins."""
+    def surveyed(self, offsets: Mapping[Partition, Offsets]) -> None:
+        """Where all partitions stand: whether one is read to its end, and has more that belongs to an open transaction."""
+        now = self._clock()
+        for partition, found in offsets.items():
+            waits = found.watermark is not None and found.watermark > found.end and found.position == found.end
+            end, since = self._waiting.get(partition, (-1, now))
+            if not waits or end != found.end:
+                self._ended(partition)
+            if not waits:
+                continue
+            if end != found.end:
+                since = now
+            self._waiting[partition] = found.end, since
+            if now - since >= _WAITING_SECONDS:
+                self._metrics.open_transaction_seconds.labels(str(partition[1])).set(now - since)
+                if partition not in self._told:
+                    self._told.add(partition)
+                    _log.warning(
+                        "an open transaction holds a partition: nothing behind it is read until it ends",
+                        topic=partition[0],
+                        partition=partition[1],
+                        offset=found.end,
+                    )
+
+    def _ended(self, partition: Partition) -> None:
+        self._waiting.pop(partition, None)
+        if partition in self._told:
+            self._told.discard(partition)
+            self._metrics.open_transaction_seconds.remove(str(partition[1]))
+
+    def assigned(self, partitions: int) -> None:
+        """Another assignment begins, of so many partitions."""
+        self._metrics.assigned_partitions.set(partitions)
+        for partition in list(self._waiting):
+            self._ended(partition)
         for partition in self._places:
             self._metrics.unreadable_partitions.remove(str(partition[1]))
         self._places = {}

@@ -194,7 +194,11 @@ async def _consumer(kafka: KafkaSettings, *, group: str | None) -> AsyncIterator
         TopicPartition(topic, n) for n in range((await ensure_topics(kafka, create=False, topics=[topic]))[topic])
     ]
     consumer = AIOKafkaConsumer(
-        **client_options(kafka), group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
+        **client_options(kafka),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
     )
     try:
         await consumer.start()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.memory import give_back_regularly, leave_the_living_alone
 from bridge.pipeline.app import build_app
 from bridge.pipeline.publisher import KafkaPublisher
+from bridge.pipeline.retention import watch_retention
 from bridge.process import cut_off_after
 from bridge.telemetry.health import TelemetryServer
 
@@ -33,7 +34,8 @@ class Surroundings:
     """The process as it is.
 
     ``take_signals`` has a handler called with the name of each signal that asks for an end; ``leave_now`` ends the process at
-    once, and ``cut_off_after`` does so in so many seconds. ``stream`` and ``publisher`` are what speaks to Kafka.
+    once, and ``cut_off_after`` does so in so many seconds. ``stream``, ``publisher`` and ``watch_retention`` are what
+    speaks to Kafka.
     ``settle`` and ``tend`` look after the heap, once the worker is at work and from then on.
     """
 
@@ -44,6 +46,7 @@ class Surroundings:
     telemetry: Callable[..., TelemetryServer] = TelemetryServer
     publisher: Callable[..., KafkaPublisher] = KafkaPublisher
     stream: Callable[..., Any] = build_app
+    watch_retention: Callable[..., Coroutine[Any, Any, None]] = watch_retention
     settle: Callable[[], None] = leave_the_living_alone
     tend: Callable[[], Coroutine[Any, Any, None]] = give_back_regularly
 

@@ -43,6 +43,7 @@ class ChunkConsumer(driver.Consumer):
 
     def __init__(self, transport: ChunkTransport, *args: Any, **kwargs: Any) -> None:
         super().__init__(transport, *args, **kwargs)
+        self._thread.set_aside = transport.set_aside
         self.consumption = Consumption(
             FromMainLoop(self._thread),
             Flow(self._admissible, lambda: bool(self.flow_active), lambda: bool(self.should_stop)),
@@ -156,6 +157,10 @@ class ChunkConsumer(driver.Consumer):
         """Where these partitions stand."""
         return await self.consumption.offsets(partitions)
 
+    async def refresh(self) -> None:
+        """Look for a topic that is not there (yet)."""
+        await self.consumption.refresh()
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Left to our own watchdog, which acts where Faust's only logs."""
 
@@ -166,10 +171,19 @@ class ChunkTransport(driver.Transport):
     Consumer: ClassVar[type[ChunkConsumer]] = ChunkConsumer
 
     def __init__(
-        self, url: Any, app: Any, *, ledger: Ledger, gate: Gate, finisher: Finisher, reading: Reporting
+        self,
+        url: Any,
+        app: Any,
+        *,
+        ledger: Ledger,
+        gate: Gate,
+        finisher: Finisher,
+        reading: Reporting,
+        set_aside: bool = False,
     ) -> None:
         self.ledger = ledger
         self.gate = gate
         self.finisher = finisher
         self.reading = reading
+        self.set_aside = set_aside
         super().__init__(url, app)

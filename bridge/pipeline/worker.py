@@ -210,8 +210,16 @@ class Worker:
                 finisher=self._drain,
                 reading=self.reading,
                 take=self._take,
+                set_aside=self._settings.worker.unreadable == "set_aside",
             )
-            lag = LagMeter(self._app.consumer, self.ledger, self._metrics, clock=self._clock)
+            lag = LagMeter(
+                self._app.consumer,
+                self.ledger,
+                self._metrics,
+                clock=self._clock,
+                joined=lambda: self.joined,
+                absent=self._topic_is_absent,
+            )
             self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
             self.delivery.start()
             self.letters.start()
@@ -220,6 +228,9 @@ class Worker:
                 self._begin(self._supervise(lag), "watchdog"),
                 self._begin(self._surroundings.tend(), "memory"),
             ]
+            # A figure for an alert: events go out without it.
+            watching = self._surroundings.watch_retention(self._settings.kafka, self._metrics)
+            begun.append(asyncio.create_task(watching, name="retention"))
             if self._mapping_watch is not None:
                 # Without it events still go out, by the mapping that is in use.
                 begun.append(asyncio.create_task(self._mapping_watch.run(), name="mapping"))
@@ -299,12 +310,21 @@ class Worker:
     def _watch(self) -> None:
         health, delivery = self.health, self.delivery
         health.watch("group", lambda: None if self.joined else "not a member of the consumer group yet")
+        health.watch("topic", self._absence)
         health.watch("reading", lambda: self.reading.trouble or None)
+        health.watch("transactions", lambda: self.reading.transactions or None)
         health.watch("destination", lambda: delivery.brakes.trouble or None)
         health.watch("credentials", lambda: delivery.brakes.refusal or None)
         health.watch(
             "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
         )
+
+    def _topic_is_absent(self) -> bool:
+        # With more workers than partitions some have none, and all is well.
+        return self.joined and not self.ledger.assigned and self._partitions() is None
+
+    def _absence(self) -> str | None:
+        return f"topic {self._settings.kafka.topic} does not exist" if self._topic_is_absent() else None
 
     def _partitions(self) -> int | None:
         found: int | None = (

@@ -38,6 +38,12 @@ class WorkerSettings(Section):
         description="Lag, AEP healthy, yet nothing resolved for so long: unready, dump tasks, exit for a restart; 0 never.",
         examples=["300"],
     )
+    unreadable: Literal["hold", "set_aside"] = Field(
+        "hold",
+        description="What becomes of a stored record that cannot be read (damaged, or not as Kafka's protocol wants it): `hold` its"
+        " partition and try again, or `set_aside` as a dead letter after three tries and go on behind it.",
+        examples=["hold"],
+    )
 
 
 class TelemetrySettings(Section):

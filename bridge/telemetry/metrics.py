@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -90,6 +92,21 @@ class Metrics:
         self.unreadable_partitions = Gauge(
             "bridge_unreadable_partitions", "1 for a partition that cannot be read on.", ["partition"], registry=r
         )
+        self.open_transaction_seconds = Gauge(
+            "bridge_open_transaction_seconds",
+            "How long a partition has been waiting for an open transaction of its producers.",
+            ["partition"],
+            registry=r,
+        )
+        self.assigned_partitions = Gauge(
+            "bridge_assigned_partitions", "Partitions that this worker reads just now.", registry=r
+        )
+        self.topic_retention_seconds = Gauge(
+            "bridge_topic_retention_seconds",
+            "How long the event topic keeps a record; +Inf for ever, NaN while it is not known.",
+            registry=r,
+        )
+        self.topic_retention_seconds.set(math.nan)
         self.expired_records = Counter(
             "bridge_expired_records_total",
             "Records that were deleted, by retention or by hand, before they were read.",

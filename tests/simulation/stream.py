@@ -71,6 +71,10 @@ class _OtherThread:
             stream.node.world.count("a rebalance during a commit")
         return stored
 
+    async def refresh(self):
+        """See Fetching."""
+        await self._cross(lambda: self._stream.fetching.refresh())
+
     async def survey(self, partitions):
         """See Fetching."""
         return await self._cross(lambda: self._stream.fetching.survey(partitions))
@@ -79,8 +83,9 @@ class _OtherThread:
 class SimulatedStream:
     """In the place of Faust's app, and of its consumer too."""
 
-    def __init__(self, node, kafka, *, ledger, gate, finisher, take, reading):
+    def __init__(self, node, kafka, *, ledger, gate, finisher, take, reading, set_aside):
         self.node, self._kafka, self._ledger, self._take = node, kafka, ledger, take
+        self._set_aside = set_aside
         self._random = node.random
         self.consumer = self
         self.crashed, self.crash_reason = False, None
@@ -113,6 +118,10 @@ class SimulatedStream:
     async def offsets(self, partitions):
         """See Consumption."""
         return await self._consumption.offsets(partitions)
+
+    async def refresh(self):
+        """See Consumption."""
+        await self._consumption.refresh()
 
     def topic_partitions(self, topic):
         """Partitions of the topic."""
@@ -149,7 +158,7 @@ class SimulatedStream:
             revoked=self._revoked,
             assigned=self._assigned,
         )
-        self.fetching = Fetching(self.client, loop.time)
+        self.fetching = Fetching(self.client, loop.time, set_aside=self._set_aside)
         self.client.start()
         self._tasks = [loop.create_task(work) for work in (self._fetch(), self._consume(), self._commit())]
         for task in self._tasks:

@@ -77,6 +77,7 @@ class WorkerNode:
             telemetry=_Telemetry,
             publisher=self._publisher,
             stream=self._stream,
+            watch_retention=lambda _kafka, _metrics: _nothing(),
             settle=lambda: None,
             tend=_nothing,
         )

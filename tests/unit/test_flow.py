@@ -145,6 +145,60 @@ async def test_lag_is_shown_for_owned_partitions_only():
     task.cancel()
 
 
+async def test_a_lag_that_is_not_known_is_not_shown():
+    """Between two assignments, and when brokers have stopped answering: no figure of before stands for one of now."""
+    ledger, metrics, now = Ledger(), Metrics(), [0.0]
+
+    class _Source:
+        away, joined = False, True
+
+        async def offsets(self, partitions):
+            if self.away:
+                raise NodeNotReadyError
+            return dict.fromkeys(partitions, Offsets(0, 3, 10, 3))
+
+    def shown():
+        return metrics.registry.get_sample_value("bridge_kafka_lag", {"topic": "t", "partition": "0"})
+
+    source = _Source()
+    meter = LagMeter(source, ledger, metrics, interval=0.01, clock=lambda: now[0], joined=lambda: source.joined)
+    ledger.open(1, {P0: None})
+    task = asyncio.create_task(meter.run())
+    await asyncio.sleep(0.05)
+    assert (meter.total, shown()) == (7, 7)
+    source.joined = False
+    await asyncio.sleep(0.05)
+    assert (meter.total, shown()) == (None, None)
+    source.joined = True
+    await asyncio.sleep(0.05)
+    assert (meter.total, shown()) == (7, 7)
+    source.away = True
+    await asyncio.sleep(0.05)
+    assert (meter.total, shown()) == (None, 7), "a moment without an answer is no outage"
+    now[0] = 10.0
+    await asyncio.sleep(0.05)
+    assert (meter.total, shown()) == (None, None)
+    task.cancel()
+
+
+async def test_a_topic_that_is_absent_is_looked_for():
+    """Every two seconds while it is, and never while it is there: more workers than partitions is all right."""
+    ledger, now, absent, looked = Ledger(), [0.0], [False], []
+
+    class _Source:
+        async def refresh(self):
+            looked.append(now[0])
+
+    meter = LagMeter(_Source(), ledger, Metrics(), interval=0.01, clock=lambda: now[0], absent=lambda: absent[0])
+    task = asyncio.create_task(meter.run())
+    for now[0] in (1.0, 3.0, 5.0, 5.5, 8.0):
+        absent[0] = now[0] >= 5
+        await asyncio.sleep(0.05)
+    assert looked == [5.0, 8.0]
+    assert meter.total == 0
+    task.cancel()
+
+
 async def test_the_marker_of_a_transaction_is_no_lag():
     """What lies behind the last record and is none does not wait for ever; what is open, or not committed yet, does."""
     ledger = Ledger()

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.pipeline.ledger import Ledger
+from bridge.pipeline.ledger import Ledger, UnaccountedError
 
 PARTITION = ("t", 0)
 
@@ -67,3 +67,59 @@ def test_an_event_counted_twice_stops_the_worker(ledger):
     chunk = _chunk(ledger, 0, 1)
     with pytest.raises(AssertionError, match="more events"):
         ledger.resolve(chunk, 3)
+
+
+def test_a_chunk_of_an_assignment_that_is_over_is_refused(ledger):
+    """It arrives late, when the partition is there again under another number: it belongs to nobody."""
+    ledger.open(2, {PARTITION: None})
+    record = [SimpleNamespace(timestamp=0)]
+    assert ledger.fetch(PARTITION, 1, record, 10, first=0, last=0) is None
+    assert ledger.fetch(("t", 1), 2, record, 10, first=0, last=0) is None
+    ledger.passed(PARTITION, 1, 0, 9)
+    assert (ledger.events, ledger.weight, ledger.queued, ledger.committable()) == (0, 0, 0, {})
+
+
+def test_a_chunk_behind_offsets_that_nobody_accounts_for_is_refused(ledger):
+    """Acknowledging it would lose what lies between; where the client says that nothing does, it is taken."""
+    record = [SimpleNamespace(timestamp=0)]
+    ledger.resolve(_chunk(ledger, 0, 9), 10)
+    with pytest.raises(UnaccountedError, match="topic t partition 0: 10 expected, 12 came"):
+        ledger.fetch(PARTITION, 1, record, 10, first=12, last=12)
+    assert ledger.committable() == {PARTITION: 10}
+    assert ledger.events == 0
+    chunk = ledger.fetch(PARTITION, 1, record, 10, first=12, last=12, since=10, upto=15)
+    ledger.admit(chunk, 0)
+    assert ledger.committable() == {PARTITION: 15}
+
+
+def test_offsets_without_records_are_finished_with_what_lies_before_them(ledger):
+    """Markers behind an open chunk wait for it; behind a finished one they may be committed at once."""
+    chunk = _chunk(ledger, 0, 9)
+    ledger.passed(PARTITION, 1, 10, 12)
+    assert ledger.span(PARTITION) == 12
+    assert ledger.committable() == {}
+    ledger.resolve(chunk, 10)
+    assert ledger.committable() == {PARTITION: 12}
+    assert ledger.span(PARTITION) == 0
+    ledger.passed(PARTITION, 1, 12, 14)
+    assert ledger.committable() == {PARTITION: 14}
+
+
+def test_a_chunk_fetched_twice_takes_nothing_back(ledger):
+    """Neither the offset to commit nor what is expected next."""
+    ledger.resolve(_chunk(ledger, 0, 9), 10)
+    ledger.resolve(_chunk(ledger, 0, 4), 5)
+    assert ledger.committable() == {PARTITION: 10}
+    assert _chunk(ledger, 10, 10) is not None
+
+
+def test_a_commit_of_before_a_cut_does_not_hide_the_offsets_after_it(ledger):
+    """Its confirmation comes late, and is ahead of everything that can be committed now."""
+    ledger.resolve(_chunk(ledger, 0, 99), 100)
+    record = [SimpleNamespace(timestamp=0)]
+    anew = ledger.fetch(PARTITION, 1, record, 10, first=0, last=0, anew=True)
+    ledger.admit(anew, 0)
+    ledger.confirm(1, {PARTITION: 100})
+    assert ledger.committable() == {PARTITION: 1}
+    ledger.confirm(1, {PARTITION: 1})
+    assert ledger.committable() == {}
