@@ -22,14 +22,19 @@ def main():
     parser.add_argument("--seed", type=int, help="Play this seed alone, as it was.")
     parser.add_argument("--first", type=int, help="Begin with this seed; by default one that nobody knows.")
     parser.add_argument("--lines", type=int, default=80, help="So many last steps of a finding (default 80).")
+    parser.add_argument("--trace", type=int, default=0, help="With --seed: print so many last steps, found or not.")
     parser.add_argument("--quiet", action="store_true", help="Do not list what was met.")
     arguments = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
         # The order of a set of texts belongs to what a seed decides.
-        os.execve(sys.executable, [sys.executable, "-m", "simulation", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})
+        os.execve(  # noqa: S606 - itself
+            sys.executable, [sys.executable, "-m", "simulation", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"}
+        )
     counters = Counter()
     if arguments.seed is not None:
-        return _tell(play(arguments.seed, counters, lines=arguments.lines).finding)
+        result = play(arguments.seed, counters, lines=arguments.lines, traced=arguments.trace)
+        print("\n".join(result.trace))
+        return _tell(result.finding)
     seed = SystemRandom().randrange(_SEEDS) if arguments.first is None else arguments.first
     first, began, worked = seed, time.monotonic(), time.process_time()
     seconds = events = faults = 0

@@ -4,11 +4,10 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from enum import Enum
 
-
 _AFTER_SUSPICION = ("refused_repeatedly", "answer_mismatched")
 
 
-class BrokenPromise(AssertionError):
+class BrokenPromiseError(AssertionError):
     """The worker did what it must never do."""
 
 
@@ -23,7 +22,8 @@ class Fate(Enum):
 @dataclass(slots=True, eq=False)
 class Event:
     """One event. ``suspicions`` counts answers that put a request's failure down to its data; ``expired``: retention took it; ``put_off``:
-    its own verdict was to send it again, while others of its request were taken."""
+    its own verdict was to send it again, while others of its request were taken.
+    """
 
     name: str
     fate: Fate
@@ -59,6 +59,7 @@ class Account:
     def __init__(self, partitions):
         self.events = {}
         self.keep_order = False
+        self.damaged = lambda _partition, _offset: False
         self._by_key = {}
         self._told = {partition: [] for partition in partitions}
         self._of = {partition: _Ledger() for partition in partitions}
@@ -87,11 +88,11 @@ class Account:
         """The destination has taken an event."""
         event = self.events.get(name)
         if event is None:
-            raise BrokenPromise(f"the destination was sent {name}, which nobody wrote")
+            raise BrokenPromiseError(f"the destination was sent {name}, which nobody wrote")
         if event.fate is Fate.NOTHING:
-            raise BrokenPromise(f"{name} was delivered, and its transaction was never committed")
+            raise BrokenPromiseError(f"{name} was delivered, and its transaction was never committed")
         if event.fate is Fate.REFUSED:
-            raise BrokenPromise(f"{name} was delivered, and ought to have been refused")
+            raise BrokenPromiseError(f"{name} was delivered, and ought to have been refused")
         if self.keep_order and not event.finished and event.key is not None:
             self._in_order(event)
         self._open -= not event.finished
@@ -108,22 +109,35 @@ class Account:
             if before is event:
                 return
             if not (before.finished or before.put_off or before.fate is not Fate.DELIVERED):
-                raise BrokenPromise(f"{event.name} is delivered before {before.name} of the same key")
+                raise BrokenPromiseError(f"{event.name} is delivered before {before.name} of the same key")
 
     def letter(self, partition, offset, name, code):
         """A dead letter is stored; ``name`` is the event's, None when its record is no event."""
         events = self._by_place.get((partition, offset))
         if events is None:
-            raise BrokenPromise(f"a dead letter tells of {partition} {offset}, where nothing lies")
+            raise BrokenPromiseError(f"a dead letter tells of {partition} {offset}, where nothing lies")
         meant = [event for event in events if name is None or event.name == name]
         if len(meant) != 1:
-            raise BrokenPromise(f"a dead letter of {partition} {offset} names {name}, and there are {len(meant)} such")
+            raise BrokenPromiseError(
+                f"a dead letter of {partition} {offset} names {name}, and there are {len(meant)} such"
+            )
         event = meant[0]
         if event.fate is not Fate.REFUSED and not (code in _AFTER_SUSPICION and event.suspicions >= 8):
-            raise BrokenPromise(f"{event.name} became a dead letter ({code}) and ought to have been {event.fate.value}")
+            raise BrokenPromiseError(
+                f"{event.name} became a dead letter ({code}) and ought to have been {event.fate.value}"
+            )
         self._open -= not event.finished
         self.stored += event.letters == 0
         event.letters += 1
+
+    def set_aside(self, partition, first, last):
+        """Stored bytes that nobody can read lie in the dead-letter topic, for all offsets that they stand for."""
+        for offset in range(first, last + 1):
+            if not self.damaged(partition, offset):
+                raise BrokenPromiseError(f"{partition} {offset} is set aside as unreadable, and it can be read")
+            for event in self._by_place.get((partition, offset), ()):
+                self._open -= not event.finished
+                event.letters += 1
 
     def retained(self, partition, start):
         """Retention has deleted what lies before ``start``; how many records of it were not finished."""
@@ -183,7 +197,9 @@ class Account:
         first = self.prefix(partition)
         if first is not None and offset > first:
             events = ", ".join(f"{e.name} ({e.fate.value})" for e in self._by_place.get((partition, first), ()))
-            raise BrokenPromise(f"{who} passes {partition} {first} with offset {offset}, and it is not finished: {events}")
+            raise BrokenPromiseError(
+                f"{who} passes {partition} {first} with offset {offset}, and it is not finished: {events}"
+            )
 
     @property
     def open(self):

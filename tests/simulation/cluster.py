@@ -8,19 +8,24 @@ from aiokafka.errors import (
     RequestTimedOutError,
     UnknownMemberIdError,
 )
+
 from simulation.group import Coordinator, GroupError
 from simulation.partition_log import PartitionLog
 
 TOPIC = "events"
 REQUEST_TIMEOUT = 40.0
 _DELAYS = (0.0, 0.001, 0.001, 0.005, 0.02, 0.1)
-_ERRORS = {"unknown": UnknownMemberIdError, "generation": IllegalGenerationError, "rebalancing": RebalanceInProgressError}
+_ERRORS = {
+    "unknown": UnknownMemberIdError,
+    "generation": IllegalGenerationError,
+    "rebalancing": RebalanceInProgressError,
+}
 
 
 class Cluster:
     """``modes`` are the faults that are on: ``away`` and ``silent`` for all requests, ``KIND fails`` | ``lost`` | ``late`` for one kind."""
 
-    def __init__(self, loop, random, account, count, trace, partitions):
+    def __init__(self, loop, random, account, count, trace, *, partitions):
         self.loop, self._random, self.account, self._count, self._trace = loop, random, account, count, trace
         self.partitions = tuple((TOPIC, number) for number in range(partitions))
         self.logs = {partition: PartitionLog(partition) for partition in self.partitions}

@@ -1,6 +1,7 @@
 """The dead-letter topic behind the real publisher: a producer double below it, whose batches are stored, late, refused or lost."""
 
 import asyncio
+import re
 from types import SimpleNamespace
 
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NotEnoughReplicasError
@@ -9,6 +10,7 @@ from bridge.dead_letter import DeadLetter
 from bridge.pipeline.publisher import KafkaPublisher
 
 TOPIC = "dead"
+_OFFSETS = re.compile(r"offsets? (\d+)(?: to (\d+))? cannot be read")
 _MOST = 300_000
 
 
@@ -112,7 +114,14 @@ class LetterTopic:
     def _store(self, key, value, headers):
         letter = DeadLetter.from_headers(key, value, headers)
         self.letters += 1
-        self._trace("dead letters", lambda: f"store {letter.partition} {letter.offset} {letter.event_uuid} {letter.code}")
+        self._trace(
+            "dead letters", lambda: f"store {letter.partition} {letter.offset} {letter.event_uuid} {letter.code}"
+        )
+        if letter.code == "unreadable":
+            self._count("what cannot be read is set aside")
+            found = [int(number) for number in _OFFSETS.match(letter.reason).groups() if number]
+            self._account.set_aside((letter.topic, letter.partition), found[0], found[-1])
+            return
         self._account.letter((letter.topic, letter.partition), letter.offset, letter.event_uuid, letter.code)
 
 

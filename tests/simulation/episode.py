@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
+
 from simulation.faults import Trouble
 from simulation.told import Telling
 from simulation.virtual_loop import BEGIN, PROCESS
@@ -33,15 +35,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one seed came to: virtual seconds, events written, faults begun, and the finding if there is one."""
+    """What one seed came to: virtual seconds, events written, faults begun, the finding if there is one, its last steps."""
 
     seconds: float
     events: int
     faults: int
     finding: Finding | None
+    trace: list[str]
 
 
-def play(seed, counters, *, lines=60):
+def play(seed, counters, *, lines=60, traced=0):
     """Play one seed."""
     with _logs_into_trace() as told_to:
         world = World(seed, counters)
@@ -56,8 +59,9 @@ def play(seed, counters, *, lines=60):
             finding = Finding(seed, world.loop.time() - BEGIN, _words(error), world.last(lines))
         passed = world.loop.time() - BEGIN
         events = len(world.account.events)
+        trace = world.last(traced) if traced else []
         world.close()
-    return Result(passed, events, trouble.begun, finding)
+    return Result(passed, events, trouble.begun, finding, trace)
 
 
 async def _episode(world, trouble, seconds):
@@ -105,7 +109,7 @@ async def _expire(world):
 
 def _words(error):
     name = type(error).__name__
-    return str(error) if name in ("BrokenPromise", "AssertionError") else f"{name}: {error}"
+    return str(error) if name in ("BrokenPromiseError", "AssertionError") else f"{name}: {error}"
 
 
 @contextmanager
@@ -129,10 +133,8 @@ def _logs_into_trace():
         structlog.configure(**before)
 
 
-def find(seconds, *, first=0, clock=time.monotonic):
-    """Play seeds from ``first`` on for so many real seconds; the first finding, or None. For whoever tries a changed product."""
-    from collections import Counter
-
+def find(seconds, *, first=1, clock=time.process_time):
+    """Play seeds from ``first`` on for so many seconds of CPU; the first finding, or None. For whoever tries a changed product."""
     ends, seed = clock() + seconds, first
     counters = Counter()
     while clock() < ends:

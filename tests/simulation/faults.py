@@ -68,7 +68,6 @@ def _stop(world, draw):
     if not world.cluster.coordinator.stable:
         world.count("told to stop during a rebalance")
     node.terminate()
-    return None
 
 
 def _stop_twice(world, draw):
@@ -100,7 +99,7 @@ def _leave_for_long(world, draw):
 
 def _disturb(world, draw):
     world.cluster.coordinator.disturb()
-    return lambda: world.cluster.coordinator.disturb()
+    return world.cluster.coordinator.disturb
 
 
 def _all_rejoin(world, draw):
@@ -114,7 +113,6 @@ def _throw_out(world, draw):
     members = sorted(world.cluster.coordinator.members)
     if members:
         world.cluster.coordinator.throw_out(draw.choice(members))
-    return None
 
 
 def _no_leader(world, draw):
@@ -169,12 +167,10 @@ def _retention(world, draw):
         log.expire(start)
         if world.account.retained(partition, start):
             world.count("retention deletes what was not delivered")
-    return None
 
 
 def _burst(world, draw):
     world.workload.burst(draw.choice((50, 200, 600)))
-    return None
 
 
 FAULTS = (
@@ -184,14 +180,14 @@ FAULTS = (
     Fault("SIGSTOP", 1.0, _pause, LONG),
     Fault("one worker less for a while", 0.5, _leave_for_long, LONG),
     Fault("rebalance without a reason", 1.5, _disturb, (0.0, 0.01, 0.1, 1.0)),
-    Fault("rebalance that all notice at once", 1.5, _all_rejoin),
+    Fault("rebalance that all notice at once", 4.0, _all_rejoin),
     Fault("a member is thrown out", 1.0, _throw_out),
     Fault("brokers away", 0.7, _brokers("away"), LONG),
     Fault("brokers silent", 0.5, _brokers("silent"), LONG),
     Fault("partition without leader", 0.5, _no_leader, LONG),
-    Fault("commits fail", 1.0, _brokers("commit fails", _share), LONG),
-    Fault("commits' answers are lost", 0.7, _brokers("commit lost", _share), LONG),
-    Fault("commits are answered late", 0.7, _brokers("commit late", _share), LONG),
+    Fault("commits fail", 1.5, _brokers("commit fails", _share), LONG),
+    Fault("commits' answers are lost", 1.5, _brokers("commit lost", _share), LONG),
+    Fault("commits are answered late", 1.2, _brokers("commit late", _share), LONG),
     Fault("fetches fail", 0.5, _brokers("fetch fails", _share), LONG),
     Fault("fetches are late", 0.5, _brokers("fetch late", 0.3), LONG),
     Fault("heartbeats fail", 0.5, _brokers("heartbeat fails", _share), LONG),
@@ -200,7 +196,7 @@ FAULTS = (
     Fault("damaged batch", 0.7, _damage, LONG),
     Fault("unparsable record", 0.7, _unparsable, LONG),
     Fault("transaction", 0.7, _transaction, LONG),
-    Fault("retention", 0.5, _retention),
+    Fault("retention", 0.8, _retention),
     Fault("burst", 1.0, _burst),
     Fault("AEP away", 1.5, _aep("down"), LONG),
     Fault("AEP silent", 0.7, _aep("hang", _share), LONG),

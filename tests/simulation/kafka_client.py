@@ -16,10 +16,10 @@ from aiokafka.errors import (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
-from simulation.cluster import TOPIC
-from simulation.partition_log import Kind
 
 from bridge.pipeline.kafka_client import Offsets, Taken
+from simulation.cluster import TOPIC
+from simulation.partition_log import Kind
 
 _BATCH = 40
 _PREFETCH_SECONDS = 0.05
@@ -231,7 +231,7 @@ class SimulatedClient:
             if len(rows) >= most:
                 break
             if entry.offset in damaged or entry.unparsable:
-                error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "simulated") if entry.unparsable else _Corrupt()
+                error = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "simulated") if entry.unparsable else _CorruptError()
                 self._count("a record cannot be parsed" if entry.unparsable else "a batch is damaged")
                 break
             taken += 1
@@ -336,6 +336,11 @@ class SimulatedClient:
             for each in partitions
         }  # fmt: skip
 
+    async def raw(self, partition, offset):
+        """See KafkaClient."""
+        log = self._cluster.logs[partition]
+        return await self._cluster.ask("fetch", lambda: log.raw(offset), partition=partition)
+
     def topic_partitions(self, topic):
         """See KafkaClient."""
         return len(self._cluster.partitions) if topic == TOPIC and self.name else None
@@ -344,5 +349,5 @@ class SimulatedClient:
         """See KafkaClient."""
 
 
-class _Corrupt(KafkaError):
+class _CorruptError(KafkaError):
     """A checksum that does not match."""

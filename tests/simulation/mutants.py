@@ -45,7 +45,6 @@ MUTANTS = (
     Mutant("closed chunks still resolve", _P + "ledger", "        if chunk.closed:\n            return False\n", ""),
     Mutant("a closed chunk is not marked", _P + "ledger", "                chunk.closed = True\n", ""),
     Mutant("a commit is confirmed though not stored", _P + "consumption", "            if stored:\n", "            if True:\n"),
-    Mutant("an old assignment's number is not told from a new one's", _P + "fetching", "if number != self.number:\n            return False", "if number == -1:\n            return False"),
     Mutant("the commit of a revoke has no bound", _P + "consumption", "asyncio.timeout(min(left, _REVOKE_COMMIT_SECONDS))", "asyncio.timeout(None)"),
     Mutant("a revoke does not close the ledger", _P + "consumption", "            self._ledger.close(tuple(self._ledger.committed()))\n", ""),
     Mutant("a revoke leaves the gate open", _P + "consumption", "        self._gate.shut()\n", "        self._gate.shut()\n        self._gate.reopen()\n"),
@@ -106,12 +105,13 @@ def _try_here(number, seconds):
     sys.meta_path.insert(0, _Finder(MUTANTS[number]))
     from simulation.episode import find
 
-    began = time.monotonic()
+    # In the CPU time of this process: the machine may have other work.
+    began = time.process_time()
     finding = find(seconds)
     if finding is None:
         print(f"SURVIVES {seconds:g} s")
         return 1
-    print(f"{time.monotonic() - began:.1f} s\t{finding.what[:150]}")
+    print(f"{time.process_time() - began:.1f} s\t{finding.what[:150]}")
     return 0
 
 

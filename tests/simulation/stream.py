@@ -7,10 +7,10 @@ import asyncio
 from collections import deque
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
-from simulation.kafka_client import SimulatedClient
 
 from bridge.pipeline.consumption import Consumption, Flow
 from bridge.pipeline.fetching import Fetching
+from simulation.kafka_client import SimulatedClient
 
 _HOPS = (0.0, 0.0, 0.0, 0.001, 0.02)
 _LATE = 2.5
@@ -61,7 +61,7 @@ class _OtherThread:
 
     async def touch(self):
         """See Fetching."""
-        await self._cross(lambda: self._stream.fetching.touch())
+        await self._cross(self._stream.fetching.touch)
 
     async def store(self, number, offsets):
         """See Fetching."""
@@ -73,7 +73,7 @@ class _OtherThread:
 
     async def refresh(self):
         """See Fetching."""
-        await self._cross(lambda: self._stream.fetching.refresh())
+        await self._cross(self._stream.fetching.refresh)
 
     async def survey(self, partitions):
         """See Fetching."""
@@ -141,7 +141,7 @@ class SimulatedStream:
         seconds = self._random.choice(_HOPS) * self._random.random()
         # Around a rebalance whatever comes late matters most.
         moving = self.client is not None and self.client.rebalancing
-        if self._random.random() < (0.2 if moving else 0.01):
+        if self._random.random() < (0.4 if moving else 0.01):
             seconds += self._random.random() * _LATE
         await asyncio.sleep(seconds)
 

@@ -20,7 +20,7 @@ class Telling:
                 self._look(node)
 
     def _look(self, node):
-        world, now = self._world, self._world.loop.time()
+        world = self._world
         reasons = node.unready
         if reasons is None:
             self._forget(node)
@@ -30,21 +30,27 @@ class Telling:
         fetched = worker.ledger.events > 0
         modes, brokers = world.aep.modes, world.cluster.modes
         waits = worker.delivery.events > 0
-        self._ask(node, "destination away", waits and "down" in modes, 60.0, "destination" in reasons, now)
-        self._ask(node, "credentials refused", waits and "unauthorized" in modes, 60.0, "credentials" in reasons, now)
+        self._ask(node, "destination away", there=waits and "down" in modes, bound=60.0, told="destination" in reasons)
+        self._ask(
+            node,
+            "credentials refused",
+            there=waits and "unauthorized" in modes,
+            bound=60.0,
+            told="credentials" in reasons,
+        )
         letters = bool(len(worker.letters)) and "refuses" in world.letters.modes
-        self._ask(node, "dead letters refused", letters, 60.0, "dead_letters" in reasons, now)
+        self._ask(node, "dead letters refused", there=letters, bound=60.0, told="dead_letters" in reasons)
         away = fetched and worker.joined and ("silent" in brokers or "away" in brokers)
-        self._ask(node, "brokers away", away, 40.0, "brokers" in reasons or "group" in reasons, now)
-        self._ask(node, "not in the group", not worker.joined, 5.0, bool(reasons), now)
+        self._ask(node, "brokers away", there=away, bound=40.0, told="brokers" in reasons or "group" in reasons)
+        self._ask(node, "not in the group", there=not worker.joined, bound=5.0, told=bool(reasons))
         for partition in worker.ledger.committed():
             log = world.cluster.logs[partition]
             here = world.cluster.coordinator.committed.get(partition, log.start)
             blocked = any(entry.unparsable or entry.offset in log.damaged for entry in log.read(here, 1))
-            self._ask(node, f"unreadable {partition[1]}", blocked, 60.0, "reading" in reasons, now)
+            self._ask(node, f"unreadable {partition[1]}", there=blocked, bound=60.0, told="reading" in reasons)
 
-    def _ask(self, node, what, there, bound, told, now):
-        key = node.process.name, what
+    def _ask(self, node, what, *, there, bound, told):
+        key, now = (node.process.name, what), self._world.loop.time()
         if not there or told:
             if told and there:
                 self._world.count(f"told: {what.rstrip('0123456789 ')}")
@@ -52,7 +58,9 @@ class Telling:
             return
         since = self._since.setdefault(key, now)
         if now - since > bound:
-            raise AssertionError(f"{node.process.name} does not tell for {now - since:.0f} s: {what}; it says {node.unready}")
+            raise AssertionError(
+                f"{node.process.name} does not tell for {now - since:.0f} s: {what}; it says {node.unready}"
+            )
 
     def _forget(self, node):
         if node.process is not None:

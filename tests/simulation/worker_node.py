@@ -3,16 +3,15 @@
 import asyncio
 from random import Random
 
-from simulation.aep import Connection
-from simulation.dead_letter_topic import SimulatedPublisher
-from simulation.stream import SimulatedStream
-from simulation.virtual_loop import SimulatedProcess
-
 from bridge.pipeline.surroundings import Surroundings
 from bridge.pipeline.worker import Worker
 from bridge.telemetry.metrics import Metrics
 from bridge.verdicts import Rejected, Stage
 from bridge.xdm.experience_event import Built
+from simulation.aep import Connection
+from simulation.dead_letter_topic import SimulatedPublisher
+from simulation.stream import SimulatedStream
+from simulation.virtual_loop import SimulatedProcess
 
 
 class _Builder:
@@ -170,7 +169,9 @@ class WorkerNode:
         stored = self.world.cluster.coordinator.committed
         for partition, offset in self.worker.ledger.committed().items():
             if offset is not None and offset > stored.get(partition, -1):
-                raise AssertionError(f"{self.process.name} believes {partition} {offset} committed: {stored.get(partition)}")
+                raise AssertionError(
+                    f"{self.process.name} believes {partition} {offset} committed: {stored.get(partition)}"
+                )
 
     def check(self):
         """What holds after each step of a worker, whatever it was."""
@@ -182,7 +183,9 @@ class WorkerNode:
         for partition, offset in ledger.committable().items():
             self.world.account.may_pass(partition, offset, f"the ledger of {self.process.name}")
         if ledger.events > self.world.most_events:
-            raise AssertionError(f"{self.process.name} holds {ledger.events} events, and {self.world.most_events} are the most")
+            raise AssertionError(
+                f"{self.process.name} holds {ledger.events} events, and {self.world.most_events} are the most"
+            )
         if min(seen) < 0:
             raise AssertionError(f"the ledger of {self.process.name} counts below zero: {seen}")
 
@@ -194,5 +197,3 @@ def _told(task):
 
 async def _nothing():
     await asyncio.Event().wait()
-
-

@@ -4,6 +4,7 @@ import asyncio
 from zlib import crc32
 
 import orjson
+
 from simulation.account import Event, Fate
 from simulation.partition_log import Kind
 

@@ -7,6 +7,7 @@ import random as global_random
 from collections import Counter, deque
 from random import Random
 
+from bridge.settings import AepSettings, KafkaSettings, MappingSettings, Settings, TelemetrySettings, WorkerSettings
 from simulation.account import Account
 from simulation.aep import SimulatedAep
 from simulation.cluster import TOPIC, Cluster
@@ -15,8 +16,6 @@ from simulation.dead_letter_topic import LetterTopic
 from simulation.virtual_loop import SimulatedLoop
 from simulation.worker_node import WorkerNode
 from simulation.workload import Workload
-
-from bridge.settings import AepSettings, KafkaSettings, MappingSettings, Settings, TelemetrySettings, WorkerSettings
 
 _TRACED = 4_000
 
@@ -35,7 +34,9 @@ class World:
         partitions = shape.choice((4, 4, 5, 6))
         self.partitions = tuple((TOPIC, number) for number in range(partitions))
         self.account = Account(self.partitions)
-        self.cluster = Cluster(self.loop, self.stream("cluster"), self.account, self.count, self.trace, partitions)
+        self.cluster = Cluster(
+            self.loop, self.stream("cluster"), self.account, self.count, self.trace, partitions=partitions
+        )
         self.aep = SimulatedAep(self.loop, self.stream("aep"), self.account, self.count, self.trace)
         self.letters = LetterTopic(self.loop, self.stream("letters"), self.account, self.count, self.trace)
         self.workload = Workload(self, rate=shape.choice((26, 28, 35)))
@@ -45,13 +46,24 @@ class World:
         session = self.settings.kafka.session_timeout_seconds
         self.most_revoke = min(self.settings.worker.drain_seconds, session / 2) + 1.0
         self.by_key = self.settings.aep.ordering == "key"
+        self.account.damaged = self._was_damaged
         self.account.keep_order = self.by_key
         self.nodes = [WorkerNode(self, number) for number in range(shape.choice((2, 2, 3)))]
         self.count("order by key" if self.by_key else "order by none")
         self.trace(
             "world",
-            lambda: f"seed {seed}: disorder {disorder}, {partitions} partitions, {len(self.nodes)} workers,"
-            f" {self.settings.worker!r}, {self.settings.aep.ordering}",
+            lambda: (
+                f"seed {seed}: disorder {disorder}, {partitions} partitions, {len(self.nodes)} workers,"
+                f" {self.settings.worker!r}, {self.settings.aep.ordering}"
+            ),
+        )
+
+    def _was_damaged(self, partition, offset):
+        log = self.cluster.logs[partition]
+        return (
+            offset in log.shown_damaged
+            or not log.read(offset, 1, uncommitted=True)
+            or log.read(offset, 1)[0].offset > offset
         )
 
     def stream(self, name):
@@ -95,16 +107,13 @@ class World:
     @property
     def at_rest(self):
         """Everything finished and committed, and every worker at work."""
-        return (
-            not self.account.open
-            and not self.lag
-            and all(node.at_rest for node in self.nodes)
-        )
+        return not self.account.open and not self.lag and all(node.at_rest for node in self.nodes)
 
     def unrest(self):
         """What is not at rest, in words."""
         nodes = "; ".join(
-            f"{node.name}: {node.unready}, {node.worker.ledger.events if node.worker else 'no'} events" for node in self.nodes
+            f"{node.name}: {node.unready}, {node.worker.ledger.events if node.worker else 'no'} events"
+            for node in self.nodes
         )
         return f"{self.account.open} events open ({self.account.unfinished()}), lag {self.lag}, {nodes}"
 
@@ -136,8 +145,8 @@ def _settings(shape):
             drain_seconds=shape.choice((3, 10, 20)),
             max_in_flight_events=shape.choice((100, 300, 12_000)),
             stall_seconds=300,
+            unreadable=shape.choice(("hold", "hold", "set_aside")),
         ),
         mapping=MappingSettings(),
         telemetry=TelemetrySettings(port=0),
     )
-
