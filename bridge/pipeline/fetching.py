@@ -127,7 +127,11 @@ class Fetching:
         return self._from_client(partition, most)
 
     def _from_client(self, partition: Partition, most: int) -> Taken | None:
-        found = self._client.take(partition, most)
+        try:
+            found = self._client.take(partition, most)
+        except KafkaError as error:
+            # It must not pass for one of those that come before anything is taken out.
+            raise SkippedError(f"the client broke off while it gave records: {type(error).__name__}") from error
         if found is None:
             return None
         expected = self._account.next[partition]
@@ -220,6 +224,7 @@ class Fetching:
                     self._secure(partition)
                 elif position <= found.first:
                     account.explain(partition, found.first)
+            offsets = {p: found._replace(waiting=account.waiting(p, found)) for p, found in offsets.items()}
             await self._places.look_into_silence(offsets, giving, lambda: number == self.number)
         return Survey(number, offsets, self._places.all())
 

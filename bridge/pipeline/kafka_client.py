@@ -33,7 +33,8 @@ class Offsets(NamedTuple):
     """Where a partition stands. ``end`` is the last stable offset: what lies behind it belongs to open transactions.
 
     ``position`` is the next offset that the client reads, None while it does not know; ``watermark`` the end of what is
-    stored, open transactions included, None until the client has received something.
+    stored, open transactions included, None until the client has received something. ``waiting`` counts the offsets from the
+    committed one to ``end`` that were not deleted unread, None while that is not known.
     """
 
     first: int
@@ -41,6 +42,7 @@ class Offsets(NamedTuple):
     end: int
     position: int | None
     watermark: int | None = None
+    waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ class AiokafkaClient:
     def _refused(self, tp: TopicPartition, error: BaseException) -> Taken:
         """An error in the place of records."""
         position = self.position(tp) or 0
-        self._drop(tp)
+        # The error goes with it, so that the partition is fetched again.
         self._consumer.seek(tp, position)
         return Taken((), position, position, error, isinstance(error, RecordTooLargeError))
 

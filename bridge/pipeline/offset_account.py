@@ -17,7 +17,7 @@ from bridge.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bridge.pipeline.kafka_client import KafkaClient, Taken
+    from bridge.pipeline.kafka_client import KafkaClient, Offsets, Taken
     from bridge.pipeline.ledger import Partition
 
 _log = structlog.get_logger(__name__)
@@ -51,12 +51,13 @@ class OffsetAccount:
         self.anew: set[Partition] = set()
         self.expired: deque[Expired] = deque()
         self._handed: dict[Partition, int] = {}
+        self._begun: dict[Partition, int] = {}
+        self._gone: dict[Partition, list[Expired]] = {}
 
     def clear(self) -> None:
-        """Another assignment begins; what has expired stays to be told."""
+        """Another assignment begins. What has been told as expired is not told again when a partition comes back."""
         self.next.clear()
         self.anew.clear()
-        self._handed.clear()
 
     def handing_on(self, partition: Partition, found: Taken) -> Taken:
         """The same, accounting for all offsets since what was handed on before."""
@@ -73,8 +74,22 @@ class OffsetAccount:
         """Begin these partitions where the group has committed, or where it has not, with what is there."""
         for partition, offset in committed.items():
             begin = self._client.position(partition) if offset is None else offset
+            if offset is None:
+                # The group knows nothing of it (any more): the topic may be another of the same name.
+                self._gone.pop(partition, None)
             if begin is not None and partition not in self.next:
-                self.next[partition] = self._handed[partition] = begin
+                self.next[partition] = self._handed[partition] = self._begun[partition] = begin
+
+    def waiting(self, partition: Partition, found: Offsets) -> int | None:
+        """Offsets that are not acknowledged yet and that nobody has deleted unread."""
+        begun = self._begun.get(partition)
+        if begun is None:
+            return None
+        # What was committed before the log was cut says nothing of the log that is there now.
+        since = begun if found.committed is None or found.committed > found.end else found.committed
+        gone = [lost for lost in self._gone.get(partition, ()) if lost.end > since]
+        self._gone[partition] = gone
+        return max(0, found.end - since - sum(lost.end - max(lost.start, since) for lost in gone))
 
     async def reconcile(self, partitions: Iterable[Partition]) -> None:
         """Explain where the client stands; :class:`SkippedError` when that cannot be explained."""
@@ -108,13 +123,25 @@ class OffsetAccount:
                 f"topic {partition[0]} partition {partition[1]}: the client reads on at {end},"
                 f" and {max(start, first)} is still there"
             )
-        self.expired.append(Expired(partition, start, end))
+        gone = self._gone.setdefault(partition, [])
+        for told in sorted(gone, key=lambda told: told.start):
+            if told.end > start:
+                self._tell(partition, start, min(told.start, end))
+                start = told.end
+        self._tell(partition, start, end)
         self.next[partition] = end
+
+    def _tell(self, partition: Partition, start: int, end: int) -> None:
+        if start < end:
+            lost = Expired(partition, start, end)
+            self.expired.append(lost)
+            self._gone[partition].append(lost)
 
     def _begin_anew(self, partition: Partition) -> None:
         """The client has gone back: what it had read is not there any more, the log was cut or the topic made again."""
         before = self.next[partition]
-        self.next[partition] = before + self.gap(partition)
+        self.next[partition] = self._begun[partition] = before + self.gap(partition)
+        self._gone.pop(partition, None)
         self.anew.add(partition)
         _log.error(
             "the log of a partition was cut or made again, it is read from its beginning",

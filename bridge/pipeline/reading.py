@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from bridge.pipeline.fetching import Expired, Unreadable
     from bridge.pipeline.kafka_client import Offsets
@@ -45,6 +45,11 @@ class Reading:
         if len(self._told) > _SHOWN:
             told.append(f"and {len(self._told) - _SHOWN} more")
         return "; ".join(told)
+
+    @property
+    def partitions(self) -> Collection[Partition]:
+        """Partitions that cannot be read on."""
+        return self._places.keys()
 
     @property
     def trouble(self) -> str:

@@ -25,12 +25,13 @@ async def watch_retention(kafka: KafkaSettings, metrics: Metrics) -> None:
     """Ask every five minutes until cancelled, as it may be changed at any time; log when it is not known, once in a row."""
     known = True
     while True:
+        found, why = math.nan, "the brokers do not tell"
         try:
             found = await retention_seconds(kafka)
         except KafkaError as error:
-            found = math.nan
-            if known:
-                _log.warning("how long the topic keeps its records is not known", topic=kafka.topic, error=str(error))
+            why = str(error)
+        if math.isnan(found) and known:
+            _log.warning("how long the topic keeps its records is not known", topic=kafka.topic, why=why)
         metrics.topic_retention_seconds.set(found)
         known = not math.isnan(found)
         await asyncio.sleep(_EVERY_SECONDS)

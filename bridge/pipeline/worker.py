@@ -121,6 +121,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._why = ""
         self._app: Any = None
+        self._lag: LagMeter | None = None
         self._watch()
 
     # What delivery and the dead letters report.
@@ -164,7 +165,7 @@ class Worker:
     def vitals(self, *, lag: bool) -> Vitals:
         """What tells whether it gets on, now."""
         return Vitals(
-            lag=lag,
+            lag=lag and (self._lag is None or self._lag.movable),
             resolved=self.ledger.resolved,
             committed=tuple(self.ledger.committed().values()),
             committable=bool(self.ledger.committable()),
@@ -212,13 +213,14 @@ class Worker:
                 take=self._take,
                 set_aside=self._settings.worker.unreadable == "set_aside",
             )
-            lag = LagMeter(
+            lag = self._lag = LagMeter(
                 self._app.consumer,
                 self.ledger,
                 self._metrics,
                 clock=self._clock,
                 joined=lambda: self.joined,
                 absent=self._topic_is_absent,
+                unreadable=lambda: self.reading.partitions,
             )
             self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
             self.delivery.start()

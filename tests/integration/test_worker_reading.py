@@ -71,12 +71,13 @@ def test_a_record_that_is_not_as_the_protocol_wants_it_is_held_and_then_set_asid
         good, bad = [event(number) for number in range(100, 200)], event(999)
         asyncio.run(send_with_bad_header(kafka, rig.topic, good, bad, after=50))
         rig.produce(range(20, 40))
-        worker = rig.worker("holding")
+        worker = rig.worker("holding", BRIDGE_WORKER__STALL_SECONDS="8")
         eventually(lambda: len(rig.emulator.accepted()) == 70, within=30, what="what lies before it")
         eventually(
             lambda: "at offset 70: UnicodeDecodeError" in _reasons(worker).get("reading", ""), within=15, what="told"
         )
-        assert worker.alive
+        time.sleep(12)
+        assert worker.alive, "a restart would not mend it"
         assert worker.stop(grace=30) == 0
         assert rig.lag() == 71
         worker = rig.run("worker", name="setting-aside", BRIDGE_WORKER__UNREADABLE="set_aside")
@@ -124,6 +125,7 @@ def test_what_retention_deletes_unread_is_counted_and_told(kafka, topic, tmp_pat
         delete(3_800)
         eventually(lambda: worker.metric("bridge_expired_records_total") > 0, within=20, what="told while AEP is away")
         expired = worker.metric("bridge_expired_records_total")
+        eventually(lambda: worker.metric("bridge_kafka_lag") == 4_000 - expired, within=10, what="what is left waits")
         rig.emulator.control(clear_faults=True)
         rig.wait_drained()
         assert len(rig.emulator.accepted()) + expired == 4_000

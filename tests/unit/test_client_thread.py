@@ -17,7 +17,7 @@ from bridge.pipeline.app import build_app
 from bridge.pipeline.client_thread import ChunkThread
 from bridge.pipeline.consumption import Consumption, Flow
 from bridge.pipeline.fetching import Fetching
-from bridge.pipeline.gate import Gate
+from bridge.pipeline.gate import FETCH_BYTES, Gate
 from bridge.pipeline.kafka_client import AiokafkaClient
 from bridge.pipeline.ledger import Ledger
 from bridge.pipeline.reading import Reading
@@ -86,6 +86,28 @@ async def test_a_start_without_brokers_raises_once_and_leaves_no_traceback(caplo
     assert thread.thread_loop.is_closed()
     assert not [record.getMessage() for record in caplog.records if record.exc_info]
     assert "Traceback" not in capfd.readouterr().err
+
+
+async def test_the_client_is_configured_for_what_the_promise_needs():
+    """Nothing is committed by itself, all is read from the first record on and checked, only what is committed; topics are seen soon."""
+    app = build_app(
+        KafkaSettings(group="a-group"),
+        ledger=SimpleNamespace(),
+        gate=SimpleNamespace(),
+        finisher=SimpleNamespace(),
+        reading=SimpleNamespace(),
+        take=lambda _chunk: None,
+        set_aside=True,
+    )
+    thread = app.consumer._thread
+    client = thread._create_consumer(loop=asyncio.get_running_loop())
+    assert client._isolation_level == "read_committed"
+    assert (client._group_id, client._enable_auto_commit, client._auto_offset_reset) == ("a-group", False, "earliest")
+    assert client._check_crcs is True
+    assert client._client._metadata_max_age_ms == 30_000
+    assert client._max_partition_fetch_bytes == FETCH_BYTES
+    assert thread.set_aside
+    await asyncio.get_running_loop().run_in_executor(None, thread.thread_loop.close)
 
 
 PARTITIONS = [TP("t", 0), TP("t", 1)]

@@ -102,16 +102,19 @@ async def test_a_client_that_passes_over_records_ends_the_worker():
         await fetching.fetch({P0}, 0.01, 10)
 
 
-async def test_an_unknown_error_of_the_client_leaves_as_it_is():
-    """It may have moved positions: nobody may take it for one that passes."""
+@pytest.mark.parametrize(
+    ("raised", "seen"), [(AttributeError("another version"), AttributeError), (CorruptRecordException(), SkippedError)]
+)
+async def test_an_error_of_the_client_while_it_gives_records_is_none_that_passes(raised, seen):
+    """It may have moved positions: whatever it is, nobody may take it for one after which to try again."""
     client, fetching, _ = _made(P0)
     client.logs[P0].append(1)
 
     def broken(_partition, _most):
-        raise AttributeError("another version")
+        raise raised
 
     client.take = broken
-    with pytest.raises(AttributeError):
+    with pytest.raises(seen):
         await fetching.fetch({P0}, 0.01, 10)
 
 
@@ -139,9 +142,64 @@ async def test_records_deleted_while_no_worker_ran_are_told_at_start_without_a_r
     fetching = Fetching(client, _Clock())
     client.assign()
     fetching.assigned()
-    for _ in range(3):
-        await fetching.survey([P0])
+    waiting = [(await fetching.survey([P0])).offsets[P0].waiting for _ in range(3)]
     assert list(fetching.expired) == [Expired(P0, 4, 10)]
+    assert waiting == [0, 0, 0], "lost is not waiting"
+
+
+async def test_a_loss_is_not_told_again_when_the_partition_comes_back():
+    """Nothing was committed since: of the gap only what is lost now, as what was in flight then, is told after the rebalance."""
+    client, fetching, _ = _made(P0)
+    log = client.logs[P0]
+    log.append(20)
+    await fetching.fetch({P0}, 0.01, 5)
+    client.stored[P0] = 2
+    log.first, log.rows = 10, log.rows[10:]
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 5, 10)]
+    fetching.expired.clear()
+    log.first, log.rows = 12, log.rows[2:]
+    client.assign()
+    fetching.assigned()
+    survey = await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 2, 5), Expired(P0, 10, 12)]
+    assert survey.offsets[P0].waiting == 8
+    fetching.expired.clear()
+    client.assign()
+    fetching.assigned()
+    await fetching.survey([P0])
+    assert not fetching.expired
+
+
+async def test_a_topic_made_again_has_losses_of_its_own():
+    """The group has committed nothing in it, and its offsets begin anew."""
+    client, fetching, _ = _made(P0)
+    log = client.logs[P0]
+    log.append(8)
+    client.stored[P0] = 0
+    log.first, log.rows = 8, []
+    await fetching.survey([P0])
+    assert fetching.expired.popleft() == Expired(P0, 0, 8)
+    client.logs[P0] = log = type(log)()
+    client.stored.clear()
+    client.assign()
+    fetching.assigned()
+    log.append(8)
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 8
+    await fetching.fetch({P0}, 0.01, 1)
+    log.first, log.rows = 8, []
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 1, 8)]
+
+
+async def test_what_waits_is_not_known_before_the_client_knows_where_to_begin():
+    """No figure, rather than a wrong one."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(3)
+    client.logs[P0].position = None
+    assert (await fetching.survey([P0])).offsets[P0].waiting is None
+    client.assign()
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 3
 
 
 async def test_a_group_that_begins_has_lost_nothing():
@@ -169,8 +227,13 @@ async def test_what_the_client_still_has_of_deleted_records_is_not_lost():
     await fetching.survey([P0])
     client.position, log.end, log.rows = position, 10, []
     log.append(1)
-    await fetching.survey([P0])
+    survey = await fetching.survey([P0])
     assert list(fetching.expired) == [Expired(P0, 8, 9)]
+    assert survey.offsets[P0].waiting == 10, "eleven, of which one is lost"
+    client.stored[P0] = 5
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 5
+    client.stored[P0] = 10
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 1
     first = await fetching.fetch({P0}, 0.01, 2)
     assert _offsets(first, P0) == [3, 4]
     assert _offsets(await fetching.fetch({P0}, 0.01, 20), P0) == [5, 6, 7]
@@ -188,8 +251,26 @@ async def test_a_log_that_was_cut_is_read_anew():
     fetch = await fetching.fetch({P0}, 0.01, 100)
     assert (_offsets(fetch, P0), set(fetch.anew)) == ([0, 1, 2, 3], {P0})
     assert fetch.taken[P0].start == 0
+    client.stored[P0] = 10
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 4, "the committed offset is of the log before"
     log.append(1)
     assert not (await fetching.fetch({P0}, 0.01, 100)).anew
+
+
+async def test_a_topic_that_is_made_again_in_an_instant_waits_with_all_it_has():
+    """No rebalance tells of it: losses and offsets of the log before say nothing of this one."""
+    client, fetching, _ = _made(P0)
+    log = client.logs[P0]
+    log.append(20)
+    await fetching.fetch({P0}, 0.01, 2)
+    log.first, log.rows = 10, log.rows[10:]
+    await fetching.fetch({P0}, 0.01, 100)
+    client.stored[P0] = 20
+    client.logs[P0] = anew = type(log)(position=20)
+    anew.append(12)
+    fetch = await fetching.fetch({P0}, 0.01, 1)
+    assert (_offsets(fetch, P0), set(fetch.anew)) == ([0], {P0})
+    assert (await fetching.survey([P0])).offsets[P0].waiting == 12
 
 
 @pytest.mark.parametrize("number", [0, 2])

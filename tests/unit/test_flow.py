@@ -181,6 +181,27 @@ async def test_a_lag_that_is_not_known_is_not_shown():
     task.cancel()
 
 
+async def test_what_waits_in_a_partition_that_cannot_be_read_is_no_work():
+    """It is told elsewhere, and no restart mends it: the watchdog must not end the worker over it again and again."""
+    ledger, unreadable = Ledger(), set()
+
+    class _Source:
+        async def offsets(self, partitions):
+            return dict.fromkeys(partitions, Offsets(0, 3, 10, 3))
+
+    meter = LagMeter(_Source(), ledger, Metrics(), interval=0.01, unreadable=lambda: unreadable)
+    assert not meter.movable
+    ledger.open(1, {P0: None, P1: None})
+    task = asyncio.create_task(meter.run())
+    await asyncio.sleep(0.05)
+    assert (meter.total, meter.movable) == (14, True)
+    unreadable.add(P0)
+    assert (meter.total, meter.movable) == (14, True)
+    unreadable.add(P1)
+    assert (meter.total, meter.movable) == (14, False)
+    task.cancel()
+
+
 async def test_a_topic_that_is_absent_is_looked_for():
     """Every two seconds while it is, and never while it is there: more workers than partitions is all right."""
     ledger, now, absent, looked = Ledger(), [0.0], [False], []

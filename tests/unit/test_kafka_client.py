@@ -1,10 +1,17 @@
 """aiokafka's consumer behind our port: what an upgrade of it may change without a word is shown here."""
 
 import asyncio
+import inspect
+from types import SimpleNamespace
 
 import pytest
-from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, RecordTooLargeError
+from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, RecordTooLargeError, StaleMetadata
 from fetched_batches import Held, batch, checked, rotten
+
+from bridge.pipeline.kafka_client import read_committed
 
 P0, P1 = ("t", 0), ("t", 1)
 
@@ -81,6 +88,7 @@ async def test_a_batch_that_the_client_calls_too_large_is_not_passed_over():
     assert (taken.start, taken.end, taken.damaged) == (8, 8, True)
     assert isinstance(taken.error, RecordTooLargeError)
     assert held.client.position(P0) == 8
+    assert held.client.holds() == []
 
 
 async def test_nothing_is_taken_of_a_paused_partition():
@@ -133,3 +141,107 @@ async def test_an_arrival_ends_the_wait_and_an_error_of_the_coordinator_is_raise
         await asyncio.wait_for(waiting, 0.5)
     await asyncio.sleep(0)
     assert not held.fetcher._fetch_waiters
+
+
+async def test_the_client_fetches_on_as_soon_as_a_partition_is_read_to_its_end():
+    """Its fetching task waits for that, and would look only now and then otherwise."""
+    held = Held(P0)
+    held.receive(P0, batch(0, [b"a", b"b"]))
+    told = held.fetcher._wait_consume_future = asyncio.get_running_loop().create_future()
+    held.client.take(P0, 1)
+    assert not told.done(), "there is more"
+    held.client.take(P0, 2)
+    assert told.done()
+
+
+async def test_nothing_is_known_of_a_partition_that_is_not_assigned():
+    """Nor of one whose position is being asked for."""
+    held = Held(P0)
+    assert held.client.position(P1) is None
+    held.subscriptions.subscription.assignment.state_value(held.partitions[0]).await_reset(-2)
+    assert held.client.position(P0) is None
+
+
+async def test_brokers_keep_a_fetch_briefly_or_as_configured():
+    """And never for longer than configured."""
+    held = Held(P0)
+    kept = []
+    for patient in (False, True):
+        held.client.be_patient(patient=patient)
+        kept.append(held.fetcher._fetch_max_wait_ms)
+    assert kept == [50, 1_500]
+    assert held.client.reads_committed
+
+
+async def test_records_of_an_aborted_transaction_are_accounted_for_without_being_given():
+    """The client passes over them, and so does its position."""
+    held = Held(P0)
+    made = bytearray(batch(0, [b"a", b"b"]))
+    made[22] |= 0x10
+    made[43:51] = (77).to_bytes(8, "big")
+    held.receive(P0, checked(bytes(made)), batch(2, [b"c"]), aborted=[(77, 0)])
+    taken = held.client.take(P0, 10)
+    assert (_offsets(taken), taken.start, taken.end) == ([2], 0, 3)
+
+
+async def test_what_is_asked_of_the_brokers_is_given_by_partition():
+    """First offsets, ends and committed ones in three questions; what is not committed is None."""
+    held = Held(P0, P1)
+    asked = []
+
+    async def beginning_offsets(partitions):
+        asked.append("first")
+        return dict.fromkeys(partitions, 1)
+
+    async def end_offsets(partitions):
+        asked.append("end")
+        return dict.fromkeys(partitions, 9)
+
+    async def fetch_committed_offsets(_partitions):
+        asked.append("committed")
+        return {held.partitions[1]: SimpleNamespace(offset=4)}
+
+    async def commit(offsets):
+        asked.append({tuple(partition): found.offset for partition, found in offsets.items()})
+
+    held.consumer.beginning_offsets, held.consumer.end_offsets = beginning_offsets, end_offsets
+    held.consumer._coordinator = SimpleNamespace(fetch_committed_offsets=fetch_committed_offsets)
+    held.consumer.commit = commit
+    held.subscriptions.subscription.assignment.state_value(held.partitions[0]).highwater = 12
+    assert await held.client.offsets([P0, P1]) == {P0: (1, None, 9, 0, 12, None), P1: (1, 4, 9, 0, None, None)}
+    await held.client.commit({P0: 3})
+    assert asked == ["first", "end", "committed", {P0: 3}]
+
+
+@pytest.mark.parametrize(("code", "leader"), [(0, 1), (2, 1), (0, None), (0, -1)])
+async def test_raw_batches_are_asked_of_the_leader(code, leader):
+    """Whole, as the broker has them; its error is raised, and without a leader there is nobody to ask."""
+    held = Held(P0)
+    sent = []
+
+    async def send(node, request):
+        sent.append((node, request._topics, request._isolation_level))
+        return SimpleNamespace(topics=[("t", [(0, code, 9, 9, [], b"raw")])])
+
+    cluster = SimpleNamespace(leader_for_partition=lambda _tp: leader)
+    held.consumer._client = SimpleNamespace(cluster=cluster, send=send)
+    held.fetcher._max_partition_fetch_bytes = 1_000
+    if code or leader in {None, -1}:
+        with pytest.raises(CorruptRecordException if code else StaleMetadata):
+            await held.client.raw(P0, 5)
+    else:
+        assert await held.client.raw(P0, 5) == b"raw"
+    assert sent == ([(1, [("t", [(0, 5, 1_000)])], 1)] if leader == 1 else [])
+
+
+def test_the_installed_client_has_what_is_used_of_it_beside_its_fetcher():
+    """Names that a simple start of it needs; the fetcher's own are used by the tests above."""
+    source = inspect.getsource(AIOKafkaConsumer.start)
+    assert "isolation_level=self._isolation_level" in source
+    assert "self._fetcher = Fetcher(" in source
+    assert "self._coordinator = GroupCoordinator(" in source
+    assert list(inspect.signature(GroupCoordinator.fetch_committed_offsets).parameters) == ["self", "partitions"]
+    assert {"send", "force_metadata_update", "cluster"} <= set(dir(AIOKafkaClient)) | {"cluster"}
+    given = SimpleNamespace(_isolation_level="read_uncommitted")
+    read_committed(given)
+    assert given._isolation_level == "read_committed"

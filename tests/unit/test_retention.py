@@ -1,0 +1,68 @@
+"""What is told of the topic's retention, and when it is not known."""
+
+import asyncio
+import math
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.errors import KafkaError
+from bridge.pipeline import retention
+from bridge.settings import KafkaSettings
+from bridge.telemetry.metrics import Metrics
+
+
+def _brokers(monkeypatch, *answers):
+    """Each question gets the next answer: (code, entries), or an error."""
+    left = list(answers)
+
+    @asynccontextmanager
+    async def admin(_kafka):
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, Exception):
+            raise answer
+
+        async def describe_configs(_resources):
+            code, entries = answer
+            return [SimpleNamespace(resources=[(code, "", 2, "t", entries)])]
+
+        yield SimpleNamespace(describe_configs=describe_configs)
+
+    monkeypatch.setattr(retention, "admin", admin)
+
+
+@pytest.mark.parametrize(
+    ("code", "entries", "seconds"),
+    [
+        (0, [("cleanup.policy", "delete"), ("retention.ms", "90000")], 90.0),
+        (0, [("retention.ms", "-1")], math.inf),
+        (0, [("retention.ms", "0")], 0.0),
+        (0, [], math.nan),
+        (29, [("retention.ms", "90000")], math.nan),
+    ],
+)
+async def test_retention_in_seconds(monkeypatch, code, entries, seconds):
+    """Milliseconds of the topic, for ever, and what a broker does not tell or does not permit."""
+    _brokers(monkeypatch, (code, entries))
+    found = await retention.retention_seconds(KafkaSettings())
+    assert found == seconds or (math.isnan(found) and math.isnan(seconds))
+
+
+async def test_it_is_asked_again_and_its_absence_is_told_once_in_a_row(monkeypatch):
+    """A retention that is changed shows; one that is not known is not a number, and one line says so."""
+    monkeypatch.setattr(retention, "_EVERY_SECONDS", 0.01)
+    good = (0, [("retention.ms", "1000")])
+    _brokers(monkeypatch, good, KafkaError("away"), KafkaError("away"), good, KafkaError("away"))
+    metrics = Metrics()
+    assert math.isnan(metrics.topic_retention_seconds._value.get())
+    seen = []
+    monkeypatch.setattr(metrics.topic_retention_seconds, "set", seen.append)
+    with capture_logs() as lines:
+        task = asyncio.create_task(retention.watch_retention(KafkaSettings(), metrics))
+        while len(seen) < 6:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        task.cancel()
+    assert [None if math.isnan(value) else value for value in seen[:6]] == [1.0, None, None, 1.0, None, None]
+    assert [(line["log_level"], line["why"]) for line in lines] == 2 * [("warning", "away")]
