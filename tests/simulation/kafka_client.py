@@ -80,6 +80,7 @@ class SimulatedClient:
     def _ended(self, task):
         if not task.cancelled() and task.exception() is not None:
             self.failure = task.exception()
+            asyncio.get_running_loop().fail(self.failure)
             self._wake()
 
     async def stop(self):

@@ -234,13 +234,14 @@ class SimulatedStream:
         if self._ledger.events:
             self.node.world.count("revoked with events under way")
         if partitions:
-            began = asyncio.get_running_loop().time()
+            loop, process = asyncio.get_running_loop(), self.node.process
+            began = loop.time() - process.stopped_seconds
             await self._consumption.revoked()
-            took = asyncio.get_running_loop().time() - began
+            took = loop.time() - process.stopped_seconds - began
             if took > self.node.world.most_revoke and not self._ending:
-                raise AssertionError(f"{self.node.process.name} keeps the group waiting for {took:.1f} s")
+                loop.fail(AssertionError(f"{process.name} keeps the group waiting for {took:.1f} s"))
             if self._ledger.committed():
-                raise AssertionError(f"{self.node.process.name} still counts partitions that are revoked")
+                loop.fail(AssertionError(f"{process.name} still counts partitions that are revoked"))
         self._flowing = False
 
     async def _on_assigned(self, partitions):

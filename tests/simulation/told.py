@@ -30,7 +30,9 @@ class Telling:
         fetched = worker.ledger.events > 0
         modes, brokers = world.aep.modes, world.cluster.modes
         waits = worker.delivery.events > 0
-        self._ask(node, "destination away", there=waits and "down" in modes, bound=60.0, told="destination" in reasons)
+        # Of two troubles at once either is enough: whoever looks into one finds the other.
+        refused_or_away = bool({"destination", "credentials"} & set(reasons))
+        self._ask(node, "destination away", there=waits and "down" in modes, bound=60.0, told=refused_or_away)
         self._ask(
             node,
             "credentials refused",

@@ -28,6 +28,8 @@ class SimulatedProcess:
     def __init__(self, loop, name):
         self.name, self.dead, self.paused = name, False, False
         self.code = None
+        self.stopped_seconds = 0.0
+        self._since = 0.0
         self._loop = loop
         self._stash = []
         self._context = copy_context()
@@ -44,10 +46,13 @@ class SimulatedProcess:
 
     def pause(self):
         """Stop it as SIGSTOP does."""
-        self.paused = True
+        if not self.paused:
+            self.paused, self._since = True, self._loop.time()
 
     def resume(self):
         """Let it go on, with everything at once that became due meanwhile."""
+        if self.paused:
+            self.stopped_seconds += self._loop.time() - self._since
         self.paused = False
         stash, self._stash = self._stash, []
         if not self.dead:
@@ -105,6 +110,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def outside(self, delay, callback, *args):
         """Call back in so many seconds, whatever becomes of the process that asks."""
         return self.call_at(self._now + delay, callback, *args, context=self._outside)
+
+    def fail(self, error):
+        """End the run over this error, whoever would swallow it."""
+        self.errors.append({"exception": error})
 
     def time(self):
         """Virtual seconds."""
