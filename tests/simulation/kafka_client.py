@@ -64,6 +64,7 @@ class SimulatedClient:
         self._waiters = set()
         self._rejoin = asyncio.Event()
         self._joining = True
+        self._announcing = False
         self._closed = False
         self._patience = _PATIENTLY
         self._hungry = asyncio.Event()
@@ -105,7 +106,9 @@ class SimulatedClient:
                 await self._revoked(set(self._assignment))
             first = False
             await self._join()
+            self._announcing = True
             await self._assigned(set(self._assignment))
+            self._announcing = False
             await self._rejoin.wait()
 
     async def _join(self):
@@ -205,7 +208,7 @@ class SimulatedClient:
     @property
     def rebalancing(self):
         """Whether an assignment is ending or about to begin."""
-        return self._joining or self._rejoin.is_set()
+        return self._joining or self._announcing or self._rejoin.is_set()
 
     def notice(self):
         """Hear at once of a rebalance that has begun."""

@@ -30,7 +30,7 @@ class _Telemetry:
 
     port = 9464
 
-    def __init__(self, settings, metrics, health):
+    def __init__(self, settings, metrics, health, *_):
         self.health = health
 
     async def __aenter__(self):
