@@ -48,6 +48,7 @@ INTERLEAVINGS = (
     "aep throttles",
     "aep fails and the data may be why",
     "aep fails",
+    "aep fails on an event",
     "aep answers something else",
     "aep gives too few verdicts",
     "the destination breaks its word and raises",

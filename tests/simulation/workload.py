@@ -10,7 +10,8 @@ from simulation.partition_log import Kind
 
 _EPOCH = 1_700_000_000_000
 _KEYS = 40
-_NATURES = (("poison", 0.01), ("unexplained", 0.002), ("suspect", 0.0), ("oversize", 0.002), ("postponed", 0.002))
+_ENOUGH = 5_000
+_NATURES = (("poison", 0.01), ("unexplained", 0.002), ("suspect", 0.001), ("oversize", 0.002), ("postponed", 0.002))
 
 
 def timestamp(now):
@@ -109,7 +110,11 @@ class Workload:
         return body, event
 
     def _evidence_is_left(self):
-        """An event is found guilty by others that pass: where keys keep their order, enough lanes must be free of such."""
+        """An event is found guilty by others that pass: where keys keep their order, enough lanes must be free of such, and
+        where little may be in flight, what is held up behind it is soon all that there is.
+        """
+        if self._world.settings.worker.max_in_flight_events < _ENOUGH:
+            return False
         self._suspects = [event for event in self._suspects if not event.finished]
         return len(self._suspects) < 2
 
