@@ -108,7 +108,8 @@ class Account:
         for before in line:
             if before is event:
                 return
-            if not (before.finished or before.put_off or before.fate is not Fate.DELIVERED):
+            excused = before.finished or before.put_off or before.fate is not Fate.DELIVERED
+            if not excused and not self.damaged(before.partition, before.offset):
                 raise BrokenPromiseError(f"{event.name} is delivered before {before.name} of the same key")
 
     def letter(self, partition, offset, name, code):

@@ -49,7 +49,7 @@ MUTANTS = (
     Mutant("a revoke does not close the ledger", _P + "consumption", "            self._ledger.close(tuple(self._ledger.committed()))\n", ""),
     Mutant("a revoke leaves the gate open", _P + "consumption", "        self._gate.shut()\n", "        self._gate.shut()\n        self._gate.reopen()\n"),
     Mutant("the gate never reopens", _P + "consumption", "            self._gate.reopen()\n", ""),
-    Mutant("dropped chunks are not handed on again", _P + "consumption", "self._again = self._ledger.waiting()", "self._again = []"),
+    Mutant("dropped chunks are not handed on again", _P + "consumption", "        self._again = True\n", "        self._again = False\n"),
     Mutant("records come before their assignment", _P + "consumption", "while not self._is_time_for(fetch.number):", "while False:"),
     Mutant("commits overlap", _P + "consumption", "        async with self._committing:\n", "        async with asyncio.Lock():\n"),
     Mutant("dead letters count before they are stored", _P + "dead_letters", "        self._queue.append(Letter(", "        self._stored(chunk, 1)\n        self._queue.append(Letter("),
@@ -67,7 +67,7 @@ MUTANTS = (
     Mutant("the gate has no bound", _P + "gate", "return ledger.events < self._max_events * part and ledger.weight < self._max_bytes * part", "return True"),
     Mutant("an outage is not told", _P + "worker", 'health.watch("destination", lambda: delivery.brakes.trouble or None)', 'health.watch("destination", lambda: None)'),
     Mutant("an unreadable partition is not told", _P + "worker", 'health.watch("reading", lambda: self.reading.trouble or None)', 'health.watch("reading", lambda: None)'),
-    Mutant("records deleted unread are not told", _P + "fetching", "self.expired.append(Expired(", "list().append(Expired("),
+    Mutant("records deleted unread are not told", _P + "offset_account", "self.expired.append(lost)", "list().append(lost)"),
 )  # fmt: skip
 
 

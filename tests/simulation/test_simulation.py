@@ -44,7 +44,7 @@ def test_a_seed_replays_exactly():
     """Two processes play a seed in the same steps, to the last line of the trace."""
     first, second = (simulate("--seed", "3", "--trace", "2000") for _ in range(2))
     assert first.returncode == 0, first.stdout[-3_000:] + first.stderr[-2_000:]
-    assert first.stdout.count("\n") > 1_000
+    assert first.stdout.count("\n") > 500
     assert first.stdout == second.stdout
 
 
@@ -63,7 +63,7 @@ def test_it_bites(name):
     number = next(number for number, mutant in enumerate(MUTANTS) if mutant.name == name)
     run = simulate(str(number), "--seconds", "40", module="simulation.mutants")
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "not finished" in run.stdout
+    assert "is not finished" in run.stdout or "beyond the end" in run.stdout
 
 
 def test_every_mutant_still_names_a_line():
