@@ -36,10 +36,8 @@ class Reading:
     @property
     def transactions(self) -> str:
         """Which partitions wait for a transaction of their producers to end, in words; empty when none does."""
-        now = self._clock()
         told = [
-            f"topic {partition[0]} partition {partition[1]} waits at offset {self._waiting[partition][0]} for a transaction that"
-            f" has been open for {now - self._waiting[partition][1]:.0f} s or more"
+            f"topic {partition[0]} partition {partition[1]} waits at offset {self._waiting[partition][0]} for an open transaction"
             for partition in sorted(self._told)[:_SHOWN]
         ]
         if len(self._told) > _SHOWN:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.pipeline.intake import Intake, place, row_and_part
+from bridge.pipeline.intake import Intake, place, row_and_part, told_of
 from bridge.pipeline.ledger import Ledger
 from bridge.telemetry.metrics import Metrics
 from bridge.verdicts import Rejected, Stage
@@ -150,3 +150,20 @@ def _closed():
     ledger.close([("t", 0)])
     Intake(ledger, lambda _: b"", spy, spy, metrics, builder=None).take(chunk)
     return ledger, spy, metrics, chunk
+
+
+def test_what_could_not_be_read_is_one_letter_whatever_its_bytes_are():
+    """Also where they would make an event: nobody knows what they are; committed only when the letter is stored."""
+    ledger, spy, metrics = Ledger(), Spy(), Metrics()
+    ledger.open(1, {("t", 0): None})
+    record = SimpleNamespace(value=_event("a"), key=None, timestamp=0, offset=4, headers=())
+    chunk = ledger.fetch(("t", 0), 1, [record], 10, first=4, last=4, upto=14, unreadable="its checksum does not match")
+    intake = Intake(ledger, lambda event: json.dumps(event).encode(), spy, spy, metrics, builder=_BUILDER)
+    for _ in range(2):
+        intake.take(chunk)
+    assert spy.letters == [(0, None, Stage.DECODE, "unreadable")]
+    assert spy.items == []
+    assert told_of(chunk) == "offsets 4 to 13 cannot be read: its checksum does not match"
+    assert ledger.committable() == {}
+    ledger.resolve(chunk)
+    assert ledger.committable() == {("t", 0): 14}

@@ -123,3 +123,17 @@ def test_a_commit_of_before_a_cut_does_not_hide_the_offsets_after_it(ledger):
     assert ledger.committable() == {PARTITION: 1}
     ledger.confirm(1, {PARTITION: 1})
     assert ledger.committable() == {}
+
+
+def test_what_is_under_way_is_counted_to_the_offset_and_the_byte(ledger):
+    """Bounds of memory and of what a crash would repeat are taken from these figures."""
+    records = [SimpleNamespace(timestamp=0)] * 3
+    chunk = ledger.fetch(PARTITION, 1, records, 70, first=4, last=8, since=2, upto=12)
+    assert (ledger.events, ledger.weight, ledger.queued, ledger.span(PARTITION)) == (3, 70, 1, 10)
+    ledger.admit(chunk, 5)
+    ledger.admit(chunk, 9)
+    assert (ledger.events, ledger.queued) == (5, 0), "once"
+    ledger.close([PARTITION])
+    assert (ledger.events, ledger.weight, ledger.span(PARTITION)) == (0, 0, 0)
+    ledger.admit(chunk, 9)
+    assert (ledger.events, ledger.queued) == (0, 0)
