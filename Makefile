@@ -73,6 +73,11 @@ check: $(VENV)/.dev ## Lint, formatting, types and security
 	@echo "==> mypy --strict"; $(BIN)/mypy --strict
 	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive bridge
 
+.PHONY: real
+real: $(VENV)/.dev ## Hold reader, checker and init to real schemas and examples: ARGS=DIR
+	@test -n "$(ARGS)" || { echo "error: make real ARGS=DIR names the folder of schemas (*.schema.json) and examples (*.example.*.json)" >&2; exit 2; }
+	@$(BIN)/python -m pytest tests/contract/test_real_material.py --real=$(ARGS)
+
 .PHONY: audit
 audit: | $(VENV)/bin/python ## Look for known weaknesses in every pinned dependency (asks PyPI's advisory database)
 	@test -x .make/audit/bin/pip-audit || { $(BIN)/python -m venv .make/audit && .make/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
@@ -95,6 +100,10 @@ chaos: $(VENV)/.dev ## Break things for SECONDS=300 against three real brokers a
 soak: $(VENV)/.dev ## Hold 2,000 events/s for SECONDS=300 with a fault a minute, and measure what grows
 	@$(BIN)/python -m pytest tests/chaos/test_soak.py --soak-seconds=$(SECONDS) --timeout=0 -s $(ARGS)
 
+.PHONY: mutants
+mutants: $(VENV)/.dev ## Change every safety-critical line of the worker, one at a time: a fast test must fail for each
+	@cd tests && PYTHONPATH=. ../$(BIN)/python -m mutation $(ARGS)
+
 .PHONY: pins
 pins: ## For maintainers: resolve constraints-hashes.txt (what the image installs) anew; needs python3.13
 	@command -v python3.13 >/dev/null || { echo "error: the image runs Python 3.13, and there is no python3.13 here to resolve for it" >&2; exit 1; }
@@ -103,6 +112,18 @@ pins: ## For maintainers: resolve constraints-hashes.txt (what the image install
 	  --no-emit-trusted-host --no-emit-find-links --no-annotate --no-header -c constraints.txt -o .make/hashes.txt pyproject.toml
 	@{ echo "# What the container image installs, by hash (Python 3.13). Made by \`make pins\` from pyproject.toml and constraints.txt."; \
 	  cat .make/hashes.txt; } > constraints-hashes.txt
+
+.PHONY: digests
+digests: ## For maintainers: pin every image by the digest that its version has now, beside the version; needs docker and a network
+	@command -v docker >/dev/null || { echo "error: digests come from the image registries, asked by docker, and there is no docker here" >&2; exit 1; }
+	@set -e; \
+	for image in $$(sed -nE 's/^ *(image:|FROM) +([a-z][a-z/]*:[^ @]+)(@[^ ]+)?( .*)?$$/\2/p' docker-compose.yml Dockerfile | grep -v '^moengage-aep-bridge:' | sort -u); do \
+	  digest=$$(docker buildx imagetools inspect "$$image" --format '{{.Manifest.Digest}}'); \
+	  printf '%s\n' "$$digest" | grep -Eqx 'sha256:[0-9a-f]{64}' || { echo "error: no digest of $$image: $$digest" >&2; exit 1; }; \
+	  echo "$$image@$$digest"; \
+	  sed -i.before -E "s|$$image(@sha256:[0-9a-f]{64})?( \|$$)|$$image@$$digest\2|" docker-compose.yml Dockerfile; \
+	done; \
+	rm -f docker-compose.yml.before Dockerfile.before
 
 .PHONY: clean
 clean: ## Remove what the other targets made (.venv, caches, builds)

@@ -13,7 +13,11 @@ them. Header values are UTF-8 text; a header is there only when it has something
 ``bridge.attempts``        how often delivery was tried
 ``bridge.failed_at``       ISO 8601, UTC
 ``bridge.replays``         how often it was replayed before
+``bridge.route``           name of the route whose event it is
+``bridge.form``            ``event``: the value as consumed; ``xdm``: what came back from AEP; ``truncated``: cut, so that it
+                           fits into the topic, and no longer an event
 ``bridge.truncated_from``  size in bytes of a value too large for the topic, of which the beginning is kept
+``bridge.events``          how many events the letter stands for, where more than one: equal refusals of one record
 =========================  ===========================================================================================
 """
 
@@ -21,15 +25,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 PREFIX = "bridge."
 _LONGEST = 4_000
 """Characters of a reason: headers must not outgrow what the topic takes."""
 _LONGEST_UUID = 200
+DEFAULT_ROUTE = "default"
+
+
+class Form(StrEnum):
+    """What the value of a dead letter is."""
+
+    EVENT = "event"
+    XDM = "xdm"
+    TRUNCATED = "truncated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +64,18 @@ class DeadLetter:
     failed_at: datetime | None = None
     replays: int = 0
     truncated_from: int | None = None
+    route: str | None = DEFAULT_ROUTE
+    form: str = Form.EVENT
+    events: int = 1
 
     def to_headers(self) -> list[tuple[str, bytes]]:
         """The Kafka headers of the record; key and value go beside them."""
         told = {
-            "stage": str(self.stage),
-            "code": self.code,
-            "reason": self.reason[:_LONGEST],
+            "stage": str(self.stage) or None,
+            "code": self.code or None,
+            "reason": self.reason[:_LONGEST] or None,
+            "route": self.route,
+            "form": str(self.form),
             "topic": self.topic,
             "partition": self.partition,
             "offset": self.offset,
@@ -66,6 +85,7 @@ class DeadLetter:
             "failed_at": None if self.failed_at is None else _iso(self.failed_at),
             "replays": self.replays or None,
             "truncated_from": self.truncated_from,
+            "events": self.events if self.events > 1 else None,
         }
         return [
             (PREFIX + name, str(text).encode("utf-8", errors="replace"))
@@ -81,6 +101,7 @@ class DeadLetter:
             for name, text in headers
             if name.startswith(PREFIX) and text is not None
         }
+        truncated_from = _integer(told.get("truncated_from"))
         return cls(
             key=key,
             value=value or b"",
@@ -95,12 +116,24 @@ class DeadLetter:
             attempts=_integer(told.get("attempts")),
             failed_at=_time(told.get("failed_at")),
             replays=_integer(told.get("replays")) or 0,
-            truncated_from=_integer(told.get("truncated_from")),
+            truncated_from=truncated_from,
+            route=told.get("route"),
+            # Letters of earlier versions do not tell their form.
+            form=told.get("form") or (Form.EVENT if truncated_from is None else Form.TRUNCATED),
+            events=max(1, _integer(told.get("events")) or 1),
         )
 
     def to_record(self) -> tuple[bytes | None, bytes, list[tuple[str, bytes]]]:
         """Key, value and headers, as a publisher takes them."""
         return self.key, self.value, self.to_headers()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLetters:
+    """What became of records while they were stored: letters ``made`` of events that Kafka refuses, and letters that were ``cut``."""
+
+    made: Sequence[DeadLetter]
+    cut: Sequence[DeadLetter]
 
 
 def uuid_of(event: Any) -> str | None:

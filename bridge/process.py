@@ -31,7 +31,7 @@ async def _main(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
     def stopping(number: int) -> None:
         if stop.is_set():
             os._exit(128 + number)
-        log.info("stopping", signal=signal.Signals(number).name)
+        log.info("stopping", detail="A signal asks it to finish what is under way.", signal=signal.Signals(number).name)
         stop.set()
 
     loop = asyncio.get_running_loop()
@@ -44,7 +44,7 @@ def cut_off_after(seconds: float) -> None:
     """Leave then even if something in the process hangs: offsets are safe at any moment."""
 
     def cut_off() -> None:
-        log.error("did not stop in time, cutting off")
+        log.error("cut_off", detail="It did not stop in time and is ended.")
         os._exit(1)
 
     timer = threading.Timer(seconds, cut_off)

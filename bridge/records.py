@@ -6,10 +6,15 @@ from collections.abc import Sequence
 
 Record = tuple[bytes | None, bytes, Sequence[tuple[str, bytes | None]]]
 """Key, value, headers. A header may be null: others write to the topic too, and what they wrote is kept."""
+_HEADER_LENGTHS = 8
+"""Bytes for the two lengths of a header: names up to 1 MB, values up to 2 GB."""
 
 
 def record_bytes(record: Record) -> int:
-    """What a record weighs: key, value and headers."""
+    """What a record weighs at most: key, value and headers with their lengths."""
     key, value, headers = record
     size = len(value) + len(key or b"")
-    return size + sum(len(name) + len(text or b"") + 4 for name, text in headers) if headers else size
+    if not headers:
+        return size
+    # A name's characters may be several bytes each.
+    return size + sum(len(name.encode()) + len(text or b"") + _HEADER_LENGTHS for name, text in headers)

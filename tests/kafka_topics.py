@@ -5,7 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,3 +38,14 @@ def create_topic(
             return name
         if time.monotonic() > deadline:
             raise AssertionError(f"{name} has no leaders: {known}")
+
+
+def alter_topic(bootstrap: str, name: str, **config: str) -> None:
+    """Change a topic's configuration: ``max_message_bytes="1000"``."""
+    entries = [
+        ConfigEntry(key.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+        for key, value in config.items()
+    ]
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+    admin = admin_client(bootstrap)
+    admin.incremental_alter_configs([resource])[resource].result(20)

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from bridge.dead_letter import DeadLetter
+from bridge.dead_letter import DeadLetter, StoredLetters
 from bridge.errors import KafkaError
 from bridge.moengage.listener import Listener
 from bridge.moengage.receiver import PATH, Receiver
@@ -31,7 +31,7 @@ class MemoryStore:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def store(self, events, dead_letters) -> None:
+    async def store(self, events, dead_letters) -> StoredLetters:
         """Keep all, or fail as told."""
         self.calls += 1
         await self.gate.wait()
@@ -39,6 +39,7 @@ class MemoryStore:
             raise KafkaError("away")
         self.events += events
         self.dead_letters += [DeadLetter.from_headers(*record) for record in dead_letters]
+        return StoredLetters((), ())
 
 
 class Served:

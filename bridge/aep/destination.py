@@ -13,7 +13,7 @@ from bridge.aep.envelope import Envelope, raw_envelope, xdm_envelope
 from bridge.aep.exchange import NoReply, open_client, post
 from bridge.aep.oauth import REFUSED_AGAIN, NoToken, Token, TokenSource
 from bridge.errors import SettingsError
-from bridge.settings import every_setting, variable
+from bridge.settings import every_setting, is_example, variable
 from bridge.verdicts import AllAccepted, Answered, Outcome, Rejected, Transient, Unauthorized
 
 if TYPE_CHECKING:
@@ -182,6 +182,13 @@ def check_settings(settings: Settings) -> None:
             "\n".join(f"{name}: not set; {known[name][0]} For example {name}={known[name][1]}" for name in missing),
             hint="set them in the environment, in .env or in bridge.toml",
         )
+    if aep.auth == "oauth" and oauth.client_secret_file is None and oauth.client_secret is not None:
+        for secret in oauth.client_secret.get_secret_value().replace(",", " ").split():
+            if is_example(secret):
+                raise SettingsError(
+                    f"{variable('oauth', 'client_secret')} is still the example: IMS would refuse it",
+                    hint="the client secret stands in the Developer Console, with the OAuth server-to-server credential",
+                )
     _inlet(settings)
 
 

@@ -57,4 +57,6 @@ class Secrets:
 
 
 def _split(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part for part in text.replace(",", " ").split() if part))
+    # Editors begin files with a byte order mark, and docker --env-file keeps quotes.
+    parts = (part.strip("\ufeff\"'") for part in text.replace(",", " ").split())
+    return tuple(dict.fromkeys(part for part in parts if part))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
 
 import orjson
 import typer
@@ -13,12 +14,13 @@ from bridge.cli import app
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 
     from bridge.aep.trial import Trial
-    from bridge.settings import Settings
+    from bridge.settings import KafkaSettings, Settings
     from bridge.telemetry.metrics import Metrics
 
+_SHOWN = 10
 _USUAL_EVENT_BYTES = 10_000
 """Profile keeps events of up to 10 KB (AEP docs: profile/guardrails), so events up to there are to be expected."""
 
@@ -98,9 +100,13 @@ async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
     except BridgeError as error:
         complete = False
         yield _failed("settings", error)
+    if examples := ", ".join(_examples(settings)):
+        todo = "README.md, \"Go live\", says where in Adobe's and MoEngage's consoles each of these comes from"
+        yield Check("examples", ok=False, found=f"still the example: {examples}", todo=todo)
     if settings.aep.payload == "xdm":
         yield _mapping(settings)
-    yield await _kafka(settings)
+    async for each in _kafka(settings):
+        yield each
     if not complete:
         return
     metrics = Metrics()
@@ -126,6 +132,34 @@ def _remarks(settings: Settings) -> Iterator[str]:
         )
 
 
+_NAMED_BY_ADOBE = (
+    ("mapping", "tenant"),
+    ("aep", "endpoint"),
+    ("aep", "org_id"),
+    ("aep", "schema_id"),
+    ("aep", "dataset_id"),
+    ("aep", "flow_id"),
+    ("oauth", "client_id"),
+)
+
+
+def _examples(settings: Settings) -> Iterator[str]:
+    """Settings that are what .env.example shows, although events are to go to Adobe itself."""
+    from bridge.settings import every_setting, is_example, variable
+
+    endpoint = settings.aep.endpoint
+    # An emulator takes the examples.
+    if endpoint is not None and not (urlsplit(endpoint).hostname or "").endswith(".adobedc.net"):
+        return
+    known = every_setting()
+    for section, key in _NAMED_BY_ADOBE:
+        name = variable(section, key)
+        if getattr(getattr(settings, section), key) == known[name][1]:
+            yield name
+    if settings.oauth.client_secret is not None and is_example(settings.oauth.client_secret):
+        yield variable("oauth", "client_secret")
+
+
 def _mapping(settings: Settings) -> Check:
     from bridge.pipeline.assembly import load_builder
     from bridge.pipeline.reload import failing
@@ -143,22 +177,89 @@ def _mapping(settings: Settings) -> Check:
     if broken:
         todo = "aep-bridge mapping test shows what each gives instead"
         return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)
-    return Check("mapping", ok=True, found=f"{settings.mapping.path} ({(sha256 or '')[:12]})")
+    said = [f"{settings.mapping.path} ({(sha256 or '')[:12]})", *_about_schema(settings)]
+    return Check("mapping", ok=True, found="; ".join(said))
 
 
-async def _kafka(settings: Settings) -> Check:
+def _about_schema(settings: Settings) -> Iterator[str]:
+    """What the schema vouches for, and what cannot be checked."""
+    from bridge.pipeline.assembly import NO_SCHEMA
+    from bridge.xdm.agreement import is_verified
+    from bridge.xdm.opening import schema_of
+
+    schema, tenant = schema_of(settings.mapping), settings.mapping.tenant
+    if schema is None:
+        yield NO_SCHEMA
+        return
+    yield f"schema {settings.mapping.schema_path}"
+    if is_verified(schema, tenant):
+        yield f"tenant {tenant}"
+    else:
+        yield (
+            f"tenant not verified: only a schema fetched from AEP knows {tenant} (AEP: Schemas, your schema, Copy JSON;"
+            " BRIDGE_MAPPING__SCHEMA names the file)"
+        )
+    if schema.unenforced:
+        yield f"not checked: {_listed(schema.unenforced)}"
+
+
+def _listed(unenforced: Sequence[tuple[str, str]]) -> str:
+    shown = ", ".join(f"{keyword} of {path or 'the root'}" for path, keyword in unenforced[:_SHOWN])
+    return shown + (f" and {len(unenforced) - _SHOWN} more" if len(unenforced) > _SHOWN else "")
+
+
+async def _kafka(settings: Settings) -> AsyncIterator[Check]:
     from bridge.pipeline.topics import TopicMissing, ensure_topics
 
     try:
         partitions = await ensure_topics(settings.kafka, create=False)
     except TopicMissing as error:
         if settings.kafka.create_topics:
-            return Check("kafka", ok=True, found=f"{error}; the worker will create it")
-        return _failed("kafka", error)
+            yield Check("kafka", ok=True, found=f"{error}; the worker will create it")
+        else:
+            yield _failed("kafka", error)
+        return
     except BridgeError as error:
-        return _failed("kafka", error)
+        yield _failed("kafka", error)
+        return
     counts = ", ".join(f"{topic} ({count} partitions)" for topic, count in partitions.items())
-    return Check("kafka", ok=True, found=f"{', '.join(settings.kafka.bootstrap_servers)}: {counts}")
+    try:
+        await ensure_topics(settings.kafka, create=False, topics=(settings.kafka.state_topic,))
+    except BridgeError as error:
+        made = settings.kafka.create_topics
+        counts += f"; {error}" + (
+            "; the worker will create it" if made else ": an event that ends workers is not set aside"
+        )
+    topics = [each async for each in _topics(settings.kafka)]
+    unfit = "".join(f"; the {each.name} cannot be used as it is: see there" for each in topics if not each.ok)
+    yield Check("kafka", ok=not unfit, found=f"{', '.join(settings.kafka.bootstrap_servers)}: {counts}{unfit}")
+    for each in topics:
+        yield each
+
+
+async def _topics(kafka: KafkaSettings) -> AsyncIterator[Check]:
+    """A line a topic: how it is configured, and what of that loses events. What merely may is no failure."""
+    from bridge.pipeline.topic_facts import describe, judge_all
+    from bridge.pipeline.topics import admin
+
+    kinds = {kafka.topic: "event topic", kafka.dead_letter_topic: "dead-letter topic"}
+    try:
+        async with admin(kafka) as client:
+            facts = await describe(client, kinds)
+    except BridgeError as error:
+        yield Check("topics", ok=True, found=f"how they are configured is not told: {error}")
+        return
+    for each, findings in judge_all(facts, kafka):
+        found = [each.words, *(f"it {finding.words}" for finding in findings)]
+        fixes = [finding.fix for finding in findings]
+        if each.message_bytes is None:
+            found.append("its configuration is not told: the right DescribeConfigs on it is missing")
+        yield Check(
+            kinds[each.name],
+            ok=not any(finding.fails for finding in findings),
+            found="\n".join(found),
+            todo="\n".join(fixes),
+        )
 
 
 async def _trial(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ from bridge.cli import app, plain, words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.pipeline.replay import Filter, Replayed
+    from bridge.pipeline.replay import Replayed
+    from bridge.pipeline.stored_letters import Filter
     from bridge.settings import KafkaSettings
 
 deadletters = typer.Typer(help="Inspect refused events and replay them.", no_args_is_help=True)
@@ -51,25 +51,33 @@ def list_letters(
     limit: int = typer.Option(20, min=0, help="Show so many of the newest; the counts are always of all."),
     as_json: bool = _JSON,
 ) -> None:
-    """Count dead letters by stage and code, and show the newest.
+    """Count dead letters by stage and code, those that are open and those that were replayed, and show the newest.
+
+    A second table counts by the field that the reason names and by event code. Letters that were replayed are told from the
+    offsets of the replays' consumer groups, as long as Kafka keeps those (offsets.retention.minutes, 7 days by default).
 
     Examples:
         aep-bridge deadletters list
 
         aep-bridge deadletters list --code identity_none_valid --since 2026-03-01T12:00:00Z --json
     """
-    from bridge.pipeline.replay import as_json as shown
-    from bridge.pipeline.replay import read
+    from bridge.cli.deadletters_counts import Counts
+    from bridge.pipeline.replay_marks import load_marks
+    from bridge.pipeline.stored_letters import as_json as shown
+    from bridge.pipeline.stored_letters import read
 
     kafka = _kafka()
     wanted = _filter(stage, code, event_code, since, until)
 
-    async def collect() -> tuple[Counter[tuple[str, str]], list[Any]]:
-        counts: Counter[tuple[str, str]] = Counter()
-        newest: list[Any] = []
+    async def collect() -> tuple[Counts, list[tuple[Any, bool]]]:
+        counts = Counts()
+        newest: list[tuple[Any, bool]] = []
+        marks = None
         async for stored in read(kafka, wanted):
-            counts[stored.letter.stage, stored.letter.code] += 1
-            newest.append(stored)
+            marks = marks or await load_marks(kafka)
+            replayed = marks.replayed(stored)
+            counts.add(stored.letter, replayed=replayed)
+            newest.append((stored, replayed))
             if len(newest) > 2 * limit + 100:
                 newest = _newest(newest, limit)
         return counts, _newest(newest, limit)
@@ -77,29 +85,25 @@ def list_letters(
     with _with_hint():
         counts, newest = asyncio.run(collect())
     if as_json:
-        body = {
-            "total": counts.total(),
-            "counts": [{"stage": s, "code": c, "count": n} for (s, c), n in counts.most_common()],
-            "letters": [shown(stored, value=False) for stored in newest],
-        }
+        body = counts.to_json() | {"letters": [shown(one, value=False, replayed=done) for one, done in newest]}
         print(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
         return
     from rich.console import Console
     from rich.table import Table
 
     out = Console()
-    table = Table("count", "stage", "code", title=f"{counts.total()} dead letters in {kafka.dead_letter_topic}")
-    for (one_stage, one_code), count in counts.most_common():
-        table.add_row(str(count), plain(one_stage), plain(one_code))
-    out.print(table)
+    for table in counts.tables(kafka.dead_letter_topic):
+        out.print(table)
     if newest:
-        table = Table("place", "failed at", "stage", "code", "event", "reason", title=f"newest {len(newest)}")
-        for stored in newest:
+        table = Table(
+            "place", "failed at", "stage", "code", "event", "reason", "replayed", title=f"newest {len(newest)}"
+        )
+        for stored, replayed in newest:
             letter = stored.letter
             when = letter.failed_at.isoformat(timespec="seconds") if letter.failed_at else ""
             place = f"{stored.partition}/{stored.offset}"
             told = (letter.stage, letter.code, letter.event_uuid or "", letter.reason)
-            table.add_row(place, when, *map(plain, told))
+            table.add_row(place, when, *map(plain, told), "yes" if replayed else "")
         out.print(table)
 
 
@@ -109,14 +113,17 @@ def show(
     _as_json: bool = typer.Option(
         False, "--json", help="It prints JSON always; taken so that a program need not know."
     ),
+    value: bool = typer.Option(False, "--value", help="Print what was consumed alone: the event."),
 ) -> None:
     """Print one dead letter, with what was consumed, as JSON.
 
     Examples:
         aep-bridge deadletters show 0/17
+
+        aep-bridge deadletters show 0/17 --value
     """
     from bridge.errors import BridgeError
-    from bridge.pipeline.replay import as_json, read_one
+    from bridge.pipeline.stored_letters import as_json, read_one
 
     left, _, right = place.rpartition("/")
     if not right.isdecimal() or not (left or "0").isdecimal():
@@ -127,6 +134,11 @@ def show(
         raise BridgeError(
             f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows where they lie"
         )
+    if value:
+        if stored.letter.form == "truncated":
+            words.print(f"cut: {len(stored.letter.value)} of {stored.letter.truncated_from} bytes are stored")
+        typer.echo(stored.letter.value)
+        return
     print(orjson.dumps(as_json(stored, value=True), option=orjson.OPT_INDENT_2).decode())
 
 
@@ -141,12 +153,14 @@ def replay(
     dry_run: bool = typer.Option(False, "--dry-run", help="Only count what would be sent, by reason."),
     most: int | None = typer.Option(None, "--max", min=1, help="Send so many at most."),
     max_replays: int = typer.Option(3, min=1, help="Leave letters that have been round so often, and pass them by."),
+    again: bool = typer.Option(False, "--again", help="Begin anew, and send those too that were replayed before."),
     as_json: bool = _JSON,
 ) -> None:
     """Send dead letters back to the topic they came from, where the worker maps them anew.
 
-    Progress is kept by filter in Kafka: run again, it goes on where it was. What was left is passed by as well: another
-    filter, such as --since, begins anew.
+    What was sent once is not sent again, whatever the filter, unless --again is given: an event that is refused once more
+    is a new dead letter. Progress is kept by filter in Kafka: run again, it goes on where it was. What was left is passed by
+    as well: another filter, such as --since, looks at it anew.
 
     Examples:
         aep-bridge deadletters replay --dry-run
@@ -161,10 +175,10 @@ def replay(
 
     async def run() -> Replayed:
         if dry_run:
-            return await run_replay(kafka, None, wanted, most=most, max_replays=max_replays)
+            return await run_replay(kafka, None, wanted, most=most, max_replays=max_replays, again=again)
         async with KafkaPublisher(kafka) as publisher:
             await publisher.connected(within=kafka.request_timeout_seconds)
-            return await run_replay(kafka, publisher, wanted, most=most, max_replays=max_replays)
+            return await run_replay(kafka, publisher, wanted, most=most, max_replays=max_replays, again=again)
 
     with _with_hint():
         done = asyncio.run(run())
@@ -172,15 +186,18 @@ def replay(
         body = {
             "dry_run": dry_run,
             "sent": done.sent.total(),
-            "by_reason": [{"stage": s, "code": c, "count": n} for (s, c), n in done.sent.most_common()],
+            "by_reason": [{"stage": s, "code": c, "count": n} for (s, c), n in (+done.sent).most_common()],
             "left": dict(done.kept),
+            "already_replayed": done.before,
         }
         print(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
         return
     verb = "would be sent" if dry_run else "sent"
-    for (one_stage, one_code), count in done.sent.most_common():
+    for (one_stage, one_code), count in (+done.sent).most_common():
         print(f"{count}\t{one_stage}\t{one_code}")
-    words.print(f"{done.sent.total()} {verb}" + "".join(f", {n} left ({why})" for why, n in done.kept.items()))
+    before = f" ({done.before} already replayed)" if done.before else ""
+    left = "".join(f", {n} left ({why})" for why, n in done.kept.items())
+    words.print(f"{done.sent.total()} {verb}{before}{left}")
 
 
 def _kafka() -> KafkaSettings:
@@ -213,7 +230,7 @@ def _with_hint() -> Iterator[None]:
 def _filter(
     stage: str | None, code: str | None, event_code: str | None, since: str | None, until: str | None
 ) -> Filter:
-    from bridge.pipeline.replay import Filter
+    from bridge.pipeline.stored_letters import Filter
 
     return Filter(stage, code, event_code, _moment(since, "--since"), _moment(until, "--until"))
 
@@ -228,6 +245,6 @@ def _moment(text: str | None, option: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _newest(letters: list[Any], limit: int) -> list[Any]:
+def _newest(letters: list[tuple[Any, bool]], limit: int) -> list[tuple[Any, bool]]:
     never = datetime.min.replace(tzinfo=UTC)
-    return sorted(letters, key=lambda stored: stored.letter.failed_at or never, reverse=True)[:limit]
+    return sorted(letters, key=lambda found: found[0].letter.failed_at or never, reverse=True)[:limit]

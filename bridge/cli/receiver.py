@@ -24,26 +24,30 @@ def receiver() -> None:
     Examples:
         aep-bridge receiver
 
-        BRIDGE_RECEIVER__AUTH=header BRIDGE_RECEIVER__HEADER_VALUE=change-me aep-bridge receiver
+        BRIDGE_RECEIVER__AUTH=header BRIDGE_RECEIVER__HEADER_VALUE="$(openssl rand -hex 24)" aep-bridge receiver
     """
+    from bridge.moengage.auth import refuse_open
     from bridge.process import run_until_stopped
     from bridge.settings import load_settings
     from bridge.telemetry.logs import configure_logging
 
     settings = load_settings()
     configure_logging(settings.telemetry)
+    refuse_open(settings.receiver)
     raise typer.Exit(run_until_stopped(lambda stop: _receive(settings, stop)))
 
 
 async def _receive(settings: Settings, stop: asyncio.Event) -> int:
     import asyncio
 
+    from bridge.dead_man import DeadMansSwitch
     from bridge.memory import give_back_regularly, leave_the_living_alone
     from bridge.moengage.listener import Listener
     from bridge.moengage.receiver import Receiver
     from bridge.pipeline.publisher import KafkaPublisher
     from bridge.telemetry.health import Health, TelemetryServer
     from bridge.telemetry.metrics import Metrics
+    from bridge.telemetry.report import Report
 
     metrics, health = Metrics(), Health()
     publisher = KafkaPublisher(settings.kafka)
@@ -51,7 +55,12 @@ async def _receive(settings: Settings, stop: asyncio.Event) -> int:
     health.watch("kafka", lambda: None if publisher.is_connected else "there is no connection to Kafka")
     health.watch("receiver", taker.trouble)
     # Inside out at the end: no new requests, those under way finished, and only then no Kafka.
-    async with TelemetryServer(settings.telemetry, metrics, health), publisher, Listener(settings.receiver, taker):
+    async with (
+        DeadMansSwitch(settings.worker.hang_seconds),
+        TelemetryServer(settings.telemetry, metrics, health, lambda: Report("receiver")),
+        publisher,
+        Listener(settings.receiver, taker),
+    ):
         memory = asyncio.create_task(give_back_regularly(), name="memory")
         waiting = {asyncio.ensure_future(publisher.connected()), asyncio.ensure_future(stop.wait())}
         try:

@@ -17,6 +17,8 @@ from bridge.mapping.dates_names import zones_by_name
 from bridge.mapping.dates_pattern import MONTHS, QUARTERS, WEEKDAYS, Field, Literal, Section, Token, tokenize
 from bridge.mapping.dates_zones import offset, zone
 from bridge.mapping.failures import FunctionError
+from bridge.mapping.regex_cost import longest_within
+from bridge.mapping.regex_tree import tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,13 +26,23 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 200
 """No date is longer; longer text is refused before any regex sees it."""
+_MOST_STEPS = 3_000_000
+"""Backtracking steps that a text may take in the worst case: some hundredths of a second."""
 
 
 @lru_cache(maxsize=256)
 def parser(pattern: str) -> Callable[[str], datetime]:
     """Read text by ``pattern`` to an aware date; :class:`FunctionError` when it does not fit."""
     fields: list[tuple[str, Callable[[str], Any]]] = []
-    regex = re.compile(_regex(pattern, tokenize(pattern), fields), re.IGNORECASE | re.ASCII)
+    translated = _regex(pattern, tokenize(pattern), fields)
+    # Fields of one digit or two side by side can share out the same digits in exponentially many ways. (Case is not followed here:
+    # only digits are shared out, as names hold none.)
+    if longest_within(tree_of(translated), _MOST_STEPS, MAX_TEXT, anywhere=False) < MAX_TEXT:
+        raise FunctionError(
+            f"the date pattern {pattern!r} can take for ever",
+            hint="give fields that stand side by side a fixed width (dd, MM, HH), or put something between them",
+        )
+    regex = re.compile(translated, re.IGNORECASE | re.ASCII)
     fullmatch = regex.fullmatch
     resolve = _plain(fields) or _general(fields)
 

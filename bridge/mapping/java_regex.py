@@ -1,7 +1,9 @@
-"""Java's regular expressions in terms of Python's ``re``: translated once, refused where the two cannot agree.
+"""Java's regular expressions: translated once, run in bounded time, refused where they cannot be.
 
-Guards: a regex of at most 1,000 characters, no repetition that can read the same text in exponentially many ways
-(:mod:`bridge.mapping.regex_guard`), and text of at most 20,000 characters, less for what takes long (:mod:`bridge.mapping.regex_cost`).
+Two engines run them. ``re`` is the quicker one on short text but backtracks, and cannot be interrupted: it runs where
+:mod:`bridge.mapping.regex_cost` proves that the text is short enough for it. RE2 does not backtrack (its time is linear in
+the text), and knows neither lookaround nor backreferences nor possessive repetitions: it runs where ``re`` could take long.
+What neither can run in bounded time is refused, when it is compiled or, for polynomial time, by the length of the text.
 """
 
 from __future__ import annotations
@@ -11,14 +13,9 @@ import sys
 import unicodedata
 from functools import cache, lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from bridge.mapping.failures import FunctionError
-from bridge.mapping.regex_cost import subject
-from bridge.mapping.regex_guard import refuse_explosive
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from bridge.mapping.regex_engines import JavaRegex
 
 MAX_REGEX = 1_000
 
@@ -48,44 +45,24 @@ _SAME = set("bBAntrf")  # mean the same in both
 
 
 @lru_cache(maxsize=256)
-def compile_java(pattern: str) -> re.Pattern[str]:
-    """Compile a Java regex; :class:`FunctionError` says what is wrong, or what Python has no equal for."""
+def compile_java(pattern: str) -> JavaRegex:
+    """Compile a Java regex; :class:`FunctionError` says what is wrong, or what has no equal here."""
     if len(pattern) > MAX_REGEX:
         raise FunctionError(f"the regular expression is longer than {MAX_REGEX} characters")
-    translated = _Translation(pattern).run()
+    translation = _Translation(pattern)
+    translated = translation.run()
     try:
-        compiled = re.compile(translated)
+        return JavaRegex(
+            pattern,
+            re.compile(translated),
+            translation.for_re2(),
+            at_ends=translation.at_ends,
+            at_words=translation.at_words,
+        )
     except (re.error, OverflowError, RecursionError) as error:
         # Not with its position, which is one of the translation.
         what = error.msg if isinstance(error, re.error) else "it is too deep or too large"
         raise FunctionError(f"regular expression {pattern!r}: {what}") from None
-    refuse_explosive(pattern, translated)
-    return compiled
-
-
-def find_all(regex: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """``Matcher.find`` again and again: after an empty match Java goes on one character later, Python's finditer does not."""
-    at = 0
-    while at <= len(text) and (match := regex.search(text, at)) is not None:
-        yield match
-        at = match.end() if match.end() > match.start() else match.end() + 1
-
-
-def split_java(regex: re.Pattern[str], text: str, limit: int = -1) -> list[str]:
-    """``String.split(regex, limit)`` with a limit that is not 0: empty parts are kept.
-
-    An empty match at the start splits nothing off.
-    """
-    parts: list[str] = []
-    start = 0
-    for match in find_all(regex, subject(text, regex)):
-        if len(parts) == limit - 1:
-            break
-        if match.end():
-            parts.append(text[start : match.start()])
-            start = match.end()
-    parts.append(text[start:])
-    return parts
 
 
 @cache
@@ -106,6 +83,28 @@ def category(name: str, *, negated: bool) -> str | None:
     return "".join(parts)
 
 
+_LAST_END = r"(?=(?:\r\n|(?<!\r)\n|[\r\x85\u2028\u2029])?\Z)"
+"""Java's $ also stands before a final line terminator, as Python's does; what a line terminator is differs."""
+_QUANTIFIER = re.compile(r"\{\d+(?:,\d*)?\}")
+_ESCAPE = re.compile(r"\\(?:U([0-9a-f]{8})|u([0-9a-f]{4})|x([0-9a-f]{2})|.)", re.DOTALL)
+
+
+def _in_re2(escape: re.Match[str]) -> str:
+    """An escape of Python's as RE2 writes it."""
+    digits = escape[1] or escape[2] or escape[3]
+    return escape[0] if digits is None else f"\\x{{{digits}}}"
+
+
+def _other_cases(translated: str) -> str:
+    """The ASCII letters of a class (translated, in brackets) whose other case is in it."""
+    try:
+        tree = re.compile(translated.replace("[^", "[", 1) if translated.startswith("[^") else translated)
+    except re.error:
+        return ""  # what is wrong is told when the whole is compiled
+    letters = (chr(point) for point in range(128) if chr(point).isalpha())
+    return "".join(letter for letter in letters if tree.fullmatch(letter.swapcase()))
+
+
 class _Translation:
     """One left-to-right walk over a Java regex."""
 
@@ -113,6 +112,14 @@ class _Translation:
         self.pattern = pattern
         self.at = 0
         self.out: list[str] = []
+        self.at_ends = self.at_words = False
+        # Java's (?i) folds ASCII only, and re's and RE2's all of Unicode: both cases of a letter are spelled out.
+        self.both_cases = False
+        self.outside: list[bool] = []
+
+    def for_re2(self) -> str:
+        """What :meth:`run` has made, in RE2's words. It differs at a line's end (see :class:`JavaRegex`)."""
+        return _ESCAPE.sub(_in_re2, "".join(r"\z" if part in (_LAST_END, r"\Z") else part for part in self.out))
 
     def fail(self, what: str) -> FunctionError:
         return FunctionError(f"regular expression {self.pattern!r}: {what}")
@@ -127,25 +134,38 @@ class _Translation:
             elif char == "(":
                 self.group()
             elif char == "$":
-                # Java's $ also stands before a final line terminator, as Python's does; \r\n is the difference.
-                self.out.append(r"(?=(?:\r\n|[\n\r\x85\u2028\u2029])?\Z)")
+                self.out.append(self.last_end())
                 self.at += 1
             elif char == ".":
                 self.out.append(r"[^\n\r\x85\u2028\u2029]")
                 self.at += 1
+            elif char == "{" and not _QUANTIFIER.match(self.pattern, self.at):
+                raise self.fail("{ does not begin a repetition like {2} or {2,5}; a literal one is \\{")
             else:
-                self.out.append(char)
+                if char == ")" and self.outside:
+                    self.both_cases = self.outside.pop()
+                self.out.append(self.letter(char))
                 self.at += 1
         return "".join(self.out)
+
+    def letter(self, char: str) -> str:
+        """A literal character, in both cases where case does not count."""
+        return f"[{char.upper()}{char.lower()}]" if self.both_cases and char.isascii() and char.isalpha() else char
+
+    def last_end(self) -> str:
+        self.at_ends = True
+        return _LAST_END
 
     def group(self) -> None:
         rest = self.pattern[self.at :]
         if named := re.match(r"\(\?<([A-Za-z][A-Za-z0-9]*)>", rest):
+            self.outside.append(self.both_cases)
             self.out.append(f"(?P<{named[1]}>")
             self.at += named.end()
         elif flags := re.match(r"\(\?([a-zA-Z]*)(-[a-zA-Z]*)?([:)])", rest):
             self.flags(flags)
         elif rest.startswith(("(?=", "(?!", "(?<=", "(?<!", "(?>")) or not rest.startswith("(?"):
+            self.outside.append(self.both_cases)
             self.out.append("(")
             self.at += 1
         else:
@@ -153,12 +173,12 @@ class _Translation:
 
     def flags(self, found: re.Match[str]) -> None:
         on, off, end = found[1], found[2], found[3]
-        if not on and not off and end == ":":
-            self.out.append("(?:")
-        elif off or on.strip("i") or (end == ")" and self.at):
+        if off or on.strip("i") or (end == ")" and self.at):
             raise self.fail("of inline flags only (?i) at the start and (?i:...) are supported")
-        else:
-            self.out.append("(?i" + end)
+        if end == ":":
+            self.outside.append(self.both_cases)
+            self.out.append("(?:")
+        self.both_cases = self.both_cases or bool(on)
         self.at += found.end()
 
     def escape(self, *, in_class: bool) -> str:
@@ -177,27 +197,37 @@ class _Translation:
             end = self.pattern.find(r"\E", self.at)
             literal = self.pattern[self.at : end if end >= 0 else None]
             self.at = end + 2 if end >= 0 else len(self.pattern)
-            return re.escape(literal)
+            return "".join(
+                self.letter(each) if each.isalpha() and not in_class else re.escape(each) for each in literal
+            )
         if char in "ux":
-            return self.code_point(char)
+            return self.code_point(char, in_class=in_class)
         if char == "k":
             if not (named := re.match(r"<([A-Za-z][A-Za-z0-9]*)>", self.pattern[self.at :])):
                 raise self.fail(r"\k is not followed by <name>")
             self.at += named.end()
-            return f"(?P={named[1]})"
+            return self.back_reference(f"(?P={named[1]})")
         if in_class and char.isalnum() and char not in "ntrfae":
             raise self.fail(f"\\{char} has no place in a class")
-        special = {"Z": r"(?=(?:\r\n|[\n\r\x85\u2028\u2029])?\Z)", "z": r"\Z", "R": r"(?:\r\n|[\n-\r\x85\u2028\u2029])",
+        if char == "Z":
+            return self.last_end()
+        special = {"z": r"\Z", "R": r"(?:\r\n|[\n-\r\x85\u2028\u2029])",
                    "e": r"\x1b", "a": r"\x07"}  # fmt: skip
         if char in special:
             return special[char]
-        if char in _SAME or (char.isdigit() and char != "0"):
+        self.at_words = self.at_words or (char in "bB")
+        if char in _SAME:
             return "\\" + char
+        if char in "123456789":
+            return self.back_reference("\\" + char)
         if char.isascii() and char.isalnum():
             raise self.fail(f"the escape \\{char} is not supported")
         return re.escape(char)
 
-    def code_point(self, kind: str) -> str:
+    def back_reference(self, reference: str) -> str:
+        return f"(?ai:{reference})" if self.both_cases else reference
+
+    def code_point(self, kind: str, *, in_class: bool) -> str:
         digits = r"[0-9a-fA-F]{4}" if kind == "u" else r"[0-9a-fA-F]{2}|\{[0-9a-fA-F]{1,6}\}"
         if not (found := re.match(digits, self.pattern[self.at :])):
             raise self.fail(f"\\{kind} is not followed by hexadecimal digits")
@@ -205,6 +235,8 @@ class _Translation:
         number = int(found[0].strip("{}"), 16)
         if number > 0x10FFFF:
             raise self.fail(f"\\{kind}: no such character")
+        if self.both_cases and not in_class and number < 128:
+            return self.letter(chr(number)) if chr(number).isalpha() else re.escape(chr(number))
         return f"\\U{number:08x}"
 
     def prop(self, *, negated: bool, in_class: bool) -> str:
@@ -214,6 +246,8 @@ class _Translation:
         self.at += found.end()
         name = found[2] or found[3]
         negated = negated != bool(found[1])
+        if self.both_cases and name in ("Lower", "Upper", "Lu", "Ll", "Lt"):
+            raise self.fail(f"the class {name} asks for the case that (?i) ignores")
         inside = _POSIX_COMPLEMENTS.get(name) if negated else _POSIX.get(name)
         if inside is None and name not in _POSIX:
             inside = category(_IS.get(name, name), negated=negated)
@@ -233,13 +267,14 @@ class _Translation:
             char = self.pattern[self.at]
             if char == "]" and not first:
                 self.at += 1
-                return "".join(parts) + "]"
+                return "".join(parts) + (_other_cases("".join(parts) + "]") if self.both_cases else "") + "]"
             if char == "[" or self.pattern.startswith("&&", self.at):
                 raise self.fail("classes within classes ([...[...]], &&) are not supported; escape a literal [ or &")
             if char == "\\":
                 parts.append(self.escape(in_class=True))
             else:
-                parts.append("\\" + char if char in "]~|&" else char)
+                last = char == "-" and self.pattern.startswith("]", self.at + 1)
+                parts.append("\\" + char if last or char in "]~|&" else char)
                 self.at += 1
             first = False
         raise self.fail("a class ([) is not closed")

@@ -29,7 +29,6 @@ from bridge.mapping.arithmetic import (
 from bridge.mapping.coercion import to_text
 from bridge.mapping.failures import FunctionError
 from bridge.mapping.java_regex import compile_java
-from bridge.mapping.regex_cost import subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -128,7 +127,7 @@ def matches(left: Any, right: Any) -> bool:
         return left is right
     if right.__class__ is str:
         regex = _pattern(right)
-        return regex.fullmatch(subject(to_text(left), regex, anywhere=False)) is not None
+        return regex.fullmatch(to_text(left)) is not None
     if right.__class__ is list:
         if left.__class__ is list:
             return all(any(equal(one, other) for other in right) for one in left)

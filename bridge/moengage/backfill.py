@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from datetime import datetime
 
-    from bridge.dead_letter import DeadLetter
+    from bridge.dead_letter import DeadLetter, StoredLetters
     from bridge.moengage.receiver import EventStore
     from bridge.records import Record
 
 STDIN = "-"
+_BEFORE_JSON = b" \t\r\n\x1e\xef\xbb\xbf"
+"""Blanks, RFC 7464's record separator, and the bytes of a byte order mark."""
 _GZIP = b"\x1f\x8b"
 _BATCH_EVENTS = 2_000
 _BATCH_BYTES = 2_000_000
@@ -208,13 +210,16 @@ async def fill(
     a batch is not confirmed within ``patience_seconds`` of trying: everything up to ``tally.stored_line`` is stored.
     """
     limits = Limits(store.event_limit, store.dead_letter_limit) if store else Limits(sys.maxsize, sys.maxsize)
-    under_way: deque[tuple[asyncio.Task[None], int, int]] = deque()
+    under_way: deque[tuple[asyncio.Task[StoredLetters], int, int]] = deque()
     batch = _Batch()
 
     async def settle_oldest() -> None:
         task, last_line, count = under_way.popleft()
-        await task
-        tally.stored += count
+        made = (await task).made
+        for letter in made:
+            refused(last_line, letter)
+        tally.refused += len(made)
+        tally.stored += count - len(made)
         tally.stored_line = last_line
 
     async def send() -> None:
@@ -268,18 +273,16 @@ async def fill(
 
 async def _confirmed(
     store: EventStore, events: Sequence[Record], dead_letters: Sequence[Record], patience_seconds: float
-) -> None:
+) -> StoredLetters:
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + max(1.0, deadline - time.monotonic())):
-                await store.store(events, dead_letters)
+                return await store.store(events, dead_letters)
         except (BridgeError, TimeoutError) as error:
             if time.monotonic() >= deadline:
                 raise BridgeError(f"Kafka did not confirm within {patience_seconds:g} s: {error}") from error
             await asyncio.sleep(min(1.0, patience_seconds / 10))
-        else:
-            return
 
 
 def _is_json(text: bytes) -> bool:
@@ -292,7 +295,7 @@ def _is_json(text: bytes) -> bool:
 
 def _elements(text: bytes) -> Iterator[bytes]:
     """The documents of a text: itself, or the elements of an array."""
-    if not text.lstrip().startswith(b"["):
+    if not text.lstrip(_BEFORE_JSON).startswith(b"["):
         yield text
         return
     try:

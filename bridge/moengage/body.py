@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _GZIP = 16 + zlib.MAX_WBITS
 _RAW_DEFLATE = -zlib.MAX_WBITS
 _PIECE = 256 * 1024
+_MAGIC = b"\x1f\x8b"
+_KNOWN = frozenset({"gzip", "x-gzip", "deflate"})
+_NO_ENCODING = frozenset({"", "identity", "none"})
 _MOST_MEMBERS = 100
 """Of a gzip body: each costs a decompressor, however little it holds."""
 
@@ -59,6 +62,13 @@ class Lease:
         self._budget.used += size
         self.held += size
 
+    def need(self, size: int) -> None:
+        """As :meth:`take`, but a request that is alone has room for whatever one body may become, or it would never have."""
+        if self._budget.used == self.held:
+            self.hold(self.held + size)
+        else:
+            self.take(size)
+
     def hold(self, size: int) -> None:
         """Hold ``size`` bytes from now on, never refused: what was read has become something else."""
         self._budget.used += size - self.held
@@ -68,40 +78,90 @@ class Lease:
 async def read_body(
     chunks: AsyncIterator[bytes], encoding: str, *, limit: int, lease: Lease
 ) -> tuple[bytes, Refusal | None]:
-    """The body, decompressed; with a ``Refusal`` the body as it came, because it cannot be.
+    """The body, decompressed; with a ``Refusal`` the body as it came, because it cannot be, unless it is readable as it is.
 
-    Raises ``TooLarge`` at the first byte over ``limit``, and ``NoRoom``. ``encoding`` is the Content-Encoding.
+    gzip is told by its first bytes, whatever ``encoding``, the Content-Encoding, says; deflate by that alone. Another label
+    over a readable body harms nobody, so the caller tries to read the body before it believes the refusal. Raises
+    ``TooLarge`` at the first byte over ``limit``, and ``NoRoom``.
     """
-    inflater = _inflater(encoding)
+    labels = [label for part in encoding.split(",") if (label := part.strip()) not in _NO_ENCODING] if encoding else []
+    inflater: _Inflater | None = None
+    begun = False
+    head = b""
     raw: list[bytes] = []
     plain: list[bytes] = []
     raw_size = plain_size = 0
-    refusal: Refusal | None = None
-    if inflater is None and encoding not in ("", "identity"):
-        refusal = Refusal("unknown_encoding", "Content-Encoding is none of gzip, deflate and identity")
+    damaged = False
     async for chunk in chunks:
         raw_size += len(chunk)
         if raw_size > limit:
             raise TooLarge
         lease.take(len(chunk))
         raw.append(chunk)
-        if inflater is None or refusal is not None:
+        if not begun:
+            head += chunk
+            if len(head) < len(_MAGIC):
+                continue
+            begun = True
+            inflater = _inflater(head, labels)
+            waiting = head
+        else:
+            waiting = chunk
+        if inflater is None or damaged:
             continue
         try:
-            for piece in inflater.feed(chunk):
-                plain_size += len(piece)
-                if plain_size > limit:
-                    raise TooLarge
-                lease.take(len(piece))
-                plain.append(piece)
+            plain_size += _inflate(inflater, waiting, plain, limit - plain_size, lease)
         except zlib.error:
-            refusal = _damaged(encoding)
+            damaged = True
+        except TooLarge:
+            # Under a label of another kind the bytes may be anything, and are kept.
+            if set(labels) <= _KNOWN:
+                raise
+            damaged = True
+        if damaged:
             plain.clear()
-    if inflater is None or refusal is not None:
-        return b"".join(raw), refusal
-    if not inflater.complete:
-        return b"".join(raw), _damaged(encoding)
-    return b"".join(plain), None
+    body = b"".join(raw)
+    if inflater is None or damaged or not inflater.complete:
+        return body, _doubt(body, labels)
+    once = b"".join(plain)
+    if not once.startswith(_MAGIC):
+        return once, None
+    # Compressed by the sender and by a proxy once more. Deeper than twice is nobody's way.
+    inflater = _Inflater(gzip=True)
+    plain.clear()
+    try:
+        _inflate(inflater, once, plain, limit, lease)
+    except zlib.error:
+        return body, _doubt(once, labels)
+    return (b"".join(plain), None) if inflater.complete else (body, _doubt(once, labels))
+
+
+def _inflate(inflater: _Inflater, data: bytes, plain: list[bytes], room: int, lease: Lease) -> int:
+    """Add the pieces of ``data`` to ``plain``, ``room`` bytes at most; how many they are."""
+    size = 0
+    for piece in inflater.feed(data):
+        size += len(piece)
+        if size > room:
+            raise TooLarge
+        lease.take(len(piece))
+        plain.append(piece)
+    return size
+
+
+def _inflater(head: bytes, labels: list[str]) -> _Inflater | None:
+    if head.startswith(_MAGIC):
+        return _Inflater(gzip=True)
+    return _Inflater(gzip=False) if labels == ["deflate"] else None
+
+
+def _doubt(body: bytes, labels: list[str]) -> Refusal | None:
+    if body.startswith(_MAGIC):
+        return Refusal("bad_encoding", "the body begins as gzip does, and is damaged or ends in the middle")
+    if not labels:
+        return None
+    if set(labels) <= _KNOWN:
+        return Refusal("bad_encoding", f"the body is not the {labels[-1]} that its Content-Encoding promises")
+    return Refusal("unknown_encoding", "Content-Encoding is none of gzip, deflate and identity")
 
 
 class _Inflater:
@@ -141,13 +201,3 @@ class _Inflater:
     @property
     def complete(self) -> bool:
         return self._stream is not None and self._stream.eof
-
-
-def _inflater(encoding: str) -> _Inflater | None:
-    if encoding in ("gzip", "x-gzip"):
-        return _Inflater(gzip=True)
-    return _Inflater(gzip=False) if encoding == "deflate" else None
-
-
-def _damaged(encoding: str) -> Refusal:
-    return Refusal("bad_encoding", f"the body is not the {encoding} that its Content-Encoding promises")

@@ -7,18 +7,19 @@ A body is refused whole only when nothing can be made of it, because its neighbo
 * half a surrogate pair (``"\ud83d"``, a text cut inside an emoji) becomes U+FFFD;
 * ``NaN``, ``Infinity`` and ``-Infinity``, which Python's encoder writes and JSON does not know, become null.
 
-Everything else that is not JSON raises :class:`NotJson`, nesting beyond the parser's limit included.
+Everything else that is not JSON raises :class:`NotJson`, nesting beyond the parser's limit included. Numbers and members
+that the fast parser would change are read exactly (:mod:`bridge.moengage.exact`).
 """
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 import orjson
 
 from bridge.errors import BridgeError
+from bridge.moengage.exact import is_changed, read
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -31,7 +32,9 @@ _WINDOWS_1252 = {
 # Every escape is consumed, so that the second half of an escaped backslash is never taken for the start of one.
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)")
 _HALF_PAIR = 6
-_UINT64_DIGITS = 20
+_ENDLESS = "infinity"
+"""In orjson's words for a number that no double holds: an integer of hundreds of digits is read by its digits."""
+_AMBIGUOUS = "an object has several members of one name with different values"
 
 
 class NotJson(BridgeError):  # noqa: N818 - it reads as the verdict that it is
@@ -39,24 +42,53 @@ class NotJson(BridgeError):  # noqa: N818 - it reads as the verdict that it is
 
 
 def parse_json(body: bytes) -> Any:
-    """The JSON value of ``body``; raises :class:`NotJson` and nothing else."""
+    """The JSON value of ``body``, every digit and every member of it; raises :class:`NotJson` and nothing else."""
+    document, ambiguous = parse_body(body)
+    if ambiguous:
+        raise NotJson(_AMBIGUOUS)
+    return document
+
+
+def exactly(body: bytes, document: Any) -> Any:
+    """``document``, which orjson read from ``body``, or what it should have been; raises :class:`NotJson`."""
+    return parse_json(body) if is_changed(body, document) else document
+
+
+def parse_body(body: bytes) -> tuple[Any, bool]:
+    """As :func:`parse_json`; true when :data:`~bridge.moengage.exact.AMBIGUOUS` is somewhere in the value."""
     body = body.removeprefix(_BOM)
     try:
-        return orjson.loads(body)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        first = error
+        return _parse_otherwise(body, error)
+    if not is_changed(body, document):
+        return document, False
+    # Both at once would be twice the memory.
+    del document
+    try:
+        return read(body)
+    except (ValueError, RecursionError):
+        raise NotJson("a number or an object in it cannot be read without a change") from None
+
+
+def _parse_otherwise(body: bytes, first: orjson.JSONDecodeError) -> tuple[Any, bool]:
     text = body.decode("utf-8", errors="surrogateescape")
     if not body.isascii():
         text = text.translate(_WINDOWS_1252)
     if "\\ud" in text or "\\uD" in text:
         text = _ESCAPE.sub(_mend, text)
+    mended = text.encode()
     try:
-        return orjson.loads(text)
+        document = orjson.loads(mended)
     except orjson.JSONDecodeError:
-        if "NaN" not in text and "Infinity" not in text:
+        if "NaN" not in text and "Infinity" not in text and _ENDLESS not in first.msg:
             raise NotJson(_reason(first)) from None
+    else:
+        if not is_changed(mended, document):
+            return document, False
+        del document
     try:
-        return json.loads(text, parse_constant=_null, parse_int=_integer, parse_float=_number)
+        return read(text)
     except (ValueError, RecursionError):
         raise NotJson(_reason(first)) from None
 
@@ -64,21 +96,6 @@ def parse_json(body: bytes) -> Any:
 def _mend(escape: re.Match[str]) -> str:
     found = escape[0]
     return "\\ufffd" if len(found) == _HALF_PAIR else found
-
-
-def _null(_name: str) -> None:
-    return None
-
-
-def _integer(digits: str) -> int | float | None:
-    # As orjson reads them: 64 bits, and a float beyond.
-    value = int(digits) if len(digits) <= _UINT64_DIGITS else None
-    return value if value is not None and -(2**63) <= value < 2**64 else _number(digits)
-
-
-def _number(digits: str) -> float | None:
-    value = float(digits)
-    return value if abs(value) != float("inf") else None
 
 
 def _reason(error: orjson.JSONDecodeError) -> str:

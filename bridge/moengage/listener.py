@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import ssl
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import structlog
 from aiohttp import web
 
-from bridge.errors import BridgeError, SettingsError
-from bridge.moengage.receiver import PATH, RETRY_AFTER
+from bridge.errors import BridgeError
+from bridge.moengage.access import Admission, Places
+from bridge.moengage.auth import refuse_open
+from bridge.moengage.connection import Connection
+from bridge.moengage.receiver import PATH
 from bridge.settings import variable
+from bridge.tls import RenewedContext, TlsFiles
 
 if TYPE_CHECKING:
+    import ssl
+
     from bridge.moengage.receiver import Receiver
     from bridge.settings import ReceiverSettings
 
@@ -25,10 +30,6 @@ _KEEPALIVE_SECONDS = 75.0
 _LINGER_SECONDS = 2.0
 _BACKLOG = 1024
 _OTHER_FILES = 200
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + RETRY_AFTER.encode() + b"\r\n"
-    b"Content-Length: 0\r\nConnection: close\r\n\r\n"
-)
 
 
 class Listener:
@@ -39,24 +40,29 @@ class Listener:
         self._receiver = receiver
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
+        self._places = Places(settings.max_connections_per_address, Admission.of(settings))
         self.port = settings.port
 
     async def __aenter__(self) -> Self:
         settings = self._settings
+        refuse_open(settings)
         context = tls_context(settings)
         self._runner = web.AppRunner(
             self._receiver.application(),
             access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-            lingering_time=_LINGER_SECONDS,
             shutdown_timeout=1.0,
         )
         await self._runner.setup()
         _raise_file_limit(settings.max_connections + _OTHER_FILES)
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                self._protocol, settings.host, settings.port, ssl=context, backlog=_BACKLOG, reuse_address=True
+                self._protocol,
+                settings.host,
+                settings.port,
+                ssl=context,
+                ssl_handshake_timeout=settings.read_timeout_seconds if context else None,
+                backlog=_BACKLOG,
+                reuse_address=True,
             )
         except OSError as error:
             await self._runner.cleanup()
@@ -66,8 +72,15 @@ class Listener:
             ) from None
         self.port = self._server.sockets[0].getsockname()[1]
         scheme = "https" if context else "http"
-        log.info("receiver_listening", url=f"{scheme}://{settings.host}:{self.port}{PATH}", auth=settings.auth)
-        if settings.auth == "none" and not settings.allow_from and not settings.tls_client_cafile:
+        log.info(
+            "receiver_listening", url=f"{scheme}://{settings.host}:{self.port}{PATH}", auth=settings.auth or "none"
+        )
+        if (
+            settings.auth == "none"
+            and not settings.is_local
+            and not settings.allow_from
+            and not settings.tls_client_cafile
+        ):
             log.warning("receiver_open_to_all", hint=f"set {variable('receiver', 'auth')} to basic or header")
         return self
 
@@ -82,9 +95,18 @@ class Listener:
     def _protocol(self) -> asyncio.Protocol:
         server = self._runner.server if self._runner is not None else None
         if server is None or len(server.connections) >= self._settings.max_connections:
-            self._receiver.full()
-            return _Full()
-        return server()
+            return _Full(self._receiver.full())
+        return Connection(
+            server,
+            observer=self._receiver.refusals,
+            places=self._places,
+            head_seconds=self._settings.read_timeout_seconds,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            lingering_time=_LINGER_SECONDS,
+        )
 
 
 def _raise_file_limit(wanted: int) -> None:
@@ -98,12 +120,15 @@ def _raise_file_limit(wanted: int) -> None:
 
 
 class _Full(asyncio.Protocol):
-    """Answers the one connection too many."""
+    """Gives the one connection too many its answer."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say so, and close."""
-        if isinstance(transport, asyncio.Transport):
-            transport.write(_FULL)
+        # uvloop's transports are none of asyncio's classes.
+        cast("asyncio.Transport", transport).write(self._answer)
         transport.close()
 
 
@@ -111,21 +136,14 @@ def tls_context(settings: ReceiverSettings) -> ssl.SSLContext | None:
     """The server's TLS context, with client certificates where asked for; None without ``tls_certfile``."""
     if settings.tls_certfile is None:
         return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    password = settings.tls_key_password.get_secret_value() if settings.tls_key_password else ""
-    key = "tls_certfile"
-    try:
-        # Given a function, OpenSSL never asks for the password on the terminal.
-        context.load_cert_chain(settings.tls_certfile, settings.tls_keyfile, password=lambda: password)
-        if settings.tls_client_cafile is not None:
-            key = "tls_client_cafile"
-            context.load_verify_locations(cafile=settings.tls_client_cafile)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except OSError as error:
-        why = (getattr(error, "reason", None) or error.strerror or str(error)).replace("_", " ").lower()
-        raise SettingsError(
-            f"{variable('receiver', key)}: {getattr(settings, key)} cannot be used: {why}",
-            hint="PEM files of a certificate chain, its key and, for client certificates, the CA that signs them",
-        ) from None
-    return context
+    return RenewedContext(
+        TlsFiles(
+            "receiver",
+            ("tls_certfile", "tls_keyfile", "tls_client_cafile", "tls_key_password"),
+            settings.tls_certfile,
+            settings.tls_keyfile,
+            settings.tls_client_cafile,
+            settings.tls_key_password,
+            server=True,
+        )
+    )

@@ -13,7 +13,7 @@ from bridge.pipeline.gate import FETCH_BYTES
 from bridge.pipeline.transport import ChunkTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from bridge.pipeline.consumption import Finisher, Reporting
     from bridge.pipeline.gate import Gate
@@ -45,7 +45,7 @@ def build_app(
     gate: Gate,
     finisher: Finisher,
     reading: Reporting,
-    take: Callable[[Chunk], None],
+    take: Callable[[Chunk], Awaitable[None] | None],
     set_aside: bool = False,
 ) -> Any:
     """A ``faust.App`` whose agent hands every chunk to ``take``; commits, pauses and ends by ledger, gate and finisher.
@@ -64,8 +64,10 @@ def build_app(
         # A session longer than the request timeout is refused by Faust's driver.
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_request_timeout=max(kafka.request_timeout_seconds, kafka.session_timeout_seconds + 5),
-        broker_heartbeat_interval=min(3.0, kafka.session_timeout_seconds / 4),
-        broker_rebalance_timeout=max(60.0, kafka.session_timeout_seconds * 2),
+        # A process that is stopped for half a session must not lose its partitions, wherever between two beats that begins.
+        broker_heartbeat_interval=min(3.0, kafka.session_timeout_seconds / 5),
+        # So long the group waits for members whose heart beats and who do not join again, as they drain.
+        broker_rebalance_timeout=max(30.0, kafka.session_timeout_seconds * 2),
         broker_commit_interval=kafka.commit_interval_seconds,
         # Our own loop commits by time only.
         broker_commit_every=None,
@@ -97,6 +99,8 @@ def build_app(
     async def bridge(stream: Any) -> None:
         """Admit chunks; nothing raised may leave the loop, or the stream would be rebuilt around lost chunks."""
         async for chunk in stream.noack():
-            take(chunk)
+            # Awaiting what is done already would cost each chunk a turn of the loop's bookkeeping.
+            if (taken := take(chunk)) is not None:
+                await taken
 
     return app

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Owner = TypeVar("Owner")
 
@@ -138,6 +138,12 @@ class Batcher(Generic[Owner]):
             return 0.0
         filling = self._filling
         return None if filling is None else max(0.0, filling.opened + self._limits.linger - now)
+
+    def batches(self) -> Iterator[Batch[Owner]]:
+        """Every batch inside."""
+        yield from self._full
+        if self._filling is not None:
+            yield self._filling
 
     def _open(self, now: float) -> Batch[Owner]:
         batch = self._filling

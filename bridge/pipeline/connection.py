@@ -6,14 +6,12 @@ object, from which its driver makes those same arguments for its consumer and it
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import SettingsError
-from bridge.settings import variable
+from bridge.tls import RenewedContext, TlsFiles
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import ssl
 
     from bridge.settings import KafkaSettings
 
@@ -61,40 +59,18 @@ def faust_credentials(kafka: KafkaSettings) -> Any:
 
 def tls_context(kafka: KafkaSettings) -> ssl.SSLContext:
     """A client's TLS context: TLS 1.2 or newer, the chain always verified, the host name unless turned off."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.check_hostname = kafka.ssl_check_hostname
-    if kafka.ssl_cafile is not None:
-        # The operator named who signs the brokers: nobody else may.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.check_hostname = kafka.ssl_check_hostname
-        try:
-            context.load_verify_locations(cafile=str(kafka.ssl_cafile))
-        except OSError as error:
-            raise _unusable("ssl_cafile", kafka.ssl_cafile, error) from None
-    if kafka.ssl_certfile is not None:
-        password = kafka.ssl_key_password.get_secret_value() if kafka.ssl_key_password else ""
-        try:
-            # Given a function, OpenSSL never asks for the password on the terminal.
-            context.load_cert_chain(
-                str(kafka.ssl_certfile),
-                str(kafka.ssl_keyfile) if kafka.ssl_keyfile else None,
-                password=lambda: password,
-            )
-        except OSError as error:
-            key = "ssl_keyfile" if kafka.ssl_keyfile and kafka.ssl_certfile.is_file() else "ssl_certfile"
-            raise _unusable(key, getattr(kafka, key), error) from None
-    return context
+    return RenewedContext(
+        TlsFiles(
+            "kafka",
+            ("ssl_certfile", "ssl_keyfile", "ssl_cafile", "ssl_key_password"),
+            kafka.ssl_certfile,
+            kafka.ssl_keyfile,
+            kafka.ssl_cafile,
+            kafka.ssl_key_password,
+            check_hostname=kafka.ssl_check_hostname,
+        )
+    )
 
 
 def _secret(kafka: KafkaSettings) -> str | None:
     return kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
-
-
-def _unusable(key: str, path: Path, error: OSError) -> SettingsError:
-    why = (getattr(error, "reason", None) or error.strerror or str(error)).replace("_", " ").lower()
-    return SettingsError(
-        f"{variable('kafka', key)}: {path} cannot be used: {why}",
-        hint="certificates and keys are PEM files; an encrypted key needs " + variable("kafka", "ssl_key_password"),
-    )

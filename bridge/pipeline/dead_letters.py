@@ -6,57 +6,55 @@ While the topic cannot be written everything refused is held: tried again withou
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bridge.dead_letter import DeadLetter, own_headers, uuid_of
+from bridge.dead_letter import DeadLetter, own_headers
 from bridge.errors import KafkaError
-from bridge.moengage.envelopes import Refusal, encode, events_of, isolate, parse_json
+from bridge.pipeline.letter_store import LetterFit, Publisher, store_letters
+from bridge.pipeline.refused_parts import RefusedParts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from bridge.pipeline.ledger import Chunk
+    from bridge.pipeline.ledger import Chunk, Fetched
     from bridge.pipeline.pacing import Backoff
     from bridge.telemetry.metrics import Metrics
     from bridge.verdicts import Rejected
 
 _log = structlog.get_logger(__name__)
 _AT_ONCE = 500
-_ROOM = 50
-"""Bytes for the header that tells of a cut."""
-
-Record = tuple["bytes | None", bytes, "Sequence[tuple[str, bytes | None]]"]
-
-
-class Publisher(Protocol):
-    """Writes records and returns when all are confirmed; ``KafkaError`` otherwise."""
-
-    async def publish(self, records: Sequence[Record], *, topic: str | None = None) -> None:
-        """Write to the topic."""
-        ...
-
-    def limit(self, topic: str) -> int:
-        """Most bytes of one record."""
-        ...
+_OWN_BYTES = 5_000
+"""Room for key and headers of a letter that must not be cut."""
+_TOLD_SECONDS = 60.0
+"""How often the log tells how many were stored."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Letter:
-    """One refused event on its way to the topic."""
+    """A letter on its way to the topic, which stands for so many events of the chunk."""
 
     chunk: Chunk
-    record: Record
-    stage: str
-    code: str
+    fit: LetterFit
+    events: int = 1
+    stored: bool = False
+
+    def count(self) -> LetterFit:
+        """The letter as it is to leave now, with the number of events that it stands for."""
+        if self.events != self.fit.letter.events:
+            self.fit.letter = replace(self.fit.letter, events=self.events)
+        return self.fit
 
 
 class DeadLetters:
-    """A queue in front of the dead-letter topic. ``writable`` is False while the topic refuses us."""
+    """A queue in front of the dead-letter topic. ``writable`` is False while the topic refuses us.
+
+    ``stored`` is told of the events of a chunk whose letters are confirmed, ``on_failure`` of an error that ends the storing.
+    """
 
     def __init__(
         self,
@@ -66,16 +64,21 @@ class DeadLetters:
         *,
         stored: Callable[[Chunk, int], None],
         backoff: Backoff,
-        size: Callable[[Record], int],
+        on_failure: Callable[[BaseException], None],
+        clock: Callable[[], float],
     ) -> None:
         self._publisher = publisher
         self._topic = topic
         self._metrics = metrics
         self._stored = stored
         self._backoff = backoff
-        self._size = size
+        self._on_failure = on_failure
+        self._clock = clock
         self._queue: deque[Letter] = deque()
+        self._parts = RefusedParts()
         self._under_way = 0
+        self._untold: Counter[tuple[str, str]] = Counter()
+        self._told_at: float | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.writable = True
@@ -85,10 +88,40 @@ class DeadLetters:
         return len(self._queue) + self._under_way
 
     def put(self, chunk: Chunk, row: int, part: int | None, rejected: Rejected, attempts: int) -> None:
-        """Take event ``part`` of the chunk's record ``row`` (None: the record as a whole)."""
+        """Take event ``part`` of the chunk's record ``row``; None: the record as a whole.
+
+        Beyond a few refusals of one record with the same code the record as it came stands for all that follow.
+        """
         self._metrics.rejected_events.labels(rejected.stage, rejected.code).inc()
+        several = (
+            part is not None and self._parts.many(chunk, row, rejected.code) and self._is_kept_whole(chunk.records[row])
+        )
+        if several:
+            earlier: Letter | None = self._parts.together(chunk, row, rejected.code)
+            if earlier is not None:
+                self._join(earlier)
+                return
+            part = None
+        letter = Letter(chunk, self._written(chunk, row, part, rejected, attempts))
+        if several:
+            self._parts.put_together(chunk, row, rejected.code, letter)
+        self._queue.append(letter)
+        self._wake.set()
+
+    def _join(self, letter: Letter) -> None:
+        """One event more for which a letter stands, which may be stored already."""
+        if letter.stored:
+            self._stored(letter.chunk, 1)
+        else:
+            letter.events += 1
+
+    def _is_kept_whole(self, record: Fetched) -> bool:
+        # Of a record that the topic cannot take whole, events would be cut off.
+        return len(record.value or b"") + _OWN_BYTES <= self._publisher.limit(self._topic)
+
+    def _written(self, chunk: Chunk, row: int, part: int | None, rejected: Rejected, attempts: int) -> LetterFit:
         source = chunk.records[row]
-        value, uuid = _alone(source.value, part)
+        value, uuid = self._parts.alone(chunk, row, part)
         letter = DeadLetter(
             key=source.key,
             value=value,
@@ -104,49 +137,40 @@ class DeadLetters:
             failed_at=datetime.now(UTC),
             replays=_replays(source.headers),
         )
-        self._queue.append(Letter(chunk, self._fitted(letter, source.headers), rejected.stage, rejected.code))
-        self._wake.set()
+        return LetterFit(letter, own_headers(source.headers or ()))
 
     def start(self) -> None:
         """Begin to store."""
         self._task = asyncio.create_task(self._run(), name="dead-letters")
+        self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         """Stop at once; what is not confirmed stays unacknowledged."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._untold:
+            self._tell()
 
-    def _fitted(self, letter: DeadLetter, headers: Any) -> Record:
-        """Key, value and headers; a value that the topic cannot take is cut, which the headers tell.
-
-        The source topic took the record, so this needs a dead-letter topic with a smaller limit, or a record at its limit.
-        """
-        kept = own_headers(headers or ())
-        record: Record = (letter.key, letter.value, [*kept, *letter.to_headers()])
-        limit = self._publisher.limit(self._topic)
-        if self._size(record) > limit:
-            # A key that leaves no room goes too: a letter that never fits would hold its partition for ever.
-            key = letter.key if self._size((letter.key, b"", letter.to_headers())) + _ROOM <= limit else None
-            room = max(0, limit - self._size((key, b"", letter.to_headers())) - _ROOM)
-            if room < len(letter.value):
-                letter = replace(letter, value=letter.value[:room], truncated_from=len(letter.value))
-            record = (key, letter.value, letter.to_headers())
-            _log.error("a dead letter is larger than its topic takes and was cut", bytes=letter.truncated_from)
-        return record
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # Nobody else would notice: letters would pile up, and their offsets never move.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.writable = False
+            self._on_failure(error)
 
     async def _run(self) -> None:
         failures = 0
         while True:
             if not self._queue:
                 self._wake.clear()
-                await self._wake.wait()
+                await self._wait()
+                continue
             letters = [self._queue.popleft() for _ in range(min(_AT_ONCE, len(self._queue)))]
             self._under_way = len(letters)
             while letters := [letter for letter in letters if not letter.chunk.closed]:
                 self._under_way = len(letters)
                 try:
-                    await self._publisher.publish([letter.record for letter in letters], topic=self._topic)
+                    await store_letters(self._publisher, self._topic, [letter.count() for letter in letters])
                 except KafkaError as error:
                     failures += 1
                     if self.writable:
@@ -160,28 +184,43 @@ class DeadLetters:
             failures = 0
             self.writable = True
 
+    async def _wait(self) -> None:
+        """Wait for a letter, and tell meanwhile what is due to be told."""
+        due = None if not self._untold or self._told_at is None else self._told_at + _TOLD_SECONDS - self._clock()
+        try:
+            async with asyncio.timeout(None if due is None else max(0.0, due)):
+                await self._wake.wait()
+        except TimeoutError:
+            self._tell()
+
     def _confirm(self, letters: list[Letter]) -> None:
         if not self.writable:
             _log.info("dead letters are stored again")
         for letter in letters:
-            self._metrics.dead_letters.labels(letter.stage, letter.code).inc()
-            self._stored(letter.chunk, 1)
+            stored = letter.fit.stored
+            its = (letter.fit.letter.stage, letter.fit.letter.code)
+            self._metrics.dead_letters.labels(*its).inc()
+            self._untold[its] += letter.events
+            if letter.fit.newly_cut:
+                self._metrics.truncated_dead_letters.labels(its[0]).inc()
+                _log.error(
+                    "a dead letter is larger than its topic takes and was cut",
+                    bytes=stored.truncated_from or len(letter.fit.letter.value),
+                    topic=letter.fit.letter.topic,
+                    partition=letter.fit.letter.partition,
+                    offset=letter.fit.letter.offset,
+                )
+            letter.stored = True
+            self._stored(letter.chunk, letter.events)
+        if self._told_at is None or self._clock() - self._told_at >= _TOLD_SECONDS:
+            self._tell()
 
-
-def _alone(value: bytes | None, part: int | None) -> tuple[bytes, str | None]:
-    """The record's value, or one event of it alone in its envelope; and the event's own id."""
-    if value is None:
-        return b"", None
-    try:
-        document = parse_json(value)
-        event = events_of(document)[part or 0]
-        name = uuid_of(event)
-        if part is None:
-            return value, name
-        alone = encode(isolate(document, part))
-    except Exception:  # noqa: BLE001 - whatever is wrong with it is why it is here; as a whole it is always storable
-        return value, None
-    return (value if isinstance(alone, Refusal) else alone), name
+    def _tell(self) -> None:
+        """One line a code; nothing that an event holds."""
+        for (stage, code), count in self._untold.most_common():
+            _log.info("dead_letters_stored", stage=str(stage), code=code, count=count)
+        self._untold.clear()
+        self._told_at = self._clock()
 
 
 def _replays(headers: Any) -> int:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from bridge.pipeline import suspicion
 from bridge.pipeline.batching import Batcher, Limits, without
 from bridge.pipeline.brakes import Brakes
 from bridge.pipeline.ordering import KeyedBatcher
 from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.settlement import Settlement
 from bridge.pipeline.waiting import ByLane, Shipment, Unordered, Waiting
-from bridge.verdicts import Answered, Destination, Mismatched, Outcome, Transient
+from bridge.verdicts import Answered, Destination, Misconfigured, Mismatched, Outcome, Transient, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from bridge.telemetry.metrics import Metrics
 
 Owner = TypeVar("Owner")
+_RETRY_SECONDS = 4.0
+"""At most so long, before jitter, between two sendings of what fails while others pass: it is rare, and its partition waits."""
 
 
 def _whole() -> float:
@@ -47,6 +50,7 @@ class Policy:
     share: Callable[[], float] = _whole
     by_key: bool = False
     circuit_threshold: int = 5
+    postponed_tries: int = 0
 
     @classmethod
     def of(cls, aep: AepSettings, share: Callable[[], float]) -> Policy:
@@ -60,6 +64,7 @@ class Policy:
             events_per_second=aep.events_per_second,
             share=share,
             by_key=aep.ordering == "key",
+            postponed_tries=aep.postponed_tries,
         )
 
 
@@ -106,10 +111,19 @@ class Delivery(Generic[Owner]):
             random=random,
             metrics=metrics,
         )
-        self._settlement = Settlement(resolutions, self._limits, self.brakes, Backoff(random), metrics)
+        self._settlement = Settlement(
+            resolutions,
+            self._limits,
+            self.brakes,
+            Backoff(random, cap=_RETRY_SECONDS),
+            metrics,
+            postponed_tries=policy.postponed_tries,
+        )
         self._probe_fresh = False
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[Outcome], tuple[Shipment[Owner], float]] = {}
         self._carried = 0
+        self._stopping = False
+        self.answers = 0
         self._wake = asyncio.Event()
         self._draining = False
         self._dispatcher: asyncio.Task[None] | None = None
@@ -129,6 +143,35 @@ class Delivery(Generic[Owner]):
         """Events that wait or are under way."""
         return len(self._waiting) + self._carried
 
+    def held_up(self) -> list[Shipment[Owner]]:
+        """What the destination keeps postponing while it takes others, the longest first."""
+        now = self._clock()
+        found = [
+            shipment for shipment in self._again() if suspicion.is_held_up(shipment, now) and not self._gone(shipment)
+        ]
+        return sorted(found, key=lambda shipment: shipment.since)
+
+    @property
+    def only_postponed(self) -> bool:
+        """Whether nothing is left but what the destination keeps postponing: waiting for it is of no use."""
+        held_up = sum(len(shipment.batch.items) for shipment in self.held_up())
+        return 0 < self.events <= held_up
+
+    def owners(self) -> set[Owner]:
+        """Whose events wait or are under way."""
+        batches = [*(shipment.batch for shipment in self._again()), *self._waiting.fresh()]
+        return {run.owner for batch in batches for run in batch.runs}
+
+    def tick(self) -> None:
+        """Tell what has begun without an event: call it every second or so."""
+        self.brakes.tick(self._clock())
+
+    def _again(self) -> list[Shipment[Owner]]:
+        return [*self._waiting.again(), *(shipment for shipment, _ in self._under_way.values())]
+
+    def _gone(self, shipment: Shipment[Owner]) -> bool:
+        return all(self._resolutions.gone(run.owner) for run in shipment.batch.runs)
+
     def offer(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int] = ()) -> None:
         """Take an owner's encoded events; with ``by_key`` a tag for each (:mod:`bridge.pipeline.ordering`)."""
         self._waiting.add(owner, items, tags, self._clock())
@@ -137,7 +180,7 @@ class Delivery(Generic[Owner]):
     def start(self) -> None:
         """Begin to deliver."""
         self._dispatcher = asyncio.create_task(self._dispatch(), name="delivery")
-        self._dispatcher.add_done_callback(self._landed)
+        self._dispatcher.add_done_callback(self._ended)
 
     def flush(self) -> None:
         """Send what waits without lingering, until :meth:`linger`."""
@@ -150,6 +193,7 @@ class Delivery(Generic[Owner]):
 
     async def stop(self) -> None:
         """Stop at once; what is under way is abandoned, unacknowledged."""
+        self._stopping = True
         tasks = [*self._under_way, *([self._dispatcher] if self._dispatcher else [])]
         for task in tasks:
             task.cancel()
@@ -191,32 +235,56 @@ class Delivery(Generic[Owner]):
         events = len(shipment.batch.items)
         self.brakes.leave(events, now)
         self._carried += events
+        self._metrics.delivery_in_flight.inc()
         task = asyncio.create_task(self._carry(shipment))
-        self._under_way.add(task)
+        self._under_way[task] = shipment, now
         task.add_done_callback(self._landed)
 
-    def _landed(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._wake.set()
-        if not task.cancelled() and (error := task.exception()) is not None and self._on_failure is not None:
-            self._on_failure(error)
+    def _ended(self, dispatcher: asyncio.Task[None]) -> None:
+        if not self._stopping and self._on_failure is not None:
+            cancelled = dispatcher.cancelled()
+            error = None if cancelled else dispatcher.exception()
+            self._on_failure(error or RuntimeError("delivery was cancelled from outside"))
 
-    async def _carry(self, shipment: Shipment[Owner]) -> None:
-        metrics, batch = self._metrics, shipment.batch
-        metrics.delivery_in_flight.inc()
-        began = self._clock()
+    async def _carry(self, shipment: Shipment[Owner]) -> Outcome:
+        return await self._destination.send(shipment.batch.items)
+
+    def _landed(self, task: asyncio.Task[Outcome]) -> None:
+        shipment, began = self._under_way.pop(task)
+        under_way = len(self._under_way) + 1
+        self._carried -= len(shipment.batch.items)
+        self._metrics.delivery_in_flight.dec()
+        self._wake.set()
+        if self._stopping:
+            return
         try:
-            outcome: Outcome = await self._destination.send(batch.items)
-        except Exception as error:  # noqa: BLE001 - a destination that breaks its word must not take the worker along
-            outcome = Transient(f"unexpected_{type(error).__name__}")
-        finally:
-            metrics.delivery_in_flight.dec()
-            self._carried -= len(batch.items)
-        if isinstance(outcome, Answered) and len(outcome.verdicts) != len(batch.items):
-            outcome = Mismatched(f"{len(batch.items)} events were sent, {len(outcome.verdicts)} verdicts came back")
+            self._settle(shipment, _outcome_of(task, shipment), began, under_way)
+        except Exception as error:  # noqa: BLE001 - in a callback nobody would hear of it
+            if self._on_failure is not None:
+                self._on_failure(error)
+
+    def _settle(self, shipment: Shipment[Owner], outcome: Outcome, began: float, under_way: int) -> None:
         now = self._clock()
-        self.brakes.note(outcome, now, seconds=now - began, under_way=len(self._under_way))
+        self.answers += 1
+        if isinstance(outcome, Unauthorized | Misconfigured) and suspicion.is_about_its_events(
+            shipment, self.brakes.record
+        ):
+            outcome = Transient(outcome.reason)
+        known = suspicion.is_known(shipment)
+        self.brakes.note(outcome, now, seconds=now - began, under_way=under_way, known=known)
         again = self._settlement.settle(shipment, outcome, now)
         self._waiting.landed(shipment)
         self._waiting.put_back(again)
         self.brakes.show()
+
+
+def _outcome_of(task: asyncio.Task[Outcome], shipment: Shipment[Owner]) -> Outcome:
+    """What became of the request, also where the destination broke its word and raised, or somebody cancelled it."""
+    if task.cancelled():
+        return Transient("cancelled")
+    if (error := task.exception()) is not None:
+        return Transient(f"unexpected_{type(error).__name__}")
+    outcome, sent = task.result(), len(shipment.batch.items)
+    if isinstance(outcome, Answered) and len(outcome.verdicts) != sent:
+        return Mismatched(f"{sent} events were sent, {len(outcome.verdicts)} verdicts came back")
+    return outcome

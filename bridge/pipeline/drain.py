@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 COMMIT_RESERVE = 2.0
 """Seconds of the budget that belong to the commit and to leaving the group."""
 _PATIENCE = 3.0
-"""Seconds that a stopping worker waits for a destination that is away: it will not be back within the budget anyway."""
+"""Seconds that a stopping worker waits for a destination that is away or postpones what is left: that will not change within the
+budget."""
 
 
 @dataclass(slots=True)
@@ -37,7 +38,8 @@ class Drain:
     async def for_revoke(self) -> float:
         """Before partitions are given away; seconds that the budget leaves for the commit.
 
-        While the destination is away there is nothing to wait for. A worker that stops has its own deadline.
+        While the destination is away, or postpones all that is left, there is nothing to wait for. A worker that stops has its
+        own deadline.
         """
         deadline = self.clock() + self.revoke_budget
         if not self.stopping:
@@ -54,9 +56,13 @@ class Drain:
         self.delivery.flush()
         blocked_since: float | None = None
         while self.ledger.events and (now := self.clock()) < deadline:
-            blocked = self.delivery.blocked or not self.letters.writable
+            blocked = self.delivery.blocked or not self.letters.writable or self._only_postponed()
             blocked_since = (blocked_since or now) if blocked else None
             if blocked_since is not None and now - blocked_since >= patience:
                 break
             await asyncio.sleep(0.02)
         return not self.ledger.events
+
+    def _only_postponed(self) -> bool:
+        """Whether what is left will not change: dead letters on their way to the topic will."""
+        return self.ledger.events <= self.delivery.events and self.delivery.only_postponed

@@ -81,7 +81,7 @@ class Group:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled, signal.Signals(number).name)
         async with GatheringServer(self._settings.telemetry, self._metrics, self._health, lambda: self._addresses):
-            _log.info("starting worker processes", count=len(self._numbers))
+            _log.info("worker_processes_start", detail="Worker processes are started.", count=len(self._numbers))
             kept = [asyncio.create_task(self._keep(number), name=f"process {number}") for number in self._numbers]
             try:
                 stopping = asyncio.create_task(self._stop.wait())
@@ -91,7 +91,9 @@ class Group:
                 budget = self._settings.worker.drain_seconds + SPARE_SECONDS
                 _, late = await asyncio.wait(kept, timeout=budget)
                 if late:
-                    _log.error("worker processes did not stop in time, killing them", processes=sorted(self._running))
+                    _log.error(
+                        "worker_processes_killed", detail="They did not stop in time.", processes=sorted(self._running)
+                    )
                     self._end(signal.SIGKILL)
                 await asyncio.gather(*kept)
             finally:
@@ -100,15 +102,22 @@ class Group:
         if self._given_up is not None:
             return self._given_up
         code = exit_code(self._codes)
-        _log.info("every worker process has ended", exit_code=code)
+        _log.info("worker_processes_ended", detail="Every worker process has ended.", exit_code=code)
         return code
 
     def _signalled(self, name: str) -> None:
         if self._stop.is_set():
-            _log.warning("second signal, leaving at once", signal=name, processes=sorted(self._running))
+            _log.warning(
+                "leaving_at_once", detail="A second signal ends it.", signal=name, processes=sorted(self._running)
+            )
             self._end(signal.SIGKILL)
             os._exit(1)
-        _log.info("stopping worker processes", signal=name, budget=self._settings.worker.drain_seconds)
+        _log.info(
+            "worker_processes_stop",
+            detail="Every worker process drains and ends.",
+            signal=name,
+            budget=self._settings.worker.drain_seconds,
+        )
         self._health.hold("draining", "told to stop")
         self._stop.set()
 
@@ -142,14 +151,21 @@ class Group:
             delay = self._restarts.ended(number, self._clock())
             if delay is None:
                 _log.error(
-                    "worker processes end before they have joined the group, giving up", process=number, exit_code=code
+                    "worker_processes_given_up",
+                    detail="They end before they have joined the group.",
+                    process=number,
+                    exit_code=code,
                 )
                 self._given_up = 128 - code if code < 0 else code or 1
                 self._stop.set()
                 return
             reason = f"ended (exit code {code}), is started again in {delay:.1f} s"
             _log.error(
-                "worker process ended, starting it again", process=number, exit_code=code, seconds=round(delay, 1)
+                "worker_process_ended",
+                detail="It is started again.",
+                process=number,
+                exit_code=code,
+                seconds=round(delay, 1),
             )
             self._health.hold(f"process {number}", reason)
             restarts.inc()

@@ -6,19 +6,23 @@ told once a chunk. Whatever an event makes go wrong becomes its dead letter, and
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
 import orjson
 
-from bridge.moengage.envelopes import NotJson, Refusal, events_of, parse_json
+from bridge.moengage.envelopes import NotJson, Refusal, events_of, exactly, parse_json
+from bridge.pipeline.left_out import LeftOut
 from bridge.verdicts import Rejected, Stage
+from bridge.xdm.findings import DroppedValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.pipeline.ledger import Chunk, Ledger
+    from bridge.pipeline.ledger import Chunk, Fetched, Ledger
     from bridge.telemetry.metrics import Metrics
     from bridge.xdm.experience_event import Built
     from bridge.xdm.size import SizeRule
@@ -65,10 +69,18 @@ class Rejecting(Protocol):
         ...
 
 
+class Sketching(Protocol):
+    """Looks at one event of each chunk (:class:`bridge.pipeline.sketch.EventSketch`)."""
+
+    def look(self, event: Any) -> None:
+        """The last event of the chunk; a refusal or None where it had none."""
+        ...
+
+
 class Intake:
     """Takes chunks. ``builder`` may be exchanged at any time between two chunks; None sends events as they came (raw).
 
-    ``mapping`` gives the sha256 of the builder's mapping set; each chunk keeps it.
+    ``mapping`` gives the sha256 of the builder's mapping set; each chunk keeps it. ``clock``: seconds, never back.
     """
 
     def __init__(
@@ -82,9 +94,12 @@ class Intake:
         builder: Builder | None,
         size: SizeRule | None = None,
         mapping: Callable[[], str | None] = lambda: None,
+        sketch: Sketching | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.builder = builder
         self._mapping = mapping
+        self._sketch = sketch
         self._size = size
         self._ledger = ledger
         self._encode = encode
@@ -92,9 +107,28 @@ class Intake:
         self._letters = letters
         self._metrics = metrics
         self._nulled: dict[int, Any] = {}
+        self._told = LeftOut(clock)
 
-    def take(self, chunk: Chunk) -> None:
-        """Admit the chunk: every event of it goes to delivery or to the dead letters, now."""
+    def rehearse(self, record: Fetched) -> None:
+        """Do to one record what :meth:`take` does, and keep nothing of it: what goes wrong is told when it is taken."""
+        if record.value is None:
+            return
+        build, encode, size = None if self.builder is None else self.builder.build, self._encode, self._size
+        with contextlib.suppress(Exception):
+            for event in events_of(parse_json(record.value)):
+                if isinstance(event, Refusal):
+                    continue
+                with contextlib.suppress(Exception):
+                    xdm = event if build is None else build(event).xdm
+                    encoded = encode(xdm)
+                    if size is not None and isinstance(encoded, bytes):
+                        size.check(xdm, len(encoded))
+
+    def take(self, chunk: Chunk, hung: frozenset[int] = frozenset()) -> None:
+        """Admit the chunk: every event of it goes to delivery or to the dead letters, now.
+
+        ``hung`` are offsets of records that have ended processes: they are not looked at.
+        """
         if chunk.closed or chunk.admitted:
             return
         if chunk.unreadable:
@@ -109,6 +143,7 @@ class Intake:
         dropped: list[Any] = []
         findings: list[Any] = []
         mapped = 0
+        event: Any = None
         build = None if self.builder is None else self.builder.build
         encode, loads, size = self._encode, orjson.loads, self._size
         # Only what is above the limit needs the rule's judgement: one comparison for all others.
@@ -118,12 +153,20 @@ class Intake:
             value = record.value
             if value is None:
                 continue  # a tombstone says that there is nothing
+            if hung and record.offset in hung:
+                refused.append((at, Rejected(Stage.MAP, "hung", "mapping it has ended several worker processes")))
+                continue
             try:
                 try:
                     document = loads(value)
                 except orjson.JSONDecodeError:
                     document = parse_json(value)
                 events = events_of(document)
+                # Canonical is what the receiver wrote, and that is exact; whatever else came here may be read differently.
+                if (len(events) != 1 or events[0] is not document) and (
+                    (exact := exactly(value, document)) is not document
+                ):
+                    events = events_of(exact)
             except NotJson as error:
                 refused.append((at, Rejected(Stage.DECODE, "not_json", str(error))))
                 continue
@@ -168,6 +211,8 @@ class Intake:
             self._letters.put(chunk, *row_and_part(place), rejected, 0)
         if items:
             self._delivery.offer(chunk, items, tags)
+        if self._sketch is not None:
+            self._sketch.look(event)
 
     def _sized(self, rule: SizeRule, xdm: dict[str, Any], encoded: bytes) -> bytes | Rejected:
         """The event as it may leave: smaller where the rule drops paths of it."""
@@ -190,8 +235,18 @@ class Intake:
             self._nulled[row].inc(count)
         for reason, count in Counter(each.reason for each in dropped).items():
             metrics.identities_dropped.labels(reason).inc(count)
-        for code, count in Counter(each.code for each in findings).items():
+        if findings:
+            self._count_findings(findings)
+
+    def _count_findings(self, findings: list[Any]) -> None:
+        metrics = self._metrics
+        left_out = [each for each in findings if type(each) is DroppedValue]
+        for code, count in Counter(each.code for each in findings if type(each) is not DroppedValue).items():
             metrics.check_findings.labels(code).inc(count)
+        # Labels are places of the schema and codes: as many as the schema has fields, whatever the events hold.
+        for (field, code), count in Counter((each.field, each.code) for each in left_out).items():
+            metrics.dropped_values.labels(field, code).inc(count)
+        self._told.tell(left_out)
 
 
 def told_of(chunk: Chunk) -> str:

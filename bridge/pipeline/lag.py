@@ -109,7 +109,7 @@ class LagMeter:
                 if self.unanswered:
                     self._hide(set(self._shown))
                     self._metrics.event_age_seconds.set(math.nan)
-                _log.debug("lag unknown", error=type(error).__name__)
+                _log.debug("lag_unknown", error=type(error).__name__)
             else:
                 self._answered = self._clock()
                 if self._joined():
@@ -119,7 +119,7 @@ class LagMeter:
                     self._hide(set(self._shown))
                     self._metrics.event_age_seconds.set(math.nan)
             # Until there is something to ask about, look often: an operator waits for the first figure.
-            await asyncio.sleep(self._interval if partitions else min(0.5, self._interval))
+            await asyncio.sleep(self._interval if partitions else min(0.2, self._interval))
 
     async def _look_for_topic(self) -> None:
         if self._absent() and self._clock() - self._looked >= _LOOK_SECONDS:

@@ -12,7 +12,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from bridge.records import Record
+
+_AROUND = 32
+"""Bytes that a batch keeps around each record: its lengths, time and place."""
 
 
 class BatchSender(Protocol):
@@ -28,15 +33,24 @@ class BatchSender(Protocol):
 
 
 class Confirmation:
-    """One caller's wait for all batches that hold its records."""
+    """One caller's wait for all batches that hold its records.
 
-    __slots__ = ("_error", "_future", "_left", "batches")
+    ``failed`` tells by number which of its records are not safe, and why.
+    """
+
+    __slots__ = ("_error", "_future", "_left", "batches", "failed")
 
     def __init__(self) -> None:
         self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._left = 0
         self._error: BaseException | None = None
         self.batches: list[_Batch] = []
+        self.failed: dict[int, BaseException] = {}
+
+    @property
+    def open_places(self) -> set[tuple[str, int]]:
+        """Topic and partition of each batch that is neither safe nor failed yet."""
+        return {batch.place for batch in self.batches if not batch.settled}
 
     def joins(self, batch: _Batch) -> None:
         """Count ``batch`` in, once."""
@@ -64,11 +78,16 @@ class Confirmation:
 
 
 class _Batch:
-    __slots__ = ("_line", "builder", "waiting")
+    __slots__ = ("_line", "builder", "bytes", "members", "place", "sealed", "settled", "waiting")
 
-    def __init__(self, builder: Any, line: deque[_Batch]) -> None:
+    def __init__(self, builder: Any, line: deque[_Batch], place: tuple[str, int]) -> None:
         self.builder = builder
+        self.place = place
         self.waiting: list[Confirmation] = []
+        self.members: list[tuple[Confirmation, int]] = []
+        self.bytes = 0
+        self.sealed = False
+        self.settled = False
         self._line = line
 
     def forget(self, confirmation: Confirmation) -> None:
@@ -77,37 +96,70 @@ class _Batch:
             # Everybody who wanted it has given up, and is told to send again: memory stays bounded while Kafka is away.
             if not self.waiting and self in self._line:
                 self._line.remove(self)
+                self.members.clear()
 
     def settle(self, error: BaseException | None) -> None:
+        self.settled = True
+        # A confirmation knows its batches: what a batch knows of it must not outlive the batch's way, or both wait for the
+        # garbage collector with all their records.
+        members, self.members = self.members, []
+        if error is not None:
+            for confirmation, number in members:
+                confirmation.failed[number] = error
         waiting, self.waiting = self.waiting, []
         for confirmation in waiting:
             confirmation.settled(error)
 
 
 class Lane:
-    """The way to one partition: at most one batch under way, the others in line behind it."""
+    """The way to one partition: at most one batch under way, the others in line behind it.
 
-    def __init__(self, sender: BatchSender, topic: str, partition: int) -> None:
+    ``most`` bounds the bytes of a batch of several records: the topic may take less than the producer puts together.
+    """
+
+    def __init__(
+        self, sender: BatchSender, topic: str, partition: int, *, most: Callable[[], int] = lambda: 1 << 62
+    ) -> None:
         self._sender = sender
         self._topic = topic
         self._partition = partition
         self._line: deque[_Batch] = deque()
         self._under_way: _Batch | None = None
         self._task: asyncio.Task[None] | None = None
+        self._most = most
 
-    def add(self, record: Record, confirmation: Confirmation) -> None:
-        """Append ``record`` to the last batch in line, or to a new one when that is full."""
-        key, value, headers = record
+    def add(self, record: Record, confirmation: Confirmation, number: int = 0, weight: int = 0) -> None:
+        """Append ``record`` of ``weight`` bytes, the caller's ``number``-th, to the last batch in line, or to a new one."""
         batch = self._line[-1] if self._line else self._new()
+        if batch.sealed or (batch.bytes and batch.bytes + weight + _AROUND > self._most()):
+            batch = self._new()
+        self._append(batch, record, confirmation, number, weight)
+
+    def add_alone(self, records: Sequence[tuple[int, Record, int]], confirmation: Confirmation) -> None:
+        """Append records (number, record, weight), as :meth:`add`, to batches that nobody else's come into."""
+        batch = self._new()
+        for number, record, weight in records:
+            if batch.bytes and batch.bytes + weight + _AROUND > self._most():
+                batch.sealed = True
+                batch = self._new()
+            batch = self._append(batch, record, confirmation, number, weight)
+        batch.sealed = True
+
+    def _append(self, batch: _Batch, record: Record, confirmation: Confirmation, number: int, weight: int) -> _Batch:
+        key, value, headers = record
         if batch.builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
+            batch.sealed = True
             batch = self._new()
             batch.builder.append(timestamp=None, key=key, value=value, headers=list(headers))
+        batch.bytes += weight + _AROUND
+        batch.members.append((confirmation, number))
         # A caller's records come one after the other, so its confirmation is the last if it is there at all.
         if not batch.waiting or batch.waiting[-1] is not confirmation:
             batch.waiting.append(confirmation)
             confirmation.joins(batch)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._drain())
+        return batch
 
     def abandon(self, error: BaseException) -> None:
         """Tell everybody in line that it failed, and stop."""
@@ -123,7 +175,7 @@ class Lane:
             batch.settle(error)
 
     def _new(self) -> _Batch:
-        batch = _Batch(self._sender.create_batch(), self._line)
+        batch = _Batch(self._sender.create_batch(), self._line, (self._topic, self._partition))
         self._line.append(batch)
         return batch
 

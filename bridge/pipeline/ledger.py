@@ -2,11 +2,13 @@
 
 One ledger for the worker, by partition and assignment. Records arrive in chunks (a run of one partition, in offset order;
 compaction and transactions may leave gaps between offsets, which the chunk accounts for). Events of a chunk resolve in any
-order and are only counted, so that the cost is one subtraction a run of events, whatever their number. Pure: no clock, no I/O.
+order and are only counted, so that the cost is one subtraction a run of events, whatever their number. Pure: no I/O, and
+the clock is handed in.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Partition = tuple[str, int]
 """Topic and partition; Faust's and aiokafka's own pairs compare equal to it."""
@@ -60,6 +62,7 @@ class Chunk:
     ``unresolved`` counts events that still need a verdict; until the records are decoded it holds the number of records.
     The intake fills ``places`` (for each encoded event, where in the records it came from) and ``mapping``, the sha256 of
     the mapping set that its events were mapped with, None where none was: by the time of a refusal another may be in use.
+    ``oldest`` is the Kafka timestamp of its oldest record, ``fetched`` when it came, on the ledger's monotonic clock.
     """
 
     partition: Partition
@@ -78,6 +81,8 @@ class Chunk:
     upto: int = 0
     anew: bool = False
     unreadable: str = ""
+    oldest: float = 0.0
+    fetched: float = 0.0
 
 
 @dataclass(slots=True)
@@ -98,9 +103,11 @@ class Ledger:
     ``events`` and ``weight`` are the totals between fetch and acknowledgement, in events and bytes of records. ``queued``
     counts the chunks that are fetched and not admitted yet.
     ``resolved`` only grows: a watchdog compares it. ``newest`` is the Kafka timestamp of the newest finished chunk.
+    ``clock`` gives monotonic seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lanes: dict[Partition, _Lane] = {}
         self.events = 0
         self.weight = 0
@@ -165,6 +172,9 @@ class Ledger:
             upto=upto,
             anew=anew,
             unreadable=unreadable,
+            # A place that cannot be read has no record, and so no time of its own.
+            oldest=min(timestamp, getattr(records[0], "timestamp", 0) / 1000.0),
+            fetched=self._clock(),
         )
         lane.chunks.append(chunk)
         lane.span += upto - since
@@ -274,6 +284,14 @@ class Ledger:
     def oldest(self) -> float:
         """Kafka timestamp of the oldest chunk that is open, 0 when none is."""
         return min((lane.chunks[0].timestamp for lane in self._lanes.values() if lane.chunks), default=0.0)
+
+    def heads(self) -> dict[Partition, Chunk]:
+        """Partition -> its oldest chunk that is not finished, where there is one."""
+        return {partition: lane.chunks[0] for partition, lane in self._lanes.items() if lane.chunks}
+
+    def positions(self) -> dict[Partition, tuple[int, int | None]]:
+        """Partition -> number of the assignment, and the offset behind its finished prefix (None: nothing finished yet)."""
+        return {partition: (lane.generation, lane.position) for partition, lane in self._lanes.items()}
 
     def span(self, partition: Partition) -> int:
         """Offsets between the finished prefix and the newest fetched: what a crash would repeat at most."""

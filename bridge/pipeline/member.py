@@ -42,7 +42,7 @@ class Member:
         with contextlib.suppress(OSError):
             while os.read(0, 1_024):
                 pass
-        _log.warning("the parent process is gone, draining")
+        _log.warning("parent_gone", detail="The parent process is gone; this one drains and ends.")
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(self._drain_seconds + SPARE_SECONDS)
         os._exit(1)

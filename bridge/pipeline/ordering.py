@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from bridge.pipeline.batching import Batch, append_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bridge.pipeline.batching import Limits
 
@@ -101,6 +101,10 @@ class KeyedBatcher(Generic[Owner]):
         batch = line.pop()
         self.events -= len(batch.items)
         return batch
+
+    def batches(self) -> Iterator[Batch[Owner]]:
+        """Every request inside."""
+        return (request.batch for lane in self._lanes for request in lane.requests)
 
     def due(self, now: float, lane: int) -> float | None:
         """Seconds until :meth:`take` gives something; None when the lane is empty."""

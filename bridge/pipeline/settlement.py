@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Owner = TypeVar("Owner")
 Owner_contra = TypeVar("Owner_contra", contravariant=True)
+_TOO_MANY = 429
 _TOO_LARGE = Rejected(Stage.DELIVER, "too_large", "alone over the destination's size")
 
 
@@ -51,16 +52,27 @@ class Resolutions(Protocol[Owner_contra]):
 
 
 class Settlement(Generic[Owner]):
-    """Reads outcomes event by event. ``brakes`` has noted an outcome before it is settled."""
+    """Reads outcomes event by event. ``brakes`` has noted an outcome before it is settled.
+
+    ``postponed_tries``: what the destination has postponed so often while it took others is refused for good; 0 for never.
+    """
 
     def __init__(
-        self, resolutions: Resolutions[Owner], limits: Limits, brakes: Brakes, backoff: Backoff, metrics: Metrics
+        self,
+        resolutions: Resolutions[Owner],
+        limits: Limits,
+        brakes: Brakes,
+        backoff: Backoff,
+        metrics: Metrics,
+        *,
+        postponed_tries: int = 0,
     ) -> None:
         self._resolutions = resolutions
         self._limits = limits
         self._brakes = brakes
         self._backoff = backoff
         self._metrics = metrics
+        self._postponed_tries = postponed_tries
 
     def settle(self, shipment: Shipment[Owner], outcome: Outcome, now: float) -> list[Shipment[Owner]]:
         """Act on one outcome; what must be sent again, in order."""
@@ -73,11 +85,12 @@ class Settlement(Generic[Owner]):
                 return []
             case Answered():
                 return self._judge(shipment, outcome, now)
-            case Throttled():
-                retries.labels("throttled").inc()
+            case Throttled(status):
+                retries.labels("throttled" if status == _TOO_MANY else "transient").inc()
                 return [shipment]
-            case Unauthorized() | Misconfigured():
+            case Unauthorized(reason) | Misconfigured(reason):
                 retries.labels("held").inc()
+                suspicion.note_failure(shipment, self._brakes.record, now, suspect=False, reason=reason)
                 return [shipment]
             case TooLarge():
                 return self._split(shipment, now, _TOO_LARGE)
@@ -95,10 +108,14 @@ class Settlement(Generic[Owner]):
                 return self._again(shipment, now, suspect=True, code="answer_mismatched", reason=reason)
 
     def _judge(self, shipment: Shipment[Owner], answer: Answered, now: float) -> list[Shipment[Owner]]:
-        """Event by event: accepted ones are counted by owner, rejected ones handed over, the rest sent again."""
+        """Event by event: accepted ones are counted by owner, rejected ones handed over, the rest sent again.
+
+        What may be the fault of its data goes apart from what is only postponed: for the first halves are tried.
+        """
         accepted: dict[int, tuple[Owner, int]] = {}
-        again: list[int] = []
-        suspect, why, delivered = True, "", 0
+        again: dict[bool, list[int]] = {}
+        why: dict[bool, str] = {}
+        delivered = 0
         for position, ((owner, place), verdict) in enumerate(
             zip(shipment.batch.owners(), answer.verdicts, strict=True)
         ):
@@ -108,26 +125,39 @@ class Settlement(Generic[Owner]):
                     accepted[id(owner)] = (owner, accepted.get(id(owner), (owner, 0))[1] + 1)
                 case Rejected():
                     self._resolutions.rejected(owner, place, verdict, shipment.tries + 1)
-                case Transient(reason, data_suspect):
-                    again.append(position)
-                    suspect, why = suspect and data_suspect, reason
+                case Transient(reason, suspect):
+                    again.setdefault(suspect, []).append(position)
+                    why.setdefault(suspect, reason)
         self._metrics.delivered_events.inc(delivered)
         for owner, count in accepted.values():
             self._resolutions.accepted(owner, count)
-        if not again:
-            return []
-        self._metrics.retries.labels("item").inc()
-        rest = Shipment(choose(shipment.batch, again, self._limits), tries=shipment.tries, strikes=shipment.strikes)
-        rest.successes, rest.failures = shipment.successes, shipment.failures
-        return self._again(rest, now, suspect=suspect, code="refused_repeatedly", reason=why)
+        if again:
+            self._metrics.retries.labels("item").inc()
+        left: list[Shipment[Owner]] = []
+        for suspect, positions in again.items():
+            rest = Shipment(choose(shipment.batch, positions, self._limits))
+            suspicion.continues(shipment, rest)
+            left += self._again(
+                rest, now, suspect=suspect, code="refused_repeatedly", reason=why[suspect], by_event=True
+            )
+        return left
 
     def _again(
-        self, shipment: Shipment[Owner], now: float, *, suspect: bool, code: str, reason: str
+        self, shipment: Shipment[Owner], now: float, *, suspect: bool, code: str, reason: str, by_event: bool = False
     ) -> list[Shipment[Owner]]:
-        suspicion.note_failure(shipment, self._brakes.record, suspect=suspect)
+        """Count the failure; ``by_event``: each event of the shipment was told so by name."""
+        suspicion.note_failure(shipment, self._brakes.record, now, suspect=suspect, reason=reason)
         if suspect and suspicion.is_guilty(shipment):
             return self._split(shipment, now, Rejected(Stage.DELIVER, code, f"{reason}, while other events were taken"))
-        if suspicion.should_split(shipment):
+        told_apart = by_event or len(shipment.batch.items) == 1
+        if told_apart and suspicion.is_given_up(shipment, self._postponed_tries):
+            words = f"{reason}, {shipment.tries} times while other events were taken"
+            for owner, place in shipment.batch.owners():
+                rejected = Rejected(Stage.DELIVER, "postponed_repeatedly", words)
+                self._resolutions.rejected(owner, place, rejected, shipment.tries)
+            return []
+        # Halves tell which event it is; an answer event by event has told so already.
+        if suspicion.should_split(shipment) and (suspect or not by_event):
             return self._split(shipment, now, None)
         # While the circuit is open it is the circuit that spaces attempts; what failed for an outage must not wait beyond it.
         shipment.due = now if self._brakes.circuit.open else now + self._backoff.delay(shipment.tries)

@@ -46,13 +46,14 @@ async def leave(
             await app.stop()
     if why or left or uncommitted:
         _log.error(
-            "stopped with work left; its offsets are not committed and it will be done again",
+            "stopped_with_work_left",
+            detail="Its offsets are not committed, and it will be done again.",
             why=why or (left_because(drain) if left else "the offsets could not be committed"),
             events_left=left,
             uncommitted=uncommitted,
         )
         return 1
-    _log.info("stopped, everything finished and committed")
+    _log.info("stopped", detail="Everything that was begun is finished and committed.")
     return 0
 
 
@@ -62,4 +63,6 @@ def left_because(drain: Drain) -> str:
         return "the dead-letter topic cannot be written"
     # Whoever looks for what hangs must not be sent to the budget when nothing would have come of waiting.
     brakes = drain.delivery.brakes
-    return brakes.refusal or brakes.trouble or "the drain budget is over"
+    if brakes.refusal or brakes.trouble:
+        return brakes.refusal or brakes.trouble
+    return "the destination postpones what is left" if drain.delivery.only_postponed else "the drain budget is over"

@@ -36,11 +36,11 @@ class Supervised(Protocol):
         """It is a member for the first time."""
         ...
 
-    def show(self) -> None:
-        """Put into the metrics what may change without an event."""
+    def show(self, lag: LagMeter) -> None:
+        """Put into metrics and log what may change without an event."""
         ...
 
-    def vitals(self, *, lag: bool) -> Vitals:
+    def vitals(self, lag: LagMeter) -> Vitals:
         """What tells whether it gets on, now."""
         ...
 
@@ -66,8 +66,8 @@ async def supervise(worker: Supervised, app: Any, lag: LagMeter, stall_seconds: 
                 # Not after Faust's start(), which does not return before it ends.
                 settled = True
                 worker.settled()
-            worker.show()
-            for why in watchdog.check(clock(), worker.vitals(lag=bool(lag.total))):
+            worker.show(lag)
+            for why in watchdog.check(clock(), worker.vitals(lag)):
                 _stalled(worker, why)
             if app.crashed:
                 worker.stop(f"the stream crashed: {type(app.crash_reason).__name__}")
@@ -84,5 +84,5 @@ def _stalled(worker: Supervised, why: str) -> None:
         return
     worker.health.fail("stalled", why)
     for name, stack in stacks():
-        _log.error("stack", of=name, at=stack)
+        _log.error("stack", detail="Where a task or thread stands.", of=name, at=stack)
     worker.stop(f"stalled: {why}")

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from bridge.dead_man import DeadMansSwitch
 from bridge.memory import give_back_regularly, leave_the_living_alone
 from bridge.pipeline.app import build_app
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.retention import watch_retention
+from bridge.pipeline.state_topic import StateTopic
 from bridge.process import cut_off_after
 from bridge.telemetry.health import TelemetryServer
 
@@ -34,8 +36,8 @@ class Surroundings:
     """The process as it is.
 
     ``take_signals`` has a handler called with the name of each signal that asks for an end; ``leave_now`` ends the process at
-    once, and ``cut_off_after`` does so in so many seconds. ``stream``, ``publisher`` and ``watch_retention`` are what
-    speaks to Kafka.
+    once, and ``cut_off_after`` does so in so many seconds. ``stream``, ``publisher``, ``state`` and
+    ``watch_retention`` are what speaks to Kafka; ``switch`` ends a process whose loop hangs.
     ``settle`` and ``tend`` look after the heap, once the worker is at work and from then on.
     """
 
@@ -43,9 +45,11 @@ class Surroundings:
     take_signals: Callable[[Callable[[str], None]], None] = _take_signals
     leave_now: Callable[[int], Any] = os._exit
     cut_off_after: Callable[[float], None] = cut_off_after
+    switch: Callable[[float], DeadMansSwitch] = DeadMansSwitch
     telemetry: Callable[..., TelemetryServer] = TelemetryServer
     publisher: Callable[..., KafkaPublisher] = KafkaPublisher
     stream: Callable[..., Any] = build_app
+    state: Callable[..., StateTopic] = StateTopic
     watch_retention: Callable[..., Coroutine[Any, Any, None]] = watch_retention
     settle: Callable[[], None] = leave_the_living_alone
     tend: Callable[[], Coroutine[Any, Any, None]] = give_back_regularly

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka import errors
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from bridge.errors import KafkaError
 from bridge.pipeline.connection import client_options
+from bridge.pipeline.reaching import why
+from bridge.pipeline.topic_facts import BROKERS_TIME
 from bridge.settings import variable
 
 if TYPE_CHECKING:
@@ -31,12 +32,12 @@ class TopicMissing(KafkaError):  # noqa: N818 - it reads as the verdict that it 
     """A topic is not there and was not to be created: waiting does not help."""
 
 
+_SAFE_REPLICATION = 3
 DEFAULT_MESSAGE_BYTES = 1_048_588
 """What Kafka takes as one message where nothing else is configured (``message.max.bytes``)."""
 CREATED_MESSAGE_BYTES = 16_000_000
 """``max.message.bytes`` of topics that the bridge creates: the largest body the receiver takes by default, and room."""
 _TIMES = "message.timestamp.type"
-_BROKERS_TIME = "LogAppendTime"
 """Records carry the broker's time. With the writer's (Kafka's default) a host whose clock is wrong does harm: what is an hour
 ahead Kafka refuses, and what is older than the retention it deletes before anybody has read it."""
 
@@ -48,7 +49,10 @@ async def admin(kafka: KafkaSettings) -> AsyncIterator[Any]:
     try:
         await client.start()
         yield client
-    except (errors.KafkaError, OSError, TimeoutError) as error:
+    except (errors.KafkaConnectionError, OSError, TimeoutError) as error:
+        told, hint = await why(kafka.bootstrap_servers, kafka.security_protocol)
+        raise KafkaError(f"{_brokers(kafka)}: {told}", hint=hint) from error
+    except errors.KafkaError as error:
         raise unreachable(kafka, error) from error
     finally:
         await client.close()
@@ -73,31 +77,6 @@ async def ensure_topics(
         return {name: there[name] for name in wanted}
 
 
-async def message_bytes(kafka: KafkaSettings, topics: Iterable[str]) -> Mapping[str, int]:
-    """The largest record batch that each topic takes, in bytes; Kafka's default where the broker does not tell.
-
-    Logs a warning of each topic whose records carry the time of the writer's clock.
-    """
-    wanted = tuple(dict.fromkeys(topics))
-    limits = dict.fromkeys(wanted, DEFAULT_MESSAGE_BYTES)
-    resources = [
-        ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": "", _TIMES: ""}) for name in wanted
-    ]
-    try:
-        async with admin(kafka) as client:
-            for answer in await client.describe_configs(resources):
-                for code, _message, _kind, name, entries in answer.resources:
-                    for key, value, *_ in entries if code == 0 else ():
-                        if key == "max.message.bytes" and value:
-                            limits[name] = int(value)
-                        elif key == _TIMES and value and value != _BROKERS_TIME:
-                            log.warning("topic_trusts_our_clock", topic=name, better=f"{_TIMES}={_BROKERS_TIME}")
-    except KafkaError as error:
-        # Describing configurations is a right of its own, and an older or embedded broker may not know the request.
-        log.warning("topic_limits_unknown", assumed_bytes=DEFAULT_MESSAGE_BYTES, error=str(error))
-    return limits
-
-
 async def _partitions(client: Any) -> dict[str, int]:
     return {
         topic["topic"]: len(topic["partitions"])
@@ -112,7 +91,7 @@ async def _create(client: Any, kafka: KafkaSettings, names: list[str]) -> None:
             name,
             kafka.partitions,
             kafka.replication_factor,
-            topic_configs={"max.message.bytes": str(CREATED_MESSAGE_BYTES), _TIMES: _BROKERS_TIME},
+            topic_configs=_configuration(kafka, name),
         )
         for name in names
     ]
@@ -122,6 +101,16 @@ async def _create(client: Any, kafka: KafkaSettings, names: list[str]) -> None:
             what = (more[0] if more else None) or errors.for_code(code).__name__
             raise KafkaError(f"the topic {name} cannot be created: {what}", hint=_how_to_create(kafka, [name]))
         log.info("topic_created", topic=name, partitions=kafka.partitions, replication_factor=kafka.replication_factor)
+
+
+def _configuration(kafka: KafkaSettings, name: str) -> dict[str, str]:
+    made = {"max.message.bytes": str(CREATED_MESSAGE_BYTES), _TIMES: BROKERS_TIME, "cleanup.policy": "delete"}
+    if kafka.replication_factor >= _SAFE_REPLICATION:
+        # With Kafka's default of 1 a confirmed record may lie on one disk alone.
+        made["min.insync.replicas"] = "2"
+    if name == kafka.dead_letter_topic:
+        made["retention.ms"] = str(round(kafka.dead_letter_retention_days * 86_400_000))
+    return made
 
 
 async def _until_there(client: Any, kafka: KafkaSettings, wanted: tuple[str, ...]) -> dict[str, int]:
@@ -140,15 +129,20 @@ async def _until_there(client: Any, kafka: KafkaSettings, wanted: tuple[str, ...
 def unreachable(kafka: KafkaSettings, error: BaseException) -> KafkaError:
     """The words for brokers that do not answer as they should."""
     return KafkaError(
-        f"Kafka at {', '.join(kafka.bootstrap_servers)} ({kafka.security_protocol}): {error or type(error).__name__}",
+        f"{_brokers(kafka)}: {error or type(error).__name__}",
         hint=f"check {variable('kafka', 'bootstrap_servers')}, {variable('kafka', 'security_protocol')} and the credentials",
     )
+
+
+def _brokers(kafka: KafkaSettings) -> str:
+    return f"Kafka at {', '.join(kafka.bootstrap_servers)} ({kafka.security_protocol})"
 
 
 def _how_to_create(kafka: KafkaSettings, names: list[str]) -> str:
     commands = "; ".join(
         f"kafka-topics.sh --bootstrap-server {kafka.bootstrap_servers[0]} --create --topic {name}"
-        f" --partitions {kafka.partitions} --replication-factor {kafka.replication_factor} --config {_TIMES}={_BROKERS_TIME}"
+        f" --partitions {kafka.partitions} --replication-factor {kafka.replication_factor}"
+        + "".join(f" --config {key}={value}" for key, value in _configuration(kafka, name).items())
         for name in names
     )
     return f"set {variable('kafka', 'create_topics')}=true, or: {commands}"

@@ -25,8 +25,9 @@ Owner = TypeVar("Owner")
 class Shipment(Generic[Owner]):
     """A batch and what has happened to it so far.
 
-    ``tries`` counts sendings that failed, ``strikes`` those of them that speak against its data (see
-    :mod:`bridge.pipeline.suspicion`), ``successes`` and ``failures`` what all requests had seen when it last failed.
+    ``tries`` counts sendings that failed, ``passed`` those of them while others were taken, ``strikes`` those that speak
+    against its data (see :mod:`bridge.pipeline.suspicion`), ``successes`` and ``failures`` what all requests had seen when it
+    last failed, for ``reason``. It failed first at ``since``; ``told``: an operator has been told.
     """
 
     batch: Batch[Owner]
@@ -34,8 +35,12 @@ class Shipment(Generic[Owner]):
     tries: int = 0
     mismatches: int = 0
     strikes: int = 0
+    passed: int = 0
     successes: int = 0
     failures: int = 0
+    since: float = 0.0
+    reason: str = ""
+    told: bool = False
 
 
 class Waiting(Protocol[Owner]):
@@ -59,6 +64,14 @@ class Waiting(Protocol[Owner]):
 
     def landed(self, shipment: Shipment[Owner]) -> None:
         """The shipment is no longer under way."""
+        ...
+
+    def again(self) -> Iterable[Shipment[Owner]]:
+        """What waits to be sent once more."""
+        ...
+
+    def fresh(self) -> Iterable[Batch[Owner]]:
+        """What has not been sent yet."""
         ...
 
     def __len__(self) -> int:
@@ -102,6 +115,14 @@ class Unordered(Generic[Owner]):
 
     def landed(self, shipment: Shipment[Owner]) -> None:
         """See :class:`Waiting`."""
+
+    def again(self) -> Iterable[Shipment[Owner]]:
+        """See :class:`Waiting`."""
+        return (shipment for _, _, shipment in self._heap)
+
+    def fresh(self) -> Iterable[Batch[Owner]]:
+        """See :class:`Waiting`."""
+        return self._batcher.batches()
 
     def __len__(self) -> int:
         """Events inside."""
@@ -157,6 +178,14 @@ class ByLane(Generic[Owner]):
     def landed(self, shipment: Shipment[Owner]) -> None:
         """See :class:`Waiting`."""
         self._under_way.discard(shipment.batch.lane)
+
+    def again(self) -> Iterable[Shipment[Owner]]:
+        """See :class:`Waiting`."""
+        return (shipment for lane in self._back for shipment in lane)
+
+    def fresh(self) -> Iterable[Batch[Owner]]:
+        """See :class:`Waiting`."""
+        return self._batcher.batches()
 
     def __len__(self) -> int:
         """Events inside."""

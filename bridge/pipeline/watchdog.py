@@ -38,7 +38,11 @@ class Stall:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """A worker as its watchdog sees it. ``held``: for a reason that passes, and that is told elsewhere."""
+    """A worker as its watchdog sees it. ``held``: for a reason that passes, and that is told elsewhere.
+
+    ``answers`` counts what the destination has answered: a worker whose requests are answered, however badly, works.
+    ``silent``: seconds since the brokers answered last. ``lost``: where events are that nobody holds any more, "" where none are.
+    """
 
     lag: bool
     resolved: int
@@ -47,6 +51,9 @@ class Vitals:
     joined: bool
     connected: bool
     held: bool
+    answers: int = 0
+    silent: float = 0.0
+    lost: str = ""
 
 
 class Watchdog:
@@ -55,15 +62,23 @@ class Watchdog:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._work, self._commits, self._joins = Stall(seconds), Stall(seconds), Stall(seconds)
+        self._was_member = False
 
     def check(self, now: float, vitals: Vitals) -> list[str]:
         """Every reason to end the worker, none while all is well."""
+        self._was_member = self._was_member or vitals.joined
+        # A client whose brokers have renewed their certificates, or have all moved, may never find back by itself.
+        mute = bool(self._seconds) and self._was_member and vitals.silent >= self._seconds
         stalled = {
-            "no event finished": self._work.check(now, vitals.resolved, busy=vitals.lag and not vitals.held),
+            "no event finished": self._work.check(
+                now, (vitals.resolved, vitals.answers), busy=vitals.lag and not vitals.held
+            ),
             "no commit succeeded": self._commits.check(now, vitals.committed, busy=vitals.committable and vitals.lag),
             "not joined": self._joins.check(now, 0, busy=vitals.connected and not vitals.joined),
+            "no answer of the brokers": mute,
         }
-        return [f"{what} for {self._seconds:g} s" for what, so in stalled.items() if so]
+        found = [f"{what} for {self._seconds:g} s" for what, so in stalled.items() if so]
+        return [*found, vitals.lost] if vitals.lost else found
 
 
 def stacks() -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka.errors import KafkaError as ClientError
 
+from bridge.errors import KafkaError
 from bridge.pipeline.dead_letters import DeadLetters
 from bridge.pipeline.delivery import Delivery, Policy
 from bridge.pipeline.drain import Drain
@@ -17,27 +18,33 @@ from bridge.pipeline.intake import Builder, Intake, row_and_part
 from bridge.pipeline.lag import LagMeter
 from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
+from bridge.pipeline.progress import Progress
 from bridge.pipeline.reading import Reading
 from bridge.pipeline.reload import MappingWatch
+from bridge.pipeline.restart_marks import RestartMarks
+from bridge.pipeline.self_report import SelfReport
 from bridge.pipeline.sharing import Share
+from bridge.pipeline.sketch import EventSketch
 from bridge.pipeline.stopping import leave
 from bridge.pipeline.supervision import supervise
 from bridge.pipeline.surroundings import PROCESS, Surroundings
 from bridge.pipeline.topics import unreachable
 from bridge.pipeline.watchdog import Vitals
-from bridge.records import record_bytes
+from bridge.settings import variable
 from bridge.telemetry.health import Health
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Coroutine
 
     from bridge.pipeline.member import Member
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
+    from bridge.telemetry.report import Report
     from bridge.verdicts import Destination, Rejected
 
 _log = structlog.get_logger(__name__)
+_GIVE_AWAY_SECONDS = 1.0
 
 
 class Worker:
@@ -65,8 +72,9 @@ class Worker:
         self._member = member
         self._surroundings = surroundings
         self._clock = asyncio.get_running_loop().time
+        self._switch = surroundings.switch(settings.worker.hang_seconds)
         self.health = Health()
-        self.ledger = Ledger()
+        self.ledger = Ledger(self._clock)
         self.reading = Reading(metrics, self._clock)
         self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
         self.delivery: Delivery[Chunk] = Delivery(
@@ -85,7 +93,16 @@ class Worker:
             metrics,
             stored=self.accepted,
             backoff=Backoff(surroundings.random()),
-            size=record_bytes,
+            on_failure=self.broke,
+            clock=self._clock,
+        )
+        self._progress = Progress(
+            self.ledger,
+            self.delivery,
+            self.letters,
+            metrics,
+            stall_seconds=settings.worker.stall_seconds,
+            clock=self._clock,
         )
         self._gate = Gate(
             self.ledger,
@@ -102,6 +119,7 @@ class Worker:
             settings.worker.drain_seconds,
             min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2),
         )
+        self._sketch = EventSketch(builder, metrics) if builder is not None else None
         self._intake = Intake(
             self.ledger,
             destination.encode,
@@ -111,10 +129,30 @@ class Worker:
             builder=builder,
             size=SizeRule(settings.mapping) if builder is not None else None,
             mapping=lambda: self._mapping,
+            sketch=self._sketch,
+        )
+        self._state = surroundings.state(settings.kafka, self._publisher)
+        self._marks = RestartMarks(
+            self._state,
+            settings.kafka.group,
+            try_alone=self._intake.rehearse,
+            put_off=self._switch.put_off,
+            clock=self._clock,
+            probation=2 * settings.worker.max_in_flight_events,
+            tell=metrics.restart_memory.set,
+            assigned=self.ledger.committed,
         )
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
-            MappingWatch(settings.mapping, mapping, self.exchange, metrics)
+            MappingWatch(
+                settings.mapping,
+                mapping,
+                self.exchange,
+                metrics,
+                settings.aep,
+                in_use=lambda: self._intake.builder,
+                recent=lambda: self._sketch.recent if self._sketch is not None else (),
+            )
             if mapping is not None and settings.mapping.reload_seconds
             else None
         )
@@ -122,6 +160,7 @@ class Worker:
         self._why = ""
         self._app: Any = None
         self._lag: LagMeter | None = None
+        self._self_report = SelfReport(settings, mapping, self.ledger, self.delivery, clock=self._clock)
         self._watch()
 
     # What delivery and the dead letters report.
@@ -139,6 +178,15 @@ class Worker:
     def gone(self, owner: Chunk) -> bool:
         """Whether the chunk's partition is another worker's now."""
         return owner.closed
+
+    # What the consumer asks before partitions are given away.
+
+    async def for_revoke(self) -> float:
+        """Finish what can be; seconds that the budget leaves for the commit."""
+        left = await self._drain.for_revoke()
+        begun = self._clock()
+        await self._marks.give_away(min(left / 2, _GIVE_AWAY_SECONDS))
+        return max(0.0, left - (self._clock() - begun))
 
     # What supervision looks at.
 
@@ -158,20 +206,36 @@ class Worker:
         if self._member is not None:
             self._member.joined()
 
-    def show(self) -> None:
-        """Put into the metrics what may change without an event."""
+    def show(self, lag: LagMeter) -> None:
+        """Put into metrics and log what may change without an event."""
         self._metrics.rate_share.set(self._share() if self.joined else 0.0)
+        self.delivery.tick()
+        self._progress.show(lag.lags)
+        if self.joined:
+            self._self_report.at_work()
 
-    def vitals(self, *, lag: bool) -> Vitals:
+    def vitals(self, lag: LagMeter) -> Vitals:
         """What tells whether it gets on, now."""
+        held = self.delivery.blocked or self.delivery.paused or not self.letters.writable
         return Vitals(
-            lag=lag and (self._lag is None or self._lag.movable),
+            lag=bool(lag.total) and lag.movable,
             resolved=self.ledger.resolved,
             committed=tuple(self.ledger.committed().values()),
             committable=bool(self.ledger.committable()),
             joined=self.joined,
             connected=self._publisher.is_connected,
-            held=self.delivery.blocked or self.delivery.paused or not self.letters.writable,
+            held=held,
+            answers=self.delivery.answers,
+            silent=lag.silent,
+            lost=self._progress.lost(lag.lags, held=held),
+        )
+
+    def report(self) -> Report:
+        """What it tells of itself beyond numbers."""
+        return self._self_report.report(
+            joined=self.joined,
+            lag_known=self._lag is not None and self._lag.lags is not None,
+            refused=None if self._mapping_watch is None else self._mapping_watch.refused,
         )
 
     # Running.
@@ -180,6 +244,9 @@ class Worker:
         """Use another mapping from the next chunk on; ``mapping`` is its sha256."""
         self._intake.builder = builder
         self._mapping = mapping
+        self._self_report.exchanged(mapping)
+        if self._sketch is not None:
+            self._sketch.follow(builder)
 
     def stop(self, why: str = "") -> None:
         """End the run; a reason makes it a failure."""
@@ -189,14 +256,20 @@ class Worker:
 
     def broke(self, error: BaseException) -> None:
         """End the run over an error of its own."""
-        _log.error("internal error, stopping without acknowledging", error=type(error).__name__, exc_info=error)
+        _log.error(
+            "internal_error",
+            detail="The worker stops without acknowledging what is under way.",
+            error=type(error).__name__,
+            exc_info=error,
+        )
         self.stop(f"internal error: {type(error).__name__}")
 
     async def run(self) -> int:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
         self._surroundings.take_signals(self._signalled)
         async with AsyncExitStack() as stack:
-            telemetry = self._surroundings.telemetry(self._settings.telemetry, self._metrics, self.health)
+            await stack.enter_async_context(self._switch)
+            telemetry = self._surroundings.telemetry(self._settings.telemetry, self._metrics, self.health, self.report)
             await stack.enter_async_context(telemetry)
             if self._member is not None:
                 self._member.listening(telemetry.port)
@@ -204,11 +277,12 @@ class Worker:
             await stack.enter_async_context(self._publisher)
             if not await self._connected():
                 return 0
+            await self._open_memory()
             self._app = self._surroundings.stream(
                 self._settings.kafka,
                 ledger=self.ledger,
                 gate=self._gate,
-                finisher=self._drain,
+                finisher=self,
                 reading=self.reading,
                 take=self._take,
                 set_aside=self._settings.worker.unreadable == "set_aside",
@@ -239,6 +313,7 @@ class Worker:
             try:
                 await self._stop.wait()
                 self.health.hold("draining", self._why or "told to stop")
+                await self._marks.give_away(_GIVE_AWAY_SECONDS)
                 return await leave(
                     self._app, self._gate, self._drain, self._why, cut_off_after=self._surroundings.cut_off_after
                 )
@@ -248,6 +323,7 @@ class Worker:
                 await asyncio.gather(*begun, return_exceptions=True)
                 await self.delivery.stop()
                 await self.letters.stop()
+                await self._marks.close()
 
     async def _connected(self) -> bool:
         """Wait for Kafka; False when stopped before. A topic that is missing for good raises."""
@@ -262,6 +338,15 @@ class Worker:
         waiting.result()
         self.health.release("kafka")
         return True
+
+    async def _open_memory(self) -> None:
+        try:
+            await self._state.open()
+        except KafkaError as error:
+            self._metrics.restart_memory.set(0)
+            _log.warning("what ends a process will not be remembered", why=str(error), hint=error.hint)
+        else:
+            self._metrics.restart_memory.set(1)
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task that the worker cannot do without: an error in it ends the worker, or nobody would notice."""
@@ -280,7 +365,8 @@ class Worker:
         except (ClientError, OSError) as error:
             told = unreachable(self._settings.kafka, error)
             _log.error(
-                "Kafka was gone again when the stream began: start the worker once it answers",
+                "stream_not_started",
+                detail="Kafka was gone again when the stream began: start the worker once it answers.",
                 why=str(told),
                 hint=told.hint,
             )
@@ -288,9 +374,24 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever keeps Faust from starting ends the worker
             self.stop(f"the stream did not start: {type(error).__name__}")
 
-    def _take(self, chunk: Chunk) -> None:
+    def _take(self, chunk: Chunk) -> Awaitable[None] | None:
+        if self._marks.watches(chunk):
+            return self._take_marked(chunk)
+        self._take_now(chunk, frozenset())
+        return None
+
+    async def _take_marked(self, chunk: Chunk) -> None:
         try:
-            self._intake.take(chunk)
+            hung = await self._marks.before(chunk)
+        except Exception as error:  # noqa: BLE001 - as below
+            self.broke(error)
+        else:
+            self._take_now(chunk, hung)
+            self._marks.after(chunk)
+
+    def _take_now(self, chunk: Chunk, hung: frozenset[int]) -> None:
+        try:
+            self._intake.take(chunk, hung)
             self._gate.freed()
         except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
             self.broke(error)
@@ -300,10 +401,18 @@ class Worker:
             if self._member is not None:
                 # The terminal or a supervisor may signal every process while the parent does too: it decides about haste.
                 return
-            _log.warning("second signal, leaving at once", signal=name, events_left=self.ledger.events)
+            _log.warning(
+                "leaving_at_once", detail="A second signal ends it.", signal=name, events_left=self.ledger.events
+            )
             self._surroundings.leave_now(1)
             return
-        _log.info("draining", signal=name, events=self.ledger.events, budget=self._settings.worker.drain_seconds)
+        _log.info(
+            "draining",
+            detail="What is under way is finished and committed, then the worker leaves.",
+            signal=name,
+            events=self.ledger.events,
+            budget=self._settings.worker.drain_seconds,
+        )
         self.stop()
 
     async def _supervise(self, lag: LagMeter) -> None:
@@ -315,8 +424,11 @@ class Worker:
         health.watch("topic", self._absence)
         health.watch("reading", lambda: self.reading.trouble or None)
         health.watch("transactions", lambda: self.reading.transactions or None)
-        health.watch("destination", lambda: delivery.brakes.trouble or None)
-        health.watch("credentials", lambda: delivery.brakes.refusal or None)
+        health.watch("destination", self._destination_trouble)
+        health.watch("credentials", lambda: None if delivery.brakes.misconfigured else delivery.brakes.refusal or None)
+        health.watch("settings", self._settings_trouble)
+        health.watch("postponed", self._progress.postponed)
+        health.watch("partitions", self._progress.standing)
         health.watch(
             "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
         )
@@ -327,6 +439,18 @@ class Worker:
 
     def _absence(self) -> str | None:
         return f"topic {self._settings.kafka.topic} does not exist" if self._topic_is_absent() else None
+
+    def _settings_trouble(self) -> str | None:
+        brakes = self.delivery.brakes
+        if not (brakes.refusal and brakes.misconfigured):
+            return None
+        named = ", ".join(variable("aep", key) for key in ("endpoint", "org_id", "flow_id", "dataset_id"))
+        return f"AEP refuses this bridge: {brakes.refusal}; check {named}"
+
+    def _destination_trouble(self) -> str | None:
+        self.delivery.tick()  # so that metric and log say it no later than this
+        brakes = self.delivery.brakes
+        return "; ".join(filter(None, (brakes.throttled(self._clock()), brakes.trouble))) or None
 
     def _partitions(self) -> int | None:
         found: int | None = (

@@ -10,7 +10,7 @@ from bridge.settings.loading import ENV_FILE, TOML_FILE, Settings, every_setting
 from bridge.settings.mapping import MappingSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
-from bridge.settings.section import PREFIX, variable
+from bridge.settings.section import PREFIX, is_example, variable
 
 __all__ = [
     "ENV_FILE",
@@ -25,6 +25,7 @@ __all__ = [
     "TelemetrySettings",
     "WorkerSettings",
     "every_setting",
+    "is_example",
     "load_settings",
     "variable",
 ]

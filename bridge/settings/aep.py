@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
-from bridge.settings.section import Names, Seconds, Section, split
+from bridge.settings.section import Names, Seconds, Secret, Section, split
 
 _HEX64 = "0123456789abcdef" * 4
 
@@ -72,6 +72,12 @@ class AepSettings(Section):
         examples=["auto"],
     )
     timeout_seconds: Seconds = Field(30, description="How long one request may take.", examples=["30"])
+    postponed_tries: int = Field(
+        0,
+        ge=0,
+        description="An event that AEP has postponed so often while it took others becomes a dead letter; 0 holds it and alarms.",
+        examples=["50"],
+    )
     ordering: Literal["none", "key"] = Field(
         "none", description="key: events of one Kafka key are delivered in order.", examples=["none"]
     )
@@ -110,7 +116,7 @@ class OauthSettings(Section):
     client_id: str | None = Field(
         None, description="Client id of the credential.", examples=["0123456789abcdef0123456789abcdef"]
     )
-    client_secret: SecretStr | None = Field(
+    client_secret: Secret | None = Field(
         None, description="Client secret; two, comma-separated, while rotating.", examples=["p8e-change-me"]
     )
     client_secret_file: Path | None = Field(
@@ -120,8 +126,14 @@ class OauthSettings(Section):
     )
     scopes: Names = Field(
         ("openid", "AdobeID", "read_organizations", "additional_info.projectedProductContext", "session"),
-        description="Scopes, comma-separated, from the Developer Console project.",
+        description="Scopes, with commas or blanks between, from the Developer Console project.",
         examples=["openid,AdobeID,read_organizations,additional_info.projectedProductContext,session"],
     )
 
-    _names = field_validator("scopes", mode="before")(split)
+    @field_validator("scopes", mode="before")
+    @classmethod
+    def _by_commas_or_blanks(cls, value: Any) -> Any:
+        # OAuth's own separator is a blank, Adobe's a comma; no scope has either in it.
+        if isinstance(value, str) and not value.lstrip().startswith("["):
+            value = ",".join(value.replace(",", " ").split())
+        return split(value)

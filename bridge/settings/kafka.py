@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from bridge.settings.section import Names, Seconds, Section, split, variable
+from bridge.settings.section import Names, Seconds, Secret, Section, refuse_example, split, variable
 
 _TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/]+)(?::\d{1,5})?", flags=re.ASCII)
@@ -41,6 +41,12 @@ class KafkaSettings(Section):
         description="Topic for events that were refused for good.",
         examples=["moengage.events.dead-letters"],
     )
+    state_topic: str = Field(
+        "bridge.state",
+        pattern=_TOPIC,
+        description="Compacted topic for what the bridge itself has to remember; workers go on without it where it is missing.",
+        examples=["bridge.state"],
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to speak to the brokers.", examples=["SASL_SSL"]
     )
@@ -48,7 +54,7 @@ class KafkaSettings(Section):
         "PLAIN", description="SASL mechanism, with SASL_PLAINTEXT or SASL_SSL.", examples=["SCRAM-SHA-512"]
     )
     sasl_username: str | None = Field(None, description="SASL user.", examples=["bridge"])
-    sasl_password: SecretStr | None = Field(None, description="SASL password.", examples=["change-me"])
+    sasl_password: Secret | None = Field(None, description="SASL password.", examples=["change-me"])
     ssl_cafile: Path | None = Field(
         None, description="CA certificates (PEM) that sign the brokers'.", examples=["/etc/bridge/ca.pem"]
     )
@@ -58,7 +64,7 @@ class KafkaSettings(Section):
     ssl_keyfile: Path | None = Field(
         None, description="Key of the client certificate (PEM).", examples=["/etc/bridge/client.key"]
     )
-    ssl_key_password: SecretStr | None = Field(None, description="Password of the key.", examples=["change-me"])
+    ssl_key_password: Secret | None = Field(None, description="Password of the key.", examples=["change-me"])
     ssl_check_hostname: bool = Field(
         True, description="Check that a broker's certificate names its host.", examples=["true"]
     )
@@ -69,11 +75,21 @@ class KafkaSettings(Section):
     replication_factor: int = Field(
         1, ge=1, description="Replication factor of a topic that is created (3 in production).", examples=["3"]
     )
+    dead_letter_retention_days: float = Field(
+        30,
+        gt=0,
+        le=36_500,
+        description="How long Kafka keeps dead letters in a topic that is created; a topic that keeps them less is told.",
+        examples=["30"],
+    )
     request_timeout_seconds: Seconds = Field(
         30, description="How long one request to a broker may take.", examples=["30"]
     )
     session_timeout_seconds: Seconds = Field(
-        45, description="After this silence the group takes a worker's partitions away.", examples=["45"]
+        10,
+        description="After this silence the group takes a worker's partitions away; brokers allow 6 and more unless configured"
+        " otherwise (group.min.session.timeout.ms).",
+        examples=["10"],
     )
     commit_interval_seconds: Seconds = Field(
         1.0, description="How often finished offsets are committed.", examples=["1.0"]
@@ -96,6 +112,10 @@ class KafkaSettings(Section):
             raise ValueError(
                 f"{variable('kafka', 'dead_letter_topic')} must be another than {variable('kafka', 'topic')}"
             )
+        if self.state_topic in (self.topic, self.dead_letter_topic):
+            raise ValueError(
+                f"{variable('kafka', 'state_topic')} must be another than the topics of events and dead letters"
+            )
         return self
 
     @model_validator(mode="after")
@@ -111,4 +131,6 @@ class KafkaSettings(Section):
                 f"{variable('kafka', 'security_protocol')}={self.security_protocol} needs"
                 f" {variable('kafka', 'sasl_username')} and {variable('kafka', 'sasl_password')}"
             )
+        if self.security_protocol.startswith("SASL"):
+            refuse_example(variable("kafka", "sasl_password"), self.sasl_password)
         return self

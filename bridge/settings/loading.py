@@ -48,6 +48,7 @@ class Settings(BaseSettings):
         toml_file=TOML_FILE,
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
     )
 
     @classmethod

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
 
-from bridge.settings.section import Names, Port, Seconds, Section, split, variable
+from bridge.settings.section import Names, Port, Seconds, Secret, Section, refuse_example, split, variable
 
 _EVERYWHERE = "0.0.0.0"  # nosec B104 # noqa: S104 - a receiver is reached from outside
 _EGRESS_NAME = re.compile(r"moengage|dc-0[1-6]")
@@ -20,17 +21,26 @@ class ReceiverSettings(Section):
 
     host: str = Field(_EVERYWHERE, description="Address to listen on.", examples=[_EVERYWHERE])
     port: Port = Field(8080, description="Port to listen on.", examples=["8080"])
-    auth: Literal["none", "basic", "header"] = Field(
-        "none", description="What MoEngage was told to send.", examples=["basic"]
+    auth: Literal["none", "basic", "header"] | None = Field(
+        None,
+        description="What MoEngage was told to send: basic, header, or none to take events from anybody. Unset, the receiver"
+        " starts on a loopback address only.",
+        examples=["basic"],
     )
     username: str | None = Field(None, description="User for basic.", examples=["moengage"])
-    password: SecretStr | None = Field(None, description="Password for basic.", examples=["change-me"])
+    password: Secret | None = Field(None, description="Password for basic.", examples=["change-me"])
     header_name: str = Field(
         "X-Api-Key", pattern=r"^[A-Za-z0-9_-]+$", description="Header for header.", examples=["X-Api-Key"]
     )
-    header_value: SecretStr | None = Field(None, description="Value for header.", examples=["change-me"])
+    header_value: Secret | None = Field(None, description="Value for header.", examples=["change-me"])
     max_body_bytes: int = Field(
         10_000_000, ge=1_000, description="Largest body, also after gzip is undone.", examples=["10000000"]
+    )
+    max_events: int = Field(
+        10_000,
+        ge=1,
+        description="Most events in one body; MoEngage sends 100. A body that would become more is answered 413.",
+        examples=["10000"],
     )
     max_in_flight_bytes: int = Field(
         256_000_000,
@@ -42,10 +52,16 @@ class ReceiverSettings(Section):
         10, description="How long Kafka may take to confirm a request's events before it gets 503.", examples=["10"]
     )
     read_timeout_seconds: Seconds = Field(
-        20, description="How long a client may take to send its body.", examples=["20"]
+        20, description="How long a client may take to send the head of a request, and its body.", examples=["20"]
     )
     max_connections: int = Field(
         10_000, ge=1, description="Connections open at once; one more is answered 503 and closed.", examples=["10000"]
+    )
+    max_connections_per_address: int = Field(
+        5_000,
+        ge=0,
+        description="Connections from one address, proxies of trusted_proxies excepted; 0 sets no bound.",
+        examples=["5000"],
     )
     requests_per_second: float = Field(
         0, ge=0, description="Rate limit of requests, beyond it 429; 0 turns it off.", examples=["50"]
@@ -56,11 +72,11 @@ class ReceiverSettings(Section):
         " of MoEngage; empty allows all.",
         examples=["moengage,10.0.0.0/8"],
     )
-    trusted_proxies: int = Field(
+    trusted_proxies: Annotated[int | tuple[str, ...], NoDecode] = Field(
         0,
-        ge=0,
-        description="How many proxies stand before the receiver: allow_from then looks at X-Forwarded-For.",
-        examples=["1"],
+        description="Proxies before the receiver whose X-Forwarded-For allow_from looks at: their addresses or CIDRs, or how"
+        " many there are where nobody can reach the receiver without them.",
+        examples=["10.0.0.0/8"],
     )
     tls_certfile: Path | None = Field(
         None, description="Certificate chain (PEM): listen with TLS.", examples=["/etc/bridge/receiver.pem"]
@@ -70,7 +86,7 @@ class ReceiverSettings(Section):
         description="Key of the certificate (PEM), if not in the same file.",
         examples=["/etc/bridge/receiver.key"],
     )
-    tls_key_password: SecretStr | None = Field(None, description="Password of the key.", examples=["change-me"])
+    tls_key_password: Secret | None = Field(None, description="Password of the key.", examples=["change-me"])
     tls_client_cafile: Path | None = Field(
         None,
         description="CA (PEM) of client certificates: demand one (mutual TLS).",
@@ -78,6 +94,32 @@ class ReceiverSettings(Section):
     )
 
     _names = field_validator("allow_from", mode="before")(split)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _count_or_networks(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip().isdecimal():
+            value = int(value)
+        if isinstance(value, int):
+            if isinstance(value, bool) or value < 0:
+                raise ValueError("expected the number of proxies, or their addresses or CIDRs")
+            return value
+        return split(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: int | tuple[str, ...]) -> int | tuple[str, ...]:
+        for name in () if isinstance(value, int) else value:
+            ip_network(name, strict=False)
+        return value
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the address."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
 
     @field_validator("allow_from")
     @classmethod
@@ -107,11 +149,16 @@ class ReceiverSettings(Section):
 
     @model_validator(mode="after")
     def _credentials_are_there(self) -> Self:
-        if self.auth == "basic" and (not self.username or not self.password or ":" in self.username):
-            raise ValueError(
-                f"{variable('receiver', 'auth')}=basic needs {variable('receiver', 'username')} (without a colon) and"
-                f" {variable('receiver', 'password')}"
-            )
-        if self.auth == "header" and not self.header_value:
-            raise ValueError(f"{variable('receiver', 'auth')}=header needs {variable('receiver', 'header_value')}")
+        password, value = variable("receiver", "password"), variable("receiver", "header_value")
+        if self.auth == "basic":
+            if not self.username or not self.password or ":" in self.username:
+                raise ValueError(
+                    f"{variable('receiver', 'auth')}=basic needs {variable('receiver', 'username')} (without a colon) and"
+                    f" {password}"
+                )
+            refuse_example(password, self.password)
+        if self.auth == "header":
+            if not self.header_value:
+                raise ValueError(f"{variable('receiver', 'auth')}=header needs {value}")
+            refuse_example(value, self.header_value)
         return self

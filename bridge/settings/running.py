@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bridge.settings.section import Port, Seconds, Section
 
@@ -35,7 +35,8 @@ class WorkerSettings(Section):
     stall_seconds: float = Field(
         300,
         ge=0,
-        description="Lag, AEP healthy, yet nothing resolved for so long: unready, dump tasks, exit for a restart; 0 never.",
+        description="Lag, AEP healthy, yet nothing resolved for so long, or no answer of the brokers: unready, dump tasks, exit"
+        " for a restart; 0 never.",
         examples=["300"],
     )
     unreadable: Literal["hold", "set_aside"] = Field(
@@ -44,6 +45,21 @@ class WorkerSettings(Section):
         " partition and try again, or `set_aside` as a dead letter after three tries and go on behind it.",
         examples=["hold"],
     )
+    hang_seconds: float = Field(
+        30,
+        ge=0,
+        le=30,
+        description="Worker and receiver: when one call holds the whole process for so long, it writes where to stderr and ends"
+        " for a restart; 0 never.",
+        examples=["30"],
+    )
+
+    @field_validator("hang_seconds")
+    @classmethod
+    def _long_enough(cls, seconds: float) -> float:
+        if 0 < seconds < 1:
+            raise ValueError("must be 0 (never) or at least 1")
+        return seconds
 
 
 class TelemetrySettings(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import NoDecode
 
 PREFIX = "BRIDGE_"
@@ -14,6 +14,40 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Names = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated in the environment, a list in TOML."""
+
+
+def clean_secret(value: Any) -> Any:
+    """A secret without what editors, files and ``docker --env-file`` put around it: a byte order mark, blanks, quotes.
+
+    Raises ``ValueError`` when nothing is left.
+    """
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str):
+        return value
+    text = text.strip().strip("\ufeff").strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1].strip()
+    if not text:
+        raise ValueError("the secret is blank")
+    return text
+
+
+Secret = Annotated[SecretStr, BeforeValidator(clean_secret)]
+
+
+def is_example(value: SecretStr | str | None) -> bool:
+    """Whether a credential is one that the documents show, and so everybody knows."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return text is not None and text.strip().lower() in EXAMPLES
+
+
+EXAMPLES = frozenset({"change-me", "changeme", "change_me", "p8e-change-me"})
+
+
+def refuse_example(name: str, value: SecretStr | None) -> None:
+    """Raise ``ValueError`` for the credential of the setting ``name`` where it is still the example."""
+    if is_example(value):
+        raise ValueError(f"{name} is still the example, which everybody knows: set a secret of your own")
 
 
 def split(value: Any) -> Any:
@@ -43,4 +77,4 @@ def variable(section: str, key: str) -> str:
 class Section(BaseModel):
     """A group of settings; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)

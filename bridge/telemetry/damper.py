@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 SECONDS = 10.0
+USUAL_SECONDS = 30.0
+"""What belongs to an ordinary start is no error before it has been said for so long."""
+_USUAL = ("Group Coordinator Request failed", "Marking the coordinator dead")
+"""A fresh cluster makes its offsets topic at the first question for a coordinator, and refuses that one and the next ones."""
 _MOST = 1_000
 """Messages that are remembered at once; a library that puts values into its templates must not fill the memory."""
 
@@ -67,3 +71,42 @@ class LibraryDamper(logging.Filter):
         if count:
             record.left_out = count
         return count is not None
+
+
+class UsualAtStart(logging.Filter):
+    """A handler's filter: holds back what a library calls an error in the ordinary course of a start, until it lasts.
+
+    The worker itself says that it is no member of its group meanwhile.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is shown."""
+        message = str(record.msg)
+        if record.name.partition(".")[0] != "aiokafka" or not message.startswith(_USUAL):
+            return True
+        now = self._clock()
+        with self._lock:
+            first, last = self._seen.get(message, (now, now))
+            # A pause of that length ends it: the next one is another start.
+            first = now if now - last >= USUAL_SECONDS else first
+            self._seen[message] = first, now
+        return now - first >= USUAL_SECONDS
+
+
+class ServicesOfOurs(logging.Filter):
+    """A handler's filter: leaves out what mode says in the name of our own modules, below a warning.
+
+    A service logs its start and stop under the module that its class stands in, so that the level of ``mode`` has no hold on it.
+    Our own lines carry fields and are no plain text.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is shown."""
+        of_ours = record.name == "bridge" or record.name.startswith("bridge.")
+        return not (of_ours and isinstance(record.msg, str) and record.levelno < logging.WARNING)

@@ -7,7 +7,7 @@ get a label ``process``; sums and maxima over the workers of a fleet come out as
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
@@ -53,6 +53,14 @@ class GatheringServer(TelemetryServer):
     async def unready(self) -> Mapping[str, str]:
         """Every reason of every process, by its name and number."""
         return {**await super().unready(), **await self._reasons("/health/ready")}
+
+    async def reports(self) -> Mapping[str, Any]:
+        """Every process's own, by its number; None of one that does not answer."""
+        told = await self._ask("/status")
+        return {
+            str(number): None if body is None else orjson.loads(body).get("processes", {}).get("")
+            for number, body in told.items()
+        }
 
     async def _reasons(self, path: str) -> dict[str, str]:
         found: dict[str, str] = {}

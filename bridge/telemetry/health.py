@@ -7,7 +7,7 @@ Both answer JSON: ``{"status": "ready"}`` or ``{"status": "unready", "reasons": 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 import structlog
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bridge.settings import TelemetrySettings
     from bridge.telemetry.metrics import GroupMetrics
+    from bridge.telemetry.report import Report
 
 log = structlog.get_logger(__name__)
 
@@ -38,13 +39,13 @@ class Health:
     def hold(self, name: str, reason: str) -> None:
         """Not ready because of ``name``, until :meth:`release`."""
         if self._unready.get(name) != reason:
-            log.warning("unready", because=name, reason=reason)
+            log.warning("unready", detail="Work cannot be done just now.", because=name, reason=reason)
         self._unready[name] = reason
 
     def release(self, name: str) -> None:
         """``name`` no longer stands in the way."""
         if self._unready.pop(name, None) is not None:
-            log.info("ready_again", because=name)
+            log.info("ready_again", detail="The reason has gone.", because=name)
 
     def watch(self, name: str, probe: Callable[[], str | None]) -> None:
         """Ask ``probe`` at every question: it gives the reason, or None when all is well."""
@@ -52,7 +53,7 @@ class Health:
 
     def fail(self, name: str, reason: str) -> None:
         """Not alive any more: only a restart helps."""
-        log.error("not_alive", because=name, reason=reason)
+        log.error("not_alive", detail="Only a restart helps.", because=name, reason=reason)
         self._dead[name] = reason
 
     def unready(self) -> Mapping[str, str]:
@@ -66,9 +67,19 @@ class Health:
 
 
 class TelemetryServer:
-    """``/metrics``, ``/health/live`` and ``/health/ready`` on the telemetry port; 0 takes any free port and logs it."""
+    """``/metrics``, ``/health/live``, ``/health/ready`` and ``/status`` on the telemetry port; 0 takes any free port and logs it.
 
-    def __init__(self, settings: TelemetrySettings, metrics: Metrics | GroupMetrics, health: Health) -> None:
+    ``report`` gives what ``/status`` tells.
+    """
+
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        metrics: Metrics | GroupMetrics,
+        health: Health,
+        report: Callable[[], Report] | None = None,
+    ) -> None:
+        self._report = report
         self._settings = settings
         self._metrics = metrics
         self._health = health
@@ -80,6 +91,7 @@ class TelemetryServer:
         app.router.add_get("/metrics", self._serve_metrics)
         app.router.add_get("/health/live", self._serve_live)
         app.router.add_get("/health/ready", self._serve_ready)
+        app.router.add_get("/status", self._serve_status)
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
         await self._runner.setup()
         host = self._settings.host
@@ -94,7 +106,9 @@ class TelemetryServer:
                 " a receiver and a worker on one machine need a port each",
             ) from None
         self.port = self._runner.addresses[0][1]
-        log.info("telemetry_listening", url=f"http://{host}:{self.port}")
+        log.info(
+            "telemetry_listening", detail="Metrics, health and status are served.", url=f"http://{host}:{self.port}"
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -114,6 +128,14 @@ class TelemetryServer:
     async def unready(self) -> Mapping[str, str]:
         """Every reason not to be ready."""
         return self._health.unready()
+
+    async def reports(self) -> Mapping[str, Any]:
+        """What each process tells of itself, by its number; of a single one the number is ""."""
+        return {} if self._report is None else {"": self._report()}
+
+    async def _serve_status(self, _request: web.Request) -> web.Response:
+        body = orjson.dumps({"processes": await self.reports()})
+        return web.Response(body=body, content_type="application/json", charset="utf-8")
 
     async def _serve_metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=await self.metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import SecretBytes, SecretStr
 
-from bridge.telemetry.damper import SECONDS, Damper, LibraryDamper
+from bridge.telemetry.damper import SECONDS, Damper, LibraryDamper, ServicesOfOurs, UsualAtStart
+from bridge.telemetry.unquoted import Unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -39,11 +40,11 @@ _QUIET = {
     "aiokafka.conn": logging.ERROR,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
-    "faust": logging.INFO,
-    "mode": logging.INFO,
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
     "asyncio": logging.WARNING,
 }
-_DAMPED = frozenset({"aiokafka", "faust", "mode"})
+_DAMPED = frozenset({"aiohttp", "aiokafka", "faust", "mode"})
 
 
 def configure_logging(
@@ -97,6 +98,9 @@ def configure_logging(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
+    handler.addFilter(ServicesOfOurs())
+    handler.addFilter(UsualAtStart(clock))
+    handler.addFilter(Unquoted())
     handler.addFilter(LibraryDamper(Damper(SECONDS, clock), _DAMPED))
     root = logging.getLogger()
     root.handlers[:] = [handler]

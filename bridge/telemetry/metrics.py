@@ -34,14 +34,28 @@ class Metrics:
             "bridge_mapping_warnings_total", "Attributes nulled, by row of the mapping set.", ["row"], registry=r
         )
         self.mapping_info = Gauge("bridge_mapping_info", "1 for the mapping set in use.", ["sha256"], registry=r)
+        self.restart_memory = Gauge(
+            "bridge_restart_memory", "1 while what ends a process can be remembered in the state topic.", registry=r
+        )
         self.mapping_reloads = Counter(
             "bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r
+        )
+        self.unmapped_attributes = Gauge(
+            "bridge_unmapped_attributes",
+            "Attributes seen in sampled events that no row of the mapping set reads.",
+            registry=r,
         )
         self.identities_dropped = Counter(
             "bridge_identities_dropped_total", "Identities that AEP would refuse.", ["reason"], registry=r
         )
         self.check_findings = Counter(
             "bridge_check_findings_total", "Oddities of events that left all the same, by code.", ["code"], registry=r
+        )
+        self.dropped_values = Counter(
+            "bridge_dropped_values_total",
+            "Values that the schema refuses and that were left out, by field of the schema and code.",
+            ["path", "code"],
+            registry=r,
         )
         self.oversize_events = Counter(
             "bridge_oversize_events_total", "Events above the size that Profile keeps.", ["action"], registry=r
@@ -83,6 +97,11 @@ class Metrics:
         )
         self.retries = Counter("bridge_retries_total", "Requests sent again, by reason.", ["reason"], registry=r)
         self.circuit_open = Gauge("bridge_circuit_open", "1 while the circuit to the destination is open.", registry=r)
+        self.throttled = Gauge(
+            "bridge_throttled",
+            "1 while the destination has asked for less, and taken nothing, for a minute or longer.",
+            registry=r,
+        )
         self.token_refreshes = Counter(
             "bridge_token_refreshes_total", "Access tokens asked for, by result.", ["result"], registry=r
         )
@@ -118,10 +137,25 @@ class Metrics:
             "Age of the newest acknowledged record by its Kafka timestamp; 0 without lag.",
             registry=r,
         )
+        self.oldest_open_seconds = Gauge(
+            "bridge_oldest_open_seconds",
+            "Age of the oldest record of the partition that is not finished, also while it waits in Kafka; 0 when none is.",
+            ["partition"],
+            registry=r,
+        )
+        self.postponed_events = Gauge(
+            "bridge_postponed_events", "Events that the destination postpones while it takes others.", registry=r
+        )
         self.asyncio_tasks = Gauge(
             "bridge_asyncio_tasks", "Tasks of the event loop at the moment of the question.", registry=r
         )
         self.dead_letters = Counter("bridge_dead_letters_total", "Dead letters stored.", ["stage", "code"], registry=r)
+        self.truncated_dead_letters = Counter(
+            "bridge_truncated_dead_letters_total",
+            "Dead letters of which only the beginning is stored, or the headers alone.",
+            ["stage"],
+            registry=r,
+        )
 
 
 class GroupMetrics:

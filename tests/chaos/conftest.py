@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 # Each registers the faults of its lane.
-for _lane in ("faults_aep", "faults_processes", "faults_brokers"):
+for _lane in ("faults_aep", "faults_processes", "faults_brokers", "faults_log"):
     importlib.import_module(_lane)
 
 if TYPE_CHECKING:

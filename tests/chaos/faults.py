@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of fault; ``seconds`` are the bounds of its length. ``spares``: workers and receiver live on."""
+    """A kind of fault; ``seconds`` are the bounds of its length. ``spares``: workers and receiver live on, and no event
+    is gone from Kafka. ``brief``: it takes part in the short run.
+    """
 
     name: str
     lane: str
     seconds: tuple[float, float]
     inject: Callable[[Stage, Planned], Awaitable[None]]
     spares: bool
+    brief: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,13 @@ KINDS: dict[str, Kind] = {}
 LANES = ("aep", "process", "broker")
 
 
-def fault(lane: str, shortest: float, longest: float, *, spares: bool = True) -> Callable[[Any], Any]:
+def fault(
+    lane: str, shortest: float, longest: float, *, spares: bool = True, brief: bool = True
+) -> Callable[[Any], Any]:
     """Register a fault under its function's name."""
 
     def register(inject: Any) -> Any:
-        KINDS[inject.__name__] = Kind(inject.__name__, lane, (shortest, longest), inject, spares)
+        KINDS[inject.__name__] = Kind(inject.__name__, lane, (shortest, longest), inject, spares, brief)
         return inject
 
     return register
@@ -60,12 +65,12 @@ def fault(lane: str, shortest: float, longest: float, *, spares: bool = True) ->
 def schedule(seed: int, seconds: float | None, *, gaps: tuple[float, float], pace: float = 1.0) -> list[Planned]:
     """What happens when: each lane deals its kinds like a deck of cards, shuffled anew when all were dealt.
 
-    Without ``seconds`` every kind has one turn. ``pace`` draws lengths nearer to (below 1) their shortest.
+    Without ``seconds`` every brief kind has one turn. ``pace`` draws lengths nearer to (below 1) their shortest.
     """
     rng = random.Random(seed)
     planned: list[Planned] = []
     for lane in LANES:
-        deck = sorted(name for name, kind in KINDS.items() if kind.lane == lane)
+        deck = sorted(name for name, kind in KINDS.items() if kind.lane == lane and (kind.brief or seconds is not None))
         at, hand = rng.uniform(*gaps), rng.sample(deck, len(deck))
         while hand:
             name = hand.pop()

@@ -7,8 +7,9 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from counting import REFUSAL
+from counting import REFUSAL, is_deliverable
 from faults import fault
+from numbered_events import uuid_of
 
 if TYPE_CHECKING:
     from faults import Planned
@@ -134,6 +135,20 @@ async def aep_items_rejected_documented(stage: Stage, planned: Planned) -> None:
 async def aep_items_rejected_current(stage: Stage, planned: Planned) -> None:
     """207: every seventh event refused for good, in today's shape."""
     await _spell(stage, planned, item_failures={"every": 7, "status": 422, "shape": "current", "message": REFUSAL})
+
+
+@fault("aep", 24, 30, brief=False)
+async def aep_items_postponed_for_ever(stage: Stage, planned: Planned) -> None:
+    """207: one event is answered 503 each time, while all others pass; then it is taken."""
+    chosen = next(number for number in range(stage.next_number() + 50, 1 << 40) if is_deliverable(number))
+    failures = {"ids": [uuid_of(chosen)], "status": 503, "message": "busy"}
+    await _spell(stage, planned, item_failures=failures)
+
+
+@fault("aep", 70, 80, brief=False)
+async def aep_throttled_for_long(stage: Stage, planned: Planned) -> None:
+    """429 to everything for longer than a minute, as a quota of the hour makes it."""
+    await _spell(stage, planned, fail={"status": 429, "retry_after": planned.rng.choice((None, 5.0))})
 
 
 @fault("aep", 1, 2)

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Self
 from allowance import Allowance, Glimpse
 from clocks import Clock
 from confluent_kafka import KafkaException
+from counting import is_deliverable
 from kafka_topics import admin_client, create_topic
 from names import HOST, Name
+from numbered_events import uuid_of
 from offsets import Offsets, Progress
 from processes import BridgeProcess, eventually, free_port
 from tally import Digests
@@ -76,7 +78,8 @@ class Surprise:
 @dataclass(slots=True)
 class Stage:
     """Everything that can be broken. ``deliverable`` counts the events that are promised and that AEP should get,
-    ``posted`` those in posts that are not answered yet.
+    ``posted`` those in posts that are not answered yet. ``next_number``: the first that was never posted. ``expired``: those
+    that a fault had Kafka delete before the group had committed them.
     """
 
     cluster: Cluster
@@ -92,6 +95,8 @@ class Stage:
     progress_at: float = 0.0
     longest_stall: float = 0.0
     set_aside: int = 0
+    next_number: Callable[[], int] = lambda: 0
+    expired: set[int] = field(default_factory=set)
     secret_file: Path = field(init=False)
     name: Name = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -243,7 +248,8 @@ class Stage:
     def outstanding(self) -> int:
         """Events that were promised, and that neither AEP nor the dead letters have."""
         state = self.emulator.state
-        return max(0, self.deliverable() - len(state.fingerprints) - self.set_aside)
+        gone = sum(is_deliverable(number) and uuid_of(number) not in state.fingerprints for number in self.expired)
+        return max(0, self.deliverable() - len(state.fingerprints) - self.set_aside - gone)
 
     def _capacity(self) -> int:
         return max(1, len(self.workers)) * self.scale.concurrency * self.scale.batch_events

@@ -13,6 +13,7 @@ from bridge.settings import TelemetrySettings
 from bridge.telemetry.gathering import GatheringServer, merged
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.telemetry.metrics import GroupMetrics, Metrics
+from bridge.telemetry.report import Report
 
 
 class _Group:
@@ -28,7 +29,8 @@ class _Group:
     async def __aenter__(self):
         self.servers = []
         for number, (metrics, health) in enumerate(zip(self.metrics, self.healths, strict=True)):
-            server = TelemetryServer(TelemetrySettings(port=0), metrics, health)
+            told = Report("worker", joined=bool(number), partitions=number or None, lag_known=True)
+            server = TelemetryServer(TelemetrySettings(port=0), metrics, health, lambda told=told: told)
             self.servers.append(await self._stack.enter_async_context(server))
             self.addresses[number] = f"http://127.0.0.1:{server.port}"
         self.server = GatheringServer(TelemetrySettings(port=0), self.own, self.health, lambda: self.addresses)
@@ -123,3 +125,21 @@ async def test_one_that_does_not_answer(known) -> None:
         assert status == 200
         assert 'bridge_delivered_events_total{process="0"} 3.0' in text
         assert 'process="1"' not in text
+
+
+async def test_what_each_process_tells_of_itself_is_told_by_number() -> None:
+    """Status of all processes in one answer; one that does not answer is there as nothing."""
+    async with _Group() as group:
+        group.addresses[2] = "http://127.0.0.1:1"
+        status, text = await group.get("/status")
+    assert status == 200
+    found = json.loads(text)["processes"]
+    assert {number: each and each["joined"] for number, each in found.items()} == {"0": False, "1": True, "2": None}
+    assert found["1"] == {
+        "role": "worker",
+        "joined": True,
+        "partitions": 1,
+        "lag_known": True,
+        "destination": None,
+        "mapping": None,
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import aiohttp
 import pytest
 
@@ -9,6 +11,7 @@ from bridge.errors import BridgeError
 from bridge.settings import TelemetrySettings
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.report import Report
 
 
 async def get(server: TelemetryServer, path: str):
@@ -59,3 +62,17 @@ async def test_port_in_use_names_the_setting() -> None:
             async with TelemetryServer(TelemetrySettings(port=first.port), Metrics(), Health()):
                 pass
         assert "BRIDGE_TELEMETRY__PORT" in (caught.value.hint or "")
+
+
+async def test_what_the_process_tells_of_itself_is_served() -> None:
+    """As JSON, asked for at each question; nothing where nobody tells."""
+    joined = [False]
+    async with TelemetryServer(
+        TelemetrySettings(port=0), Metrics(), Health(), lambda: Report("worker", joined=joined[0])
+    ) as server:
+        for joined[0] in (False, True):
+            status, kind, text = await get(server, "/status")
+            assert (status, kind) == (200, "application/json; charset=utf-8")
+            assert json.loads(text)["processes"][""]["joined"] is joined[0]
+    async with TelemetryServer(TelemetrySettings(port=0), Metrics(), Health()) as server:
+        assert (await get(server, "/status"))[2] == '{"processes":{}}'

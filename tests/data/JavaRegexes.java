@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** What Java's regexes find: a line has regex and text, as UTF-16 in hexadecimal, separated by a tab. */
+/** What Java's regexes and their groups find: a line has regex and text, as UTF-16 in hexadecimal, separated by a tab. */
 public class JavaRegexes {
   public static void main(String[] arguments) throws Exception {
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
@@ -17,7 +17,11 @@ public class JavaRegexes {
         answer.add(String.valueOf(matcher.matches()));
         matcher.reset();
         while (matcher.find()) {
-          answer.add(matcher.start() + "-" + matcher.end());
+          StringBuilder found = new StringBuilder(matcher.start() + "-" + matcher.end());
+          for (int group = 1; group <= matcher.groupCount(); group++) {
+            found.append(matcher.start(group) < 0 ? "," : "," + matcher.start(group) + "-" + matcher.end(group));
+          }
+          answer.add(found.toString());
         }
       } catch (RuntimeException error) {
         answer = List.of("!");

@@ -46,8 +46,29 @@ async def test_everything_is_there(emulator, kafka, topic):
         "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": topic("dead"),
     }
     code, checks, _ = await asyncio.to_thread(run, environment, "--send-test")
-    assert (code, list(checks)) == (0, ["settings", "mapping", "kafka", "token", "trial event"])
+    names = ["settings", "mapping", "kafka", "event topic", "dead-letter topic", "token", "trial event"]
+    assert (code, list(checks)) == (0, names)
+    assert "cleanup delete" in checks["event topic"]["found"]
+    assert "retention.ms=2592000000" in checks["dead-letter topic"]["todo"], (
+        "a week is short for what a person must mend"
+    )
     assert emulator.received.events == 1
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("which", ["event topic", "dead-letter topic"])
+async def test_a_compacted_topic(emulator, kafka, topic, which):
+    """Exit 1: Kafka would delete events before they are delivered, or refuse letters; the command that mends it is named."""
+    policies = {kind: "compact" if kind == which else "delete" for kind in ("event topic", "dead-letter topic")}
+    environment = emulator.environment() | {
+        "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": kafka,
+        "BRIDGE_KAFKA__TOPIC": topic(cleanup_policy=policies["event topic"]),
+        "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": topic("dead", cleanup_policy=policies["dead-letter topic"]),
+    }
+    code, checks, _ = await asyncio.to_thread(run, environment)
+    assert code == 1
+    assert {name for name, each in checks.items() if not each["ok"]} == {"kafka", which}
+    assert "cleanup.policy=delete" in checks[which]["todo"]
 
 
 @pytest.mark.kafka
@@ -74,7 +95,30 @@ async def test_nothing_is_set():
     assert code == 1
     assert "BRIDGE_AEP__ENDPOINT" in checks["settings"]["found"]
     assert checks["mapping"]["ok"]
+    assert "tenant not verified: only a schema fetched from AEP knows _yourorgname" in checks["mapping"]["found"]
     assert not checks["kafka"]["ok"]
+
+
+async def test_what_a_schema_vouches_for_and_does_not_check(tmp_path):
+    """A schema from AEP verifies the tenant, what is not enforced of it is named; without one that is said, with the way to it."""
+    mapping, schema = tmp_path / "own.csv", tmp_path / "schema.json"
+    mapping.write_text("source,destination\nid,_id\nidentities.email,identityMap.Email[0].id\nx,{tenant}.x\n")
+    text = {"type": "string"}
+    schema.write_text(json.dumps({"properties": {"_acme": {"properties": {"x": {**text, "format": "ipv4"}}}}}))
+    environment = {
+        "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "BRIDGE_MAPPING__PATH": str(mapping),
+        "BRIDGE_MAPPING__TENANT": "_acme",
+    }
+    _, checks, _ = await asyncio.to_thread(run, environment)
+    assert checks["mapping"]["ok"]
+    assert "no schema: nothing is coerced" in checks["mapping"]["found"]
+    environment["BRIDGE_MAPPING__SCHEMA"] = str(schema)
+    _, checks, _ = await asyncio.to_thread(run, environment)
+    assert checks["mapping"]["found"].endswith("tenant _acme; not checked: format ipv4 of _acme.x")
+    _, checks, _ = await asyncio.to_thread(run, environment | {"BRIDGE_MAPPING__TENANT": "_acmee"})
+    assert not checks["mapping"]["ok"]
+    assert "its tenant is _acme" in checks["mapping"]["found"]
 
 
 async def test_wrong_setting():

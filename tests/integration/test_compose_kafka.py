@@ -12,7 +12,8 @@ from kafka_jars import tool
 from kafka_topics import admin_client
 from processes import free_port
 
-from bridge.pipeline.topics import message_bytes
+from bridge.pipeline.topic_facts import describe, judge
+from bridge.pipeline.topics import admin
 from bridge.settings import KafkaSettings, ReceiverSettings
 
 pytestmark = pytest.mark.kafka
@@ -67,10 +68,15 @@ def test_settings_and_commands_of_compose(tmp_path, kafka_broker):
             "moengage.events": 12,
             "moengage.events.dead-letters": 12,
         }
-        limits = asyncio.run(
-            message_bytes(KafkaSettings(bootstrap_servers=(bootstrap,)), topics.keys() - {"__consumer_offsets"})
-        )
+        settings = KafkaSettings(bootstrap_servers=(bootstrap,))
+
+        async def facts():
+            async with admin(settings) as client:
+                return await describe(client, (settings.topic, settings.dead_letter_topic))
+
+        described = asyncio.run(facts())
         body = ReceiverSettings().max_body_bytes
-        assert {limit > body for limit in limits.values()} == {True}, (
+        assert {each.message_bytes > body for each in described.values()} == {True}, (
             "the receiver's largest body is a dead letter whole"
         )
+        assert [finding for each in described.values() for finding in judge(each, settings)] == []

@@ -12,7 +12,9 @@ from structlog.testing import capture_logs
 
 from bridge.errors import KafkaError
 from bridge.pipeline.publisher import KafkaPublisher
-from bridge.pipeline.topics import CREATED_MESSAGE_BYTES, TopicMissing, admin, ensure_topics, message_bytes
+from bridge.pipeline.refusal import RefusedByKafka
+from bridge.pipeline.topic_facts import describe, judge
+from bridge.pipeline.topics import CREATED_MESSAGE_BYTES, TopicMissing, admin, ensure_topics
 from bridge.settings import KafkaSettings
 
 pytestmark = pytest.mark.kafka
@@ -48,18 +50,21 @@ async def test_topics_are_created_on_request(kafka) -> None:
     expected = {kafka_settings.topic: 3, kafka_settings.dead_letter_topic: 3}
     assert await ensure_topics(kafka_settings) == expected
     assert await ensure_topics(kafka_settings) == expected
-    with capture_logs() as logged:
-        assert set((await message_bytes(kafka_settings, expected)).values()) == {CREATED_MESSAGE_BYTES}
-    assert logged == []
+    async with admin(kafka_settings) as client:
+        facts = await describe(client, expected)
+    assert {each.message_bytes for each in facts.values()} == {CREATED_MESSAGE_BYTES}
+    assert facts[kafka_settings.dead_letter_topic].retention_ms == 30 * 86_400_000
+    assert [finding for each in facts.values() for finding in judge(each, kafka_settings)] == []
 
 
 async def test_a_topic_that_trusts_our_clock_is_told(kafka, topic) -> None:
     """Kafka's default takes the writer's time, which a wrong clock makes a reason to refuse or to delete: a warning."""
-    name = topic()
+    kafka_settings = settings(kafka, topic=topic(), dead_letter_topic=topic())
     with capture_logs() as logged:
-        await message_bytes(settings(kafka), [name])
-    assert [(line["event"], line["topic"], line["log_level"]) for line in logged] == [
-        ("topic_trusts_our_clock", name, "warning")
+        async with KafkaPublisher(kafka_settings, topics=[kafka_settings.topic]) as publisher:
+            await publisher.connected(20)
+    assert [(each["event"], each["topic"]) for each in logged if each["log_level"] == "warning"] == [
+        ("topic_trusts_our_clock", kafka_settings.topic)
     ]
 
 
@@ -129,9 +134,10 @@ async def test_records_fill_many_batches_and_the_largest_fits(kafka) -> None:
         await publisher.connected(20)
         await publisher.publish([(b"one", bytes([n]) * 300_000, ()) for n in range(10)])
         await publisher.publish([(b"one", b"x" * 10_000_000, ())])
-        with pytest.raises(KafkaError, match="larger than"):
+        with pytest.raises(RefusedByKafka) as caught:
             await publisher.publish([(b"one", b"x" * CREATED_MESSAGE_BYTES, ()), (b"one", b"neighbour", ())])
-    assert len(stored(kafka, kafka_settings.topic)) == 11
+        assert [(each.number, each.code) for each in caught.value.refused] == [(0, "too_large")]
+    assert len(stored(kafka, kafka_settings.topic)) == 12
 
 
 async def test_an_unknown_topic_is_not_created_by_publishing(kafka) -> None:

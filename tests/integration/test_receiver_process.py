@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import orjson
+import psutil
 import pytest
 from kafka_reader import stored
 from processes import end, free_port, start_tied
@@ -80,6 +82,57 @@ def running(tmp_path: Path, bootstrap: str, topic: str, **settings: str):
         yield Process(child, port, telemetry, log)
     finally:
         end(child)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"RECEIVER__AUTH": "", "RECEIVER__HOST": "0.0.0.0"}, "BRIDGE_RECEIVER__AUTH is not set"),  # noqa: S104
+        ({"RECEIVER__HEADER_VALUE": "\n"}, "BRIDGE_RECEIVER__HEADER_VALUE: the secret is blank"),
+        ({"RECEIVER__HEADER_VALUE": "change-me"}, "BRIDGE_RECEIVER__HEADER_VALUE is still the example"),
+    ],
+)
+def test_it_does_not_start_open(settings, words, tmp_path) -> None:
+    """Where anybody could post the command ends with 1 within seconds and names the setting."""
+    with running(tmp_path, "127.0.0.1:9", "t", **settings) as process:
+        assert process.child.wait(20) == 1
+        assert words in " ".join(process.log.read_text().split())
+
+
+async def test_nothing_disappears_on_the_way_into_kafka(kafka, tmp_path) -> None:
+    """Digits, members of one name, arrays and lines reach the topics; a bomb does not, and the process stays small."""
+    topic = new_topic("exact")
+    event = b'{"event_code":"X","event_uuid":"%b","uid":%b}'
+    long = b"12345678901234567890123"
+    with running(tmp_path, kafka, topic) as process:
+        await process.until_ready()
+        for body, told in (
+            (event % (b"u-1", long), (1, 0)),
+            (b'{"events":[' + event % (b"u-2", b'"a"') + b'],"events":[' + event % (b"u-3", b'"a"') + b"]}", (2, 0)),
+            (event % (b"u-4", b'"a","uid":"b"'), (0, 1)),
+            (b"[" + event % (b"u-5", b'"a"') + b"," + event % (b"u-6", b'"a"') + b"]", (2, 0)),
+            (event % (b"u-7", b'"a"') + b"\n" + event % (b"u-8", b'"a"') + b"\n", (2, 0)),
+            (b'{"events":[' + b"7," * 5_000 + event % (b"u-9", b'"a"') + b"]}", (1, 1)),
+        ):
+            status, answer = await post(process, body)
+            assert (status, answer["events"], answer["dead_letters"]) == (200, *told)
+        resident = psutil.Process(process.child.pid).memory_info().rss
+        bomb = gzip.compress(b'{"events":[' + b"1," * 400_000 + b"1]}")
+        began = time.monotonic()
+        async with (
+            aiohttp.ClientSession(headers={"X-Api-Key": "the-key", "Content-Encoding": "gzip"}) as client,
+            client.post(process.url, data=bomb) as refusal,
+        ):
+            assert refusal.status == 413
+            assert (await process.probe("live"))[0] == 200
+        assert time.monotonic() - began < 2
+        assert psutil.Process(process.child.pid).memory_info().rss - resident < 100_000_000
+        events = stored(kafka, topic)
+        assert {orjson.loads(one.value)["event_uuid"] for one in events} == {f"u-{n}" for n in (1, 2, 3, 5, 6, 7, 8, 9)}
+        assert [one.key for one in events if b'"u-1"' in one.value] == [long]
+        letters = [DeadLetter.from_headers(one.key, one.value, one.headers) for one in stored(kafka, f"{topic}.dead")]
+        assert sorted(letter.code for letter in letters) == ["duplicate_keys", "not_an_object"]
+        assert event % (b"u-4", b'"a","uid":"b"') in [letter.value for letter in letters]
 
 
 async def post(process: Process, body: bytes) -> tuple[int, dict]:

@@ -221,7 +221,16 @@ async def test_dead_letters_are_listed_shown_and_replayed_once(kafka, topic, tmp
         assert json.loads((await run("deadletters", "replay", "--json"))[1])["sent"] == 15
         await _until(lambda: not scene.missing, 20, "the replayed events are accepted")
         assert scene.duplicates == 0
-        assert json.loads((await run("deadletters", "replay", "--json"))[1])["sent"] == 0
+        again = json.loads((await run("deadletters", "replay", "--json"))[1])
+        assert (again["sent"], again["already_replayed"]) == (0, 20)
+        other = json.loads(
+            (await run("deadletters", "replay", "--since", "2020-01-01T00:00:00Z", "--dry-run", "--json"))[1]
+        )
+        assert (other["sent"], other["already_replayed"]) == (0, 20), "whatever the filter"
+        listed = json.loads((await run("deadletters", "list", "--json"))[1])
+        assert (listed["total"], listed["open"], listed["replayed"]) == (20, 0, 20)
+        anew = json.loads((await run("deadletters", "replay", "--again", "--dry-run", "--json"))[1])
+        assert anew["sent"] == 20
         code, out = await run("status", "--json", "--seconds", "0", "--url", worker.url)
         assert code == 0
         assert json.loads(out)["total"] == {"delivered": 200, "dead_lettered": 20, "rate_limited_seconds": 0.0}

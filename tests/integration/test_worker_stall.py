@@ -35,7 +35,7 @@ async def test_a_worker_that_stalls_says_where_and_ends_and_the_next_one_loses_n
         stacks = {line["of"]: line["at"] for line in lines if line["event"] == "stack"}
         assert {"task delivery", "task dead-letters", "thread MainThread"} <= set(stacks)
         assert any("delivery.py" in at and "_carry" in at for at in stacks.values()), "it shows what is waited for"
-        ending = next(line for line in lines if line["event"].startswith("stopped with work left"))
+        ending = next(line for line in lines if line["event"] == "stopped_with_work_left")
         assert ending["why"] == "stalled: no event finished for 4 s"
         assert sum(ending["events_left"].values()) == len(scene.missing) == 300
         assert (await scene.committed()) == (300, 600)

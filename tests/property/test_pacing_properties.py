@@ -88,9 +88,11 @@ def test_circuit_opens_at_the_threshold_and_probes_further_apart():
 def test_concurrency_stays_between_one_and_its_ceiling(ceiling, answers):
     """Whatever is answered, the limit keeps its floor and its ceiling."""
     limit = AdaptiveLimit(ceiling)
+    now = 0.0
     for seconds, refused in answers:
+        now += seconds
         if refused:
-            limit.refused()
+            limit.refused(now)
         limit.answered(seconds, limit.limit)
         assert 1 <= limit.limit <= ceiling
 
@@ -102,7 +104,7 @@ def test_concurrency_grows_while_latency_is_steady_and_shrinks_when_refused_or_s
         limit.answered(0.02, limit.limit)
     assert limit.limit == 16
     for _ in range(200):
-        limit.refused()
+        limit.refused(0.0)
         limit.answered(0.02, limit.limit)
     assert limit.limit < 8
     before = limit.limit
@@ -113,3 +115,35 @@ def test_concurrency_grows_while_latency_is_steady_and_shrinks_when_refused_or_s
     for _ in range(100):
         idle.answered(0.02, 1)
     assert idle.limit == 2
+
+
+def test_one_overload_lowers_concurrency_once_and_lasting_refusals_lower_it_by_time_too():
+    """Sixteen refusals at once are one step down; where nothing is answered any more, each second or full round is another."""
+    limit = AdaptiveLimit(16, start=16)
+    for _ in range(16):
+        limit.refused(0.0)
+    assert limit.limit == 14
+    few = AdaptiveLimit(16, start=16)
+    for now in (0.0, 0.5, 0.99):
+        few.refused(now)
+    assert few.limit == 14
+    few.refused(1.0)
+    assert few.limit == 12
+    for now in range(2, 60):
+        few.refused(float(now))
+    assert few.limit == 1
+    many = AdaptiveLimit(16, start=16)
+    for _ in range(16 + 14):
+        many.refused(0.0)
+    assert many.limit == 12
+
+
+def test_a_round_of_nothing_but_refusals_says_nothing_of_latency():
+    """After it quick answers count as quick, and the limit grows again."""
+    limit = AdaptiveLimit(4, start=4)
+    for _ in range(40):
+        limit.refused(0.0)
+    assert limit.limit == 1
+    for _ in range(40):
+        limit.answered(0.02, limit.limit)
+    assert limit.limit == 4

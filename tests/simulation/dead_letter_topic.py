@@ -68,6 +68,17 @@ class _Producer:
         """Close."""
 
 
+class _Limits:
+    """What the topics take, which does not change here."""
+
+    def record_limit(self, topic):
+        """Most bytes of a record."""
+        return _MOST
+
+    async def read_again(self):
+        """Nothing new."""
+
+
 class LetterTopic:
     """``modes``: ``refuses``, ``hangs``, ``lost`` (stored, told otherwise), ``no topic``, ``broken`` (the client dies), ``late``."""
 
@@ -130,12 +141,13 @@ class SimulatedPublisher(KafkaPublisher):
 
     def __init__(self, kafka, *, topic, loop, reachable):
         super().__init__(kafka, clock=loop.time)
+        self._limits = _Limits()
         self._letter_topic, self._loop, self._reachable = topic, loop, reachable
 
     async def _connect(self):
         await asyncio.sleep(0.05)
         if not self._reachable():
             raise KafkaConnectionError("simulated")
-        self._producer, self._lanes, self._failing_since = _Producer(self._letter_topic, self._loop), {}, None
+        self._producer, self._lanes, self._failing_since = _Producer(self._letter_topic, self._loop), {}, {}
         if not self._first.done():
             self._first.set_result(None)

@@ -207,7 +207,8 @@ class SimulatedStream:
             chunk = self._queue.popleft()
             if chunk.closed:
                 self.node.world.count("a chunk of an assignment that is over reaches the stream")
-            self._take(chunk)
+            if (taken := self._take(chunk)) is not None:
+                await taken
             draw = self._random.random()
             if draw < 0.05:
                 # The main loop is busy with a large chunk.

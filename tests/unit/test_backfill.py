@@ -13,6 +13,7 @@ import pytest
 from memory_store import MemoryStore
 
 from bridge.cli.backfill import _Run
+from bridge.dead_letter import StoredLetters
 from bridge.errors import BridgeError
 from bridge.moengage.backfill import Export, InputError, Tally, fill
 from bridge.settings import Settings
@@ -67,6 +68,10 @@ async def test_export_lines(compress) -> None:
         ),
         (b"[" + line(1).strip() + b"]\n[" + line(2).strip() + b"]\n", ["u-1", "u-2"]),
         (b"\xef\xbb\xbf" + line(1), ["u-1"]),
+        (b"\xef\xbb\xbf[" + line(1).strip() + b",\n" + line(2).strip() + b"]", ["u-1", "u-2"]),
+        (b"\xef\xbb\xbf[\n" + line(1).strip() + b",\n" + line(2).strip() + b"\n]\n", ["u-1", "u-2"]),
+        (b"\x1e" + line(1) + b"\x1e" + line(2), ["u-1", "u-2"]),
+        (b'{"event":{"event_uuid":"u-1","event_code":"X","uid":12345678901234567890}}\n' + line(2), ["u-1", "u-2"]),
         (gzip.compress(line(1)) + gzip.compress(line(2)), ["u-1", "u-2"]),
         (b"", []),
         (b"\n\n", []),
@@ -79,6 +84,10 @@ async def test_export_lines(compress) -> None:
         "blank-then-array",
         "arrays",
         "mark",
+        "mark-before-an-array",
+        "mark-before-an-array-of-lines",
+        "record-separators",
+        "beyond-64-bits",
         "members",
         "empty",
         "blank",
@@ -123,9 +132,9 @@ async def test_it_can_be_gone_on_with() -> None:
     content = b"".join(map(line, range(10_000)))
 
     class Failing(MemoryStore):
-        async def store(self, events, dead_letters) -> None:
+        async def store(self, events, dead_letters):
             self.failing = self.calls >= 3
-            await super().store(events, dead_letters)
+            return await super().store(events, dead_letters)
 
     store, tally = Failing(), Tally("file")
     with pytest.raises(BridgeError, match="did not confirm"):
@@ -176,8 +185,9 @@ async def test_reading_needs_little_memory() -> None:
     import tracemalloc
 
     class Forgetful(MemoryStore):
-        async def store(self, *_records) -> None:
+        async def store(self, *_records):
             self.calls += 1
+            return StoredLetters((), ())
 
     content = gzip.compress(b"".join(line(number, text="x" * 500) for number in range(30_000)), 1)
     tracemalloc.start()

@@ -1,9 +1,12 @@
 """What ``aep-bridge check`` remarks on although it is allowed."""
 
+from pathlib import Path
+
 import pytest
 
-from bridge.aep.destination import open_envelope
-from bridge.cli.check import _remarks
+from bridge.aep.destination import check_settings, open_envelope
+from bridge.cli.check import _examples, _remarks
+from bridge.errors import SettingsError
 from bridge.settings import Settings
 from bridge.verdicts import Rejected
 
@@ -36,3 +39,31 @@ def test_requests_too_small_for_a_usual_event_are_told(payload):
             assert "10,000" in remarks[0]
             assert "too_large" in remarks[0]
             assert "-" not in remarks[0].split("bytes for")[0]
+
+
+def test_settings_that_are_still_the_example_are_named(tmp_path, monkeypatch):
+    """.env.example copied as it stands is told setting by setting; an emulator may have the same ids."""
+    example = (Path(__file__).resolve().parents[2] / ".env.example").read_text(encoding="utf-8")
+    (tmp_path / ".env").write_text(example, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert list(_examples(Settings())) == [
+        "BRIDGE_MAPPING__TENANT",
+        "BRIDGE_AEP__ENDPOINT",
+        "BRIDGE_AEP__ORG_ID",
+        "BRIDGE_AEP__SCHEMA_ID",
+        "BRIDGE_AEP__DATASET_ID",
+        "BRIDGE_AEP__FLOW_ID",
+        "BRIDGE_OAUTH__CLIENT_ID",
+        "BRIDGE_OAUTH__CLIENT_SECRET",
+    ]
+    monkeypatch.setenv("BRIDGE_AEP__ENDPOINT", "http://127.0.0.1:8099/collection/" + "0" * 64)
+    assert list(_examples(Settings())) == []
+
+
+def test_the_example_of_a_secret_is_refused_by_name(tmp_path, monkeypatch):
+    """A worker does not start with the client secret that everybody knows."""
+    example = (Path(__file__).resolve().parents[2] / ".env.example").read_text(encoding="utf-8")
+    (tmp_path / ".env").write_text(example, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="BRIDGE_OAUTH__CLIENT_SECRET is still the example"):
+        check_settings(Settings())

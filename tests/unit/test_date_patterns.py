@@ -136,3 +136,15 @@ def test_instants_beyond_the_calendar(milliseconds: int) -> None:
     """Years outside 1 to 9999 are an error of the attribute, not a crash."""
     with pytest.raises(FunctionError):
         epoch_formatter(SEED)(milliseconds)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["dMHmsdMHmsdMHmsdMHmsdMHms", "[d][M][H][m][s][d][M][H][m][s][d][M][H][m][s]", "dMHmsdMHmsdMHms" * 3]
+)
+def test_a_pattern_that_could_take_for_ever_is_refused(pattern: str) -> None:
+    """Fields of one digit or two, side by side, share out the same digits in exponentially many ways."""
+    from bridge.mapping.dates_parse import parser
+    from bridge.mapping.failures import FunctionError
+
+    with pytest.raises(FunctionError, match="for ever"):
+        parser(pattern)

@@ -6,6 +6,7 @@ from random import Random
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.dead_letter import DeadLetter
 from bridge.errors import KafkaError
@@ -39,7 +40,8 @@ class _Topic:
         self.stored += records
 
 
-def _scene(topic, values):
+def _scene(topic, values, failures=None):
+    failures = [] if failures is None else failures
     ledger = Ledger()
     ledger.open(1, {("t", 0): None})
     records = [
@@ -53,7 +55,8 @@ def _scene(topic, values):
     ledger.admit(chunk, len(values))
     letters = DeadLetters(
         topic, "dead", Metrics(), stored=ledger.resolve,
-        backoff=Backoff(Random(1), base=0.01, cap=0.01), size=record_bytes,
+        backoff=Backoff(Random(1), base=0.01, cap=0.01), on_failure=failures.append,
+        clock=asyncio.get_running_loop().time,
     )  # fmt: skip
     return ledger, chunk, letters
 
@@ -176,3 +179,188 @@ async def test_a_null_header_of_another_writer_goes_along():
     assert ledger.committable() == {("t", 0): 1}
     assert ("theirs", None) in topic.stored[0][2]
     await letters.stop()
+
+
+async def _until(condition):
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - it is the state that is watched
+            await asyncio.sleep(0.01)
+
+
+async def test_an_unexpected_error_ends_the_worker():
+    """Whatever ends the storing is told to who can end the worker; unready meanwhile, and nothing is acknowledged."""
+
+    class Broken(_Topic):
+        async def publish(self, *_args, **_more):
+            raise ValueError("never seen before")
+
+    failures = []
+    ledger, chunk, letters = _scene(Broken(), [b"x"], failures)
+    letters.start()
+    letters.put(chunk, 0, None, NO, 1)
+    await _until(lambda: failures)
+    assert [type(each) for each in failures] == [ValueError]
+    assert not letters.writable
+    assert not ledger.committable()
+    await letters.stop()
+
+
+async def test_stopping_is_no_failure():
+    """The task that is cancelled at the end is not taken for one that broke."""
+    failures = []
+    _, _, letters = _scene(_Topic(), [b"x"], failures)
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
+    letters.start()
+    await asyncio.sleep(0.01)
+    await letters.stop()
+    await asyncio.sleep(0.01)
+    assert failures == []
+
+
+async def test_a_limit_lowered_after_a_letter_was_put():
+    """The letter is fitted when it is sent, not when it is put: the topic may take less by then."""
+    topic = _Topic()
+    ledger, chunk, letters = _scene(topic, [b"x" * 5_000])
+    letters.put(chunk, 0, None, NO, 1)
+    topic._limit = 1_000
+    letters.start()
+    await _until(ledger.committable)
+    assert record_bytes(topic.stored[0]) <= 1_000
+    assert letters._metrics.truncated_dead_letters.labels("deliver")._value.get() == 1
+    await letters.stop()
+
+
+async def test_whole_letters_are_not_counted_as_cut():
+    """The metric that an alert watches stays at nothing."""
+    topic = _Topic()
+    ledger, chunk, letters = _scene(topic, [b"x"])
+    letters.start()
+    letters.put(chunk, 0, None, NO, 1)
+    await _until(ledger.committable)
+    assert DeadLetter.from_headers(*topic.stored[0]).form == "event"
+    assert next(iter(letters._metrics.truncated_dead_letters.collect())).samples == []
+    assert letters._metrics.dead_letters.labels("deliver", "aep_400")._value.get() == 1
+    await letters.stop()
+
+
+def _batch(count):
+    return json.dumps({"app_name": "Luma", "events": [{"event_uuid": f"u{n}"} for n in range(count)]}).encode()
+
+
+async def test_many_equal_refusals_of_one_record_are_one_letter():
+    """Twenty get letters of their own, the record as it came stands for all that follow; every one of them is acknowledged."""
+    topic = _Topic()
+    topic.confirm.clear()
+    ledger, chunk, letters = _scene(topic, [_batch(100)])
+    chunk.unresolved = 100
+    letters.start()
+    for part in range(50):
+        letters.put(chunk, 0, part, NO, 1)
+    await asyncio.sleep(0.01)
+    for part in range(50, 80):
+        letters.put(chunk, 0, part, NO, 1)
+    topic.confirm.set()
+    await _until(lambda: len(letters) == 0)
+    for part in range(80, 99):
+        letters.put(chunk, 0, part, NO, 1)
+    letters.put(chunk, 0, 99, Rejected(Stage.DELIVER, "other", "why"), 1)
+    await _until(ledger.committable)
+    stored = [DeadLetter.from_headers(*record) for record in topic.stored]
+    assert len(stored) == 22
+    assert [each.event_uuid for each in stored[:20]] == [f"u{n}" for n in range(20)]
+    assert (stored[20].value, stored[20].event_uuid) == (_batch(100), None)
+    assert (stored[21].event_uuid, stored[21].code) == ("u99", "other")
+    assert letters._metrics.rejected_events.labels("deliver", "aep_400")._value.get() == 99
+    await letters.stop()
+
+
+async def test_a_letter_tells_for_how_many_it_stands():
+    """Refusals that come before the letter leaves are in its header."""
+    topic = _Topic()
+    ledger, chunk, letters = _scene(topic, [_batch(60)])
+    chunk.unresolved = 60
+    for part in range(60):
+        letters.put(chunk, 0, part, NO, 1)
+    letters.start()
+    await _until(ledger.committable)
+    assert DeadLetter.from_headers(*topic.stored[20]).events == 40
+    await letters.stop()
+
+
+async def test_a_record_that_the_topic_cannot_take_whole_stands_for_nothing():
+    """Events would be cut off: then every one has its own letter."""
+    topic = _Topic(limit=4_000)
+    ledger, chunk, letters = _scene(topic, [_batch(60)])
+    chunk.unresolved = 60
+    letters.start()
+    for part in range(60):
+        letters.put(chunk, 0, part, NO, 1)
+    await _until(ledger.committable)
+    assert [DeadLetter.from_headers(*record).event_uuid for record in topic.stored] == [f"u{n}" for n in range(60)]
+    await letters.stop()
+
+
+async def test_letters_of_one_record_cost_linear_time(monkeypatch):
+    """A record is parsed once for all of its events that are refused with different codes."""
+    from bridge.pipeline import refused_parts
+
+    parsed = []
+    genuine = refused_parts.parse_json
+    monkeypatch.setattr(refused_parts, "parse_json", lambda value: parsed.append(1) or genuine(value))
+    _, chunk, letters = _scene(_Topic(), [_batch(2_000)])
+    for part in range(2_000):
+        letters.put(chunk, 0, part, Rejected(Stage.DELIVER, f"code{part}", "why"), 1)
+    assert len(parsed) == 1
+
+
+async def test_records_are_not_mixed_up():
+    """Two records in turn, and more of them than are remembered: each letter holds its own event."""
+    topic = _Topic()
+    values = [json.dumps({"events": [{"event_uuid": f"{n}-{part}"} for part in range(3)]}).encode() for n in range(20)]
+    ledger, chunk, letters = _scene(topic, values)
+    chunk.unresolved = 60
+    for part in range(3):
+        for row in range(20):
+            letters.put(chunk, row, part, NO, 1)
+    letters.start()
+    await _until(ledger.committable)
+    assert [json.loads(value)["events"][0]["event_uuid"] for _, value, _ in topic.stored] == [
+        f"{n}-{part}" for part in range(3) for n in range(20)
+    ]
+    assert len(letters._parts._records) <= 8
+    await letters.stop()
+
+
+async def test_the_log_tells_once_a_minute_what_was_stored():
+    """The first at once, then by stage and code once a minute, the rest at the end; nothing of an event in it."""
+    now = [1_000.0]
+    topic = _Topic()
+    _, chunk, letters = _scene(topic, [b"secret"] * 6)
+    letters._clock = lambda: now[0]
+    with capture_logs() as logged:
+        letters.start()
+        for row in range(5):
+            if row == 4:
+                now[0] += 61
+            letters.put(chunk, row, None, NO, 1)
+            await _until(lambda: len(letters) == 0)
+        letters.put(chunk, 5, None, Rejected(Stage.MAP, "other", "why"), 1)
+        await _until(lambda: len(letters) == 0)
+        await letters.stop()
+    told = [(each["stage"], each["code"], each["count"]) for each in logged if each["event"] == "dead_letters_stored"]
+    assert told == [("deliver", "aep_400", 1), ("deliver", "aep_400", 4), ("map", "other", 1)]
+    assert "secret" not in str(logged)
+
+
+async def test_what_was_stored_is_told_without_a_next_letter(monkeypatch):
+    """A quiet worker tells the last ones too, a minute after it told before."""
+    monkeypatch.setattr("bridge.pipeline.dead_letters._TOLD_SECONDS", 0.1)
+    _, chunk, letters = _scene(_Topic(), [b"x"] * 2)
+    with capture_logs() as logged:
+        letters.start()
+        for row in range(2):
+            letters.put(chunk, row, None, NO, 1)
+            await asyncio.sleep(0.01)
+        await _until(lambda: sum(each["event"] == "dead_letters_stored" for each in logged) == 2)
+        await letters.stop()
+    assert len([each for each in logged if each["event"] == "dead_letters_stored"]) == 2

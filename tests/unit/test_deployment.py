@@ -6,6 +6,7 @@ files. The Kafka part is also run for real, in tests/integration/test_compose_ka
 
 import json
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -25,6 +26,7 @@ COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES = COMPOSE["services"]
 OURS = ("receiver", "worker", "emulator")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+_DIGEST = r"(@sha256:[0-9a-f]{64})?"
 DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/bridge.json").read_text(encoding="utf-8"))
 PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus.yml").read_text(encoding="utf-8"))
 ALERTS = yaml.safe_load((DEPLOY / "alerts.yml").read_text(encoding="utf-8"))
@@ -80,20 +82,61 @@ def test_a_command_that_does_not_exist_is_noticed():
 
 
 def test_images_are_pinned_to_a_version():
-    """Every image names a full version, so that two machines run the same."""
+    """Every image names a full version, so that two machines run the same; `make digests` puts its digest beside it."""
     ours = f"moengage-aep-bridge:{__version__}"
     for name, service in SERVICES.items():
         image = service["image"]
-        assert image == ours or re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", image), (name, image)
+        assert image == ours or re.fullmatch(rf"[a-z/]+:v?\d+\.\d+\.\d+{_DIGEST}", image), (name, image)
     for image in re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.MULTILINE):
-        assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", image), image
+        assert re.fullmatch(rf"python:3\.\d+\.\d+-slim-\w+{_DIGEST}", image), image
 
 
 def test_compose_runs_the_kafka_that_the_tests_run():
     """The broker image and the test broker are the same version."""
     pom = (ROOT / "tests/kafka/pom.xml").read_text(encoding="utf-8")
     version = re.search(r"<kafka\.version>(.+?)<", pom)[1]
-    assert {SERVICES[name]["image"] for name in ("kafka", "topics")} == {f"apache/kafka:{version}"}
+    assert {SERVICES[name]["image"].partition("@")[0] for name in ("kafka", "topics")} == {f"apache/kafka:{version}"}
+
+
+def test_every_service_is_bounded_and_read_only():
+    """What one of them may take of the machine is bounded, and what it may write to is named: a volume or a tmpfs."""
+    for name, service in SERVICES.items():
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert 0 < service["pids_limit"] <= 500, name
+        assert service["read_only"] is True, name
+        assert any(mount.split(":")[0] == "/tmp" for mount in service["tmpfs"]), name  # noqa: S108 - in a container
+    heap = int(re.search(r"-Xmx(\d+)m", SERVICES["kafka"]["environment"]["KAFKA_HEAP_OPTS"])[1])
+    assert int(SERVICES["kafka"]["mem_limit"].removesuffix("m")) >= 2 * heap, (
+        "buffers and metaspace lie beside the heap"
+    )
+
+
+def test_digests_are_put_beside_versions(tmp_path):
+    """The maintainers' target pins every image that is not ours, again when it is pinned already, and nothing on an error."""
+    docker = tmp_path / "bin/docker"
+    docker.parent.mkdir()
+    for name in ("docker-compose.yml", "Dockerfile", "Makefile"):
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    path = {"PATH": f"{docker.parent}:/usr/bin:/bin"}
+
+    def pinned(answer: str) -> tuple[int, set[str]]:
+        docker.write_text(f"#!/bin/sh\necho {answer}\n")
+        docker.chmod(0o755)
+        done = subprocess.run(["make", "digests"], cwd=tmp_path, env=path, capture_output=True, check=False)
+        services = yaml.safe_load((tmp_path / "docker-compose.yml").read_text())["services"]
+        return done.returncode, {service["image"] for service in services.values()} | set(
+            re.findall(r"^FROM (\S+)", (tmp_path / "Dockerfile").read_text(), flags=re.MULTILINE)
+        )
+
+    _, before = pinned("unknown: no such image")
+    for digit in "ab":
+        code, images = pinned("sha256:" + digit * 64)
+        assert code == 0
+        ours = {image for image in images if image.startswith("moengage-aep-bridge:")}
+        assert images - ours == {f"{image}@sha256:{digit * 64}" for image in before - ours}
+    code, images = pinned("unknown: no such image")
+    assert code != 0
+    assert images - ours == {f"{image}@sha256:{'b' * 64}" for image in before - ours}
 
 
 def test_no_container_runs_as_root():

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bridge.settings import Settings, every_setting
+from bridge.errors import SettingsError
+from bridge.moengage.auth import refuse_open
+from bridge.settings import Settings, every_setting, load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
 HEAD = """\
-# Settings of the bridge. Copy to .env and fill in the first part; the rest has defaults that work.
+# Settings of the bridge. Copy to .env and fill in the first part, where the receiver's credentials are to be uncommented;
+# the rest has defaults that work.
 # The environment wins over .env, .env over bridge.toml (there: [kafka] topic = "…"), and that over the defaults.
 # README.md, "Go live", says where in Adobe's and MoEngage's consoles each of these comes from.
 """
@@ -30,7 +33,9 @@ FIRST = (
     "BRIDGE_RECEIVER__USERNAME",
     "BRIDGE_RECEIVER__PASSWORD",
 )
-"""What nobody can go live without: these stand in the file as examples that are in force."""
+"""What nobody can go live without: these stand in the file as examples that are in force, but for the receiver's."""
+RECEIVER = "BRIDGE_RECEIVER__"
+"""Its credentials are left to be written: an example in force would be known to everybody, and is refused."""
 
 
 def _written(value: object) -> str:
@@ -49,7 +54,10 @@ def rendered() -> str:
     parts = [HEAD, "\n# ---- Needed to go live " + "-" * 96 + "\n"]
     for name in FIRST:
         description, example, _ = known[name]
-        parts.append(f"\n# {description}\n{name}={example}\n")
+        words = "\n".join(
+            textwrap.wrap(description, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+        )
+        parts.append(f"\n{words}\n{'#' if name.startswith(RECEIVER) else ''}{name}={example}\n")
     section = ""
     for name, (description, example, default) in known.items():
         if name in FIRST:
@@ -73,10 +81,24 @@ def test_it_names_every_setting_as_the_settings_describe_it():
 
 
 def test_it_loads_as_it_stands(tmp_path, monkeypatch):
-    """Copied to .env it gives valid settings."""
+    """Copied to .env it gives valid settings, with which no receiver starts until its credentials are written."""
     (tmp_path / ".env").write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    assert Settings().oauth.client_secret == SecretStr(every_setting()["BRIDGE_OAUTH__CLIENT_SECRET"][1])
+    settings = Settings()
+    assert settings.oauth.client_secret == SecretStr(every_setting()["BRIDGE_OAUTH__CLIENT_SECRET"][1])
+    with pytest.raises(SettingsError, match="BRIDGE_RECEIVER__AUTH"):
+        refuse_open(settings.receiver)
+
+
+def test_its_credentials_are_refused_where_they_are_in_force(tmp_path, monkeypatch):
+    """Uncommented as they stand, the receiver's credentials are those that everybody knows."""
+    text = re.sub(
+        rf"^#({RECEIVER}(?:AUTH|USERNAME|PASSWORD)=)", r"\1", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="BRIDGE_RECEIVER__PASSWORD is still the example"):
+        load_settings()
 
 
 @pytest.mark.parametrize("name", [name for name in every_setting() if name not in FIRST])

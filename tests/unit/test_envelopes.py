@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from bridge.moengage.envelopes import Refusal, encode, events_of, isolate, record_key
+from bridge.moengage.envelopes import ANY, Bound, Refusal, encode, events_of, isolate, record_key, weigh
 
 EVENT = {
     "event_name": "Email Sent",
@@ -112,13 +112,78 @@ def test_ids_that_are_not_text(uid: object, expected: str | None) -> None:
     assert event["uid"] == uid
 
 
-@pytest.mark.parametrize("null", [None, [], "text", 1])
-def test_sub_objects_of_the_wrong_form_are_tolerated(null: object) -> None:
-    """user_attributes and identities may be anything without harm, and stay what they were."""
-    (event,) = events_of({"event_code": "X", "user_attributes": null, "identities": null, "uid": "u"})
+@pytest.mark.parametrize("odd", [None, [], "", "text", 1, [{"externalId": "x"}]])
+def test_odd_identities_do_not_hide_the_ids_beside_them(odd: object) -> None:
+    """Whatever stands under identities in place of an object, the uid counts; what says something is kept beside it."""
+    (event,) = events_of({"event_code": "X", "identities": odd, "uid": "u"})
     assert isinstance(event, dict)
-    assert event["user_attributes"] == null
-    assert event["identities"] == ({"externalId": "u"} if null is None else null)
+    assert event["identities"] == {"externalId": "u"}
+    assert event.get("identities_as_sent") == (odd or None)
+    (again,) = events_of(event)
+    assert again is event
+
+
+@pytest.mark.parametrize("odd", [[], "", "text", [1]])
+def test_odd_identities_stay_where_nothing_else_names_anybody(odd: object) -> None:
+    """Without an id to put there nothing is changed."""
+    assert events_of({"event_code": "X", "identities": odd}) == ({"event_code": "X", "identities": odd},)
+
+
+@pytest.mark.parametrize("name", ["event_attributes", "user_attributes", "device_attributes"])
+@pytest.mark.parametrize("odd", [[], "", None, "text", 1, [1]])
+def test_blanks_in_place_of_attributes_count_as_absent(name: str, odd: object) -> None:
+    """[] and "" are how some emitters write an empty object; anything else stays what it was."""
+    (event,) = events_of({"event_code": "X", name: odd, "uid": "u"})
+    assert isinstance(event, dict)
+    assert event.get(name, "gone") == ("gone" if odd in ([], "") else odd)
+    assert event["identities"] == {"externalId": "u"}
+
+
+def test_an_array_at_the_top_holds_documents_of_any_envelope() -> None:
+    """Single events, batches and file lines may stand in one array; each is isolated as it would be alone."""
+    document = [EVENT, BATCH, 7, EXPORT, {"hello": 1}, [EVENT]]
+    found = events_of(document)
+    assert found == [*events_of(EVENT), *events_of(BATCH), found[3], *events_of(EXPORT), found[5], found[6]]
+    assert [one.code for one in found if isinstance(one, Refusal)] == ["not_an_object", "not_an_event", "not_an_object"]
+    for index, one in enumerate(found):
+        assert list(events_of(isolate(document, index))) == [one]
+    assert list(events_of([])) == []
+    assert isolate([1, 2], 0) == [1, 2]
+
+
+def test_an_envelope_that_has_a_name_is_a_batch() -> None:
+    """A lone event_name beside events is the batch's, and none of its events inherits it."""
+    first, second = events_of({"app_name": "A", "event_name": "batch", "events": [EVENT, {"event_uuid": "u-2"}]})
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert (first["event_name"], second.get("event_name"), second["app_name"]) == ("Email Sent", None, "A")
+    named = {"event_name": "batch", "events": [EVENT, None]}
+    assert isolate(named, 0) == {"event_name": "batch", "events": [EVENT]}
+    assert isolate(named, 1) == {"events": [None]}
+    (single,) = events_of({"event_name": "line", "event": EVENT})
+    assert isinstance(single, dict)
+    assert single["event_name"] == "Email Sent"
+    lone = {"event_name": "X", "events": ["a", 1], "event": "text"}
+    assert events_of(lone) == (lone,)
+
+
+def test_what_would_become_too_much_is_one_refusal() -> None:
+    """The number of events and the bytes of copied envelope fields are bounded before anything is made."""
+    small = Bound(events=3, bytes=1_000)
+    assert len(events_of({"events": [EVENT] * 3}, small)) == 3
+    for document in (
+        {"events": [1] * 4},
+        [EVENT] * 4,
+        [{"events": [EVENT] * 2}] * 2,
+        {"pad": "x" * 600, "events": [EVENT] * 2},
+    ):
+        (refusal,) = events_of(document, small)
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == "too_many_events"
+        assert len(events_of(document, ANY)) > 1
+    (refusal,) = events_of({"pad": "x" * 200_000, "events": [EVENT] * 1_001})
+    assert isinstance(refusal, Refusal)
+    assert weigh({"pad": "x" * 600, "events": [EVENT] * 2}) == Bound(2, 2 * len(b'{"pad":""}') + 1_200)
 
 
 def test_an_event_with_a_key_named_events_stays_one_event() -> None:
@@ -133,7 +198,8 @@ def test_an_event_with_a_key_named_events_stays_one_event() -> None:
     ("document", "codes"),
     [
         (None, ["not_an_object"]),
-        ([EVENT], ["not_an_object"]),
+        ([7, "text", None], ["not_an_object"]),
+        ([[EVENT]], ["not_an_object"]),
         ("text", ["not_an_object"]),
         ({}, ["not_an_event"]),
         ({"hello": "world"}, ["not_an_event"]),

@@ -1,6 +1,7 @@
 """Gate, lag, watchdog and replay's choice: the small decisions around the flow."""
 
 import asyncio
+import math
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,7 +15,8 @@ from bridge.pipeline.gate import FETCH_BYTES, Gate
 from bridge.pipeline.kafka_client import Offsets
 from bridge.pipeline.lag import LagMeter, lag_of
 from bridge.pipeline.ledger import Ledger
-from bridge.pipeline.replay import Filter, Replayed, Stored, _choose
+from bridge.pipeline.replay import Replayed, _choose
+from bridge.pipeline.stored_letters import Filter, Stored
 from bridge.pipeline.watchdog import Stall, Vitals, Watchdog, stacks
 from bridge.telemetry.metrics import Metrics
 
@@ -303,6 +305,71 @@ def test_the_watchdog_tells_what_does_not_move():
         assert [watchdog.check(now, vitals) for now in (0, 9, 10)] == [[], [], [why]]
 
 
+def test_answers_however_bad_are_no_stall():
+    """A destination that answers each request with a failure is told by delivery: the next worker would meet the same."""
+    watchdog = Watchdog(10)
+    vitals = Vitals(lag=True, resolved=3, committed=(7,), committable=False, joined=True, connected=True, held=False)
+    for now in range(0, 60, 5):
+        assert watchdog.check(now, replace(vitals, answers=now)) == []
+    assert watchdog.check(64, replace(vitals, answers=55)) == []
+    assert watchdog.check(65, replace(vitals, answers=55)) == ["no event finished for 10 s"]
+
+
+def test_brokers_that_have_fallen_silent_end_a_worker_that_was_a_member():
+    """A restart reads certificates and addresses anew; before the first assignment there is nothing to give up, and 0 is never."""
+    fine = Vitals(lag=False, resolved=3, committed=(7,), committable=False, joined=True, connected=False, held=True)
+    never_joined = replace(fine, joined=False)
+    assert Watchdog(10).check(0, replace(never_joined, silent=60.0)) == []
+    assert Watchdog(0).check(0, replace(fine, silent=1e9)) == []
+    watchdog = Watchdog(10)
+    assert watchdog.check(0, fine) == []
+    assert watchdog.check(1, replace(never_joined, silent=9.9)) == []
+    assert watchdog.check(2, replace(never_joined, silent=10.0)) == ["no answer of the brokers for 10 s"]
+
+
+def test_a_lost_event_ends_the_worker_at_once():
+    """The time has passed when it is told; while delivery is held too."""
+    vitals = Vitals(lag=True, resolved=3, committed=(7,), committable=False, joined=True, connected=True, held=True)
+    assert Watchdog(10).check(0, replace(vitals, lost="nobody holds t[0]")) == ["nobody holds t[0]"]
+
+
+async def test_what_is_not_known_is_not_shown():
+    """Before there are partitions, and after brokers have been silent for ten seconds, neither lag nor age are numbers."""
+    ledger, metrics = Ledger(), Metrics()
+
+    class _Source:
+        away = False
+
+        async def offsets(self, partitions):
+            if self.away:
+                raise NodeNotReadyError
+            return dict.fromkeys(partitions, (0, 3, 10, 3))
+
+    def shown():
+        age = metrics.event_age_seconds._value.get()
+        return len(next(iter(metrics.kafka_lag.collect())).samples), math.isnan(age)
+
+    source, now = _Source(), [0.0]
+    meter = LagMeter(source, ledger, metrics, interval=0.01, clock=lambda: now[0])
+    assert (shown(), meter.lags) == ((0, True), None)
+    task = asyncio.create_task(meter.run())
+    await asyncio.sleep(0.05)
+    assert shown() == (0, True), "no partition, no lag"
+    ledger.open(1, {P0: None, P1: None})
+    await asyncio.sleep(0.05)
+    assert (shown(), meter.lags) == ((2, False), {P0: 7, P1: 7})
+    source.away, now[0] = True, 9.0
+    await asyncio.sleep(0.05)
+    assert (shown(), meter.lags) == ((2, False), None), "a moment without an answer is a rebalance"
+    now[0] = 10.0
+    await asyncio.sleep(0.05)
+    assert (shown(), meter.silent) == ((0, True), 10.0)
+    source.away = False
+    await asyncio.sleep(0.05)
+    assert (shown(), meter.silent) == ((2, False), 0.0)
+    task.cancel()
+
+
 async def test_stacks_name_tasks_and_lines_without_values():
     """The dump shows where a task waits."""
 
@@ -385,14 +452,14 @@ def test_replay_skips_what_was_round_too_often_and_counts_why():
     ]
     batch = [Stored(0, 10 + n, letter, letter.to_headers()) for n, letter in enumerate(letters)]
     done = Replayed()
-    upto, records = _choose(batch, Filter(), done, topic="events", most=None, max_replays=3)
-    assert upto == 15
-    assert {topic: len(some) for topic, some in records.items()} == {"src": 1, "events": 2}
+    chosen = _choose(batch, Filter(), done, topic="events", most=None, max_replays=3)
+    assert chosen.upto == 15
+    assert {topic: len(some) for topic, some in chosen.records.items()} == {"src": 1, "events": 2}
     assert dict(done.kept) == {"replayed too often": 1, "truncated": 1}
-    assert records["src"][0][2] == [("bridge.replays", b"1")]
+    assert chosen.records["src"][0][1][2] == [("bridge.replays", b"1")]
     done = Replayed()
-    upto, records = _choose(batch, Filter(code="aep_400"), done, topic="events", most=1, max_replays=3)
-    assert (upto, done.sent.total()) == (11, 1)
+    chosen = _choose(batch, Filter(code="aep_400"), done, topic="events", most=1, max_replays=3)
+    assert (chosen.upto, done.sent.total()) == (11, 1)
     assert Filter(event_code="A").fits(letters[0])
     assert not Filter(event_code="B").fits(letters[0])
     assert Filter().name == ""
@@ -406,9 +473,7 @@ def test_a_letter_too_large_for_its_topic_does_not_stop_a_replay():
         for n, value in enumerate([b"a" * 500, b"b", b"c" * 500])
     ]
     done = Replayed()
-    upto, records = _choose(
-        batch, Filter(), done, topic="events", most=None, max_replays=3, limit={"events": 100}.__getitem__
-    )
-    assert upto == 3
-    assert [value for _, value, _ in records["events"]] == [b"b"]
+    chosen = _choose(batch, Filter(), done, topic="events", most=None, max_replays=3, limit={"events": 100}.__getitem__)
+    assert (chosen.upto, chosen.left) == (3, [0, 2])
+    assert [value for _, (_, value, _) in chosen.records["events"]] == [b"b"]
     assert (done.sent.total(), dict(done.kept)) == (1, {"larger than the topic takes": 2})

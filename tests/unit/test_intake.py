@@ -55,7 +55,7 @@ class _Builder:
 _BUILDER = _Builder()
 
 
-def _take(values, builder=_BUILDER, by_key=False, keys=None):
+def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset()):
     ledger, spy, metrics = Ledger(), Spy(by_key), Metrics()
     ledger.open(1, {("t", 0): None})
     records = [
@@ -64,7 +64,7 @@ def _take(values, builder=_BUILDER, by_key=False, keys=None):
     ]
     chunk = ledger.fetch(("t", 0), 1, records, 10, first=0, last=len(records) - 1)
     intake = Intake(ledger, lambda event: json.dumps(event).encode(), spy, spy, metrics, builder=builder)
-    intake.take(chunk)
+    intake.take(chunk, hung)
     return ledger, spy, metrics, chunk
 
 
@@ -75,7 +75,7 @@ def _event(uuid, **more):
 def test_every_event_goes_one_way_and_the_others_go_on():
     """JSON, no JSON, a tombstone, an array, a batch with one refused and one that makes code fail: each its own fate."""
     batch = json.dumps({"events": [{"event_uuid": "b0"}, {"event_uuid": "b1", "refuse": 1}, 5]}).encode()
-    values = [_event("a"), b"{no", None, b"[]", batch, _event("c", explode=1), _event("d", warn=1), b'{"events": []}']
+    values = [_event("a"), b"{no", None, b"[7]", batch, _event("c", explode=1), _event("d", warn=1), b'{"events": []}']
     ledger, spy, metrics, chunk = _take(values)
     assert [(json.loads(item)["_id"], row_and_part(at)) for item, at in spy.items] == [
         ("a", (0, None)),
@@ -104,6 +104,29 @@ def test_an_internal_error_tells_its_type_and_no_payload():
     from bridge.pipeline.intake import _unexpected
 
     assert _unexpected(Stage.MAP, ZeroDivisionError("very-secret")).reason == "unexpected ZeroDivisionError"
+
+
+def test_a_record_that_ended_processes_is_not_looked_at():
+    """It becomes one dead letter, whatever it holds, and its neighbours go on."""
+    batch = json.dumps({"events": [{"event_uuid": "b0"}, {"event_uuid": "b1"}]}).encode()
+    ledger, spy, metrics, _ = _take([_event("a"), batch, _event("c", explode=1), _event("d")], hung=frozenset({1, 2}))
+    assert spy.letters == [(1, None, "map", "hung"), (2, None, "map", "hung")]
+    assert [json.loads(item)["_id"] for item, _ in spy.items] == ["a", "d"]
+    assert ledger.events == 4
+    assert metrics.mapped_events._value.get() == 2
+
+
+def test_a_rehearsal_does_the_same_work_and_leaves_nothing():
+    """Every event is mapped and encoded, also behind one that fails; nothing is delivered, refused or counted."""
+    seen, ledger, spy, metrics = [], Ledger(), Spy(), Metrics()
+    builder = SimpleNamespace(build=lambda event: seen.append(event["event_uuid"]) or _Builder().build(event))
+    encoded = []
+    intake = Intake(ledger, lambda xdm: encoded.append(xdm["_id"]) or b"{}", spy, spy, metrics, builder=builder)
+    batch = {"events": [{"event_uuid": "x", "explode": 1}, 5, {"event_uuid": "y"}]}
+    for value in (json.dumps(batch).encode(), None, b"{no", b"[]"):
+        intake.rehearse(SimpleNamespace(value=value))
+    assert (seen, encoded) == (["x", "y"], ["y"])
+    assert (spy.items, spy.letters, ledger.events, metrics.mapped_events._value.get()) == ([], [], 0, 0)
 
 
 def test_a_chunk_without_events_is_finished_at_once():
@@ -150,6 +173,26 @@ def _closed():
     ledger.close([("t", 0)])
     Intake(ledger, lambda _: b"", spy, spy, metrics, builder=None).take(chunk)
     return ledger, spy, metrics, chunk
+
+
+def test_what_no_receiver_wrote_is_read_exactly():
+    """Digits beyond 64 bits and members of one name survive in records that are not canonical."""
+    long = b'{"event_code":"X","event_uuid":"u","uid":12345678901234567890123}'
+    twice = b'{"events":[{"event_uuid":"a"}],"events":[{"event_uuid":"b"}]}'
+    choice = b'{"event_uuid":"c","uid":"one","uid":"two"}'
+    _, spy, _, _ = _take([long, twice, choice], builder=None)
+    sent = [json.loads(item) for item, _ in spy.items]
+    assert [event["event_uuid"] for event in sent] == ["u", "a", "b"]
+    assert sent[0]["identities"] == {"externalId": "12345678901234567890123"}
+    assert spy.letters == [(2, None, "decode", "not_json")]
+
+
+def test_a_batch_that_would_become_too_much_is_one_refusal():
+    """A record that amplifies is set aside whole before anything is made of it."""
+    bomb = b'{"pad":"' + b"x" * 200_000 + b'","events":[' + b",".join([b'{"event_code":"X"}'] * 1_001) + b"]}"
+    _, spy, _, _ = _take([bomb, b"[" + b"{}," * 20_000 + b"1]"])
+    assert spy.items == []
+    assert spy.letters == [(0, None, "decode", "too_many_events"), (1, None, "decode", "too_many_events")]
 
 
 def test_what_could_not_be_read_is_one_letter_whatever_its_bytes_are():

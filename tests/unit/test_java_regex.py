@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -13,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.mapping.failures import FunctionError
-from bridge.mapping.java_regex import compile_java, find_all, split_java
+from bridge.mapping.java_regex import _Translation, compile_java
+from bridge.mapping.regex_engines import JavaRegex, _linear
 
 JAVA = shutil.which("java")
 DATA = Path(__file__).parent.parent / "data"
@@ -34,21 +37,47 @@ Case = tuple[str, str]
 
 
 def ask_java(cases: list[Case]) -> list[str]:
-    """Of every case whether the text matches whole, and all the places where the regex is found."""
+    """Of every case whether the text matches whole, and all the places where the regex and its groups are found."""
     lines = "".join("\t".join(part.encode("utf-16-be").hex() for part in case) + "\n" for case in cases)
     command = [str(JAVA), "-XX:TieredStopAtLevel=1", str(DATA / "JavaRegexes.java")]
     done = subprocess.run(command, input=lines.encode(), capture_output=True, check=True, timeout=120)
     return done.stdout.decode().splitlines()
 
 
+def places(answer: str) -> str:
+    """An answer without the groups: ``re`` and Java differ in those of possessive repetitions."""
+    return " ".join(found.partition(",")[0] for found in answer.split())
+
+
 def ours(case: Case) -> str:
-    """The same of ours; "!" where we refuse the regex."""
+    """The places of ours; "!" where we refuse the regex."""
     try:
         compiled = compile_java(case[0])
+        return places(_answer(compiled, case[1]))
     except FunctionError:
         return "!"
-    found = [f"{match.start()}-{match.end()}" for match in find_all(compiled, case[1])]
-    return " ".join([str(compiled.fullmatch(case[1]) is not None).lower(), *found])
+
+
+def _answer(compiled: JavaRegex, text: str) -> str:
+    found = []
+    for match in compiled.find_all(text):
+        spans = [match.span(group) for group in range(1, len(match.groups()) + 1)]
+        shown = ["" if start < 0 else f"{start}-{end}" for start, end in spans]
+        found.append(",".join([f"{match.start()}-{match.end()}", *shown]))
+    return " ".join([str(compiled.fullmatch(text) is not None).lower(), *found])
+
+
+def linear(pattern: str) -> JavaRegex | None:
+    """The regex, run without backtracking on any text; None where it cannot be."""
+    translation = _Translation(pattern)
+    compiled = re.compile(translation.run())
+    if _linear(translation.for_re2()) is None:
+        return None
+    made = JavaRegex(
+        pattern, compiled, translation.for_re2(), at_ends=translation.at_ends, at_words=translation.at_words
+    )
+    made._linear, made._linear_limit, made._search_limit, made._whole_limit = _linear(translation.for_re2()), 9, -1, -1
+    return made
 
 
 @pytest.mark.skipif(JAVA is None, reason="needs a JDK")
@@ -56,7 +85,9 @@ def test_finds_what_java_finds() -> None:
     """Every one of the telling regexes over every telling text."""
     cases = [(regex, text) for regex in REGEXES for text in TEXTS]
     assert not [
-        (case, answer, ours(case)) for case, answer in zip(cases, ask_java(cases), strict=True) if ours(case) != answer
+        (case, answer, ours(case))
+        for case, answer in zip(cases, map(places, ask_java(cases)), strict=True)
+        if ours(case) != answer
     ][:5]
 
 
@@ -77,9 +108,59 @@ def test_random_regexes_find_what_java_finds() -> None:
         ]
         text = "".join(chance.choice("ab1 -é\n.A_\r\u00a0") for _ in range(chance.randint(0, 7)))
         cases.append(("".join(parts), text))
-    answers = [(case, answer, ours(case)) for case, answer in zip(cases, ask_java(cases), strict=True)]
+    answers = [(case, places(answer), ours(case)) for case, answer in zip(cases, ask_java(cases), strict=True)]
     assert not [one for one in answers if one[2] not in (one[1], "!")][:5]
     assert sum(1 for one in answers if one[2] == "!" != one[1]) < 300
+
+
+REPEATED = [
+    "(a*)",
+    "(a|b*)",
+    "(?:a?b?)",
+    "(?i:[a-c])",
+    "(?i:é)",
+    "(|a)",
+    "((a)|b)",
+    "(?:(a)|(b))",
+    "(?i:k)",
+    "(?i:[^a-])",
+]
+
+
+@pytest.mark.skipif(JAVA is None, reason="needs a JDK")
+def test_without_backtracking_random_regexes_find_what_java_finds() -> None:
+    """Places and groups of two thousand random regexes, repetitions within repetitions above all."""
+    chance = random.Random(20261126)
+    cases = [(regex, text) for regex in REGEXES for text in TEXTS if len(text) < 10]
+    for _ in range(2000):
+        atoms = ATOMS + REPEATED
+        regex = "".join(
+            chance.choice(["", "", "", r"\b", "$", r"\Z"])
+            + chance.choice(atoms)
+            + chance.choice([*REPEATS[:-2], "{0,2}"])
+            for _ in range(chance.randint(1, 3))
+        )
+        if chance.random() < 0.5:
+            regex = (
+                f"({regex})" + chance.choice(["*", "+", "{2}", "{0,3}", "*?", "+?", ""]) + chance.choice(["", "b", "$"])
+            )
+        if chance.random() < 0.3:
+            regex = f"(?i){regex}|{chance.choice(atoms)}"
+        cases.append((regex, "".join(chance.choice("aabbAB1 -é\n._\rkK\u212aÉ") for _ in range(chance.randint(0, 8)))))
+    wrong, compared = [], 0
+    for case, answer in zip(cases, ask_java(cases), strict=True):
+        try:
+            compile_java(case[0])
+            compiled = linear(case[0])
+            found = None if compiled is None else _answer(compiled, case[1])
+        except FunctionError:
+            continue
+        if found is not None:
+            compared += 1
+            if found != answer:
+                wrong.append((case, answer, found))
+    assert not wrong[:5]
+    assert compared > 1000
 
 
 @pytest.mark.parametrize(
@@ -106,27 +187,116 @@ def test_what_cannot_be_translated_is_an_error(regex: str) -> None:
         compile_java(regex)
 
 
+HOSTILE = [
+    *("a" * 300, "a" * 10_000, "a," * 150, "a," * 5_000, "ab" * 150, "word word " * 30, "aaaa " * 2_000, "a b@c" * 60, "A1" * 5_000),
+    *("é" * 3_000, "a" * 3_000 + "\n", "x" * 300, "1 " * 4_999, "en-GB-oed-" * 1_000),
+]  # fmt: skip
+EXPLOSIVE = [
+    r"(.*,){11}P", r"(\S+\s*){15}end", r"([^@]+@?){12}x", r"(\w{1,4}){1,24}!", "(a+){12}b", "(a*){10}b", "(.+){10}z", "(a{1,20}){1,20}b",
+    "(a|ab|b|ba){24}c", "((a{1,3}){1,3}){1,10}b", "(a+)+b", "(a*)*b", "(a|aa)+", r"(\w+\s?)*x", "(.*)*", "((a+)b?)+c", "(x+x+)+y", "(a|a)*b",
+    "([a-z]+)+$", "(?:a{1,50})+b", "(ab?a?)+c", "(a+){10,40}b", "a?" * 30 + "a" * 30, "(a|ab)" * 20 + "c", ".*a.*a.*a.*a.*b", "a*a*a*a*a*b",
+    "^(?:a?){30}a{30}$", r"(\d+|\w+)*!", r"(\p{L}+\s?){20}!", "(.{1,10}){1,30}Z", "^(([a-z])+.)+[A-Z]([a-z])+$", "(?i)(A+){14}b", "(.*?,){25}P",
+    r"\b(\w+\s*)+\b!", "(a{0,3}b{0,3}){30}c", "(a?b?){40}c", "(?:(?:a|b)|[ab]){30}c", "(a+?)+?b", "(?:(?:(?:a?)?)?){60}b", "(a++)*b", "(?:a++b?)+c",
+    "a*a*(?!c)b", r"(\w+)-\1", "(?!.*foo).*bar", "(?<=x)a*a*b", r"(?=.*x)(?=.*y)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("regex", EXPLOSIVE)
+def test_no_regex_works_long_on_any_text(regex: str) -> None:
+    """What would take a backtracking engine years ends at once, or is refused for this text."""
+    compiled = compile_java(regex)
+    answered = 0
+    for text in HOSTILE + [made * size for made in ("a", "ab", "a-", "xa") for size in (5, 20, 100, 500, 1_700, 3_500)]:
+        for use in (compiled.fullmatch, compiled.search, lambda text: list(compiled.find_all(text))):
+            began = time.thread_time()
+            with contextlib.suppress(FunctionError):
+                use(text)
+                answered += 1
+            assert time.thread_time() - began < 0.25
+    assert answered > 30
+
+
 @pytest.mark.parametrize(
     "regex",
     [
-        "(a+)+b",
-        "(a*)*",
-        "(a|aa)+",
-        r"(\w+\s?)*x",
-        "(.*)*",
-        "((a+)b?)+c",
-        r"(x+x+)+y",
-        "(a|a)*b",
-        "([a-z]+)+$",
-        "(?:a{1,50})+b",
-        "(ab?a?)+c",
-        "(a+){10,40}b",
+        "(?=(a+)+b)x",
+        r"(a+)+\1",
+        "(?<!x)(a+)+b",
+        "(a+){12}(?!c)b",
+        "(?:(?:a++)?)*b",
+        r"(\w+\s*){15}(?=end)",
+        "(?>(a|aa)+)b",
+        "(a|ab|b)+(?!c)x",
     ],
 )
-def test_explosive_regexes_are_refused(regex: str) -> None:
-    """A repetition within a repetition over the same characters can take for ever."""
-    with pytest.raises(FunctionError):
+def test_explosive_regexes_that_need_backtracking_are_refused(regex: str) -> None:
+    """With lookaround, a backreference or a possessive repetition only an engine that backtracks can run it."""
+    with pytest.raises(FunctionError, match="for ever"):
         compile_java(regex)
+
+
+LANGUAGE = (
+    r"^(((([A-Za-z]{2,3}(-([A-Za-z]{3}(-[A-Za-z]{3}){0,2}))?)|[A-Za-z]{4}|[A-Za-z]{5,8})(-([A-Za-z]{4}))?(-([A-Za-z]{2}|[0-9]{3}))?"
+    r"(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-([0-9A-WY-Za-wy-z](-[A-Za-z0-9]{2,8})+))*(-(x(-[A-Za-z0-9]{1,8})+))?)|(x(-[A-Za-z0-9]{1,8})+)|"
+    r"((en-GB-oed|i-ami|i-bnn)|(art-lojban|zh-min|zh-min-nan)))$"
+)
+
+
+def test_the_pattern_of_language_tags_is_taken() -> None:
+    """Adobe's stock field groups hold this pattern for languages."""
+    compiled = compile_java(LANGUAGE)
+    tags = ["en", "en-US", "zh-Hant-TW", "sl-rozaj-biske-1994", "de-x-private", "en-GB-oed", "x-whatever"]
+    assert all(compiled.search(tag) for tag in tags)
+    assert not any(compiled.search(tag) for tag in ["", "e", "english language", "en_US", "en-", "-en", "de-1"])
+
+
+@pytest.mark.parametrize(
+    ("regex", "text", "found"),
+    [
+        ("(?i)s", "\u017f", False), ("(?i)k", "\u212a", False), ("(?i)é", "É", False), ("(?i)É", "É", True), ("(?i)[^a-c]", "B", False),
+        (r"(?i)(ab)\1", "abAB", True), ("(?i)[a-]", "A", True), (r"(?i)\x61", "A", True), (r"(?i)\Qa.B\E", "A.b", True), ("(?i:a)b", "AB", False),
+        ("((?i:a)b)c", "Abc", True), ("((?i:a)b)c", "AbC", False),
+    ],
+)  # fmt: skip
+def test_case_is_ignored_as_java_does(regex: str, text: str, found: bool) -> None:
+    """Of ASCII letters only, and only where the flag holds."""
+    assert (compile_java(regex).fullmatch(text) is not None) == found
+
+
+def test_groups_of_long_text_are_where_they_are() -> None:
+    """Without backtracking places are counted in characters, whatever their bytes."""
+    text = "é" * 3_000 + "a" * 2_000 + "!ü"
+    match = compile_java("((a+)+)(!)(x)?").search(text)
+    assert match is not None
+    assert (match.span(0), match.span(3), match.span(4)) == ((3_000, 5_001), (5_000, 5_001), (-1, -1))
+    assert (match[3], match.groups()[2:], match.group()[-2:]) == ("!", ("!", None), "a!")
+
+
+@pytest.mark.parametrize(
+    ("regex", "text"),
+    [
+        ("(a+)+$", "a" * 300 + "\n"),
+        (r"\b(\w+\s*)+!", "é" * 300),
+        ("(a+)+b", "\ud800" * 300),
+        ("(a+)+b", "a" * 20_001),
+        ("(a+)+b", "\u017f" * 300),
+    ],
+)
+def test_where_no_engine_can_tell_what_java_would_the_text_is_refused(regex: str, text: str) -> None:
+    """An end of a line, a word beyond ASCII or half of a pair: rather null than a guess."""
+    compiled = compile_java(regex)
+    assert not compiled.fits(text)
+    with pytest.raises(FunctionError):
+        compiled.search(text)
+
+
+def test_a_repeated_group_that_may_be_empty_is_not_guessed() -> None:
+    """Java leaves the empty last round in the group, RE2 the one before: for long text the group is an error, the match is not."""
+    match = compile_java("((a*)*b)").search("a" * 5_000 + "b")
+    assert match is not None
+    assert match.end() == 5_001
+    with pytest.raises(FunctionError):
+        match.groups()
 
 
 @pytest.mark.parametrize(
@@ -168,4 +338,4 @@ def test_any_text_compiles_or_is_refused(regex: str) -> None:
 def test_long_text_is_refused() -> None:
     """Regexes do not run on texts over 20,000 characters."""
     with pytest.raises(FunctionError):
-        split_java(compile_java(","), "a," * 10_001)
+        compile_java(",").split("a," * 10_001)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -131,3 +133,31 @@ async def test_abandoned_lane_tells_everybody() -> None:
         with pytest.raises(RuntimeError, match="renewed"):
             await caller
     assert not lane._line
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_records_are_let_go_of_at_once(given_up) -> None:
+    """Confirmed or given up, a call's batches and their records go with it; they do not wait for the garbage collector."""
+    producer = Producer()
+    lane = Lane(producer, "t", 0)
+    first = put(lane, b"1")
+    await settle()
+    gc.disable()
+    try:
+        second = put(lane, b"2")
+        held = weakref.ref(lane._line[-1].builder)
+        await settle()
+        if given_up:
+            second.cancel()
+        else:
+            producer.sent[0][1].set_result(None)
+            await settle()
+            producer.sent[1][1].set_result(None)
+        await asyncio.gather(second, return_exceptions=True)
+        del second
+        producer.sent.clear()
+        await settle()
+        assert held() is None
+    finally:
+        gc.enable()
+        first.cancel()

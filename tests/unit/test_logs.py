@@ -10,6 +10,7 @@ import warnings
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
 from pydantic import SecretStr
 
 from bridge.settings import KafkaSettings, OauthSettings, TelemetrySettings
@@ -129,7 +130,7 @@ def test_libraries_that_repeat_themselves_are_damped_and_counted(logged) -> None
         ours.error("ours")
         now[0] += 1 / 32
     client.error("Unable connect to node with id %s: %s", 2, "refused")
-    logging.getLogger("faust.app").info("Unable connect to node with id %s: %s", 2, "refused")
+    logging.getLogger("faust.app").warning("Unable connect to node with id %s: %s", 2, "refused")
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     told = [(line["logger"], line["event"], line.get("left_out")) for line in lines if line["logger"] != "bridge.test"]
     assert told == [
@@ -157,3 +158,22 @@ def test_the_first_failure_of_its_kind_is_always_shown(logged) -> None:
         ("warning", "-"),
         ("critical", "ValueError: v"),
     ]
+
+
+def test_what_the_http_library_quotes_is_not_shown(logged) -> None:
+    """Its parser's errors hold the request: their type is told, once in a while, wherever they come from."""
+    stream = logged(log_format="json", clock=lambda: 5.0)
+    error = BadHttpMessage("Invalid header: b'Authorization : Basic c2VjcmV0' asha@example.com")
+    for _ in range(3):
+        logging.getLogger("aiohttp.server").error("Error handling request from %s", "203.0.113.9", exc_info=error)
+    logging.getLogger("asyncio").error("never retrieved", exc_info=error)
+    text = stream.getvalue()
+    assert "c2VjcmV0" not in text
+    assert "asha" not in text
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(line["logger"], line["kind"]) for line in lines] == [
+        ("aiohttp.server", "BadHttpMessage"),
+        ("asyncio", "BadHttpMessage"),
+    ]
+    logging.getLogger("asyncio").error("ours", exc_info=ValueError("kept"))
+    assert "kept" in stream.getvalue()

@@ -6,9 +6,12 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
+from stub_kafka import StubKafka, publisher_on
 
-from bridge.errors import SettingsError
+from bridge.errors import KafkaError, SettingsError
 from bridge.pipeline.publisher import KafkaPublisher
+from bridge.pipeline.topic_facts import TopicFacts, UnfitTopic
 from bridge.settings import KafkaSettings
 
 _HALF = SettingsError("BRIDGE_KAFKA__SSL_CERTFILE: client.pem cannot be used: bad end line")
@@ -51,4 +54,85 @@ async def test_what_cannot_be_used_at_the_start_is_told() -> None:
     """At the start the same certificate is a mistake that whoever waits hears of."""
     async with _Publisher(_HALF) as publisher:
         with pytest.raises(SettingsError):
+            await publisher.connected(within=1)
+
+
+async def test_limits_are_read_regularly_and_do_not_hold_up_a_renewal(monkeypatch) -> None:
+    """Each minute the topics' limits are read; brokers that hang while they are asked do not keep the old producer in place."""
+    monkeypatch.setattr("bridge.pipeline.producer_connection.REREAD_SECONDS", 0.02)
+    reads = []
+
+    async def read_again():
+        reads.append(1)
+        if len(reads) == 3:
+            await asyncio.Event().wait()
+
+    async with _Publisher(None, None) as publisher:
+        publisher._limits.read_again = read_again
+        await publisher.connected(within=1)
+        first = publisher._producer
+        async with asyncio.timeout(3):
+            while len(reads) < 3:  # noqa: ASYNC110 - it is the state that is watched
+                await asyncio.sleep(0.01)
+            assert publisher._producer is first
+            publisher._renew.set()
+            while publisher._producer in (first, None):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert not publisher._renew.is_set()
+
+
+async def test_limits_that_cannot_be_read_stay_as_they_are() -> None:
+    """Whatever fails while they are read again, also a certificate that is half written: the known ones go on to count."""
+    kafka = StubKafka()
+    publisher = publisher_on(kafka)
+    limit = publisher.event_limit
+    for failure in (KafkaError("away"), _HALF, RuntimeError("never seen before")):
+
+        async def fail(failure=failure):
+            raise failure
+
+        publisher._limits._told = fail
+        publisher._limits._read_at = None
+        await publisher._limits.read_again()
+        assert publisher.event_limit == limit
+
+
+async def test_limits_are_not_asked_for_by_everybody_at_once() -> None:
+    """A hundred requests are refused for size in the same moment: the brokers are asked once."""
+    kafka = StubKafka()
+    asked = []
+
+    async def told():
+        asked.append(1)
+        await asyncio.sleep(0)
+        return kafka.limits
+
+    publisher = publisher_on(kafka)
+    publisher._limits._told = told
+    kafka.limits["events"] = 5_000
+    await asyncio.gather(*(publisher._limits.read_again() for _ in range(100)))
+    assert (len(asked), publisher.event_limit < 5_000) == (1, True)
+
+
+async def test_an_unfit_topic_ends_the_start_and_nothing_later() -> None:
+    """At the start a compacted topic is refused; found compacted later it is told, and the work goes on."""
+    publisher = publisher_on(StubKafka())
+
+    async def facts():
+        return {"events": TopicFacts("events", 1, 1, 1, 1, cleanup_policy="compact", message_bytes=7_000)}
+
+    publisher._limits._facts = facts
+    with pytest.raises(UnfitTopic, match="topic events is compacted") as caught:
+        await publisher._limits.look(refuse=True)
+    assert "cleanup.policy=delete" in (caught.value.hint or "")
+    with capture_logs() as logged:
+        await publisher._limits.look(refuse=False)
+    assert [(each["event"], each["log_level"]) for each in logged] == [("topic_compacted", "error")]
+    assert 6_000 < publisher.event_limit < 7_000, "its limit is known all the same"
+
+
+async def test_a_topic_that_is_unfit_is_told_to_who_waits() -> None:
+    """As a missing topic: waiting does not help."""
+    async with _Publisher(UnfitTopic("compacted")) as publisher:
+        with pytest.raises(UnfitTopic):
             await publisher.connected(within=1)

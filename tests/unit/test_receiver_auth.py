@@ -6,8 +6,9 @@ import base64
 
 import pytest
 
-from bridge.moengage.access import EGRESS, Admission, networks
-from bridge.moengage.auth import authenticator
+from bridge.errors import SettingsError
+from bridge.moengage.access import EGRESS, Admission, Places, networks
+from bridge.moengage.auth import authenticator, refuse_open
 from bridge.settings import ReceiverSettings
 
 
@@ -87,6 +88,113 @@ def test_none_admits_all() -> None:
 def test_addresses(names, proxies, peer, forwarded, allowed) -> None:
     """The peer decides, or what the last trusted proxy saw; a client's own X-Forwarded-For never does."""
     assert Admission(networks=networks(names), proxies=proxies).allows(peer, forwarded) is allowed
+
+
+@pytest.mark.parametrize(
+    "hop",
+    [
+        "3.6.251.95",
+        "3.6.251.95:51008",
+        " 3.6.251.95 ",
+        '"3.6.251.95:51008"',
+        "::ffff:3.6.251.95",
+        "[::ffff:3.6.251.95]",
+        "[::ffff:3.6.251.95]:443",
+        '"[::FFFF:3.6.251.95]:443"',
+        "2001:db8::7",
+        "[2001:db8::7]",
+        "[2001:DB8::7]:51008",
+        '"[2001:db8::7]:51008"',
+        "2001:db8:0:0:0:0:0:7",
+        "2001:db8:0:0:0:0:0:7:51008",
+        "2001:db8::7%eth0",
+        "[2001:db8::7%25eth0]:443",
+    ],
+)
+def test_every_form_of_a_hop_is_read(hop) -> None:
+    """Gateways add ports, brackets and quotes to the address they saw."""
+    admission = Admission(networks=networks(["dc-03", "2001:db8::7"]), proxies=1)
+    assert admission.allows("10.0.0.1", hop)
+    assert admission.allows("10.0.0.1", f"198.51.100.1,, {hop},")
+    assert not admission.allows("10.0.0.1", f"{hop}, 198.51.100.1:1")
+
+
+@pytest.mark.parametrize("hop", ["", "unknown", "_hidden", "3.6.251", "3.6.251.95:1:2", "[]:1", "for=3.6.251.95"])
+def test_what_is_no_address_is_not_admitted(hop) -> None:
+    """Nothing is guessed: an unreadable hop names nobody."""
+    assert Admission(networks=networks(["dc-03"]), proxies=1).allows("10.0.0.1", hop) is False
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "allowed"),
+    [
+        ("10.0.0.1", "3.6.251.95", True),
+        ("10.0.0.1", "203.0.113.9, 3.6.251.95:443, 10.1.1.1", True),
+        ("192.0.2.7", "3.6.251.95, [::ffff:10.0.0.9]:5", True),
+        ("203.0.113.9", "3.6.251.95", False),
+        ("3.6.251.95", "203.0.113.9", True),
+        ("10.0.0.1", "3.6.251.95, 203.0.113.9", False),
+        ("10.0.0.1", None, False),
+        ("10.0.0.1", "3.6.251.95, unknown", False),
+        (None, "3.6.251.95", False),
+    ],
+)
+def test_proxies_by_their_networks(peer, forwarded, allowed) -> None:
+    """Only what a trusted proxy says is believed: who reaches the port directly is who he is."""
+    settings = ReceiverSettings(allow_from="moengage", trusted_proxies="10.0.0.0/8, 192.0.2.7")
+    assert Admission.of(settings).allows(peer, forwarded) is allowed
+
+
+def test_places_are_counted_by_address() -> None:
+    """One address has its bound, an IPv6 neighbour counts as the same, proxies have none, and places are given back."""
+    places = Places(2, Admission(proxies=networks(["10.0.0.0/8"])))
+    first = places.take("203.0.113.9")
+    assert first is not None
+    assert places.take("::ffff:203.0.113.9") is not None
+    assert places.take("203.0.113.9") is None
+    assert places.take("203.0.113.10") is not None
+    assert all(places.take("10.0.0.1") is not None for _ in range(5))
+    places.leave(first)
+    assert places.take("203.0.113.9") is not None
+    assert [places.take(f"2001:db8::{n}") is not None for n in range(3)] == [True, True, False]
+    assert all(Places(0, Admission()).take("203.0.113.9") is not None for _ in range(5))
+    assert all(Places(1, Admission(proxies=1)).take("203.0.113.9") is not None for _ in range(5))
+
+
+@pytest.mark.parametrize(
+    ("kind", "headers", "words"),
+    [
+        ("basic", {}, "no Authorization header"),
+        ("basic", basic("moengage:wrong-secret"), "user 'moengage' with a wrong password"),
+        ("basic", basic("other:wrong-secret"), "user 'other'"),
+        ("basic", basic("wrong-secret"), "Basic that is no user and password in base64"),
+        ("basic", {"Authorization": "Basic wrong-secret!"}, "Basic that is no user and password in base64"),
+        ("basic", {"Authorization": "Bearer wrong-secret"}, "Authorization of another kind (bearer)"),
+        ("basic", {"Authorization": "wrong-secret"}, "Authorization of another kind (unknown)"),
+        ("header", {}, "no X-Api-Key header"),
+        ("header", {"X-Api-Key": "wrong-secret"}, "another value of X-Api-Key"),
+    ],
+)
+def test_what_was_given_is_told_without_secrets(kind, headers, words) -> None:
+    """The log says what MoEngage sends in place of what it should, and never a password."""
+    check = authenticator(ReceiverSettings(auth=kind, username="moengage", password="right", header_value="right"))
+    assert not check.admits(headers)
+    assert check.given(headers) == words
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "receiver.example"])  # noqa: S104 - it is about them
+def test_open_to_all_has_to_be_said(host) -> None:
+    """Without a word about credentials the receiver does not start where others reach it."""
+    with pytest.raises(SettingsError, match="BRIDGE_RECEIVER__AUTH is not set"):
+        refuse_open(ReceiverSettings(host=host))
+    refuse_open(ReceiverSettings(host=host, auth="none"))
+    refuse_open(ReceiverSettings(host=host, auth="header", header_value="k-1"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_this_machine_needs_no_credentials(host) -> None:
+    """On the loopback unset is none."""
+    refuse_open(ReceiverSettings(host=host))
 
 
 def test_every_data_centre_is_in_the_preset() -> None:

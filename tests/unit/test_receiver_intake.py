@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.moengage.envelopes import events_of
-from bridge.moengage.intake import Limits, take
+from bridge.moengage.intake import ALONE, Limits, Taking, TooMuch, take
 from bridge.records import record_bytes
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -100,3 +102,99 @@ def test_nothing_is_forgotten_and_everything_fits(body, event_limit, dead_letter
     assert len(intake.events) + len(intake.dead_letters) == expected
     assert all(record_bytes(record) <= event_limit for record in intake.events)
     assert all(record_bytes(letter.to_record()) <= dead_letter_limit for letter in intake.dead_letters)
+
+
+def lines(*documents: object) -> bytes:
+    """JSON lines."""
+    return b"".join(orjson.dumps(document) + b"\n" for document in documents)
+
+
+def test_json_lines_are_read_line_by_line() -> None:
+    """Each line is a document of its own envelope, and a damaged one is a dead letter alone."""
+    body = lines(EVENT, {"app_name": "A", "events": [EVENT, 7]}) + b"\r\n\x1e" + lines(EVENT) + b"{broken\n"
+    intake = take(body, WIDE, NOW)
+    assert len(intake.events) == 3
+    assert [(letter.code, letter.value) for letter in intake.dead_letters] == [
+        ("not_an_object", b'{"app_name":"A","events":[7]}'),
+        ("not_json", b"{broken"),
+    ]
+    (letter,) = take(b"{broken\n" + lines(EVENT), WIDE, NOW).dead_letters
+    assert letter.code == "not_json"
+
+
+def test_members_that_cannot_stand_together_cost_their_event_only() -> None:
+    """The event is a dead letter of the body as it came, and its neighbours go on."""
+    body = b'{"events":[{"event_uuid":"a","uid":"one","uid":"two"},{"event_uuid":"b","uid":"u"}]}'
+    intake = take(body, WIDE, NOW)
+    assert [key for key, *_ in intake.events] == [b"u"]
+    (letter,) = intake.dead_letters
+    assert (letter.code, letter.value, letter.event_uuid) == ("duplicate_keys", body, "a")
+    both = b'{"events":[{"event_uuid":"a"}],"events":[{"event_uuid":"b"}]}'
+    assert len(take(both, WIDE, NOW).events) == 2
+
+
+def test_digits_reach_the_record_and_the_dead_letter() -> None:
+    """An id beyond 64 bits is key and identity by its digits; what is refused beside it is kept as it came."""
+    body = b'{"event_code":"X","uid":12345678901234567890123,"event_attributes":{"n":98765432109876543210}}'
+    ((key, value, _),) = take(body, WIDE, NOW).events
+    assert key == b"12345678901234567890123"
+    assert orjson.loads(value)["event_attributes"]["n"] == "98765432109876543210"
+    (letter,) = take(b'{"n":12345678901234567890123}', WIDE, NOW).dead_letters
+    assert letter.value == b'{"n":12345678901234567890123}'
+
+
+def test_many_equal_refusals_are_one_dead_letter() -> None:
+    """Up to twenty stand alone; more are the body as it came, once a code, and its good events go on."""
+    few = take(orjson.dumps({"events": [7] * ALONE + [EVENT]}), WIDE, NOW)
+    assert (len(few.dead_letters), len(few.events)) == (ALONE, 1)
+    body = orjson.dumps({"events": [7] * 500 + [EVENT] + [{}] * 30 + [8]})
+    many = take(body, WIDE, NOW)
+    assert len(many.events) == 1
+    assert [(letter.code, letter.value) for letter in many.dead_letters] == [
+        ("not_an_object", body),
+        ("not_an_event", body),
+    ]
+    assert many.dead_letters[0].reason.startswith("501 times in one body")
+    assert many.bytes <= 3 * len(body)
+
+
+def test_a_body_that_its_topic_cannot_take_whole_is_not_cut() -> None:
+    """What would be cut off the end of a dead letter stays in dead letters of its own."""
+    body = orjson.dumps({"events": [EVENT] * 100 + [7] * 50})
+    intake = take(body, Limits(event=1_000_000, dead_letter=2_000), NOW)
+    assert len(intake.events) == 100
+    assert len(intake.dead_letters) == 50
+    assert all(letter.truncated_from is None for letter in intake.dead_letters)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"events":[' + b"1," * 400_000 + b"1]}",
+        b"[" + b"{}," * 20_000 + b"{}]",
+        b'{"pad":"' + b"x" * 200_000 + b'","events":[' + b'{"event_code":1},' * 9_999 + b'{"event_code":1}]}',
+        b'{"pad":"' + b"x" * 200_000 + b'","events":[' + b'{"event_code":1},' * 1_000 + b'{"event_code":1}]}',
+        b'{"a":1}\n' * 20_000,
+        b'{"events":[' + b'{"event_code":1},' * 10_000 + b'{"event_code":1}]}',
+    ],
+)
+def test_what_would_become_too_much_is_refused_before_it_is_made(body) -> None:
+    """A small body cannot become many events, nor many bytes."""
+    limits = Limits(1_000_000, 1_000_000, body_events=10_000, body_bytes=40_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooMuch):
+            take(body, limits, NOW)
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_work_is_done_in_slices() -> None:
+    """Between slices something else may run; what they made is told, and adds up."""
+    taking = Taking(orjson.dumps({"events": [EVENT] * 2_100}), WIDE, NOW)
+    taking.parse()
+    slices = list(taking.slices())
+    intake = taking.intake()
+    assert len(slices) == 5
+    assert sum(slices) == intake.bytes == sum(map(record_bytes, intake.events))

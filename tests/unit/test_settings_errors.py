@@ -57,6 +57,37 @@ def clean(monkeypatch, tmp_path) -> None:
         ({"AEP__ENDPOINT": "https://x/collection/id?a=b"}, ["BRIDGE_AEP__ENDPOINT: give the inlet's URL without ?"]),
         ({"RECEIVER__AUTH": "basic"}, ["BRIDGE_RECEIVER__USERNAME", "BRIDGE_RECEIVER__PASSWORD"]),
         ({"RECEIVER__AUTH": "header"}, ["BRIDGE_RECEIVER__HEADER_VALUE"]),
+        (
+            {"RECEIVER__AUTH": "header", "RECEIVER__HEADER_VALUE": "\n"},
+            ["BRIDGE_RECEIVER__HEADER_VALUE: the secret is blank"],
+        ),
+        (
+            {"RECEIVER__AUTH": "header", "RECEIVER__HEADER_VALUE": ' "" '},
+            ["BRIDGE_RECEIVER__HEADER_VALUE: the secret is"],
+        ),
+        (
+            {"RECEIVER__AUTH": "basic", "RECEIVER__USERNAME": "u", "RECEIVER__PASSWORD": "\ufeff \t"},
+            ["BRIDGE_RECEIVER__PASSWORD: the secret is blank"],
+        ),
+        ({"OAUTH__CLIENT_SECRET": "' '"}, ["BRIDGE_OAUTH__CLIENT_SECRET: the secret is blank"]),
+        (
+            {"RECEIVER__AUTH": "basic", "RECEIVER__USERNAME": "u", "RECEIVER__PASSWORD": '"Change-Me"'},
+            ["BRIDGE_RECEIVER__PASSWORD is still the example"],
+        ),
+        (
+            {"RECEIVER__AUTH": "header", "RECEIVER__HEADER_VALUE": "change-me"},
+            ["BRIDGE_RECEIVER__HEADER_VALUE is still the example"],
+        ),
+        (
+            {
+                "KAFKA__SECURITY_PROTOCOL": "SASL_SSL",
+                "KAFKA__SASL_USERNAME": "u",
+                "KAFKA__SASL_PASSWORD": "change-me",
+            },
+            ["BRIDGE_KAFKA__SASL_PASSWORD is still the example"],
+        ),
+        ({"RECEIVER__TRUSTED_PROXIES": "-1"}, ["BRIDGE_RECEIVER__TRUSTED_PROXIES: "]),
+        ({"RECEIVER__TRUSTED_PROXIES": "10.0.0.0/8,nginx"}, ["BRIDGE_RECEIVER__TRUSTED_PROXIES: 'nginx'"]),
         ({"KAFKA__SECURITY_PROTOCOL": "SASL_SSL"}, ["BRIDGE_KAFKA__SASL_USERNAME and BRIDGE_KAFKA__SASL_PASSWORD"]),
         ({"KAFKA__SSL_KEYFILE": "x"}, ["BRIDGE_KAFKA__SSL_KEYFILE needs BRIDGE_KAFKA__SSL_CERTFILE"]),
         ({"RECEIVER__TLS_KEYFILE": "x"}, ["BRIDGE_RECEIVER__TLS_CERTFILE"]),
@@ -203,3 +234,38 @@ def test_any_file_gives_settings_or_one_kind_of_error(name, content) -> None:
         pass
     finally:
         Path(name).unlink()
+
+
+@pytest.mark.parametrize("given", ["s1", " s1\n", '"s1"', "'s1'", "\ufeffs1\r\n", ' " s1 " '])
+def test_secrets_are_taken_without_what_files_put_around_them(given, monkeypatch) -> None:
+    """Quotes that docker keeps, byte order marks and line ends are no part of a secret, wherever it stands."""
+    for name in ("OAUTH__CLIENT_SECRET", "RECEIVER__HEADER_VALUE", "RECEIVER__PASSWORD", "KAFKA__SASL_PASSWORD"):
+        monkeypatch.setenv(f"BRIDGE_{name}", given)
+    settings = load_settings()
+    for secret in (
+        settings.oauth.client_secret,
+        settings.receiver.header_value,
+        settings.receiver.password,
+        settings.kafka.sasl_password,
+    ):
+        assert secret is not None
+        assert secret.get_secret_value() == "s1"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["openid AdobeID session", "openid,AdobeID,session", "openid, AdobeID  session", '["openid","AdobeID","session"]'],
+)
+def test_scopes_by_commas_or_blanks(given, monkeypatch) -> None:
+    """OAuth separates scopes by blanks, Adobe by commas: both are read."""
+    monkeypatch.setenv("BRIDGE_OAUTH__SCOPES", given)
+    assert load_settings().oauth.scopes == ("openid", "AdobeID", "session")
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"), [("2", 2), (" 0 ", 0), ("10.0.0.0/8", ("10.0.0.0/8",)), ("10.1.1.1, ::1", ("10.1.1.1", "::1"))]
+)
+def test_proxies_by_number_or_network(given, taken, monkeypatch) -> None:
+    """A number is how many there are; anything else is where they are."""
+    monkeypatch.setenv("BRIDGE_RECEIVER__TRUSTED_PROXIES", given)
+    assert load_settings().receiver.trusted_proxies == taken

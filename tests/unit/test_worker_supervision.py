@@ -1,6 +1,7 @@
 """What the worker makes of its own parts ending."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from bridge.pipeline.stopping import left_because
 from bridge.pipeline.worker import Worker
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import Unauthorized
+from bridge.verdicts import AllAccepted, Misconfigured, Transient, Unauthorized
 
 _DESTINATION = SimpleNamespace(
     name="double",
@@ -25,7 +26,8 @@ _APP = SimpleNamespace(crashed=False, consumer=SimpleNamespace(joined=True, topi
 
 
 class _EndedMeter:
-    total = None
+    total = lags = None
+    silent = 0.0
 
     async def run(self):
         """The client it asks is gone."""
@@ -44,14 +46,12 @@ async def test_a_client_that_is_gone_is_an_error_only_while_working(stopping):
         await asyncio.sleep(1.2)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-    assert [line["event"] for line in logs if line["log_level"] == "error"] == (
-        [] if stopping else ["internal error, stopping without acknowledging"]
-    )
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ([] if stopping else ["internal_error"])
     assert worker._why == ("" if stopping else "internal error: ConsumerStoppedError")
 
 
 class _Lag:
-    total = 5
+    total, lags, silent = 5, None, 0.0
 
     async def run(self):
         """Lag that stays."""
@@ -64,7 +64,7 @@ async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
     worker = Worker(Settings(worker={"stall_seconds": 1.5}), _DESTINATION, None, Metrics())
     worker._app = _APP
     if asked:
-        worker.delivery.brakes._paused_until = worker._clock() + 600
+        worker.delivery.brakes.throttle.until = worker._clock() + 600
     watching = asyncio.create_task(worker._supervise(_Lag()))
     await asyncio.sleep(4.3)
     watching.cancel()
@@ -85,7 +85,8 @@ async def test_a_start_without_brokers_says_what_to_do(error):
         await worker._start()
     [line] = logs
     assert line["log_level"] == "error"
-    assert "start the worker once it answers" in line["event"]
+    assert line["event"] == "stream_not_started"
+    assert "start the worker once it answers" in line["detail"]
     assert line["why"].startswith("Kafka at localhost:9092 (PLAINTEXT): ")
     assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in line["hint"]
     assert "exc_info" not in line
@@ -122,3 +123,83 @@ async def test_an_error_in_a_task_of_its_own_ends_the_worker():
     await asyncio.wait([task])
     await asyncio.sleep(0)
     assert not worker.stopping
+
+
+def _at_work(**settings):
+    worker = Worker(Settings(**settings), _DESTINATION, None, Metrics())
+    worker._app = _APP
+    return worker
+
+
+async def test_at_work_is_said_once_an_assignment():
+    """Which partitions, which mapping, for whom; again when the partitions are others, and not before it has any."""
+    worker = _at_work(aep={"endpoint": "https://dcs.adobedc.net/collection/" + "0" * 64})
+    with capture_logs() as logs:
+        worker.show(_Lag())
+        worker.ledger.open(1, {("moengage.events", 1): None, ("moengage.events", 0): None})
+        for _ in range(3):
+            worker.show(_Lag())
+        worker.ledger.open(2, {("moengage.events", 1): None})
+        worker.show(_Lag())
+    lines = [line for line in logs if line["event"] == "at_work"]
+    assert [line["partitions"] for line in lines] == [[], [0, 1], [1]]
+    assert {line["destination"] for line in lines} == {"dcs.adobedc.net"}
+    assert {line["mapping"] for line in lines} == {"none (raw events)"}
+
+
+async def test_a_set_up_that_aep_refuses_is_not_called_credentials():
+    """A wrong address is told with the settings to look at; credentials that are refused keep their own name."""
+    worker = _at_work()
+    brakes = worker.delivery.brakes
+    brakes.note(Misconfigured("AEP answered 404: no such connection"), 0.0, seconds=0.1, under_way=1)
+    told = worker.health.unready()
+    assert set(told) == {"settings"}
+    assert told["settings"].startswith(
+        "AEP refuses this bridge: AEP answered 404: no such connection; check BRIDGE_AEP__ENDPOINT"
+    )
+    brakes.note(Unauthorized("AEP answered 403"), 1.0, seconds=0.1, under_way=1)
+    assert worker.health.unready() == {"credentials": "AEP answered 403"}
+    brakes.note(AllAccepted(), 2.0, seconds=0.1, under_way=1)
+    assert worker.health.unready() == {}
+
+
+async def test_the_report_tells_answer_mapping_and_what_is_known():
+    """Before the first answer nothing is claimed of AEP; then its words and when it is asked again."""
+    worker = _at_work()
+    first = worker.report()
+    assert (first.role, first.lag_known, first.destination.good, first.destination.since) == (
+        "worker",
+        False,
+        None,
+        None,
+    )
+    now = worker._clock()
+    for _ in range(5):
+        worker.delivery.brakes.note(Transient("AEP answered 503"), now, seconds=0.1, under_way=1)
+    told = worker.report().destination
+    assert (told.good, told.answer) == (False, "AEP answered 503")
+    assert abs(told.since - time.time()) < 5
+    assert told.next_try.startswith("next try")
+    worker._lag = SimpleNamespace(lags={})
+    assert worker.report().lag_known
+    worker._app = None
+    left = worker.report()
+    assert (left.joined, left.partitions, left.lag_known) == (False, None, False), "nothing asked is nothing known"
+
+
+async def test_vitals_say_held_for_each_reason_that_is_told_elsewhere():
+    """Destination away, a pause, a dead-letter topic that cannot be written; otherwise not, and the rest is counted."""
+    worker = _at_work()
+    lag = _Lag()
+    assert not worker.vitals(lag).held
+    worker.letters.writable = False
+    assert worker.vitals(lag).held
+    worker.letters.writable = True
+    worker.delivery.brakes.throttle.until = worker._clock() + 60
+    assert worker.vitals(lag).held
+    worker.delivery.brakes.throttle.until = 0.0
+    worker.delivery.brakes.note(Unauthorized("no"), 0.0, seconds=0.1, under_way=1)
+    assert worker.vitals(lag).held
+    worker.delivery.answers, lag.silent = 7, 3.5
+    vitals = worker.vitals(lag)
+    assert (vitals.lag, vitals.answers, vitals.silent, vitals.joined, vitals.lost) == (True, 7, 3.5, True, "")

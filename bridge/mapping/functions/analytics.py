@@ -63,19 +63,21 @@ def _products(value: Any, part: int) -> list[str | None]:
     return parts
 
 
-def _column(name: str, part: int, summary: str) -> None:
+def _column(name: str, part: int, summary: str, *aliases: str) -> None:
     def column(value: Any) -> list[str | None] | None:
         return None if value is None else _products(value, part)
 
     column.__name__ = name
     column.__doc__ = f"``{name}(PRODUCTS_STRING)``: one item a product, null where it has none."
-    function(name, CATEGORY, summary, PRODUCTS, returns="array<string>", availability=ANALYTICS)(column)
+    function(name, CATEGORY, summary, PRODUCTS, returns="array<string>", availability=ANALYTICS, aliases=aliases)(
+        column
+    )
 
 
 _column("aa_get_product_categories", CATEGORIES, "The category of every product.")
 _column("aa_get_product_names", NAMES, "The name of every product.")
-_column("aa_get_product_quantities", QUANTITIES, "The quantity of every product.")
-_column("aa_get_product_prices", PRICES, "The price of every product.")
+_column("aa_get_product_quantities", QUANTITIES, "The quantity of every product.", "aa_get_product_quantity")
+_column("aa_get_product_prices", PRICES, "The price of every product.", "aa_get_product_price")
 
 
 def _named(
@@ -89,7 +91,8 @@ def _named(
     def named(value: Any, wanted: Any) -> list[Any] | None:
         if value is None or wanted is None:
             return None
-        found = (_event((items or "").split("|"), text_of(wanted)) for items in _products(value, part))
+        label = text_of(wanted)
+        found = (_event((items or "").split("|"), label) for items in _products(value, part))
         return [None if item is None else pick(item) for item in found]
 
     named.__name__ = name
@@ -111,7 +114,8 @@ def aa_get_product_evars(value: Any, wanted: Any) -> list[str | None] | None:
     """``aa_get_product_evars(PRODUCTS_STRING, EVAR_NAME)``; eVars have no ids, a colon belongs to the value."""
     if value is None or wanted is None:
         return None
-    return [_evar(items, text_of(wanted)) for items in _products(value, EVARS)]
+    label = text_of(wanted)
+    return [_evar(items, label) for items in _products(value, EVARS)]
 
 
 def _evar(items: str | None, wanted: str) -> str | None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.coercion import a_kind, to_integer
+from bridge.mapping.coercion import a_kind, to_integer, to_text
 from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, method
-from bridge.mapping.java_regex import compile_java, find_all, split_java
-from bridge.mapping.regex_cost import subject
+from bridge.mapping.java_regex import compile_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from bridge.mapping.regex_engines import JavaRegex, Match
 
 OTHER = Parameter("OTHER", "string")
 REGEX = Parameter("REGEX", "string")
@@ -127,7 +128,7 @@ _register(
 _REFERENCE = re.compile(r"\\(.)|\$\{([A-Za-z][A-Za-z0-9]*)\}|\$([0-9])|([$\\])", re.DOTALL)
 
 
-def _template(replacement: str) -> Callable[[re.Match[str]], str]:
+def _template(replacement: str) -> Callable[[Match], str]:
     """Java's replacement text: ``$1``, ``${name}``, and a backslash before what stands for itself."""
     parts: list[str | int | tuple[str]] = []
     at = 0
@@ -140,7 +141,7 @@ def _template(replacement: str) -> Callable[[re.Match[str]], str]:
         at = found.end()
     parts.append(replacement[at:])
 
-    def expand(match: re.Match[str]) -> str:
+    def expand(match: Match) -> str:
         try:
             return "".join(
                 part if isinstance(part, str) else match[part[0] if isinstance(part, tuple) else part] or ""
@@ -152,11 +153,11 @@ def _template(replacement: str) -> Callable[[re.Match[str]], str]:
     return expand
 
 
-def _replace_by(regex: re.Pattern[str], text: str, replacement: Any, count: int) -> str:
+def _replace_by(regex: JavaRegex, text: str, replacement: Any, count: int) -> str:
     expand = _template(_need(replacement))
     parts: list[str] = []
     start = made = 0
-    for number, match in enumerate(find_all(regex, subject(text, regex))):
+    for number, match in enumerate(regex.find_all(text)):
         if number == count > 0:
             break
         new = expand(match)
@@ -168,10 +169,10 @@ def _replace_by(regex: re.Pattern[str], text: str, replacement: Any, count: int)
     return "".join([*parts, text[start:]])
 
 
-def _split_by(regex: re.Pattern[str], text: str, limit: Any = 0) -> list[str]:
+def _split_by(regex: JavaRegex, text: str, limit: Any = 0) -> list[str]:
     """``String.split(regex, limit)``: without a limit empty parts at the end are dropped."""
     most = to_integer(limit)
-    parts = split_java(regex, text, most or -1)
+    parts = regex.split(text, most or -1)
     if most == 0:
         while len(parts) > 1 and not parts[-1]:
             parts.pop()
@@ -205,7 +206,7 @@ def _register_regex(
 _register_regex(
     "matches",
     "Whether the whole text matches a regular expression.",
-    lambda regex, text: regex.fullmatch(subject(text, regex, anywhere=False)) is not None,
+    lambda regex, text: regex.fullmatch(text) is not None,
     returns="boolean",
 )
 _register_regex(
@@ -258,8 +259,8 @@ def is_empty(value: Any) -> bool | None:
 
 @method("toString", "The value as text.")
 def to_string(value: Any) -> str | None:
-    """``value.toString()``."""
-    return None if value is None else bounded(text_of(value))
+    """``value.toString()``: of anything, as Java prints it."""
+    return None if value is None else bounded(to_text(value))
 
 
 @method("containsKey", "Whether an object has a key.", Parameter("KEY", "string"), returns="boolean")

@@ -169,9 +169,14 @@ def get_keys(value: Any) -> list[str] | None:
 _STEP = re.compile(r"\.?(?:\$\{((?:[^}\\]|\\.)*)\}|\[(\d{1,9})\]|((?:[^.\[\\]|\\.)+))", re.DOTALL)
 
 
+_LONGEST_PATH = 4_000
+
+
 @lru_cache(maxsize=256)
 def path_steps(path: str) -> tuple[str | int, ...]:
     r"""``a.b\.c[0].${d e}`` as keys and indexes."""
+    if len(path) > _LONGEST_PATH:
+        raise FunctionError(f"a path has at most {_LONGEST_PATH} characters")
     steps: list[str | int] = []
     at = 0
     while at < len(path):

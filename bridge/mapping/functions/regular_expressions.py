@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, Parameter, function
 from bridge.mapping.java_regex import compile_java
-from bridge.mapping.regex_cost import subject
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable, Sequence
+
+    from bridge.mapping.regex_engines import JavaRegex
 
 CATEGORY = "Regular expression"
 PARAMETERS = (Parameter("STRING", "string"), Parameter("REGEX", "string"))
 
 
-def _compiled(use: Callable[[re.Pattern[str], str], Any]) -> Callable[[Sequence[Any]], Callable[..., Any] | None]:
+def _compiled(use: Callable[[JavaRegex, str], Any]) -> Callable[[Sequence[Any]], Callable[..., Any] | None]:
     """``use`` with the regex of a constant argument compiled at compile time."""
 
     def at(constants: Sequence[Any]) -> Callable[..., Any] | None:
@@ -29,13 +29,13 @@ def _compiled(use: Callable[[re.Pattern[str], str], Any]) -> Callable[[Sequence[
     return at
 
 
-def _extract(regex: re.Pattern[str], text: str) -> list[str | None]:
-    match = regex.search(subject(text, regex))
+def _extract(regex: JavaRegex, text: str) -> list[str | None]:
+    match = regex.search(text)
     return [] if match is None else [match.group(), *match.groups()]
 
 
-def _matches(regex: re.Pattern[str], text: str) -> bool:
-    return regex.fullmatch(subject(text, regex, anywhere=False)) is not None
+def _matches(regex: JavaRegex, text: str) -> bool:
+    return regex.fullmatch(text) is not None
 
 
 @function(

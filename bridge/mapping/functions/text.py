@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.coercion import to_integer, to_text
-from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, text_of
+from bridge.mapping.coercion import to_integer
+from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, joined, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
-from bridge.mapping.java_regex import compile_java, split_java
+from bridge.mapping.java_regex import compile_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ STRING = Parameter("STRING", "string")
 )
 def concat(*values: Any) -> str | None:
     """``concat(STRING_1, STRING_2, ...)``."""
-    present = [value if type(value) is str else to_text(value) for value in values if value is not None]
+    present = [value if type(value) is str else text_of(value) for value in values if value is not None]
     return bounded("".join(present)) if present else None
 
 
@@ -36,7 +36,7 @@ def _explode_at(constants: Sequence[Any]) -> Callable[..., Any] | None:
     if regex is NOT_CONSTANT or regex is None:
         return None
     compiled = compile_java(text_of(regex))
-    return lambda value, *_: None if value is None else split_java(compiled, text_of(value))
+    return lambda value, *_: None if value is None else compiled.split(text_of(value))
 
 
 @function(
@@ -50,7 +50,7 @@ def _explode_at(constants: Sequence[Any]) -> Callable[..., Any] | None:
 )
 def explode(value: Any, regex: Any = ",") -> list[str] | None:
     """``explode(STRING, REGEX)``."""
-    return None if value is None else split_java(compile_java("," if regex is None else text_of(regex)), text_of(value))
+    return None if value is None else compile_java("," if regex is None else text_of(regex)).split(text_of(value))
 
 
 @function(
@@ -184,7 +184,7 @@ def join(separator: Any, *objects: Any) -> str | None:
     if not isinstance(items, list):
         items = [items]
     between = "" if separator is None else text_of(separator)
-    return bounded(between.join([text_of(item) for item in items if item is not None]))
+    return joined(between, [text_of(item) for item in items if item is not None])
 
 
 def _padding(value: Any, count: Any, padding: Any) -> tuple[str, str] | None:

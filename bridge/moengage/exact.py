@@ -1,0 +1,182 @@
+r"""What the fast JSON parser would change is found, and read once more by a slow one that changes nothing.
+
+orjson makes a float of an integer beyond 64 bits, rounds decimals to a double, and keeps the last of several members of one
+name. An id would have other digits, and an event would be gone, though its request is answered 200. So:
+
+* an integer beyond 64 bits becomes its text, since neither a double nor AEP's ``long`` can hold it;
+* a decimal of more than 17 significant digits becomes its text, unless it is what some double looks like in so many digits;
+* members of one name are put together where nothing is lost: equal values once, objects joined, lists ``events`` one after
+  the other, null gives way. Where that cannot be, :data:`AMBIGUOUS` stands in their place, which no writer takes.
+
+Nearly every body costs no more than to look: what was read and written again is what came, byte by byte; or, where blanks
+and escapes differ, it has as many quotation marks, and there is no long run of digits outside of texts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Context, Decimal, InvalidOperation
+from typing import Any, Final
+
+import orjson
+
+_LONGEST_DOUBLE = 17
+"""Significant digits that tell any two doubles apart."""
+_SUSPICIOUS = _LONGEST_DOUBLE + 2
+"""An integer of 18 digits fits into 64 bits, and a decimal of 17 has a point besides."""
+_RUN = b"0" * _SUSPICIOUS
+_DIGITS = bytes(0x30 if byte in b"0123456789." else 0x20 if byte == 0x30 else byte for byte in range(256))
+_NUMBER = re.compile(rb"[0-9.]+(?:[eE][+-]?[0-9]+)?")
+_BEFORE_NUMBERS = b":,[ \t\r\n-"
+_UINT64_DIGITS = 20
+_NUMBERED_MARK = b"\\u0022"
+_FEW = 100
+
+
+class Ambiguous:
+    """Stands where several members of one name have values that cannot be put together."""
+
+    __slots__ = ()
+
+
+AMBIGUOUS: Final = Ambiguous()
+
+
+def is_changed(body: bytes, document: Any) -> bool:
+    """Whether ``document``, which orjson read from ``body``, may say something else than ``body`` does."""
+    try:
+        written = orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        return True
+    # So write most who write without blanks.
+    if written == body:
+        return False
+    if _RUN in (digits := body.translate(_DIGITS)) and _has_long_number(body, digits):
+        return True
+    # A mark that is escaped by its number is written back as \".
+    return body.count(b'"') != written.count(b'"') or _has_numbered_mark(body)
+
+
+def read(text: str | bytes) -> tuple[Any, bool]:
+    """The value of a JSON text, and whether :data:`AMBIGUOUS` is in it; NaN and the infinities become null.
+
+    Raises ``ValueError``, also for a decimal beyond the range of a double, and ``RecursionError``.
+    """
+    ambiguous = False
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal ambiguous
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            found = {}
+            for name, value in pairs:
+                if name in found:
+                    value = _together(name, found[name], value)  # noqa: PLW2901 - it takes the place of both
+                    ambiguous = ambiguous or _holds(value)
+                found[name] = value
+        return found
+
+    document = json.loads(
+        text, object_pairs_hook=members, parse_int=_integer, parse_float=_decimal, parse_constant=_null
+    )
+    return document, ambiguous
+
+
+def _together(name: str, one: Any, other: Any) -> Any:
+    if one is None or other is None:
+        return one if other is None else other
+    # The same event twice is kept twice, as it would be in one list.
+    if name == "events" and isinstance(one, list) and isinstance(other, list):
+        return one + other
+    if _same(one, other):
+        return one
+    # Two objects called "event" are two events, however little they differ.
+    if isinstance(one, dict) and isinstance(other, dict) and name != "event":
+        joined = dict(one)
+        for inner, value in other.items():
+            joined[inner] = _together(inner, joined[inner], value) if inner in joined else value
+        return joined
+    return AMBIGUOUS
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one.__class__ is not other.__class__:
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
+
+
+def _holds(value: Any) -> bool:
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if inner is AMBIGUOUS:
+            return True
+        if isinstance(inner, dict):
+            waiting.extend(inner.values())
+        elif isinstance(inner, list):
+            waiting.extend(inner)
+    return False
+
+
+def _has_numbered_mark(body: bytes) -> bool:
+    # Few bodies have many backslashes, and one byte is found much faster than six.
+    at = body.find(b"\\")
+    for _ in range(_FEW):
+        if at < 0:
+            return False
+        if body.startswith(_NUMBERED_MARK, at):
+            return True
+        at = body.find(b"\\", at + 2)
+    return _NUMBERED_MARK in body
+
+
+def _has_long_number(body: bytes, digits: bytes) -> bool:
+    at = digits.find(_RUN)
+    while at >= 0:
+        found = _NUMBER.match(body, at)
+        if found is None:
+            return False
+        # Ids are mostly text, and text is never changed.
+        before = body[at - 1 : at]
+        if before in _BEFORE_NUMBERS and _is_inexact(("-" if before == b"-" else "") + found[0].decode()):
+            return True
+        at = digits.find(_RUN, found.end())
+    return False
+
+
+def _is_inexact(number: str) -> bool:
+    try:
+        value = _integer(number) if number.removeprefix("-").isdecimal() else _decimal(number)
+    except ValueError:
+        return False
+    return isinstance(value, str)
+
+
+def _integer(digits: str) -> int | str:
+    if len(digits) <= _UINT64_DIGITS and -(2**63) <= (value := int(digits)) < 2**64:
+        return value
+    return digits
+
+
+def _decimal(text: str) -> float | str:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("a number is beyond the range of a double")
+    digits = text.lower().partition("e")[0].replace(".", "").lstrip("-0")
+    if len(digits) <= _LONGEST_DOUBLE:
+        return value
+    try:
+        exact = Decimal(text)
+        printed = Context(prec=len(digits)).create_decimal(Decimal(value))
+        return value if exact in (printed, Decimal(repr(value))) else text
+    except InvalidOperation:
+        return text
+
+
+def _null(_name: str) -> None:
+    return None

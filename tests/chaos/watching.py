@@ -1,0 +1,98 @@
+"""What an operator can see during a run: readiness and metrics of every process twice a second, and the alerts of a real Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from processes import get
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from stage import Stage
+
+_EVERY = 0.5
+_PREFIXES = (
+    "bridge_circuit_open",
+    "bridge_delivery_held",
+    "bridge_throttled",
+    "bridge_oldest_open_seconds",
+    "bridge_expired_records_total",
+    "bridge_unreadable",
+    "bridge_token_refreshes_total",
+    "bridge_retries_total",
+    "bridge_delivery_requests_total",
+    "bridge_kafka_lag",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at one process.
+
+    ``at``: seconds on the monotonic clock. ``answers``: whether its telemetry answered at all. ``reasons``: why it is
+    not ready, by name. ``metrics``: sums over the labels of those that tell of trouble.
+    """
+
+    at: float
+    process: str
+    answers: bool
+    reasons: Mapping[str, str]
+    metrics: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Looks at every process of the stage until it is left."""
+
+    stage: Stage
+    observations: list[Observation] = field(default_factory=list)
+    _task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            begun = time.monotonic()
+            urls = {name: role.process.url for name, role in self.stage.roles.items()}
+            found = await asyncio.gather(*(asyncio.to_thread(_look, name, url) for name, url in urls.items()))
+            self.observations += found
+            await asyncio.sleep(max(0.05, _EVERY - (time.monotonic() - begun)))
+
+
+def _look(process: str, url: str) -> Observation:
+    at = time.monotonic()
+    status, body = get(url + "/health/ready", timeout=0.4)
+    if status not in {200, 503}:
+        return Observation(at, process, answers=False, reasons={}, metrics={})
+    reasons = json.loads(body).get("reasons", {}) if status == 503 else {}
+    code, text = get(url + "/metrics", timeout=1.0)
+    return Observation(
+        at, process, answers=True, reasons=reasons, metrics=_sums(text.splitlines() if code == 200 else ())
+    )
+
+
+def _sums(lines: Iterable[str]) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for line in lines:
+        if line.startswith(_PREFIXES):
+            name, value = line.rsplit(" ", 1)
+            key = name.partition("{")[0]
+            sums[key] = sums.get(key, 0.0) + float(value)
+    return sums
+
+
+def between(observations: Sequence[Observation], first: float, last: float) -> list[Observation]:
+    """Those made from ``first`` to ``last``, in seconds on the monotonic clock."""
+    return [each for each in observations if first <= each.at <= last]

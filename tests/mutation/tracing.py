@@ -1,0 +1,109 @@
+"""Learns which fast tests run which lines of the mutated modules, and how long each takes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from coverage import Coverage
+
+from mutation.roles import ROOT, module_path
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """``lines``: module -> line -> node ids of the tests that run it. ``seconds``: node id -> duration.
+
+    ``failed``: tests that fail without any change; nothing can be judged by them.
+    """
+
+    lines: Mapping[str, Mapping[int, frozenset[str]]]
+    seconds: Mapping[str, float]
+    failed: tuple[str, ...]
+
+    def tests_for(self, module: str, line: int) -> list[str]:
+        """Tests that run this line, the quickest first.
+
+        A line that runs at import only (a default, a module's constant) concerns every test that runs anything of the module.
+        """
+        lines = self.lines[module]
+        found: set[str] | frozenset[str] = lines.get(line, frozenset()) or set[str]().union(*lines.values())
+        return sorted(found, key=lambda node: self.seconds.get(node, 0.0))
+
+
+class _Recorder:
+    """A pytest plugin: one coverage context a test."""
+
+    def __init__(self, coverage: Coverage) -> None:
+        self._coverage = coverage
+        self.seconds: dict[str, float] = {}
+        self.failed: list[str] = []
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, None]:
+        self._coverage.switch_context(item.nodeid)
+        begun = time.perf_counter()
+        yield
+        self.seconds[item.nodeid] = time.perf_counter() - begun
+        self._coverage.switch_context("")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.append(report.nodeid)
+
+
+def trace(files: Sequence[str], modules: Sequence[str], scratch: Path) -> Trace:
+    """Run the files once, in a process of their own."""
+    process = multiprocessing.get_context("fork").Process(target=_record, args=(files, modules, scratch))
+    process.start()
+    process.join()
+    if not scratch.exists():
+        raise RuntimeError(f"the tests could not be traced: the process ended with {process.exitcode}")
+    found = json.loads(scratch.read_text(encoding="utf-8"))
+    return Trace(
+        {
+            module: {int(line): frozenset(tests) for line, tests in lines.items()}
+            for module, lines in found["lines"].items()
+        },
+        found["seconds"],
+        tuple(found["failed"]),
+    )
+
+
+def _record(files: Sequence[str], modules: Sequence[str], scratch: Path) -> None:
+    paths = {module: str(module_path(module)) for module in modules}
+    coverage = Coverage(data_file=None, include=list(paths.values()), messages=False)
+    coverage.start()
+    recorder = _Recorder(coverage)
+    pytest.main(
+        [
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-W",
+            "ignore::pytest.PytestAssertRewriteWarning",
+            "--rootdir",
+            str(ROOT),
+            *files,
+        ],
+        plugins=[recorder],
+    )
+    coverage.stop()
+    data = coverage.get_data()
+    lines: dict[str, dict[int, list[str]]] = defaultdict(dict)
+    for module, path in paths.items():
+        for line, contexts in data.contexts_by_lineno(path).items():
+            lines[module][line] = [context for context in contexts if context]
+        lines.setdefault(module, {})
+    scratch.write_text(
+        json.dumps({"lines": lines, "seconds": recorder.seconds, "failed": recorder.failed}), encoding="utf-8"
+    )

@@ -1,0 +1,96 @@
+"""A dead letter fits into a topic of any limit, and what is worth most stays longest."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.dead_letter import DeadLetter, Form
+from bridge.letter_fit import fit, smallest
+from bridge.records import record_bytes
+
+_LEAST = 30
+_text = st.text(max_size=600)
+_letters = st.builds(
+    DeadLetter,
+    key=st.none() | st.binary(max_size=400),
+    value=st.binary(max_size=2_000),
+    stage=st.sampled_from(["receive", "map"]),
+    code=st.sampled_from(["too_large", "x" * 60]),
+    reason=_text,
+    topic=st.none() | st.just("t" * 249),
+    partition=st.none() | st.integers(0, 10_000),
+    offset=st.none() | st.integers(0, 2**62),
+    event_uuid=st.none() | st.text(max_size=200),
+    mapping=st.none() | st.just("a" * 64),
+    attempts=st.none() | st.integers(0, 99),
+    failed_at=st.just(datetime(2026, 3, 1, tzinfo=UTC)),
+    replays=st.integers(0, 5),
+    events=st.integers(1, 5),
+)
+_others = st.lists(st.tuples(st.text(max_size=50), st.none() | st.binary(max_size=300)), max_size=3)
+
+
+@given(_letters, st.integers(_LEAST, 5_000), _others)
+def test_it_always_fits(letter, limit, others) -> None:
+    """Of any size into any limit; the letter that comes back is the record; whole or told to be cut; no more lost than must be."""
+    made, record = fit(letter, limit, others)
+    key, value, headers = record
+    assert record_bytes(record) <= limit
+    read = DeadLetter.from_headers(*record)
+    assert (read.key, read.value, read.form) == (made.key, made.value, made.form)
+    if made.form == Form.EVENT:
+        assert value == letter.value
+        assert made.truncated_from is None
+    else:
+        assert letter.value.startswith(value)
+        assert record_bytes((None, letter.value, smallest(letter).to_headers())) > limit, "it had to be cut"
+        if made.code:
+            assert made.code == letter.code
+        assert made.truncated_from in (len(letter.value), None)
+        if value:
+            assert (made.partition, made.offset) == (letter.partition, letter.offset)
+            assert limit - record_bytes(record) <= 0, "as much as there is room for"
+    whole = (letter.key, letter.value, [*others, *letter.to_headers()])
+    assert (record_bytes(whole) <= limit) is (list(headers) == whole[2] and (key, value) == whole[:2])
+
+
+@given(_letters, st.integers(_LEAST, 5_000))
+def test_what_was_cut_once_is_cut_further(letter, limit) -> None:
+    """A topic whose limit was lowered twice: the size of the whole is still told, never that of a part."""
+    once, _ = fit(letter, 1_500)
+    twice, record = fit(once, limit)
+    assert record_bytes(record) <= limit
+    if once.form == Form.TRUNCATED:
+        assert twice.form == Form.TRUNCATED
+        assert twice.truncated_from in (len(letter.value), None)
+
+
+def test_the_place_goes_last() -> None:
+    """In a topic that hardly takes anything the letter says at least where the record lies."""
+    letter = DeadLetter(
+        b"k", b"x" * 100, "map", "code", "why", topic="events", partition=3, offset=77, mapping="a" * 64
+    )
+    made, _ = fit(letter, 140)
+    assert (made.topic, made.partition, made.offset, made.value) == ("events", 3, 77, b"")
+    assert (made.reason, made.mapping) == ("", None)
+
+
+def test_the_event_is_worth_more_than_key_reason_and_others() -> None:
+    """As long as the event fits whole it can be replayed: a long reason, headers of others and a long key go before it."""
+    letter = DeadLetter(b"k" * 500, b"e" * 800, "map", "code", "r" * 900)
+    made, record = fit(letter, 2_000, [("theirs", b"x" * 900)])
+    assert (made.form, made.value, made.key) == (Form.EVENT, letter.value, letter.key)
+    assert record[2] == made.to_headers()
+    made, _ = fit(letter, 1_350)
+    assert (made.form, made.value, made.key) == (Form.EVENT, letter.value, None)
+
+
+def test_a_key_does_not_crowd_out_the_value() -> None:
+    """Of a letter that is cut the key stays only where it takes less than half of the room."""
+    small = DeadLetter(b"k" * 10, b"e" * 5_000, "map", "code", "r")
+    assert fit(small, 1_000)[0].key == small.key
+    large = DeadLetter(b"k" * 700, b"e" * 5_000, "map", "code", "r")
+    assert fit(large, 1_000)[0].key is None

@@ -1,0 +1,136 @@
+"""The gate's bounds, exactly: what is admitted, whose turn it is, and who is woken when."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from bridge.pipeline.gate import FETCH_BYTES, Gate
+from bridge.pipeline.ledger import Ledger
+from bridge.telemetry.metrics import Metrics
+
+P0, P1 = ("t", 0), ("t", 1)
+FIVE = [("t", number) for number in range(5)]
+
+
+def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False, partitions=(P0, P1)):
+    ledger, state, metrics = Ledger(), SimpleNamespace(blocked=blocked), Metrics()
+    ledger.open(1, dict.fromkeys(partitions))
+    gate = Gate(ledger, max_events=max_events, max_bytes=max_bytes, blocked=lambda: state.blocked, metrics=metrics)
+    return ledger, gate, state, metrics
+
+
+def _open(ledger, partition, first, count, weight=1):
+    """A chunk of so many events that have no verdict yet."""
+    records = [SimpleNamespace(timestamp=0)] * count
+    chunk = ledger.fetch(partition, 1, records, weight, first=first, last=first + count - 1)
+    ledger.admit(chunk, count)
+    return chunk
+
+
+@pytest.mark.parametrize(
+    ("events", "weight", "is_open"), [(99, 1, True), (100, 1, False), (1, 9_999, True), (1, 10_000, False)]
+)
+def test_the_bounds_are_the_settings(events, weight, is_open):
+    """One event or byte below is room, at the bound there is none."""
+    ledger, gate, _, _ = _gate(max_bytes=10_000)
+    _open(ledger, P0, 0, events, weight)
+    assert gate.open is is_open
+
+
+@pytest.mark.parametrize(
+    ("events", "weight", "is_open"), [(9, 1, True), (10, 1, False), (1, 999, True), (1, 1_000, False)]
+)
+def test_while_the_destination_is_away_a_tenth_of_both_fills(events, weight, is_open):
+    """Probes need more than one event, memory and a crash's repeats need no more."""
+    ledger, gate, _, _ = _gate(max_bytes=10_000, blocked=True)
+    _open(ledger, P0, 0, events, weight)
+    assert gate.open is is_open
+
+
+def test_four_chunks_that_nobody_has_taken_are_enough():
+    """More would only be read long before; three leave room."""
+    ledger, gate, _, _ = _gate()
+    for first in range(3):
+        ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=first, last=first)
+    assert gate.open
+    ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
+    assert not gate.open
+
+
+def test_room_is_what_the_bound_leaves_and_never_nothing():
+    """In records; one always, as a fetch of none would ask for all."""
+    ledger, gate, state, _ = _gate()
+    assert gate.room == 100
+    _open(ledger, P0, 0, 30)
+    assert gate.room == 70
+    state.blocked = True
+    assert gate.room == 1
+    _open(ledger, P0, 30, 200)
+    state.blocked = False
+    assert gate.room == 1
+
+
+def test_it_opens_again_when_everybody_who_shut_it_has_reopened_it():
+    """A revoke within a stop: the one that ends first must not let anything in."""
+    _, gate, _, _ = _gate()
+    assert (gate.is_shut, gate.open) == (False, True)
+    gate.shut()
+    gate.shut()
+    gate.reopen()
+    assert (gate.is_shut, gate.open, gate.admitted([P0])) == (True, False, set())
+    gate.reopen()
+    assert (gate.is_shut, gate.open, gate.admitted([P0])) == (False, True, {P0})
+
+
+@pytest.mark.parametrize(("span", "admitted"), [(199, {P0, P1}), (200, {P1})])
+def test_a_partition_may_be_twice_the_bound_ahead_of_its_oldest_open_event(span, admitted):
+    """That is what a crash repeats at most; the others go on."""
+    ledger, gate, _, _ = _gate()
+    _open(ledger, P0, 0, 1)
+    done = ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)] * (span - 1), 1, first=1, last=span - 1)
+    ledger.admit(done, 0)
+    assert gate.admitted([P0, P1]) == admitted
+
+
+def test_many_partitions_take_turns_one_by_one():
+    """With room for two full fetches each partition is asked twice in five rounds, its neighbour after it."""
+    _, gate, _, _ = _gate(max_bytes=2 * FETCH_BYTES, partitions=FIVE)
+    rounds = [sorted(number for _, number in gate.admitted(FIVE)) for _ in range(5)]
+    assert rounds == [[1, 2], [2, 3], [3, 4], [0, 4], [0, 1]]
+
+
+def test_as_many_as_have_room_are_asked_at_once():
+    """No turns where all fit: five with room for five, and one where there is room for less than a fetch."""
+    ledger, gate, _, _ = _gate(max_bytes=5 * FETCH_BYTES, partitions=FIVE)
+    assert gate.admitted(FIVE) == set(FIVE)
+    assert gate.admitted([]) == set(), "before the first assignment"
+    _open(ledger, FIVE[0], 0, 1, weight=5 * FETCH_BYTES - 1)
+    assert len(gate.admitted(FIVE)) == 1
+    assert FETCH_BYTES == 1_048_576, "what Kafka's client asks of a partition at once"
+
+
+def test_the_metrics_are_those_of_the_ledger():
+    """Set at each look, also while nothing is admitted."""
+    ledger, gate, _, metrics = _gate()
+    _open(ledger, P0, 0, 7, weight=321)
+    gate.shut()
+    gate.admitted([P0])
+    assert (metrics.in_flight_events._value.get(), metrics.in_flight_bytes._value.get()) == (7, 321)
+
+
+async def test_who_waits_is_woken_when_there_is_room_and_not_before():
+    """An acknowledgement that leaves it full wakes nobody; what was free before the wait does not count."""
+    ledger, gate, _, _ = _gate(max_events=10)
+    gate.freed()
+    chunk = _open(ledger, P0, 0, 12)
+    assert not await gate.wait(0.02)
+    waiting = asyncio.create_task(gate.wait(5))
+    await asyncio.sleep(0)
+    ledger.resolve(chunk)
+    gate.freed()
+    await asyncio.sleep(0.02)
+    assert not waiting.done(), "eleven of ten"
+    ledger.resolve(chunk, 2)
+    gate.freed()
+    assert await asyncio.wait_for(waiting, 1)

@@ -1,0 +1,263 @@
+"""When the marks of what is being mapped are written, struck out and left away; with a store that a test can break."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bridge.errors import KafkaError
+from bridge.pipeline.ledger import Chunk
+from bridge.pipeline.restart_marks import ALONE_SECONDS, RestartMarks
+from bridge.pipeline.restart_memory import Remembered
+
+P, Q = ("events", 0), ("events", 1)
+
+
+class Store:
+    """Keeps values; ``broken`` lets the next calls fail."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self.writes: list[dict[bytes, bytes]] = []
+        self.reads = 0
+        self.broken: set[str] = set()
+
+    async def read(self) -> dict[bytes, bytes]:
+        """All, counted."""
+        self.reads += 1
+        if "read" in self.broken:
+            raise KafkaError("no brokers")
+        return dict(self.values)
+
+    async def write(self, values: dict[bytes, bytes]) -> None:
+        """Keep them at once, and return a moment later."""
+        if "write" in self.broken:
+            raise KafkaError("no brokers")
+        self.writes.append(dict(values))
+        self.values |= values
+        await asyncio.sleep(0)
+
+    def of(self, partition: tuple[str, int]) -> Remembered:
+        """What is stored of a partition."""
+        return Remembered.from_bytes(self.values.get(f"mapping/group/{partition[0]}/{partition[1]}".encode()))
+
+
+class Bench:
+    """Marks over a store, with what they did."""
+
+    def __init__(self, store: Store, probation: int = 1_000, assigned: tuple[Any, ...] = ()) -> None:
+        self.store, self.now = store, 0.0
+        self.tried: list[int] = []
+        self.bounds: list[float] = []
+        self.told: list[bool] = []
+        self.stored_when_tried: list[Remembered] = []
+        self.marks = RestartMarks(
+            store,
+            "group",
+            try_alone=self.attempt,
+            put_off=self.bounds.append,
+            clock=lambda: self.now,
+            probation=probation,
+            tell=self.told.append,
+            assigned=lambda: assigned,
+        )
+
+    def attempt(self, record: Any) -> None:
+        """Note what is tried, and what was stored by then."""
+        self.tried.append(record.offset)
+        self.stored_when_tried.append(self.store.of(P))
+
+    async def take(self, chunk: Chunk) -> frozenset[int]:
+        """As the worker does."""
+        hung = await self.marks.before(chunk)
+        chunk.admitted = True
+        self.marks.after(chunk)
+        return hung
+
+
+def chunk(partition: tuple[str, int], first: int, last: int, generation: int = 1) -> Chunk:
+    """A chunk of records without contents."""
+    records = [SimpleNamespace(offset=offset) for offset in range(first, last + 1)]
+    return Chunk(partition, generation, first, last, records, 0, 0.0, len(records))
+
+
+async def test_a_run_is_stored_before_it_is_mapped_and_struck_out_after() -> None:
+    """Whoever comes next finds it only when the process ended in between."""
+    bench = Bench(Store())
+    one = chunk(P, 10, 19)
+    assert bench.marks.watches(one)
+    await bench.marks.before(one)
+    assert bench.store.of(P) == Remembered(10, 19, busy=True)
+    bench.marks.after(one)
+    await bench.marks.close()
+    assert bench.store.of(P) == Remembered(busy=True)
+    assert set(bench.told) == {True}
+
+
+async def test_at_most_one_run_is_written_down_at_any_time() -> None:
+    """What was mapped is struck out by the very write that names the next run."""
+    bench = Bench(Store())
+    await bench.take(chunk(P, 0, 9))
+    await bench.marks.before(chunk(Q, 0, 9))
+    assert (bench.store.of(P), bench.store.of(Q)) == (Remembered(busy=True), Remembered(0, 9, busy=True))
+    assert len(bench.store.writes) == 2
+    await bench.marks.close()
+    assert bench.store.of(Q) == Remembered(0, 9, busy=True), "striking out late takes no newer mark along"
+
+
+async def test_a_late_strike_out_does_not_undo_the_next_mark() -> None:
+    """Of one partition too: the next run is named before the one before was struck out."""
+    store = Store()
+    store.values[b"mapping/group/events/0"] = Remembered(busy=True).to_bytes()
+    bench = Bench(store)
+    await bench.take(chunk(P, 0, 9))
+    await bench.marks.before(chunk(P, 10, 19))
+    await asyncio.sleep(0.1)
+    assert bench.store.of(P) == Remembered(10, 19, busy=True)
+
+
+async def test_after_the_probation_nothing_is_written() -> None:
+    """So many events, or so many seconds: then a chunk costs no more than the question."""
+    for step, seconds in ((100, 0.0), (10, 16.0)):
+        store = Store()
+        store.values[b"mapping/group/events/0"] = Remembered(busy=True).to_bytes()
+        bench = Bench(store, probation=100)
+        await bench.take(chunk(P, 0, 9))
+        assert bench.marks.watches(chunk(P, 10, 19))
+        bench.now += seconds
+        await bench.take(chunk(P, 10, 9 + step))
+        assert not bench.marks.watches(chunk(P, 500, 509))
+        assert bench.marks.watches(chunk(Q, 0, 9)), "another partition has its first run before it"
+        assert bench.marks.watches(chunk(P, 500, 509, generation=2)), "and so has the next assignment"
+        await bench.marks.close()
+
+
+async def test_behind_a_process_that_ended_in_order_only_the_first_run_is_written_down() -> None:
+    """Given away, or never held by anybody: no probation."""
+    store = Store()
+    for generation in (1, 2):
+        bench = Bench(store)
+        await bench.take(chunk(P, 0, 9, generation))
+        assert not bench.marks.watches(chunk(P, 10, 19, generation))
+        await bench.marks.give_away(1.0)
+        await bench.marks.close()
+        assert store.of(P) == Remembered()
+    died = Bench(store)
+    await died.take(chunk(P, 0, 9))
+    await died.marks.close()
+    after = Bench(store)
+    await after.take(chunk(P, 0, 9))
+    assert after.marks.watches(chunk(P, 10, 19))
+    await after.marks.close()
+
+
+async def test_all_partitions_are_marked_as_held_by_one_write() -> None:
+    """Those of which nothing is remembered are not watched; one whose process died is."""
+    store = Store()
+    store.values[b"mapping/group/events/1"] = Remembered(busy=True).to_bytes()
+    bench = Bench(store, assigned=(P, Q, ("events", 2)))
+    await bench.take(chunk(P, 0, 9))
+    assert len(store.writes) == 1
+    assert store.of(P) == store.of(("events", 2)) == Remembered(busy=True)
+    assert not bench.marks.watches(chunk(P, 10, 19))
+    assert not bench.marks.watches(chunk(("events", 2), 0, 9))
+    assert bench.marks.watches(chunk(Q, 0, 9))
+    await bench.marks.give_away(1.0)
+    assert store.of(P) == store.of(("events", 2)) == Remembered()
+
+
+async def test_giving_away_waits_no_longer_than_it_may() -> None:
+    """A store that does not answer holds up no rebalance."""
+    bench = Bench(Store())
+    await bench.take(chunk(P, 0, 9))
+    await bench.marks.close()
+    bench.store.write = lambda _: asyncio.sleep(60)
+    began = asyncio.get_running_loop().time()
+    await bench.marks.give_away(0.1)
+    assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_what_ended_a_process_is_tried_alone_each_written_down_before() -> None:
+    """Only the run that was being mapped, one by one, with a bound of their own."""
+    store = Store()
+    await Bench(store).marks.before(chunk(P, 5, 8))
+    bench = Bench(store)
+    assert await bench.take(chunk(P, 5, 12)) == frozenset()
+    assert bench.tried == [5, 6, 7, 8]
+    assert [(stored.alone, stored.last) for stored in bench.stored_when_tried] == [(5, 8), (6, 8), (7, 8), (8, 8)]
+    assert set(bench.bounds) == {ALONE_SECONDS}
+    await bench.marks.close()
+    assert store.of(P) == Remembered(busy=True)
+
+
+async def test_what_ended_two_processes_alone_is_given_up_until_it_is_committed() -> None:
+    """It is named to the intake and stays stored; the next assignment behind it has forgotten it."""
+    store = Store()
+    await Bench(store).marks.before(chunk(P, 5, 8))
+
+    def end(_: Any) -> None:
+        raise SystemExit
+
+    for _ in range(2):
+        dying = Bench(store)
+        dying.marks._try_alone = end
+        with pytest.raises(SystemExit):
+            await dying.marks.before(chunk(P, 5, 8))
+    bench = Bench(store, probation=1)
+    assert await bench.take(chunk(P, 5, 8)) == {5}
+    assert bench.tried == [6, 7, 8]
+    await bench.marks.close()
+    assert store.of(P) == Remembered(hung=(5,), busy=True)
+    assert await Bench(store).take(chunk(P, 5, 8)) == {5}, "it was not committed"
+    assert await Bench(store).take(chunk(P, 9, 9)) == frozenset()
+
+
+async def test_what_is_given_up_is_watched_for_until_it_comes() -> None:
+    """The probation does not end before the record that must not be mapped."""
+    store = Store()
+    store.values[b"mapping/group/events/0"] = Remembered(hung=(30,)).to_bytes()
+    bench = Bench(store)
+    assert await bench.take(chunk(P, 5, 8)) == {30}
+    assert bench.marks.watches(chunk(P, 9, 40))
+    assert await bench.take(chunk(P, 9, 40)) == {30}
+    assert not bench.marks.watches(chunk(P, 41, 42))
+    await bench.marks.close()
+
+
+@pytest.mark.parametrize("broken", ["read", "write"])
+async def test_without_the_store_work_goes_on(broken: str) -> None:
+    """It is told, nothing is waited for again in this assignment, and the next one tries anew."""
+    store = Store()
+    store.broken = {broken}
+    bench = Bench(store)
+    assert await bench.take(chunk(P, 0, 9)) == frozenset()
+    assert bench.told == [False]
+    assert not bench.marks.watches(chunk(P, 10, 19))
+    store.broken = set()
+    await bench.take(chunk(P, 10, 19, generation=2))
+    assert store.of(P).first in (10, None)
+    assert bench.told[-1] is True
+    await bench.marks.close()
+
+
+async def test_a_chunk_of_an_assignment_that_is_over_is_not_written_down() -> None:
+    """Its partition is another worker's, and so is its mark."""
+    bench = Bench(Store())
+    gone = chunk(P, 0, 9)
+    gone.closed = True
+    await bench.marks.before(gone)
+    assert bench.store.writes == []
+
+
+async def test_the_state_is_read_once_an_assignment() -> None:
+    """Not for each partition."""
+    bench = Bench(Store())
+    for partition in (P, Q):
+        await bench.take(chunk(partition, 0, 9))
+    assert bench.store.reads == 1
+    await bench.take(chunk(P, 0, 9, generation=2))
+    assert bench.store.reads == 2
+    await bench.marks.close()
