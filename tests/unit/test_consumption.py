@@ -312,6 +312,23 @@ async def test_chunks_that_were_dropped_on_the_way_are_handed_on_once_more():
     assert await worker.round() == []
 
 
+async def test_what_is_dropped_while_chunks_are_handed_on_goes_before_the_rest_of_them():
+    """What is emptied from the stream comes once more before what was fetched behind it, or keys would lose their order."""
+    worker = _Worker(P0)
+    log = worker.client.logs[P0]
+    log.append(1)
+    (dropped,) = await worker.round()
+    log.append(1)
+    given = []
+    async for chunk in worker.consumption.chunks(0.01):
+        given.append(chunk)
+        if len(given) == 1:
+            worker.consumption.hand_on_again()
+    later = given[0]
+    assert later.first > dropped.first
+    assert given == [later, dropped, later]
+
+
 async def test_an_unreadable_place_is_told_and_taken_back():
     """Gauge and one line at once, the health reason when the second try has failed; gone when it is read, or another's."""
     worker = _Worker(P0, P1)
