@@ -182,3 +182,12 @@ def test_the_newest_that_is_finished_is_remembered(ledger):
         chunk = ledger.fetch(PARTITION, 1, [SimpleNamespace(timestamp=first)], 1, first=at, last=at)
         ledger.admit(chunk, 0)
         assert ledger.newest == newest
+
+
+def test_the_oldest_that_is_open_is_that_of_all_partitions(ledger):
+    """Nothing open has no age."""
+    assert ledger.oldest == 0.0
+    ledger.open(2, {PARTITION: None, ("t", 1): None, ("t", 2): None})
+    for number, at in ((0, 9_000), (1, 4_000)):
+        ledger.fetch(("t", number), 2, [SimpleNamespace(timestamp=at)], 1, first=0, last=0)
+    assert ledger.oldest == 4.0
