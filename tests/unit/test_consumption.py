@@ -511,3 +511,21 @@ async def test_where_partitions_stand_is_told_of_this_assignment_only():
     worker.client_side_assigned()
     assert set(await worker.consumption.offsets([P0])) == {P0}
     assert len(told) == 1
+
+
+def test_records_that_wait_leave_the_worker_to_others():
+    """Whoever ends the rebalance needs the loop: what waits for it looks a hundred times a second."""
+
+    async def wait():
+        loop, worker = asyncio.get_running_loop(), _Worker(P0)
+        worker.client.logs[P0].append(2)
+        looked = []
+        worker.consumption._flow = Flow(
+            lambda: worker.partitions, lambda: looked.append(loop.time()) or len(looked) > 100, lambda: False
+        )
+        begun = loop.time()
+        (chunk,) = await worker.round()
+        return len(chunk.records), loop.time() - begun
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(wait()) == (2, pytest.approx(1.0))
