@@ -203,7 +203,7 @@ async def test_a_commit_of_before_a_rebalance_confirms_nothing_after_it():
     assert worker.ledger.committable() == {P0: 4}
 
 
-async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit(monkeypatch):
+async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
     """Told to stop, with a group that stores nothing: exit 1; and as soon as it stores again the same offset is offered."""
     worker = _Worker(P0)
     worker.client.logs[P0].append(4)
@@ -216,8 +216,9 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit(monkeypat
     async def for_stop(deadline):
         drained.append(deadline)
 
-    # It would end the process of these tests seconds later.
-    monkeypatch.setattr("bridge.pipeline.stopping.cut_off_after", lambda _seconds: None)
+    def cut_off_after(_seconds):
+        """It would end the process of these tests seconds later."""
+
     drain = SimpleNamespace(
         clock=asyncio.get_running_loop().time, budget=2.0, ledger=worker.ledger, for_stop=for_stop, stopping=False
     )
@@ -226,11 +227,11 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit(monkeypat
         return None
 
     app = SimpleNamespace(consumer=worker.consumption, stop=stop)
-    assert await leave(app, worker.gate, drain, "") == 1
+    assert await leave(app, worker.gate, drain, "", cut_off_after=cut_off_after) == 1
     assert drained
     worker.client.fail_commits = False
     assert worker.ledger.committable() == {P0: 4}
-    assert await leave(app, worker.gate, drain, "") == 0
+    assert await leave(app, worker.gate, drain, "", cut_off_after=cut_off_after) == 0
     assert worker.client.stored == {P0: 4}
 
 
