@@ -47,7 +47,7 @@ class _Watched:
     generation: int
     memory: PartitionMemory
     until: float
-    over: bool = False
+    over: bool
 
 
 class RestartMarks:

@@ -13,7 +13,7 @@ from stub_kafka import StubKafka, publisher_on
 
 from bridge.dead_letter import DeadLetter, Form
 from bridge.errors import KafkaError
-from bridge.pipeline.refusal import InvalidRecordError, RefusedByKafka
+from bridge.pipeline.refusal import InvalidRecordError, Refused, RefusedByKafka, code_of, is_final
 from bridge.records import record_bytes
 
 NOISE = random.Random(1).randbytes(3_000_000)
@@ -142,9 +142,20 @@ async def test_what_has_nothing_to_do_with_records_is_not_confirmed(error) -> No
     assert len(kafka.sends) == 1
 
 
-async def test_kafka_names_an_invalid_record() -> None:
-    """Aiokafka calls code 87 unknown; here it has its name."""
-    assert errors.for_code(87) is InvalidRecordError
+def test_kafka_names_an_invalid_record() -> None:
+    """Aiokafka calls code 87 unknown; here it has its name, and is final."""
+    answer = errors.for_code(87)
+    assert answer is InvalidRecordError
+    assert is_final(answer())
+    assert code_of(answer()) == "kafka_invalid_record"
+
+
+def test_a_refusal_says_how_many_and_why_the_first() -> None:
+    """In the words that a log line takes."""
+    refused = [Refused(3, "too_large", "the record is 9 bytes; events takes 5"), Refused(4, "other", "no")]
+    assert str(RefusedByKafka(refused)) == (
+        "Kafka will not store 2 of the records: the record is 9 bytes; events takes 5"
+    )
 
 
 async def test_a_lowered_limit_is_read_again_though_small_events_pass() -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
 from bridge.errors import KafkaError
@@ -234,8 +235,12 @@ async def test_without_the_store_work_goes_on(broken: str) -> None:
     store = Store()
     store.broken = {broken}
     bench = Bench(store)
-    assert await bench.take(chunk(P, 0, 9)) == frozenset()
+    with capture_logs() as logs:
+        assert await bench.take(chunk(P, 0, 9)) == frozenset()
     assert bench.told == [False]
+    what = "read" if broken == "read" else "written"
+    told = f"the state topic cannot be {what}: going on without the memory of what ended a process"
+    assert [(line["event"], line["error"]) for line in logs] == [(told, "no brokers")]
     assert not bench.marks.watches(chunk(P, 10, 19))
     store.broken = set()
     await bench.take(chunk(P, 10, 19, generation=2))
@@ -390,8 +395,44 @@ async def test_whether_the_memory_works_is_told_with_each_write() -> None:
     await bench.marks.before(chunk(P, 0, 9))
     store.broken = {"write"}
     bench.marks.after(chunk(P, 0, 9))
-    await bench.marks.close()
+    with capture_logs() as logs:
+        await bench.marks.close()
     assert bench.told == [True, False]
+    told = "the state topic cannot be written: going on without the memory of what ended a process"
+    assert [(line["event"], line["error"]) for line in logs] == [(told, "no brokers")]
     store.broken = set()
     await bench.marks.give_away(1.0)
     assert bench.told == [True, False, True]
+
+
+async def test_closing_gives_up_what_cannot_be_struck_out() -> None:
+    """Whatever the error is: the worker leaves all the same."""
+    bench = Bench(_held(Store(), P))
+    await bench.marks.before(chunk(P, 0, 9))
+
+    async def fail(_: Any) -> None:
+        raise ValueError("never seen before")
+
+    bench.store.write = fail  # type: ignore[method-assign]
+    bench.marks.after(chunk(P, 0, 9))
+    await bench.marks.close()
+    assert bench.store.of(P) == Remembered(0, 9, busy=True)
+
+
+@pytest.mark.parametrize(
+    ("remembered", "told"),
+    [
+        ({"first": 5, "last": 8}, [([5, 8], [])]),
+        ({"hung": (7,)}, [([], [7])]),
+        ({"first": 5, "last": 8, "hung": (7,)}, [([5, 8], [7])]),
+        ({}, []),
+    ],
+)
+async def test_what_ended_a_process_is_told_with_its_place(remembered: dict[str, Any], told: list[Any]) -> None:
+    """One line a partition: what is to be tried alone, and what is given up; none where nothing is."""
+    bench = Bench(_held(Store(), P, **remembered))
+    with capture_logs() as logs:
+        await bench.marks.before(chunk(P, 5, 12))
+        await bench.marks.before(chunk(P, 13, 20))
+    assert [(line["offsets"], line["given_up"]) for line in logs] == told
+    assert {(line["topic"], line["partition"]) for line in logs} == ({("events", 0)} if told else set())
