@@ -34,6 +34,7 @@ def test_it_is_passed_by_when_others_mostly_succeed(taken, failed, passed):
     shipment, record = _shipment(), Record()
     _fail(shipment, record)
     assert (shipment.tries, shipment.passed, shipment.strikes) == (1, 0, 0)
+    assert (shipment.successes, shipment.failures) == (0, 1), "what others did since is counted from here on"
     _fail(shipment, record, taken=taken, failed=failed)
     assert (shipment.tries, shipment.passed, shipment.strikes) == (2, passed, passed)
 
