@@ -73,16 +73,16 @@ class Chunk:
     weight: int
     timestamp: float
     unresolved: int
+    since: int
+    upto: int
+    anew: bool
+    unreadable: str
+    oldest: float
+    fetched: float
     admitted: bool = False
     closed: bool = False
     places: list[int] = field(default_factory=list)
     mapping: str | None = None
-    since: int = 0
-    upto: int = 0
-    anew: bool = False
-    unreadable: str = ""
-    oldest: float = 0.0
-    fetched: float = 0.0
 
 
 @dataclass(slots=True)
@@ -124,10 +124,7 @@ class Ledger:
     def close(self, partitions: Iterable[Partition]) -> None:
         """Forget these partitions: they are another worker's now, and what is still under way there resolves to nothing."""
         for partition in partitions:
-            lane = self._lanes.pop(partition, None)
-            if lane is None:
-                continue
-            for chunk in lane.chunks:
+            for chunk in self._lanes.pop(partition).chunks:
                 chunk.closed = True
                 self.queued -= not chunk.admitted
                 if chunk.unresolved:

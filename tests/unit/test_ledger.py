@@ -137,3 +137,11 @@ def test_what_is_under_way_is_counted_to_the_offset_and_the_byte(ledger):
     assert (ledger.events, ledger.weight, ledger.span(PARTITION)) == (0, 0, 0)
     ledger.admit(chunk, 9)
     assert (ledger.events, ledger.queued) == (0, 0)
+
+
+def test_verdicts_are_counted_from_nothing(ledger):
+    """What was resolved stays counted when its partition goes: a watchdog compares the number."""
+    assert ledger.resolved == 0
+    ledger.resolve(_chunk(ledger, 0, 9), 4)
+    ledger.close([PARTITION])
+    assert ledger.resolved == 4

@@ -83,7 +83,10 @@ class Bench:
 def chunk(partition: tuple[str, int], first: int, last: int, generation: int = 1) -> Chunk:
     """A chunk of records without contents."""
     records = [SimpleNamespace(offset=offset) for offset in range(first, last + 1)]
-    return Chunk(partition, generation, first, last, records, 0, 0.0, len(records))
+    return Chunk(
+        partition, generation, first, last, records, 0, 0.0, len(records),
+        since=first, upto=last + 1, anew=False, unreadable="", oldest=0.0, fetched=0.0,
+    )  # fmt: skip
 
 
 async def test_a_run_is_stored_before_it_is_mapped_and_struck_out_after() -> None:
