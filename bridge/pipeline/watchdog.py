@@ -51,9 +51,9 @@ class Vitals:
     joined: bool
     connected: bool
     held: bool
-    answers: int = 0
-    silent: float = 0.0
-    lost: str = ""
+    answers: int
+    silent: float
+    lost: str
 
 
 class Watchdog:

@@ -130,7 +130,7 @@ def test_it_is_given_up_after_the_tries_of_the_setting(most, tries, passed, give
 
 def test_a_half_has_to_show_for_itself():
     """It starts near the limit, without strikes, and one short of being known; the rest of its history is the whole's."""
-    whole = _shipment(4, tries=9, passed=7, strikes=5, since=3.0, reason="http_502", told=True, successes=8, failures=2)
+    whole = _shipment(4, tries=9, passed=9, strikes=5, since=3.0, reason="http_502", told=True, successes=8, failures=2)
     half = _shipment(2)
     suspicion.inherit(whole, half)
     assert (half.tries, half.passed, half.strikes) == (4, 2, 0)
@@ -142,7 +142,7 @@ def test_a_half_has_to_show_for_itself():
 
 def test_what_is_left_keeps_its_history():
     """The others of a request were taken: its own failures count on."""
-    whole = _shipment(4, tries=9, passed=7, strikes=5, since=3.0, reason="http_502", told=True, successes=8, failures=2)
+    whole = _shipment(4, tries=9, passed=9, strikes=5, since=3.0, reason="http_502", told=True, successes=8, failures=2)
     rest = _shipment(1)
     suspicion.continues(whole, rest)
     assert (rest.tries, rest.passed, rest.strikes) == (9, 7, 5)
