@@ -74,7 +74,7 @@ class Watchdog:
                 now, (vitals.resolved, vitals.answers), busy=vitals.lag and not vitals.held
             ),
             "no commit succeeded": self._commits.check(now, vitals.committed, busy=vitals.committable and vitals.lag),
-            "not joined": self._joins.check(now, 0, busy=vitals.connected and not vitals.joined),
+            "not joined": self._joins.check(now, None, busy=vitals.connected and not vitals.joined),
             "no answer of the brokers": mute,
         }
         found = [f"{what} for {self._seconds:g} s" for what, so in stalled.items() if so]

@@ -279,7 +279,10 @@ def test_metrics_of_ages_follow_the_assignment():
     clock = _Clock()
     ledger = _ledger(clock)
     progress, metrics = _progress(ledger, _Delivery(), clock=clock)
+    _fetch(ledger, P0, 0)
+    clock.now += 30
     progress.show({P0: 0, P1: 0})
+    assert metrics.oldest_open_seconds.labels("0")._value.get() == 30
     ledger.open(2, {P1: None})
     progress.show({P1: 0})
     labels = [s.labels["partition"] for s in next(iter(metrics.oldest_open_seconds.collect())).samples]

@@ -133,7 +133,8 @@ def test_a_stalled_worker_is_failed_with_all_stacks_and_stopped_once():
     named = {line["of"]: line["at"] for line in logs}
     assert any("supervise" in at for at in named.values())
     assert "run" in named["task lag"]
-    assert "thread MainThread" in named
+    assert 1 <= len(named["thread MainThread"].split(" < ")) <= 8
+    assert named["thread MainThread"].startswith("watchdog.py:")
 
 
 def test_a_worker_that_ends_already_is_not_stopped_again():
@@ -204,3 +205,24 @@ def test_what_a_generator_awaits_is_followed():
         return found
 
     assert [part.split()[-1] for part in asyncio.run(main()).split(" < ")] == ["old", "waits"]
+
+
+def test_a_task_that_waits_for_another_shows_its_own_frames_only():
+    """The other one has its own line."""
+
+    async def inner():
+        await asyncio.get_running_loop().create_future()
+
+    async def outer():
+        await asyncio.create_task(inner(), name="inner")
+
+    async def main():
+        task = asyncio.create_task(outer(), name="outer")
+        await asyncio.sleep(0.01)
+        found = dict(stacks())
+        task.cancel()
+        return found
+
+    found = asyncio.run(main())
+    assert [part.split()[-1] for part in found["task outer"].split(" < ")] == ["outer"]
+    assert [part.split()[-1] for part in found["task inner"].split(" < ")] == ["inner"]
