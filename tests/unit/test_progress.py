@@ -262,16 +262,34 @@ def test_events_that_begin_to_be_postponed_together_are_one_line():
     )
 
 
-def test_many_partitions_are_counted():
+@pytest.mark.parametrize(("partitions", "end"), [(5, "t[4] for 10 s"), (6, "t[4] for 10 s and 1 more")])
+def test_many_partitions_are_counted(partitions, end):
     """A reason stays readable with hundreds of partitions."""
     clock = _Clock()
-    many = [("t", number) for number in range(8)]
+    many = [("t", number) for number in range(partitions)]
     progress, _ = _progress(_ledger(clock, many), _Delivery(), clock=clock)
     lags = dict.fromkeys(many, 1)
     progress.lost(lags, held=False)
     clock.now += 10
     progress.lost(lags, held=False)
-    assert progress.standing().endswith("t[4] for 10 s and 3 more")
+    assert progress.standing().endswith(end)
+
+
+def test_one_event_is_named_by_the_place_that_is_still_ours():
+    """Of a request whose first events went to another worker, the first of those that are left."""
+    clock = _Clock()
+    ledger, delivery = _ledger(clock), _Delivery()
+    progress, _ = _progress(ledger, delivery, clock=clock)
+    chunks = [_fetch(ledger, P0, 7), _fetch(ledger, P1, 30)]
+    for chunk in chunks:
+        chunk.places.append(place(0, None))
+    runs = [SimpleNamespace(owner=chunk, start=0) for chunk in chunks]
+    batch = SimpleNamespace(items=[b""], runs=runs)
+    delivery.stuck.append(SimpleNamespace(batch=batch, tries=10, reason="AEP answered 408: x", since=clock.now - 20))
+    told = " postponed while others are taken, the first for 20 s and 10 tries: "
+    assert progress.postponed() == f"1 event is{told}t[0] offset 7: AEP answered 408"
+    ledger.close([P0])
+    assert progress.postponed() == f"1 event is{told}t[1] offset 30: AEP answered 408"
 
 
 def test_metrics_of_ages_follow_the_assignment():
