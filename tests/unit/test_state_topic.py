@@ -27,6 +27,7 @@ class _Brokers:
         self.partitions = partitions
         self.made: list[Any] = []
         self.code = 0
+        self.leader_after = 0.0
         self.log: dict[int, list[tuple[bytes | None, bytes | None]]] = {}
         self.deleted: dict[int, int] = {}
         self.published: list[tuple[Any, str]] = []
@@ -54,8 +55,10 @@ class _Brokers:
     async def create_topics(self, topics: list[Any]) -> Any:
         """As the admin client's."""
         self.made += topics
+        await asyncio.sleep(0.01)
         if self.code in (0, 36):
-            self.partitions |= {topic.name: topic.num_partitions for topic in topics}
+            there = {topic.name: topic.num_partitions for topic in topics}
+            asyncio.get_running_loop().call_later(self.leader_after, self.partitions.update, there)
         return SimpleNamespace(topic_errors=[(topic.name, self.code, "") for topic in topics])
 
     async def publish(self, records: Any, *, topic: str) -> None:
@@ -171,6 +174,16 @@ def test_a_missing_topic_is_made_where_topics_are_made(use, code):
     assert (made.name, made.num_partitions, made.replication_factor) == ("state", 1, 3)
     assert made.topic_configs == STATE_CONFIG
     assert STATE_CONFIG["cleanup.policy"] == "compact"
+
+
+def test_a_topic_that_was_made_is_waited_for(use):
+    """Its leader is chosen a moment later; the brokers are not asked without a pause."""
+    brokers = _Brokers()
+    brokers.leader_after = 0.5
+    found, seconds = use(brokers, _opened, create_topics=True)
+    assert isinstance(found, StateTopic)
+    assert 0.5 <= seconds < 1
+    assert len(brokers.made) <= 4
 
 
 def test_a_topic_that_cannot_be_made_is_told(use):
