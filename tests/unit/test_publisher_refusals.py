@@ -158,6 +158,16 @@ def test_a_refusal_says_how_many_and_why_the_first() -> None:
     )
 
 
+@pytest.mark.parametrize(("error", "told"), [(OSError(), "OSError"), (OSError("reset by peer"), "reset by peer")])
+async def test_what_was_not_confirmed_says_why(error, told) -> None:
+    """In the words of the error, or by its name where it has none."""
+    kafka = StubKafka()
+    kafka.refuse = lambda _topic, _record: error
+    with pytest.raises(KafkaError) as caught:
+        await publisher_on(kafka).publish(records(b"a"))
+    assert str(caught.value) == f"Kafka has not confirmed: {told}"
+
+
 async def test_a_lowered_limit_is_read_again_though_small_events_pass() -> None:
     """The topic takes less than it did: the large event is refused at once, its small neighbour stored, batches get smaller."""
     kafka = StubKafka()
