@@ -128,7 +128,7 @@ class Lane:
         self._task: asyncio.Task[None] | None = None
         self._most = most
 
-    def add(self, record: Record, confirmation: Confirmation, number: int = 0, weight: int = 0) -> None:
+    def add(self, record: Record, confirmation: Confirmation, number: int, weight: int) -> None:
         """Append ``record`` of ``weight`` bytes, the caller's ``number``-th, to the last batch in line, or to a new one."""
         batch = self._line[-1] if self._line else self._new()
         if batch.sealed or (batch.bytes and batch.bytes + weight + _AROUND > self._most()):

@@ -213,10 +213,11 @@ def test_a_pause_and_a_rate_limit_are_pauses_and_nothing_else_is():
     assert not brakes.paused(10.0)
     _note(brakes, Throttled(429, 5.0))
     assert (brakes.paused(14.9), brakes.paused(15.0)) == (True, False)
-    for limits in ({"requests": 1.0}, {"events": 1.0}):
+    for limits in ({"requests": 4.0}, {"events": 4.0}):
         limited = _brakes(**limits)
         limited.leave(1, 10.0)
-        assert limited.paused(10.0)
+        assert limited.paused(10.0), "for a quarter of a second"
+        assert limited.next_try(10.0) == "next try now", "a limit of ours is no word on the destination"
         assert not limited.paused(20.0)
     _note(brakes, AWAY, AWAY, AWAY, now=20.0)
     assert not brakes.paused(20.0), "an open circuit is told by itself"
@@ -255,6 +256,7 @@ def test_the_metrics_show_what_holds():
             gauge._value.get() for gauge in (metrics.delivery_concurrency, metrics.circuit_open, metrics.delivery_held)
         ]
 
+    assert brakes._metrics.delivery_concurrency._value.get() == 2, "from the beginning"
     assert shown() == [2, 0, 0]
     _note(brakes, AWAY, AWAY, AWAY)
     assert shown() == [1, 1, 0]
@@ -286,3 +288,13 @@ def test_the_last_word_is_kept_with_its_time():
         ("destination_fails", 1.0, None),
         ("destination_recovered", None, 122.0),
     ]
+
+
+def test_the_next_try_is_told_in_seconds_until_it_is_due():
+    """A pause of less than a second too."""
+    brakes = _brakes()
+    assert brakes.next_try(10.0) == "next try now"
+    _note(brakes, Throttled(429, 7.4))
+    assert brakes.next_try(10.0) == "next try in 7 s"
+    assert brakes.next_try(16.5) == "next try in 1 s"
+    assert brakes.next_try(17.4) == "next try now"
