@@ -39,9 +39,9 @@ def _brakes(*, wall=lambda: 1_000_000.0, requests=0.0, events=0.0):
     )
 
 
-def _note(brakes, *outcomes, now=10.0, known=False):
+def _note(brakes, *outcomes, now=10.0, **more):
     for outcome in outcomes:
-        brakes.note(outcome, now, seconds=0.1, under_way=4, known=known)
+        brakes.note(outcome, now, seconds=0.1, under_way=4, **more)
 
 
 @pytest.mark.parametrize("outcome", [AWAY, Mismatched("odd"), Throttled(503), Throttled(503, 7.0), POSTPONED])
