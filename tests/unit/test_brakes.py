@@ -105,7 +105,8 @@ def test_a_refusal_of_us_is_told_once_by_its_words_and_its_kind():
     assert lines == ["delivery_held", "delivery_held", "delivery_resumed"]
 
 
-def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal():
+@pytest.mark.parametrize("away", [AWAY, Throttled(503)])
+def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal(away):
     """Each has a probe of its own, and the other's failure only puts it off."""
     brakes = _brakes()
     _note(brakes, AWAY, AWAY, Unauthorized("401"), AWAY, AWAY)
@@ -113,9 +114,10 @@ def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal():
     brakes.leave(1, 100.0)
     assert brakes.wait(100.0, waiting=True) is None, "the probe is out"
     assert brakes.next_try(100.0) == "a try is under way"
-    _note(brakes, AWAY, now=100.0)
+    _note(brakes, away, now=100.0)
     assert brakes.credentials.open
     assert brakes.wait(100.0, waiting=True) > 0
+    assert brakes.credentials.wait(100.0) > 0, "asked again after the same time"
 
 
 def test_what_is_known_to_be_postponed_says_nothing_new():

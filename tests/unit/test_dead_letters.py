@@ -390,6 +390,7 @@ async def test_letters_count_until_they_are_confirmed():
     topic = _Topic()
     topic.confirm.clear()
     _, chunk, letters = _scene(topic, [b"x"] * 3)
+    assert (len(letters), letters.writable) == (0, True)
     letters.start()
     letters.put(chunk, 0, None, NO, 1)
     await asyncio.sleep(0.01)

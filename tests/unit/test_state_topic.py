@@ -27,7 +27,7 @@ class _Brokers:
         self.partitions = partitions
         self.made: list[Any] = []
         self.code = 0
-        self.leader_after = 0.0
+        self.leader_after = self.silent = 0.0
         self.log: dict[int, list[tuple[bytes | None, bytes | None]]] = {}
         self.deleted: dict[int, int] = {}
         self.published: list[tuple[Any, str]] = []
@@ -103,9 +103,11 @@ class _Consumer:
         return self._at[partition.partition]
 
     async def getmany(self, *partitions: TopicPartition, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
-        await asyncio.sleep(timeout_ms / 1_000)
+        await asyncio.sleep(max(0.001, timeout_ms / 1_000))
         self._brokers.polled.append({each.partition for each in partitions})
         given = {}
+        if asyncio.get_running_loop().time() < 1_000 + self._brokers.silent:
+            return given
         for each in partitions:
             key, value = self._brokers.log[each.partition][self._at[each.partition]]
             self._at[each.partition] += 1
@@ -230,6 +232,17 @@ def test_the_newest_value_of_each_key_is_read(use):
     assert brokers.options["auto_offset_reset"] == "earliest"
     assert brokers.polled == [{0, 1}] * 3
     assert brokers.stopped == 1
+
+
+def test_brokers_that_are_slow_are_not_asked_without_a_pause(use):
+    """What is not there yet is waited for at the brokers."""
+    brokers = _Brokers(state=1)
+    brokers.log = {0: [(b"a", b"1")]}
+    brokers.silent = 2.0
+    found, seconds = use(brokers, _read)
+    assert found == {b"a": b"1"}
+    assert 2.0 <= seconds <= 3.0
+    assert len(brokers.polled) <= 20
 
 
 def test_an_empty_topic_is_read_without_a_poll(use):
