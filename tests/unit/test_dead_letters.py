@@ -77,6 +77,7 @@ async def test_the_offset_moves_only_after_the_confirmation():
     letter = DeadLetter.from_headers(key, value, headers)
     assert (key, value) == (b"k", b"x")
     assert (letter.code, letter.attempts, letter.mapping, letter.offset, letter.replays) == ("aep_400", 3, "abc", 0, 2)
+    assert (letter.topic, letter.partition) == ("t", 0)
     assert ("own", b"1") in headers
     await letters.stop()
 

@@ -107,6 +107,34 @@ async def test_an_unknown_error_that_follows_one_record_is_one() -> None:
     assert kafka.values("events") == [b"a", b"b"]
 
 
+@pytest.mark.parametrize(("bad", "found"), [(1, True), (2, True), (3, False)])
+async def test_doubt_ends_with_the_third_record_while_none_has_passed(bad, found) -> None:
+    """Until then it is looked for one that passes; a broker that refuses three in a row has trouble of its own."""
+    kafka = StubKafka()
+    kafka.refuse = refuse(*(b"bad-%d" % n for n in range(bad)), error=errors.UnknownError)
+    with pytest.raises(KafkaError) as caught:
+        await publisher_on(kafka).publish(records(*(b"bad-%d" % n for n in range(bad)), b"a", b"b"))
+    assert isinstance(caught.value, RefusedByKafka) is found
+    if found:
+        assert [each.number for each in caught.value.refused] == list(range(bad))
+        assert caught.value.refused[0].reason.startswith("events does not take the record: ")
+        assert kafka.values("events") == [b"a", b"b"]
+
+
+async def test_a_record_of_another_partition_that_passes_shows_that_the_topic_takes_records() -> None:
+    """The one that is refused is alone in its partition: it is judged by those of the same call."""
+    kafka = StubKafka(partitions=2)
+    publisher = publisher_on(kafka)
+    first, second = (next(b"%d" % n for n in range(20) if publisher_place(publisher, b"%d" % n) == at) for at in (0, 1))
+    kafka.refuse = refuse(b"bad", error=errors.UnknownError)
+    with pytest.raises(RefusedByKafka) as caught:
+        await publisher.publish([(first, b"bad", ()), (second, b"a", ())])
+    assert [each.number for each in caught.value.refused] == [0]
+    with pytest.raises(KafkaError) as unknown:
+        await publisher.publish([(first, b"bad", ())])
+    assert not isinstance(unknown.value, RefusedByKafka), "of another call nothing is known"
+
+
 async def test_an_unknown_error_that_passes_is_nothing() -> None:
     """A record that a broker in trouble refused twice and took then is stored, and nobody hears of it."""
     kafka = StubKafka()
