@@ -164,7 +164,6 @@ class DeadLetters:
             if not self._queue:
                 self._wake.clear()
                 await self._wait()
-                continue
             letters = [self._queue.popleft() for _ in range(min(_AT_ONCE, len(self._queue)))]
             self._under_way = len(letters)
             while letters := [letter for letter in letters if not letter.chunk.closed]:

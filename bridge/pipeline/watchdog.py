@@ -117,10 +117,8 @@ def _awaiting(work: object) -> list[FrameType]:
 def _inside(wrapper: object) -> object:
     """What runs behind an awaited step of an asynchronous generator, or a coroutine's ``__await__``: it is no attribute there.
 
-    Futures lead nowhere further: what is set on them may be anything, and they have no frame.
+    Of a future it is the future's own iterator, which leads nowhere further.
     """
-    if asyncio.isfuture(wrapper):
-        return None
     for inner in gc.get_referents(wrapper):
         if inspect.iscoroutine(inner) or inspect.isasyncgen(inner):
             return inner

@@ -214,6 +214,7 @@ async def test_stopping_is_no_failure():
     letters.start()
     await asyncio.sleep(0.01)
     await letters.stop()
+    assert "dead-letters" not in {task.get_name() for task in asyncio.all_tasks()}, "it has ended by then"
     await asyncio.sleep(0.01)
     assert failures == []
 

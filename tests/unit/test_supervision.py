@@ -71,6 +71,7 @@ class _Lag:
         try:
             await asyncio.sleep(self._seconds)
         except asyncio.CancelledError:
+            await asyncio.sleep(0.1)
             self.cancelled = True
             raise
         if self._error is not None:
@@ -91,6 +92,7 @@ def _supervised(worker, seconds, *, lag=None, app=None, stall=10.0, change=None)
         assert not task.done()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled(), "not ended by an error of the meter's"
         assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing of it is left"
 
     loop = VirtualLoop()
