@@ -187,7 +187,7 @@ class DeadLetters:
         """Wait for a letter, and tell meanwhile what is due to be told."""
         due = None if not self._untold or self._told_at is None else self._told_at + _TOLD_SECONDS - self._clock()
         try:
-            async with asyncio.timeout(None if due is None else max(0.0, due)):
+            async with asyncio.timeout(due):
                 await self._wake.wait()
         except TimeoutError:
             self._tell()

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
+from virtual_delivery import VirtualLoop
 
 from bridge.dead_letter import DeadLetter
 from bridge.errors import KafkaError
@@ -453,3 +454,28 @@ async def test_what_is_cut_is_told_with_its_place_and_size():
     (line,) = [line for line in logged if line["log_level"] == "error"]
     assert (line["bytes"], line["topic"], line["partition"], line["offset"]) == (6_000, "t", 0, 0)
     assert "secret" not in str(logged)
+
+
+def test_a_letter_after_a_quiet_time_is_told_at_once():
+    """The minute counts from the last line that said something; within it the next ones wait for its end."""
+    told = []
+
+    async def main():
+        clock = asyncio.get_running_loop().time
+        _, chunk, letters = _scene(_Topic(), [b"x"] * 3)
+        letters.start()
+        with capture_logs() as logged:
+            for row, pause in enumerate((100, 20, 100)):
+                letters.put(chunk, row, None, NO, 1)
+                before = clock()
+                while clock() < before + pause:
+                    await asyncio.sleep(1)
+                    told.append(sum(line["event"] == "dead_letters_stored" for line in logged))
+        await letters.stop()
+
+    loop = VirtualLoop()
+    try:
+        loop.run_until_complete(main())
+    finally:
+        loop.close()
+    assert told == [1] * 100 + [2] * 20 + [2] * 39 + [3] * 61
