@@ -140,7 +140,6 @@ class Lane:
         batch = self._new()
         for number, record, weight in records:
             if batch.bytes and batch.bytes + weight + _AROUND > self._most():
-                batch.sealed = True
                 batch = self._new()
             batch = self._append(batch, record, confirmation, number, weight)
         batch.sealed = True
@@ -148,7 +147,6 @@ class Lane:
     def _append(self, batch: _Batch, record: Record, confirmation: Confirmation, number: int, weight: int) -> _Batch:
         key, value, headers = record
         if batch.builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
-            batch.sealed = True
             batch = self._new()
             batch.builder.append(timestamp=None, key=key, value=value, headers=list(headers))
         batch.bytes += weight + _AROUND

@@ -255,3 +255,13 @@ async def test_places_are_open_until_their_batches_are_settled() -> None:
     await settle()
     assert confirmation.open_places == set()
     await confirmation.wait()
+
+
+async def test_a_caller_waits_for_a_batch_once() -> None:
+    """However many of its records are in it, and whoever was there before."""
+    lane = Lane(Producer(), "t", 0)
+    put(lane, b"1")
+    confirmation = Confirmation()
+    for number in range(2):
+        lane.add((None, b"x", ()), confirmation, number, 1)
+    assert len(confirmation.batches) == 1
