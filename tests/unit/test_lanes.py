@@ -234,10 +234,16 @@ async def test_an_abandoned_lane_sends_nothing_more_and_begins_anew() -> None:
     third = put(lane, b"2")
     await settle()
     assert [values for values, _ in producer.sent] == [[b"1", b"x"], [b"2"]]
-    for _, answer in producer.sent:
-        if not answer.done():
-            answer.set_result(None)
+    fourth = put(lane, b"3")
+    if not producer.sent[0][1].done():
+        producer.sent[0][1].set_result(None)
+    await settle()
+    assert len(producer.sent) == 2, "one batch under way at a time"
+    producer.sent[1][1].set_result(None)
     await third
+    await settle()
+    producer.sent[2][1].set_result(None)
+    await fourth
 
 
 async def test_places_are_open_until_their_batches_are_settled() -> None:

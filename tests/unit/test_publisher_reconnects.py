@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from stub_kafka import StubKafka, publisher_on
 
 from bridge.errors import KafkaError, SettingsError
+from bridge.pipeline import topic_limits
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.topic_facts import TopicFacts, UnfitTopic
 from bridge.settings import KafkaSettings
@@ -202,3 +204,35 @@ async def test_a_topic_that_is_unfit_is_told_to_who_waits() -> None:
     async with _Publisher(UnfitTopic("compacted")) as publisher:
         with pytest.raises(UnfitTopic):
             await publisher.connected(within=1)
+
+
+async def test_the_brokers_are_asked_about_the_topics_that_are_written_to(monkeypatch) -> None:
+    """At the start for all that is known of them, later for their limits alone; each time by a client that is closed."""
+    opened, asked = [], []
+
+    @asynccontextmanager
+    async def admin(_kafka):
+        opened.append("client")
+        yield "client"
+        opened.append("closed")
+
+    async def describe(client, topics):
+        asked.append((client, topics))
+        return {"events": TopicFacts("events", 1, 1, 1, 1, message_bytes=7_000)}
+
+    async def describe_limits(client, topics):
+        asked.append((client, topics))
+        return {"events": 9_000}
+
+    monkeypatch.setattr(topic_limits, "admin", admin)
+    monkeypatch.setattr(topic_limits, "describe", describe)
+    monkeypatch.setattr(topic_limits, "describe_limits", describe_limits)
+    now = [0.0]
+    publisher = KafkaPublisher(KafkaSettings(topic="events", dead_letter_topic="dead"), clock=lambda: now[0])
+    await publisher._limits.look(refuse=True)
+    assert 6_000 < publisher.event_limit < 7_000
+    now[0] = 60.0
+    await publisher._limits.read_again()
+    assert 8_000 < publisher.event_limit < 9_000
+    assert asked == [("client", ("events", "dead"))] * 2
+    assert opened == ["client", "closed"] * 2
