@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from types import SimpleNamespace
 
 import pytest
@@ -186,6 +187,20 @@ def test_a_missing_topic_ends_the_start_and_is_tried_again_later(scene):
 
 
 @pytest.mark.parametrize("call", ["start", "metadata"])
+def test_a_start_that_fails_unasked_is_no_loose_end(scene):
+    """Nobody waits for the first connection: the event loop has nothing to complain of."""
+    complaints = []
+
+    async def work(publisher, _seen):
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+        async with publisher:
+            await asyncio.sleep(1)
+
+    scene(work, TopicMissing("no such topic"))
+    gc.collect()
+    assert complaints == []
+
+
 def test_a_producer_that_does_not_start_is_stopped(scene, call):
     """Its connections would be left open, one an attempt."""
 
