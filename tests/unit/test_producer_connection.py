@@ -186,7 +186,6 @@ def test_a_missing_topic_ends_the_start_and_is_tried_again_later(scene):
     scene(later, None, TopicMissing("no such topic"))
 
 
-@pytest.mark.parametrize("call", ["start", "metadata"])
 def test_a_start_that_fails_unasked_is_no_loose_end(scene):
     """Nobody waits for the first connection: the event loop has nothing to complain of."""
     complaints = []
@@ -201,6 +200,7 @@ def test_a_start_that_fails_unasked_is_no_loose_end(scene):
     assert complaints == []
 
 
+@pytest.mark.parametrize("call", ["start", "metadata"])
 def test_a_producer_that_does_not_start_is_stopped(scene, call):
     """Its connections would be left open, one an attempt."""
 

@@ -390,3 +390,31 @@ async def test_a_key_decides_about_the_partition_as_with_every_other_client() ->
     kafka.places.clear()
     await publisher.publish([(None, b"%d" % n, ()) for n in range(50)])
     assert len({place for place, _ in kafka.places}) == 1
+
+
+async def test_the_partition_that_fails_longest_decides_about_the_producer() -> None:
+    """In a call that fails for several: that one of them failed just now for the first time changes nothing."""
+    kafka, now = StubKafka(partitions=2), [0.0]
+    publisher = publisher_on(kafka, clock=lambda: now[0], request_timeout_seconds=5)
+    first, second = (next(b"%d" % n for n in range(20) if publisher_place(publisher, b"%d" % n) == at) for at in (0, 1))
+    kafka.refuse = lambda _topic, _record: errors.KafkaTimeoutError()
+    with pytest.raises(KafkaError):
+        await publisher.publish([(first, b"x", ())])
+    now[0] = 10.0
+    with pytest.raises(KafkaError):
+        await publisher.publish([(first, b"x", ()), (second, b"x", ())])
+    assert publisher._renew.is_set()
+
+
+async def test_giving_up_after_the_connection_is_gone_is_no_error_of_its_own() -> None:
+    """The producer was taken away meanwhile: there is none left to replace."""
+    kafka = StubKafka()
+    kafka.hangs.add(("events", 0))
+    publisher = publisher_on(kafka, clock=lambda: 0.0)
+    waiting = asyncio.create_task(publisher.publish(records(b"x")))
+    await asyncio.sleep(0.01)
+    publisher._producer = None
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not publisher._renew.is_set()
