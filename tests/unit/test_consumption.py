@@ -222,11 +222,11 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
         return None
 
     app = SimpleNamespace(consumer=worker.consumption, stop=stop)
-    assert await leave(app, worker.gate, drain, "") == 1
+    assert await leave(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 1
     assert drained
     worker.client.fail_commits = False
     assert worker.ledger.committable() == {P0: 4}
-    assert await leave(app, worker.gate, drain, "") == 0
+    assert await leave(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 0
     assert worker.client.stored == {P0: 4}
 
 
@@ -306,6 +306,23 @@ async def test_chunks_that_were_dropped_on_the_way_are_handed_on_once_more():
     worker.consumption.hand_on_again()
     assert await worker.round() == [second]
     assert await worker.round() == []
+
+
+async def test_what_is_dropped_while_chunks_are_handed_on_goes_before_the_rest_of_them():
+    """What is emptied from the stream comes once more before what was fetched behind it, or keys would lose their order."""
+    worker = _Worker(P0)
+    log = worker.client.logs[P0]
+    log.append(1)
+    (dropped,) = await worker.round()
+    log.append(1)
+    given = []
+    async for chunk in worker.consumption.chunks(0.01):
+        given.append(chunk)
+        if len(given) == 1:
+            worker.consumption.hand_on_again()
+    later = given[0]
+    assert later.first > dropped.first
+    assert given == [later, dropped, later]
 
 
 async def test_an_unreadable_place_is_told_and_taken_back():
