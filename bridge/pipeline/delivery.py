@@ -271,7 +271,8 @@ class Delivery(Generic[Owner]):
         ):
             outcome = Transient(outcome.reason)
         known = suspicion.is_known(shipment)
-        self.brakes.note(outcome, now, seconds=now - began, under_way=under_way, known=known)
+        alone = suspicion.is_alone(shipment)
+        self.brakes.note(outcome, now, seconds=now - began, under_way=under_way, known=known, alone=alone)
         again = self._settlement.settle(shipment, outcome, now)
         self._waiting.landed(shipment)
         self._waiting.put_back(again)

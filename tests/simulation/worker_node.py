@@ -45,7 +45,10 @@ class _Switch:
     """In the place of the dead-man's switch: on virtual time nothing holds the loop."""
 
     def __init__(self, seconds):
-        self.put_off = lambda most=None: None
+        self.seconds = seconds
+
+    def put_off(self, most=None):
+        """Count anew."""
 
     async def __aenter__(self):
         return self

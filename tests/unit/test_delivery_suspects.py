@@ -1,0 +1,87 @@
+"""Events that the destination can never digest, several at once, in virtual time: each a dead letter, and nothing stands still."""
+
+import asyncio
+
+import pytest
+from virtual_delivery import OK, events, run
+
+from bridge.verdicts import Transient
+
+
+def _cannot_digest(count):
+    poison = set(events(0, count))
+
+    def answer(items, _number):
+        return Transient("AEP answered 500", data_suspect=True) if poison & set(items) else OK
+
+    return answer
+
+
+def _deliver(count, *, every, seconds, by_key, **policy):
+    """So many such events come first, then a good one every so many seconds."""
+    seen = {}
+
+    async def work(delivery, _destination, resolutions):
+        def offer(owner, start, many):
+            delivery.offer(owner, events(start, many), range(start, start + many) if by_key else ())
+
+        offer("poison", 0, count)
+        for number in range(int(seconds / every)):
+            await asyncio.sleep(every)
+            offer(number, 1_000 + number, 1)
+            if len(resolutions.dead) == count:
+                seen.setdefault("letters", asyncio.get_running_loop().time() - 1_000)
+        await asyncio.sleep(5)
+        assert not delivery.events
+        assert not delivery.blocked
+        assert resolutions.done.total() == int(seconds / every)
+
+    _, resolutions, _ = run(_cannot_digest(count), work, by_key=by_key, ceiling=2, **policy)
+    assert sorted(place for _, place, _, _ in resolutions.dead) == list(range(count))
+    assert {code for _, _, code, _ in resolutions.dead} == {"refused_repeatedly"}
+    return seen["letters"]
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+@pytest.mark.parametrize(("count", "every", "within"), [(4, 30, 400), (8, 5, 150), (20, 0.2, 120), (20, 5, 300)])
+def test_many_at_once_do_not_excuse_one_another(count, every, within, by_key):
+    """Their failures are more than what succeeds meanwhile, and that says nothing: each is a dead letter after a while."""
+    assert _deliver(count, every=every, seconds=2 * within, by_key=by_key) < within
+
+
+def test_as_many_as_there_are_lanes_do_not_stop_the_other_keys():
+    """Each lane has one: other keys pass it, each of them delivered within a second while they wait."""
+    late = []
+
+    async def work(delivery, destination, _resolutions):
+        delivery.offer("poison", events(0, 4), range(4))
+        for number in range(1_000, 1_040):
+            delivery.offer(number, events(number, 1), [number])
+            await asyncio.sleep(1.0)
+            late.append(b"%05d" % number not in destination.accepted)
+
+    run(_cannot_digest(4), work, by_key=True, ceiling=2)
+    assert sum(late) <= 8
+
+
+def test_an_outage_that_half_of_all_requests_pass_makes_no_dead_letter():
+    """Six of ten requests fail whatever is in them: nothing is called guilty, everything is delivered in the end."""
+    from random import Random
+
+    from virtual_delivery import settle
+
+    for seed in range(5):
+        random = Random(seed)
+
+        def flaky(_items, _number, random=random):
+            return Transient("AEP answered 500", data_suspect=True) if random.random() < 0.6 else OK
+
+        async def work(delivery, _destination, _resolutions):
+            for second in range(600):
+                delivery.offer(second, events(second * 10, 10))
+                await asyncio.sleep(0.5)
+            await settle(delivery)
+            assert not delivery.events
+
+        _, resolutions, _ = run(flaky, work, ceiling=4)
+        assert not resolutions.dead, seed
