@@ -50,6 +50,11 @@ def note_failure(shipment: Shipment[Any], record: Record, now: float, *, suspect
     shipment.successes, shipment.failures = record.successes, record.failures
 
 
+def wants_evidence(shipment: Shipment[Any], record: Record) -> bool:
+    """Whether nothing has been taken since it failed."""
+    return shipment.tries > 0 and record.successes == shipment.successes
+
+
 def is_about_its_events(shipment: Shipment[Any], record: Record) -> bool:
     """Whether a refusal of us all (credentials, set-up) must be its events': it failed before, and others were taken since."""
     return shipment.passed > 0 or (shipment.tries > 0 and record.successes > shipment.successes)

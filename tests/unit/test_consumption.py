@@ -40,7 +40,12 @@ class _Worker:
         self.ledger = Ledger()
         self.metrics = Metrics()
         self.gate = Gate(
-            self.ledger, max_events=1_000, max_bytes=10_000_000, blocked=lambda: False, metrics=self.metrics
+            self.ledger,
+            max_events=1_000,
+            max_bytes=10_000_000,
+            blocked=lambda: False,
+            starved=lambda: False,
+            metrics=self.metrics,
         )
         self.reading = Reading(self.metrics, lambda: self.now)
         self.finisher = _Finisher()

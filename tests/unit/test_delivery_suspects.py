@@ -1,11 +1,17 @@
 """Events that the destination can never digest, several at once, in virtual time: each a dead letter, and nothing stands still."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from virtual_delivery import OK, events, run
 
+from bridge.pipeline.gate import Gate
+from bridge.pipeline.ledger import Ledger
+from bridge.telemetry.metrics import Metrics
 from bridge.verdicts import Transient
+
+_P0, _P1 = ("t", 0), ("t", 1)
 
 
 def _cannot_digest(count):
@@ -85,3 +91,81 @@ def test_an_outage_that_half_of_all_requests_pass_makes_no_dead_letter():
 
         _, resolutions, _ = run(flaky, work, ceiling=4)
         assert not resolutions.dead, seed
+
+
+async def _consume(delivery, resolutions, most, seconds):
+    """One partition with much to read, whose first event cannot be digested, and an idle one; how far it was read."""
+    ledger = Ledger()
+    ledger.open(1, {_P0: None, _P1: None})
+    gate = Gate(
+        ledger,
+        max_events=most,
+        max_bytes=10_000_000,
+        blocked=lambda: delivery.blocked,
+        starved=lambda: delivery.starved,
+        metrics=Metrics(),
+    )
+    resolutions.accepted = ledger.resolve
+    resolutions.rejected = lambda owner, place, rejected, _attempts: (
+        resolutions.dead.append((owner.first + place, rejected.code)),
+        ledger.resolve(owner, 1),
+    )
+    at, seen = 0, []
+    for _ in range(int(seconds / 0.1)):
+        await asyncio.sleep(0.1)
+        if _P0 in gate.admitted([_P0, _P1]):
+            count = min(50, gate.room)
+            chunk = ledger.fetch(_P0, 1, [SimpleNamespace(timestamp=0)] * count, 1, first=at, last=at + count - 1)
+            ledger.admit(chunk, count)
+            delivery.offer(chunk, events(at, count), range(at, at + count) if delivery.by_key else ())
+            at += count
+        seen.append(ledger.span(_P0))
+    return at, seen, delivery.blocked
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_its_partition_goes_on_as_far_as_evidence_needs(by_key):
+    """The only partition with records is read too far ahead of it: a little more comes, it is a dead letter, all flows again."""
+    found = []
+
+    async def work(delivery, _destination, resolutions):
+        found.append(await _consume(delivery, resolutions, 100, 200))
+        found.append(resolutions.dead)
+
+    run(_cannot_digest(1), work, by_key=by_key, ceiling=2)
+    (at, seen, blocked), dead = found
+    assert dead == [(0, "refused_repeatedly")]
+    assert at > 5_000
+    assert max(seen) <= 200 + 100 + 14 * 50
+    assert not blocked
+
+
+def test_an_outage_brings_no_more_than_probes_need():
+    """Nothing is taken: what is fetched meanwhile stays within a tenth of the bound."""
+    found = []
+
+    async def work(delivery, _destination, resolutions):
+        found.append(await _consume(delivery, resolutions, 1_000, 600))
+
+    run(lambda _items, _number: Transient("AEP answered 500", data_suspect=True), work, ceiling=2)
+    [(at, _, blocked)] = found
+    assert blocked
+    assert at <= 100 + 1_000
+
+
+def test_what_is_named_as_postponed_needs_no_more_evidence():
+    """An event that is postponed for ever holds its partition at the bound: what a crash would repeat does not grow."""
+    found = []
+
+    def postpones(items, _number):
+        return Transient("AEP answered 502") if b"00000" in items else OK
+
+    async def work(delivery, _destination, resolutions):
+        found.append(await _consume(delivery, resolutions, 100, 300))
+        assert delivery.held_up()
+        assert not resolutions.dead
+
+    run(postpones, work, ceiling=2)
+    [(_, seen, _)] = found
+    assert max(seen) < 200 + 100 + 16 * 50
+    assert seen[-1] == seen[1_000]

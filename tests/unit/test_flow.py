@@ -26,7 +26,14 @@ P0, P1 = ("t", 0), ("t", 1)
 def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False):
     ledger, state = Ledger(), SimpleNamespace(blocked=blocked)
     ledger.open(1, {P0: None, P1: None})
-    gate = Gate(ledger, max_events=max_events, max_bytes=max_bytes, blocked=lambda: state.blocked, metrics=Metrics())
+    gate = Gate(
+        ledger,
+        max_events=max_events,
+        max_bytes=max_bytes,
+        blocked=lambda: state.blocked,
+        starved=lambda: False,
+        metrics=Metrics(),
+    )
     return ledger, gate, state
 
 
@@ -343,7 +350,7 @@ async def test_what_is_not_known_is_not_shown():
         async def offsets(self, partitions):
             if self.away:
                 raise NodeNotReadyError
-            return dict.fromkeys(partitions, (0, 3, 10, 3))
+            return dict.fromkeys(partitions, Offsets(0, 3, 10, 3))
 
     def shown():
         age = metrics.event_age_seconds._value.get()
