@@ -165,9 +165,7 @@ class Delivery(Generic[Owner]):
         Events that are named as postponed need no more of it, unless they are given up after some tries.
         """
         now, record = self._clock(), self.brakes.record
-        if any(not shipment.tries for shipment, _ in self._under_way.values()) or any(
-            batch.items for batch in self._waiting.fresh()
-        ):
+        if any(not shipment.tries for shipment, _ in self._under_way.values()) or self._waiting.has_free:
             return False
         return any(
             suspicion.wants_evidence(shipment, record)

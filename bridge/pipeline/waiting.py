@@ -75,6 +75,11 @@ class Waiting(Protocol[Owner]):
         """What has not been sent yet."""
         ...
 
+    @property
+    def has_free(self) -> bool:
+        """Whether some of what has not been sent yet need not wait for what failed."""
+        ...
+
     def __len__(self) -> int:
         """Events inside."""
         ...
@@ -128,6 +133,11 @@ class Unordered(Generic[Owner]):
     def __len__(self) -> int:
         """Events inside."""
         return self._events + self._batcher.events
+
+    @property
+    def has_free(self) -> bool:
+        """See :class:`Waiting`."""
+        return self._batcher.events > 0
 
 
 class ByLane(Generic[Owner]):
@@ -201,6 +211,12 @@ class ByLane(Generic[Owner]):
     def __len__(self) -> int:
         """Events inside."""
         return self._batcher.events + sum(len(each.batch.items) for lane in self._back for each in lane)
+
+    @property
+    def has_free(self) -> bool:
+        """See :class:`Waiting`. Of a lane that is under way it is not known: its request may be what waits."""
+        free = self._batcher.due_past
+        return any(free(0.0, lane, _tags(self._back[lane])) is not None for lane in self._turns())
 
 
 def _tags(shipments: Iterable[Shipment[Owner]]) -> set[int]:

@@ -10,6 +10,7 @@ from simulation.partition_log import Kind
 
 _EPOCH = 1_700_000_000_000
 _KEYS = 40
+_ENOUGH = 5_000
 _NATURES = (("poison", 0.01), ("unexplained", 0.002), ("suspect", 0.001), ("oversize", 0.002), ("postponed", 0.002))
 
 
@@ -89,6 +90,9 @@ class Workload:
         for nature, share in _NATURES:
             chance -= share
             if chance < 0:
+                if nature == "suspect" and world.settings.worker.max_in_flight_events < _ENOUGH:
+                    # Where little may be in flight, what is held up behind it is soon all that there is: nothing else passes.
+                    break
                 world.aep.natures[event.name] = nature
                 if nature == "postponed":
                     world.aep.postponed_until[event.name] = world.loop.time() + draw() * 150.0

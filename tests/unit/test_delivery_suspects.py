@@ -169,3 +169,19 @@ def test_what_is_named_as_postponed_needs_no_more_evidence():
     [(_, seen, _)] = found
     assert max(seen) < 200 + 100 + 16 * 50
     assert seen[-1] == seen[1_000]
+
+
+def test_later_events_of_its_key_are_no_evidence_to_come():
+    """What waits behind it can show nothing: more is wanted until an event of another key is there."""
+
+    async def work(delivery, _destination, _resolutions):
+        delivery.offer("poison", events(0, 4), range(4))
+        delivery.offer("behind", events(10, 4), range(4))
+        await asyncio.sleep(30)
+        assert delivery.starved
+        delivery.offer("free", events(20, 1), [20])
+        assert not delivery.starved
+        await asyncio.sleep(30)
+        assert delivery.starved
+
+    run(_cannot_digest(4), work, by_key=True, ceiling=2)
