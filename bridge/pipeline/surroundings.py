@@ -36,8 +36,8 @@ class Surroundings:
     """The process as it is.
 
     ``take_signals`` has a handler called with the name of each signal that asks for an end; ``leave_now`` ends the process at
-    once, ``cut_off_after`` does so in so many seconds, and ``switch`` when the event loop does not turn. ``stream``, ``publisher``,
-    ``state`` and ``watch_retention`` are what speaks to Kafka.
+    once, and ``cut_off_after`` does so in so many seconds. ``stream``, ``publisher``, ``state`` and
+    ``watch_retention`` are what speaks to Kafka; ``switch`` ends a process whose loop hangs.
     ``settle`` and ``tend`` look after the heap, once the worker is at work and from then on.
     """
 
@@ -48,8 +48,8 @@ class Surroundings:
     switch: Callable[[float], DeadMansSwitch] = DeadMansSwitch
     telemetry: Callable[..., TelemetryServer] = TelemetryServer
     publisher: Callable[..., KafkaPublisher] = KafkaPublisher
-    state: Callable[..., StateTopic] = StateTopic
     stream: Callable[..., Any] = build_app
+    state: Callable[..., StateTopic] = StateTopic
     watch_retention: Callable[..., Coroutine[Any, Any, None]] = watch_retention
     settle: Callable[[], None] = leave_the_living_alone
     tend: Callable[[], Coroutine[Any, Any, None]] = give_back_regularly

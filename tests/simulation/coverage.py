@@ -72,7 +72,7 @@ INTERLEAVINGS = (
     "told: not in the group",
     "told: unreadable",
 )
-RARE = ("a rebalance during a commit", "a chunk of an assignment that is over reaches the stream")
+RARE = ("told: throttled", "a rebalance during a commit", "a chunk of an assignment that is over reaches the stream")
 
 
 def missing(counters, seconds):

@@ -68,6 +68,17 @@ class _Producer:
         """Close."""
 
 
+class _Limits:
+    """What the topics take, which does not change here."""
+
+    def record_limit(self, topic):
+        """Most bytes of a record."""
+        return _MOST
+
+    async def read_again(self):
+        """Nothing new."""
+
+
 class LetterTopic:
     """``modes``: ``refuses``, ``hangs``, ``lost`` (stored, told otherwise), ``no topic``, ``broken`` (the client dies), ``late``."""
 
@@ -123,17 +134,6 @@ class LetterTopic:
             self._account.set_aside((letter.topic, letter.partition), found[0], found[-1])
             return
         self._account.letter((letter.topic, letter.partition), letter.offset, letter.event_uuid, letter.code)
-
-
-class _Limits:
-    """What the topic takes, known from the start."""
-
-    def record_limit(self, _topic):
-        """Bytes of one record."""
-        return _MOST
-
-    async def read_again(self):
-        """Nothing new."""
 
 
 class SimulatedPublisher(KafkaPublisher):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from simulation.told import Telling
 from simulation.virtual_loop import BEGIN, PROCESS
 from simulation.world import World
 
+_WALL_CLOCK = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?: UTC|Z)?")
+"""The one thing in log lines that no seed decides."""
 REST_SECONDS = 500.0
 """Virtual seconds after the last fault in which all must be delivered: a suspect event alone takes minutes of evidence."""
 
@@ -124,7 +127,10 @@ def _logs_into_trace():
         if worlds and event["event"].startswith("records were deleted before they were read"):
             worlds[0].account.told_expired((event["topic"], event["partition"]), event["first"], event["last"])
         if worlds:
-            worlds[0].trace("log" if process is None else process.name, lambda: f"{method}: {event}")
+            worlds[0].trace(
+                "log" if process is None else process.name,
+                lambda: _WALL_CLOCK.sub("(wall clock)", f"{method}: {event}"),
+            )
         raise structlog.DropEvent
 
     structlog.configure(processors=[keep], cache_logger_on_first_use=False)

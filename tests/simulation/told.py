@@ -31,7 +31,7 @@ class Telling:
         modes, brokers = world.aep.modes, world.cluster.modes
         waits = worker.delivery.events > 0
         # Of two troubles at once either is enough: whoever looks into one finds the other.
-        refused_or_away = bool({"destination", "credentials"} & set(reasons))
+        refused_or_away = bool({"destination", "credentials", "settings"} & set(reasons))
         self._ask(node, "destination away", there=waits and "down" in modes, bound=60.0, told=refused_or_away)
         self._ask(
             node,
@@ -40,6 +40,7 @@ class Telling:
             bound=60.0,
             told="credentials" in reasons,
         )
+        self._ask(node, "throttled", there=waits and "throttled" in modes, bound=90.0, told=refused_or_away)
         letters = bool(len(worker.letters)) and "refuses" in world.letters.modes
         self._ask(node, "dead letters refused", there=letters, bound=60.0, told="dead_letters" in reasons)
         away = fetched and worker.joined and ("silent" in brokers or "away" in brokers)

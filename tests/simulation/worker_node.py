@@ -3,6 +3,10 @@
 import asyncio
 from random import Random
 
+from aiokafka.errors import KafkaError as ClientError
+
+from bridge.dead_man import DeadMansSwitch
+from bridge.errors import KafkaError
 from bridge.pipeline.surroundings import Surroundings
 from bridge.pipeline.worker import Worker
 from bridge.telemetry.metrics import Metrics
@@ -10,7 +14,6 @@ from bridge.verdicts import Rejected, Stage
 from bridge.xdm.experience_event import Built
 from simulation.aep import Connection
 from simulation.dead_letter_topic import SimulatedPublisher
-from simulation.state import SimulatedState
 from simulation.stream import SimulatedStream
 from simulation.virtual_loop import SimulatedProcess
 
@@ -33,22 +36,6 @@ class _Telemetry:
 
     def __init__(self, settings, metrics, health, *_):
         self.health = health
-
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_):
-        return None
-
-
-class _Switch:
-    """In the place of the dead-man's switch: on virtual time nothing holds the loop."""
-
-    def __init__(self, seconds):
-        self.seconds = seconds
-
-    def put_off(self, most=None):
-        """Count anew."""
 
     async def __aenter__(self):
         return self
@@ -90,10 +77,10 @@ class WorkerNode:
             take_signals=self._take_signals,
             leave_now=lambda code: self._ended(process, code),
             cut_off_after=lambda seconds: world.loop.outside(seconds, self._cut_off, process),
-            switch=_Switch,
+            switch=lambda _seconds: DeadMansSwitch(0),
+            state=lambda _kafka, _publisher: SimulatedState(world),
             telemetry=_Telemetry,
             publisher=self._publisher,
-            state=lambda _kafka, _publisher: SimulatedState(world, self.random),
             stream=self._stream,
             watch_retention=lambda _kafka, _metrics: _nothing(),
             settle=lambda: None,
@@ -212,6 +199,32 @@ class WorkerNode:
 def _told(task):
     if not task.cancelled() and task.exception() is not None:
         raise AssertionError(f"a worker's main ended: {task.exception()!r}") from task.exception()
+
+
+class SimulatedState:
+    """The state topic: what is written is there for all, when the brokers can be asked."""
+
+    def __init__(self, world):
+        self._world = world
+
+    async def open(self):
+        """Find it."""
+        await self._ask(lambda: None)
+
+    async def read(self):
+        """All values."""
+        return await self._ask(lambda: dict(self._world.state))
+
+    async def write(self, values):
+        """Some values."""
+        await self._ask(lambda: self._world.state.update(values))
+
+    async def _ask(self, work):
+        try:
+            async with asyncio.timeout(5.0):
+                return await self._world.cluster.ask("state", work)
+        except (ClientError, TimeoutError) as error:
+            raise KafkaError(f"simulated: {type(error).__name__}") from error
 
 
 async def _nothing():

@@ -39,9 +39,9 @@ class World:
         )
         self.aep = SimulatedAep(self.loop, self.stream("aep"), self.account, self.count, self.trace)
         self.letters = LetterTopic(self.loop, self.stream("letters"), self.account, self.count, self.trace)
-        self.state = {}
         self.workload = Workload(self, rate=shape.choice((26, 28, 35)))
         self.settings = _settings(shape)
+        self.state = {}
         self.most_events = self.settings.worker.max_in_flight_events * 11 + 1_000
         # The drain's budget for a revoke, and a little for what comes at once after a process was stopped.
         session = self.settings.kafka.session_timeout_seconds

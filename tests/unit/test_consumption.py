@@ -206,7 +206,7 @@ async def test_a_commit_of_before_a_rebalance_confirms_nothing_after_it():
     assert worker.ledger.committable() == {P0: 4}
 
 
-async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
+async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit(monkeypatch):
     """Told to stop, with a group that stores nothing: exit 1; and as soon as it stores again the same offset is offered."""
     worker = _Worker(P0)
     worker.client.logs[P0].append(4)
@@ -219,6 +219,8 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
     async def for_stop(deadline):
         drained.append(deadline)
 
+    # It would end the process of these tests seconds later.
+    monkeypatch.setattr("bridge.pipeline.stopping.cut_off_after", lambda _seconds: None)
     drain = SimpleNamespace(
         clock=asyncio.get_running_loop().time, budget=2.0, ledger=worker.ledger, for_stop=for_stop, stopping=False
     )
