@@ -109,6 +109,7 @@ class Worker:
             max_events=settings.worker.max_in_flight_events,
             max_bytes=settings.worker.max_in_flight_bytes,
             blocked=lambda: self.delivery.blocked,
+            starved=lambda: self.delivery.starved,
             metrics=metrics,
         )
         self._drain = Drain(

@@ -102,6 +102,8 @@ def test_a_foreign_producers_records_by_the_contract(scene) -> None:
                 "offset",
                 "event_uuid",
                 "mapping",
+                "form",
+                "route",
                 "attempts",
                 "failed_at",
             ]
