@@ -9,12 +9,11 @@ from bridge.settings.kafka import KafkaSettings
 from bridge.settings.loading import ENV_FILE, TOML_FILE, Settings, every_setting
 from bridge.settings.mapping import MappingSettings
 from bridge.settings.receiver import ReceiverSettings
-from bridge.settings.routes import DEFAULT_ROUTE, Deployment, Route, load_deployment, load_settings
+from bridge.settings.routes import Deployment, Route, load_deployment, load_settings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, is_example, variable
 
 __all__ = [
-    "DEFAULT_ROUTE",
     "ENV_FILE",
     "PREFIX",
     "TOML_FILE",

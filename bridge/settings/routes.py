@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
+from bridge.dead_letter import DEFAULT_ROUTE
 from bridge.errors import SettingsError
 from bridge.settings.loading import (
     ENV_FILE,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
     from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-DEFAULT_ROUTE: Final = "default"
 SOURCES: Final = ("moengage", "adobe", "mparticle", "warehouse")
 DESTINATIONS: Final = ("aep", "moengage")
 _AVAILABLE = frozenset({("moengage", "aep")})
@@ -85,6 +85,7 @@ class Route:
     """A name, a source, a destination, and all settings as they hold for it.
 
     ``own_names`` are those of its settings, as the top level calls them, that are to be set by the route's own variables.
+    ``declared`` is False where the route is the top level, since there are no others.
     """
 
     name: str
@@ -92,6 +93,11 @@ class Route:
     destination: str
     settings: Settings
     own_names: frozenset[str] = frozenset()
+    declared: bool = True
+
+    def variable(self, section: str, key: str) -> str:
+        """The variable that sets a key for this route, whatever else is set."""
+        return route_variable(self.name, section, key) if self.declared else variable(section, key)
 
     def named(self, text: str) -> str:
         """``text`` with every setting under the name by which it is set for this route."""
@@ -109,14 +115,6 @@ class Deployment:
     def common(self) -> Settings:
         """Settings of which only what no route may set is to be used: telemetry, processes, the receiver's listener."""
         return self.routes[0].settings
-
-    def route(self, name: str) -> Route:
-        """The route of that name. Raises ``SettingsError``."""
-        for route in self.routes:
-            if route.name == name:
-                return route
-        names = ", ".join(route.name for route in self.routes)
-        raise SettingsError(f"there is no route {name}", hint=f"the routes are: {names}")
 
     def sharing_organisation(self, route: Route) -> int:
         """How many routes, this one included, send to its organisation, whose rate limits they share."""
@@ -163,7 +161,7 @@ def load_deployment(**overrides: Any) -> Deployment:
             settings = Settings(**overrides)
         except ValidationError as error:
             raise SettingsError("\n".join(explain(error))) from None
-        return Deployment((Route(DEFAULT_ROUTE, "moengage", "aep", settings),), declared=False)
+        return Deployment((Route(DEFAULT_ROUTE, "moengage", "aep", settings, declared=False),), declared=False)
     return Deployment(resolve(given, overrides), declared=True)
 
 

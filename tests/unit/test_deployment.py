@@ -236,7 +236,7 @@ def test_dashboard_and_alerts_ask_for_metrics_that_exist():
 
 def test_expressions_group_by_labels_that_exist():
     """By (…) and {…=} name labels of the metric, or those that Prometheus adds."""
-    labels = {"le", "instance", "job"}
+    labels = {"le", "instance", "job", "route"}
     for metric in vars(Metrics()).values():
         labels |= set(getattr(metric, "_labelnames", ()))
     for expression in _expressions():
