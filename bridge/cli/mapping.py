@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bridge.cli import app, words
+from bridge.cli.route_option import ROUTE
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def lint(  # noqa: PLR0917 - typer reads the signature
     tenant: str | None = _TENANT,
     as_json: bool = JSON,
     form: Format = typer.Option(Format.TABLE, "--format", help="Form of the report."),
+    route: str | None = ROUTE,
 ) -> None:
     """Find what is wrong in a mapping set. Exit 1 when there are errors, 0 when there are only warnings or nothing.
 
@@ -76,7 +78,7 @@ def lint(  # noqa: PLR0917 - typer reads the signature
     from bridge.mapping.lint_codes import CODES
     from bridge.mapping.table import load_mapping_set
 
-    settings = mapping_settings(tenant=tenant)
+    settings = mapping_settings(route=route, tenant=tenant)
     findings = lint_file(
         lambda: load_mapping_set(shipped.find(file)),
         tenant=settings.tenant,
@@ -107,6 +109,7 @@ def preview(  # noqa: PLR0917 - typer reads the signature
     schema: Path | None = SCHEMA,
     diff: Path | None = typer.Option(None, "--diff", help="Another mapping set: show where the two differ."),
     as_json: bool = JSON,
+    route: str | None = ROUTE,
 ) -> None:
     """Map events and show the XDM; without --json also a table by row. Exit 1 when an event would be rejected.
 
@@ -122,7 +125,7 @@ def preview(  # noqa: PLR0917 - typer reads the signature
     from bridge.cli.mapping_input import builder, mapping_settings, some_events
     from bridge.xdm.size import sized
 
-    settings = mapping_settings(tenant=tenant, schema=schema)
+    settings = mapping_settings(route=route, tenant=tenant, schema=schema)
     made = builder(file, settings, settings.schema_)
     read = some_events(event)
     build = sized(made.build, settings)

@@ -94,9 +94,15 @@ def some_events(source: str) -> list[Read]:
     return found
 
 
-def mapping_settings(*, tenant: str | None = None, schema: Path | None = None) -> MappingSettings:
-    """The settings of the mapping room, with what the command line says instead."""
-    from bridge.settings import load_settings
+def mapping_settings(
+    *, route: str | None = None, tenant: str | None = None, schema: Path | None = None
+) -> MappingSettings:
+    """The mapping settings of a route, with what the command line says instead.
+
+    Without a name it is a usage error when routes differ in them.
+    """
+    from bridge.cli.route_option import chosen, only
+    from bridge.settings import load_deployment
     from bridge.settings.mapping import TENANT
 
     said: dict[str, Any] = {}
@@ -109,7 +115,10 @@ def mapping_settings(*, tenant: str | None = None, schema: Path | None = None) -
         said["tenant"] = tenant
     if schema is not None:
         said["schema"] = schema
-    return load_settings(mapping=said).mapping if said else load_settings().mapping
+    routes = chosen(load_deployment(**({"mapping": said} if said else {})), route)
+    if all(one.settings.mapping == routes[0].settings.mapping for one in routes):
+        return routes[0].settings.mapping
+    return only(routes, route).settings.mapping
 
 
 def schema_of(path: Path | None, tenant: str) -> CompiledSchema | None:

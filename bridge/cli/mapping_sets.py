@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from bridge.cli.mapping import FILE, JSON, SCHEMA, mapping, say
+from bridge.cli.route_option import ROUTE
 from bridge.errors import BridgeError
 
 
@@ -53,7 +54,7 @@ def _write(text: str, output: Path | None) -> None:
 
 
 @mapping.command(name="test")
-def run_golden(
+def run_golden(  # noqa: PLR0917 - typer reads the signature
     directory: Path = typer.Argument(
         ..., help="Golden cases: NAME.event.json with NAME.expected.json or NAME.rejected.json."
     ),
@@ -61,6 +62,7 @@ def run_golden(
     schema: Path | None = SCHEMA,
     update: bool = typer.Option(False, "--update", help="Write what comes out as what is expected."),
     as_json: bool = JSON,
+    route: str | None = ROUTE,
 ) -> None:
     """Run golden cases. Exit 1 when one does not hold.
 
@@ -76,7 +78,7 @@ def run_golden(
     from bridge.xdm.size import sized
 
     cases = golden.load_cases(shipped.find(directory))
-    settings = golden.settings_of(cases, mapping_settings())
+    settings = golden.settings_of(cases, mapping_settings(route=route))
     made = builder(file or settings.path, settings, schema or settings.schema_)
     results = golden.run_cases(cases, sized(made.build, settings))
     if update:
@@ -101,6 +103,7 @@ def init(
     payload: Path | None = typer.Option(
         None, "--payload", help="Where to write the sample payload MoEngage asks for; else beside --output."
     ),
+    route: str | None = ROUTE,
 ) -> None:
     """Write a first mapping set from a schema and sample events; what found no match is listed on stderr.
 
@@ -121,10 +124,10 @@ def init(
         raise BridgeError("there is no event among the samples")
     proposal = propose(compiled_schema, samples, event_type=_shipped_event_type())
     _write(to_csv(proposal.mapping_set), output)
-    if proposal.tenant is not None and proposal.tenant != mapping_settings().tenant:
+    if proposal.tenant is not None and proposal.tenant != mapping_settings(route=route).tenant:
         say(f"the schema's tenant is {proposal.tenant}: set BRIDGE_MAPPING__TENANT, or give --tenant {proposal.tenant}")
     if any("{primary_identity}" in row.destination for row in proposal.mapping_set.rows):
-        namespace = mapping_settings().primary_identity[0]
+        namespace = mapping_settings(route=route).primary_identity[0]
         say(
             f"the customer's id goes into namespace {namespace}: set BRIDGE_MAPPING__PRIMARY_IDENTITY if yours is another"
         )

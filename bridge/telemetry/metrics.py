@@ -12,6 +12,8 @@ from bridge.dead_letter import DEFAULT_ROUTE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+NO_ROUTE = "-"
+"""Label of what a process with several routes counts before it is known which route it is for; no route is called so."""
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _EVENTS = (1, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000)
 _BYTES = (1_000, 10_000, 50_000, 100_000, 250_000, 500_000, 750_000, 900_000, 1_000_000)
