@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.registry import Collector
 
 from bridge.dead_letter import DEFAULT_ROUTE
 
@@ -175,6 +176,45 @@ class Metrics:
             ["stage"],
             registry=r,
         )
+
+
+class ReceptionMetrics:
+    """What a receiver of several routes counts: the metrics of each, and of what is for none (label "-")."""
+
+    def __init__(self, routes: Iterable[str]) -> None:
+        self.of_route = {name: Metrics(name) for name in routes}
+        self.of_none = Metrics(NO_ROUTE)
+        own = CollectorRegistry()
+        self.ready = Gauge(
+            "bridge_receiver_route_ready",
+            "1 while the receiver of several routes can store the events of this one.",
+            ["route"],
+            registry=own,
+        )
+        self.registry = CollectorRegistry()
+        self.registry.register(
+            _Joined([*(each.registry for each in self.of_route.values()), self.of_none.registry, own])
+        )
+
+
+class _Joined(Collector):
+    """Several registries as one: each family once, with the samples of all."""
+
+    def __init__(self, registries: Iterable[CollectorRegistry]) -> None:
+        self._registries = tuple(registries)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: what was registered elsewhere was looked at there."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Every family."""
+        families: dict[str, Metric] = {}
+        for registry in self._registries:
+            for family in registry.collect():
+                if (known := families.setdefault(family.name, family)) is not family:
+                    known.samples += family.samples
+        return families.values()
 
 
 class GroupMetrics:
