@@ -117,7 +117,8 @@ class Receiver:
         self.path = path
         self.route = metrics.route
         self._of_route = {"route": metrics.route} if named else {}
-        self._shared = shared or Shared(settings)
+        shared = shared or Shared(settings)
+        self._budget, self._parsing = shared.budget, shared.parsing
         self._trouble: str | None = None
         self._trouble_at = 0.0
         self._known_limits = Limits(0, 0, settings.max_events, _BECOMES * settings.max_body_bytes, route=metrics.route)
@@ -224,7 +225,7 @@ class Receiver:
             return refusal(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
         if (request.content_length or 0) > self._settings.max_body_bytes:
             return self._too_large(request, "the body is too large")
-        with self._shared.budget.lease() as lease:
+        with self._budget.lease() as lease:
             return await self._take(request, lease)
 
     def _allows(self, request: web.Request) -> bool:
@@ -283,7 +284,7 @@ class Receiver:
             taking.parse()
         else:
             lease.need(taking.parsed_bytes())
-            async with self._shared.parsing:
+            async with self._parsing:
                 await asyncio.to_thread(taking.parse)
         before = 0
         for made in taking.slices():

@@ -118,7 +118,7 @@ async def test_dead_letters_name_their_route():
 async def test_memory_for_bodies_is_one_for_all():
     """What one route holds in memory another cannot take as well."""
     async with _Routes() as routes:
-        budgets = {id(receiver._shared.budget) for receiver in routes.receivers.values()}
+        budgets = {id(receiver._budget) for receiver in routes.receivers.values()}
         assert len(budgets) == 1
 
 
