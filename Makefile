@@ -73,6 +73,11 @@ check: $(VENV)/.dev ## Lint, formatting, types and security
 	@echo "==> mypy --strict"; $(BIN)/mypy --strict
 	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive bridge
 
+.PHONY: real
+real: $(VENV)/.dev ## Hold reader, checker and init to real schemas and examples: ARGS=DIR
+	@test -n "$(ARGS)" || { echo "error: make real ARGS=DIR names the folder of schemas (*.schema.json) and examples (*.example.*.json)" >&2; exit 2; }
+	@$(BIN)/python -m pytest tests/contract/test_real_material.py --real=$(ARGS)
+
 .PHONY: audit
 audit: | $(VENV)/bin/python ## Look for known weaknesses in every pinned dependency (asks PyPI's advisory database)
 	@test -x .make/audit/bin/pip-audit || { $(BIN)/python -m venv .make/audit && .make/audit/bin/pip install --quiet --disable-pip-version-check pip-audit; }
@@ -82,6 +87,10 @@ audit: | $(VENV)/bin/python ## Look for known weaknesses in every pinned depende
 .PHONY: bench
 bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run
 	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: simulate
+simulate: $(VENV)/.dev ## Run whole workers on virtual time for SECONDS=300; ARGS="--seed N" plays one seed again
+	@PYTHONHASHSEED=0 PYTHONPATH=tests $(BIN)/python -m simulation --seconds=$(SECONDS) $(ARGS)
 
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break things for SECONDS=300 against three real brokers and count every event

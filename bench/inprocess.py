@@ -60,7 +60,7 @@ def envelope() -> Envelope:
 def mapping_settings(*, schema: bool = False) -> MappingSettings:
     """The shipped mapping."""
     files = ROOT / "mappings"
-    named: dict[str, Any] = {"schema": files / "moengage_events.schema.json"} if schema else {}
+    named: dict[str, Any] = {"schema": files / "moengage_events.schema.json" if schema else "none"}
     return MappingSettings(path=files / "moengage_events.csv", **named)
 
 

@@ -54,8 +54,8 @@ def rungs() -> list[Rung]:
     has_quix = quix.exists()
     return [
         Rung("floor", "floor: aiokafka, orjson, hand-written mapping, aiohttp; no guarantees", [python, "-m", "bench.peers.floor"], {}),
-        Rung("bridge", "bridge worker, as users run it", worker, {}),
-        Rung("bridge-schema", "bridge worker with the schema check", worker, {"BRIDGE_MAPPING__SCHEMA": schema}),
+        Rung("bridge", "bridge worker without the schema check", worker, {"BRIDGE_MAPPING__SCHEMA": "none"}),
+        Rung("bridge-schema", "bridge worker, as users run it: with the schema check", worker, {"BRIDGE_MAPPING__SCHEMA": schema}),
         Rung("bridge-raw", "bridge worker, raw payload (AEP maps)", worker, {"BRIDGE_AEP__PAYLOAD": "raw"}, raw=True),
         Rung("bridge-gc", "bridge worker, garbage collector as it comes", [python, "-m", "bench.peers.untuned_gc", "worker"], {},
              asked=True),

@@ -24,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     chaos.addoption("--chaos-seed", type=int, default=None, help="Repeat the schedule of this seed.")
     chaos.addoption("--chaos-rate", type=float, default=200.0, help="Events posted a second.")
     chaos.addoption("--chaos-report", default=".make/chaos.json", help="Where the JSON report goes.")
+    real = parser.getgroup("real", "real schemas and examples (tests/contract/test_real_material.py)")
+    real.addoption("--real", default=None, metavar="DIR", help="Folder of schemas and examples that a person has.")
     soak = parser.getgroup("soak", "the soak (tests/chaos/test_soak.py)")
     soak.addoption("--soak-seconds", type=float, default=None, help="How long it runs (default: it does not).")
     soak.addoption("--soak-seed", type=int, default=None, help="Repeat the schedule of this seed.")

@@ -80,6 +80,7 @@ def main() -> None:
 # A command registers itself on import; their order is that of --help.
 from bridge.cli import (  # noqa: E402, I001
     demo as _demo,  # noqa: F401
+    dev as _dev,  # noqa: F401
     receiver as _receiver,  # noqa: F401
     worker as _worker,  # noqa: F401
     status as _status,  # noqa: F401

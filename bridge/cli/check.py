@@ -15,12 +15,13 @@ from bridge.cli.route_option import ROUTE, chosen
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 
     from bridge.aep.trial import Trial
     from bridge.settings import KafkaSettings, Settings
     from bridge.telemetry.metrics import Metrics
 
+_SHOWN = 10
 _USUAL_EVENT_BYTES = 10_000
 """Profile keeps events of up to 10 KB (AEP docs: profile/guardrails), so events up to there are to be expected."""
 
@@ -187,7 +188,35 @@ def _mapping(settings: Settings) -> Check:
     if broken:
         todo = "aep-bridge mapping test shows what each gives instead"
         return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)
-    return Check("mapping", ok=True, found=f"{settings.mapping.path} ({(sha256 or '')[:12]})")
+    said = [f"{settings.mapping.path} ({(sha256 or '')[:12]})", *_about_schema(settings)]
+    return Check("mapping", ok=True, found="; ".join(said))
+
+
+def _about_schema(settings: Settings) -> Iterator[str]:
+    """What the schema vouches for, and what cannot be checked."""
+    from bridge.pipeline.assembly import NO_SCHEMA
+    from bridge.xdm.agreement import is_verified
+    from bridge.xdm.opening import schema_of
+
+    schema, tenant = schema_of(settings.mapping), settings.mapping.tenant
+    if schema is None:
+        yield NO_SCHEMA
+        return
+    yield f"schema {settings.mapping.schema_path}"
+    if is_verified(schema, tenant):
+        yield f"tenant {tenant}"
+    else:
+        yield (
+            f"tenant not verified: only a schema fetched from AEP knows {tenant} (AEP: Schemas, your schema, Copy JSON;"
+            " BRIDGE_MAPPING__SCHEMA names the file)"
+        )
+    if schema.unenforced:
+        yield f"not checked: {_listed(schema.unenforced)}"
+
+
+def _listed(unenforced: Sequence[tuple[str, str]]) -> str:
+    shown = ", ".join(f"{keyword} of {path or 'the root'}" for path, keyword in unenforced[:_SHOWN])
+    return shown + (f" and {len(unenforced) - _SHOWN} more" if len(unenforced) > _SHOWN else "")
 
 
 async def _kafka(settings: Settings) -> AsyncIterator[Check]:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from bridge.demo.story import Plan, Snapshot
 
 console = Console(highlight=False)
+_NEXT = """what next (. .venv/bin/activate makes aep-bridge a command):
+  try an expression    aep-bridge mapping eval 'upper(event_name)' --event mappings/tests/email-batch.event.json
+  make your mapping    docs/mapping.md, from your schema and ten events; aep-bridge dev keeps it running
+  go live              cp .env.example .env, then aep-bridge check"""
 
 
 @app.command()
@@ -192,3 +196,4 @@ def _conclude(account: dict[str, Any], why: list[Reason]) -> None:
     console.print(
         f"[bold green]✓ {verdict}: nothing lost[/]" if good else f"[bold red]✗ {verdict} does not hold: {account}[/]"
     )
+    console.print(_NEXT, markup=False, soft_wrap=True)

@@ -1,56 +1,21 @@
-"""``aep-bridge mapping convert | test | init``: the commands that write or hold whole mapping sets."""
+"""``aep-bridge mapping test | convert``: golden cases of a mapping set, and its form in Adobe's API."""
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
+from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli.mapping import FILE, JSON, SCHEMA, mapping, say
-from bridge.cli.route_option import ROUTE
+from bridge.cli.mapping import FILE, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.mapping_files import refuse_overwriting, write
+from bridge.cli.route_option import MAPPED_ROUTE
 from bridge.errors import BridgeError
 
-
-@mapping.command()
-def convert(
-    file: Path = FILE,
-    output: Path | None = typer.Option(None, "--output", "-o", help="File to write (.csv or .json); else stdout."),
-    to: str | None = typer.Option(None, "--to", help="csv or json; else the other form, or what --output ends in."),
-) -> None:
-    """Turn a CSV mapping set into the Data Prep API's JSON, or back; nothing is lost on the way.
-
-    Examples:
-        aep-bridge mapping convert mapping.csv --output mapping.json
-
-        aep-bridge mapping convert mapping.json --output mapping.csv
-    """
-    from bridge import shipped
-    from bridge.mapping.convert import to_csv, to_json
-    from bridge.mapping.table import load_mapping_set
-
-    where = shipped.find(file)
-    mapping_set = load_mapping_set(where)
-    if to is None and output is not None and output.suffix.lower() in (".csv", ".json"):
-        to = output.suffix.lower()[1:]
-    if to is None:
-        to = "csv" if where.suffix.lower() == ".json" else "json"
-    if to not in ("csv", "json"):
-        raise typer.BadParameter("csv or json", param_hint="--to")
-    _write(to_csv(mapping_set) if to == "csv" else to_json(mapping_set), output)
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.flush()
-        return
-    try:
-        output.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise BridgeError(f"{output}: cannot be written ({error.strerror})") from None
-    say(f"wrote {output}")
+if TYPE_CHECKING:
+    from bridge.mapping.findings import Finding
+    from bridge.mapping.table import MappingSet
+    from bridge.settings import MappingSettings
 
 
 @mapping.command(name="test")
@@ -60,29 +25,41 @@ def run_golden(  # noqa: PLR0917 - typer reads the signature
     ),
     file: Path | None = typer.Option(None, "--mapping", "-m", help="Mapping set; else that of the settings."),
     schema: Path | None = SCHEMA,
-    update: bool = typer.Option(False, "--update", help="Write what comes out as what is expected."),
+    tenant: str | None = TENANT,
+    primary_identity: str | None = PRIMARY_IDENTITY,
+    update: bool = typer.Option(
+        False, "--update", help="Write what comes out as what is expected, and settings.json where there is none."
+    ),
     as_json: bool = JSON,
-    route: str | None = ROUTE,
+    _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Run golden cases. Exit 1 when one does not hold.
+
+    settings.json beside the cases says for which tenant and namespaces they were written; --update writes it. Cases for a tenant
+    that the schema does not have are refused.
 
     Examples:
         aep-bridge mapping test mappings/tests --mapping mapping.csv
 
-        aep-bridge mapping test cases --update
+        aep-bridge mapping test cases --mapping mapping.csv --schema schema.json --tenant _yourorgname --update
     """
     from bridge import shipped
+    from bridge.cli import mapping_input as given
     from bridge.cli import mapping_show as show
-    from bridge.cli.mapping_input import builder, mapping_settings
     from bridge.mapping import golden
     from bridge.xdm.size import sized
 
     cases = golden.load_cases(shipped.find(directory))
-    settings = golden.settings_of(cases, mapping_settings(route=route))
-    made = builder(file or settings.path, settings, schema or settings.schema_)
-    results = golden.run_cases(cases, sized(made.build, settings))
+    settings = golden.settings_of(cases, given.mapping_settings(path=file, schema=schema))
+    said = given.mapping_settings(path=file, schema=schema, tenant=tenant, primary_identity=primary_identity)
+    if tenant is not None:
+        settings = settings.model_copy(update={"tenant": said.tenant})
+    if primary_identity is not None:
+        settings = settings.model_copy(update={"primary_identity": said.primary_identity})
+    _refuse_strange_tenant(settings)
+    results = golden.run_cases(cases, sized(given.builder(settings).build, settings))
     if update:
-        for path in golden.update(results):
+        for path in (*golden.update(results), *golden.keep_settings(cases, settings)):
             say(f"wrote {path}")
         return
     if as_json:
@@ -95,59 +72,67 @@ def run_golden(  # noqa: PLR0917 - typer reads the signature
         raise typer.Exit(1)
 
 
+def _refuse_strange_tenant(settings: MappingSettings) -> None:
+    """Cases of a tenant that the schema does not have would hold, and every event be wrong."""
+    from bridge.mapping.schema_paths import tenants_of
+    from bridge.xdm.opening import schema_of
+
+    schema = schema_of(settings)
+    known = tenants_of(schema) if schema is not None else []
+    if known and settings.tenant not in known:
+        raise BridgeError(
+            f"the tenant is {settings.tenant}, but the schema {settings.schema_path} has {' and '.join(known)}",
+            hint=f"give --tenant {known[0]}, or set BRIDGE_MAPPING__TENANT={known[0]}",
+        )
+
+
 @mapping.command()
-def init(
-    schema: Path = typer.Option(..., "--schema", help="The customer's XDM schema (JSON, resolved form)."),
-    events: list[str] = typer.Option(..., "--events", help="Real sample events (JSON, JSON lines, -)."),
-    output: Path | None = typer.Option(None, "--output", "-o", help="Mapping CSV to write; else stdout."),
-    payload: Path | None = typer.Option(
-        None, "--payload", help="Where to write the sample payload MoEngage asks for; else beside --output."
+def convert(  # noqa: PLR0917 - typer reads the signature
+    file: Path = FILE,
+    output: Path | None = typer.Option(None, "--output", "-o", help="File to write (.csv or .json); else stdout."),
+    to: str | None = typer.Option(None, "--to", help="csv or json; else the other form, or what --output ends in."),
+    tenant: str | None = typer.Option(None, "--tenant", help="Fill {tenant} with this, as AEP fills no placeholders."),
+    primary_identity: str | None = typer.Option(
+        None, "--primary-identity", help="Fill {primary_identity} with this namespace."
     ),
-    route: str | None = ROUTE,
+    force: bool = typer.Option(False, "--force", help="Write over a file that is there."),
 ) -> None:
-    """Write a first mapping set from a schema and sample events; what found no match is listed on stderr.
+    """Turn a CSV mapping set into the Data Prep API's JSON, or back; nothing is lost on the way.
+
+    With --tenant and --primary-identity it is ready to be uploaded; rows that AEP itself could not take are told.
 
     Examples:
-        aep-bridge mapping init --schema schema.json --events events.jsonl --output mapping.csv
+        aep-bridge mapping convert mapping.csv --output mapping.json
+
+        aep-bridge mapping convert mapping.csv --tenant _yourorgname --primary-identity lumaCrmId --output upload.json
+
+        aep-bridge mapping convert mapping.json --output mapping.csv
     """
-    from bridge.cli.mapping_input import events as read_events
-    from bridge.cli.mapping_input import mapping_settings, schema_of
-    from bridge.mapping.convert import to_csv
-    from bridge.mapping.proposal import propose
-    from bridge.mapping.samples import Samples
-
-    compiled_schema = schema_of(schema, "")
-    # Read once: stdin has nothing the second time.
-    given = [read.event for source in events for read in read_events(source) if read.refusal is None]
-    samples = Samples(given)
-    if compiled_schema is None or not samples.events:
-        raise BridgeError("there is no event among the samples")
-    proposal = propose(compiled_schema, samples, event_type=_shipped_event_type())
-    _write(to_csv(proposal.mapping_set), output)
-    if proposal.tenant is not None and proposal.tenant != mapping_settings(route=route).tenant:
-        say(f"the schema's tenant is {proposal.tenant}: set BRIDGE_MAPPING__TENANT, or give --tenant {proposal.tenant}")
-    if any("{primary_identity}" in row.destination for row in proposal.mapping_set.rows):
-        namespace = mapping_settings(route=route).primary_identity[0]
-        say(
-            f"the customer's id goes into namespace {namespace}: set BRIDGE_MAPPING__PRIMARY_IDENTITY if yours is another"
-        )
-    for path in proposal.unmapped:
-        say(f"no source found for {path}")
-    if proposal.unused:
-        say(f"not used: {', '.join(proposal.unused)}")
-    if payload is None and output is not None:
-        payload = output.with_suffix(".sample.json")
-    if payload is not None:
-        _write(json.dumps(given[0], ensure_ascii=False, indent=2) + "\n", payload)
-
-
-def _shipped_event_type() -> str | None:
-    """The decode of MoEngage's event codes, from the mapping set that ships."""
     from bridge import shipped
+    from bridge.mapping.convert import filled, to_csv, to_json
     from bridge.mapping.table import load_mapping_set
 
-    path = shipped.find(Path("mappings/moengage_events.csv"))
-    if not path.exists():
-        return None
-    rows = load_mapping_set(path).rows
-    return next((row.source for row in rows if row.destination == "eventType"), None)
+    where = shipped.find(file)
+    mapping_set = load_mapping_set(where)
+    if to is None and output is not None and output.suffix.lower() in (".csv", ".json"):
+        to = output.suffix.lower()[1:]
+    if to is None:
+        to = "csv" if where.suffix.lower() == ".json" else "json"
+    if to not in ("csv", "json"):
+        raise typer.BadParameter("csv or json", param_hint="--to")
+    if output is not None:
+        refuse_overwriting(output, force=force)
+    known = {"tenant": tenant, "primary_identity": primary_identity}
+    mapping_set = filled(mapping_set, {name: value for name, value in known.items() if value is not None})
+    write(to_csv(mapping_set) if to == "csv" else to_json(mapping_set), output)
+    for finding in _not_for_adobe(mapping_set) if to == "json" else ():
+        say(f"AEP cannot take row {finding.row}: {finding.message}" + (f" (fix: {finding.fix})" if finding.fix else ""))
+
+
+def _not_for_adobe(mapping_set: MappingSet) -> list[Finding]:
+    """Rows that work here and that AEP would refuse."""
+    from bridge.mapping.lint import lint
+
+    codes = ("expression_too_long", "availability", "reserved_word", "identifier_unwrapped", "placeholder_unknown")
+    found = lint(mapping_set, tenant="_tenant", primary_identity="namespace")
+    return [one for one in found if one.code in codes]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bridge import __version__
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bridge.mapping.findings import Finding
-    from bridge.mapping.functions import Function
     from bridge.mapping.golden import Result
     from bridge.mapping.trace import Change, Traced
 
@@ -31,30 +32,48 @@ def data(value: Any, *, indent: int | None = 2) -> None:
     sys.stdout.flush()
 
 
+def width() -> int | None:
+    """Columns of the terminal (or of COLUMNS); None where lines may be as long as they are, as in a pipe."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said) > 0:
+        return int(said)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def console() -> Console:
-    """Where tables go: stdout, wide when it is no terminal."""
-    plain = Console(highlight=False)
-    return plain if plain.is_terminal else Console(highlight=False, width=200)
+    """Where words with colours go: stdout; plain and never wrapped when it is no terminal."""
+    return Console(highlight=False, width=width() or 10_000, soft_wrap=True)
 
 
-def short(value: Any) -> str:
-    """A value as compact JSON, cut to a cell's width, safe for rich."""
+def short(value: Any, room: int = _SHOWN) -> str:
+    """A value as compact JSON, cut to the room for it."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return escape(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+    return text if len(text) <= room else text[: room - 1] + "…"
 
 
-def findings_table(findings: Sequence[Finding]) -> None:
-    """One line a finding."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("row", "column", "severity", "code", "message", "fix"):
-        table.add_column(title, overflow="fold")
+def cut(text: str, indent: int = 0) -> str:
+    """A line that fits the terminal."""
+    columns = width()
+    return text if columns is None or len(text) + indent <= columns else text[: max(10, columns - indent - 1)] + "…"
+
+
+def findings_list(findings: Sequence[Finding], file: str) -> None:
+    """A block for each finding: ``file:row:column: severity code``, what is wrong, and the fix; never cut."""
+    screen = console()
     for one in findings:
-        place = str(one.row or "-") + (f":{one.position}" if one.position else "")
+        place = f"{file}:{one.row}:{one.column}" + (f":{one.position}" if one.position else "")
         style = "red" if one.severity == "error" else "yellow"
-        table.add_row(
-            place, one.column, f"[{style}]{one.severity}[/]", one.code, escape(one.message), escape(one.fix or "")
-        )
-    console().print(table)
+        screen.print(f"{escape(place)}: [{style}]{one.severity}[/] [bold]{one.code}[/]")
+        _paragraph(one.message)
+        if one.fix:
+            _paragraph(f"fix: {one.fix}")
+
+
+def _paragraph(text: str) -> None:
+    """Words below a heading, broken at blanks where the terminal ends."""
+    columns = width()
+    lines = [text] if columns is None else textwrap.wrap(text, max(20, columns - 4), break_on_hyphens=False)
+    print("\n".join(f"    {line}" for line in lines))
 
 
 def github(findings: Iterable[Finding], file: str) -> None:
@@ -107,29 +126,44 @@ def sarif(findings: Sequence[Finding], file: str, codes: Mapping[str, str]) -> N
     )
 
 
-def trace_table(rows: Sequence[Traced]) -> None:
-    """Row, destination, source, value read, result and warning."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("row", "destination", "source", "value read", "result", "warning"):
-        table.add_column(title, overflow="fold")
+def trace_list(rows: Sequence[Traced]) -> None:
+    """For each row that gave something: what goes out and where, the source and what was read; the rest is counted."""
+    screen = console()
+    silent = 0
     for one in rows:
-        read = one.read
-        shown = short(next(iter(read.values()))) if len(read) == 1 else short(read) if read else ""
-        table.add_row(
-            str(one.row), escape(one.destination), short(one.source), shown, short(one.result),
-            f"[yellow]{escape(one.warning)}[/]" if one.warning else "",
-        )  # fmt: skip
-    console().print(table)
+        if one.result is None and one.sent is None and one.warning is None:
+            silent += 1
+            continue
+        screen.print(f"[bold]{one.row:>3}[/]  {escape(cut(f'{one.destination} = {_sent(one)}', 5))}")
+        read = {path: value for path, value in one.read.items() if value is not None and path != one.source}
+        shown = ", ".join(f"{path} = {_json(value)}" for path, value in read.items())
+        print(cut(f"     {one.source}" + (f"   [{shown}]" if shown else "")))
+        if one.warning:
+            screen.print(f"     [yellow]null: {escape(one.warning)}[/]")
+    if silent:
+        print(f"     {silent} more rows gave nothing: their sources are absent or null")
 
 
-def changes_table(changes: Sequence[Change], this: str, other: str) -> None:
-    """Path, and the value on each side."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("path", this, other):
-        table.add_column(title, overflow="fold")
+def _sent(one: Traced) -> str:
+    result, sent = _json(one.result), _json(one.sent)
+    if one.sent is None:
+        return "null" if one.result is None else f"{result} → left out"
+    if one.source_type == "STATIC" and one.sent in (True, False) and result == f'"{sent}"':
+        return sent
+    same = type(one.result) is type(one.sent) and one.result == one.sent
+    return sent if same or one.result is None or isinstance(one.sent, dict | list) else f"{result} → {sent}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def changes_list(changes: Sequence[Change], this: str, other: str) -> None:
+    """Path, and the value on each side, in lines of their own."""
     for path, left, right in changes:
-        table.add_row(escape(path or "."), short(left), short(right))
-    console().print(table)
+        print(path or ".")
+        print(cut(f"    {this}: {_json(left)}"))
+        print(cut(f"    {other}: {_json(right)}"))
 
 
 def golden(results: Sequence[Result]) -> None:
@@ -143,7 +177,7 @@ def golden(results: Sequence[Result]) -> None:
             f"[red]FAIL[/] {escape(result.case.name)}" + (": nothing is expected yet" if result.missing else "")
         )
         if result.changes:
-            changes_table(result.changes, "expected", "actual")
+            changes_list(result.changes, "expected", "actual")
 
 
 def golden_json(results: Sequence[Result]) -> list[dict[str, Any]]:
@@ -159,40 +193,3 @@ def golden_json(results: Sequence[Result]) -> list[dict[str, Any]]:
         }
         for result in results
     ]
-
-
-def function_json(function: Function) -> dict[str, Any]:
-    """One function of the registry."""
-    return {
-        "name": function.name,
-        "aliases": list(function.aliases),
-        "category": function.category,
-        "signature": signature(function),
-        "returns": function.returns,
-        "availability": function.availability,
-        "summary": function.summary,
-        **({"refused": function.refused} if function.refused else {}),
-    }
-
-
-def signature(function: Function) -> str:
-    """``substr(INPUT, START_INDEX, LENGTH)``; optional parameters in brackets."""
-    parts = [
-        (one.name if one.required else f"[{one.name}]") + (", ..." if one.variadic else "")
-        for one in function.parameters
-    ]
-    return f"{function.name}({', '.join(parts)})"
-
-
-def functions_table(functions: Sequence[Function]) -> None:
-    """Signature, what it does, where it works."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("function", "what it gives", "where"):
-        table.add_column(title, overflow="fold")
-    for category in dict.fromkeys(one.category for one in functions):
-        table.add_row(f"[bold cyan]{escape(category)}[/]", "", "")
-        for one in functions:
-            if one.category == category:
-                where = "refused" if one.refused else "" if one.availability == "all dataflows" else one.availability
-                table.add_row(escape(signature(one)), escape(one.summary), escape(where))
-    console().print(table)

@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bridge.settings import Deployment, Route
+    from bridge.settings import Deployment, Route, Settings
 
 ROUTE = typer.Option(None, "--route", metavar="NAME", help="This route alone; aep-bridge routes lists them.")
+
+
+_wanted: ContextVar[str | None] = ContextVar("route", default=None)
+
+
+def _remember(name: str | None) -> str | None:
+    _wanted.set(name)
+    return name
+
+
+MAPPED_ROUTE = typer.Option(
+    None, "--route", metavar="NAME", callback=_remember, help="With the settings of this route."
+)
+"""For commands about a mapping set: :func:`settings_for` reads it where settings are asked for."""
+
+
+def settings_for(part: str, **overrides: Any) -> Settings:
+    """The settings of the route that the option names, or of any where all have the same ``part`` (a section).
+
+    A usage error where it would be a choice among several. ``overrides`` as in ``load_deployment``.
+    """
+    from bridge.settings import load_deployment
+
+    routes = chosen(load_deployment(**overrides), _wanted.get())
+    if all(getattr(one.settings, part) == getattr(routes[0].settings, part) for one in routes):
+        return routes[0].settings
+    return only(routes, None).settings
 
 
 def chosen(deployment: Deployment, name: str | None) -> Sequence[Route]:

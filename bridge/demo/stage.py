@@ -6,17 +6,18 @@ import asyncio
 import tempfile
 from collections import Counter
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.aep.emulator import Emulator
+from bridge.aep.emulator.inlet import EXAMPLE
 from bridge.demo.kafka import EmbeddedKafka
 from bridge.demo.processes import Command, free_port
 from bridge.demo.story import Scene
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 TOPIC = "moengage.events"
 DEAD_LETTERS = "moengage.events.dead-letters"
@@ -33,19 +34,26 @@ class Stage:
     bootstrap: str
     receiver: Command
     worker: Command
+    emulator: Emulator
 
 
 @asynccontextmanager
-async def open_stage(tell: Callable[[str], None]) -> AsyncIterator[Stage]:
-    """Start every part, ``tell`` each in a line, and end them all in order afterwards."""
+async def open_stage(
+    tell: Callable[[str], None], more: Mapping[str, str] | None = None, *, schema_id: str | None = None
+) -> AsyncIterator[Stage]:
+    """Start every part, ``tell`` each in a line, and end them all in order afterwards. ``more``: settings that win.
+
+    ``schema_id``: the schema that the emulated connection is for; else the emulator's own.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="aep-bridge-demo-") as folder,
         EmbeddedKafka(TOPIC, DEAD_LETTERS, STATE) as kafka,
     ):
         tell(f"embedded Kafka-protocol broker (librdkafka's mock cluster) at {kafka.bootstrap}")
-        async with Emulator() as emulator:
+        inlet = EXAMPLE if schema_id is None else replace(EXAMPLE, schema_id=schema_id)
+        async with Emulator(inlet=inlet) as emulator:
             tell(f"AEP emulator, IMS and collection endpoint, at {emulator.url}")
-            settings = _settings(kafka.bootstrap, emulator)
+            settings = _settings(kafka.bootstrap, emulator) | dict(more or {})
             async with (
                 Command("receiver", settings | {"BRIDGE_TELEMETRY__PORT": str(free_port())}, Path(folder)) as receiver,
                 Command("worker", settings | {"BRIDGE_TELEMETRY__PORT": str(free_port())}, Path(folder)) as worker,
@@ -60,7 +68,7 @@ async def open_stage(tell: Callable[[str], None]) -> AsyncIterator[Stage]:
                     emulator=emulator.url,
                 )
                 try:
-                    yield Stage(scene, kafka.bootstrap, receiver, worker)
+                    yield Stage(scene, kafka.bootstrap, receiver, worker, emulator)
                 finally:
                     await scene.aclose()
 

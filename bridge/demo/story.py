@@ -68,7 +68,7 @@ class Scene:
     def __init__(
         self, *, receiver: str, credentials: tuple[str, str], telemetry: Mapping[str, str], emulator: str
     ) -> None:
-        self._streams = f"{receiver}/moengage/streams"
+        self.streams = f"{receiver}/moengage/streams"
         self._credentials = httpx.BasicAuth(*credentials)
         self._telemetry = telemetry
         self._emulator = emulator
@@ -82,7 +82,7 @@ class Scene:
         """Send a body as MoEngage does: again after a pause when the answer is not 2xx, three times at most."""
         for pause in (0.5, 1.0, 2.0, None):
             answer = await self._http.post(
-                self._streams, content=body, auth=self._credentials, headers={"Content-Type": "application/json"}
+                self.streams, content=body, auth=self._credentials, headers={"Content-Type": "application/json"}
             )
             if answer.is_success:
                 return
@@ -112,6 +112,16 @@ class Scene:
                     if name == "receiver" and sample.name in _ANSWERED:
                         sums["received"] = sums.get("received", 0.0) + sample.value
         return sums
+
+    async def labelled(self, part: str, metric: str, label: str) -> dict[str, float]:
+        """The values of one metric of one part, by a label."""
+        text = (await self._http.get(f"{self._telemetry[part]}/metrics")).text
+        return {
+            sample.labels[label]: sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == metric and label in sample.labels
+        }
 
 
 class Story:

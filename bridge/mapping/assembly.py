@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from bridge.mapping import pycode as py
+from bridge.mapping.assembly_sources import Cleaned, Constant, Raw, has_id, plain_call
 from bridge.mapping.destinations import IDENTITY_MAP
+from bridge.mapping.holding import NAMES, checked, required
 from bridge.mapping.paths import Index, Key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from bridge.mapping.assembly_sources import PlainIdentities, Source
     from bridge.mapping.destinations import Target
-
-    PlainIdentities = Callable[[Sequence[str]], Callable[..., dict[str, Any] | None] | None]
-    """Namespaces, one id each -> a function of their ids (null or any value) that gives the whole identityMap, ruled; or
-    None for ids that are not plain. None instead of a function where there is none for these namespaces."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Constant:
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """A variable that still holds the event's own value."""
-
-    variable: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Cleaned:
-    """A variable that holds a value of our own, pruned."""
-
-    variable: str
-
-
-_ID: Final = Key("id")
-_PLAIN_ITEM: Final = ({_ID}, {_ID, Key("primary")})
+    from bridge.mapping.expected import Expected
 
 
 class Assembly:
@@ -47,27 +23,37 @@ class Assembly:
 
     ``identities``: the object is for delivery. Values of the event are lent to it, not copied, and where every
     namespace of its identityMap holds one id, that map comes ruled, in the variable ``m`` (null: it has to be ruled yet).
+
+    ``expected``: what a schema expects at a place (names alone). Each value is held to it as it is written, what is said
+    of it stands in ``s``; where a value cannot stand, the function gives null at once and leaves the event to the whole check.
     """
 
-    def __init__(self, names: dict[str, Any], identities: PlainIdentities | None = None) -> None:
+    def __init__(
+        self,
+        names: dict[str, Any],
+        identities: PlainIdentities | None = None,
+        expected: Callable[[tuple[str, ...]], Expected | None] | None = None,
+    ) -> None:
         self._names = names
+        self._names.update(NAMES)
+        self._expected = expected
         self._identities = identities
         self._take = "clean" if identities is None else "lent"
-        self._sources: dict[int, _Constant | _Raw | _Cleaned] = {}
+        self._sources: dict[int, Source] = {}
         self._wraps: dict[int, str | None] = {}
         self._count = 0
 
     def constant(self, position: int, value: Any) -> None:
         """The row's value is known now."""
-        self._sources[position] = _Constant(value)
+        self._sources[position] = Constant(value)
 
     def path(self, position: int, variable: str) -> None:
         """The row's value is the event's own, in ``variable``."""
-        self._sources[position] = _Raw(variable)
+        self._sources[position] = Raw(variable)
 
     def value(self, position: int, variable: str) -> None:
         """The row's value is computed and pruned, in ``variable``."""
-        self._sources[position] = _Cleaned(variable)
+        self._sources[position] = Cleaned(variable)
 
     def wrapped(self, position: int, key: str | None) -> None:
         """The leaves of this ``[*]`` row are re-wrapped under their source key."""
@@ -76,29 +62,58 @@ class Assembly:
     def statements(self, root: Target) -> list[py.Stmt]:
         """Statements that leave the finished object in ``o`` and warnings in ``w``."""
         ruled = [] if self._identities is None else [py.assign(py.const(None), "m")]
-        return [py.assign(py.dict_of([]), "o"), *ruled, *self._children(root, "o", override=False)]
+        if self._expected is None:
+            return [py.assign(py.dict_of([]), "o"), *ruled, *self._children(root, "o", override=False)]
+        body = self._children(root, "o", override=False, look=True)
+        own = self._expected(())
+        return [
+            py.assign(py.dict_of([]), "o"),
+            *ruled,
+            py.assign(py.list_of([]), "s"),
+            *body,
+            *required("o", own.required if own is not None else frozenset()),
+        ]
 
     def _new(self, letter: str) -> str:
         self._count += 1
         return f"{letter}{self._count}"
 
-    def _children(self, target: Target, variable: str, *, override: bool) -> list[py.Stmt]:
+    def _bind(self, letter: str, value: Any) -> str:
+        """The generated name under which ``value`` is in reach."""
+        name = self._new(letter)
+        self._names[name] = value
+        return name
+
+    def _children(self, target: Target, variable: str, *, override: bool, look: bool = False) -> list[py.Stmt]:
         body: list[py.Stmt] = []
         for segment, below in target.below.items():
             if isinstance(segment, Key):
-                body += self._place(below, variable, segment.name, override=override)
+                body += self._place(below, variable, segment.name, override=override, look=look)
         return body
 
-    def _place(self, target: Target, parent: str, key: str, *, override: bool) -> list[py.Stmt]:
-        """Write one place into the object ``parent``; with ``override`` null takes away what a copied parent brought."""
+    def _place(self, target: Target, parent: str, key: str, *, override: bool, look: bool = False) -> list[py.Stmt]:
+        """Write one place into the object ``parent``; with ``override`` null takes away what a copied parent brought.
+
+        ``look``: what the schema expects here is looked at here, not at a place above.
+        """
+        expected = self._expectation(target) if look else None
         if not target.below and not target.spread:
-            return self._leaf(target.rows[-1], parent, key, override=override)
+            return self._leaf(target.rows[-1], parent, key, override=override, expected=expected)
         inner = self._new("a" if target.is_array else "o")
-        body = self._container(target, inner, parent, key, override=override)
+        one_by_one = expected is not None and expected.fields and not target.rows and not target.is_array
+        body = self._container(target, inner, parent, key, override=override, look=one_by_one)
         held = py.name(inner)
         drop = [py.do(py.call(py.attribute(py.name(parent), "pop"), py.const(key), py.const(None)))] if override else []
-        body.append(py.when(held, [py.put(parent, py.const(key), held)], drop))
-        if target.path == (IDENTITY_MAP,) and (plain := self._plain_identities(target)) is not None:
+        write = [py.put(parent, py.const(key), held)]
+        if one_by_one and expected is not None:
+            write = [*required(inner, expected.required), *write]
+        elif expected is not None:
+            write = checked(self._bind, inner, parent, key, expected)
+        body.append(py.when(held, write, drop))
+        if (
+            target.path == (IDENTITY_MAP,)
+            and (plain := plain_call(target, self._sources, self._identities, self._names)) is not None
+        ):
             ruled = py.name("m")
             return [
                 py.assign(plain, "m"),
@@ -106,54 +121,59 @@ class Assembly:
             ]
         return body
 
-    def _plain_identities(self, target: Target) -> py.Expr | None:
-        """The call that gives the identityMap at once, where each of its namespaces holds one item of an id and a flag."""
-        if self._identities is None or target.rows or target.spread:
-            return None
-        namespaces: list[str] = []
-        ids: list[py.Expr] = []
-        for segment, items in target.below.items():
-            item = next(iter(items.below.values()), None)
-            if not isinstance(segment, Key) or items.rows or items.spread or len(items.below) != 1 or item is None:
-                return None
-            if not item.is_identity or item.rows or item.spread or item.below.keys() not in _PLAIN_ITEM:
-                return None
-            if any(below.below or below.spread for below in item.below.values()):
-                return None
-            sources = {key: self._sources[below.rows[-1]] for key, below in item.below.items()}
-            held = sources.pop(_ID)
-            # What a flag says is of no interest, but copying an event's value could give a warning, which must not be missed.
-            if isinstance(held, _Constant) or any(isinstance(flag, _Raw) for flag in sources.values()):
-                return None
-            namespaces.append(segment.name)
-            ids.append(py.name(held.variable))
-        function = self._identities(namespaces)
-        if function is None:
-            return None
-        self._names["identities"] = function
-        return py.call("identities", *ids)
+    def _expectation(self, target: Target) -> Expected | None:
+        names = tuple(segment.name for segment in target.path if isinstance(segment, Key))
+        return None if self._expected is None else self._expected(names)
 
-    def _leaf(self, position: int, parent: str, key: str, *, override: bool) -> list[py.Stmt]:
+    def _leaf(
+        self, position: int, parent: str, key: str, *, override: bool, expected: Expected | None = None
+    ) -> list[py.Stmt]:
         source = self._sources[position]
         drop = [py.do(py.call(py.attribute(py.name(parent), "pop"), py.const(key), py.const(None)))] if override else []
-        if isinstance(source, _Constant):
-            return drop if source.value is None else [py.put(parent, py.const(key), self._constant(source.value))]
+        if isinstance(source, Constant):
+            return self._constant_leaf(source.value, parent, key, drop, expected)
         held = py.name(source.variable)
-        write = py.put(parent, py.const(key), held)
-        if isinstance(source, _Cleaned):
-            return [py.when(py.is_not(held, py.const(None)), [write], drop)]
+        write: list[py.Stmt] = [py.put(parent, py.const(key), held)]
+        is_text: py.Expr = py.classed(source.variable, "str")
+        held_to = write if expected is None else checked(self._bind, source.variable, parent, key, expected)
+        if expected is not None and not expected.text:
+            if isinstance(expected.seen, set):
+                seen = self._bind("s", expected.seen)
+                write = [py.when(py.within(held, py.name(seen)), write, held_to)]
+            else:
+                write = held_to
+        if isinstance(source, Cleaned):
+            if expected is None:
+                return [py.when(py.is_not(held, py.const(None)), write, drop)]
+            return [py.when(is_text, write, [py.when(py.is_not(held, py.const(None)), held_to, drop)])]
         copied = self._new("c")
+        put_copy: list[py.Stmt] = [py.put(parent, py.const(key), py.name(copied))]
+        held_copy = put_copy if expected is None else checked(self._bind, copied, parent, key, expected)
         copy = [
             *self._copy(position, source.variable, copied, self._take),
-            py.when(py.is_not(py.name(copied), py.const(None)), [py.put(parent, py.const(key), py.name(copied))], drop),
+            py.when(py.is_not(py.name(copied), py.const(None)), held_copy, drop),
         ]
+        if expected is not None and expected.texts is not None:
+            quick, place = self._bind("x", expected.texts), self._bind("s", expected.place)
+            texts = py.assign(py.call(quick, held, py.name(place), py.name("s")), copied)
+            copy = [texts, py.when(py.is_not(py.name(copied), py.const(None)), put_copy, copy)]
         # Text is most of an event: it needs no copy.
         other = py.when(py.is_not(held, py.const(None)), copy, drop)
-        return [py.when(py.classed(source.variable, "str"), [write], [other])]
+        return [py.when(is_text, write, [other])]
+
+    def _constant_leaf(
+        self, value: Any, parent: str, key: str, drop: list[py.Stmt], expected: Expected | None
+    ) -> list[py.Stmt]:
+        if value is None:
+            return drop
+        if expected is None or (expected.text and value.__class__ is str):
+            return [py.put(parent, py.const(key), self._constant(value))]
+        copied = self._new("c")
+        return [py.assign(self._constant(value), copied), *checked(self._bind, copied, parent, key, expected)]
 
     def _copy(self, position: int, variable: str, into: str, take: str = "clean") -> list[py.Stmt]:
         handler = [
-            py.assign(py.const(None), into),
+            py.assign(py.call("rest_of", py.name("e")), into),
             py.assign(py.call("warn", py.name("w"), py.name(f"row{position}"), py.name("e")), "w"),
         ]
         return [py.attempt([py.assign(py.call(take, py.name(variable)), into)], "e", handler)]
@@ -165,7 +185,9 @@ class Assembly:
         self._names[bound] = value
         return py.call("clean", py.name(bound))  # a fresh copy for each event
 
-    def _container(self, target: Target, inner: str, parent: str, key: str | None, *, override: bool) -> list[py.Stmt]:
+    def _container(
+        self, target: Target, inner: str, parent: str, key: str | None, *, override: bool, look: bool = False
+    ) -> list[py.Stmt]:
         """Statements that build the object or array of ``target`` in ``inner``."""
         kind = "list" if target.is_array else "dict"
         fresh = py.list_of([]) if target.is_array else py.dict_of([])
@@ -180,15 +202,15 @@ class Assembly:
         else:
             body.append(py.assign(fresh, inner))
         if not target.is_array:
-            return body + self._children(target, inner, override=overriding)
+            return body + self._children(target, inner, override=overriding, look=look)
         return body + self._elements(target, inner)
 
     def _base(self, position: int, inner: str, kind: str, fresh: py.Expr) -> list[py.Stmt]:
         """The value of the row that maps the whole object, as the start for the rows below it."""
         source = self._sources[position]
-        if isinstance(source, _Constant):
+        if isinstance(source, Constant):
             body = [py.assign(self._constant(source.value) if source.value is not None else py.const(None), inner)]
-        elif isinstance(source, _Cleaned):
+        elif isinstance(source, Cleaned):
             body = [py.assign(py.name(source.variable), inner)]
         else:
             body = self._copy(position, source.variable, inner)
@@ -216,7 +238,7 @@ class Assembly:
 
     def _spread(self, position: int, rest: Any, inner: str) -> list[py.Stmt]:
         source = self._sources[position]
-        if isinstance(source, _Constant):
+        if isinstance(source, Constant):
             if source.value is None:
                 return []
             value: py.Expr = self._constant(source.value)
@@ -241,7 +263,7 @@ class Assembly:
         element = self._new("o")
         body = self._container(target, element, inner, None, override=False)
         body.append(py.when(py.name(element), [self._insert(inner, append, index, py.name(element))]))
-        identity = self._identity(target)
+        identity = has_id(target, self._sources)
         return body if identity is None else [py.when(identity, body)]
 
     def _insert(self, inner: str, append: py.Expr, index: int | None, value: py.Expr) -> py.Stmt:
@@ -251,13 +273,3 @@ class Assembly:
         return py.when(
             py.above(py.call("len", py.name(inner)), py.const(index)), [replace], [py.do(py.call(append, value))]
         )
-
-    def _identity(self, target: Target) -> py.Expr | None:
-        """For an item of identityMap the test that it has an id."""
-        below = target.below.get(_ID)
-        if not target.is_identity or target.rows or below is None or below.below or not below.rows:
-            return None
-        source = self._sources[below.rows[-1]]
-        if isinstance(source, _Constant):
-            return py.const(source.value is not None)
-        return py.is_not(py.name(source.variable), py.const(None))

@@ -9,9 +9,10 @@ from bridge.mapping.compiled import Compiled, Constant, Dynamic, Problem, values
 from bridge.mapping.findings import nearest
 from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import NOT_CONSTANT, Attribute, Function, FunctionError, methods
+from bridge.mapping.functions.synonyms import meant
 from bridge.mapping.lazy import inline
-from bridge.mapping.nodes import Call, Lambda, MethodCall, Node, PathRef
-from bridge.mapping.paths import Key
+from bridge.mapping.nodes import ArrayLiteral, Call, Lambda, MapLiteral, MethodCall, Node, PathRef
+from bridge.mapping.paths import Every, Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ def function(compiler: ExpressionCompiler, node: Call) -> Compiled:
     """``name(arguments)``."""
     function = FUNCTIONS.get(node.name)
     if function is None:
-        near = nearest(node.name, FUNCTIONS)
+        near = meant(node.name)
         as_method = f"; it is a method: write value.{node.name}(...)" if node.name in methods() else ""
         compiler.problem("unknown_function", f"no function {node.name}{as_method}", node.position, near)
         for argument in node.arguments:
@@ -80,7 +81,13 @@ def _function(
 ) -> Compiled:
     parts = list(before)
     for number, argument in enumerate(arguments):
-        parts.append(_argument(compiler, argument, _kind(function, number + counted)))
+        kind = _kind(function, number + counted)
+        if kind == "string" and _is_container(argument):
+            compiler.problems.append(
+                Problem("text_wanted", f"{function.name} takes text, and this argument is an array or an object: it will"
+                        " give null", position, fix='join(",", ...) makes text of an array', severity="warning")
+            )  # fmt: skip
+        parts.append(_argument(compiler, argument, kind))
     known = [part.value if isinstance(part, Constant) else NOT_CONSTANT for part in parts]
     callee: Callable[..., Any] = function.call
     if function.specialize is not None:
@@ -101,6 +108,12 @@ def _function(
                         severity="warning")
             )  # fmt: skip
     return Dynamic(py.call(compiler.bind(callee), *map(compiler.code, parts)))
+
+
+def _is_container(node: Node) -> bool:
+    if isinstance(node, PathRef):
+        return any(isinstance(segment, Every) for segment in node.path)
+    return isinstance(node, ArrayLiteral | MapLiteral)
 
 
 def _argument(compiler: ExpressionCompiler, node: Node, kind: str) -> Compiled:

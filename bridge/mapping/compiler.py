@@ -16,19 +16,23 @@ from bridge.mapping.compiled import Constant
 from bridge.mapping.destinations import clashes, grow
 from bridge.mapping.expressions import ExpressionCompiler
 from bridge.mapping.findings import Finding, MappingRefused
-from bridge.mapping.output import clean, every, flatten, lent, prune, spread, without_nulls
+from bridge.mapping.output import aligned, clean, every, flatten, lent, prune, rest_of, spread, without_nulls
 from bridge.mapping.paths import Every, Key, print_path
 from bridge.mapping.preparation import Prepared, known_placeholders, prepare
 from bridge.mapping.reads import Reads
+from bridge.mapping.wrapping import wrapped
 
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.mapping.assembly import PlainIdentities
+    from bridge.mapping.assembly_sources import PlainIdentities
+    from bridge.mapping.expected import Expected
+    from bridge.mapping.schema_paths import SchemaFields
     from bridge.mapping.table import MappingSet
 
     Delivered = tuple[dict[str, Any], Sequence[AttributeWarning], bool]
+    Checked = tuple[dict[str, Any], Sequence[AttributeWarning], bool, Sequence[Any]]
 
 
 class _Missing:
@@ -81,6 +85,16 @@ class CompiledMapping:
         """
         return _Plan(self.rows, strict=self._strict, identities=identities).load(self.sha256)[0]
 
+    def checked(
+        self, identities: PlainIdentities, expected: Callable[[tuple[str, ...]], Expected | None]
+    ) -> Callable[[dict[str, Any]], Checked | None]:
+        """As :meth:`for_delivery`, and each value is held to what a schema expects as it is written.
+
+        The function gives null for an event with something that cannot stand: the whole check has to tell what comes of it.
+        The fourth value is what the checks said.
+        """
+        return _Plan(self.rows, strict=self._strict, identities=identities, expected=expected).load(self.sha256)[0]
+
 
 def compile_mapping(
     mapping_set: MappingSet,
@@ -89,13 +103,16 @@ def compile_mapping(
     primary_identity: str,
     placeholders: Mapping[str, str] | None = None,
     strict: bool = False,
+    schema: SchemaFields | None = None,
 ) -> CompiledMapping:
     """The mapping set as one function. Raises ``MappingRefused`` (a ``MappingError``) that lists every error.
 
     ``tenant`` and ``primary_identity`` fill ``{tenant}`` and ``{primary_identity}``; ``strict``: a source attribute that
-    is absent nulls its row with a warning even where null would do (not inside coalesce, iif and their like).
+    is absent nulls its row with a warning even where null would do (not inside coalesce, iif and their like). ``schema``: with
+    it a destination through an array without an index means the first element.
     """
     prepared, findings = prepare(mapping_set, known_placeholders(tenant, primary_identity, placeholders or {}))
+    prepared = wrapped(prepared, schema)
     plan = _Plan(prepared, strict=strict)
     findings += plan.findings
     errors = [finding for finding in findings if finding.severity == "error"]
@@ -114,7 +131,12 @@ class _Plan:
     """Generates the function of one mapping set."""
 
     def __init__(
-        self, prepared: Sequence[Prepared], *, strict: bool, identities: PlainIdentities | None = None
+        self,
+        prepared: Sequence[Prepared],
+        *,
+        strict: bool,
+        identities: PlainIdentities | None = None,
+        expected: Callable[[tuple[str, ...]], Expected | None] | None = None,
     ) -> None:
         self.findings: list[Finding] = []
         self._names: dict[str, Any] = {
@@ -124,11 +146,13 @@ class _Plan:
             "len": len,
             "MISSING": _MISSING,
             "NONE": _NO_WARNINGS,
+            "aligned": aligned,
             "clean": clean,
             "every": every,
             "flatten": flatten,
             "lent": lent,
             "prune": prune,
+            "rest_of": rest_of,
             "spread": spread,
             "without_nulls": without_nulls,
             "warn": warn,
@@ -138,7 +162,7 @@ class _Plan:
         self._reads = Reads(self._names, strict=strict)
         self._compiler = ExpressionCompiler(self._names, self._reads)
         rows = [one for one in prepared if one.target is not None]
-        assembly = Assembly(self._names, identities)
+        assembly = Assembly(self._names, identities, expected)
         values: list[py.Stmt] = []
         for position, one in enumerate(rows):
             self._names[f"row{position}"] = (one.row.row, one.row.source, one.row.destination)
@@ -147,12 +171,17 @@ class _Plan:
         self.findings += clashes(tree, [one.row.row for one in rows])
         warnings = py.either(py.is_(py.name("w"), py.const(None)), py.name("NONE"), py.name("w"))
         ruled = py.is_not(py.name("m"), py.const(None))
+        result = [py.name("o"), warnings]
+        if identities is not None:
+            result.append(ruled)
+        if expected is not None:
+            result.append(py.name("s"))
         self._body = [
             py.assign(py.const(None), "w"),
             *self._reads.statements(),
             *values,
             *assembly.statements(tree),
-            py.give(py.tuple_of([py.name("o"), warnings] if identities is None else [py.name("o"), warnings, ruled])),
+            py.give(py.tuple_of(result)),
         ]
 
     def load(self, sha256: str) -> tuple[Callable[..., Any], ast.Module]:
@@ -212,7 +241,7 @@ class _Plan:
             py.assign(expression, variable),
             py.when(
                 py.all_of(py.no(py.classed(variable, "str")), py.is_not(held, py.const(None))),
-                [py.assign(py.call("clean", held), variable)],
+                [py.assign(py.call("aligned", held, py.const(stars)) if stars else py.call("clean", held), variable)],
             ),
         ]
         return self._guarded(position, needed, body, assembly)
@@ -230,7 +259,8 @@ class _Plan:
         variable = f"v{position}"
         assembly.value(position, variable)
         nulled: py.Stmt = py.assign(py.const(None), variable)
-        handler = [nulled, py.assign(py.call("warn", py.name("w"), py.name(f"row{position}"), py.name("e")), "w")]
+        left: py.Stmt = py.assign(py.call("rest_of", py.name("e")), variable)
+        handler = [left, py.assign(py.call("warn", py.name("w"), py.name(f"row{position}"), py.name("e")), "w")]
         attempt = py.attempt(body, "e", handler)
         if not self._strict or not needed:
             return [attempt]

@@ -10,14 +10,33 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.mapping.cells import fill
 from bridge.mapping.table import HEADERS, normal_header
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bridge.mapping.table import MappingRow, MappingSet
 
 _COLUMNS: Final = ("source_type", "source", "destination", "name", "description")
+
+
+def filled(mapping_set: MappingSet, placeholders: Mapping[str, str]) -> MappingSet:
+    """The set with the placeholders filled in that are given; others stay."""
+    if not placeholders:
+        return mapping_set
+    rows = [
+        replace(
+            row,
+            source=fill(row.source, placeholders)[0],
+            destination=fill(row.destination, placeholders)[0],
+        )
+        for row in mapping_set.rows
+    ]
+    return replace(mapping_set, rows=tuple(rows))
 
 
 def to_json(mapping_set: MappingSet) -> str:

@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING
 from bridge.mapping.dates_fallback import FALLBACK_FORMATS, parse_date
 from bridge.mapping.dates_format import epoch_formatter, formatter
 from bridge.mapping.dates_parse import parser
+from bridge.mapping.dates_rfc3339 import is_ambiguous, of_epoch
 from bridge.mapping.dates_zones import seconds_of, sexagesimal, zone
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["FALLBACK_FORMATS", "epoch_formatter", "formatter", "iso", "parse_date", "parser", "zone"]
+__all__ = [
+    "FALLBACK_FORMATS",
+    "epoch_formatter",
+    "formatter",
+    "is_ambiguous",
+    "iso",
+    "of_epoch",
+    "parse_date",
+    "parser",
+    "zone",
+]
 
 
 def iso(date: datetime) -> str:

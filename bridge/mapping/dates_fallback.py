@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bridge.mapping.dates_parse import MAX_TEXT, parser
 from bridge.mapping.dates_pattern import Field, Literal, tokenize
+from bridge.mapping.dates_rfc3339 import parse_rfc3339
 from bridge.mapping.failures import FunctionError
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ FALLBACK_FORMATS = (
     "yyyy-MM-dd HH:mm:ss",
     "yyyy-MM-dd'T'HH:mm:ss.SSS",
 )
-NO_FORMAT = f"the text fits none of the {len(FALLBACK_FORMATS)} date formats that are tried without a pattern"
+NO_FORMAT = (
+    f"the text fits none of the {len(FALLBACK_FORMATS)} date formats that are tried without a pattern, nor RFC 3339"
+)
 
 _SHAPE = str.maketrans(
     "012345678ABCDEFGHIJKLMNOPQRSTUVWXYZbcdefghijklmnopqrstuvwxyz-",
@@ -74,11 +77,13 @@ _CANDIDATES = _by_shape()
 
 
 def parse_date(text: str) -> datetime:
-    """Read ``text`` by the first documented format that fits it whole; :class:`FunctionError` when none does."""
+    """Read ``text`` by the first documented format that fits it whole, else as RFC 3339; :class:`FunctionError` when none does."""
     if len(text) <= MAX_TEXT:
         for parse in _CANDIDATES.get(text.translate(_SHAPE), ()):
             try:
                 return parse(text)
             except FunctionError:
                 continue
+        if (found := parse_rfc3339(text)) is not None:
+            return found
     raise FunctionError(NO_FORMAT)

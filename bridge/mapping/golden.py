@@ -151,6 +151,22 @@ def update(results: Sequence[Result]) -> list[Path]:
     return written
 
 
+def keep_settings(cases: Cases, settings: MappingSettings) -> list[Path]:
+    """Write into settings.json for which tenant and namespaces the cases hold, where it does not say so; the file, if written."""
+    fixed = {
+        "tenant": settings.tenant,
+        "primary_identity": list(settings.primary_identity),
+        **({"placeholders": dict(settings.placeholders)} if settings.placeholders else {}),
+        **({"strict": True} if settings.strict else {}),
+    }
+    wanted = {**cases.settings, **fixed}
+    if wanted == cases.settings:
+        return []
+    path = cases.directory / "settings.json"
+    path.write_text(json.dumps(wanted, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return [path]
+
+
 def _time(now: Any) -> AbstractContextManager[None]:
     if now is None:
         return nullcontext()

@@ -47,7 +47,7 @@ def inline(compiler: ExpressionCompiler, function: Function, arguments: Sequence
             return Constant(None)
         case "iif", (condition, yes, no):
             return choose(compiler, compiler.expression(condition), yes, no, iif_truth)
-        case "coalesce", (first, *rest) if len(rest) < MAX_BRANCHES:
+        case "coalesce", (first, *rest) if 0 < len(rest) < MAX_BRANCHES:
             result = compiler.expression(first)
             for following in rest:
                 result = _first_of(compiler, result, following)

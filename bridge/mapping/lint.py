@@ -11,21 +11,24 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bridge.mapping.compiler import check
+from bridge.mapping.expression_reads import sources
 from bridge.mapping.findings import Finding, MappingRefused, in_order, nearest
 from bridge.mapping.functions import FUNCTIONS
-from bridge.mapping.functions.registry import methods
 from bridge.mapping.lint_identities import identities
-from bridge.mapping.lint_schema import SchemaFields, against_schema, required_by_schema, scalars_with_children
-from bridge.mapping.nodes import Call, Lambda, Literal, MethodCall, PathRef, walk
+from bridge.mapping.lint_samples import ambiguous_dates, copied_children
+from bridge.mapping.lint_schema import against_schema, required_by_schema, scalars_with_children, unenforced
+from bridge.mapping.nodes import Call, Lambda, Literal, PathRef, walk
 from bridge.mapping.parser import MAX_LENGTH, ExpressionProblem, parse_expression
 from bridge.mapping.paths import IDENTIFIER, Key, Path, print_key, print_path
 from bridge.mapping.preparation import known_placeholders, prepare
 from bridge.mapping.printer import KEYWORDS
+from bridge.mapping.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bridge.mapping.preparation import Prepared
+    from bridge.mapping.schema_paths import SchemaFields
     from bridge.mapping.table import MappingSet
 
 _REQUIRED: Final = ("_id", "timestamp", "identityMap")
@@ -45,6 +48,12 @@ class Sampled(Protocol):
     def has(self, path: Path) -> bool:
         """Whether any event has the path."""
 
+    def values(self, path: Path) -> list[Any]:
+        """The distinct plain values at the path."""
+
+    def below(self, path: Path) -> list[Path]:
+        """The paths directly below the path."""
+
 
 def lint(
     mapping_set: MappingSet,
@@ -54,20 +63,31 @@ def lint(
     placeholders: Mapping[str, str] | None = None,
     schema: SchemaFields | None = None,
     samples: Sampled | None = None,
+    priority: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
-    """All findings, errors and warnings, in the order of the file."""
+    """All findings, errors and warnings, in the order of the file.
+
+    ``priority``: the namespaces that may be primary, as BRIDGE_MAPPING__PRIMARY_IDENTITY lists them; none when not known.
+    """
     prepared, findings = prepare(mapping_set, known_placeholders(tenant, primary_identity, placeholders or {}))
+    prepared = wrapped(prepared, schema)
     findings += check(prepared)
     for one in prepared:
         findings += _row(one)
         if samples is not None:
             findings += _unknown_sources(one, samples)
     findings += _required(prepared)
-    findings += identities(prepared, samples)
+    findings += identities(prepared, samples, priority)
     findings += scalars_with_children(prepared, samples)
     if schema is not None:
         findings += against_schema(prepared, schema, samples)
         findings += required_by_schema(prepared, schema)
+        findings += unenforced(prepared, schema)
+    if samples is not None:
+        findings += ambiguous_dates(prepared, samples, schema)
+        if schema is not None:
+            findings += copied_children(prepared, samples, schema)
+    findings += mapping_set.warnings
     return in_order(findings)
 
 
@@ -201,33 +221,6 @@ def _unknown_sources(one: Prepared, samples: Sampled) -> Iterator[Finding]:
                 one.row.row, "source", "unknown_source", f"none of the sample events has {text}", "warning",
                 nearest(text, samples.paths), position,
             )  # fmt: skip
-
-
-def sources(one: Prepared) -> list[tuple[Path, int]]:
-    """The paths that a row reads from the event, each with its position in the cell."""
-    if one.path is not None:
-        return [(one.path, 1)]
-    if one.node is None:
-        return []
-    parameters = {node.parameter for node in walk(one.node) if isinstance(node, Lambda)}
-    bare = {id(node) for call in walk(one.node) if isinstance(call, Call | MethodCall) for node in _bare_names(call)}
-    return [
-        (node.path, node.position)
-        for node in walk(one.node)
-        if isinstance(node, PathRef) and id(node) not in bare and node.path[0] not in {Key(name) for name in parameters}
-    ]
-
-
-def _bare_names(call: Call | MethodCall) -> list[Any]:
-    """Arguments that are names, not paths: ``object_to_map(addresses, type)``."""
-    known = FUNCTIONS.get(call.name) if isinstance(call, Call) else methods().get(call.name)
-    if known is None:
-        return []
-    return [
-        argument
-        for argument, parameter in zip(call.arguments, known.parameters, strict=False)
-        if parameter.kind == "attribute" and isinstance(argument, PathRef) and len(argument.path) == 1
-    ]
 
 
 def summary(findings: Sequence[Finding]) -> str:

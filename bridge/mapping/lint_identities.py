@@ -21,12 +21,58 @@ if TYPE_CHECKING:
 _ITEM: Final = ("id", "primary", "authenticatedState")
 
 
-def identities(prepared: Sequence[Prepared], samples: Kinds | None = None) -> Iterator[Finding]:
-    """Findings about identityMap: items that never could be identities, and the marks of the primary."""
+_STANDARD: Final = ("Email", "Phone", "ECID", "IDFA", "GAID", "AAID", "WAID", "FPID", "Email_LC_SHA256", "Phone_SHA256")
+"""Namespaces that Adobe has made, in its spelling."""
+
+
+def identities(
+    prepared: Sequence[Prepared], samples: Kinds | None = None, priority: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Findings about identityMap: items that never could be identities, and the marks of the primary.
+
+    ``priority``: the namespaces of BRIDGE_MAPPING__PRIMARY_IDENTITY, none when they are not known.
+    """
     written = [one for one in prepared if one.target and one.target[0] == Key("identityMap")]
     for one in written:
         yield from _shape(one, samples)
     yield from _primaries(written)
+    yield from _spellings(written)
+    if priority:
+        yield from _unlisted(written, priority)
+
+
+def _spellings(written: Sequence[Prepared]) -> Iterator[Finding]:
+    """Standard namespaces in other letters: AEP would take them for namespaces of the customer's, which do not exist."""
+    standard = {name.casefold(): name for name in _STANDARD}
+    told: set[str] = set()
+    for one in written:
+        name = _namespace(one)
+        meant = standard.get(name.casefold())
+        if meant is None or name == meant or name in told:
+            continue
+        told.add(name)
+        message = f"Adobe's namespace is {meant}, not {name}"
+        yield Finding(one.row.row, "destination", "namespace_spelling", message, "warning", meant)
+
+
+def _unlisted(written: Sequence[Prepared], priority: Sequence[str]) -> Iterator[Finding]:
+    """Rows that mark a namespace primary which the settings do not list: another one would be primary."""
+    names = [name for one in written if (name := _namespace(one))]
+    for one in written:
+        name = _namespace(one)
+        if not name or name in priority or (one.target or ())[-1] != Key("primary") or not _flag(one):
+            continue
+        instead = next((listed for listed in priority if listed in names), None)
+        then = f"{instead} would be primary" if instead else "no identity would be primary, and every event refused"
+        message = f"the row marks {name} primary, BRIDGE_MAPPING__PRIMARY_IDENTITY does not name it: {then}"
+        near = nearest(name, priority)
+        fix = f"name {name} first in BRIDGE_MAPPING__PRIMARY_IDENTITY" + (f", or write {near} here" if near else "")
+        yield Finding(one.row.row, "destination", "primary_not_listed", message, fix=fix)
+
+
+def _namespace(one: Prepared) -> str:
+    target: Path = one.target or ()
+    return target[1].name if len(target) > 1 and isinstance(target[1], Key) else ""
 
 
 def _shape(one: Prepared, samples: Kinds | None) -> Iterator[Finding]:

@@ -5,17 +5,29 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from bridge.mapping.array_fixes import rewrap_fix
 from bridge.mapping.findings import Finding, nearest
 from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.functions.registry import methods
 from bridge.mapping.nodes import ArrayLiteral, Binary, Call, Literal, MapLiteral, MethodCall, Ternary, Unary
 from bridge.mapping.paths import Every, Index, Key, Path, parse_path, print_path
+from bridge.mapping.schema_paths import Field, SchemaFields, schema_path, tenants_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bridge.mapping.nodes import Node
     from bridge.mapping.preparation import Prepared
+
+__all__ = [
+    "Field",
+    "Kinds",
+    "SchemaFields",
+    "against_schema",
+    "required_by_schema",
+    "scalars_with_children",
+    "schema_path",
+]
 
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean", "date"})
 _CONTAINERS: Final = frozenset({"object", "map", "array"})
@@ -29,39 +41,6 @@ _BOOLEAN: Final = frozenset(
     ["y", "yes", "Y", "YES", "on", "ON", "true", "TRUE", "n", "N", "no", "NO", "off", "OFF", "false", "FALSE"]
 )
 _OF_EVERY_EVENT: Final = frozenset({"_id", "timestamp", "identityMap"})
-
-
-class Field(Protocol):
-    """What is asked about a field of the schema."""
-
-    @property
-    def type(self) -> str:
-        """``object``, ``map``, ``array``, ``string``, ``integer``, ``number``, ``boolean`` or ``any``."""
-
-    @property
-    def path(self) -> str:
-        """The destination path."""
-
-
-class SchemaFields(Protocol):
-    """A schema that knows its fields (:class:`bridge.xdm.schema.CompiledSchema`)."""
-
-    def type_at(self, path: str) -> Any:
-        """The field at a destination path, None when there is none."""
-
-    def fields(self) -> Any:
-        """Every field."""
-
-
-def schema_path(path: Path) -> str:
-    """A destination in the spelling that schemas understand: dots and brackets of names escaped."""
-    text = ""
-    for segment in path:
-        if isinstance(segment, Key):
-            text += ("." if text else "") + re.sub(r"([.\\\[\]])", r"\\\1", segment.name)
-        else:
-            text += f"[{segment.value if isinstance(segment, Index) else '*'}]"
-    return text
 
 
 class Kinds(Protocol):
@@ -107,8 +86,11 @@ def against_schema(
     With ``samples`` also paths whose value is always of a kind that does not fit.
     """
     every = [field.path for field in schema.fields()]
+    strangers = list(_strange_tenants(prepared, schema))
+    yield from (finding for finding, _ in strangers)
+    strange = {row for _, rows in strangers for row in rows}
     for one in prepared:
-        if one.target is None:
+        if one.target is None or one.row.row in strange:
             continue
         text = schema_path(one.target)
         field = schema.type_at(text)
@@ -123,7 +105,9 @@ def against_schema(
         if problem is None and samples is not None and one.path is not None:
             problem = _sampled(one.path, one.target, field.type, wanted_format, samples)
         if problem:
-            yield Finding(one.row.row, "source", "type_mismatch", f"{problem}; {text} is of type {field.type}")
+            fix = rewrap_fix(one, prepared) if problem.startswith("[*] on both sides") else None
+            message = f"{problem}; {text} is of type {field.type}"
+            yield Finding(one.row.row, "source", "type_mismatch", message, fix=fix)
         elif samples is not None and one.path is not None and samples.kind(one.path) == "string":
             unfit = constant_problem(samples.example(one.path), field.type)
             if unfit and field.type not in _CONTAINERS:
@@ -131,6 +115,36 @@ def against_schema(
                 yield Finding(
                     one.row.row, "source", "type_mismatch", f"{said}; {text} is of type {field.type}", "warning"
                 )
+
+
+def _strange_tenants(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[tuple[Finding, list[int]]]:
+    """One finding for all rows below a tenant that the schema does not have."""
+    rows: dict[str, list[int]] = {}
+    for one in prepared:
+        first = one.target[0].name if one.target and isinstance(one.target[0], Key) else ""
+        if first.startswith("_") and len(one.target or ()) > 1 and schema.type_at(schema_path((Key(first),))) is None:
+            rows.setdefault(first, []).append(one.row.row)
+    known = tenants_of(schema)
+    for tenant, lines in rows.items():
+        if not known:
+            continue
+        message = f"the schema's tenant is {' or '.join(known)}, not {tenant}: {len(lines)} rows write below it"
+        fix = f"BRIDGE_MAPPING__TENANT={known[0]} or --tenant {known[0]}" if len(known) == 1 else None
+        yield Finding(lines[0], "destination", "tenant_unknown", message, fix=fix), lines
+
+
+def unenforced(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[Finding]:
+    """Rules of the schema that are not checked, at fields that rows write or bring along: AEP may refuse what passes here."""
+    written = [(schema_path(_shared(one.target)), one.row.row) for one in prepared if one.target]
+    for path, keyword in getattr(schema, "unenforced", ()):
+        row = next((row for place, row in written if path == place or _holds(place, path) or _holds(path, place)), None)
+        if row is not None:
+            message = f"the schema's {keyword} at {path or 'the root'} is not checked: AEP may refuse what passes here"
+            yield Finding(row, "destination", "schema_unenforced", message, "warning")
+
+
+def _holds(above: str, path: str) -> bool:
+    return path.startswith((above + ".", above + "["))
 
 
 def required_by_schema(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[Finding]:

@@ -20,44 +20,112 @@ if TYPE_CHECKING:
     from bridge.mapping.paths import Path, Segment
 
 _FLOAT_MAX: Final = sys.float_info.max
+_MAX_BITS: Final = 13_000
+"""Python refuses to print integers of more than 4300 digits."""
+
+
+class Partly(FunctionError):  # noqa: N818 - it brings a value
+    """A value of which something cannot stand in XDM; ``rest`` is what is left without it."""
+
+    def __init__(self, reason: str, rest: Any) -> None:
+        super().__init__(reason)
+        self.rest = rest
+
+
+def rest_of(error: Exception) -> Any:
+    """What is left of a value that could not be taken whole, None when nothing is."""
+    return error.rest if isinstance(error, Partly) else None
 
 
 def clean(value: Any) -> Any:
-    """``value`` as it may stand in XDM; None when nothing is left. Raises ``FunctionError`` for what JSON cannot hold."""
+    """``value`` as it may stand in XDM; None when nothing is left.
+
+    Integers beyond 64 bits become text with the same digits. Raises ``FunctionError`` for what JSON cannot hold; where that
+    lies within an object or array it costs only itself, and the error (:class:`Partly`) brings the rest.
+    """
     kind = value.__class__
     if kind is str or kind is bool or value is None:
         return value
     if kind is dict:
         return _clean_object(value)
     if kind is int:
-        if LONG_MIN <= value <= LONG_MAX:
-            return value
-        raise FunctionError("the integer is beyond 64 bits")
+        return value if LONG_MIN <= value <= LONG_MAX else digits(value)
     if kind is float:
         if math.isfinite(value):
             return value
         raise FunctionError("the number is not finite")
     if kind is list or kind is tuple:
-        cleaned = [clean(one) for one in value]
-        return [after for before, after in zip(value, cleaned, strict=True) if after is not None or before is None]
+        return _clean_array(value)
     if isinstance(value, datetime):
         return utc_text(value)
     raise FunctionError("the value is none that JSON can hold")
 
 
+def digits(value: int) -> str:
+    """An integer of any size in text. Raises ``FunctionError`` for more digits than an event can hold."""
+    if value.bit_length() > _MAX_BITS:
+        raise FunctionError("the integer has more than 4000 digits")
+    return str(value)
+
+
+def _clean_array(value: list[Any] | tuple[Any, ...]) -> list[Any]:
+    cleaned: list[Any] = []
+    reason: str | None = None
+    for one in value:
+        try:
+            after = clean(one)
+        except FunctionError as error:
+            reason = reason or str(error)
+            after = rest_of(error)
+        if after is not None or one is None:
+            cleaned.append(after)
+    if reason is not None:
+        raise Partly(reason, cleaned)
+    return cleaned
+
+
+def aligned(value: Any, levels: int) -> Any:
+    """As :func:`clean`, for an array that is spread over elements: at so many levels what is nothing leaves null in its place.
+
+    Rows beside each other fill the same elements, so no value may move to its neighbour's.
+    """
+    if not levels or value.__class__ is not list:
+        return clean(value)
+    kept: list[Any] = []
+    reason: str | None = None
+    for one in value:
+        try:
+            kept.append(aligned(one, levels - 1))
+        except FunctionError as error:
+            reason = reason or str(error)
+            kept.append(rest_of(error))
+    if reason is not None:
+        raise Partly(reason, kept)
+    return kept
+
+
 def _clean_object(value: dict[Any, Any]) -> dict[str, Any] | None:
     # Copied at once, then mended where something is no plain text: most maps of events hold little else.
     found = value.copy()
+    reason: str | None = None
     for key, one in value.items():
-        if key.__class__ is not str:
-            raise FunctionError("an object has a key that is no text")
         kind = one.__class__
-        if kind is str or kind is bool:
+        if key.__class__ is not str:
+            reason, cleaned = reason or "an object has a key that is no text", None
+        elif kind is str or kind is bool:
             continue
-        if (cleaned := clean(one)) is None:
+        else:
+            try:
+                cleaned = clean(one)
+            except FunctionError as error:
+                reason = reason or str(error)
+                cleaned = rest_of(error)
+        if cleaned is None:
             del found[key]
         elif cleaned is not one:
             found[key] = cleaned
+    if reason is not None:
+        raise Partly(reason, found or None)
     return found or None
 
 
@@ -102,7 +170,8 @@ def follow(value: Any, path: Path) -> Any:
         if segment.__class__ is Key:
             if value.__class__ is not dict:
                 return None
-            value = value.get(segment.name)
+            inner = value.get(segment.name)
+            value = follow(value, segment.steps) if inner is None and segment.dotted else inner
         elif segment.__class__ is Index:
             if value.__class__ is not list or len(value) <= segment.value:
                 return None

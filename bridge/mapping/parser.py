@@ -29,7 +29,7 @@ from bridge.mapping.nodes import (
     Unary,
     depth,
 )
-from bridge.mapping.paths import MAX_INDEX, MAX_SEGMENTS, Every, Index, Key
+from bridge.mapping.paths import MAX_INDEX, MAX_SEGMENTS, Every, Index, Key, wrapped_key
 
 if TYPE_CHECKING:
     from bridge.mapping.paths import Segment
@@ -55,6 +55,9 @@ WORDS: Final = {
     "not": "!",
 }
 """Operators in word form and the symbol they stand for."""
+
+_TYPOGRAPHIC: Final = str.maketrans("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2018\u2019\u201a\u201b", '"' * 6 + "'" * 4)
+"""Quotes that word processors and spreadsheets put in place of plain ones."""
 
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 _LETTERS: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", '"': '"', "'": "'"}
@@ -106,10 +109,10 @@ class _Build(Transformer[Token, Node]):
 
     def path(self, parts: list[Any]) -> Node:
         token = parts[0]
-        return PathRef((Key(_plain_name(token)),), token.start_pos + 1, token.type == "WRAPPED")
+        return PathRef((_key(token),), token.start_pos + 1, token.type == "WRAPPED")
 
     def member(self, parts: list[Any]) -> Node:
-        return _step(parts[0], Key(_plain_name(parts[1])))
+        return _step(parts[0], _key(parts[1]))
 
     def every(self, parts: list[Any]) -> Node:
         if not isinstance(parts[0], PathRef):
@@ -170,6 +173,11 @@ def _step(target: Node, segment: Segment) -> Node:
     if len(target.path) >= MAX_SEGMENTS:
         raise ExpressionProblem(f"a path has at most {MAX_SEGMENTS} segments", target.position)
     return PathRef((*target.path, segment), target.position, target.wrapped)
+
+
+def _key(token: Token) -> Key:
+    dotted = token.type == "WRAPPED" and "." in re.sub(r"\\.", "", str(token), flags=re.DOTALL)
+    return wrapped_key(_plain_name(token), dotted=dotted)
 
 
 def _plain_name(token: Token) -> str:
@@ -256,6 +264,8 @@ def _explain(unexpected: UnexpectedInput, text: str) -> ExpressionProblem:
         return ExpressionProblem("= assigns nothing here", position, "compare with ==")
     if rest.startswith("${"):
         return ExpressionProblem("${ without its closing }, or where no name may stand", position)
+    if at and ord(at) in _TYPOGRAPHIC:
+        return ExpressionProblem(f"{at} is a typographic quote", position, text.translate(_TYPOGRAPHIC))
     shown = str(getattr(unexpected, "token", at)) or at
     wanted = _wanted(unexpected)
     return ExpressionProblem(f"unexpected {shown[:40]!r}" + (f", expected {wanted}" if wanted else ""), position)

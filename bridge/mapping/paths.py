@@ -18,9 +18,15 @@ MAX_INDEX: Final = 9_999
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A child by name."""
+    r"""A child by name. ``dotted``: written as ``${a.b}``, which also means the path a.b where no child has that name."""
 
     name: str
+    dotted: bool = False
+
+    @property
+    def steps(self) -> tuple[Key, ...]:
+        """The path that a dotted name also means."""
+        return tuple(Key(name) for name in self.name.split("."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +95,10 @@ def _name(text: str, at: int, end: int, segments: list[Segment]) -> int:
     wrapped = text.startswith("${", at)
     at += 2 if wrapped else 0
     name: list[str] = []
+    dotted = False
     while at < end:
         letter = text[at]
+        dotted = dotted or (wrapped and letter == ".")
         if letter == "\\" and at + 1 < end and (wrapped or text[at + 1] in ".[]\\"):
             at += 1
             letter = text[at]
@@ -104,8 +112,13 @@ def _name(text: str, at: int, end: int, segments: list[Segment]) -> int:
         at += 1
     if not name:
         raise PathProblem("a name is missing", start + 1)
-    segments.append(Key("".join(name)))
+    segments.append(wrapped_key("".join(name), dotted=dotted))
     return at
+
+
+def wrapped_key(name: str, *, dotted: bool) -> Key:
+    """The key of ``${name}``; ``dotted`` where a dot of it was not escaped, and it could be a path as well."""
+    return Key(name, dotted=dotted and all(name.split(".")))
 
 
 def _bracket(text: str, at: int, segments: list[Segment]) -> int:
@@ -129,12 +142,18 @@ def print_path(path: Path) -> str:
     parts: list[str] = []
     for segment in path:
         if isinstance(segment, Key):
-            parts.append(("." if parts else "") + print_key(segment.name))
+            parts.append(("." if parts else "") + print_step(segment))
         elif isinstance(segment, Index):
             parts.append(f"[{segment.value}]")
         else:
             parts.append("[*]")
     return "".join(parts)
+
+
+def print_step(key: Key, *, reserved: frozenset[str] = frozenset()) -> str:
+    """One key as :func:`print_key` writes its name; a dot that was not escaped keeps both its meanings."""
+    printed = print_key(key.name, reserved=reserved)
+    return printed.replace("\\.", ".") if key.dotted else printed
 
 
 def print_key(name: str, *, reserved: frozenset[str] = frozenset()) -> str:

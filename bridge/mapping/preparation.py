@@ -37,7 +37,7 @@ def known_placeholders(tenant: str, primary_identity: str, placeholders: Mapping
 
 def prepare(mapping_set: MappingSet, placeholders: Mapping[str, str]) -> tuple[list[Prepared], list[Finding]]:
     """Every row parsed, and what is wrong in them."""
-    findings: list[Finding] = []
+    findings: list[Finding] = list(mapping_set.warnings)
     return [_prepare(row, placeholders, findings) for row in mapping_set.rows], findings
 
 
@@ -61,6 +61,8 @@ def _prepare(row: MappingRow, placeholders: Mapping[str, str], findings: list[Fi
             )
     if not unknown:
         target = _path(row, "destination", destination, "destination_syntax", findings)
+        # Only in the event can a name with dots be looked for; a destination is that name.
+        target = target and tuple(Key(step.name) if isinstance(step, Key) else step for step in target)
     return Prepared(row, source, destination, node, path, target)
 
 

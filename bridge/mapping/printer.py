@@ -19,7 +19,7 @@ from bridge.mapping.nodes import (
     Ternary,
     Unary,
 )
-from bridge.mapping.paths import Index, Key, print_key, print_path
+from bridge.mapping.paths import Index, Key, print_key, print_path, print_step
 
 KEYWORDS: Final = frozenset(
     [
@@ -108,7 +108,7 @@ def _print(node: Node) -> tuple[str, int]:
             return _literal(value), _POSTFIX
         case PathRef(path):
             first = path[0]
-            head = print_key(first.name, reserved=KEYWORDS) if isinstance(first, Key) else ""
+            head = print_step(first, reserved=KEYWORDS) if isinstance(first, Key) else ""
             rest = print_path(path[1:])
             return head + ("." if len(path) > 1 and isinstance(path[1], Key) else "") + rest, _POSTFIX
         case ArrayLiteral(items):
@@ -122,7 +122,7 @@ def _print(node: Node) -> tuple[str, int]:
             return f"{_target(target)}.{name}({_list(arguments)})", _POSTFIX
         case Member(target, segment):
             if isinstance(segment, Key):
-                return f"{_target(target)}.{print_key(segment.name)}", _POSTFIX
+                return f"{_target(target)}.{print_step(segment)}", _POSTFIX
             return f"{_target(target)}[{segment.value if isinstance(segment, Index) else '*'}]", _POSTFIX
         case Subscript(target, index):
             return f"{_target(target)}[{_at(index, _TERNARY)}]", _POSTFIX

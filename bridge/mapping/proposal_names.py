@@ -7,17 +7,52 @@ says little (``id``, ``name``, ``type``) counts only together with the object th
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from bridge.mapping.paths import Key, Path
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _VAGUE: Final = frozenset(
-    {"id", "uuid", "name", "type", "code", "time", "date", "status", "title", "value", "key", "url"}
+    {
+        "id",
+        "uuid",
+        "name",
+        "type",
+        "code",
+        "time",
+        "date",
+        "status",
+        "title",
+        "value",
+        "key",
+        "url",
+        "source",
+        "model",
+        "version",
+        "description",
+        "label",
+        "reason",
+        "message",
+        "method",
+        "result",
+        "text",
+        "data",
+        "index",
+    }
 )
 _OF_THE_EVENT: Final = frozenset({"event", "events", "moengage", "moe", "stream", "streams"})
 _NOISE: Final = frozenset({"moe", "moengage", "display", "of", "the", "json", "map"})
-_SAME: Final = {"props": "attributes", "properties": "attributes", "attrs": "attributes", "mail": "email"}
+_SAME: Final = {
+    "props": "attributes",
+    "properties": "attributes",
+    "attrs": "attributes",
+    "mail": "email",
+    "no": "number",
+    "num": "number",
+    "nr": "number",
+    "qty": "quantity",
+}
 
 NO_MATCH: Final = 0
 Words = tuple[str, ...]
@@ -46,12 +81,36 @@ def likeness(target: Path, source: Path, *, is_map: bool = False) -> int:
     return NO_MATCH
 
 
+@cache
 def words_of(name: str) -> Words:
     """``campaignId``, ``campaign_id`` and ``CAMPAIGN_ID`` in words."""
     return tuple(_SAME.get(word.lower(), word.lower()) for word in _WORD.findall(name))
 
 
+@cache
 def _settled(words: Words) -> Words:
     """Without words that tell nothing here, unless nothing else is left."""
     kept = tuple(word for word in words if word not in _NOISE) or words
     return kept[:-1] if kept[-2:] in {("phone", "number"), ("email", "address"), ("email", "id")} else kept
+
+
+def resemblance(target: Path, source: Path) -> float:
+    """How much two names have in common, from 0 to 1: what a person should look at where :func:`likeness` finds nothing."""
+    names = tuple(segment.name for segment in target if isinstance(segment, Key))
+    given = tuple(segment.name for segment in source if isinstance(segment, Key))
+    best = 0.0
+    for above in (0, 1):
+        wanted = _stems(names[-1 - above :])
+        for more in (0, 1):
+            found = _stems(given[-1 - more :])
+            shared = len(wanted & found) / len(wanted | found) if wanted and found else 0.0
+            best = max(best, shared - 0.01 * (above + more))
+    return round(best, 2)
+
+
+@cache
+def _stems(names: tuple[str, ...]) -> frozenset[str]:
+    """The words of names without what tells little: plurals, and words such as ``count``."""
+    words = [word for name in names for word in words_of(name)]
+    stems = {word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word for word in words}
+    return frozenset(stems - _NOISE) or frozenset(stems)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bridge.mapping import pycode as py
+from bridge.mapping.output import follow
 from bridge.mapping.paths import Every, Index, Key, Path, Segment
 
 if TYPE_CHECKING:
@@ -81,6 +82,18 @@ class Reads:
             found.extend(self._everything(inner))
         return found
 
+    def _or_path(self, branch: _Branch, key: Key, variable: str) -> py.Stmt:
+        """The path that a name with dots also means, where no child has the name itself."""
+        bound = f"{variable}_steps"
+        self._names[bound] = key.steps
+        self._names["follow"] = follow
+        held = py.name(variable)
+        found = py.call("follow", py.name(branch.variable), py.name(bound))
+        body: list[py.Stmt] = [py.assign(found, variable)]
+        if self._strict:
+            body.append(py.when(py.is_(held, py.const(None)), [py.assign(py.name("MISSING"), variable)]))
+        return py.when(py.any_of(py.is_(held, py.const(None)), py.is_(held, self._nothing())), body)
+
     def _below(self, branch: _Branch) -> list[py.Stmt]:
         keys = [(segment, inner) for segment, inner in branch.below.items() if isinstance(segment, Key)]
         indexes = [(segment, inner) for segment, inner in branch.below.items() if isinstance(segment, Index)]
@@ -106,6 +119,8 @@ class Reads:
         for key, inner in keys:
             default = (py.name("MISSING"),) if self._strict else ()
             objects.append(py.assign(py.call(getter, py.const(key.name), *default), inner.variable))
+            if key.dotted:
+                objects.append(self._or_path(branch, key, inner.variable))
         for _, inner in keys:
             objects.extend(self._below(inner))
             objects_read += [inner.variable, *self._everything(inner)]

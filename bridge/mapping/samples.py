@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAX_DEPTH: Final = 32
+MAX_VALUES: Final = 500
+"""Distinct plain values that are kept of a path."""
 
 
 class Samples:
@@ -21,13 +23,19 @@ class Samples:
         """Path -> how often each kind of value stood there."""
         self.examples: dict[Path, Any] = {}
         """Path -> the first value there that is neither null nor empty."""
-        self.events = 0
-        for event in events:
-            self.events += 1
+        self._values: dict[Path, dict[Any, None]] = {}
+        self.given = list(events)
+        """The events themselves."""
+        self.events = len(self.given)
+        for event in self.given:
             for path, value in _leaves(event, ()):
                 self.kinds.setdefault(path, Counter())[_kind(value)] += 1
                 if value not in (None, "", [], {}):
                     self.examples.setdefault(path, value)
+                    if not isinstance(value, dict | list):
+                        known = self._values.setdefault(path, {})
+                        if len(known) < MAX_VALUES:
+                            known[value] = None
         self.paths = frozenset(print_path(path) for path in self.kinds)
 
     def has(self, path: Path) -> bool:
@@ -42,6 +50,15 @@ class Samples:
     def example(self, path: Path) -> Any:
         """The first value at the path that is neither null nor empty."""
         return self.examples.get(_shared(path))
+
+    def values(self, path: Path) -> list[Any]:
+        """The distinct plain values at the path, in the order they came; empty text and null are none."""
+        return list(self._values.get(_shared(path), ()))
+
+    def below(self, path: Path) -> list[Path]:
+        """The paths directly below the path, elements of arrays apart."""
+        above = _shared(path)
+        return [one for one in self.kinds if len(one) == len(above) + 1 and one[: len(above)] == above]
 
 
 def _shared(path: Path) -> Path:

@@ -10,16 +10,35 @@ import csv
 import hashlib
 import io
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from bridge.mapping.cells import SOURCE_TYPES, SourceType, infer_source_type, unquoted
+from bridge.mapping.file_texts import (
+    ON_INVALID,
+    OnInvalid,
+    blank,
+    normal_header,
+    on_invalid_of,
+    says_on_invalid,
+    visible,
+    without_separator_line,
+)
 from bridge.mapping.findings import Column, Finding, MappingRefused, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = [
+    "HEADERS",
+    "MappingRow",
+    "MappingSet",
+    "load_mapping_set",
+    "normal_header",
+    "read_mapping_set",
+    "rows_without_place",
+]
 
 MAX_FILE_BYTES: Final = 16_000_000
 MAX_CELL: Final = 1_000_000
@@ -28,11 +47,17 @@ HEADERS: Final[Mapping[str, str]] = {
     "sourcetype": "source_type",
     "source": "source",
     "sourcefield": "source",
+    "sourcefieldpath": "source",
+    "sourceexpression": "source",
     "sourcedata": "source",
     "sourceattribute": "source",
     "destination": "destination",
     "target": "destination",
     "targetfield": "destination",
+    "targetxdmfield": "destination",
+    "targetxdmfieldpath": "destination",
+    "xdmtargetfield": "destination",
+    "xdmfield": "destination",
     "destinationxdmpath": "destination",
     "name": "name",
     "description": "description",
@@ -45,11 +70,13 @@ _TYPE_SPELLINGS: Final[Mapping[str, SourceType]] = {
     "EXPRESSION": "EXPRESSION",
     "TEXT/X.AEP-XL": "EXPRESSION",
     "STATIC": "STATIC",
+    "TEXT/PLAIN": "STATIC",
 }
 _JSON_KEYS: Final[Mapping[str, str]] = {
     "sourceType": "source_type",
     "source": "source",
     "sourceAttribute": "source",
+    "sourceExpression": "source",
     "destination": "destination",
     "destinationXdmPath": "destination",
     "name": "name",
@@ -72,15 +99,24 @@ class MappingRow:
     description: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def on_invalid(self) -> OnInvalid | None:
+        """What a wrong value of this row's field costs, from the column ``on_invalid``; None where the row does not say."""
+        return on_invalid_of(self.extra)
+
 
 @dataclass(frozen=True, slots=True)
 class MappingSet:
-    """The rows of one file. ``sha256`` is that of the file's bytes; ``extra`` holds the JSON form's other keys."""
+    """The rows of one file. ``sha256`` is that of the file's bytes; ``extra`` holds the JSON form's other keys.
+
+    ``warnings``: what reading found that keeps nothing from running.
+    """
 
     rows: tuple[MappingRow, ...]
     sha256: str
     path: Path | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[Finding, ...] = ()
 
 
 def load_mapping_set(path: Path | str) -> MappingSet:
@@ -107,11 +143,12 @@ def read_mapping_set(content: bytes, *, path: Path | None = None) -> MappingSet:
     findings: list[Finding] = []
     is_json = text.lstrip()[:1] in ("{", "[") or (path is not None and path.suffix.lower() == ".json")
     rows, extra = _read_json(text, findings) if is_json else _read_csv(text, findings)
-    if not rows and not findings:
+    if not rows and not any(finding.severity == "error" for finding in findings):
         findings.append(_file("the mapping set has no rows", "no_rows"))
-    if findings:
-        raise MappingRefused(findings)
-    return MappingSet(tuple(rows), hashlib.sha256(content).hexdigest(), path, extra)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise MappingRefused(errors)
+    return MappingSet(tuple(rows), hashlib.sha256(content).hexdigest(), path, extra, tuple(findings))
 
 
 def _file(message: str, code: str) -> Finding:
@@ -123,10 +160,11 @@ def _read_csv(text: str, findings: list[Finding]) -> tuple[list[MappingRow], dic
     columns = _columns(header, findings)
     extra: dict[str, Any] = {}
     rows: list[MappingRow] = []
-    if findings:
+    if any(finding.severity == "error" for finding in findings):
         return rows, extra
     for line, cells in records:
-        if len(cells) > len(columns):
+        # Spreadsheets write empty cells for columns that once held something.
+        if any(not blank(cell) for cell in cells[len(columns) :]):
             findings.append(
                 Finding(line, "file", "too_many_cells", f"{len(cells)} cells under {len(columns)} headers",
                         fix="put quotes around cells that hold commas, and double the quotes inside")
@@ -162,20 +200,22 @@ def _json_cell(cell: str, line: int, findings: list[Finding]) -> dict[str, Any]:
 
 def _records(text: str, findings: list[Finding]) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header and every record that is not blank, each with the line it begins on."""
-    delimiter = _delimiter(text)
+    stated, text = without_separator_line(text)
+    before = 0 if stated is None else 1
+    delimiter = stated or _delimiter(text)
     header: list[str] = []
     records: list[tuple[int, list[str]]] = []
     csv.field_size_limit(MAX_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
+    line = 1 + before
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells):
+            if any(not blank(cell) for cell in cells):
                 if header:
                     records.append((line, cells))
                 else:
                     header = cells
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + before
     except csv.Error as error:
         findings.append(Finding(line, "file", "not_csv", f"not CSV (RFC 4180): {error}"))
     return header, records
@@ -187,11 +227,6 @@ def _delimiter(text: str) -> str:
     return max(known, key=lambda mark: known[mark])
 
 
-def normal_header(header: str) -> str:
-    """A header as :data:`HEADERS` knows it: case, blanks, underscores and hyphens ignored."""
-    return re.sub(r"[\s_\-]", "", header.strip().strip('"')).lower()
-
-
 def _columns(header: Sequence[str], findings: list[Finding]) -> list[tuple[str | None, str]]:
     columns: list[tuple[str | None, str]] = []
     seen: set[str] = set()
@@ -201,6 +236,12 @@ def _columns(header: Sequence[str], findings: list[Finding]) -> list[tuple[str |
             findings.append(Finding(1, "file", "header_twice", f"two columns mean {known}"))
         if known:
             seen.add(known)
+        if known is None and not blank(cell) and normal_header(cell) != ON_INVALID:
+            near = nearest(cell.strip(), (*_JSON_KEYS, "source_type", "on_invalid"))
+            findings.append(
+                Finding(1, "file", "column_unknown", f"the column {cell.strip()} means nothing here and is only kept",
+                        "warning", fix=near)
+            )  # fmt: skip
         columns.append((known, cell.strip() or f"column {len(columns) + 1}"))
     for needed in ("source", "destination"):
         if needed not in seen:
@@ -253,7 +294,7 @@ def _read_json(text: str, findings: list[Finding]) -> tuple[list[MappingRow], di
 def _row(line: int, facts: dict[str, str], extra: dict[str, Any], findings: list[Finding]) -> MappingRow | None:
     before = len(findings)
     source = facts.get("source", "")
-    destination = facts.get("destination", "").strip()
+    destination = visible(facts.get("destination", "")).strip()
     written = facts.get("source_type", "").strip()
     source_type = _TYPE_SPELLINGS.get(written.upper().replace(" ", ""))
     if written and source_type is None:
@@ -262,6 +303,10 @@ def _row(line: int, facts: dict[str, str], extra: dict[str, Any], findings: list
             Finding(line, "source_type", "source_type_unknown",
                     f"{written!r} is none of ATTRIBUTE, EXPRESSION, STATIC", fix=near)
         )  # fmt: skip
+    if source_type != "STATIC":
+        source = visible(source)
+    if says_on_invalid(extra) and on_invalid_of(extra) is None:
+        findings.append(Finding(line, "file", "on_invalid_unknown", "on_invalid is drop or reject", fix="drop"))
     if not source.strip() and source_type != "STATIC":
         findings.append(Finding(line, "source", "source_empty", "the source is empty"))
     if not destination:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Traced(NamedTuple):
-    """One row on one event. ``read``: source path -> value. ``warning``: why the attribute is null."""
+    """One row on one event. ``read``: source path -> value. ``warning``: why the attribute is null.
+
+    ``sent``: what stands at the destination of the event that goes out, None where nothing does or it is not known.
+    """
 
     row: int
     source_type: str
@@ -27,6 +30,7 @@ class Traced(NamedTuple):
     read: dict[str, Any]
     result: Any
     warning: str | None
+    sent: Any = None
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json`` and tests."""
@@ -40,11 +44,17 @@ class Tracer:
         self._mapping = mapping
         self._rows = [(one, _expression(one)) for one in mapping.rows]
 
-    def trace(self, event: dict[str, Any]) -> Sequence[Traced]:
-        """One entry a row, in the order of the file."""
+    def trace(self, event: dict[str, Any], sent: dict[str, Any] | None = None) -> Sequence[Traced]:
+        """One entry a row, in the order of the file; ``sent``: the event as it goes out."""
         _, warnings = self._mapping.apply(event)
         reasons = {warning.row: warning.reason for warning in warnings}
-        return [self._one(one, expression, event, reasons.get(one.row.row)) for one, expression in self._rows]
+        traced = [self._one(one, expression, event, reasons.get(one.row.row)) for one, expression in self._rows]
+        if sent is None:
+            return traced
+        return [
+            row if one.target is None else row._replace(sent=_shown(follow(sent, one.target)))
+            for row, (one, _) in zip(traced, self._rows, strict=True)
+        ]
 
     def _one(self, one: Prepared, expression: Expression | None, event: dict[str, Any], reason: str | None) -> Traced:
         read: dict[str, Any] = {}

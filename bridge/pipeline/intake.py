@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
 import orjson
 
 from bridge.moengage.envelopes import NotJson, Refusal, events_of, exactly, parse_json
+from bridge.pipeline.left_out import LeftOut
 from bridge.verdicts import Rejected, Stage
+from bridge.xdm.findings import DroppedValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,10 +69,18 @@ class Rejecting(Protocol):
         ...
 
 
+class Sketching(Protocol):
+    """Looks at one event of each chunk (:class:`bridge.pipeline.sketch.EventSketch`)."""
+
+    def look(self, event: Any) -> None:
+        """The last event of the chunk; a refusal or None where it had none."""
+        ...
+
+
 class Intake:
     """Takes chunks. ``builder`` may be exchanged at any time between two chunks; None sends events as they came (raw).
 
-    ``mapping`` gives the sha256 of the builder's mapping set; each chunk keeps it.
+    ``mapping`` gives the sha256 of the builder's mapping set; each chunk keeps it. ``clock``: seconds, never back.
     """
 
     def __init__(
@@ -83,9 +94,12 @@ class Intake:
         builder: Builder | None,
         size: SizeRule | None = None,
         mapping: Callable[[], str | None] = lambda: None,
+        sketch: Sketching | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.builder = builder
         self._mapping = mapping
+        self._sketch = sketch
         self._size = size
         self._ledger = ledger
         self._encode = encode
@@ -93,6 +107,7 @@ class Intake:
         self._letters = letters
         self._metrics = metrics
         self._nulled: dict[int, Any] = {}
+        self._told = LeftOut(clock)
 
     def rehearse(self, record: Fetched) -> None:
         """Do to one record what :meth:`take` does, and keep nothing of it: what goes wrong is told when it is taken."""
@@ -128,6 +143,7 @@ class Intake:
         dropped: list[Any] = []
         findings: list[Any] = []
         mapped = 0
+        event: Any = None
         build = None if self.builder is None else self.builder.build
         encode, loads, size = self._encode, orjson.loads, self._size
         # Only what is above the limit needs the rule's judgement: one comparison for all others.
@@ -195,6 +211,8 @@ class Intake:
             self._letters.put(chunk, *row_and_part(place), rejected, 0)
         if items:
             self._delivery.offer(chunk, items, tags)
+        if self._sketch is not None:
+            self._sketch.look(event)
 
     def _sized(self, rule: SizeRule, xdm: dict[str, Any], encoded: bytes) -> bytes | Rejected:
         """The event as it may leave: smaller where the rule drops paths of it."""
@@ -217,8 +235,18 @@ class Intake:
             self._nulled[row].inc(count)
         for reason, count in Counter(each.reason for each in dropped).items():
             metrics.identities_dropped.labels(reason).inc(count)
-        for code, count in Counter(each.code for each in findings).items():
+        if findings:
+            self._count_findings(findings)
+
+    def _count_findings(self, findings: list[Any]) -> None:
+        metrics = self._metrics
+        left_out = [each for each in findings if type(each) is DroppedValue]
+        for code, count in Counter(each.code for each in findings if type(each) is not DroppedValue).items():
             metrics.check_findings.labels(code).inc(count)
+        # Labels are places of the schema and codes: as many as the schema has fields, whatever the events hold.
+        for (field, code), count in Counter((each.field, each.code) for each in left_out).items():
+            metrics.dropped_values.labels(field, code).inc(count)
+        self._told.tell(left_out)
 
 
 def told_of(chunk: Chunk) -> str:

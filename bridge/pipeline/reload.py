@@ -11,14 +11,16 @@ import structlog
 
 from bridge.errors import BridgeError
 from bridge.mapping import golden
+from bridge.mapping.plan import reload_problems
+from bridge.pipeline.assembly import open_agreeing
 from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
 from bridge.xdm.size import sized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from bridge.settings import MappingSettings
+    from bridge.settings import AepSettings, MappingSettings
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -35,10 +37,16 @@ def failing(settings: MappingSettings) -> list[str]:
     return [result.case.name for result in golden.run_cases(cases, build) if not result.passed]
 
 
+def _newly_refused(in_use: Any, events: ExperienceEvents, recent: Sequence[dict[str, Any]]) -> list[str]:
+    return [] if in_use is None else reload_problems(in_use.build, events.build, recent)
+
+
 class MappingWatch:
     """Looks at the files of the mapping set every ``reload_seconds``.
 
-    ``exchange`` is called with the new builder and its sha256, between two chunks (the loop runs nothing else then).
+    ``aep``: where the events go; schema and tenant have to suit it.
+    ``exchange`` is called with the new builder and its sha256, between two chunks (the loop runs nothing else then). A changed
+    set is not taken when it would refuse one of the ``recent`` events that the builder ``in_use`` takes.
     ``refused``: when (seconds since 1970) and why the last change was refused, None once one is taken.
     """
 
@@ -48,10 +56,17 @@ class MappingWatch:
         sha256: str,
         exchange: Callable[[ExperienceEvents, str], None],
         metrics: Metrics,
+        aep: AepSettings | None = None,
+        *,
+        in_use: Callable[[], Any] = lambda: None,
+        recent: Callable[[], Sequence[dict[str, Any]]] = tuple,
     ) -> None:
         self._settings = settings
+        self._aep = aep
         self._exchange = exchange
         self._metrics = metrics
+        self._in_use = in_use
+        self._recent = recent
         self._sha256 = sha256
         self.refused: tuple[float, str] | None = None
         self._seen = self._settled = self._signature()
@@ -76,9 +91,10 @@ class MappingWatch:
         self._settled = signature
         try:
             # Compiling takes some hundred milliseconds: in a thread, so that delivery goes on.
-            events = await asyncio.to_thread(open_experience_events, self._settings)
+            events = await asyncio.to_thread(open_agreeing, self._settings, self._aep)
             # The cases may stop the clock that now() reads, so no event may be mapped meanwhile: not in a thread.
             broken = failing(self._settings)
+            newly = _newly_refused(self._in_use(), events, self._recent())
         except (BridgeError, OSError, UnicodeError) as error:
             self._refuse(str(error))
             return
@@ -87,6 +103,9 @@ class MappingWatch:
             return
         if broken:
             self._refuse(f"golden cases that do not hold: {', '.join(broken)}")
+            return
+        if newly:
+            self._refuse("; ".join(newly))
             return
         self._take(events)
 
@@ -117,7 +136,8 @@ class MappingWatch:
 
     def _files(self) -> list[Path]:
         settings = self._settings
-        files = [settings.path, *([settings.schema_] if settings.schema_ else [])]
+        schema = settings.schema_path
+        files = [settings.path, *([schema] if schema else [])]
         if settings.tests is not None:
             # A folder that cannot be read shows as one without cases: a change, and what is wrong is told when it is taken up.
             with contextlib.suppress(OSError):

@@ -15,11 +15,17 @@ TENANT = r"^_[A-Za-z0-9_]+$"
 """What AEP calls a tenant's namespace."""
 
 
+SHIPPED_SET = Path("mappings/moengage_events.csv")
+SHIPPED_SCHEMA = Path("mappings/moengage_events.schema.json")
+NO_SCHEMA = Path("none")
+"""BRIDGE_MAPPING__SCHEMA of who wants no schema where one would be the default."""
+
+
 class MappingSettings(Section):
     """Which mapping set turns an event into an ExperienceEvent."""
 
     path: Path = Field(
-        Path("mappings/moengage_events.csv"),
+        SHIPPED_SET,
         validate_default=True,
         description="Mapping set, CSV or Data Prep JSON.",
         examples=["mappings/moengage_events.csv"],
@@ -45,8 +51,15 @@ class MappingSettings(Section):
     schema_: Path | None = Field(
         None,
         alias="schema",
-        description="XDM schema (JSON) to coerce to and to check against.",
+        description="XDM schema (JSON) to coerce to and to check against; none for no schema. Default for the shipped mapping"
+        " set: the schema that ships with it.",
         examples=["mappings/moengage_events.schema.json"],
+    )
+    on_invalid: Literal["drop", "reject"] = Field(
+        "drop",
+        description="What a value costs that the schema refuses: drop the smallest optional field around it and count, or"
+        " reject the event. A column on_invalid of the mapping set says otherwise by row.",
+        examples=["drop"],
     )
     strict: bool = Field(
         False, description="A source attribute that is missing is an error, not null.", examples=["false"]
@@ -87,4 +100,11 @@ class MappingSettings(Section):
     @field_validator("path", "schema_", "tests")
     @classmethod
     def _shipped_or_own(cls, path: Path | None) -> Path | None:
-        return None if path is None else shipped.find(path)
+        return path if path is None or path == NO_SCHEMA else shipped.find(path)
+
+    @property
+    def schema_path(self) -> Path | None:
+        """The schema's file: as set, or the one that ships with the shipped mapping set; None for none."""
+        if self.schema_ is not None:
+            return None if self.schema_ == NO_SCHEMA else self.schema_
+        return shipped.find(SHIPPED_SCHEMA) if shipped.find(SHIPPED_SET).resolve() == self.path.resolve() else None

@@ -71,11 +71,22 @@ class Metrics:
         self.mapping_reloads = Counter(
             "bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r
         )
+        self.unmapped_attributes = Gauge(
+            "bridge_unmapped_attributes",
+            "Attributes seen in sampled events that no row of the mapping set reads.",
+            registry=r,
+        )
         self.identities_dropped = Counter(
             "bridge_identities_dropped_total", "Identities that AEP would refuse.", ["reason"], registry=r
         )
         self.check_findings = Counter(
             "bridge_check_findings_total", "Oddities of events that left all the same, by code.", ["code"], registry=r
+        )
+        self.dropped_values = Counter(
+            "bridge_dropped_values_total",
+            "Values that the schema refuses and that were left out, by field of the schema and code.",
+            ["path", "code"],
+            registry=r,
         )
         self.oversize_events = Counter(
             "bridge_oversize_events_total", "Events above the size that Profile keeps.", ["action"], registry=r

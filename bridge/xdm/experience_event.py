@@ -11,17 +11,22 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from bridge.verdicts import Rejected, Stage
-from bridge.xdm.findings import Finding, rejection_of
+from bridge.xdm.findings import DroppedValue, Finding, rejection_of
 from bridge.xdm.identity import Dropped, IdentityRules, number_as_text
 from bridge.xdm.required import is_before_epoch, is_uri_reference, parse_date_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from bridge.settings import MappingSettings
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
+PLAUSIBLE_SINCE: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""MoEngage was founded in 2014: a timestamp before 2000 is an epoch in another unit than the mapping takes it for."""
 _TIMESTAMPS: Final = 4_096
+
+
+Remark = Finding | DroppedValue
 
 
 class NulledAttribute(Protocol):
@@ -61,10 +66,30 @@ class Delivering(Protocol):
         """A function that gives what ``apply`` does, and whether its identityMap is ruled already."""
 
 
+@runtime_checkable
+class Fusing(Protocol):
+    """A compiled mapping set that can hold its values to a schema as it writes them (``CompiledMapping.checked``)."""
+
+    def checked(
+        self,
+        identities: Callable[[Sequence[str]], Callable[..., Any] | None],
+        expected: Callable[[tuple[str, ...]], Any],
+    ) -> Callable[[dict[str, Any]], tuple[dict[str, Any], Sequence[NulledAttribute], bool, Sequence[Remark]] | None]:
+        """A function that gives what ``for_delivery`` and the check of the schema give, or null."""
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """A compiled schema that tells what it expects where (``CompiledSchema.expected``)."""
+
+    def expected(self, names: tuple[str, ...], seen: Collection[str]) -> Any:
+        """What it expects at a place that is reached by names alone."""
+
+
 class Checker(Protocol):
     """A compiled schema."""
 
-    def check(self, xdm: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Finding], Sequence[Finding]]:
+    def check(self, xdm: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Remark], Sequence[Finding]]:
         """Give the coerced XDM, findings, and the violations that AEP would refuse it for."""
 
 
@@ -72,14 +97,14 @@ class Built(NamedTuple):
     """What became of one event.
 
     ``xdm`` is there even when the event is rejected, as far as it got. ``warnings``: attributes that the mapping nulled.
-    ``findings``: coercions and oddities that do not keep the event from leaving.
+    ``findings``: coercions, dropped values and oddities that do not keep the event from leaving.
     """
 
     xdm: dict[str, Any]
     warnings: Sequence[NulledAttribute]
     dropped_identities: Sequence[Dropped]
     rejection: Rejected | None
-    findings: Sequence[Finding] = ()
+    findings: Sequence[Remark] = ()
 
 
 _new = tuple.__new__
@@ -93,7 +118,7 @@ class ExperienceEvents:
     it gives may share objects with the event.
     """
 
-    __slots__ = ("_check", "_clock", "_identities", "_map", "_past", "_right", "mapping", "schema")
+    __slots__ = ("_check", "_checked", "_clock", "_identities", "_map", "_past", "_right", "mapping", "schema")
 
     def __init__(
         self,
@@ -112,10 +137,18 @@ class ExperienceEvents:
         # Zulu timestamps up to here are not in the future; the clock is asked only when one lies beyond.
         self._past = ""
         self._right: set[str] = set()
+        self._checked = _checking(mapping, settings.primary_identity, schema, self._right)
 
     def build(self, event: dict[str, Any]) -> Built:
         """``event`` (canonical) as an ExperienceEvent, or the reason why it may not leave."""
-        xdm, warnings, ruled = self._map(event)
+        findings: Sequence[Remark] = ()
+        made = None if self._checked is None else self._checked(event)
+        check = self._check
+        if made is None:
+            xdm, warnings, ruled = self._map(event)
+        else:
+            xdm, warnings, ruled, findings = made
+            check = None
         dropped: Sequence[Dropped] = ()
         rejection: Rejected | None = None
         if not ruled:
@@ -124,9 +157,8 @@ class ExperienceEvents:
                 xdm["identityMap"] = identity_map
             else:
                 xdm.pop("identityMap", None)
-        findings: Sequence[Finding] = ()
-        if self._check is not None:
-            xdm, findings, violations = self._check(xdm)
+        if check is not None:
+            xdm, findings, violations = check(xdm)
             if violations and rejection is None:
                 rejection = rejection_of(violations)
         timestamp: Any = xdm.get("timestamp")
@@ -135,8 +167,8 @@ class ExperienceEvents:
             moment = parse_date_time(timestamp) if type(timestamp) is str else None
             if moment is None or is_before_epoch(moment):
                 rejection = _refused_timestamp(timestamp, moment, warnings)
-            elif timestamp > self._past or timestamp[-1] != "Z":
-                findings = self._about_the_future(moment, findings)
+            elif timestamp > self._past or timestamp[-1] != "Z" or moment < PLAUSIBLE_SINCE:
+                findings = self._about_the_time(moment, findings)
             else:
                 if len(self._right) >= _TIMESTAMPS:
                     self._right.clear()
@@ -144,9 +176,14 @@ class ExperienceEvents:
         event_id = xdm.get("_id")
         if type(event_id) is not str or not event_id or not is_uri_reference(event_id):
             rejection = _refused_id(xdm, warnings) or rejection
+        if rejection is not None and findings:
+            findings = [one for one in findings if type(one) is Finding]
         return _new(Built, (xdm, warnings, dropped, rejection, findings))
 
-    def _about_the_future(self, moment: datetime, findings: Sequence[Finding]) -> Sequence[Finding]:
+    def _about_the_time(self, moment: datetime, findings: Sequence[Remark]) -> Sequence[Remark]:
+        if moment < PLAUSIBLE_SINCE:
+            reason = f"the timestamp lies before {PLAUSIBLE_SINCE.year}: rather seconds where milliseconds are wanted"
+            return *findings, Finding("#/timestamp", "timestamp_implausible", reason)
         limit = datetime.fromtimestamp(self._clock(), UTC) + FUTURE_TOLERANCE
         self._past = limit.strftime("%Y-%m-%dT%H:%M:%S")
         if moment <= limit:
@@ -160,19 +197,9 @@ def open_experience_events(settings: MappingSettings, *, clock: Callable[[], flo
     Raises ``MappingError`` with every finding in the mapping set, ``SchemaError`` for a schema that cannot be used.
     """
     # The mapping language takes a moment to load, and whoever only holds an ExperienceEvents does without.
-    from bridge.mapping.compiler import compile_mapping  # noqa: PLC0415
-    from bridge.mapping.table import load_mapping_set  # noqa: PLC0415
-    from bridge.xdm.schema import compile_schema, load_schema  # noqa: PLC0415
+    from bridge.xdm.opening import compiled  # noqa: PLC0415
 
-    mapping = compile_mapping(
-        load_mapping_set(settings.path),
-        tenant=settings.tenant,
-        primary_identity=settings.primary_identity[0],
-        placeholders=settings.placeholders,
-        strict=settings.strict,
-    )
-    path = settings.schema_
-    schema = None if path is None else compile_schema(load_schema(path), tenant=settings.tenant)
+    mapping, schema = compiled(settings)
     return ExperienceEvents(mapping, settings, schema, clock=clock)
 
 
@@ -184,6 +211,21 @@ def _for_delivery(
 
         return mapping.for_delivery(lambda namespaces: plain_identities(namespaces, priority))
     return lambda event: (*mapping.apply(event), False)
+
+
+def _checking(
+    mapping: Mapper, priority: Sequence[str], schema: Checker | None, seen: set[str]
+) -> Callable[[dict[str, Any]], tuple[dict[str, Any], Sequence[NulledAttribute], bool, Sequence[Remark]] | None] | None:
+    """Mapping and check in one, where both can; null for an event of which the whole check has to say what is wrong."""
+    fusing: Fusing | None = mapping if isinstance(mapping, Fusing) else None
+    expecting: Expecting | None = schema if isinstance(schema, Expecting) else None
+    if fusing is None or expecting is None:
+        return None
+    from bridge.xdm.identity_plain import plain_identities  # noqa: PLC0415 - as above
+
+    return fusing.checked(
+        lambda namespaces: plain_identities(namespaces, priority), lambda names: expecting.expected(names, seen)
+    )
 
 
 def _refused_timestamp(timestamp: Any, moment: datetime | None, warnings: Sequence[NulledAttribute]) -> Rejected:

@@ -24,6 +24,19 @@ class Finding(NamedTuple):
     reason: str
 
 
+class DroppedValue(NamedTuple):
+    """A wrong value that was left out, or the smallest optional container around it.
+
+    ``path``: a JSON pointer to what was left out; ``code`` and ``reason``: those of the violation; ``field``: the same place
+    as the schema has it, without indices and keys of maps (``a.list[*].b``, ``a.map.*``), for counting.
+    """
+
+    path: str
+    code: str
+    reason: str
+    field: str
+
+
 REJECTION_CODES: Final[Mapping[str, str]] = {
     "required_missing": "_id or timestamp is absent, or its row of the mapping set gave null",
     "id_invalid": "_id is empty, no text, or no URI reference",
@@ -44,8 +57,10 @@ REJECTION_CODES: Final[Mapping[str, str]] = {
 bear its names, the ``xdm_`` ones stand for checks whose code is unknown."""
 
 FINDING_CODES: Final[Mapping[str, str]] = {
+    "timestamp_implausible": "timestamp lies before 2000: rather seconds where dformat wants milliseconds",
     "timestamp_future": "timestamp lies in the future; AEP's reaction is undocumented, so the event leaves all the same",
     "event_oversize": "the event is above the size that Profile keeps; it leaves, without the paths that oversize_drop names",
+    "date_ambiguous": "text such as 03/11/2019 in a date field, read with the month first as Data Prep does",
     "map_value_as_json": "an object or array in a map of text became JSON text, as AEP takes only text there",
 }
 """Every ``code`` of a finding that does not keep the event from leaving."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.xdm.schema_check import ABSENT, compile_check
-from bridge.xdm.schema_fields import SchemaError, SchemaField, load_schema, read_schema
-from bridge.xdm.schema_values import CHECKED_FORMATS, Said, search_of
+from bridge.mapping.expected import Expected
+from bridge.xdm.findings import DroppedValue, Finding
+from bridge.xdm.schema_check import ABSENT, EMPTIED, compile_check, exact_type, leaving_out
+from bridge.xdm.schema_fields import EXAMPLE_ID, SchemaError, SchemaField, load_schema, read_schema
+from bridge.xdm.schema_policy import Policy
+from bridge.xdm.schema_values import CHECKED_FORMATS, Place, Said, Wrong, search_of
+from bridge.xdm.text_maps import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from bridge.xdm.findings import Finding
     from bridge.xdm.schema_fields import Kind
 
 __all__ = ["CompiledSchema", "FieldInfo", "SchemaError", "compile_schema", "load_schema"]
@@ -44,22 +47,83 @@ class FieldInfo:
 class CompiledSchema:
     """One schema, compiled: :meth:`check` for every event, :meth:`fields` and :meth:`type_at` for the workshop."""
 
-    __slots__ = ("_check", "root", "unenforced")
+    __slots__ = ("_check", "identifier", "is_example", "policy", "root", "unenforced")
 
-    def __init__(self, root: SchemaField) -> None:
+    def __init__(
+        self,
+        root: SchemaField,
+        *,
+        identifier: str | None = None,
+        is_example: bool = False,
+        policy: Policy | None = None,
+    ) -> None:
         self.root = root
-        self._check = compile_check(root, _EXEMPT)
+        self.is_example = is_example
+        """Whether the document is the example that ships, which takes any tenant's name."""
+        self.identifier = identifier
+        """The document's ``$id``."""
+        self.policy = policy or Policy(firm=True)
+        self._check = compile_check(root, _of_every_event(self.policy), _EXEMPT)
         self.unenforced: tuple[tuple[str, str], ...] = tuple(_unenforced(root, ""))
         """Paths and keywords of the schema that are not checked."""
 
-    def check(self, xdm: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Finding], Sequence[Finding]]:
+    def check(self, xdm: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Finding | DroppedValue], Sequence[Finding]]:
         """``xdm`` (left as it is) coerced to the schema, nulls pruned; findings; what AEP would refuse it for, up to five.
 
-        identityMap is left to its own rules. Raises nothing.
+        Among the findings are the values that were dropped (:class:`~bridge.xdm.findings.DroppedValue`), where the policy
+        lets wrong ones go. identityMap is left to its own rules. Raises nothing.
         """
-        said: Said = ([], [])
+        said: Said = []
         sent = self._check(xdm, None, said)
-        return ({} if sent is ABSENT else sent), said[0], said[1]
+        if type(sent) is Wrong:
+            return sent.value, [one for one in said if type(one) is Finding], [*sent.found]
+        return ({} if sent is ABSENT or sent is EMPTIED else sent), said, []
+
+    def expected(self, names: tuple[str, ...], seen: Collection[str]) -> Expected | None:
+        """What the schema expects at a place that is reached by names alone; None where anything may stand.
+
+        ``seen``: timestamps that are known to be right.
+        """
+        if names[:1] == ("identityMap",):
+            return None
+        field, policy = self.root, _of_every_event(self.policy)
+        place: Place = None
+        droppable = False
+        for name in names:
+            child = field.properties.get(name)
+            if field.kind != "object" or (child is None and field.patterns):
+                return Expected(_unsure, place)
+            if child is None:
+                if field.closed or field.values is not None:
+                    return Expected(_unsure, place)
+                return None
+            # An object that has to hold something may itself be wrong once a value of it is left out.
+            droppable = not field.required if field is not self.root else name not in field.required
+            field, policy, place = child, policy.below(name), (place, name)
+        if field.kind == "any":
+            return None
+        check = compile_check(field, policy) if names else _unsure
+        if droppable and not policy.firm:
+            check = leaving_out(check, policy.label)
+        if names == ("_id",) and is_plain_id(field):
+            return Expected(check, place, text=True)  # the rule for every event's _id says the same, and refuses it
+        return Expected(
+            check,
+            place,
+            text=exact_type(field) is str,
+            texts=texts if _is_text_map(field) and not policy.named else None,
+            fields=field.kind == "object",
+            required=field.required,
+            seen=seen if names == ("timestamp",) and is_plain_moment(field) else (),
+        )
+
+    def holding(self, policy: Policy) -> CompiledSchema:
+        """The same schema with another policy for wrong values."""
+        return CompiledSchema(self.root, identifier=self.identifier, is_example=self.is_example, policy=policy)
+
+    def knows(self, name: str) -> bool:
+        """Whether the root has a field of that name."""
+        return _child(self.root, name) is not None
 
     def fields(self) -> Iterator[FieldInfo]:
         """Every field, depth first, in the schema's order."""
@@ -73,7 +137,7 @@ class CompiledSchema:
             if step is None or (step.end() == len(path) and path[-1] == "." and path[-2:] != "\\."):
                 return None
             name = re.sub(r"\\(.)", r"\1", step[1])
-            child = field.properties.get(name) or _unnamed(field)
+            child = _child(field, name)
             if child is None:
                 return None
             required, field, position = name in field.required, child, step.end()
@@ -84,6 +148,37 @@ class CompiledSchema:
         return _info(field, path, required=required) if path else None
 
 
+def _is_text_map(field: SchemaField) -> bool:
+    return field.kind == "map" and exact_type(field.values) is str and not field.patterns
+
+
+_UNSURE: Final = object()
+
+
+def _unsure(_value: Any, _place: Place, _said: Said) -> Any:
+    return _UNSURE
+
+
+def is_plain_id(field: SchemaField) -> bool:
+    """Whether a field wants no more than a URI reference."""
+    return replace(field, format=None, title="", description="") == SchemaField("string") and field.format in (
+        None,
+        "uri-reference",
+    )
+
+
+def is_plain_moment(field: SchemaField) -> bool:
+    """Whether a field wants no more than a date-time."""
+    return field.format == "date-time" and replace(field, format=None, title="", description="") == SchemaField(
+        "string"
+    )
+
+
+def _of_every_event(policy: Policy) -> Policy:
+    """What every ExperienceEvent must have is never dropped, whatever the schema says of it."""
+    return Policy(policy.firm, {**policy.rules, ("_id",): True, ("timestamp",): True})
+
+
 def compile_schema(document: Mapping[str, Any], *, tenant: str | None = None) -> CompiledSchema:
     """Compile a resolved XDM schema; ``tenant`` takes the place of the root property ``_yourorgname``.
 
@@ -91,9 +186,22 @@ def compile_schema(document: Mapping[str, Any], *, tenant: str | None = None) ->
     """
     root = read_schema(document, tenant=tenant)
     try:
-        return CompiledSchema(root)
+        stated = document.get("$id")
+        identifier = stated if isinstance(stated, str) else None
+        return CompiledSchema(root, identifier=identifier, is_example=identifier == EXAMPLE_ID)
     except RecursionError:
         raise SchemaError("the schema is nested too deeply") from None
+
+
+def _child(field: SchemaField, name: str) -> SchemaField | None:
+    """What holds for a property: as it is named, by the first pattern that matches its name, or as for all others."""
+    if (child := field.properties.get(name)) is not None:
+        return child
+    for pattern, child in field.patterns:
+        search = search_of(pattern)
+        if search is not None and search(name):
+            return child
+    return _unnamed(field)
 
 
 def _unnamed(field: SchemaField) -> SchemaField | None:
@@ -132,6 +240,10 @@ def _unenforced(field: SchemaField, path: str) -> Iterator[tuple[str, str]]:
         yield path, f"pattern {field.pattern}"
     for name, child in field.properties.items():
         yield from _unenforced(child, f"{path}.{name}" if path else name)
-    for suffix, inner in ((".*", field.values), ("[*]", field.items)):
+    for pattern, _ in field.patterns:
+        if search_of(pattern) is None:
+            yield path, f"patternProperties {pattern}"
+    inside = ((".*", field.values), ("[*]", field.items), *((".*", child) for _, child in field.patterns))
+    for suffix, inner in inside:
         if inner is not None:
             yield from _unenforced(inner, path + suffix)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PLACEHOLDER_TENANT: Final = "_yourorgname"
 """The tenant namespace of the shipped sample schema; reading replaces it with the configured one."""
 
+EXAMPLE_ID: Final = "https://ns.adobe.com/yourorgname/schemas/moengage-events"
+"""The ``$id`` of the shipped sample schema."""
+
 Kind = Literal["object", "map", "array", "string", "integer", "number", "boolean", "any"]
 
 _KINDS: Final[Mapping[str, Kind]] = {
@@ -47,7 +50,6 @@ _UNENFORCED: Final = (
     "oneOf",
     "not",
     "if",
-    "patternProperties",
     "dependencies",
     "uniqueItems",
     "multipleOf",
@@ -77,6 +79,8 @@ class SchemaField:
     required: frozenset[str] = frozenset()
     values: SchemaField | None = None
     """Of a map: every value. Of an object: properties it does not name; None leaves them alone."""
+    patterns: tuple[tuple[str, SchemaField], ...] = ()
+    """Patterns (Java's dialect) of names that the field does not state, each with what holds for its values."""
     closed: bool = False
     """Properties that are not named are forbidden (``additionalProperties: false``)."""
     items: SchemaField | None = None
@@ -172,10 +176,11 @@ class _Reader:
             properties={name: self.read(children) for name, children in properties.items()},
             required=_serialised(_of(merged, "required", list, []), properties),
             values=self.read([merged["additionalProperties"]]) if isinstance(values, dict) else None,
+            patterns=self._patterns(merged) if kind in ("object", "map") else (),
             closed=values is False and kind == "object",
             items=self.read([merged.get("items", ({}, ()))]) if kind == "array" else None,
             enum=_enum_of(merged),
-            suggestions=tuple(_of(merged, "meta:enum", dict, {})),
+            suggestions=_suggestions_of(merged),
             pattern=_of(merged, "pattern", str),
             minimum=_bound(merged, "minimum", "exclusiveMinimum"),
             maximum=_bound(merged, "maximum", "exclusiveMaximum"),
@@ -185,6 +190,11 @@ class _Reader:
             max_length=_of(merged, "maxItems" if kind == "array" else "maxLength", int),
             unenforced=tuple(name for name in _UNENFORCED if name in merged),
         )
+
+    def _patterns(self, merged: Mapping[str, _Said]) -> tuple[tuple[str, SchemaField], ...]:
+        said = _of(merged, "patternProperties", dict, {})
+        above = merged.get("patternProperties", ({}, ()))[1]
+        return tuple((pattern, self.read([(child, above)])) for pattern, child in said.items())
 
     def _collect(self, raw: Any, above: tuple[str, ...], parts: list[_Said]) -> None:
         """Add ``raw``, what it refers to and what it is composed of; a reference that meets itself stays open."""
@@ -285,6 +295,12 @@ def _enum_of(merged: Mapping[str, _Said]) -> tuple[Any, ...] | None:
     if "const" in merged:
         return (merged["const"][0],)
     return tuple(merged["enum"][0]) if "enum" in merged else None
+
+
+def _suggestions_of(merged: Mapping[str, _Said]) -> tuple[str, ...]:
+    """Values of ``meta:enum``, which only suggests: in most schemas an object of labels, in some a list."""
+    stated = merged.get("meta:enum", ((), ()))[0]
+    return tuple(map(str, stated)) if isinstance(stated, dict | list) else ()
 
 
 def _text(merged: Mapping[str, _Said], keyword: str) -> str:

@@ -8,30 +8,51 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.coercion import double_text, to_boolean, to_date, to_number
+from bridge.mapping.coercion import double_text, to_boolean, to_number
 from bridge.mapping.dates import iso
 from bridge.mapping.failures import FunctionError
 from bridge.mapping.java_regex import compile_java
-from bridge.xdm.findings import MAX_VIOLATIONS, Finding
-from bridge.xdm.required import is_uri_reference, parse_date_time
+from bridge.xdm.findings import MAX_VIOLATIONS, DroppedValue, Finding
+from bridge.xdm.required import is_uri_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from bridge.xdm.schema_fields import Kind, SchemaField
 
 Place = tuple[Any, str | int] | None
 """Where a value stands: the place of what holds it, and its key or index there; None for the event itself."""
 
-Said = tuple[list[Finding], list[Finding]]
-"""Findings and violations of one event."""
+Said = list[Finding | DroppedValue]
+"""What has been said of one event that does not keep it from leaving: findings, and values that were left out."""
 
 Check = "Callable[[Any, Place, Said], Any]"
 
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What a check gives for a value that AEP would refuse: the violations, at most five, and the value as far as it got.
+
+    ``final``: the event has to be refused for it, whatever is optional around it.
+    """
+
+    found: tuple[Finding, ...]
+    value: Any
+    final: bool = False
+
+    def beside(self, other: Wrong | None) -> Wrong:
+        """Both as one, ``other`` first; the value is this one's."""
+        if other is None:
+            return self
+        return Wrong((*other.found, *self.found)[:MAX_VIOLATIONS], self.value, self.final or other.final)
+
+
 _KEY_SHOWN: Final = 64
+_ALLOWED_SHOWN: Final = 20
 _BEYOND_LONG: Final = 2**63
 _TYPE_NAMES: Final[Mapping[Kind, str]] = {
     "object": "JSONObject",
@@ -42,12 +63,10 @@ _TYPE_NAMES: Final[Mapping[Kind, str]] = {
     "number": "Number",
     "boolean": "Boolean",
 }
-_DATES: Final = 4_096
 _MAX_INT: Final = 2**31
 _MAX_EXACT: Final = float(2**53)
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+").fullmatch
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
 def pointer(place: Place) -> str:
@@ -61,15 +80,14 @@ def pointer(place: Place) -> str:
     return "/".join(["#", *reversed(steps)])
 
 
-def refuse(said: Said, place: Place, code: str, reason: str) -> None:
-    """Note a violation; like AEP's validation, no more than five."""
-    if len(said[1]) < MAX_VIOLATIONS:
-        said[1].append(Finding(pointer(place), code, reason))
+def wrong(place: Place, value: Any, *faults: tuple[str, str]) -> Wrong:
+    """The value with what is wrong about it: pairs of code and reason."""
+    return Wrong(tuple(Finding(pointer(place), code, reason) for code, reason in faults[:MAX_VIOLATIONS]), value)
 
 
-def refuse_type(said: Said, place: Place, kind: Kind, value: Any) -> None:
-    """Note that a value is of another type than the schema's and cannot become one."""
-    refuse(said, place, "DCVS-1104", f"expected type: {_TYPE_NAMES[kind]}, found: {_found(value)}")
+def wrong_type(place: Place, kind: Kind, value: Any) -> Wrong:
+    """A value of another type than the schema's that cannot become one."""
+    return wrong(place, value, ("DCVS-1104", f"expected type: {_TYPE_NAMES[kind]}, found: {_found(value)}"))
 
 
 def _found(value: Any) -> str:
@@ -149,35 +167,52 @@ def search_of(pattern: str) -> Callable[[str], object] | None:
 
 
 def _text_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
-    if field.format in ("date-time", "date"):
-        return _date_check(field.format)
-    searches = None if field.pattern is None else search_of(field.pattern)
-    fits = _FORMATS.get(field.format or "")
-    enum, shortest, longest = field.enum, field.min_length or 0, field.max_length
-    free = is_unconstrained(field) or not (searches or fits or enum or shortest or longest is not None)
+    held = constraints(field)
 
-    def check(value: Any, place: Place, said: Said) -> Any:
+    def check(value: Any, place: Place, _said: Said) -> Any:
         if type(value) is not str:
             text = text_of(value)
             if text is None:
-                refuse_type(said, place, "string", value)
-                return value
+                return wrong_type(place, "string", value)
             value = text
-        if free:
-            return value
-        if searches is not None and not searches(value):
-            refuse(said, place, "DCVS-1103", f"string does not match pattern {field.pattern}")
-        if enum is not None and value not in enum:
-            refuse(said, place, "xdm_enum", "string is not one of the enum's values")
-        if fits is not None and not fits(value):
-            refuse(said, place, "xdm_format", f"string is not a valid {field.format}")
-        if len(value) < shortest:
-            refuse(said, place, "xdm_length", f"expected minLength: {shortest}, actual: {len(value)}")
-        if longest is not None and len(value) > longest:
-            refuse(said, place, "xdm_length", f"expected maxLength: {longest}, actual: {len(value)}")
+        if held is not None and (faults := held(value)):
+            return wrong(place, value, *faults)
         return value
 
     return check
+
+
+def constraints(field: SchemaField) -> Callable[[str], list[tuple[str, str]]] | None:
+    """What gives the code and reason of every constraint that a text breaks; None where the field has none."""
+    searches = None if field.pattern is None else search_of(field.pattern)
+    fits = _FORMATS.get(field.format or "")
+    enum, shortest, longest = field.enum, field.min_length or 0, field.max_length
+    if not (searches or fits or enum is not None or shortest or longest is not None):
+        return None
+    allowed = "" if enum is None else none_of("string", enum)
+
+    def faults(value: str) -> list[tuple[str, str]]:
+        found = []
+        if searches is not None and not searches(value):
+            found.append(("DCVS-1103", f"string does not match pattern {field.pattern}"))
+        if enum is not None and value not in enum:
+            found.append(("xdm_enum", allowed))
+        if fits is not None and not fits(value):
+            found.append(("xdm_format", f"string is not a valid {field.format}"))
+        if len(value) < shortest:
+            found.append(("xdm_length", f"expected minLength: {shortest}, actual: {len(value)}"))
+        if longest is not None and len(value) > longest:
+            found.append(("xdm_length", f"expected maxLength: {longest}, actual: {len(value)}"))
+        return found
+
+    return faults
+
+
+def none_of(kind: str, enum: Sequence[Any]) -> str:
+    """The words for a value outside its enum, with the values that are allowed."""
+    shown = ", ".join(str(value)[:_KEY_SHOWN] for value in enum[:_ALLOWED_SHOWN])
+    more = f" and {len(enum) - _ALLOWED_SHOWN} more" if len(enum) > _ALLOWED_SHOWN else ""
+    return f"{kind} is not one of the enum's values ({shown}{more})"
 
 
 _FORMATS: Final[Mapping[str, Callable[[str], Any]]] = {
@@ -190,79 +225,56 @@ _FORMATS: Final[Mapping[str, Callable[[str], Any]]] = {
 CHECKED_FORMATS: Final = frozenset({*_FORMATS, "date-time", "date"})
 
 
-def _date_check(name: str) -> Callable[[Any, Place, Said], Any]:
-    with_time = name == "date-time"
-    right: set[str] = set()
-
-    def check(value: Any, place: Place, said: Said) -> Any:
-        # Neighbours share their second: what has been found right need not be taken apart again.
-        if type(value) is str and value in right:
-            return value
-        if type(value) is str and (parse_date_time(value) is not None if with_time else _is_date(value)):
-            if len(right) >= _DATES:
-                right.clear()
-            right.add(value)
-            return value
-        if type(value) is not str and not isinstance(value, datetime):
-            refuse_type(said, place, "string", value)
-            return value
-        try:
-            text = iso(to_date(value))
-        except (FunctionError, ValueError, OverflowError):
-            refuse(said, place, "xdm_format", f"string is not a valid {name}, nor one of Data Prep's date formats")
-            return value
-        return text if with_time else text[:10]
-
-    return check
-
-
-def _is_date(text: str) -> bool:
-    return _DATE(text) is not None and parse_date_time(f"{text}T00:00:00Z") is not None
-
-
 def _number_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
     kind: Kind = field.kind
     whole = kind == "integer"
     least, most, above, below = field.minimum, field.maximum, field.exclusive_minimum, field.exclusive_maximum
     enum = field.enum
+    allowed = "" if enum is None else none_of("number", enum)
 
-    def check(value: Any, place: Place, said: Said) -> Any:
+    def check(value: Any, place: Place, _said: Said) -> Any:
         number = value
         if type(number) is not int and type(number) is not float:
             try:
                 number = to_number(value)
             except FunctionError:
-                refuse_type(said, place, kind, value)
-                return value
+                return wrong_type(place, kind, value)
         if type(number) is float:
             if not math.isfinite(number):
-                refuse(said, place, "DCVS-1104", f"expected type: {_TYPE_NAMES[kind]}, found: no finite number")
-                return value
+                return wrong(
+                    place, value, ("DCVS-1104", f"expected type: {_TYPE_NAMES[kind]}, found: no finite number")
+                )
             if whole:
                 if not number.is_integer():
-                    refuse_type(said, place, kind, number)
-                    return value
+                    return wrong_type(place, kind, number)
                 number = int(number)
+        elif not -_BEYOND_LONG <= number < _BEYOND_LONG:
+            if whole:
+                return wrong(place, value, ("xdm_range", "integer is beyond 64 bits"))
+            try:
+                number = float(number)  # as a double, as every reader of JSON takes it
+            except OverflowError:
+                return wrong(place, value, ("xdm_range", "number is too large for a double"))
         if whole and not -_BEYOND_LONG <= number < _BEYOND_LONG:
-            refuse(said, place, "xdm_range", "integer is beyond 64 bits")
+            return wrong(place, value, ("xdm_range", "integer is beyond 64 bits"))
+        faults = []
         if least is not None and number < least:
-            refuse(said, place, "xdm_range", f"number is not greater or equal to {least}")
+            faults.append(("xdm_range", f"number is not greater or equal to {least}"))
         if most is not None and number > most:
-            refuse(said, place, "xdm_range", f"number is not less or equal to {most}")
+            faults.append(("xdm_range", f"number is not less or equal to {most}"))
         if above is not None and number <= above:
-            refuse(said, place, "xdm_range", f"number is not greater than {above}")
+            faults.append(("xdm_range", f"number is not greater than {above}"))
         if below is not None and number >= below:
-            refuse(said, place, "xdm_range", f"number is not less than {below}")
+            faults.append(("xdm_range", f"number is not less than {below}"))
         if enum is not None and number not in enum:
-            refuse(said, place, "xdm_enum", "number is not one of the enum's values")
-        return number
+            faults.append(("xdm_enum", allowed))
+        return wrong(place, number, *faults) if faults else number
 
     return check
 
 
-def _boolean(value: Any, place: Place, said: Said) -> Any:
+def _boolean(value: Any, place: Place, _said: Said) -> Any:
     try:
         return to_boolean(value)
     except FunctionError:
-        refuse_type(said, place, "boolean", value)
-        return value
+        return wrong_type(place, "boolean", value)

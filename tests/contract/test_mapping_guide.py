@@ -17,7 +17,7 @@ from bridge.mapping.lint_codes import CODES
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "mapping.md").read_text(encoding="utf-8")
 FILE = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
-CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
+STEP = re.compile(r"(?:<!-- append: (\S+) -->\n```\w+\n(.*?)```)|(?:```console\n(.*?)```)", re.DOTALL)
 
 
 class Command(NamedTuple):
@@ -29,9 +29,11 @@ class Command(NamedTuple):
 
 
 def commands() -> list[Command]:
-    """Every command of every console block, in the order of the guide."""
+    """Every command of every console block, and every file that is added to, in the order of the guide."""
     found = []
-    for block in CONSOLE.findall(GUIDE):
+    for file, more, block in STEP.findall(GUIDE):
+        if file:
+            found.append(Command(f"append {file}", more, 0))
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             line, _, output = part.partition("\n")
             ended = re.search(r"^exit (\d)\n?\Z", output, re.MULTILINE)
@@ -57,6 +59,10 @@ def test_the_guide_shows_what_happens(command: Command, place: Path, monkeypatch
     """The command's stdout (an error's words) and its exit are those of the guide; a line with an ellipsis ends the comparison."""
     monkeypatch.chdir(place)
     program, *arguments = shlex.split(command.line)
+    if program == "append":
+        with (place / arguments[0]).open("a", encoding="utf-8") as file:
+            file.write(command.output)
+        return
     assert program == "aep-bridge"
     result = CliRunner().invoke(app, arguments)
     printed, code = result.stdout, result.exit_code
@@ -77,7 +83,8 @@ def test_the_guide_has_its_examples():
 
 def test_every_code_of_lint_is_explained():
     """Codes are stable identifiers, each with words; whatever finds something uses one of them, and none is left over."""
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "bridge" / "mapping").glob("*.py"))
+    files = [*(ROOT / "bridge" / "mapping").glob("*.py"), ROOT / "bridge" / "xdm" / "agreement.py"]
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in files)
     made = r'(?:Finding|_find)\(\s*[^,()]+(?:\([^()]*\))?,\s*[^,]+,\s*"([a-z_0-9]+)"|(?:Problem|_problem|_file)\(\s*(?:f?"[^"]*",\s*)??"([a-z_0-9]+)"'
     used = {code for pair in re.findall(made, sources) for code in pair if code}
     assert used <= CODES.keys()

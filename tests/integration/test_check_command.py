@@ -95,7 +95,30 @@ async def test_nothing_is_set():
     assert code == 1
     assert "BRIDGE_AEP__ENDPOINT" in checks["settings"]["found"]
     assert checks["mapping"]["ok"]
+    assert "tenant not verified: only a schema fetched from AEP knows _yourorgname" in checks["mapping"]["found"]
     assert not checks["kafka"]["ok"]
+
+
+async def test_what_a_schema_vouches_for_and_does_not_check(tmp_path):
+    """A schema from AEP verifies the tenant, what is not enforced of it is named; without one that is said, with the way to it."""
+    mapping, schema = tmp_path / "own.csv", tmp_path / "schema.json"
+    mapping.write_text("source,destination\nid,_id\nidentities.email,identityMap.Email[0].id\nx,{tenant}.x\n")
+    text = {"type": "string"}
+    schema.write_text(json.dumps({"properties": {"_acme": {"properties": {"x": {**text, "format": "ipv4"}}}}}))
+    environment = {
+        "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "BRIDGE_MAPPING__PATH": str(mapping),
+        "BRIDGE_MAPPING__TENANT": "_acme",
+    }
+    _, checks, _ = await asyncio.to_thread(run, environment)
+    assert checks["mapping"]["ok"]
+    assert "no schema: nothing is coerced" in checks["mapping"]["found"]
+    environment["BRIDGE_MAPPING__SCHEMA"] = str(schema)
+    _, checks, _ = await asyncio.to_thread(run, environment)
+    assert checks["mapping"]["found"].endswith("tenant _acme; not checked: format ipv4 of _acme.x")
+    _, checks, _ = await asyncio.to_thread(run, environment | {"BRIDGE_MAPPING__TENANT": "_acmee"})
+    assert not checks["mapping"]["ok"]
+    assert "its tenant is _acme" in checks["mapping"]["found"]
 
 
 async def test_wrong_setting():

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from mutation.judge import Judged, Verdict, judge_all, preload
 from mutation.mutations import Mutant, mutants_of
-from mutation.roles import ROLES, ROOT, fast_test_files, module_path
+from mutation.reach import sources_of, tests_worker
+from mutation.roles import ROLES, ROOT, Role, fast_test_files, module_path
 from mutation.table import write_table
 from mutation.tracing import trace
 
@@ -24,7 +25,7 @@ _MOST_EQUIVALENTS = 0.05
 def main() -> int:
     """Run it."""
     options = _options()
-    modules = [module for role in ROLES for module in role.modules if options.only in (None, role.name, module)]
+    modules = [module for role in ROLES for module in role.modules if _is_wanted(options.only, role, module)]
     mutants = [mutant for module in modules for mutant in mutants_of(module, _source(module))]
     equivalents = {
         entry["key"]: entry["reason"]
@@ -36,11 +37,14 @@ def main() -> int:
     scratch = ROOT / ".make"
     scratch.mkdir(exist_ok=True)
     begun = time.monotonic()
-    found = trace(fast_test_files(), modules, scratch / "mutants-trace.json")
+    paths = {module_path(module) for module in modules}
+    files = [file for file in fast_test_files() if tests_worker(ROOT / file) and paths & sources_of(ROOT / file)]
+    every = [module for role in ROLES for module in role.modules]
+    found = trace(files, every, scratch / "mutants-trace.json", anew=options.only is None)
     if found.failed:
         _say("these tests fail without any change:", *found.failed)
         return 1
-    _say(f"traced {len(found.seconds)} tests in {time.monotonic() - begun:.0f} s")
+    _say(f"traced {len(found.seconds)} tests of {len(files)} files in {time.monotonic() - begun:.0f} s")
     work = []
     for mutant in mutants:
         if mutant.key not in equivalents:
@@ -58,11 +62,17 @@ def main() -> int:
     )
 
 
+def _is_wanted(only: list[str] | None, role: Role, module: str) -> bool:
+    return only is None or role.name in only or module in only
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make mutants", description="Change safety-critical lines one at a time; a fast test must fail for each."
     )
-    parser.add_argument("--only", metavar="ROLE", help="a role or module of tests/mutation/roles.py")
+    parser.add_argument(
+        "--only", metavar="ROLE", action="append", help="a role or module of tests/mutation/roles.py; may be repeated"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants judged at the same time")
     parser.add_argument("--tests", type=int, default=400, help="tests asked of one mutant at most, the quickest first")
     parser.add_argument(

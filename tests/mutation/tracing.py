@@ -1,4 +1,7 @@
-"""Learns which fast tests run which lines of the mutated modules, and how long each takes."""
+"""Learns which fast tests run which lines of the mutated modules, and how long each takes.
+
+What a test file runs is kept until the file, or a source that it uses, changes.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from coverage import Coverage
 
+from mutation.reach import digest_of
 from mutation.roles import ROOT, module_path
 
 if TYPE_CHECKING:
@@ -61,22 +65,58 @@ class _Recorder:
             self.failed.append(report.nodeid)
 
 
-def trace(files: Sequence[str], modules: Sequence[str], scratch: Path) -> Trace:
-    """Run the files once, in a process of their own."""
+def trace(files: Sequence[str], modules: Sequence[str], scratch: Path, *, anew: bool) -> Trace:
+    """What the tests of these files run, of these modules.
+
+    ``scratch``: where it is kept. ``anew``: run all of them, whatever is kept.
+    """
+    kept: dict[str, Any] = json.loads(scratch.read_text(encoding="utf-8")) if scratch.exists() and not anew else {}
+    digests = {file: digest_of(ROOT / file) for file in files}
+    stale = [file for file in files if kept.get(file, {}).get("digest") != digests[file]]
+    if stale:
+        kept |= _run(stale, digests, modules, scratch.with_suffix(".new"))
+        scratch.write_text(json.dumps(kept), encoding="utf-8")
+    lines: dict[str, dict[int, set[str]]] = {module: defaultdict(set) for module in modules}
+    seconds: dict[str, float] = {}
+    failed: list[str] = []
+    for file in files:
+        seconds |= kept[file]["seconds"]
+        failed += kept[file]["failed"]
+        for module in modules:
+            for line, tests in kept[file]["lines"].get(module, {}).items():
+                lines[module][int(line)].update(tests)
+    return Trace(
+        {module: {line: frozenset(tests) for line, tests in found.items()} for module, found in lines.items()},
+        seconds,
+        tuple(failed),
+    )
+
+
+def _run(files: Sequence[str], digests: Mapping[str, str], modules: Sequence[str], scratch: Path) -> dict[str, Any]:
+    """Run the files once, in a process of their own; what is to be kept of each."""
+    scratch.unlink(missing_ok=True)
     process = multiprocessing.get_context("fork").Process(target=_record, args=(files, modules, scratch))
     process.start()
     process.join()
     if not scratch.exists():
         raise RuntimeError(f"the tests could not be traced: the process ended with {process.exitcode}")
     found = json.loads(scratch.read_text(encoding="utf-8"))
-    return Trace(
-        {
-            module: {int(line): frozenset(tests) for line, tests in lines.items()}
-            for module, lines in found["lines"].items()
-        },
-        found["seconds"],
-        tuple(found["failed"]),
-    )
+    scratch.unlink()
+    kept: dict[str, Any] = {file: {"digest": digests[file], "lines": {}, "seconds": {}, "failed": []} for file in files}
+    for test, seconds in found["seconds"].items():
+        kept[_file_of(test)]["seconds"][test] = seconds
+    for test in found["failed"]:
+        kept[_file_of(test)]["failed"].append(test)
+        kept[_file_of(test)]["digest"] = ""
+    for module, lines in found["lines"].items():
+        for line, tests in lines.items():
+            for test in tests:
+                kept[_file_of(test)]["lines"].setdefault(module, {}).setdefault(line, []).append(test)
+    return kept
+
+
+def _file_of(test: str) -> str:
+    return test.partition("::")[0]
 
 
 def _record(files: Sequence[str], modules: Sequence[str], scratch: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.mapping.compiler import compile_mapping
 from bridge.mapping.failures import FunctionError
+from bridge.mapping.findings import MappingRefused
 from bridge.mapping.output import clean, lent
 from bridge.mapping.table import MappingRow, MappingSet, load_mapping_set
 from bridge.settings import MappingSettings
@@ -17,11 +18,13 @@ from bridge.xdm.experience_event import ExperienceEvents
 from bridge.xdm.identity import IdentityRules
 from bridge.xdm.identity_plain import plain_identities
 from bridge.xdm.schema import compile_schema, load_schema
+from bridge.xdm.schema_policy import Policy
 
 ROOT = Path(__file__).parents[2]
 SEED = json.loads((ROOT / "tests" / "data" / "samples" / "seed-event.json").read_bytes())
 SHIPPED = load_mapping_set(ROOT / "mappings" / "moengage_events.csv")
 SCHEMA = compile_schema(load_schema(ROOT / "mappings" / "moengage_events.schema.json"))
+DROPPING = SCHEMA.holding(Policy())
 NOW = 1_731_421_200.0
 ECID = "12345678901234567890123456789012345678"
 
@@ -81,7 +84,7 @@ def check(cheap, plain, event):
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["tolerant", "strict"])
-@pytest.mark.parametrize("schema", [None, SCHEMA], ids=["unchecked", "schema"])
+@pytest.mark.parametrize("schema", [None, SCHEMA, DROPPING], ids=["unchecked", "schema", "dropping"])
 def test_the_shipped_mapping_gives_the_same_event_either_way(schema, strict):
     """Any event: the same XDM, warnings, dropped identities, rejection and findings, and the event as it was."""
     cheap, plain = pair(SHIPPED, MappingSettings(strict=strict), schema)
@@ -90,11 +93,77 @@ def test_the_shipped_mapping_gives_the_same_event_either_way(schema, strict):
     @given(events)
     @example(SEED)
     @example({})
+    @example({**SEED, "user_attributes": {"n": 1, "f": 2.5, "b": True, "tags": ["a"], "none": None}})
+    @example({**SEED, "user_attributes": "text", "event_attributes": {"campaign_id": 7}, "event_name": ["x"]})
     @example({**SEED, "user_attributes": {"empty": {}, "null": None, "big": 2**63, "tags": ["a", None, {}]}})
     def agree(event):
         check(cheap, plain, event)
 
     agree()
+
+
+TEXT, INTEGER = {"type": "string"}, {"type": "integer"}
+field_schemas = st.recursive(
+    st.sampled_from(
+        [TEXT, INTEGER, {}, {"type": "boolean"}, {"type": "string", "format": "date-time"}, {"type": "string", "enum": ["a"]}]
+    ),
+    lambda inner: st.one_of(
+        st.builds(lambda of, needed: {"properties": of, "required": needed},
+                  st.dictionaries(st.sampled_from("abc"), inner, min_size=1), st.lists(st.sampled_from("abc"), max_size=1)),
+        st.builds(lambda of: {"type": "object", "additionalProperties": of}, inner),
+        st.builds(lambda of: {"properties": {"a": TEXT}, "additionalProperties": of}, inner | st.just(False)),
+        st.builds(lambda of: {"type": "array", "items": of, "minItems": 1}, inner),
+    ),
+    max_leaves=6,
+)  # fmt: skip
+written = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "a.b", "a.b.c", "a[0].b", "a[*].c", "b", "b.a", "c", "timestamp", "eventType"]),
+        st.sampled_from(
+            [
+                ("ATTRIBUTE", "user_attributes.x"),
+                ("ATTRIBUTE", "user_attributes"),
+                ("ATTRIBUTE", "event_attributes.list[*].y"),
+                ("EXPRESSION", "coalesce(user_attributes.x, event_attributes.z)"),
+                ("EXPRESSION", "date(user_attributes.x)"),
+                ("STATIC", "a"),
+            ]
+        ),
+    ),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda pair: pair[0],
+)
+loose = st.fixed_dictionaries(
+    {},
+    optional={
+        "user_attributes": st.fixed_dictionaries(
+            {}, optional={"x": anything | st.sampled_from(["a", "2024-11-12"]), "a": anything}
+        ),
+        "event_attributes": st.fixed_dictionaries(
+            {}, optional={"z": anything, "list": st.lists(st.fixed_dictionaries({"y": anything}), max_size=2)}
+        ),
+    },
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(written, st.dictionaries(st.sampled_from(["a", "b", "c", "eventType"]), field_schemas), st.booleans(), loose,
+       st.lists(st.sampled_from(["a", "identityMap"]), max_size=1))  # fmt: skip
+def test_a_check_fused_into_any_mapping_is_the_check_after_it(rows, fields, firm, event, required):
+    """Any rows under any schema and policy: looking at each value as it is written says and sends what the whole check does."""
+    lines = [("ATTRIBUTE", "id", "_id"), ("ATTRIBUTE", "identities.externalId", "identityMap.lumaCrmId[0].id")]
+    lines += [(kind, source, target) for target, (kind, source) in rows]
+    if all(target != "timestamp" for target, _ in rows):
+        lines.append(("STATIC", "2024-11-12T14:20:00Z", "timestamp"))
+    found = tuple(MappingRow(line, *row, None, None) for line, row in enumerate(lines, 2))
+    known = {"_id": {**TEXT, "format": "uri-reference"}, "timestamp": {**TEXT, "format": "date-time"}, **fields}
+    schema = compile_schema({"properties": known, "required": ["timestamp", *required]}).holding(Policy(firm=firm))
+    try:
+        cheap, plain = pair(MappingSet(found, SHIPPED.sha256, SHIPPED.path), MappingSettings(), schema)
+    except MappingRefused:
+        return  # destinations that cannot stand together
+    check(cheap, plain, {**SEED, **event})
 
 
 cells = st.lists(

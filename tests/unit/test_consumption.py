@@ -201,7 +201,7 @@ async def test_a_commit_of_before_a_rebalance_confirms_nothing_after_it():
     assert worker.ledger.committable() == {P0: 4}
 
 
-async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
+async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit(monkeypatch):
     """Told to stop, with a group that stores nothing: exit 1; and as soon as it stores again the same offset is offered."""
     worker = _Worker(P0)
     worker.client.logs[P0].append(4)
@@ -214,6 +214,8 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
     async def for_stop(deadline):
         drained.append(deadline)
 
+    # It would end the process of these tests seconds later.
+    monkeypatch.setattr("bridge.pipeline.stopping.cut_off_after", lambda _seconds: None)
     drain = SimpleNamespace(
         clock=asyncio.get_running_loop().time, budget=2.0, ledger=worker.ledger, for_stop=for_stop, stopping=False
     )
@@ -306,6 +308,23 @@ async def test_chunks_that_were_dropped_on_the_way_are_handed_on_once_more():
     worker.consumption.hand_on_again()
     assert await worker.round() == [second]
     assert await worker.round() == []
+
+
+async def test_what_is_dropped_while_chunks_are_handed_on_goes_before_the_rest_of_them():
+    """What is emptied from the stream comes once more before what was fetched behind it, or keys would lose their order."""
+    worker = _Worker(P0)
+    log = worker.client.logs[P0]
+    log.append(1)
+    (dropped,) = await worker.round()
+    log.append(1)
+    given = []
+    async for chunk in worker.consumption.chunks(0.01):
+        given.append(chunk)
+        if len(given) == 1:
+            worker.consumption.hand_on_again()
+    later = given[0]
+    assert later.first > dropped.first
+    assert given == [later, dropped, later]
 
 
 async def test_an_unreadable_place_is_told_and_taken_back():

@@ -138,6 +138,20 @@ def _dialogues() -> list[tuple[list[str], str]]:
     return found
 
 
+def _to_try() -> list[list[str]]:
+    """The lines of the README's section that is typed right after the clone, but for those that run on."""
+    section = README.split("## Try it on an event of yours")[1].split("\n## ")[0]
+    return [words for words in _commands(_blocks(section)) if words[0] == "mapping"]
+
+
+@pytest.mark.parametrize("words", _to_try(), ids=lambda words: words[1])
+def test_the_second_thing_a_newcomer_types_works(words, monkeypatch):
+    """Each line under "Try it" runs from a fresh clone as it stands, on files that are there."""
+    monkeypatch.chdir(ROOT)
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+
+
 @pytest.mark.parametrize(("words", "answer"), _dialogues())
 def test_printed_answers_are_the_real_ones(words, answer):
     """A `$ aep-bridge mapping eval` line of the README prints what the document says."""

@@ -343,7 +343,7 @@ async def test_what_is_not_known_is_not_shown():
         async def offsets(self, partitions):
             if self.away:
                 raise NodeNotReadyError
-            return dict.fromkeys(partitions, (0, 3, 10, 3))
+            return dict.fromkeys(partitions, Offsets(0, 3, 10, 3, None))
 
     def shown():
         age = metrics.event_age_seconds._value.get()

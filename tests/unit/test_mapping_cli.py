@@ -43,6 +43,30 @@ def test_eval_tells_why_a_value_is_null():
     assert "division by zero" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("3 Nov 2020", "it has the form d MMM yyyy: give that as second argument"),
+        (
+            "Tue, 03 Nov 2020 10:00:00 GMT",
+            "it has the form EEE, dd MMM yyyy HH:mm:ss zzz: give that as second argument",
+        ),
+        ("1731421200", "it looks like an epoch in seconds"),
+    ],
+)
+def test_a_date_that_cannot_be_read_comes_with_its_pattern(text: str, hint: str):
+    """What now: the pattern to give as second argument, or what makes a date of an epoch."""
+    assert hint in run("eval", f"date('{text}')").stderr
+    assert hint in run("eval", "date(d)", "--event", json.dumps({"d": text})).stderr
+
+
+def test_eval_names_a_function_that_jmespath_lacks():
+    """Its own functions are not those of the mapping language."""
+    with pytest.raises(BridgeError, match="JMESPath has no function upper; it has abs, avg"):
+        run("eval", 'jmespath("items[].upper(sku)")')
+    assert run("eval", 'jmespath("length(items)")', "--as-is", "-e", '{"items": [1, 2]}').stdout == "2\n"
+
+
 def test_eval_refuses_what_is_no_expression():
     """A wrong expression is an error with position and suggestion."""
     with pytest.raises(BridgeError, match=r"character 1: no function uper .*fix: upper"):
@@ -80,14 +104,19 @@ def test_preview_prints_a_rejected_event_all_the_same():
     assert "rejected (" in result.stderr
 
 
-def test_preview_checks_against_a_schema():
-    """--schema coerces and refuses as AEP would."""
+def test_preview_checks_against_a_schema(monkeypatch):
+    """--schema coerces, leaves out or refuses as AEP would."""
     event = json.loads(Path(SEED).read_text(encoding="utf-8"))
     event["event_name"] = 5
     event["event_attributes"] = "text"
-    result = run(
-        "preview", SHIPPED, "--event", json.dumps(event), "--tenant", "_yourorgname", "--schema", SCHEMA, "--json"
-    )
+    given = ("preview", SHIPPED, "--event", json.dumps(event), "--tenant", "_yourorgname", "--schema", SCHEMA, "--json")
+    result = run(*given)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["_yourorgname"]["eventName"] == "5"
+    assert "eventAttributesJson" not in json.loads(result.stdout)["_yourorgname"]
+    assert "#/_yourorgname/eventAttributesJson: left out: expected type: JSONObject" in result.stderr
+    monkeypatch.setenv("BRIDGE_MAPPING__ON_INVALID", "reject")
+    result = run(*given)
     assert result.exit_code == 1
     assert json.loads(result.stdout)["_yourorgname"]["eventName"] == "5"
     assert "DCVS-1104" in result.stderr
@@ -118,7 +147,7 @@ def test_lint_exits_by_severity(tmp_path: Path):
     file = tmp_path / "m.csv"
     rows = "source,destination\nid,_id\ntime,timestamp\nuid,identityMap.a[0].id\nSTATIC,identityMap.a[0].primary\n"
     file.write_text(rows.replace("STATIC", "'true'") + "upper(date),x\n", encoding="utf-8")
-    warned = run("lint", str(file), "--json")
+    warned = run("lint", str(file), "--primary-identity", "a", "--json")
     assert (warned.exit_code, [one["code"] for one in json.loads(warned.stdout)]) == (0, ["reserved_word"])
     file.write_text(rows + "uper(a),x\n", encoding="utf-8")
     refused = run("lint", str(file), "--json")
@@ -207,7 +236,10 @@ def test_init_writes_a_mapping_that_lints_clean(tmp_path: Path):
     )
     preview = run("preview", str(file), "--event", SEED, "--tenant", "_yourorgname", "--json")
     assert json.loads(preview.stdout) == EXPECTED
-    assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["id"] == "test_event_001"
+    assert (
+        json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["events"][0]["event_uuid"]
+        == "unique_event_id_001"
+    )
 
 
 def test_functions_lists_and_explains():
@@ -278,7 +310,10 @@ def test_init_reads_events_from_stdin(tmp_path: Path):
     file = tmp_path / "first.csv"
     seed = Path(SEED).read_text(encoding="utf-8")
     assert run("init", "--schema", SCHEMA, "--events", "-", "--output", str(file), stdin=seed).exit_code == 0
-    assert json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["id"] == "test_event_001"
+    assert (
+        json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["events"][0]["event_uuid"]
+        == "unique_event_id_001"
+    )
 
 
 def test_wrong_usage_exits_2():
@@ -288,3 +323,97 @@ def test_wrong_usage_exits_2():
     assert (done.exit_code, done.stdout) == (2, "")
     assert "--tenant" in done.stderr
     assert "BRIDGE_" not in done.stderr
+
+
+def test_preview_shows_what_goes_out(tmp_path: Path):
+    """Coerced values are marked, rows without a value are counted, and no line is longer than the terminal."""
+    file = tmp_path / "m.csv"
+    rows = "id,_id\nevent_time,timestamp\nevent_attributes.n,_t.n\nabsent,_t.gone\n'x',_t.s\n"
+    file.write_text("source,destination\n" + rows, encoding="utf-8")
+    schema = tmp_path / "s.json"
+    integer = {"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}}
+    schema.write_text(json.dumps({"type": "object", "properties": {"_t": integer}}), encoding="utf-8")
+    event = json.dumps({"event_code": "X", "id": "1", "event_attributes": {"n": "7", "text": "x" * 200}})
+    result = CliRunner().invoke(
+        app, ["mapping", "preview", str(file), "--schema", str(schema), "-e", event], env={"COLUMNS": "80"}
+    )
+    assert '_t.n = "7" → 7' in result.stdout
+    assert "2 more rows gave nothing" in result.stdout
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+
+
+def test_a_dead_letter_stands_for_the_event_in_it():
+    """What deadletters show prints can be given to preview and eval as it is."""
+    seed = json.loads(Path(SEED).read_text(encoding="utf-8"))
+    letter = {
+        "partition": 2,
+        "offset": 4,
+        "stage": "check",
+        "code": "xdm_enum",
+        "reason": "r",
+        "source": {},
+        "key": None,
+        "value": seed,
+    }
+    shown = run("preview", SHIPPED, "--event", json.dumps(letter), "--tenant", "_yourorgname", "--json")
+    assert (shown.exit_code, json.loads(shown.stdout)) == (0, EXPECTED)
+    assert run("eval", "event_code", "--event", json.dumps(letter)).stdout == '"MOE_EMAIL_SENT"\n'
+
+
+def test_any_object_as_it_is():
+    """--as-is adds nothing and takes no envelope apart; --show-event shows what the mapping sees."""
+    batch = json.dumps({"events": [{"event_code": "X"}], "uid": "u"})
+    assert run("eval", "size_of(events)", "--as-is", "--event", batch).stdout == "1\n"
+    assert run("eval", "identities", "--as-is", "--event", batch).stdout == "null\n"
+    shown = run("preview", SHIPPED, "--as-is", "--show-event", "--event", batch, "--json")
+    assert json.loads(shown.stdout)["event"] == json.loads(batch)
+    canonical = run("preview", SHIPPED, "--show-event", "--event", '{"event_code": "X", "uid": "u"}', "--json")
+    assert json.loads(canonical.stdout)["event"]["identities"] == {"externalId": "u"}
+
+
+def test_eval_tells_a_slip_in_a_path():
+    """A path that the event does not have is named with the one that was meant; a path that is there and null is not."""
+    event = '{"event_attributes": {"total": null}}'
+    slip = run("eval", "event_atributes.total", "--event", event)
+    assert (slip.stdout, slip.stderr) == (
+        "null\n",
+        "the event has no event_atributes.total (event_attributes.total?)\n",
+    )
+    assert run("eval", "event_attributes.total", "--event", event).stderr == ""
+    assert run("eval", "filterArray([1, 2], x -> x > 1)", "--event", event).stderr == ""
+
+
+def test_the_prompt_knows_its_words():
+    """help, ?, .event, .paths, a line that goes on, and the words that end it."""
+    said = run(
+        "eval",
+        "--event",
+        '{"event_code": "X", "a": {"b": 1}}',
+        stdin="help\n?\n.paths\n.event a\na.b \\\n+ 1\nexit\nnever\n",
+    )
+    assert "exit, quit" in said.stderr
+    lines = said.stdout.splitlines()
+    assert any(line.startswith("String: concat, explode") for line in lines) or "concat" in said.stdout
+    assert "a.b" in lines
+    assert lines[-2:] == ['{"b": 1}', "2"]
+
+
+def test_convert_for_adobe_fills_placeholders_and_tells_what_cannot_be_taken(tmp_path: Path):
+    """Ready to be uploaded: no placeholder is left, and rows that only the bridge evaluates are named."""
+    file = tmp_path / "m.csv"
+    file.write_text(
+        'source,destination\nid,identityMap.{primary_identity}[0].id\n"jmespath(""a"")",{tenant}.x\n', encoding="utf-8"
+    )
+    done = run("convert", str(file), "--tenant", "_acme", "--primary-identity", "crm")
+    assert [one["destination"] for one in json.loads(done.stdout)["mappings"]] == ["identityMap.crm[0].id", "_acme.x"]
+    assert "AEP cannot take row 3: AEP offers jmespath only here" in done.stderr
+    assert "AEP cannot take row" in run("convert", str(file)).stderr
+
+
+def test_piped_lists_are_plain_and_columns_are_heeded():
+    """No table is drawn; with COLUMNS no line is longer."""
+    narrow = CliRunner().invoke(app, ["mapping", "functions"], env={"COLUMNS": "60"}).stdout.splitlines()
+    assert max(map(len, narrow)) <= 60
+    assert any(line.startswith("  dformat(") for line in narrow)
+    assert "example: upper(tier)   over" in run("functions", "upper").stdout
+    assert "yyyy-MM-dd HH:mm:ssZ" in run("functions", "date").stdout

@@ -95,7 +95,7 @@ def test_samples_tell_that_children_stand_below_plain_text() -> None:
 def test_values_that_never_fit_the_schema(row: str) -> None:
     """A constant outside the enum, a number for a boolean, a value that [*] wraps again."""
     rows = (row, '"x",_t.lines[0].sku') if "lines" not in row else (row,)
-    assert ("type_mismatch", None) in _found(*rows, schema=SCHEMA)
+    assert "type_mismatch" in [code for code, _ in _found(*rows, schema=SCHEMA)]
 
 
 def test_samples_tell_of_text_that_is_no_number() -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import structlog
 from prometheus_client import generate_latest
 
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.worker import Worker
-from bridge.settings import MappingSettings, Settings
+from bridge.settings import AepSettings, MappingSettings, Settings
 from bridge.telemetry.metrics import Metrics
 from bridge.verdicts import Rejected, Stage
 from bridge.xdm.experience_event import open_experience_events
@@ -100,6 +101,25 @@ async def test_what_does_not_compile_is_refused_and_the_old_stays(mapping, broke
     assert len(taken) == 1
 
 
+async def test_what_contradicts_the_schema_is_refused_and_the_old_stays(mapping, tmp_path):
+    """A field that the schema lacks, and a schema file that is not the one events are declared for."""
+    schema = tmp_path / "own.schema.json"
+    stated = {"$id": "https://ns.adobe.com/acme/schemas/1", "properties": {"eventType": {"type": "string"}}}
+    schema.write_text(json.dumps(stated))
+    settings, taken, metrics = MappingSettings(path=mapping, schema=schema), Taken(), Metrics()
+    watch = MappingWatch(settings, "0" * 64, taken.exchange, metrics, AepSettings(schema_id=stated["$id"]))
+    change(mapping, ROWS + "event_name,commerce.x\n")
+    await looks(watch)
+    change(mapping, ROWS + "event_name,eventType\n")
+    change(schema, json.dumps({**stated, "$id": "https://ns.adobe.com/acme/schemas/2"}))
+    await looks(watch)
+    assert taken == []
+    assert metrics.mapping_reloads.labels("refused")._value.get() == 2
+    change(schema, json.dumps(stated))
+    await looks(watch)
+    assert len(taken) == 1
+
+
 async def test_a_vanished_file_is_refused_until_it_is_back(mapping):
     """Deleting the file does not stop the worker."""
     taken, metrics = Taken(), Metrics()
@@ -123,6 +143,26 @@ async def test_golden_cases_must_hold(mapping, tmp_path):
     await looks(watch, 3)
     assert taken == []
     change(cases / "one.expected.json", json.dumps(xdm | {"eventType": "Sent"}))
+    await looks(watch)
+    assert len(taken) == 1
+
+
+async def test_a_set_that_would_refuse_recent_events_is_not_taken(mapping):
+    """What the set in use takes of the newest events a changed one must take too; it is told by code and field, without values."""
+    settings = MappingSettings(path=mapping)
+    in_use = open_experience_events(settings)
+    taken, metrics = Taken(), Metrics()
+    recent = [EVENT, {**EVENT, "id": "e2"}, {"id": "e3"}]
+    watch = MappingWatch(
+        settings, in_use.mapping.sha256, taken.exchange, metrics, in_use=lambda: in_use, recent=lambda: recent
+    )
+    change(mapping, ROWS.replace("id,_id", "event_attributes.missing,_id"))
+    with structlog.testing.capture_logs() as logs:
+        await looks(watch)
+    assert taken == []
+    (why,) = [line["why"] for line in logs if line["log_level"] == "error"]
+    assert why == "it would refuse 2 of the last 3 sampled events that the set in use takes: required_missing _id"
+    change(mapping, ROWS + "event_name,eventType\n")
     await looks(watch)
     assert len(taken) == 1
 

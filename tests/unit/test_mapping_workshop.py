@@ -15,7 +15,7 @@ from bridge.mapping.samples import Samples
 from bridge.mapping.table import load_mapping_set, read_mapping_set
 from bridge.mapping.trace import Tracer, differences
 from bridge.settings import MappingSettings
-from bridge.xdm.experience_event import ExperienceEvents
+from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
 from bridge.xdm.schema import compile_schema, load_schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,9 +25,8 @@ SETTINGS = MappingSettings(tenant="_yourorgname")
 
 
 def shipped_build() -> Any:
-    """What makes ExperienceEvents with the shipped mapping."""
-    mapping = compile_mapping(load_mapping_set(SHIPPED), tenant="_yourorgname", primary_identity="lumaCrmId")
-    return ExperienceEvents(mapping, SETTINGS).build
+    """What makes ExperienceEvents with the shipped mapping and its schema."""
+    return open_experience_events(SETTINGS).build
 
 
 def write(directory: Path, **files: Any) -> None:

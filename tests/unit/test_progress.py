@@ -237,9 +237,9 @@ def test_events_that_begin_to_be_postponed_together_are_one_line():
     with capture_logs() as logs:
         progress.show(None)
         stuck(5, 2)
-        stuck(9, 1)
+        stuck(7, 1)
         progress.show(None)
-        stuck(20, 1)
+        stuck(8, 1)
         for _ in range(9):
             clock.now += 1
             progress.show(None)
@@ -251,7 +251,7 @@ def test_events_that_begin_to_be_postponed_together_are_one_line():
         progress.show(None)
     assert [(line["offset"], line["events"], line["answer"]) for line in logs] == [
         (5, 3, "AEP answered 408"),
-        (20, 1, "AEP answered 408"),
+        (8, 1, "AEP answered 408"),
     ]
     assert metrics.postponed_events._value.get() == 4
     assert progress.postponed() == (

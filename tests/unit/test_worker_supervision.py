@@ -51,7 +51,7 @@ async def test_a_client_that_is_gone_is_an_error_only_while_working(stopping):
 
 
 class _Lag:
-    total, lags, silent = 5, None, 0.0
+    total, lags, silent, movable = 5, None, 0.0, True
 
     async def run(self):
         """Lag that stays."""

@@ -293,3 +293,19 @@ def test_required_in_xdms_own_names():
         }
     )
     assert schema.root.required == {"_id", "timestamp", "address", "unknown"}
+
+
+def test_fields_by_the_pattern_of_their_name():
+    """PatternProperties give a field its type, also where all other names are forbidden; a list as meta:enum suggests."""
+    of = {
+        "properties": {"Q": {"type": "string"}},
+        "additionalProperties": False,
+        "patternProperties": {"^n": {"type": "integer"}},
+    }
+    schema = compile_schema({"properties": {"o": of, "f": {"type": "string", "meta:enum": ["PQL", "AAM"]}}})
+    assert schema.type_at("o.n1").type == "integer"
+    assert schema.type_at("o.x") is None
+    assert schema.type_at("f").suggestions == ("PQL", "AAM")
+    assert schema.unenforced == ()
+    assert [each.code for each in schema.check({"o": {"n1": "x"}})[2]] == ["DCVS-1104"]
+    assert schema.check({"o": {"n1": "1", "Q": "x"}})[0] == {"o": {"n1": 1, "Q": "x"}}

@@ -63,19 +63,21 @@ def _products(value: Any, part: int) -> list[str | None]:
     return parts
 
 
-def _column(name: str, part: int, summary: str) -> None:
+def _column(name: str, part: int, summary: str, *aliases: str) -> None:
     def column(value: Any) -> list[str | None] | None:
         return None if value is None else _products(value, part)
 
     column.__name__ = name
     column.__doc__ = f"``{name}(PRODUCTS_STRING)``: one item a product, null where it has none."
-    function(name, CATEGORY, summary, PRODUCTS, returns="array<string>", availability=ANALYTICS)(column)
+    function(name, CATEGORY, summary, PRODUCTS, returns="array<string>", availability=ANALYTICS, aliases=aliases)(
+        column
+    )
 
 
 _column("aa_get_product_categories", CATEGORIES, "The category of every product.")
 _column("aa_get_product_names", NAMES, "The name of every product.")
-_column("aa_get_product_quantities", QUANTITIES, "The quantity of every product.")
-_column("aa_get_product_prices", PRICES, "The price of every product.")
+_column("aa_get_product_quantities", QUANTITIES, "The quantity of every product.", "aa_get_product_quantity")
+_column("aa_get_product_prices", PRICES, "The price of every product.", "aa_get_product_price")
 
 
 def _named(

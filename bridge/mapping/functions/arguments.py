@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.mapping.coercion import to_text
+from bridge.mapping.coercion import a_kind, to_text
 from bridge.mapping.functions.registry import FunctionError
 
 MAX_TEXT = 1_000_000
@@ -15,8 +15,12 @@ BLANKS = "".join(map(chr, range(33)))
 
 
 def text_of(value: Any) -> str:
-    """An argument as text; strings, the common case, first."""
-    return value if type(value) is str else to_text(value)
+    """An argument as text; strings, the common case, first. Arrays and objects are none, in Adobe's editor as here."""
+    if type(value) is str:
+        return value
+    if isinstance(value, list | dict):
+        raise FunctionError(f"{a_kind(value)} stands where text is wanted")
+    return to_text(value)
 
 
 def bounded(text: str) -> str:

@@ -144,7 +144,22 @@ def array_to_string(separator: Any, items: Any) -> str | None:
     if items is None:
         return None
     between = "" if separator is None else text_of(separator)
-    return joined(between, [text_of(item) for item in _flat(array("array_to_string", items)) if item is not None])
+    return joined(between, [_shown(item) for item in _flat(array("array_to_string", items)) if item is not None])
+
+
+def _shown(item: Any) -> str:
+    """An item as Adobe's page prints it: an object as ``{'id':1,'name':'A B'}``, anything else as its text."""
+    if not isinstance(item, dict | list):
+        return text_of(item)
+    inner = item.items() if isinstance(item, dict) else ((None, one) for one in item)
+    parts = [(f"'{key}':" if key is not None else "") + _inside(one) for key, one in inner]
+    return f"{{{','.join(parts)}}}" if isinstance(item, dict) else f"[{','.join(parts)}]"
+
+
+def _inside(value: Any) -> str:
+    if value is None:
+        return "null"
+    return f"'{value}'" if isinstance(value, str) else _shown(value)
 
 
 MAX_ITEMS = 100_000

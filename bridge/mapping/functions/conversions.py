@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import struct
 from datetime import datetime
 from typing import Any
@@ -17,6 +19,7 @@ CONVERSIONS = "Type conversions"
 AGGREGATION = "Aggregation"
 STRING = Parameter("STRING", "string")
 MAX_INT = 2**31
+_LONG_NUMBER = re.compile(r"[0-9]{19}").search
 
 
 @function(
@@ -85,9 +88,12 @@ def json_to_object(value: Any) -> Any:
     """``json_to_object(STRING)``."""
     if value is None:
         return None
+    text = text_of(value)
     try:
-        return orjson.loads(text_of(value))
-    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        found = orjson.loads(text)
+        # Integers beyond 64 bits come as floats, which changes their digits.
+        return json.loads(text) if _LONG_NUMBER(text) else found
+    except (ValueError, RecursionError):
         raise FunctionError("json_to_object: the text is no JSON") from None
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.coercion import to_date, to_integer, to_number, to_text
-from bridge.mapping.dates import epoch_formatter, formatter, parse_date, parser, zone
+from bridge.mapping.dates import epoch_formatter, formatter, of_epoch, parse_date, parser, zone
 from bridge.mapping.functions import clock
 from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CATEGORY = "Date and time"
 DATE = Parameter("DATE", "date")
 FORMAT = Parameter("FORMAT", "string")
+_DAY_DIGITS = 8
 
 
 @function("now", CATEGORY, "The current date-time, in UTC, to the second.", returns="date", pure=False)
@@ -99,7 +100,12 @@ def dformat(value: Any, pattern: Any) -> str | None:
 def _parsed(value: Any, parse: Callable[[str], datetime]) -> datetime:
     if isinstance(value, datetime):
         return value
-    return parse(value if isinstance(value, str) else to_text(to_number(value)))
+    if isinstance(value, str):
+        return parse(value)
+    number = to_number(value)
+    if parse is parse_date and not (isinstance(number, int) and len(str(abs(number))) == _DAY_DIGITS):
+        return of_epoch(number)  # a number without a pattern: epoch milliseconds, unless its digits are those of a day
+    return parse(to_text(number))
 
 
 def _date_at(constants: Sequence[Any]) -> Callable[..., Any] | None:
@@ -119,7 +125,7 @@ def _date_at(constants: Sequence[Any]) -> Callable[..., Any] | None:
 @function(
     "date",
     CATEGORY,
-    "Reads text by the pattern of the source, or by the built-in formats; DEFAULT_DATE stands in for null.",
+    "Reads text by the pattern of the source, or by the built-in formats and RFC 3339, a number as epoch milliseconds; DEFAULT_DATE stands in for null.",
     Parameter("DATE", "string"),
     Parameter("FORMAT", "string", required=False),
     Parameter("DEFAULT_DATE", "date", required=False),

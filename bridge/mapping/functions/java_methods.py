@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.coercion import a_kind, to_integer
+from bridge.mapping.coercion import a_kind, to_integer, to_text
 from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, method
 from bridge.mapping.java_regex import compile_java
@@ -259,8 +259,8 @@ def is_empty(value: Any) -> bool | None:
 
 @method("toString", "The value as text.")
 def to_string(value: Any) -> str | None:
-    """``value.toString()``."""
-    return None if value is None else bounded(text_of(value))
+    """``value.toString()``: of anything, as Java prints it."""
+    return None if value is None else bounded(to_text(value))
 
 
 @method("containsKey", "Whether an object has a key.", Parameter("KEY", "string"), returns="boolean")

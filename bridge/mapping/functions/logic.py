@@ -92,12 +92,14 @@ def truth(value: Any) -> bool:
 @function(
     "coalesce",
     "Hierarchies - Arrays",
-    "The first value that is not null.",
+    "The first value that is not null, of the arguments or of one array.",
     Parameter("INPUT", variadic=True),
     lazy=True,
 )
 def coalesce(*values: Any) -> Any:
-    """``coalesce(INPUT, ...)``."""
+    """``coalesce(INPUT, ...)``: of the arguments, or of one array."""
+    if len(values) == 1 and isinstance(values[0], list):
+        values = tuple(values[0])
     for value in values:
         if value is not None:
             return value

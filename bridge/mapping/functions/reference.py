@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.mapping.functions import FUNCTIONS, METHODS
+from bridge.mapping.functions.examples import examples_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +16,7 @@ HEAD = """\
 # Functions of the mapping language
 
 Generated from the registry of the code; `aep-bridge mapping functions NAME` shows one of them. Parameters in brackets may be
-left out, `...` may be repeated. What differs from Adobe's page, and why, is in [decisions/functions.md](decisions/functions.md),
+left out, `...` may be repeated; the examples were executed, `mapping functions NAME` also shows the event they read. What differs from Adobe's page, and why, is in [decisions/functions.md](decisions/functions.md),
 date patterns in [decisions/dates.md](decisions/dates.md). A function fails by giving null with a warning that names the row.
 """
 
@@ -24,8 +25,8 @@ METHODS_HEAD = """
 
 Written on a value, `name.toLowerCase()`; of null a method gives null. Functions that may be written so, too: {functions}.
 
-| method | gives | what it does |
-|---|---|---|
+| method | gives | what it does | example |
+|---|---|---|---|
 """
 
 
@@ -45,7 +46,7 @@ def markdown() -> str:
     lines = [HEAD]
     for category in sorted({function.category for function in FUNCTIONS.values()}):
         known = _of(category)
-        lines.append(f"\n## {category}\n\n| function | gives | what it does |\n|---|---|---|\n")
+        lines.append(f"\n## {category}\n\n| function | gives | what it does | example |\n|---|---|---|---|\n")
         lines += [_row(function, signature(function)) for function in known]
     shared = ", ".join(
         f"`{name}`" for name in sorted(METHODS) if FUNCTIONS.get(name) is METHODS[name] and "." not in name
@@ -73,5 +74,12 @@ def _row(function: Function, call: str) -> str:
         notes.append(f"**Refused**: {function.refused}.")
     if function.availability != "all dataflows":
         notes.append(f"*{function.availability[0].upper()}{function.availability[1:]}.*")
-    text = " ".join(notes).replace("|", "\\|")
-    return f"| `{call}` | `{function.returns}` | {text} |\n"
+    text = " ".join(notes)
+    examples = "<br>".join(f"{code(one.expression)} → {code(one.shown)}" for one in examples_of(function))
+    cells = (code(call), code(function.returns), text, examples)
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+
+def code(text: str) -> str:
+    """``text`` as inline code, whatever backticks are in it."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
 
 from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 CATEGORY = "Special operations"
 MAX_JMESPATH = 4096
+_KNOWN = frozenset(Functions.FUNCTION_TABLE)
 
 
 @function("uuid", CATEGORY, "A random id: never for _id, which must survive a replay.", returns="string",
@@ -39,14 +41,27 @@ def fpid_to_ecid(_: Any) -> str:
     raise FunctionError("fpid_to_ecid: Adobe does not publish how an FPID becomes an ECID")
 
 
+def _functions(node: Any) -> Iterator[str]:
+    """The names of functions in a parsed JMESPath expression."""
+    if node["type"] == "function_expression":
+        yield node["value"]
+    for child in node["children"]:
+        if isinstance(child, dict):
+            yield from _functions(child)
+
+
 @lru_cache(maxsize=256)
 def _searcher(expression: str) -> Callable[[Any], Any]:
     if len(expression) > MAX_JMESPATH:
         raise FunctionError(f"the JMESPath expression is longer than {MAX_JMESPATH} characters")
     try:
-        search = jmespath.compile(expression).search
+        compiled = jmespath.compile(expression)
+        unknown = next((name for name in _functions(compiled.parsed) if name not in _KNOWN), None)
     except (JMESPathError, RecursionError) as error:
         raise FunctionError(f"JMESPath: {error}") from None
+    if unknown is not None:
+        raise FunctionError(f"JMESPath has no function {unknown}; it has {', '.join(sorted(_KNOWN))}")
+    search = compiled.search
 
     def searched(value: Any) -> Any:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.coercion import to_integer, to_text
+from bridge.mapping.coercion import to_integer
 from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, joined, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
 from bridge.mapping.java_regex import compile_java
@@ -27,7 +27,7 @@ STRING = Parameter("STRING", "string")
 )
 def concat(*values: Any) -> str | None:
     """``concat(STRING_1, STRING_2, ...)``."""
-    present = [value if type(value) is str else to_text(value) for value in values if value is not None]
+    present = [value if type(value) is str else text_of(value) for value in values if value is not None]
     return bounded("".join(present)) if present else None
 
 

@@ -1,0 +1,64 @@
+"""Says what a test file uses, by its imports and theirs: a change of anything else cannot make it fail."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mutation.roles import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WORKER = ROOT / "bridge" / "pipeline"
+_FROM = (ROOT, ROOT / "tests", ROOT / "tests" / "simulation")
+
+
+@cache
+def sources_of(path: Path) -> frozenset[Path]:
+    """The file and every file of this project that it imports, also by way of others, also within functions."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        each = waiting.pop()
+        if each not in found:
+            found.add(each)
+            waiting.extend(_imported(each))
+    return frozenset(found)
+
+
+def tests_worker(path: Path) -> bool:
+    """Whether the test file itself, or what it shares with other tests, imports a part of the worker."""
+    own = {each for each in sources_of(path) if each.is_relative_to(ROOT / "tests")}
+    return any(used.parent == _WORKER or used.name == "letter_fit.py" for each in own for used in _imported(each))
+
+
+def digest_of(path: Path) -> str:
+    """Changes when the file, or any source that it uses, changes."""
+    together = hashlib.sha256()
+    for each in sorted(sources_of(path)):
+        together.update(str(each.relative_to(ROOT)).encode())
+        together.update(each.read_bytes())
+    return together.hexdigest()
+
+
+@cache
+def _imported(path: Path) -> frozenset[Path]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
+    return frozenset(found for name in names if (found := _file_of(name)) is not None)
+
+
+def _file_of(module: str) -> Path | None:
+    below = module.replace(".", "/")
+    for folder in _FROM:
+        for path in (folder / f"{below}.py", folder / below / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
