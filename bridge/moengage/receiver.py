@@ -79,19 +79,11 @@ class EventStore(Protocol):
         ...
 
 
-class Shared:
-    """What the endpoints of one process have in common: the memory for bodies, and one place to parse large ones."""
-
-    def __init__(self, settings: ReceiverSettings) -> None:
-        self.budget = Budget(settings.max_in_flight_bytes)
-        # Large bodies are parsed one at a time, beside the event loop.
-        self.parsing = asyncio.Semaphore(1)
-
-
 class Receiver:
     """The endpoint's logic for the route of ``metrics``; it knows HTTP and a store, and no Kafka.
 
-    ``named``: log lines name the route, since there are others. ``path`` is what is told to who posts elsewhere.
+    ``named``: log lines name the route, since there are others. ``path`` is what is told to who posts elsewhere. ``budget`` and
+    ``parsing``: the memory for bodies, and one place to parse large ones, where they are not its own.
     """
 
     def __init__(
@@ -102,7 +94,8 @@ class Receiver:
         *,
         path: str = PATH,
         named: bool = False,
-        shared: Shared | None = None,
+        budget: Budget | None = None,
+        parsing: asyncio.Semaphore | None = None,
         admission: Admission | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
@@ -117,8 +110,9 @@ class Receiver:
         self.path = path
         self.route = metrics.route
         self._of_route = {"route": metrics.route} if named else {}
-        shared = shared or Shared(settings)
-        self._budget, self._parsing = shared.budget, shared.parsing
+        self._budget = budget or Budget(settings.max_in_flight_bytes)
+        # Large bodies are parsed one at a time, beside the event loop.
+        self._parsing = parsing or asyncio.Semaphore(1)
         self._trouble: str | None = None
         self._trouble_at = 0.0
         self._known_limits = Limits(0, 0, settings.max_events, _BECOMES * settings.max_body_bytes, route=metrics.route)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Reception:
     """The endpoints by path; ``metrics`` counts what is turned away before it is known which of them it is for.
 
-    Each has credentials, limits, topics and troubles of its own; they share the port and the memory for bodies.
+    Each has credentials, limits, topics and troubles of its own; they share the port.
     """
 
     def __init__(self, by_path: Mapping[str, Receiver], metrics: Metrics) -> None:

@@ -222,7 +222,7 @@ class Group:
             restarts.inc()
             await self._pause(mine, delay)
         # What is given up is told by its route.
-        self._health.release(name.words)
+        self._health.forget(name.words)
 
     def _give_up(self, mine: _RouteProcesses, code: int) -> None:
         """Start a route's processes no more; the others go on."""

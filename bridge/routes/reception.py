@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Self
 import structlog
 
 from bridge.errors import BridgeError
+from bridge.moengage.body import Budget
 from bridge.moengage.listener import tell_open
-from bridge.moengage.receiver import Receiver, Shared
+from bridge.moengage.receiver import Receiver
 from bridge.moengage.reception import Reception
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.routes.receiving import paths
@@ -22,7 +23,7 @@ from bridge.telemetry.metrics import Metrics, ReceptionMetrics
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.settings import Route
+    from bridge.settings import ReceiverSettings, Route
 
 _log = structlog.get_logger(__name__)
 
@@ -85,6 +86,11 @@ class Opened:
     health: Health
 
 
+def in_flight_bytes(settings: ReceiverSettings, routes: int) -> int:
+    """One route's part of the memory for bodies, which the brokers of another must not fill; a body has room in any part."""
+    return max(settings.max_body_bytes, settings.max_in_flight_bytes // routes)
+
+
 def open_reception(routes: Sequence[Route]) -> Opened:
     """One endpoint where there is one route that was never given a name of its own, else one by path for each route."""
     publishers = {route.name: KafkaPublisher(route.settings.kafka, route=route.name) for route in routes}
@@ -97,7 +103,7 @@ def open_reception(routes: Sequence[Route]) -> Opened:
         health.watch("receiver", receiver.trouble)
         return Opened(stores, receiver, metrics, health)
     all_metrics = ReceptionMetrics(route.name for route in routes)
-    shared = Shared(routes[0].settings.receiver)
+    parsing, in_flight = asyncio.Semaphore(1), in_flight_bytes(routes[0].settings.receiver, len(routes))
     by_path = paths(routes)
     receivers: dict[str, Receiver] = {}
     for route in routes:
@@ -108,7 +114,8 @@ def open_reception(routes: Sequence[Route]) -> Opened:
             all_metrics.of_route[route.name],
             path=own,
             named=True,
-            shared=shared,
+            budget=Budget(in_flight),
+            parsing=parsing,
         )
         health.watch_route(route.name, "kafka", lambda name=route.name: stores.trouble(name))  # type: ignore[misc]
         health.watch_route(route.name, "receiver", receiver.trouble)

@@ -49,6 +49,10 @@ class Health:
         if self._unready.pop(name, None) is not None:
             log.info("ready_again", detail="The reason has gone.", because=name)
 
+    def forget(self, name: str) -> None:
+        """``name`` is no reason any more, since another stands for it."""
+        self._unready.pop(name, None)
+
     def watch(self, name: str, probe: Callable[[], str | None]) -> None:
         """Ask ``probe`` at every question: it gives the reason, or None when all is well."""
         self._probes[name] = probe

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 
 import httpx
+import orjson
 import pytest
 import structlog
 from memory_store import MemoryStore
 from prometheus_client import generate_latest
 
+from bridge.moengage.body import Budget
 from bridge.moengage.listener import Listener
-from bridge.moengage.receiver import PATH, Receiver, Shared
+from bridge.moengage.receiver import PATH, Receiver
 from bridge.moengage.reception import Reception
 from bridge.routes.receiving import paths
+from bridge.routes.reception import in_flight_bytes
 from bridge.settings import ReceiverSettings, TelemetrySettings, load_deployment
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.telemetry.metrics import ReceptionMetrics
@@ -25,15 +29,17 @@ NAMES = ("eu", "us", "open")
 class _Routes:
     """Three routes: two with credentials, one for everybody from an address that is not ours."""
 
+    def __init__(self, **settings):
+        self.settings = settings
+
     async def __aenter__(self):
         self.metrics = ReceptionMetrics(NAMES)
         self.stores = {name: MemoryStore() for name in NAMES}
-        listening = {"host": "127.0.0.1", "port": 0, "confirm_timeout_seconds": 0.5}
+        listening = {"host": "127.0.0.1", "port": 0, "confirm_timeout_seconds": 0.5, **self.settings}
         made = {
             name: ReceiverSettings(auth="basic", username=name, password=f"pass-{name}", **listening)
             for name in NAMES[:2]
         } | {"open": ReceiverSettings(auth="none", allow_from="10.0.0.0/8", **listening)}
-        shared = Shared(made["eu"])
         receivers = {
             f"{PATH}/{name}": Receiver(
                 settings,
@@ -41,7 +47,7 @@ class _Routes:
                 self.metrics.of_route[name],
                 path=f"{PATH}/{name}",
                 named=True,
-                shared=shared,
+                budget=Budget(in_flight_bytes(settings, len(made))),
             )
             for name, settings in made.items()
         }
@@ -57,10 +63,10 @@ class _Routes:
     async def __aexit__(self, *error):
         await self._stack.aclose()
 
-    async def post(self, path, who, password=None):
+    async def post(self, path, who, body=None):
         """Status of an event posted there."""
-        auth = (who, password or f"pass-{who}")
-        return (await self._client.post(path, json=EVENT, auth=auth)).status_code
+        body = orjson.dumps(EVENT) if body is None else body
+        return (await self._client.post(path, content=body, auth=(who, f"pass-{who}"))).status_code
 
     def count(self, route, status):
         """Requests of a route that were answered so."""
@@ -115,11 +121,19 @@ async def test_dead_letters_name_their_route():
         assert [letter.route for letter in routes.stores["us"].dead_letters] == ["us"]
 
 
-async def test_memory_for_bodies_is_one_for_all():
-    """What one route holds in memory another cannot take as well."""
-    async with _Routes() as routes:
-        budgets = {id(receiver._budget) for receiver in routes.receivers.values()}
-        assert len(budgets) == 1
+async def test_bodies_that_wait_for_one_routes_brokers_take_no_memory_of_another():
+    """Each route has its part of the memory for bodies: while one's store hangs and its part is full, another's go on."""
+    async with _Routes(max_in_flight_bytes=3_000_000, max_body_bytes=1_000_000, confirm_timeout_seconds=5) as routes:
+        routes.stores["eu"].gate.clear()
+        body = orjson.dumps({**EVENT, "note": "x" * 400_000})
+        answers = [asyncio.create_task(routes.post(f"{PATH}/eu", "eu", body=body)) for _ in range(6)]
+        assert await next(asyncio.as_completed(answers)) == 503
+        assert routes.receivers["eu"]._budget.used > 0
+        assert await routes.post(f"{PATH}/us", "us", body=body) == 200
+        routes.stores["eu"].gate.set()
+        assert {await answer for answer in answers} == {200, 503}
+    whole = ReceiverSettings(max_in_flight_bytes=3_000_000, max_body_bytes=2_000_000)
+    assert [in_flight_bytes(whole, routes) for routes in (1, 3)] == [3_000_000, 2_000_000]
 
 
 async def test_metrics_of_all_routes_are_one_text():
