@@ -109,6 +109,7 @@ class Receiver:
         self._auth = authenticator(settings)
         self.path = path
         self.route = metrics.route
+        self.is_open = settings.auth in {None, "none"}
         self._of_route = {"route": metrics.route} if named else {}
         self._budget = budget or Budget(settings.max_in_flight_bytes)
         # Large bodies are parsed one at a time, beside the event loop.

@@ -25,7 +25,8 @@ class Reception:
 
     def __init__(self, by_path: Mapping[str, Receiver], metrics: Metrics) -> None:
         self._by_path = dict(by_path)
-        self._receivers = tuple(dict.fromkeys(by_path.values()))
+        # Credentials tell whom a request was meant for; to an endpoint that asks for none it may always have been.
+        self._receivers = sorted(dict.fromkeys(by_path.values()), key=lambda receiver: receiver.is_open)
         self.refusals = Refusals(metrics)
 
     @property

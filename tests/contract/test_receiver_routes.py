@@ -20,7 +20,7 @@ from bridge.routes.receiving import paths
 from bridge.routes.reception import in_flight_bytes
 from bridge.settings import ReceiverSettings, TelemetrySettings, load_deployment
 from bridge.telemetry.health import Health, TelemetryServer
-from bridge.telemetry.metrics import ReceptionMetrics
+from bridge.telemetry.metrics import Metrics, ReceptionMetrics
 
 EVENT = {"event_code": "X", "event_uuid": "u-1", "uid": "user", "event_time": 5}
 NAMES = ("eu", "us", "open")
@@ -100,6 +100,24 @@ async def test_a_wrong_path_is_told_by_whose_credentials_it_came_with(path):
     assert [(line["route"], line["expected"]) for line in logs if line["event"] == "wrong_path"] == [
         ("us", f"{PATH}/us")
     ]
+
+
+async def test_credentials_tell_more_than_an_endpoint_that_asks_for_none():
+    """A wrong path with a route's credentials is that route's also where another lets everybody in; a stranger's is the other's."""
+    async with _Routes() as routes:
+        everybody = Receiver(
+            ReceiverSettings(auth="none", host="127.0.0.1"),
+            routes.stores["open"],
+            Metrics("all"),
+            path="/all",
+            named=True,
+        )
+        reception = Reception({"/all": everybody, f"{PATH}/us": routes.receivers["us"]}, routes.metrics.of_none)
+        async with Listener(ReceiverSettings(host="127.0.0.1", port=0), reception) as listener:
+            routes._client.base_url = f"http://127.0.0.1:{listener.port}"
+            assert [await routes.post("/elsewhere", who) for who in ("us", "nobody")] == [404, 404]
+        counted = everybody._metrics.registry.get_sample_value("bridge_receiver_requests_total", {"status": "404"})
+        assert (routes.count("us", 404), counted) == (1, 1)
 
 
 async def test_a_store_that_fails_troubles_its_route_alone():
