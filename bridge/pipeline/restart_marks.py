@@ -47,8 +47,7 @@ class _Watched:
     generation: int
     memory: PartitionMemory
     until: float
-    probation: bool
-    over: bool = False
+    over: bool
 
 
 class RestartMarks:
@@ -114,7 +113,7 @@ class RestartMarks:
             return
         memory = watched.memory
         self._mapped += max(1, chunk.unresolved)
-        proved = not watched.probation or self._mapped >= self._probation or self._clock() >= watched.until
+        proved = self._mapped >= self._probation or self._clock() >= watched.until
         met = all(offset <= chunk.last for offset in memory.hung)
         watched.over = proved and memory.suspects is None and met
         self._struck_out[self._key(chunk.partition)] = memory.settled().to_bytes()
@@ -155,8 +154,8 @@ class RestartMarks:
         if watched is None:
             remembered = Remembered.from_bytes((self._stored or {}).get(self._key(chunk.partition)))
             memory = PartitionMemory(chunk.first, remembered)
-            until = self._clock() + _PROBATION_SECONDS
-            watched = _Watched(chunk.generation, memory, until, remembered.busy, over=self._stored is None)
+            until = self._clock() + _PROBATION_SECONDS if remembered.busy else self._clock()
+            watched = _Watched(chunk.generation, memory, until, over=self._stored is None)
             self._watched[chunk.partition] = watched
             if memory.suspects or memory.hung:
                 _log.error(
@@ -174,7 +173,7 @@ class RestartMarks:
         for partition in self._assigned():
             if Remembered.from_bytes(stored.get(self._key(partition))) == Remembered():
                 memory = PartitionMemory(0, Remembered())
-                self._watched[partition] = _Watched(generation, memory, self._clock(), probation=False, over=True)
+                self._watched[partition] = _Watched(generation, memory, self._clock(), over=True)
                 values[self._key(partition)] = memory.settled().to_bytes()
         self._struck_out |= values
         await self._write_struck_out()
@@ -182,7 +181,6 @@ class RestartMarks:
     async def _write(self, partition: Partition, remembered: Remembered, watched: _Watched) -> None:
         # What was mapped meanwhile goes along, so that at most one run is written down at any time.
         key = self._key(partition)
-        self._struck_out.pop(key, None)
         values, self._struck_out = {**self._struck_out, key: remembered.to_bytes()}, {}
         try:
             await self._store.write(values)
