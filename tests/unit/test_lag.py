@@ -35,11 +35,11 @@ class _Brokers:
 class _Meter:
     """A meter over one partition that is this worker's; ``watch`` runs it in virtual time and gives what it returns."""
 
-    def __init__(self, brokers, *, interval=1.0, joined=lambda: True):
+    def __init__(self, brokers, **how):
         self.ledger, self.metrics = Ledger(), Metrics()
         self.ledger.open(1, {P0: None})
         self.brokers = brokers
-        self.how = {"interval": interval, "joined": joined}
+        self.how = how
 
     def watch(self, *seconds, look=lambda meter: meter.total):
         async def run():
@@ -82,6 +82,13 @@ def test_the_first_figure_comes_soon_and_the_others_once_an_interval():
 
     meter.watch(2.9, 18, look=look)
     assert [round(at - meter.begun, 3) for at in meter.brokers.asked] == [3.0, 8.0, 13.0]
+
+
+def test_the_brokers_are_asked_once_a_second():
+    """As long as nobody says otherwise."""
+    meter = _Meter(_Brokers())
+    meter.watch(2.5)
+    assert [at - meter.begun for at in meter.brokers.asked] == [0.0, 1.0, 2.0]
 
 
 def test_what_is_deleted_unread_is_no_lag():
