@@ -38,3 +38,10 @@ def test_runs_are_bounded_and_in_order(shapes):
         assert 1 <= len(run) <= _RECORDS
         assert weight == sum(len(row.value or b"") + len(row.key or b"") + _RECORD_BYTES for row in run)
         assert weight <= _BYTES or len(run) == 1
+
+
+def test_a_run_may_be_as_large_as_its_bound():
+    """Two records that fill it to the byte stay together; with one byte more they part."""
+    half = _BYTES // 2 - _RECORD_BYTES
+    assert [weight for _, weight in _runs([Row(None, bytes(half)), Row(None, bytes(half))])] == [_BYTES]
+    assert len(list(_runs([Row(None, bytes(half)), Row(None, bytes(half + 1))]))) == 2
