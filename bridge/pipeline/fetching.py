@@ -219,7 +219,7 @@ class Fetching:
             giving = set(self._client.holds())
             for partition, found in offsets.items():
                 position = self._client.position(partition)
-                if position is None:
+                if position is None or partition not in account.next:
                     continue
                 if position < found.first and partition in giving and account.gap(partition) == 0:
                     self._secure(partition)

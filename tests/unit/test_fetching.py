@@ -637,3 +637,20 @@ async def test_damage_is_looked_into_once_a_try_and_only_where_it_is_admitted():
     before = len(asked)
     await fetching.fetch({P0}, 0.0, 10)
     assert len(asked) == before
+
+
+async def test_a_position_that_is_found_while_others_begin_waits_for_the_next_survey():
+    """Where it begins is not stored yet, so nothing of it is taken out or told."""
+    client, fetching, _ = _made(P0, P1)
+    log = client.logs[P1]
+    log.append(3)
+    log.position, commit = None, client.commit
+
+    async def found_meanwhile(offsets):
+        await commit(offsets)
+        log.position, log.first = 0, 2
+        client.position = lambda partition: client.logs[partition].position
+
+    client.commit = found_meanwhile
+    await fetching.survey([P0, P1])
+    assert not fetching.expired

@@ -15,13 +15,19 @@ class _Stage:
         self.at, self.committed, self.first, self.number = position, {P0: None}, {P0: 0}, 1
         self.meanwhile = lambda: None
         client = SimpleNamespace(
-            position=lambda _partition: self.at, committed=self._committed, first_offsets=self._first_offsets
+            position=lambda _partition: self.at,
+            committed=self._committed,
+            first_offsets=self._first_offsets,
+            commit=self._commit,
         )
         self.account = OffsetAccount(client, lambda: self.number)
 
     async def _committed(self, _partitions):
         self.meanwhile()
         return self.committed
+
+    async def _commit(self, offsets):
+        self.committed = self.committed | offsets
 
     async def _first_offsets(self, _partitions):
         return self.first
@@ -80,12 +86,12 @@ async def test_losses_between_others_are_told_piece_by_piece():
     await stage.account.reconcile([P0])
     for start, end in ((0, 2), (4, 6)):
         stage.rebalance()
-        stage.account.begin({P0: start})
+        await stage.account.begin({P0: start})
         stage.at = end
         stage.account.explain(P0, end)
     stage.account.expired.clear()
     stage.rebalance()
-    stage.account.begin({P0: 1})
+    await stage.account.begin({P0: 1})
     stage.at = 9
     stage.account.explain(P0, 9)
     assert list(stage.account.expired) == [Expired(P0, 2, 4), Expired(P0, 6, 9)]
