@@ -46,6 +46,12 @@ def test_answers_that_are_distinctly_slower_lower_it_by_a_tenth():
     assert [_round(limit, 0.3) for _ in range(3)] == [19, 20, 21]
 
 
+def test_the_third_round_may_be_slow_already():
+    """Two that were alike are enough to know the destination's speed."""
+    limit = AdaptiveLimit(100)
+    assert [_round(limit, seconds) for seconds in (0.1, 0.1, 0.3)] == [3, 4, 3]
+
+
 def test_a_speed_that_varies_is_no_slowness():
     """Answers between two and four tenths of a second, in turn, are that destination's ordinary course."""
     limit = AdaptiveLimit(30)
