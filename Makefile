@@ -88,6 +88,10 @@ audit: | $(VENV)/bin/python ## Look for known weaknesses in every pinned depende
 bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run
 	@$(BIN)/python -m bench $(ARGS)
 
+.PHONY: simulate
+simulate: $(VENV)/.dev ## Run whole workers on virtual time for SECONDS=300; ARGS="--seed N" plays one seed again
+	@PYTHONHASHSEED=0 PYTHONPATH=tests $(BIN)/python -m simulation --seconds=$(SECONDS) $(ARGS)
+
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break things for SECONDS=300 against three real brokers and count every event
 	@$(BIN)/python -m pytest tests/chaos --chaos-seconds=$(SECONDS) --timeout=0 -s $(ARGS)

@@ -94,7 +94,7 @@ def linted(settings: MappingSettings, read: Sequence[Read]) -> tuple[tuple[Findi
         schema=schema_of(settings),
         samples=Samples(one.event for one in read if one.refusal is None) if read else None,
         # The default names a demo's namespaces: only a list that somebody has written says what is meant.
-        priority=settings.primary_identity if "primary_identity" in settings.model_fields_set else (),
+        priority=settings.primary_identity,
     )
     if not read:
         return findings, None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,8 +18,7 @@ import structlog
 from aiokafka.errors import ConsumerStoppedError
 
 if TYPE_CHECKING:
-    from collections import deque
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from bridge.pipeline.fetching import Expired, Fetch, Survey, Unreadable
     from bridge.pipeline.gate import Gate
@@ -130,16 +130,14 @@ class Consumption:
         self._reporting = reporting
         self._commit_seconds = commit_seconds
         self._number = 0
-        self._again: list[Chunk] = []
+        self._again = False
         self._committing = asyncio.Lock()
         self.joined = False
 
     async def chunks(self, seconds: float) -> AsyncIterator[Chunk]:
         """Fetch once, waiting so long at most, and give the chunks of what came."""
-        again, self._again = self._again, []
-        for dropped in again:
-            if not (dropped.closed or dropped.admitted):
-                yield dropped
+        for chunk in self._handing_on(()):
+            yield chunk
         partitions = self._gate.admitted(self._flow.partitions())
         if not partitions:
             if not await self._gate.wait(0.1):
@@ -155,8 +153,22 @@ class Consumption:
         # (and the watchdog speaks up) instead of being passed over.
         written = self._write_down(fetch)
         self._report(fetch)
-        for chunk in written:
-            if not chunk.closed:
+        for chunk in self._handing_on(written):
+            yield chunk
+
+    def _handing_on(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """These chunks in their order; when what was given before has been dropped meanwhile, all that waits, anew and in order.
+
+        What waits includes the rest of these: given first, it would overtake what was dropped.
+        """
+        line = deque(chunks)
+        while line or self._again:
+            if self._again:
+                self._again = False
+                line = deque(self._ledger.waiting())
+                continue
+            chunk = line.popleft()
+            if not (chunk.closed or chunk.admitted):
                 yield chunk
 
     def _is_time_for(self, number: int) -> bool:
@@ -168,7 +180,6 @@ class Consumption:
             since, anew = taken.start, partition in fetch.anew
             if not taken.rows:
                 ledger.passed(partition, number, since, taken.end)
-                continue
             for run, weight in _runs(taken.rows):
                 last = run[-1].offset
                 upto = taken.end if run[-1] is taken.rows[-1] else last + 1
@@ -198,7 +209,7 @@ class Consumption:
 
     def hand_on_again(self) -> None:
         """Give once more what nobody has taken; a chunk that is given twice is taken once."""
-        self._again = self._ledger.waiting()
+        self._again = True
 
     async def commit(self) -> bool:
         """Commit each partition's finished prefix; whether anything was stored."""

@@ -13,6 +13,8 @@ from bridge.pipeline.drain import COMMIT_RESERVE, Drain
 from bridge.process import cut_off_after
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.pipeline.gate import Gate
 
 _log = structlog.get_logger(__name__)
@@ -20,10 +22,13 @@ _LEAVE_SECONDS = 5.0
 """After the drain: closing connections. What hangs beyond it is cut off."""
 
 
-async def leave(app: Any, gate: Gate, drain: Drain, why: str) -> int:
+async def leave(
+    app: Any, gate: Gate, drain: Drain, why: str, *, cut_off_after: Callable[[float], None] = cut_off_after
+) -> int:
     """Leave the group for good; 0 when all that was begun is finished and committed, else 1.
 
     ``why`` is the failure that ends the worker: after one nothing more is waited for. Empty when it was told to stop.
+    ``cut_off_after`` ends the process in so many seconds if something in it hangs.
     """
     deadline = drain.clock() + drain.budget
     cut_off_after(drain.budget + _LEAVE_SECONDS + 2.0)

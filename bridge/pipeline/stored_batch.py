@@ -111,7 +111,7 @@ def _end_of_damaged(raw: bytes, head: _Head, offset: int) -> int | None:
     have one for each offset.
     """
     following = _head_at(raw, head.size)
-    if following is not None and len(raw) >= head.size + following.size:
+    if following is not None:  # of one that is not there whole the checksum does not match
         body = raw[head.size + _CHECKED_FROM : head.size + following.size]
         if following.magic == _MAGIC and calc_crc32c(body) == following.crc and following.base > offset:
             return following.base

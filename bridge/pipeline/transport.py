@@ -151,6 +151,11 @@ class ChunkConsumer(driver.Consumer):
         """Begin a new page of the ledger, then let Faust know."""
         # The client's thread waits for us, so the number stands still.
         self.consumption.assigned(assigned)
+        _log.info(
+            "partitions_assigned",
+            detail="The group has given these partitions to this worker.",
+            partitions=sorted(tp.partition for tp in assigned),
+        )
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def offsets(self, partitions: Sequence[Any]) -> Mapping[Any, Offsets]:
@@ -179,7 +184,7 @@ class ChunkTransport(driver.Transport):
         gate: Gate,
         finisher: Finisher,
         reading: Reporting,
-        set_aside: bool = False,
+        set_aside: bool,
     ) -> None:
         self.ledger = ledger
         self.gate = gate

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from contextlib import AsyncExitStack
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka.errors import KafkaError as ClientError
 
-from bridge.dead_man import DeadMansSwitch
 from bridge.errors import KafkaError
-from bridge.memory import give_back_regularly, leave_the_living_alone
-from bridge.pipeline.app import build_app
 from bridge.pipeline.dead_letters import DeadLetters
 from bridge.pipeline.delivery import Delivery, Policy
 from bridge.pipeline.drain import Drain
@@ -25,21 +19,19 @@ from bridge.pipeline.lag import LagMeter
 from bridge.pipeline.ledger import Chunk, Ledger
 from bridge.pipeline.pacing import Backoff
 from bridge.pipeline.progress import Progress
-from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.reading import Reading
 from bridge.pipeline.reload import MappingWatch
 from bridge.pipeline.restart_marks import RestartMarks
-from bridge.pipeline.retention import watch_retention
 from bridge.pipeline.self_report import SelfReport
 from bridge.pipeline.sharing import Share
 from bridge.pipeline.sketch import EventSketch
-from bridge.pipeline.state_topic import StateTopic
 from bridge.pipeline.stopping import leave
 from bridge.pipeline.supervision import supervise
+from bridge.pipeline.surroundings import PROCESS, Surroundings
 from bridge.pipeline.topics import unreachable
 from bridge.pipeline.watchdog import Vitals
 from bridge.settings import variable
-from bridge.telemetry.health import Health, TelemetryServer
+from bridge.telemetry.health import Health
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
@@ -71,28 +63,36 @@ class Worker:
         *,
         mapping: str | None = None,
         member: Member | None = None,
+        surroundings: Surroundings = PROCESS,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._destination = destination
         self._mapping = mapping
         self._member = member
+        self._surroundings = surroundings
         self._clock = asyncio.get_running_loop().time
-        self._switch = DeadMansSwitch(settings.worker.hang_seconds)
+        self._switch = surroundings.switch(settings.worker.hang_seconds)
         self.health = Health()
         self.ledger = Ledger(self._clock)
         self.reading = Reading(metrics, self._clock)
         self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
         self.delivery: Delivery[Chunk] = Delivery(
-            destination, self, Policy.of(settings.aep, self._share), metrics, clock=self._clock, on_failure=self.broke
+            destination,
+            self,
+            Policy.of(settings.aep, self._share),
+            metrics,
+            clock=self._clock,
+            random=surroundings.random(),
+            on_failure=self.broke,
         )
-        self._publisher = KafkaPublisher(settings.kafka)
+        self._publisher = surroundings.publisher(settings.kafka)
         self.letters = DeadLetters(
             self._publisher,
             settings.kafka.dead_letter_topic,
             metrics,
             stored=self.accepted,
-            backoff=Backoff(Random()),  # nosec B311 # noqa: S311 - jitter
+            backoff=Backoff(surroundings.random()),
             on_failure=self.broke,
             clock=self._clock,
         )
@@ -131,7 +131,7 @@ class Worker:
             mapping=lambda: self._mapping,
             sketch=self._sketch,
         )
-        self._state = StateTopic(settings.kafka, self._publisher)
+        self._state = surroundings.state(settings.kafka, self._publisher)
         self._marks = RestartMarks(
             self._state,
             settings.kafka.group,
@@ -202,7 +202,7 @@ class Worker:
 
     def settled(self) -> None:
         """It is a member for the first time: all that lives as long as the process is there."""
-        leave_the_living_alone()
+        self._surroundings.settle()
         if self._member is not None:
             self._member.joined()
 
@@ -266,10 +266,10 @@ class Worker:
 
     async def run(self) -> int:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
-        self._take_signals()
+        self._surroundings.take_signals(self._signalled)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._switch)
-            telemetry = TelemetryServer(self._settings.telemetry, self._metrics, self.health, self.report)
+            telemetry = self._surroundings.telemetry(self._settings.telemetry, self._metrics, self.health, self.report)
             await stack.enter_async_context(telemetry)
             if self._member is not None:
                 self._member.listening(telemetry.port)
@@ -278,7 +278,7 @@ class Worker:
             if not await self._connected():
                 return 0
             await self._open_memory()
-            self._app = build_app(
+            self._app = self._surroundings.stream(
                 self._settings.kafka,
                 ledger=self.ledger,
                 gate=self._gate,
@@ -291,6 +291,7 @@ class Worker:
                 self._app.consumer,
                 self.ledger,
                 self._metrics,
+                clock=self._clock,
                 joined=lambda: self.joined,
                 absent=self._topic_is_absent,
                 unreadable=lambda: self.reading.partitions,
@@ -301,10 +302,10 @@ class Worker:
             begun = [
                 self._begin(self._start(), "faust"),
                 self._begin(self._supervise(lag), "watchdog"),
-                self._begin(give_back_regularly(), "memory"),
+                self._begin(self._surroundings.tend(), "memory"),
             ]
             # A figure for an alert: events go out without it.
-            watching = watch_retention(self._settings.kafka, self._metrics)
+            watching = self._surroundings.watch_retention(self._settings.kafka, self._metrics)
             begun.append(asyncio.create_task(watching, name="retention"))
             if self._mapping_watch is not None:
                 # Without it events still go out, by the mapping that is in use.
@@ -313,7 +314,9 @@ class Worker:
                 await self._stop.wait()
                 self.health.hold("draining", self._why or "told to stop")
                 await self._marks.give_away(_GIVE_AWAY_SECONDS)
-                return await leave(self._app, self._gate, self._drain, self._why)
+                return await leave(
+                    self._app, self._gate, self._drain, self._why, cut_off_after=self._surroundings.cut_off_after
+                )
             finally:
                 for task in begun:
                     task.cancel()
@@ -393,11 +396,6 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
             self.broke(error)
 
-    def _take_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled, signal.Signals(number).name)
-
     def _signalled(self, name: str) -> None:
         if self._stop.is_set():
             if self._member is not None:
@@ -406,7 +404,8 @@ class Worker:
             _log.warning(
                 "leaving_at_once", detail="A second signal ends it.", signal=name, events_left=self.ledger.events
             )
-            os._exit(1)
+            self._surroundings.leave_now(1)
+            return
         _log.info(
             "draining",
             detail="What is under way is finished and committed, then the worker leaves.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _AROUND = 2.0
 """Seconds around a rebalance in which what is not committed is looked at: samples are half a second apart or more."""
-_ASSIGNED = b'"Executing _on_partitions_assigned"'
+_ASSIGNED = b'"partitions_assigned"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,4 +130,4 @@ class Report:
             f" {self.drained_seconds:.1f} s to no lag",
             "ended by themselves": ", ".join(self.surprises) or "none",
         }
-        return "\n".join(["", *lines, "", *(f"{name:42}{value}" for name, value in figures.items()), ""])
+        return "\n".join(["", *lines, "", *(f"{name:52}{value}" for name, value in figures.items()), ""])

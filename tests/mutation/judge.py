@@ -85,7 +85,7 @@ def preload() -> None:
     """Import in this process what all children share; none of the modules that are changed, nor what imports them."""
     for name in _SHARED:
         importlib.import_module(name)
-    _run([_WITHOUT_WORKER], "--collect-only")
+    _run([_WITHOUT_WORKER], "--collect-only", "-qqq")
     for name in [name for name in sys.modules if name.startswith("bridge.pipeline")]:
         del sys.modules[name]
     gc.freeze()

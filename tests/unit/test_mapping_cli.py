@@ -147,7 +147,7 @@ def test_lint_exits_by_severity(tmp_path: Path):
     file = tmp_path / "m.csv"
     rows = "source,destination\nid,_id\ntime,timestamp\nuid,identityMap.a[0].id\nSTATIC,identityMap.a[0].primary\n"
     file.write_text(rows.replace("STATIC", "'true'") + "upper(date),x\n", encoding="utf-8")
-    warned = run("lint", str(file), "--json")
+    warned = run("lint", str(file), "--primary-identity", "a", "--json")
     assert (warned.exit_code, [one["code"] for one in json.loads(warned.stdout)]) == (0, ["reserved_word"])
     file.write_text(rows + "uper(a),x\n", encoding="utf-8")
     refused = run("lint", str(file), "--json")

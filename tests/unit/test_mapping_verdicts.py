@@ -113,7 +113,16 @@ def test_a_namespace_that_is_not_listed_cannot_be_primary(tmp_path):
 def test_a_wrong_tenant_is_one_finding(tmp_path):
     """Not one for every row."""
     more = "ATTRIBUTE,event_attributes.campaign_id,{tenant}.campaign.id\n"
-    found = lint(tmp_path, GOOD + more, "--schema", str(EXAMPLE / "airline.schema.json"), "--tenant", "_acmear")
+    found = lint(
+        tmp_path,
+        GOOD + more,
+        "--schema",
+        str(EXAMPLE / "airline.schema.json"),
+        "--tenant",
+        "_acmear",
+        "--primary-identity",
+        "crm",
+    )
     assert codes(found) == [(6, "tenant_unknown")]
     assert "the schema's tenant is _acmeair, not _acmear: 2 rows write below it" in found[0]["message"]
 

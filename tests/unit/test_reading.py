@@ -75,3 +75,26 @@ def test_only_some_places_are_told_in_words():
         for number in range(7)
     ]
     assert values == [1.0] * 7
+
+
+@pytest.mark.parametrize(("count", "more"), [(5, ""), (6, "; and 1 more"), (7, "; and 2 more")])
+def test_five_are_told_in_words_and_the_others_counted(count, more):
+    """Of what cannot be read, and of open transactions alike."""
+    told = _Told()
+    partitions = [("t", number) for number in range(count)]
+    told.reading.unreadable({each: Unreadable(each, 0, "CorruptRecordException", 2) for each in partitions})
+    for told.now in (0.0, 10.0):
+        told.reading.surveyed(dict.fromkeys(partitions, Offsets(0, 0, 5, 5, 8)))
+    for words, each in ((told.reading.trouble, "cannot be read at"), (told.reading.transactions, "waits at offset 5")):
+        assert words.count(each) == 5
+        assert words.partition("partition 4 ")[2].partition(";")[1:] == (more[:1], more[1:])
+
+
+def test_a_place_that_could_be_read_meanwhile_is_told_at_once_when_it_fails_again():
+    """It is another failure, however soon it comes."""
+    told = _Told()
+    place = {P0: Unreadable(P0, 0, "CorruptRecordException", 1)}
+    with capture_logs() as lines:
+        for places in (place, {}, place):
+            told.reading.unreadable(places)
+    assert [line["log_level"] for line in lines] == ["error", "info", "error"]
