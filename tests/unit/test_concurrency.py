@@ -50,6 +50,8 @@ def test_the_third_round_may_be_slow_already():
     """Two that were alike are enough to know the destination's speed."""
     limit = AdaptiveLimit(100)
     assert [_round(limit, seconds) for seconds in (0.1, 0.1, 0.3)] == [3, 4, 3]
+    limit = AdaptiveLimit(100)
+    assert [_round(limit, seconds) for seconds in (0.25, 0.25, 0.3)] == [3, 4, 5], "a twentieth of a second is none"
 
 
 def test_a_speed_that_varies_is_no_slowness():
