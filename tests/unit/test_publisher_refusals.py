@@ -418,3 +418,16 @@ async def test_giving_up_after_the_connection_is_gone_is_no_error_of_its_own() -
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert not publisher._renew.is_set()
+
+
+async def test_records_that_are_refused_for_different_reasons_are_named_by_their_place() -> None:
+    """Those that are too large are never sent; all others are stored, in their order."""
+    kafka = StubKafka()
+    kafka.refuse = refuse(b"bad")
+    publisher = publisher_on(kafka)
+    large = NOISE[:1_100_000]
+    with pytest.raises(RefusedByKafka) as caught:
+        await publisher.publish(records(b"a", large, b"b", large, b"bad", b"c"))
+    found = [(each.number, each.code) for each in caught.value.refused]
+    assert found == [(1, "too_large"), (3, "too_large"), (4, "kafka_invalid_record")]
+    assert kafka.values("events") == [b"a", b"b", b"c"]
