@@ -63,6 +63,18 @@ def test_a_speed_that_varies_is_no_slowness():
     assert limit.limit == 30
 
 
+def test_a_restless_time_is_forgotten():
+    """Once the destination is steady again, twice its time is slow again."""
+    limit = AdaptiveLimit(30)
+    for _ in range(20):
+        _round(limit, 0.2)
+        _round(limit, 0.4)
+    for _ in range(20):
+        _round(limit, 0.3)
+    assert limit.limit == 30
+    assert _round(limit, 0.6) == 27
+
+
 def test_one_overload_counts_once():
     """It refuses many requests at the same moment; the next one counts after as many as were allowed, or a second."""
     limit = AdaptiveLimit(100)

@@ -9,6 +9,7 @@ import pytest
 from aiokafka import errors
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from stub_kafka import StubKafka, publisher_on
 
 from bridge.dead_letter import DeadLetter, Form
@@ -140,8 +141,10 @@ async def test_an_unknown_error_that_passes_is_nothing() -> None:
     kafka = StubKafka()
     times = iter(range(100))
     kafka.refuse = lambda _topic, record: errors.UnknownError() if record.value == b"x" and next(times) < 2 else None
-    await publisher_on(kafka).publish(records(b"a", b"x", b"b"))
+    with capture_logs() as logs:
+        await publisher_on(kafka).publish(records(b"a", b"x", b"b"))
     assert sorted(kafka.values("events")) == [b"a", b"b", b"x"]
+    assert logs == []
 
 
 @pytest.mark.parametrize(
@@ -426,8 +429,23 @@ async def test_records_that_are_refused_for_different_reasons_are_named_by_their
     kafka.refuse = refuse(b"bad")
     publisher = publisher_on(kafka)
     large = NOISE[:1_100_000]
-    with pytest.raises(RefusedByKafka) as caught:
+    with capture_logs() as logs, pytest.raises(RefusedByKafka) as caught:
         await publisher.publish(records(b"a", large, b"b", large, b"bad", b"c"))
+    assert [(line["event"], line["count"], line["codes"]) for line in logs] == [
+        ("kafka_refused_records", 1, ["kafka_invalid_record"])
+    ]
     found = [(each.number, each.code) for each in caught.value.refused]
     assert found == [(1, "too_large"), (3, "too_large"), (4, "kafka_invalid_record")]
     assert kafka.values("events") == [b"a", b"b", b"c"]
+
+
+async def test_a_record_at_the_very_limit_of_now_is_stored() -> None:
+    """The topic takes less than it did, and exactly this record still: it is sent alone, and its neighbour beside it."""
+    kafka = StubKafka()
+    publisher = publisher_on(kafka)
+    kafka.limits["events"] = 50_000
+    limit = publisher_on(kafka).event_limit
+    largest, other = NOISE[: limit - 1], NOISE[:30_000]
+    await publisher.publish(records(largest, other))
+    assert kafka.values("events") == [largest, other]
+    assert publisher.event_limit == limit
