@@ -14,6 +14,7 @@ from stub_kafka import StubKafka, publisher_on
 
 from bridge.dead_letter import DeadLetter, Form
 from bridge.errors import KafkaError
+from bridge.pipeline.isolation import Entry, isolate
 from bridge.pipeline.refusal import InvalidRecordError, Refused, RefusedByKafka, code_of, is_final
 from bridge.records import record_bytes
 
@@ -449,3 +450,20 @@ async def test_a_record_at_the_very_limit_of_now_is_stored() -> None:
     await publisher.publish(records(largest, other))
     assert kafka.values("events") == [largest, other]
     assert publisher.event_limit == limit
+
+
+async def test_nothing_is_sent_behind_a_call_that_has_failed() -> None:
+    """One partition is not confirmed at once, another one takes its time: the caller hears when both are settled."""
+    settled = []
+
+    async def send(entries):
+        if entries[0].partition == 0:
+            raise KafkaError("Kafka has not confirmed")
+        await asyncio.sleep(0.02)
+        settled.append(entries[0].number)
+        return {}
+
+    suspects = [Entry(number, "events", number, (None, b"x", ()), 1) for number in range(2)]
+    with pytest.raises(KafkaError, match="not confirmed"):
+        await isolate(suspects, set(), send=send, oversize=lambda _entry: None)
+    assert settled == [1]
