@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.pipeline.fetching import Unreadable
+from bridge.pipeline.fetching import Expired, Unreadable
 from bridge.pipeline.kafka_client import Offsets
 from bridge.pipeline.reading import Reading
 from bridge.telemetry.metrics import Metrics
@@ -97,4 +97,20 @@ def test_a_place_that_could_be_read_meanwhile_is_told_at_once_when_it_fails_agai
     with capture_logs() as lines:
         for places in (place, {}, place):
             told.reading.unreadable(places)
+            gauge = told.metrics.registry.get_sample_value("bridge_unreadable_partitions", {"partition": "0"})
+            assert gauge == (1 if places else None)
     assert [line["log_level"] for line in lines] == ["error", "info", "error"]
+
+
+def test_a_transaction_is_open_from_when_it_holds_something():
+    """However long the partition had nothing behind its stable end before."""
+    told = _Told()
+    assert told.survey(0, watermark=5) is None
+    assert [told.survey(now) for now in (20, 29, 30)] == [None, None, 10]
+
+
+def test_what_was_deleted_unread_is_counted_from_its_first_to_its_last():
+    """By partition."""
+    told = _Told()
+    told.reading.expired(Expired(P0, 4, 10))
+    assert told.metrics.registry.get_sample_value("bridge_expired_records_total", {"partition": "0"}) == 6
