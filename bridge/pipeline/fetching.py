@@ -214,7 +214,8 @@ class Fetching:
         number, account = self.number, self._account
         offsets = await self._client.offsets(partitions)
         if number == self.number:
-            account.begin({p: found.committed for p, found in offsets.items() if p not in account.next})
+            await account.begin({p: found.committed for p, found in offsets.items() if p not in account.next})
+        if number == self.number:
             giving = set(self._client.holds())
             for partition, found in offsets.items():
                 position = self._client.position(partition)

@@ -48,6 +48,11 @@ class _Watched:
     memory: PartitionMemory
     until: float
     over: bool
+    given_away: bool = False
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is to be written of it any more."""
+        return self.over or self.given_away
 
 
 class RestartMarks:
@@ -87,6 +92,9 @@ class RestartMarks:
 
     def watches(self, chunk: Chunk) -> bool:
         """Whether the chunk has to go through :meth:`before` and :meth:`after`."""
+        # One that nobody will map, of an assignment before or given twice, must not begin anything.
+        if chunk.closed or chunk.admitted:
+            return False
         watched = self._watched.get(chunk.partition)
         return watched is None or watched.generation != chunk.generation or not watched.over
 
@@ -95,21 +103,23 @@ class RestartMarks:
         watched = await self._of(chunk)
         memory = watched.memory
         for record in chunk.records:
-            if watched.over or chunk.closed:
+            if watched.is_quiet() or chunk.closed:
                 break
             if memory.is_suspect(record.offset):
                 await self._write(chunk.partition, memory.trying(record.offset), watched)
+                if watched.is_quiet():
+                    break
                 self._put_off(ALONE_SECONDS)
                 self._try_alone(record)
                 memory.passed(record.offset)
-        if not (watched.over or chunk.closed):
+        if not (watched.is_quiet() or chunk.closed):
             await self._write(chunk.partition, memory.mapping(chunk.first, chunk.last), watched)
         return frozenset(memory.hung)
 
     def after(self, chunk: Chunk) -> None:
         """The chunk has been mapped."""
         watched = self._watched.get(chunk.partition)
-        if watched is None or watched.over or watched.generation != chunk.generation:
+        if watched is None or watched.is_quiet() or watched.generation != chunk.generation:
             return
         memory = watched.memory
         self._mapped += max(1, chunk.unresolved)
@@ -121,7 +131,12 @@ class RestartMarks:
             self._striking_out = asyncio.create_task(self._strike_out(), name="restart-marks")
 
     async def give_away(self, seconds: float) -> None:
-        """The partitions are given away in order: nobody needs to wonder whether this process died. Within so many seconds."""
+        """The partitions are given away in order: nobody needs to wonder whether this process died. Within so many seconds.
+
+        Nothing is written of them from now on, whatever is still being mapped: it would pass for the mark of a process that died.
+        """
+        for watched in self._watched.values():
+            watched.given_away = True
         self._struck_out = {
             self._key(partition): watched.memory.settled(busy=False).to_bytes()
             for partition, watched in self._watched.items()

@@ -140,7 +140,14 @@ class _Client:
         self.client.touch = self._touched
         self.fetching = Fetching(self.client, asyncio.get_running_loop().time)
         ledger = self.ledger = Ledger()
-        gate = self.gate = Gate(ledger, max_events=1_000, max_bytes=max_bytes, blocked=lambda: False, metrics=Metrics())
+        gate = self.gate = Gate(
+            ledger,
+            max_events=1_000,
+            max_bytes=max_bytes,
+            blocked=lambda: False,
+            starved=lambda: False,
+            metrics=Metrics(),
+        )
         self.consumption = Consumption(
             self.fetching,
             Flow(lambda: set(PARTITIONS), lambda: True, lambda: False),

@@ -5,7 +5,7 @@ import struct
 from dataclasses import replace
 
 import pytest
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, KafkaError
 from fetched_batches import batch, checked
 from structlog.testing import capture_logs
 from stub_client import StubClient
@@ -228,6 +228,56 @@ async def test_a_group_that_begins_has_lost_nothing():
     fetching.assigned()
     taken = (await fetching.fetch({P0}, 0.01, 10)).taken[P0]
     assert (taken.start, not fetching.expired) == (100, True)
+
+
+@pytest.mark.parametrize("look", ["fetch", "survey"])
+async def test_where_a_group_begins_is_stored(look):
+    """What was read and is deleted before anything of it is committed is told by whoever has the partition next."""
+    client, fetching, _ = _made(P0)
+    log = client.logs[P0]
+    log.append(20)
+    if look == "fetch":
+        assert _offsets(await fetching.fetch({P0}, 0.01, 10), P0) == list(range(10))
+    else:
+        await fetching.survey([P0])
+    assert client.stored == {P0: 0}
+    log.first, log.rows = 15, log.rows[15:]
+    other = Fetching(client, _Clock())
+    client.assign()
+    other.assigned()
+    await other.fetch({P0}, 0.01, 10)
+    assert list(other.expired) == [Expired(P0, 0, 15)]
+
+
+async def test_where_a_group_begins_takes_nothing_back():
+    """Fetching and surveying begin at once, and the first of the two commits is answered late: it is the only one."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(10)
+    commit = client.commit
+
+    async def late(offsets):
+        await asyncio.sleep(0.05)
+        await commit(offsets)
+
+    client.commit = late
+    survey = asyncio.create_task(fetching.survey([P0]))
+    await asyncio.sleep(0.01)
+    fetch = await fetching.fetch({P0}, 0.01, 10)
+    client.commit = commit
+    assert await fetching.store(fetch.number, {P0: 10})
+    await survey
+    assert client.commits == [{P0: 0}, {P0: 10}]
+
+
+async def test_nothing_is_handed_on_while_the_beginning_cannot_be_stored():
+    """The commit fails: no record is taken out, and with the next try all of them come."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(3)
+    client.fail_commits = True
+    with pytest.raises(KafkaError):
+        await fetching.fetch({P0}, 0.01, 10)
+    client.fail_commits = False
+    assert _offsets(await fetching.fetch({P0}, 0.01, 10), P0) == [0, 1, 2]
 
 
 async def test_what_the_client_still_has_of_deleted_records_is_not_lost():

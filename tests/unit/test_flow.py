@@ -26,7 +26,14 @@ P0, P1 = ("t", 0), ("t", 1)
 def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False):
     ledger, state = Ledger(), SimpleNamespace(blocked=blocked)
     ledger.open(1, {P0: None, P1: None})
-    gate = Gate(ledger, max_events=max_events, max_bytes=max_bytes, blocked=lambda: state.blocked, metrics=Metrics())
+    gate = Gate(
+        ledger,
+        max_events=max_events,
+        max_bytes=max_bytes,
+        blocked=lambda: state.blocked,
+        starved=lambda: False,
+        metrics=Metrics(),
+    )
     return ledger, gate, state
 
 
