@@ -156,3 +156,12 @@ def test_the_first_request_leaves_at_once():
     limit.take(1, 0.0)
     assert limit.wait(0.0) == 0.25
     assert limit.wait(0.25) == 0.0
+
+
+def test_a_closed_circuit_holds_nothing_back():
+    """The success of the probe ends the wait, whenever the next probe was due."""
+    circuit = Circuit(1, Backoff(Random(1)))
+    circuit.failure(0.0)
+    assert circuit.wait(0.0) > 0
+    circuit.success()
+    assert circuit.wait(0.0) == 0.0
