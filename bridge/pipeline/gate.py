@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,10 +99,10 @@ class Gate:
         if len(some) < len(wanted) and self._starved():
             some, self._is_little = wanted, True
         most = max(1, (self._max_bytes - self._ledger.weight) // FETCH_BYTES)
-        if len(some) <= most:
-            return set(some)
         self._turn += 1
-        return {some[(self._turn + place) % len(some)] for place in range(most)}
+        turns = deque(some)
+        turns.rotate(-self._turn)
+        return set(islice(turns, most))
 
     def freed(self) -> None:
         """Something was taken from what waits, or acknowledged."""

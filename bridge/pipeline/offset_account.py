@@ -147,9 +147,8 @@ class OffsetAccount:
             )
         gone = self._gone.setdefault(partition, [])
         for told in sorted(gone, key=lambda told: told.start):
-            if told.end > start:
-                self._tell(partition, start, min(told.start, end))
-                start = told.end
+            self._tell(partition, start, min(told.start, end))
+            start = max(start, told.end)
         self._tell(partition, start, end)
         self.next[partition] = end
 

@@ -47,13 +47,20 @@ class _Watched:
     generation: int
     memory: PartitionMemory
     until: float
-    probation: bool
-    over: bool = False
-    given_away: bool = False
+    over: bool
+    _given_away: bool = False
+
+    def give_away(self) -> None:
+        """Another process may have the partition from now on."""
+        self._given_away = True
+
+    def is_given_away(self) -> bool:
+        """Whether another process may have the partition by now."""
+        return self._given_away
 
     def is_quiet(self) -> bool:
         """Whether nothing is to be written of it any more."""
-        return self.over or self.given_away
+        return self.over or self._given_away
 
 
 class RestartMarks:
@@ -108,7 +115,7 @@ class RestartMarks:
                 break
             if memory.is_suspect(record.offset):
                 await self._write(chunk.partition, memory.trying(record.offset), watched)
-                if watched.is_quiet():
+                if watched.is_given_away():
                     break
                 self._put_off(ALONE_SECONDS)
                 self._try_alone(record)
@@ -124,7 +131,7 @@ class RestartMarks:
             return
         memory = watched.memory
         self._mapped += max(1, chunk.unresolved)
-        proved = not watched.probation or self._mapped >= self._probation or self._clock() >= watched.until
+        proved = self._mapped >= self._probation or self._clock() >= watched.until
         met = all(offset <= chunk.last for offset in memory.hung)
         watched.over = proved and memory.suspects is None and met
         self._struck_out[self._key(chunk.partition)] = memory.settled().to_bytes()
@@ -137,7 +144,7 @@ class RestartMarks:
         Nothing is written of them from now on, whatever is still being mapped: it would pass for the mark of a process that died.
         """
         for watched in self._watched.values():
-            watched.given_away = True
+            watched.give_away()
         self._struck_out = {
             self._key(partition): watched.memory.settled(busy=False).to_bytes()
             for partition, watched in self._watched.items()
@@ -170,8 +177,8 @@ class RestartMarks:
         if watched is None:
             remembered = Remembered.from_bytes((self._stored or {}).get(self._key(chunk.partition)))
             memory = PartitionMemory(chunk.first, remembered)
-            until = self._clock() + _PROBATION_SECONDS
-            watched = _Watched(chunk.generation, memory, until, remembered.busy, over=self._stored is None)
+            until = self._clock() + _PROBATION_SECONDS if remembered.busy else self._clock()
+            watched = _Watched(chunk.generation, memory, until, over=self._stored is None)
             self._watched[chunk.partition] = watched
             if memory.suspects or memory.hung:
                 _log.error(
@@ -189,7 +196,7 @@ class RestartMarks:
         for partition in self._assigned():
             if Remembered.from_bytes(stored.get(self._key(partition))) == Remembered():
                 memory = PartitionMemory(0, Remembered())
-                self._watched[partition] = _Watched(generation, memory, self._clock(), probation=False, over=True)
+                self._watched[partition] = _Watched(generation, memory, self._clock(), over=True)
                 values[self._key(partition)] = memory.settled().to_bytes()
         self._struck_out |= values
         await self._write_struck_out()
@@ -197,7 +204,6 @@ class RestartMarks:
     async def _write(self, partition: Partition, remembered: Remembered, watched: _Watched) -> None:
         # What was mapped meanwhile goes along, so that at most one run is written down at any time.
         key = self._key(partition)
-        self._struck_out.pop(key, None)
         values, self._struck_out = {**self._struck_out, key: remembered.to_bytes()}, {}
         try:
             await self._store.write(values)
