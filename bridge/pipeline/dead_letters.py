@@ -136,6 +136,7 @@ class DeadLetters:
             attempts=attempts,
             failed_at=datetime.now(UTC),
             replays=_replays(source.headers),
+            route=self._metrics.route,
         )
         return LetterFit(letter, own_headers(source.headers or ()))
 

@@ -67,7 +67,7 @@ class KafkaPublisher(ProducerConnection):
             cut: list[LetterFit] = []
             for refused in refusal.refused:
                 if refused.number < len(events):
-                    made.append(LetterFit.of_event(events[refused.number], refused))
+                    made.append(LetterFit.of_event(events[refused.number], refused, self._route))
                 else:
                     cut.append(LetterFit.of_letter(dead_letters[refused.number - len(events)]))
             await store_letters(self, letters, [*made, *cut])

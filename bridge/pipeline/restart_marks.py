@@ -48,19 +48,11 @@ class _Watched:
     memory: PartitionMemory
     until: float
     over: bool
-    _given_away: bool = False
-
-    def give_away(self) -> None:
-        """Another process may have the partition from now on."""
-        self._given_away = True
-
-    def is_given_away(self) -> bool:
-        """Whether another process may have the partition by now."""
-        return self._given_away
+    given_away: bool = False
 
     def is_quiet(self) -> bool:
         """Whether nothing is to be written of it any more."""
-        return self.over or self._given_away
+        return self.over or self.given_away
 
 
 class RestartMarks:
@@ -115,7 +107,7 @@ class RestartMarks:
                 break
             if memory.is_suspect(record.offset):
                 await self._write(chunk.partition, memory.trying(record.offset), watched)
-                if watched.is_given_away():
+                if watched.is_quiet():
                     break
                 self._put_off(ALONE_SECONDS)
                 self._try_alone(record)
@@ -144,7 +136,7 @@ class RestartMarks:
         Nothing is written of them from now on, whatever is still being mapped: it would pass for the mark of a process that died.
         """
         for watched in self._watched.values():
-            watched.give_away()
+            watched.given_away = True
         self._struck_out = {
             self._key(partition): watched.memory.settled(busy=False).to_bytes()
             for partition, watched in self._watched.items()
