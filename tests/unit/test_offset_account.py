@@ -20,6 +20,7 @@ class _Stage:
             first_offsets=self._first_offsets,
             commit=self._commit,
         )
+        self.commits = []
         self.account = OffsetAccount(client, lambda: self.number)
 
     async def _committed(self, _partitions):
@@ -27,7 +28,8 @@ class _Stage:
         return self.committed
 
     async def _commit(self, offsets):
-        self.committed = self.committed | offsets
+        self.meanwhile()
+        self.commits.append(offsets)
 
     async def _first_offsets(self, _partitions):
         return self.first
@@ -95,3 +97,21 @@ async def test_losses_between_others_are_told_piece_by_piece():
     stage.at = 9
     stage.account.explain(P0, 9)
     assert list(stage.account.expired) == [Expired(P0, 2, 4), Expired(P0, 6, 9)]
+
+
+async def test_a_beginning_that_is_stored_across_a_rebalance_begins_nothing():
+    """The commit is answered when the assignment is over: the next one asks by itself, and stores nothing where there is something."""
+    stage = _Stage(position=4)
+    stage.meanwhile = stage.rebalance
+    await stage.account.begin({P0: None})
+    assert (stage.account.next, stage.commits) == ({}, [{P0: 4}])
+    stage.committed, stage.meanwhile = {P0: 4}, lambda: None
+    await stage.account.reconcile([P0])
+    assert (stage.account.next, stage.commits) == ({P0: 4}, [{P0: 4}])
+
+
+async def test_a_position_that_is_not_known_yet_is_not_stored():
+    """The client still looks for the first record: nothing begins, and nothing is committed."""
+    stage = _Stage(position=None)
+    await stage.account.begin({P0: None})
+    assert (stage.account.next, stage.commits) == ({}, [])
