@@ -12,7 +12,7 @@ from stub_kafka import StubKafka, publisher_on
 from bridge.dead_letter import DeadLetter, Form
 from bridge.errors import KafkaError
 from bridge.pipeline.letter_store import LetterFit, store_letters
-from bridge.pipeline.refusal import InvalidRecordError
+from bridge.pipeline.refusal import InvalidRecordError, Refused
 from bridge.records import record_bytes
 
 NOISE = random.Random(1).randbytes(1_200_000)
@@ -127,3 +127,12 @@ async def test_not_confirmed_is_not_stored() -> None:
         await store_letters(publisher_on(kafka), "dead", waiting)
     assert record_bytes(waiting[0].record(1_000)) > 0
     assert not waiting[0].newly_cut
+
+
+@pytest.mark.parametrize(
+    ("value", "uuid"), [(b'{"event_uuid":"e-1","event_code":"X"}', "e-1"), (b'{"event_code":"X"}', None), (b"{", None)]
+)
+def test_an_event_that_its_topic_refuses_is_found_by_its_id(value, uuid) -> None:
+    """The letter of an event that Kafka refused at the receiver names the event, as every other letter does."""
+    letter = LetterFit.of_event((b"k", value, ()), Refused(0, "too_large", "why")).stored
+    assert (letter.event_uuid, letter.value) == (uuid, value)
