@@ -55,9 +55,9 @@ def emulator(
     """
     from bridge.aep.emulator import Emulator
     from bridge.aep.emulator.server import CLIENT_ID, CLIENT_SECRET
-    from bridge.settings import load_settings
+    from bridge.settings import load_deployment
 
-    settings = load_settings()
+    settings = load_deployment().common
     secret = settings.oauth.client_secret
     made = Emulator(
         host=host,

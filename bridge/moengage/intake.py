@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.dead_letter import DeadLetter, uuid_of
+from bridge.dead_letter import DEFAULT_ROUTE, DeadLetter, uuid_of
 from bridge.letter_fit import fit
 from bridge.moengage.decoding import parse_body
 from bridge.moengage.envelopes import ANY, NotJson, Refusal, encode, events_of, isolate, record_key, weigh
@@ -38,6 +38,7 @@ _VALUES = 128
 """Objects and arrays, and values, that a large body may have for each event that it may have."""
 _CONTAINER_BYTES = 200
 _VALUE_BYTES = 40
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n\x1e"
 """Around a line of JSON; RFC 7464 begins each with a record separator."""
 
@@ -48,12 +49,13 @@ class TooMuch(Exception):  # noqa: N818 - it reads as the verdict that it is
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most bytes that one record may weigh, for each topic; the most that one body may become."""
+    """For the bodies of a route: the most bytes that one record may weigh, for each topic; the most that one may become."""
 
     event: int
     dead_letter: int
     body_events: int = _NO_BOUND
     body_bytes: int = _NO_BOUND
+    route: str = DEFAULT_ROUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,7 @@ def refused(body: bytes, why: Refusal, limits: Limits, now: datetime, *, uuid: s
         reason=why.reason,
         event_uuid=uuid,
         failed_at=now,
+        route=limits.route,
     )
     return fit(letter, limits.dead_letter)[0]
 
@@ -239,12 +242,13 @@ def _are_json_lines(body: bytes) -> bool:
 
 
 def _lines(body: bytes) -> Iterator[bytes]:
-    """The lines that hold something; never all at once, since a body may be nothing but line ends."""
+    """The lines that hold something, each without its byte order mark; never all at once, since a body may be only line ends."""
     at = 0
+    line_end = b"\n" if b"\n" in body else b"\r"
     while at < len(body):
-        end = body.find(b"\n", at)
+        end = body.find(line_end, at)
         end = len(body) if end < 0 else end
-        if line := body[at:end].strip(_BLANKS):
+        if line := body[at:end].strip(_BLANKS).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANKS):
             yield line
         at = end + 1
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import orjson
 
-from bridge.dead_letter import DeadLetter, Form, own_headers, uuid_of
+from bridge.dead_letter import DEFAULT_ROUTE, DeadLetter, Form, own_headers, uuid_of
 from bridge.errors import KafkaError
 from bridge.letter_fit import fit, smallest
 from bridge.pipeline.refusal import TOO_LARGE, Refused, RefusedByKafka
@@ -49,8 +49,8 @@ class LetterFit:
     _was_cut: bool = False
 
     @classmethod
-    def of_event(cls, record: Record, refused: Refused) -> Self:
-        """The letter of an event that its own topic refuses at the receiver."""
+    def of_event(cls, record: Record, refused: Refused, route: str = DEFAULT_ROUTE) -> Self:
+        """The letter of an event of ``route`` that its own topic refuses at the receiver."""
         key, value, headers = record
         letter = DeadLetter(
             key=key,
@@ -60,6 +60,7 @@ class LetterFit:
             reason=refused.reason,
             failed_at=datetime.now(UTC),
             event_uuid=_uuid_in(value),
+            route=route,
         )
         return cls(letter, headers)
 

@@ -12,7 +12,7 @@ from stub_kafka import StubKafka, publisher_on
 from bridge.dead_letter import DeadLetter, Form
 from bridge.errors import KafkaError
 from bridge.pipeline.letter_store import LetterFit, store_letters
-from bridge.pipeline.refusal import InvalidRecordError, Refused
+from bridge.pipeline.refusal import TOO_LARGE, InvalidRecordError, Refused
 from bridge.records import record_bytes
 
 NOISE = random.Random(1).randbytes(1_200_000)
@@ -136,3 +136,10 @@ def test_an_event_that_its_topic_refuses_is_found_by_its_id(value, uuid) -> None
     """The letter of an event that Kafka refused at the receiver names the event, as every other letter does."""
     letter = LetterFit.of_event((b"k", value, ()), Refused(0, "too_large", "why")).stored
     assert (letter.event_uuid, letter.value) == (uuid, value)
+
+
+def test_a_letter_that_is_refused_before_it_was_tried_is_made_smaller() -> None:
+    """By what it would have been at the limit that is known."""
+    (waiting,) = letters(b"x" * 5_000)
+    waiting.shrink(Refused(0, TOO_LARGE, "no"), 2_000)
+    assert record_bytes(waiting.record(2_000)) == 1_000
