@@ -7,10 +7,23 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
-from bridge.cli import app, plain
+from bridge.cli import app
 
 if TYPE_CHECKING:
     from bridge.settings import Deployment, Route
+
+_LABELS = {
+    "source": "source",
+    "path": "receiver",
+    "topic": "topic",
+    "dead_letter_topic": "dead letters",
+    "group": "group",
+    "mapping": "mapping",
+    "destination": "destination",
+    "endpoint": "endpoint",
+    "sandbox": "sandbox",
+    "routes_of_the_organisation": "share of limits",
+}
 
 
 @app.command()
@@ -32,14 +45,19 @@ def routes(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
     if as_json:
         print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
-    from rich.console import Console
-    from rich.table import Table
+    for number, one in enumerate(found):
+        # One line a fact: names of topics and files stay whole on any screen.
+        print(("\n" if number else "") + one.pop("name"))
+        for name, value in one.items():
+            print(f"  {_LABELS[name]:<17}{_shown(name, value)}")
 
-    table = Table("route", "source", "path", "topic", "dead letters", "group", "mapping", "destination", "endpoint")
-    for one in found:
-        table.add_row(*(plain(str(value)) for value in list(one.values())[: len(table.columns)]))
-    screen = Console()
-    (screen if screen.is_terminal else Console(width=250)).print(table)
+
+def _shown(name: str, value: Any) -> str:
+    if name == "routes_of_the_organisation":
+        return (
+            "all of the organisation's" if value == 1 else f"one part of {value}: as many routes go to its organisation"
+        )
+    return str(value) or "not set"
 
 
 def _described(deployment: Deployment, route: Route) -> dict[str, Any]:
