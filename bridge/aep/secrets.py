@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.errors import SettingsError
+from bridge.settings import is_example
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,11 @@ class Secrets:
             raise SettingsError(
                 f"BRIDGE_OAUTH__CLIENT_SECRET_FILE: {self._file} cannot be read or holds no secret",
                 hint="mount a file with the client secret, or set BRIDGE_OAUTH__CLIENT_SECRET",
+            )
+        if self._file is not None and any(map(is_example, self._secrets)):
+            raise SettingsError(
+                f"BRIDGE_OAUTH__CLIENT_SECRET_FILE: {self._file} still holds the example: IMS would refuse it",
+                hint="the client secret stands in the Developer Console, with the OAuth server-to-server credential",
             )
 
     def __iter__(self) -> Iterator[str]:
@@ -58,5 +64,5 @@ class Secrets:
 
 def _split(text: str) -> tuple[str, ...]:
     # Editors begin files with a byte order mark, and docker --env-file keeps quotes.
-    parts = (part.strip("\ufeff\"'") for part in text.replace(",", " ").split())
+    parts = (part.strip("\ufeff\u200b\u2060\"'") for part in text.replace(",", " ").split())
     return tuple(dict.fromkeys(part for part in parts if part))

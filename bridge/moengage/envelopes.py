@@ -20,7 +20,8 @@ event's win), and
   ``user_attributes.moengage_user_id``; ``time`` from ``event_time``; ``id`` from ``event_uuid``,
 * only where the event does not say it already; nothing is renamed or removed, so every original stays by its own name.
   But ``[]`` and ``""`` where an object belongs, which is how some emitters write an empty object, count as absent, and
-  other ``identities`` that are no object make room for those that are found, and stay as ``identities_as_sent``.
+  other ``identities`` that are no object, or that hold blanks, objects and lists where a text belongs, make room for those
+  that are found, and stay as ``identities_as_sent``.
 
 Ids that arrive as numbers become text (``99182`` and ``99182.0`` are ``"99182"``). A fraction, a float beyond 2^53, where
 it no longer tells neighbours apart, and a boolean name nobody.
@@ -58,7 +59,6 @@ Event = dict[str, Any]
 
 _EXACT = 2**53
 _NO_FIELDS: Event = {}
-_LACKING = (None, "")
 _BLANK: tuple[Any, ...] = ([], "")
 _OBJECTS = ("event_attributes", "user_attributes", "device_attributes")
 
@@ -125,6 +125,8 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
         if not _is_event(event):
             return (_ITEM_NOT_AN_EVENT,)
         return (_canonical(event, _fields(document, "event")),)
+    if isinstance(events, Ambiguous) or isinstance(event, Ambiguous):
+        return (_AMBIGUOUS,)
     return (_NOT_AN_EVENT,)
 
 
@@ -245,14 +247,14 @@ def _is_complete(event: Event) -> bool:
         return False
     has = identities.get
     if (
-        (not has("externalId") and get("uid") is not None)
-        or (not has("email") and get("email_id") is not None)
-        or (not has("phone") and get("mobile_number") is not None)
+        (get("uid") is not None and _lacks(has("externalId")))
+        or (get("email_id") is not None and _lacks(has("email")))
+        or (get("mobile_number") is not None and _lacks(has("phone")))
     ):
         return False
     attributes = get("user_attributes")
     if attributes.__class__ is dict:
-        return bool(has("moengageUserId")) or attributes.get("moengage_user_id") is None
+        return attributes.get("moengage_user_id") is None or not _lacks(has("moengageUserId"))
     return attributes is None or attributes not in _BLANK
 
 
@@ -281,8 +283,8 @@ def _canonical(event: Event, fields: Event) -> Event:
     known = identities if isinstance(identities, dict) else _NO_FIELDS
     if more := _identities(event, known):
         derived["identities"] = {**known, **more}
-        if known is not identities and identities is not None and identities not in _BLANK:
-            derived.setdefault("identities_as_sent", identities)
+        if identities is not None and identities not in _BLANK and (known is not identities or _replaces(known, more)):
+            derived["identities_as_sent"] = identities
     if not derived:
         return event
     if not fields:
@@ -297,24 +299,35 @@ def _without_blanks(event: Event) -> Event:
 
 
 def _identities(event: Event, known: Event) -> Event | None:
-    """What the event says of identities that ``known`` lacks (null and "" lack); None is nothing. Once an event: no loops."""
+    """What the event says of identities that ``known`` lacks (:func:`_lacks`); None is nothing. Once an event: no loops."""
     get, has = event.get, known.get
     found: Event | None = None
-    if (value := get("uid")) is not None and has("externalId") in _LACKING and (text := _text(value)) is not None:
+    if (value := get("uid")) is not None and _lacks(has("externalId")) and (text := _text(value)) is not None:
         found = {"externalId": text}
-    if (value := get("email_id")) is not None and has("email") in _LACKING and (text := _text(value)) is not None:
+    if (value := get("email_id")) is not None and _lacks(has("email")) and (text := _text(value)) is not None:
         found = {**(found or _NO_FIELDS), "email": text}
-    if (value := get("mobile_number")) is not None and has("phone") in _LACKING and (text := _text(value)) is not None:
+    if (value := get("mobile_number")) is not None and _lacks(has("phone")) and (text := _text(value)) is not None:
         found = {**(found or _NO_FIELDS), "phone": text}
     attributes = get("user_attributes")
     if (
         isinstance(attributes, dict)
         and (value := attributes.get("moengage_user_id")) is not None
-        and has("moengageUserId") in _LACKING
+        and _lacks(has("moengageUserId"))
         and (text := _text(value)) is not None
     ):
         found = {**(found or _NO_FIELDS), "moengageUserId": text}
     return found
+
+
+def _replaces(known: Event, more: Event) -> bool:
+    return any(isinstance(value := known.get(name), dict | list | bool) and value not in _BLANK for name in more)
+
+
+def _lacks(value: Any) -> bool:
+    """Whether an identity's value names nobody, whoever else it may belong to: nothing, blanks, or no text and no number."""
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or isinstance(value, dict | list | bool)
 
 
 def _text(value: Any) -> str | None:

@@ -4,7 +4,7 @@ orjson makes a float of an integer beyond 64 bits, rounds decimals to a double, 
 name. An id would have other digits, and an event would be gone, though its request is answered 200. So:
 
 * an integer beyond 64 bits becomes its text, since neither a double nor AEP's ``long`` can hold it;
-* a decimal of more than 17 significant digits becomes its text, unless it is what some double looks like in so many digits;
+* a decimal of more than 15 significant digits becomes its text, unless it is what some double looks like in so many digits;
 * members of one name are put together where nothing is lost: equal values once, objects joined, lists ``events`` one after
   the other, null gives way. Where that cannot be, :data:`AMBIGUOUS` stands in their place, which no writer takes.
 
@@ -21,11 +21,9 @@ from typing import Any, Final
 
 import orjson
 
-_LONGEST_DOUBLE = 17
-"""Significant digits that tell any two doubles apart."""
-_SUSPICIOUS = _LONGEST_DOUBLE + 2
-"""An integer of 18 digits fits into 64 bits, and a decimal of 17 has a point besides."""
-_RUN = b"0" * _SUSPICIOUS
+_ANY_DOUBLE_HOLDS = 15
+"""Significant digits that survive a double, whatever they are; of 16 and 17 only some do."""
+_RUN = b"0" * (_ANY_DOUBLE_HOLDS + 1)
 _DIGITS = bytes(0x30 if byte in b"0123456789." else 0x20 if byte == 0x30 else byte for byte in range(256))
 _NUMBER = re.compile(rb"[0-9.]+(?:[eE][+-]?[0-9]+)?")
 _BEFORE_NUMBERS = b":,[ \t\r\n-"
@@ -168,7 +166,7 @@ def _decimal(text: str) -> float | str:
     if value in (float("inf"), float("-inf")):
         raise ValueError("a number is beyond the range of a double")
     digits = text.lower().partition("e")[0].replace(".", "").lstrip("-0")
-    if len(digits) <= _LONGEST_DOUBLE:
+    if len(digits) <= _ANY_DOUBLE_HOLDS:
         return value
     try:
         exact = Decimal(text)

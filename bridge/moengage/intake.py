@@ -38,6 +38,7 @@ _VALUES = 128
 """Objects and arrays, and values, that a large body may have for each event that it may have."""
 _CONTAINER_BYTES = 200
 _VALUE_BYTES = 40
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n\x1e"
 """Around a line of JSON; RFC 7464 begins each with a record separator."""
 
@@ -241,12 +242,13 @@ def _are_json_lines(body: bytes) -> bool:
 
 
 def _lines(body: bytes) -> Iterator[bytes]:
-    """The lines that hold something; never all at once, since a body may be nothing but line ends."""
+    """The lines that hold something, each without its byte order mark; never all at once, since a body may be only line ends."""
     at = 0
+    line_end = b"\n" if b"\n" in body else b"\r"
     while at < len(body):
-        end = body.find(b"\n", at)
+        end = body.find(line_end, at)
         end = len(body) if end < 0 else end
-        if line := body[at:end].strip(_BLANKS):
+        if line := body[at:end].strip(_BLANKS).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANKS):
             yield line
         at = end + 1
 

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 from uuid import uuid4
 
-from bridge.dead_letter import DEFAULT_ROUTE, DeadLetter, Form, own_headers
+import orjson
+
+from bridge.dead_letter import DEFAULT_ROUTE, DeadLetter, Form, own_headers, uuid_of
 from bridge.errors import KafkaError
 from bridge.letter_fit import fit, smallest
 from bridge.pipeline.refusal import TOO_LARGE, Refused, RefusedByKafka
@@ -57,6 +59,7 @@ class LetterFit:
             code=refused.code,
             reason=refused.reason,
             failed_at=datetime.now(UTC),
+            event_uuid=_uuid_in(value),
             route=route,
         )
         return cls(letter, headers)
@@ -120,3 +123,10 @@ async def store_letters(publisher: Publisher, topic: str, letters: Sequence[Lett
                 each.shrink(refused, publisher.limit(topic))
         else:
             return
+
+
+def _uuid_in(value: bytes | None) -> str | None:
+    try:
+        return uuid_of(orjson.loads(value or b"null"))
+    except orjson.JSONDecodeError:
+        return None

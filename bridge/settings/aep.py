@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from bridge.settings.section import Names, Seconds, Secret, Section, split
+from bridge.settings.section import Names, Seconds, Secret, Section, bare, split
 
 _HEX64 = "0123456789abcdef" * 4
 
@@ -135,5 +135,5 @@ class OauthSettings(Section):
     def _by_commas_or_blanks(cls, value: Any) -> Any:
         # OAuth's own separator is a blank, Adobe's a comma; no scope has either in it.
         if isinstance(value, str) and not value.lstrip().startswith("["):
-            value = ",".join(value.replace(",", " ").split())
+            value = ",".join(bare(value).replace(",", " ").split())
         return split(value)

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from bridge.settings.section import Names, Seconds, Secret, Section, refuse_example, split, variable
+from bridge.settings.section import Names, Seconds, Secret, Section, User, refuse_example, split, variable
 
 _TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/]+)(?::\d{1,5})?", flags=re.ASCII)
@@ -53,7 +53,7 @@ class KafkaSettings(Section):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         "PLAIN", description="SASL mechanism, with SASL_PLAINTEXT or SASL_SSL.", examples=["SCRAM-SHA-512"]
     )
-    sasl_username: str | None = Field(None, description="SASL user.", examples=["bridge"])
+    sasl_username: User | None = Field(None, description="SASL user.", examples=["bridge"])
     sasl_password: Secret | None = Field(None, description="SASL password.", examples=["change-me"])
     ssl_cafile: Path | None = Field(
         None, description="CA certificates (PEM) that sign the brokers'.", examples=["/etc/bridge/ca.pem"]

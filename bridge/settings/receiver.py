@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from bridge.settings.section import Names, Port, Seconds, Secret, Section, refuse_example, split, variable
+from bridge.settings.section import Names, Port, Seconds, Secret, Section, User, refuse_example, split, variable
 
 _EVERYWHERE = "0.0.0.0"  # nosec B104 # noqa: S104 - a receiver is reached from outside
 _EGRESS_NAME = re.compile(r"moengage|dc-0[1-6]")
@@ -27,7 +27,7 @@ class ReceiverSettings(Section):
         " starts on a loopback address only.",
         examples=["basic"],
     )
-    username: str | None = Field(None, description="User for basic.", examples=["moengage"])
+    username: User | None = Field(None, description="User for basic.", examples=["moengage"])
     password: Secret | None = Field(None, description="Password for basic.", examples=["change-me"])
     header_name: str = Field(
         "X-Api-Key", pattern=r"^[A-Za-z0-9_-]+$", description="Header for header.", examples=["X-Api-Key"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -16,29 +17,42 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated in the environment, a list in TOML."""
 
 
-def clean_secret(value: Any) -> Any:
-    """A secret without what editors, files and ``docker --env-file`` put around it: a byte order mark, blanks, quotes.
+def bare(text: str) -> str:
+    """A text without what editors, files and ``docker --env-file`` put around it: marks of no width, blanks, quotes."""
+    text = _AROUND.sub("", text)
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = _AROUND.sub("", text[1:-1])
+    return text
 
-    Raises ``ValueError`` when nothing is left.
-    """
+
+_AROUND = re.compile(r"^[\s\ufeff\u200b-\u200d\u2060]+|[\s\ufeff\u200b-\u200d\u2060]+\Z")
+
+
+def clean_secret(value: Any) -> Any:
+    """A secret as :func:`bare` text. Raises ``ValueError`` when nothing is left."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str):
         return value
-    text = text.strip().strip("\ufeff").strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        text = text[1:-1].strip()
-    if not text:
+    if not (text := bare(text)):
         raise ValueError("the secret is blank")
     return text
 
 
+def _clean_user(value: Any) -> Any:
+    if isinstance(value, str) and value and not (value := bare(value)):
+        raise ValueError("the user is blank")
+    return value
+
+
 Secret = Annotated[SecretStr, BeforeValidator(clean_secret)]
+User = Annotated[str, BeforeValidator(_clean_user)]
+"""The name that goes with a secret, read as leniently."""
 
 
 def is_example(value: SecretStr | str | None) -> bool:
     """Whether a credential is one that the documents show, and so everybody knows."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    return text is not None and text.strip().lower() in EXAMPLES
+    return text is not None and bare(text).lower() in EXAMPLES
 
 
 EXAMPLES = frozenset({"change-me", "changeme", "change_me", "p8e-change-me"})

@@ -97,7 +97,7 @@ def test_no_digit_is_lost(number: Decimal, frame: str) -> None:
     else:
         digits = text.lstrip("-0.").replace(".", "")
         assert (
-            len(digits) <= 17
+            len(digits) <= 15
             or f"{value:.{max(0, len(text.partition('.')[2]))}f}" == text
             or Decimal(repr(value)) == number
         )

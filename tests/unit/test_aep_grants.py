@@ -126,3 +126,20 @@ def test_unreadable_secret_file_stops_the_start(tmp_path):
     """The error names the variable and the file."""
     with pytest.raises(SettingsError, match=r"BRIDGE_OAUTH__CLIENT_SECRET_FILE: .*gone"):
         Secrets(OauthSettings(client_secret_file=tmp_path / "gone"))
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf\r\n", b" \n\n", b'""\n', "\u200b".encode(), b"", b"\xff\xfe\xfa"])
+def test_secret_file_without_a_secret_stops_the_start(content, tmp_path):
+    """Nothing but marks and blanks is no secret, however the file was made."""
+    file = tmp_path / "ims"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match="holds no secret"):
+        Secrets(OauthSettings(client_secret_file=file))
+
+
+def test_secret_file_with_the_example_stops_the_start(tmp_path):
+    """A file that was copied and never filled in is told at the start, not by IMS."""
+    file = tmp_path / "ims"
+    file.write_text("p8e-change-me\n")
+    with pytest.raises(SettingsError, match=r"BRIDGE_OAUTH__CLIENT_SECRET_FILE: .*still holds the example"):
+        Secrets(OauthSettings(client_secret_file=file))

@@ -129,6 +129,15 @@ async def test_not_confirmed_is_not_stored() -> None:
     assert not waiting[0].newly_cut
 
 
+@pytest.mark.parametrize(
+    ("value", "uuid"), [(b'{"event_uuid":"e-1","event_code":"X"}', "e-1"), (b'{"event_code":"X"}', None), (b"{", None)]
+)
+def test_an_event_that_its_topic_refuses_is_found_by_its_id(value, uuid) -> None:
+    """The letter of an event that Kafka refused at the receiver names the event, as every other letter does."""
+    letter = LetterFit.of_event((b"k", value, ()), Refused(0, "too_large", "why")).stored
+    assert (letter.event_uuid, letter.value) == (uuid, value)
+
+
 def test_a_letter_that_is_refused_before_it_was_tried_is_made_smaller() -> None:
     """By what it would have been at the limit that is known."""
     (waiting,) = letters(b"x" * 5_000)

@@ -122,6 +122,15 @@ def test_json_lines_are_read_line_by_line() -> None:
     assert letter.code == "not_json"
 
 
+@pytest.mark.parametrize("between", [b"\n\xef\xbb\xbf", b"\r", b"\r\n\x1e", b"\n\n \xef\xbb\xbf "])
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\x1e"])
+def test_json_lines_of_any_editor_are_read(before, between) -> None:
+    """Byte order marks on every line, and line ends of any kind."""
+    line = orjson.dumps(EVENT)
+    intake = take(before + between.join([line] * 3) + between.strip(b"\xef\xbb\xbf \x1e"), WIDE, NOW)
+    assert (len(intake.events), list(intake.dead_letters)) == (3, [])
+
+
 def test_members_that_cannot_stand_together_cost_their_event_only() -> None:
     """The event is a dead letter of the body as it came, and its neighbours go on."""
     body = b'{"events":[{"event_uuid":"a","uid":"one","uid":"two"},{"event_uuid":"b","uid":"u"}]}'

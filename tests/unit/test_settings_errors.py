@@ -252,9 +252,33 @@ def test_secrets_are_taken_without_what_files_put_around_them(given, monkeypatch
         assert secret.get_secret_value() == "s1"
 
 
+@pytest.mark.parametrize("given", ['"moengage"', "moengage\n", "\ufeff moengage"])
+def test_users_are_taken_as_leniently_as_their_secrets(given, monkeypatch) -> None:
+    """What surrounds a user's name in a file is no part of it either: else every batch would be answered 401."""
+    for name in ("RECEIVER__USERNAME", "KAFKA__SASL_USERNAME"):
+        monkeypatch.setenv(f"BRIDGE_{name}", given)
+    settings = load_settings()
+    assert settings.receiver.username == settings.kafka.sasl_username == "moengage"
+
+
+@pytest.mark.parametrize("name", ["OAUTH__CLIENT_SECRET", "RECEIVER__USERNAME", "KAFKA__SASL_USERNAME"])
+@pytest.mark.parametrize("blank", ["  ", '""', "\ufeff", "\u200b", "' '", '"\ufeff"'])
+def test_blank_credentials_are_refused(name, blank, monkeypatch) -> None:
+    """A template that came out blank is told at the start, by the name of its variable."""
+    monkeypatch.setenv(f"BRIDGE_{name}", blank)
+    with pytest.raises(SettingsError, match=f"BRIDGE_{name}: .* is blank"):
+        load_settings()
+
+
 @pytest.mark.parametrize(
     "given",
-    ["openid AdobeID session", "openid,AdobeID,session", "openid, AdobeID  session", '["openid","AdobeID","session"]'],
+    [
+        "openid AdobeID session",
+        "openid,AdobeID,session",
+        "openid, AdobeID  session",
+        '["openid","AdobeID","session"]',
+        '"openid,AdobeID session"',
+    ],
 )
 def test_scopes_by_commas_or_blanks(given, monkeypatch) -> None:
     """OAuth separates scopes by blanks, Adobe by commas: both are read."""
