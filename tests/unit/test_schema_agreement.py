@@ -85,6 +85,24 @@ def test_a_primary_that_the_list_does_not_name(told, listed):
     assert f"does not name AcmeLoyalty: Email would be primary [primary_not_listed] (fix: {listed})" in said
 
 
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"meta:class": "https://ns.adobe.com/xdm/context/profile"}, "its class is XDM Individual Profile"),
+        ({"meta:extends": ["https://ns.adobe.com/xdm/context/profile"]}, "its class is XDM Individual Profile"),
+        ({"meta:class": "https://ns.adobe.com/xdm/context/experienceevent"}, ""),
+        ({"meta:class": "https://ns.adobe.com/acmeair/classes/0a", "meta:extends": ["https://ns.adobe.com/xdm/data/time-series"]}, ""),
+        ({}, ""),
+    ],
+)  # fmt: skip
+def test_a_schema_of_another_class_than_events(told, tmp_path, stated, said):
+    """A schema that says it describes profiles takes no events, though its fields may be the same."""
+    schema = tmp_path / "classed.json"
+    schema.write_text(json.dumps({**SCHEMA, **stated}), encoding="utf-8")
+    found = refusal(told(schema=schema))
+    assert (said in found, "schema_class" in found) == (True, bool(said))
+
+
 def test_no_namespace_of_the_list_is_written(told):
     """Every event would be refused."""
     assert "no event would have a primary identity [namespace_unknown]" in refusal(told(primary_identity=("ECID",)))
