@@ -17,10 +17,10 @@ INLET = "0123456789abcdef" * 4
 class Emulator(BridgeProcess):
     """``aep-bridge emulator`` as a process."""
 
-    def __init__(self, directory: Path, *options: str) -> None:
+    def __init__(self, directory: Path, *options: str, **settings: str) -> None:
         self.port = free_port()
         super().__init__(
-            ["emulator", "--port", str(self.port), "--payloads", "100000", *options], {}, directory=directory
+            ["emulator", "--port", str(self.port), "--payloads", "100000", *options], settings, directory=directory
         )
 
     def wait_up(self) -> Self:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -34,6 +35,7 @@ _TIE = (
     "    if os.getppid() != int(sys.argv[1]): sys.exit(1)\n"
     "os.execvp(sys.argv[2], sys.argv[2:])\n"
 )
+_DEFAULT_ROUTE = re.compile(r'(?<=\{)route="default",|,?route="default"(?=[,}])')
 T = TypeVar("T")
 _children: set[subprocess.Popen[bytes]] = set()
 
@@ -179,12 +181,15 @@ class BridgeProcess:
         return self
 
     def metrics(self) -> dict[str, float]:
-        """``name{label="value"}`` -> value of everything at /metrics; empty when it does not answer."""
+        """``name{label="value"}`` -> value of everything at /metrics; empty when it does not answer.
+
+        The route ``default`` is not named: where there is but one route, its label is on everything.
+        """
         status, body = get(self.url + "/metrics")
         if status != 200:
             return {}
         lines = (line.rsplit(" ", 1) for line in body.splitlines() if line and not line.startswith("#"))
-        return {name: float(value) for name, value in lines}
+        return {_DEFAULT_ROUTE.sub("", name).replace("{}", ""): float(value) for name, value in lines}
 
     def metric(self, name: str) -> float:
         """Sum over the labels of one metric; 0 when it is not there."""

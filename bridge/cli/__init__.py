@@ -85,6 +85,7 @@ from bridge.cli import (  # noqa: E402, I001
     worker as _worker,  # noqa: F401
     status as _status,  # noqa: F401
     check as _check,  # noqa: F401
+    routes as _routes,  # noqa: F401
     mapping as _mapping,  # noqa: F401
     deadletters as _deadletters,  # noqa: F401
     backfill as _backfill,  # noqa: F401

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bridge.cli import app, words
+from bridge.cli.route_option import ROUTE, only
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,7 +25,7 @@ _TOLD = 20
 
 
 @app.command()
-def backfill(
+def backfill(  # noqa: PLR0917 - typer reads the signature
     files: list[str] = typer.Argument(
         help="File exports: JSON lines or JSON, gzip or not; - for stdin.", show_default=False
     ),
@@ -34,6 +35,7 @@ def backfill(
     ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Read and count only; Kafka is not asked."),
     as_json: bool = typer.Option(False, "--json", help="The account as JSON."),
+    route: str | None = ROUTE,
 ) -> None:
     """Publish the events of MoEngage's file exports to the event topic, with the keys and the form the receiver gives them.
 
@@ -48,14 +50,16 @@ def backfill(
     import logging
 
     from bridge.process import run_until_stopped
-    from bridge.settings import TelemetrySettings, load_settings
+    from bridge.routes.receiving import posting
+    from bridge.settings import TelemetrySettings, load_deployment
     from bridge.telemetry.logs import configure_logging
 
-    settings = load_settings()
+    into = only(posting(load_deployment().routes), route)
+    settings = into.settings
     configure_logging(TelemetrySettings(log_level="error"))
     # The account says at the end what its client repeats at every attempt.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    run = _Run(files, from_line=from_line, keep_refused=dead_letters, dry_run=dry_run, as_json=as_json)
+    run = _Run(files, from_line=from_line, keep_refused=dead_letters, dry_run=dry_run, as_json=as_json, route=into.name)
     raise typer.Exit(run_until_stopped(lambda stop: run.run(settings, stop)))
 
 
@@ -77,13 +81,14 @@ class _Run:
     """One run over all files, and what it tells."""
 
     def __init__(
-        self, files: Sequence[str], *, from_line: int, keep_refused: bool, dry_run: bool, as_json: bool
+        self, files: Sequence[str], *, from_line: int, keep_refused: bool, dry_run: bool, as_json: bool, route: str
     ) -> None:
         self._files = files
         self._from_line = from_line
         self._keep_refused = keep_refused
         self._dry_run = dry_run
         self._as_json = as_json
+        self._route = route
         self._tallies: list[Tally] = []
         self._told = 0
 
@@ -101,7 +106,7 @@ class _Run:
             if self._dry_run:
                 await self._read(None, stop)
             else:
-                async with KafkaPublisher(settings.kafka) as publisher:
+                async with KafkaPublisher(settings.kafka, route=self._route) as publisher:
                     await _unless(stop, publisher.connected(settings.kafka.request_timeout_seconds))
                     await self._read(publisher, stop)
         except BridgeError as problem:
@@ -136,6 +141,7 @@ class _Run:
                         now=lambda: datetime.now(UTC),
                         from_line=self._from_line if index == 0 else 1,
                         keep_refused=self._keep_refused,
+                        route=self._route,
                         refused=lambda line, letter, name=name: self._refused(name, line, letter),  # type: ignore[misc]
                         stopped=lambda task=task, tally=tally: self._progress(screen, task, tally, stop),  # type: ignore[misc]
                     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ import orjson
 import typer
 
 from bridge.cli import app
+from bridge.cli.route_option import ROUTE, chosen
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -27,12 +28,13 @@ _USUAL_EVENT_BYTES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the table; ``todo`` says what to do where it is not ``ok``."""
+    """One line of the table; ``todo`` says what to do where it is not ``ok``; ``route`` is "" where there are no several."""
 
     name: str
     ok: bool
     found: str
     todo: str = ""
+    route: str = ""
 
 
 @app.command()
@@ -43,10 +45,12 @@ def check(
         help="Also send one trial event (no identity, _id aep-bridge-check-…) with syncValidation.",
     ),
     as_json: bool = typer.Option(False, "--json", help="The checks as a JSON array."),
+    route: str | None = ROUTE,
 ) -> None:
     """Check settings, mapping set, Kafka and its topics, and the credentials for AEP. Exit 1 when anything is amiss.
 
     Nothing is created and nothing is sent, but for the trial event that --send-test asks for: it stays in the dataset.
+    Every route is checked, or that of --route alone.
 
     Examples:
         aep-bridge check
@@ -56,9 +60,10 @@ def check(
         aep-bridge check --json
     """
     _hush()
-    checks = asyncio.run(_collect(send_test=send_test))
+    checks = asyncio.run(_collect(route, send_test=send_test))
     if as_json:
-        print(orjson.dumps([asdict(each) for each in checks], option=orjson.OPT_INDENT_2).decode())
+        told = [{key: value for key, value in asdict(each).items() if key != "route" or value} for each in checks]
+        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     else:
         _show(checks)
     if not all(each.ok for each in checks):
@@ -78,21 +83,27 @@ def _hush() -> None:
     logging.disable(logging.CRITICAL)
 
 
-async def _collect(*, send_test: bool) -> list[Check]:
-    return [each async for each in _checks(send_test=send_test)]
-
-
-async def _checks(*, send_test: bool) -> AsyncIterator[Check]:
-    from bridge.aep.destination import check_settings
-    from bridge.aep.trial import send_trial, try_token
-    from bridge.settings import load_settings
-    from bridge.telemetry.metrics import Metrics
+async def _collect(name: str | None, *, send_test: bool) -> list[Check]:
+    from bridge.settings import load_deployment
 
     try:
-        settings = load_settings()
+        deployment = load_deployment()
     except BridgeError as error:
-        yield _failed("settings", error)
-        return
+        return [_failed("settings", error)]
+    found: list[Check] = []
+    for route in chosen(deployment, name):
+        async for each in _checks(route.settings, send_test=send_test):
+            if route.declared:
+                each = replace(each, found=route.named(each.found), todo=route.named(each.todo), route=route.name)  # noqa: PLW2901
+            found.append(each)
+    return found
+
+
+async def _checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check]:
+    from bridge.aep.destination import check_settings
+    from bridge.aep.trial import send_trial, try_token
+    from bridge.telemetry.metrics import Metrics
+
     complete = True
     try:
         check_settings(settings)
@@ -282,11 +293,14 @@ def _show(checks: list[Check]) -> None:
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False)
+    several = any(each.route for each in checks)
     table.add_column()
+    if several:
+        table.add_column()
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for each in checks:
         mark = "[green]✓[/]" if each.ok else "[red]✗[/]"
         todo = f"\n[dim]{escape(each.todo)}[/]" if each.todo else ""
-        table.add_row(mark, each.name, escape(each.found) + todo)
+        table.add_row(mark, *([each.route] if several else []), each.name, escape(each.found) + todo)
     Console(highlight=False).print(table)

@@ -11,13 +11,14 @@ import orjson
 import typer
 
 from bridge.cli import app, plain, words
+from bridge.cli.route_option import ROUTE, chosen, only
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bridge.pipeline.replay import Replayed
     from bridge.pipeline.stored_letters import Filter
-    from bridge.settings import KafkaSettings
+    from bridge.settings import Route
 
 deadletters = typer.Typer(help="Inspect refused events and replay them.", no_args_is_help=True)
 app.add_typer(deadletters, name="deadletters")
@@ -50,24 +51,35 @@ def list_letters(
     until: str | None = _UNTIL,
     limit: int = typer.Option(20, min=0, help="Show so many of the newest; the counts are always of all."),
     as_json: bool = _JSON,
+    route: str | None = ROUTE,
 ) -> None:
     """Count dead letters by stage and code, those that are open and those that were replayed, and show the newest.
 
     A second table counts by the field that the reason names and by event code. Letters that were replayed are told from the
     offsets of the replays' consumer groups, as long as Kafka keeps those (offsets.retention.minutes, 7 days by default).
+    Where the settings have several routes, each is told by itself.
 
     Examples:
         aep-bridge deadletters list
 
         aep-bridge deadletters list --code identity_none_valid --since 2026-03-01T12:00:00Z --json
     """
+    wanted = _filter(stage, code, event_code, since, until)
+    routes = _routes(route)
+    bodies = {one.name: _listed(one, wanted, limit, as_json=as_json) for one in routes}
+    if as_json:
+        told = {"routes": bodies} if len(routes) > 1 else bodies[routes[0].name]
+        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+
+
+def _listed(route: Route, wanted: Filter, limit: int, *, as_json: bool) -> dict[str, Any]:
+    """Count and show one route's; gives what is told as JSON."""
     from bridge.cli.deadletters_counts import Counts
     from bridge.pipeline.replay_marks import load_marks
     from bridge.pipeline.stored_letters import as_json as shown
     from bridge.pipeline.stored_letters import read
 
-    kafka = _kafka()
-    wanted = _filter(stage, code, event_code, since, until)
+    kafka = route.settings.kafka
 
     async def collect() -> tuple[Counts, list[tuple[Any, bool]]]:
         counts = Counts()
@@ -82,12 +94,10 @@ def list_letters(
                 newest = _newest(newest, limit)
         return counts, _newest(newest, limit)
 
-    with _with_hint():
+    with _with_hint(route):
         counts, newest = asyncio.run(collect())
     if as_json:
-        body = counts.to_json() | {"letters": [shown(one, value=False, replayed=done) for one, done in newest]}
-        print(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
-        return
+        return counts.to_json() | {"letters": [shown(one, value=False, replayed=done) for one, done in newest]}
     from rich.console import Console
     from rich.table import Table
 
@@ -105,6 +115,7 @@ def list_letters(
             told = (letter.stage, letter.code, letter.event_uuid or "", letter.reason)
             table.add_row(place, when, *map(plain, told), "yes" if replayed else "")
         out.print(table)
+    return {}
 
 
 @deadletters.command()
@@ -114,8 +125,9 @@ def show(
         False, "--json", help="It prints JSON always; taken so that a program need not know."
     ),
     value: bool = typer.Option(False, "--value", help="Print what was consumed alone: the event."),
+    route: str | None = ROUTE,
 ) -> None:
-    """Print one dead letter, with what was consumed, as JSON.
+    """Print one dead letter, with what was consumed, as JSON. Where there are several routes, say which by --route.
 
     Examples:
         aep-bridge deadletters show 0/17
@@ -128,8 +140,9 @@ def show(
     left, _, right = place.rpartition("/")
     if not right.isdecimal() or not (left or "0").isdecimal():
         raise typer.BadParameter(f"{place}: expected PARTITION/OFFSET, for example 0/42")
-    with _with_hint():
-        stored = asyncio.run(read_one(_kafka(), int(left or 0), int(right)))
+    one = only(_routes(route), route)
+    with _with_hint(one):
+        stored = asyncio.run(read_one(one.settings.kafka, int(left or 0), int(right)))
     if stored is None:
         raise BridgeError(
             f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows where they lie"
@@ -155,6 +168,7 @@ def replay(
     max_replays: int = typer.Option(3, min=1, help="Leave letters that have been round so often, and pass them by."),
     again: bool = typer.Option(False, "--again", help="Begin anew, and send those too that were replayed before."),
     as_json: bool = _JSON,
+    route: str | None = ROUTE,
 ) -> None:
     """Send dead letters back to the topic they came from, where the worker maps them anew.
 
@@ -170,7 +184,8 @@ def replay(
     from bridge.pipeline.publisher import KafkaPublisher
     from bridge.pipeline.replay import replay as run_replay
 
-    kafka = _kafka()
+    one = only(_routes(route), route)
+    kafka = one.settings.kafka
     wanted = _filter(stage, code, event_code, since, until)
 
     async def run() -> Replayed:
@@ -180,7 +195,7 @@ def replay(
             await publisher.connected(within=kafka.request_timeout_seconds)
             return await run_replay(kafka, publisher, wanted, most=most, max_replays=max_replays, again=again)
 
-    with _with_hint():
+    with _with_hint(one):
         done = asyncio.run(run())
     if as_json:
         body = {
@@ -200,18 +215,18 @@ def replay(
     words.print(f"{done.sent.total()} {verb}{before}{left}")
 
 
-def _kafka() -> KafkaSettings:
-    from bridge.settings import load_settings
+def _routes(name: str | None) -> Sequence[Route]:
+    from bridge.settings import load_deployment
     from bridge.telemetry.logs import configure_logging
 
-    settings = load_settings()
+    deployment = load_deployment()
     # Words of the parts below belong on stderr, and only when something is amiss.
-    configure_logging(settings.telemetry.model_copy(update={"log_level": "warning"}))
-    return settings.kafka
+    configure_logging(deployment.common.telemetry.model_copy(update={"log_level": "warning"}))
+    return chosen(deployment, name)
 
 
 @contextmanager
-def _with_hint() -> Iterator[None]:
+def _with_hint(route: Route) -> Iterator[None]:
     """A topic that is missing here is not to be created: it holds no letters, and a worker that runs has it."""
     from bridge.pipeline.topics import TopicMissing
     from bridge.settings import variable
@@ -219,7 +234,9 @@ def _with_hint() -> Iterator[None]:
     try:
         yield
     except TopicMissing as error:
-        names = ", ".join(variable("kafka", key) for key in ("bootstrap_servers", "topic", "dead_letter_topic"))
+        names = ", ".join(
+            route.named(variable("kafka", key)) for key in ("bootstrap_servers", "topic", "dead_letter_topic")
+        )
         raise TopicMissing(
             str(error),
             hint=f"a worker that runs has both its topics, so give this command the worker's {names};"

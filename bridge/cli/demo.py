@@ -36,6 +36,7 @@ def demo(
     rate: float = typer.Option(400.0, min=50, help="Events a second to send."),
     away: float = typer.Option(5.0, min=0.5, max=20, help="Seconds during which AEP answers 503."),
     as_json: bool = typer.Option(False, "--json", help="Only the final account, as JSON."),
+    routes: bool = typer.Option(False, "--routes", help="Two routes side by side; AEP is away for one of them only."),
 ) -> None:
     """Watch events travel from MoEngage's HTTP post through Kafka and the mapping into (an emulator of) AEP.
 
@@ -45,12 +46,51 @@ def demo(
         aep-bridge demo
 
         aep-bridge demo --events 2000 --rate 1000 --json
+
+        aep-bridge demo --routes
     """
     import asyncio
 
     from bridge.demo.story import Plan
 
-    raise typer.Exit(asyncio.run(_demo(Plan(events=events, rate=rate, away_seconds=away), as_json=as_json)))
+    play = _routes if routes else _demo
+    raise typer.Exit(asyncio.run(play(Plan(events=events, rate=rate, away_seconds=away), as_json=as_json)))
+
+
+async def _routes(plan: Plan, *, as_json: bool) -> int:
+    """Play the story on the first route while the second streams on, and account for both."""
+    import asyncio
+    from dataclasses import replace
+
+    from bridge.demo.routes import open_routes
+    from bridge.demo.story import Story
+
+    def tell(line: str) -> None:
+        if not as_json:
+            console.print(f"  [green]✓[/] {line}", soft_wrap=True)
+
+    async with open_routes(tell) as scenes:
+        plans = {
+            name: replace(plan, away_seconds=0.0 if index else plan.away_seconds) for index, name in enumerate(scenes)
+        }
+        stories = {name: Story(scene, plans[name]) for name, scene in scenes.items()}
+        lasts = await asyncio.gather(
+            *(_silently(story) if as_json else _plainly(story, f"{name}  ") for name, story in stories.items())
+        )
+        accounts = {
+            name: _account(last, await scenes[name].received_by_aep())
+            for name, last in zip(stories, lasts, strict=True)
+        }
+    if as_json:
+        import orjson
+
+        print(orjson.dumps({"routes": accounts}).decode())
+    else:
+        table = Table("what became of every event", *accounts)
+        for key in next(iter(accounts.values())):
+            table.add_row(key.replace("_", " "), *(str(account[key]) for account in accounts.values()))
+        console.print(table)
+    return 0 if all(account["nothing_lost"] for account in accounts.values()) else 1
 
 
 async def _demo(plan: Plan, *, as_json: bool) -> int:
@@ -104,7 +144,7 @@ async def _silently(story: Any) -> Snapshot:
     return last
 
 
-async def _plainly(story: Any) -> Snapshot:
+async def _plainly(story: Any, name: str = "") -> Snapshot:
     from bridge.demo.story import Phase
 
     said_at, phase = -1.0, None
@@ -112,11 +152,11 @@ async def _plainly(story: Any) -> Snapshot:
         last: Snapshot = snapshot
         if snapshot.phase is not phase:
             phase = snapshot.phase
-            console.print(f"--- {phase.value}")
+            console.print(f"--- {name}{phase.value}")
         if snapshot.seconds - said_at >= 1 or phase is Phase.SETTLED:
             said_at = snapshot.seconds
             console.print(
-                f"{snapshot.seconds:5.1f} s  received {snapshot.received:5d}  lag {snapshot.lag:5d}  delivered {snapshot.delivered:5d}"
+                f"{name}{snapshot.seconds:5.1f} s  received {snapshot.received:5d}  lag {snapshot.lag:5d}  delivered {snapshot.delivered:5d}"
                 f"  dead-lettered {snapshot.dead_lettered:3d}  {snapshot.rate:6.0f}/s"
             )
     return last

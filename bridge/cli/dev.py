@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bridge.cli import app, words
+from bridge.cli.route_option import MAPPED_ROUTE
 
 if TYPE_CHECKING:
     from bridge.dead_letter import DeadLetter
@@ -28,6 +29,7 @@ def dev(  # noqa: PLR0917 - typer reads the signature
         None, "--primary-identity", help="Namespaces by priority, the customer id's first; else from the settings."
     ),
     port: int = typer.Option(0, min=0, max=65535, help="Port of the receiver; 0 lets the system choose."),
+    _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Run your mapping set on this machine, from the HTTP post to (an emulator of) AEP, without Adobe and without Kafka.
 

@@ -11,6 +11,7 @@ import typer
 import uvloop
 
 from bridge.cli import app, words
+from bridge.cli.route_option import ROUTE, chosen
 
 if TYPE_CHECKING:
     from bridge.aep.emulator import Emulator, Inlet
@@ -34,11 +35,13 @@ def emulator(
     fast: bool = typer.Option(False, help="Parse and count only: no checks, no ids. For benchmarks of other parts."),
     control: str | None = typer.Option(None, metavar="JSON", help="A first POST /control message."),
     as_json: bool = typer.Option(False, "--json", help="Print where it listens as one line of JSON on stdout."),
+    route: str | None = ROUTE,
 ) -> None:
     """Emulate Adobe IMS and a streaming connection: check, answer, misbehave and count as told.
 
     Organisation, schema, dataset, flow, credentials and payload are those of the bridge's settings where they are set,
-    so that a configured bridge only needs BRIDGE_AEP__ENDPOINT and BRIDGE_OAUTH__TOKEN_URL pointed here.
+    so that a configured bridge only needs BRIDGE_AEP__ENDPOINT and BRIDGE_OAUTH__TOKEN_URL pointed here. Of several routes it
+    takes the ids of any (--route: of one), with credentials and payload of the first.
 
     Examples:
         aep-bridge emulator
@@ -55,14 +58,15 @@ def emulator(
     """
     from bridge.aep.emulator import Emulator
     from bridge.aep.emulator.server import CLIENT_ID, CLIENT_SECRET
-    from bridge.settings import load_settings
+    from bridge.settings import load_deployment
 
-    settings = load_settings()
+    routes = chosen(load_deployment(), route)
+    settings = routes[0].settings
     secret = settings.oauth.client_secret
     made = Emulator(
         host=host,
         port=port,
-        inlet=_inlet(settings, any_id=any_id),
+        inlet=_inlet(settings, any_id=any_id or len(routes) > 1),
         client_id=settings.oauth.client_id or CLIENT_ID,
         client_secrets=[part for part in secret.get_secret_value().split(",") if part] if secret else [CLIENT_SECRET],
         token_ttl=token_ttl,

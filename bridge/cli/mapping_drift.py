@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bridge.cli.mapping import EVENTS, FROM_KAFKA, JSON, mapping, say
+from bridge.cli.route_option import MAPPED_ROUTE
 
 if TYPE_CHECKING:
     from bridge.mapping.drift import Drift, Seen
@@ -20,6 +21,7 @@ def drift(
     events: list[str] = EVENTS,
     from_kafka: int | None = FROM_KAFKA,
     as_json: bool = JSON,
+    _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Tell what comes in and is not mapped: attributes and event codes that no row reads, changed types, rows that read nothing.
 

@@ -10,6 +10,7 @@ import typer
 
 from bridge.cli.mapping import JSON, PRIMARY_IDENTITY, TENANT, mapping, say
 from bridge.cli.mapping_files import refuse_overwriting, write
+from bridge.cli.route_option import MAPPED_ROUTE
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def init(  # noqa: PLR0917 - typer reads the signature
         help="Keep every row of the file that is there, and append rows for destinations that it lacks.",
     ),
     as_json: bool = JSON,
+    _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Write a first mapping set from a schema and sample events; what found no match is listed on stderr, with candidates.
 

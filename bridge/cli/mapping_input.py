@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
+from bridge.cli.route_option import settings_for
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -132,11 +133,10 @@ def newest_timed(count: int) -> list[tuple[float, Read]]:
 
     from bridge.moengage.envelopes import NotJson, Refusal, parse_json
     from bridge.pipeline.tail import newest_values
-    from bridge.settings import load_settings
 
     hush()
     found: list[tuple[float, Read]] = []
-    for at, value in asyncio.run(newest_values(load_settings().kafka, count)):
+    for at, value in asyncio.run(newest_values(settings_for("kafka").kafka, count)):
         try:
             read = read_documents([parse_json(value)])
         except NotJson as error:
@@ -151,13 +151,12 @@ def dead_letter_event(place: str) -> list[Read]:
 
     from bridge.moengage.envelopes import NotJson, Refusal, parse_json
     from bridge.pipeline.stored_letters import read_one
-    from bridge.settings import load_settings
 
     left, _, right = place.rpartition("/")
     if not right.isdecimal() or not (left or "0").isdecimal():
         raise typer.BadParameter(f"{place}: expected PARTITION/OFFSET, for example 0/42", param_hint="--dead-letter")
     hush()
-    stored = asyncio.run(read_one(load_settings().kafka, int(left or 0), int(right)))
+    stored = asyncio.run(read_one(settings_for("kafka").kafka, int(left or 0), int(right)))
     if stored is None:
         raise InputError(f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows where they lie")
     try:
@@ -168,10 +167,10 @@ def dead_letter_event(place: str) -> list[Read]:
 
 def hush() -> None:
     """Let the parts that read Kafka say only what is amiss."""
-    from bridge.settings import load_settings
+    from bridge.settings import load_deployment
     from bridge.telemetry.logs import configure_logging
 
-    configure_logging(load_settings().telemetry.model_copy(update={"log_level": "warning"}))
+    configure_logging(load_deployment().common.telemetry.model_copy(update={"log_level": "warning"}))
 
 
 def mapping_settings(
@@ -182,7 +181,6 @@ def mapping_settings(
     primary_identity: str | None = None,
 ) -> MappingSettings:
     """The settings of the mapping, with what the command line says instead; ``path`` is the mapping set it is about."""
-    from bridge.settings import load_settings
     from bridge.settings.mapping import TENANT
 
     said: dict[str, Any] = {}
@@ -202,7 +200,7 @@ def mapping_settings(
         said["schema"] = schema
     if path is not None:
         said["path"] = path
-    return load_settings(mapping=said).mapping if said else load_settings().mapping
+    return settings_for("mapping", **({"mapping": said} if said else {})).mapping
 
 
 def builder(settings: MappingSettings) -> ExperienceEvents:
@@ -214,22 +212,20 @@ def builder(settings: MappingSettings) -> ExperienceEvents:
 
 def disagreements_of(made: ExperienceEvents, settings: MappingSettings) -> list[Finding]:
     """Where mapping set, schema and settings contradict each other: the worker would not start."""
-    from bridge.settings import load_settings
     from bridge.xdm.agreement import disagreements
 
     mapping: Any = made.mapping
     schema: Any = made.schema
-    return disagreements(settings, mapping.rows, schema, schema_id=load_settings().aep.schema_id)
+    return disagreements(settings, mapping.rows, schema, schema_id=settings_for("aep").aep.schema_id)
 
 
 def departing_of(made: ExperienceEvents, settings: MappingSettings) -> Callable[[dict[str, Any]], Built]:
     """What the worker does with one event up to its encoding (:func:`bridge.xdm.departure.departing`)."""
     from bridge.aep.destination import open_envelope
-    from bridge.settings import load_settings
     from bridge.xdm.departure import departing
     from bridge.xdm.size import SizeRule
 
-    return departing(made.build, SizeRule(settings), open_envelope(load_settings()).encode)
+    return departing(made.build, SizeRule(settings), open_envelope(settings_for("aep")).encode)
 
 
 def judge_of(made: ExperienceEvents, settings: MappingSettings) -> Judge:

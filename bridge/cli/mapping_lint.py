@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bridge.cli.mapping import EVENTS, FILE, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.route_option import MAPPED_ROUTE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ def lint(  # noqa: PLR0917 - typer reads the signature
     primary_identity: str | None = PRIMARY_IDENTITY,
     as_json: bool = JSON,
     form: Format = typer.Option(Format.TABLE, "--format", help="Form of the report."),
+    _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Find what is wrong in a mapping set. Exit 1 when there are errors, 0 when there are only warnings or nothing.
 

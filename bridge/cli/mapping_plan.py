@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bridge.cli.mapping import EVENTS, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.route_option import MAPPED_ROUTE
 
 if TYPE_CHECKING:
     from bridge.cli.mapping_input import Read
@@ -26,6 +27,7 @@ def plan(  # noqa: PLR0917 - typer reads the signature
     primary_identity: str | None = PRIMARY_IDENTITY,
     schema: Path | None = SCHEMA,
     as_json: bool = JSON,
+    _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Compare a changed mapping set with the one in use over real events, golden cases, schema, tenant and namespaces.
 

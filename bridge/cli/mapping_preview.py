@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bridge.cli.mapping import FILE, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.route_option import MAPPED_ROUTE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ def preview(  # noqa: PLR0917 - typer reads the signature
     show_event: bool = typer.Option(False, "--show-event", help="Also show the event as the mapping sees it."),
     as_is: bool = typer.Option(False, "--as-is", help="Take any JSON object as it is: no envelope, nothing added."),
     as_json: bool = JSON,
+    _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Map events and show the XDM that goes out; without --json also a list by row. Exit 1 when an event would be rejected.
 

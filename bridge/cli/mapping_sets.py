@@ -9,6 +9,7 @@ import typer
 
 from bridge.cli.mapping import FILE, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
 from bridge.cli.mapping_files import refuse_overwriting, write
+from bridge.cli.route_option import MAPPED_ROUTE
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def run_golden(  # noqa: PLR0917 - typer reads the signature
         False, "--update", help="Write what comes out as what is expected, and settings.json where there is none."
     ),
     as_json: bool = JSON,
+    _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Run golden cases. Exit 1 when one does not hold.
 

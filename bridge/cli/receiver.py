@@ -10,8 +10,9 @@ from bridge.cli import app
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
-    from bridge.settings import Settings
+    from bridge.settings import Route
 
 
 @app.command()
@@ -21,48 +22,54 @@ def receiver() -> None:
     Settings: BRIDGE_RECEIVER__*, BRIDGE_KAFKA__*, BRIDGE_TELEMETRY__* (.env.example names them all). SIGTERM finishes what
     is under way and exits 0; a second signal exits at once.
 
+    Where the settings have several routes, POST /moengage/streams/NAME takes each one's events with its own credentials
+    (BRIDGE_ROUTES__NAME__RECEIVER__…) into its own topic, all on this port; what troubles one degrades it alone.
+
     Examples:
         aep-bridge receiver
 
         BRIDGE_RECEIVER__AUTH=header BRIDGE_RECEIVER__HEADER_VALUE="$(openssl rand -hex 24)" aep-bridge receiver
     """
+    from bridge.cli.route_option import under_its_name
+    from bridge.errors import SettingsError
     from bridge.moengage.auth import refuse_open
     from bridge.process import run_until_stopped
-    from bridge.settings import load_settings
+    from bridge.routes.receiving import posting
+    from bridge.settings import load_deployment
     from bridge.telemetry.logs import configure_logging
 
-    settings = load_settings()
-    configure_logging(settings.telemetry)
-    refuse_open(settings.receiver)
-    raise typer.Exit(run_until_stopped(lambda stop: _receive(settings, stop)))
+    deployment = load_deployment()
+    configure_logging(deployment.common.telemetry)
+    routes = posting(deployment.routes)
+    if not routes:
+        raise SettingsError("there is no route whose events are posted to a receiver")
+    for route in routes:
+        with under_its_name(route):
+            refuse_open(route.settings.receiver)
+    raise typer.Exit(run_until_stopped(lambda stop: _receive(routes, stop)))
 
 
-async def _receive(settings: Settings, stop: asyncio.Event) -> int:
+async def _receive(routes: Sequence[Route], stop: asyncio.Event) -> int:
     import asyncio
 
     from bridge.dead_man import DeadMansSwitch
     from bridge.memory import give_back_regularly, leave_the_living_alone
     from bridge.moengage.listener import Listener
-    from bridge.moengage.receiver import Receiver
-    from bridge.pipeline.publisher import KafkaPublisher
-    from bridge.telemetry.health import Health, TelemetryServer
-    from bridge.telemetry.metrics import Metrics
+    from bridge.routes.reception import open_reception
+    from bridge.telemetry.health import TelemetryServer
     from bridge.telemetry.report import Report
 
-    metrics, health = Metrics(), Health()
-    publisher = KafkaPublisher(settings.kafka)
-    taker = Receiver(settings.receiver, publisher, metrics)
-    health.watch("kafka", lambda: None if publisher.is_connected else "there is no connection to Kafka")
-    health.watch("receiver", taker.trouble)
+    common = routes[0].settings
+    opened = open_reception(routes)
     # Inside out at the end: no new requests, those under way finished, and only then no Kafka.
     async with (
-        DeadMansSwitch(settings.worker.hang_seconds),
-        TelemetryServer(settings.telemetry, metrics, health, lambda: Report("receiver")),
-        publisher,
-        Listener(settings.receiver, taker),
+        DeadMansSwitch(common.worker.hang_seconds),
+        TelemetryServer(common.telemetry, opened.metrics, opened.health, lambda: Report("receiver")),
+        opened.stores,
+        Listener(common.receiver, opened.endpoint),
     ):
         memory = asyncio.create_task(give_back_regularly(), name="memory")
-        waiting = {asyncio.ensure_future(publisher.connected()), asyncio.ensure_future(stop.wait())}
+        waiting = {asyncio.ensure_future(opened.stores.connected()), asyncio.ensure_future(stop.wait())}
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for one in done:

@@ -9,9 +9,12 @@ import orjson
 import typer
 
 from bridge.cli import app, plain
+from bridge.cli.route_option import ROUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.table import Table
 
 _RETRIES = {
     "throttled": "throttled (429)",
@@ -29,8 +32,11 @@ def status(
     url: str | None = typer.Option(None, help="Telemetry address; by default that of the settings.", metavar="URL"),
     seconds: float = typer.Option(1.0, min=0, help="Watch so long for the rates; 0 shows none."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    route: str | None = ROUTE,
 ) -> None:
     """Show what waits and for how long, rates, AEP's last answer, the mapping in use; exit 1 when it is not ready or not there.
+
+    Of several routes each has a line; --route shows one as a whole, and exits by its readiness.
 
     Examples:
         aep-bridge status
@@ -38,11 +44,11 @@ def status(
         aep-bridge status --url http://127.0.0.1:9465 --json
     """
     from bridge.cli.status_report import ask
-    from bridge.settings import load_settings
+    from bridge.settings import load_deployment
 
-    telemetry = load_settings().telemetry
+    telemetry = load_deployment().common.telemetry
     host = f"[{telemetry.host}]" if ":" in telemetry.host else telemetry.host
-    report = ask((url or f"http://{host}:{telemetry.port}").rstrip("/"), seconds)
+    report = ask((url or f"http://{host}:{telemetry.port}").rstrip("/"), seconds, route)
     if as_json:
         print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -58,6 +64,9 @@ def _show(report: dict[str, Any]) -> None:
     out.print(f"{report['role']}: " + ("[green]ready[/]" if report["ready"] else "[bold red]not ready[/]"))
     for name, reason in report["reasons"].items():
         out.print(plain(f"  {name}: {reason}"))
+    if "routes" in report:
+        out.print(_route_table(report["routes"], receiver=report["role"] == "receiver"))
+        return
     table = Table(show_header=False)
 
     def row(name: str, value: str) -> None:
@@ -67,6 +76,27 @@ def _show(report: dict[str, Any]) -> None:
     for name, value in report["dead_letters"].items():
         row(f"dead letters {name}", f"{value:,}")
     out.print(table)
+
+
+def _route_table(routes: dict[str, dict[str, Any]], *, receiver: bool) -> Table:
+    from rich.table import Table
+
+    shown: dict[str, Callable[[dict[str, Any]], str]] = {
+        "received": lambda one: _pace(one, "received", one["received"]),
+    }
+    if not receiver:
+        shown = {
+            "lag": _lag,
+            "oldest that waits": _oldest,
+            "delivered": lambda one: _pace(one, "delivered", one["total"]["delivered"]),
+            "dead letters": lambda one: _pace(one, "dead_lettered", one["total"]["dead_lettered"]),
+            "AEP": _destination,
+        }
+    table = Table("route", "", *shown)
+    for name, one in routes.items():
+        ready = "ready" if one["ready"] else "not ready"
+        table.add_row(plain(name), ready, *(plain(show(one)) for show in shown.values()))
+    return table
 
 
 def _receiver_rows(report: dict[str, Any], row: Callable[[str, str], None]) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 import time
 from typing import TYPE_CHECKING, Any
+
+from bridge.telemetry.metrics import NO_ROUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,8 +23,11 @@ _RATES = (
 )
 
 
-def ask(base: str, seconds: float) -> dict[str, Any]:
-    """Ask twice, so many seconds apart, and compare; ``BridgeError`` in words when no bridge answers at ``base``."""
+def ask(base: str, seconds: float, route: str | None = None) -> dict[str, Any]:
+    """Ask twice, so many seconds apart, and compare; ``BridgeError`` in words when no bridge answers at ``base``.
+
+    Of several routes each has a report of its own under ``routes``; ``route`` asks for one alone.
+    """
     import httpx
 
     from bridge.errors import BridgeError
@@ -56,14 +62,49 @@ def ask(base: str, seconds: float) -> dict[str, Any]:
         ) from None
     if not isinstance(answer, dict) or not {"bridge_delivered_events_total", "bridge_worker_process_up"} & last.keys():
         raise BridgeError(f"no bridge answers at {base}: another service does", hint="see --url")
-    return report(
-        ready=health.status_code == 200,
-        reasons=answer.get("reasons", {}),
-        processes=_processes(told),
-        first=first,
-        last=last,
-        passed=passed if seconds else None,
+    processes, reasons = _processes(told), answer.get("reasons", {})
+    rest: dict[str, Any] = {"passed": passed if seconds else None}
+    routes = _routes(last)
+    if route is not None and route not in routes:
+        raise BridgeError(f"the bridge at {base} has no route {route}", hint=f"its routes: {', '.join(routes)}")
+    # What degrades one route of a receiver is no reason against the whole.
+    of_routes = {**answer.get("degraded", {}), **reasons}
+    by_route = {
+        name: report(
+            ready=not (its := _reasons_of(name, of_routes)) if len(routes) > 1 else health.status_code == 200,
+            reasons=its if len(routes) > 1 else reasons,
+            processes={key: each for key, each in processes.items() if "/" not in key or key.startswith(f"{name}/")},
+            first=_of(name, first),
+            last=_of(name, last),
+            **rest,
+        )
+        for name in (routes if len(routes) > 1 else [])
+    }
+    if route is not None and by_route:
+        return by_route[route]
+    whole = report(
+        ready=health.status_code == 200, reasons=of_routes, processes=processes, first=first, last=last, **rest
     )
+    return whole | ({"routes": by_route} if by_route else {})
+
+
+def _routes(samples: Samples) -> list[str]:
+    """The routes that a bridge tells of, in their order; what belongs to none has the label "-"."""
+    found = {labels.get("route", "") for every in samples.values() for labels, _ in every}
+    return sorted(found - {"", NO_ROUTE})
+
+
+def _of(route: str, samples: Samples) -> Samples:
+    return {
+        name: kept
+        for name, every in samples.items()
+        if (kept := [(labels, value) for labels, value in every if labels.get("route") == route])
+    }
+
+
+def _reasons_of(route: str, reasons: Mapping[str, str]) -> dict[str, str]:
+    named = re.compile(rf"\broute {re.escape(route)}(?![\w-])")
+    return {name: why for name, why in reasons.items() if named.search(name)}
 
 
 def report(
@@ -88,7 +129,7 @@ def report(
         "role": role,
         "ready": ready,
         "reasons": reasons,
-        "processes": {labels["process"]: bool(value) for labels, value in last.get("bridge_worker_process_up", [])},
+        "processes": _up(last),
         "joined": all(each["joined"] for each in known) if known and role == "worker" else None,
         "lag_known": lag_known,
         "lag": lag,
@@ -119,6 +160,16 @@ def report(
         "requests": _by(last, "bridge_receiver_requests_total", "{status}", operator.add),
         "dead_letters": _by(last, "bridge_dead_letters_total", "{stage}/{code}", operator.add),
         "retries": _by(last, "bridge_retries_total", "{reason}", operator.add),
+    }
+
+
+def _up(samples: Samples) -> dict[str, bool]:
+    """Whether each process runs, by its number, and by route where there are several."""
+    found = samples.get("bridge_worker_process_up", [])
+    several = len({labels.get("route") for labels, _ in found}) > 1
+    return {
+        f"{labels['route']}/{labels['process']}" if several else labels["process"]: bool(value)
+        for labels, value in found
     }
 
 

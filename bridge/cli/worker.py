@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from bridge.cli import app
+from bridge.cli.route_option import ROUTE, chosen, under_its_name
 
 if TYPE_CHECKING:
-    from bridge.settings import Settings
+    from collections.abc import Sequence
+
+    from bridge.settings import Deployment, Route
 
 
 @app.command()
@@ -21,6 +24,7 @@ def worker(
         metavar="N",
         help="Worker processes on this machine, members of one consumer group; by default BRIDGE_WORKER__PROCESSES (1).",
     ),
+    route: str | None = ROUTE,
     member: int | None = typer.Option(None, hidden=True, help="Be this process of a group; its parent says so."),
 ) -> None:
     """Consume events from Kafka, map them and deliver them to AEP until told to stop (SIGTERM drains).
@@ -33,21 +37,28 @@ def worker(
     again, metrics and health of all are on the one telemetry port (label "process"), and they share the rate limits.
     When they cannot even start, the command ends with their exit code.
 
+    Where the settings have several routes, each runs so in processes of its own (N each), and --route runs one alone. A route
+    that cannot start is given up while the others go on; exit 1 when none of them starts.
+
     Examples:
         aep-bridge check && aep-bridge worker
 
         aep-bridge worker --processes 4
 
+        aep-bridge worker --route eu
+
         BRIDGE_AEP__CONCURRENCY=4 BRIDGE_TELEMETRY__PORT=9465 aep-bridge worker
     """
-    from bridge.settings import load_settings
+    from bridge.settings import load_deployment
 
-    settings = load_settings()
-    count = 1 if member is not None else processes or settings.worker.processes
-    raise typer.Exit(_run_alone(settings, member) if count == 1 else _run_group(settings, count))
+    deployment = load_deployment()
+    routes = chosen(deployment, route)
+    count = 1 if member is not None else processes or deployment.common.worker.processes
+    alone = len(routes) == count == 1
+    raise typer.Exit(_run_alone(deployment, routes[0], member) if alone else _run_group(routes, count))
 
 
-def _run_alone(settings: Settings, number: int | None) -> int:
+def _run_alone(deployment: Deployment, route: Route, number: int | None) -> int:
     import asyncio
 
     import uvloop
@@ -60,26 +71,31 @@ def _run_alone(settings: Settings, number: int | None) -> int:
     from bridge.telemetry.logs import configure_logging
     from bridge.telemetry.metrics import Metrics
 
+    settings = route.settings
     keep_freed_memory()
-    configure_logging(settings.telemetry, process=number)
+    configure_logging(settings.telemetry, process=number, route=route.name if route.declared else None)
     member = None
     if number is not None:
         member = Member(number, settings.worker.drain_seconds)
         member.watch_parent()
-    metrics = Metrics()
-    builder, sha256 = load_builder(settings)
-    if sha256 is not None:
-        metrics.mapping_info.labels(sha256).set(1)
+    metrics = Metrics(route.name)
+    sharing = deployment.sharing_organisation(route)
+    with under_its_name(route):
+        builder, sha256 = load_builder(settings)
+        if sha256 is not None:
+            metrics.mapping_info.labels(sha256).set(1)
 
-    async def run() -> int:
-        destination = open_destination(settings, metrics)
-        return await Worker(settings, destination, builder, metrics, mapping=sha256, member=member).run()
+        async def run() -> int:
+            destination = open_destination(settings, metrics)
+            return await Worker(
+                settings, destination, builder, metrics, mapping=sha256, member=member, sharing_routes=sharing
+            ).run()
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(run())
 
 
-def _run_group(settings: Settings, count: int) -> int:
+def _run_group(routes: Sequence[Route], count: int) -> int:
     import asyncio
 
     import uvloop
@@ -89,13 +105,15 @@ def _run_group(settings: Settings, count: int) -> int:
     from bridge.pipeline.group import Group
     from bridge.telemetry.logs import configure_logging
 
-    configure_logging(settings.telemetry)
-    # What is wrong for all is told once, before any is started.
-    check_settings(settings)
-    load_builder(settings)
+    configure_logging(routes[0].settings.telemetry)
+    if len(routes) == 1:
+        # What is wrong for all is told once, before any is started. Of several routes one that is wrong must not keep the others.
+        with under_its_name(routes[0]):
+            check_settings(routes[0].settings)
+            load_builder(routes[0].settings)
 
     async def run() -> int:
-        return await Group(settings, count).run()
+        return await Group(routes, count).run()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())

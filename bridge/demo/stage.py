@@ -53,7 +53,7 @@ async def open_stage(
         inlet = EXAMPLE if schema_id is None else replace(EXAMPLE, schema_id=schema_id)
         async with Emulator(inlet=inlet) as emulator:
             tell(f"AEP emulator, IMS and collection endpoint, at {emulator.url}")
-            settings = _settings(kafka.bootstrap, emulator) | dict(more or {})
+            settings = settings_of(kafka.bootstrap, emulator) | dict(more or {})
             async with (
                 Command("receiver", settings | {"BRIDGE_TELEMETRY__PORT": str(free_port())}, Path(folder)) as receiver,
                 Command("worker", settings | {"BRIDGE_TELEMETRY__PORT": str(free_port())}, Path(folder)) as worker,
@@ -73,7 +73,8 @@ async def open_stage(
                     await scene.aclose()
 
 
-def _settings(bootstrap: str, emulator: Emulator) -> dict[str, str]:
+def settings_of(bootstrap: str, emulator: Emulator) -> dict[str, str]:
+    """What receiver and worker are told, so that they meet this broker and this emulator."""
     return {
         "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
         "BRIDGE_KAFKA__TOPIC": TOPIC,

@@ -63,12 +63,19 @@ class Snapshot:
 
 
 class Scene:
-    """The three endpoints that the story looks at and acts on."""
+    """The three endpoints that the story looks at and acts on; of several routes those of ``route``."""
 
     def __init__(
-        self, *, receiver: str, credentials: tuple[str, str], telemetry: Mapping[str, str], emulator: str
+        self,
+        *,
+        receiver: str,
+        credentials: tuple[str, str],
+        telemetry: Mapping[str, str],
+        emulator: str,
+        route: str | None = None,
     ) -> None:
-        self.streams = f"{receiver}/moengage/streams"
+        self.streams = f"{receiver}/moengage/streams" + (f"/{route}" if route else "")
+        self._route = route
         self._credentials = httpx.BasicAuth(*credentials)
         self._telemetry = telemetry
         self._emulator = emulator
@@ -108,6 +115,8 @@ class Scene:
         for name, base in self._telemetry.items():
             for family in text_string_to_metric_families((await self._http.get(f"{base}/metrics")).text):
                 for sample in family.samples:
+                    if self._route not in (None, sample.labels.get("route")):
+                        continue
                     sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
                     if name == "receiver" and sample.name in _ANSWERED:
                         sums["received"] = sums.get("received", 0.0) + sample.value
@@ -183,12 +192,15 @@ class Story:
     async def _play(self) -> None:
         thirds = self._plan.events // 3 // BATCH_EVENTS * BATCH_EVENTS
         await self._stream(0, thirds)
-        self._phases.append(Phase.AWAY)
+        if self._plan.away_seconds:
+            self._phases.append(Phase.AWAY)
         away_until = time.monotonic() + self._plan.away_seconds
-        await self._scene.control({"fail": {"status": 503, "seconds": self._plan.away_seconds}})
+        if self._plan.away_seconds:
+            await self._scene.control({"fail": {"status": 503, "seconds": self._plan.away_seconds}})
         await self._stream(thirds, 2 * thirds)
         await asyncio.sleep(max(0.0, away_until - time.monotonic()))
-        self._phases.append(Phase.BACK)
+        if self._plan.away_seconds:
+            self._phases.append(Phase.BACK)
         await self._stream(2 * thirds, self._plan.events - BATCH_EVENTS)
         self._phases.append(Phase.POISON)
         for drop in self._poison:

@@ -21,6 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from bridge.dead_letter import DEFAULT_ROUTE
 from bridge.errors import BridgeError
 from bridge.moengage.envelopes import NotJson, Refusal, encode, parse_json
 from bridge.moengage.intake import Limits, take
@@ -200,6 +201,7 @@ async def fill(
     now: Callable[[], datetime],
     from_line: int = 1,
     keep_refused: bool = False,
+    route: str = DEFAULT_ROUTE,
     refused: Callable[[int, DeadLetter], None] = lambda _line, _letter: None,
     stopped: Callable[[], bool] = lambda: False,
     patience_seconds: float = 60.0,
@@ -209,7 +211,8 @@ async def fill(
     What is refused is told to ``refused`` and, with ``keep_refused``, stored as a dead letter. Raises ``BridgeError`` when
     a batch is not confirmed within ``patience_seconds`` of trying: everything up to ``tally.stored_line`` is stored.
     """
-    limits = Limits(store.event_limit, store.dead_letter_limit) if store else Limits(sys.maxsize, sys.maxsize)
+    event_bytes, letter_bytes = (store.event_limit, store.dead_letter_limit) if store else (sys.maxsize, sys.maxsize)
+    limits = Limits(event_bytes, letter_bytes, route=route)
     under_way: deque[tuple[asyncio.Task[StoredLetters], int, int]] = deque()
     batch = _Batch()
 

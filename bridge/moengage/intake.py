@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.dead_letter import DeadLetter, uuid_of
+from bridge.dead_letter import DEFAULT_ROUTE, DeadLetter, uuid_of
 from bridge.letter_fit import fit
 from bridge.moengage.decoding import parse_body
 from bridge.moengage.envelopes import ANY, NotJson, Refusal, encode, events_of, isolate, record_key, weigh
@@ -48,12 +48,13 @@ class TooMuch(Exception):  # noqa: N818 - it reads as the verdict that it is
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most bytes that one record may weigh, for each topic; the most that one body may become."""
+    """For the bodies of a route: the most bytes that one record may weigh, for each topic; the most that one may become."""
 
     event: int
     dead_letter: int
     body_events: int = _NO_BOUND
     body_bytes: int = _NO_BOUND
+    route: str = DEFAULT_ROUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,7 @@ def refused(body: bytes, why: Refusal, limits: Limits, now: datetime, *, uuid: s
         reason=why.reason,
         event_uuid=uuid,
         failed_at=now,
+        route=limits.route,
     )
     return fit(letter, limits.dead_letter)[0]
 

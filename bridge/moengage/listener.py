@@ -13,14 +13,14 @@ from bridge.errors import BridgeError
 from bridge.moengage.access import Admission, Places
 from bridge.moengage.auth import refuse_open
 from bridge.moengage.connection import Connection
-from bridge.moengage.receiver import PATH
+from bridge.moengage.receiver import PATH, Receiver
 from bridge.settings import variable
 from bridge.tls import RenewedContext, TlsFiles
 
 if TYPE_CHECKING:
     import ssl
 
-    from bridge.moengage.receiver import Receiver
+    from bridge.moengage.reception import Reception
     from bridge.settings import ReceiverSettings
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ _OTHER_FILES = 200
 class Listener:
     """Listens while entered. Leaving stops accepting, finishes requests under way, and closes."""
 
-    def __init__(self, settings: ReceiverSettings, receiver: Receiver) -> None:
+    def __init__(self, settings: ReceiverSettings, receiver: Receiver | Reception) -> None:
         self._settings = settings
         self._receiver = receiver
         self._runner: web.AppRunner | None = None
@@ -45,7 +45,9 @@ class Listener:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
-        refuse_open(settings)
+        if isinstance(self._receiver, Receiver):
+            # Of several each has credentials of its own, which whoever put them together has looked at.
+            refuse_open(settings)
         context = tls_context(settings)
         self._runner = web.AppRunner(
             self._receiver.application(),
@@ -72,16 +74,12 @@ class Listener:
             ) from None
         self.port = self._server.sockets[0].getsockname()[1]
         scheme = "https" if context else "http"
-        log.info(
-            "receiver_listening", url=f"{scheme}://{settings.host}:{self.port}{PATH}", auth=settings.auth or "none"
-        )
-        if (
-            settings.auth == "none"
-            and not settings.is_local
-            and not settings.allow_from
-            and not settings.tls_client_cafile
-        ):
-            log.warning("receiver_open_to_all", hint=f"set {variable('receiver', 'auth')} to basic or header")
+        base = f"{scheme}://{settings.host}:{self.port}"
+        if isinstance(self._receiver, Receiver):
+            log.info("receiver_listening", url=base + PATH, auth=settings.auth or "none")
+            tell_open(settings)
+        else:
+            log.info("receiver_listening", url=base, paths=self._receiver.paths)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -107,6 +105,12 @@ class Listener:
             keepalive_timeout=_KEEPALIVE_SECONDS,
             lingering_time=_LINGER_SECONDS,
         )
+
+
+def tell_open(settings: ReceiverSettings, hint: str = f"set {variable('receiver', 'auth')} to basic or header") -> None:
+    """Warn where anybody may post, because somebody said so."""
+    if settings.auth == "none" and not settings.is_local and not settings.allow_from and not settings.tls_client_cafile:
+        log.warning("receiver_open_to_all", hint=hint)
 
 
 def _raise_file_limit(wanted: int) -> None:

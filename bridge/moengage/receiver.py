@@ -1,4 +1,4 @@
-"""``POST /moengage/streams``: answered 200 only when every event of the request is stored, or lies in the dead letters.
+"""``POST /moengage/streams``, or a path below it for a route of several: answered 200 only when every event of the request is stored, or lies in the dead letters.
 
 ======  ====================================================================================  =========================
 status  when                                                                                  what MoEngage does
@@ -80,7 +80,11 @@ class EventStore(Protocol):
 
 
 class Receiver:
-    """The endpoint's logic; it knows HTTP and a store, and no Kafka."""
+    """The endpoint's logic for the route of ``metrics``; it knows HTTP and a store, and no Kafka.
+
+    ``named``: log lines name the route, since there are others. ``path`` is what is told to who posts elsewhere. ``budget`` and
+    ``parsing``: the memory for bodies, and one place to parse large ones, where they are not its own.
+    """
 
     def __init__(
         self,
@@ -88,6 +92,10 @@ class Receiver:
         store: EventStore,
         metrics: Metrics,
         *,
+        path: str = PATH,
+        named: bool = False,
+        budget: Budget | None = None,
+        parsing: asyncio.Semaphore | None = None,
         admission: Admission | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
@@ -99,13 +107,17 @@ class Receiver:
         self._now = now
         self._clock = clock
         self._auth = authenticator(settings)
-        self._budget = Budget(settings.max_in_flight_bytes)
+        self.path = path
+        self.route = metrics.route
+        self.is_open = settings.auth in {None, "none"}
+        self._of_route = {"route": metrics.route} if named else {}
+        self._budget = budget or Budget(settings.max_in_flight_bytes)
+        # Large bodies are parsed one at a time, beside the event loop.
+        self._parsing = parsing or asyncio.Semaphore(1)
         self._trouble: str | None = None
         self._trouble_at = 0.0
-        self._known_limits = Limits(0, 0, settings.max_events, _BECOMES * settings.max_body_bytes)
-        self.refusals = Refusals(metrics, clock)
-        # Large bodies are parsed one at a time, beside the event loop.
-        self._parsing = asyncio.Semaphore(1)
+        self._known_limits = Limits(0, 0, settings.max_events, _BECOMES * settings.max_body_bytes, route=metrics.route)
+        self.refusals = Refusals(metrics, clock, route=metrics.route if named else None)
         self._stopping = False
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -115,7 +127,7 @@ class Receiver:
         """The aiohttp application; the listener must not decompress bodies (``auto_decompress=False``)."""
         app = web.Application()
         for path in (PATH, PATH + "/"):
-            app.router.add_route("*", path, self.handle, expect_handler=self._expected)
+            app.router.add_route("*", path, self.handle, expect_handler=self.expected)
         app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
         return app
 
@@ -132,7 +144,7 @@ class Receiver:
         """Refuse new requests, and return when those under way are answered: within their two bounds, or never."""
         self._stopping = True
         if self._under_way:
-            log.info("finishing_requests", count=self._under_way)
+            log.info("finishing_requests", count=self._under_way, **self._of_route)
         bound = self._settings.read_timeout_seconds + self._settings.confirm_timeout_seconds + 1
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(bound):
@@ -140,10 +152,19 @@ class Receiver:
 
     async def elsewhere(self, request: web.Request) -> web.Response:
         """Answer a request to another path. Who has our credentials means us, and drops what is refused: an alert asks for the count."""
-        if request.method == "POST" and self._allows(request) and self._auth.admits(request.headers):
-            self.refusals.tell("wrong_path", self._address(request), expected=PATH)
-            self.refusals.count(404)
+        if request.method == "POST" and self.admits(request):
+            return self.wrong_path(request)
         return refusal(404, f"MoEngage Streams posts events to {PATH}")
+
+    def admits(self, request: web.Request) -> bool:
+        """Whether the caller may post events of this route."""
+        return self._allows(request) and self._auth.admits(request.headers)
+
+    def wrong_path(self, request: web.Request) -> web.Response:
+        """The answer to a caller who may post here, and posts elsewhere."""
+        self.refusals.tell("wrong_path", self._address(request), expected=self.path)
+        self.refusals.count(404)
+        return refusal(404, f"MoEngage Streams posts events to {self.path}")
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
@@ -164,11 +185,16 @@ class Receiver:
 
     def full(self) -> bytes:
         """The answer to one connection too many: counted and told like any other."""
-        self._busy("too many connections", "too many connections are open")
+        self.crowd()
         self.refusals.count(503)
         return FULL
 
-    async def _expected(self, request: web.Request) -> web.StreamResponse | None:
+    def crowd(self) -> None:
+        """A connection is turned away since too many are open."""
+        self._busy("too many connections", "too many connections are open")
+
+    async def expected(self, request: web.Request) -> web.StreamResponse | None:
+        """Answer an Expect header: go on where it asks for 100-continue, else refuse."""
         if request.version < HttpVersion11:
             return None
         if request.headers.get("Expect", "").lower() == "100-continue":
@@ -281,15 +307,17 @@ class Receiver:
             self._metrics.truncated_dead_letters.labels(Stage.RECEIVE).inc(cut)
         if letters:
             codes = sorted({letter.code for letter in letters})
-            log.warning("dead_letters_stored", stage="receive", count=len(letters), codes=codes, truncated=cut)
+            log.warning(
+                "dead_letters_stored", stage="receive", count=len(letters), codes=codes, truncated=cut, **self._of_route
+            )
         if self._trouble is not None:
-            log.info("receiving_again", after=self._trouble)
+            log.info("receiving_again", after=self._trouble, **self._of_route)
             self._trouble = None
 
     def _busy(self, reason: str, trouble: str | None = None) -> web.Response:
         # One line when it begins, one when it ends: a line a request would bury them.
         if trouble is not None and self._trouble is None:
-            log.warning("refusing_requests", reason=trouble)
+            log.warning("refusing_requests", reason=trouble, **self._of_route)
         if trouble is not None:
             self._trouble, self._trouble_at = trouble, self._clock()
         return refusal(503, reason, {"Retry-After": RETRY_AFTER})

@@ -36,9 +36,15 @@ _FRAMES = 5
 
 
 class Refusals:
-    """Counts answers by status, and tells of those that are refusals; ``clock`` gives monotonic seconds."""
+    """Counts answers by status, and tells of those that are refusals; ``clock`` gives monotonic seconds.
 
-    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    ``route`` is named in the log where there are several.
+    """
+
+    def __init__(
+        self, metrics: Metrics, clock: Callable[[], float] = time.monotonic, *, route: str | None = None
+    ) -> None:
+        self._of_route = {} if route is None else {"route": route}
         self._damper = Damper(_TOLD_SECONDS, clock)
         self._statuses = {status: metrics.receiver_requests.labels(str(status)) for status in STATUSES}
 
@@ -84,7 +90,7 @@ class Refusals:
     def _tell(self, level: str, event: str, key: tuple[object, ...], **more: object) -> None:
         left_out = self._damper.left_out(key)
         if left_out is not None:
-            getattr(log, level)(event, **more, **({"left_out": left_out} if left_out else {}))
+            getattr(log, level)(event, **self._of_route, **more, **({"left_out": left_out} if left_out else {}))
 
 
 def refusal(status: int, reason: str, headers: dict[str, str] | None = None, *, close: bool = False) -> web.Response:

@@ -29,13 +29,17 @@ class Run(Generic[Owner]):
 
 @dataclass(slots=True, eq=False)
 class Batch(Generic[Owner]):
-    """Encoded events of one request and whose they are; ``size`` is the request body's in bytes."""
+    """Encoded events of one request and whose they are; ``size`` is the request body's in bytes.
+
+    ``tags`` stand for the events' keys, one each, where order by key is kept; else there are none.
+    """
 
     lane: int
     size: int
     opened: float
     items: list[bytes] = field(default_factory=list)
     runs: list[Run[Owner]] = field(default_factory=list)
+    tags: list[int] = field(default_factory=list)
 
     def owners(self) -> list[tuple[Owner, int]]:
         """For each item, its owner and its place there; only for answers that tell events apart."""
@@ -61,6 +65,8 @@ def choose(batch: Batch[Owner], chosen: Sequence[int], limits: Limits) -> Batch[
         owner, place = owners[position]
         append_run(made.runs, owner, place)
         made.items.append(batch.items[position])
+        if batch.tags:
+            made.tags.append(batch.tags[position])
     made.size = limits.frame + sum(map(len, made.items)) + limits.separator * max(0, len(made.items) - 1)
     return made
 

@@ -148,11 +148,14 @@ class Brakes:
         self.circuit.leave()
         self.credentials.leave()
 
-    def note(self, outcome: Outcome, now: float, *, seconds: float, under_way: int, known: bool = False) -> None:
+    def note(
+        self, outcome: Outcome, now: float, *, seconds: float, under_way: int, known: bool = False, alone: bool = False
+    ) -> None:
         """Take in what one request says of the destination as a whole; it took so many seconds, ``under_way`` counts it.
 
         ``known``: its events have been refused again and again while others were taken. Refused once more they say nothing of
-        the destination, unless the request was the probe of an open circuit.
+        the destination, unless the request was the probe of an open circuit. ``alone``: a single event that has failed often, which
+        is no evidence about others.
         """
         if isinstance(outcome, Answered) and all(isinstance(verdict, Transient) for verdict in outcome.verdicts):
             # An outage told event by event is one all the same: taken for an answer, it would make events guilty. What follows
@@ -161,7 +164,7 @@ class Brakes:
             outcome = Transient(said.partition(": ")[0])
         if known and not self.blocked and isinstance(outcome, Transient | Mismatched):
             return
-        self._weigh(outcome, now, seconds=seconds, under_way=under_way)
+        self._weigh(outcome, now, seconds=seconds, under_way=under_way, counted=not alone)
         self._stand(outcome, now)
         if not self.circuit.open:
             if self.trouble:
@@ -186,7 +189,7 @@ class Brakes:
                 "destination_throttles_no_more", detail="The destination takes events again, at a lower pace at first."
             )
 
-    def _weigh(self, outcome: Outcome, now: float, *, seconds: float, under_way: int) -> None:
+    def _weigh(self, outcome: Outcome, now: float, *, seconds: float, under_way: int, counted: bool) -> None:
         match outcome:
             case Unauthorized(reason) | Misconfigured(reason):
                 self.circuit.success()
@@ -198,13 +201,13 @@ class Brakes:
                 return
             case Transient():
                 self._limit.refused(now)
-                self.record.failures += 1
+                self.record.failures += counted
                 self.circuit.failure(now)
                 self.credentials.inconclusive(now)
                 return
             case Mismatched():
                 # It takes our credentials but speaks another language: if of every event, it is no event's fault.
-                self.record.failures += 1
+                self.record.failures += counted
                 self.circuit.failure(now)
                 self._accept_credentials()
                 return
@@ -212,13 +215,13 @@ class Brakes:
                 self._limit.refused(now)
                 self.throttle.refused(now, status, retry_after)
                 if status == _UNAVAILABLE:
-                    self.record.failures += 1
+                    self.record.failures += counted
                     self.circuit.failure(now)
                     self.credentials.inconclusive(now)
                     return
             case AllAccepted() | Answered():
                 self._limit.answered(seconds, under_way)
-                self.record.successes += 1
+                self.record.successes += counted
                 self.throttle.accepted()
             case TooLarge() | Unexplained():
                 self.throttle.accepted()

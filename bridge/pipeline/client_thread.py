@@ -40,7 +40,7 @@ class NumberedAssignments(driver.ConsumerRebalanceListener):
 class ChunkThread(driver.AIOKafkaConsumerThread):
     """Runs the client and what fetches from it; both are there once it has started."""
 
-    set_aside = False
+    set_aside: bool
     client: AiokafkaClient | None = None
     fetching: Fetching | None = None
     _serving: asyncio.Task[Any] | None = None

@@ -136,6 +136,7 @@ class DeadLetters:
             attempts=attempts,
             failed_at=datetime.now(UTC),
             replays=_replays(source.headers),
+            route=self._metrics.route,
         )
         return LetterFit(letter, own_headers(source.headers or ()))
 
@@ -164,7 +165,6 @@ class DeadLetters:
             if not self._queue:
                 self._wake.clear()
                 await self._wait()
-                continue
             letters = [self._queue.popleft() for _ in range(min(_AT_ONCE, len(self._queue)))]
             self._under_way = len(letters)
             while letters := [letter for letter in letters if not letter.chunk.closed]:
@@ -188,7 +188,7 @@ class DeadLetters:
         """Wait for a letter, and tell meanwhile what is due to be told."""
         due = None if not self._untold or self._told_at is None else self._told_at + _TOLD_SECONDS - self._clock()
         try:
-            async with asyncio.timeout(None if due is None else max(0.0, due)):
+            async with asyncio.timeout(due):
                 await self._wake.wait()
         except TimeoutError:
             self._tell()

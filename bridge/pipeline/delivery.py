@@ -119,6 +119,7 @@ class Delivery(Generic[Owner]):
             metrics,
             postponed_tries=policy.postponed_tries,
         )
+        self._postponed_tries = policy.postponed_tries
         self._probe_fresh = False
         self._under_way: dict[asyncio.Task[Outcome], tuple[Shipment[Owner], float]] = {}
         self._carried = 0
@@ -156,6 +157,21 @@ class Delivery(Generic[Owner]):
         """Whether nothing is left but what the destination keeps postponing: waiting for it is of no use."""
         held_up = sum(len(shipment.batch.items) for shipment in self.held_up())
         return 0 < self.events <= held_up
+
+    @property
+    def starved(self) -> bool:
+        """Whether something fails and only what is not here yet can show whose fault it is.
+
+        Events that are named as postponed need no more of it, unless they are given up after some tries.
+        """
+        now, record = self._clock(), self.brakes.record
+        if any(not shipment.tries for shipment, _ in self._under_way.values()) or self._waiting.has_free:
+            return False
+        return any(
+            suspicion.wants_evidence(shipment, record)
+            and (self._postponed_tries > 0 or not suspicion.is_held_up(shipment, now))
+            for shipment in self._waiting.again()
+        )
 
     def owners(self) -> set[Owner]:
         """Whose events wait or are under way."""
@@ -271,7 +287,8 @@ class Delivery(Generic[Owner]):
         ):
             outcome = Transient(outcome.reason)
         known = suspicion.is_known(shipment)
-        self.brakes.note(outcome, now, seconds=now - began, under_way=under_way, known=known)
+        alone = suspicion.is_alone(shipment)
+        self.brakes.note(outcome, now, seconds=now - began, under_way=under_way, known=known, alone=alone)
         again = self._settlement.settle(shipment, outcome, now)
         self._waiting.landed(shipment)
         self._waiting.put_back(again)

@@ -167,7 +167,7 @@ class Fetching:
                 continue  # asked again after the next try
             if number != self.number:
                 return
-            if found is not None and found.end > place.offset:
+            if found is not None:
                 self._keep_pieces(place.partition, place.offset, found)
 
     def _keep_pieces(self, partition: Partition, offset: int, found: StoredBatch) -> None:
@@ -214,11 +214,12 @@ class Fetching:
         number, account = self.number, self._account
         offsets = await self._client.offsets(partitions)
         if number == self.number:
-            account.begin({p: found.committed for p, found in offsets.items() if p not in account.next})
+            await account.begin({p: found.committed for p, found in offsets.items() if p not in account.next})
+        if number == self.number:
             giving = set(self._client.holds())
             for partition, found in offsets.items():
                 position = self._client.position(partition)
-                if position is None or partition not in account.next:
+                if position is None:
                     continue
                 if position < found.first and partition in giving and account.gap(partition) == 0:
                     self._secure(partition)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,20 +20,34 @@ _AHEAD = 4
 """Chunks that may wait to be mapped: more would only be read long before, and keep requests from being sent meanwhile."""
 _SPAN = 2
 """A partition may be finished so many times the bound ahead of its oldest open event: that is what a crash would repeat."""
+_EVIDENCE = 50
+"""Records at once of a partition that is too far ahead, while evidence is wanted of what holds it up."""
 _PROBES = 0.1
 """While the destination is away this part of the bounds still fills: probes need more than one event to be telling."""
 
 
 class Gate:
-    """Says which partitions may be fetched from. Bounds are events and bytes of records; ``blocked``: destination away."""
+    """Says which partitions may be fetched from. Bounds are events and bytes of records; ``blocked``: destination away.
+
+    ``starved``: whether something fails, and nothing else is there to be sent that would show whose fault it is.
+    """
 
     def __init__(
-        self, ledger: Ledger, *, max_events: int, max_bytes: int, blocked: Callable[[], bool], metrics: Metrics
+        self,
+        ledger: Ledger,
+        *,
+        max_events: int,
+        max_bytes: int,
+        blocked: Callable[[], bool],
+        starved: Callable[[], bool],
+        metrics: Metrics,
     ) -> None:
         self._ledger = ledger
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._blocked = blocked
+        self._starved = starved
+        self._is_little = False
         self._metrics = metrics
         self._room = asyncio.Event()
         self._shut = 0
@@ -63,24 +79,30 @@ class Gate:
     def room(self) -> int:
         """How many records more there is room for; a batch record may still hold more events than one."""
         part = _PROBES if self._blocked() else 1.0
-        return max(1, int(self._max_events * part) - self._ledger.events)
+        room = max(1, int(self._max_events * part) - self._ledger.events)
+        return min(room, _EVIDENCE) if self._is_little else room
 
     def admitted(self, partitions: Iterable[Partition]) -> set[Partition]:
         """Those of the partitions that may be fetched from now.
 
-        A partition whose oldest event is held up waits alone once a crash would repeat too much of it. Of many partitions
-        as many take part as have room for a full fetch each, by turns.
+        A partition whose oldest event is held up waits alone once a crash would repeat too much of it, unless evidence is
+        wanted of that event: then a little comes of it too. Of many partitions as many take part as have room for a full
+        fetch each, by turns.
         """
+        self._is_little = False
         self._metrics.in_flight_events.set(self._ledger.events)
         self._metrics.in_flight_bytes.set(self._ledger.weight)
         if not self.open:
             return set()
-        some = [partition for partition in partitions if self._ledger.span(partition) < _SPAN * self._max_events]
+        wanted = list(partitions)
+        some = [partition for partition in wanted if self._ledger.span(partition) < _SPAN * self._max_events]
+        if len(some) < len(wanted) and self._starved():
+            some, self._is_little = wanted, True
         most = max(1, (self._max_bytes - self._ledger.weight) // FETCH_BYTES)
-        if len(some) <= most:
-            return set(some)
         self._turn += 1
-        return {some[(self._turn + place) % len(some)] for place in range(most)}
+        turns = deque(some)
+        turns.rotate(-self._turn)
+        return set(islice(turns, most))
 
     def freed(self) -> None:
         """Something was taken from what waits, or acknowledged."""

@@ -110,7 +110,7 @@ class _Search:
 
 
 def _unconfirmed(error: BaseException) -> KafkaError:
-    return KafkaError(f"Kafka has not confirmed: {error or type(error).__name__}")
+    return KafkaError(f"Kafka has not confirmed: {str(error) or type(error).__name__}")
 
 
 def _by_place(entries: Sequence[Entry]) -> list[list[Entry]]:

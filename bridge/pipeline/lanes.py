@@ -128,7 +128,7 @@ class Lane:
         self._task: asyncio.Task[None] | None = None
         self._most = most
 
-    def add(self, record: Record, confirmation: Confirmation, number: int = 0, weight: int = 0) -> None:
+    def add(self, record: Record, confirmation: Confirmation, number: int, weight: int) -> None:
         """Append ``record`` of ``weight`` bytes, the caller's ``number``-th, to the last batch in line, or to a new one."""
         batch = self._line[-1] if self._line else self._new()
         if batch.sealed or (batch.bytes and batch.bytes + weight + _AROUND > self._most()):
@@ -140,7 +140,6 @@ class Lane:
         batch = self._new()
         for number, record, weight in records:
             if batch.bytes and batch.bytes + weight + _AROUND > self._most():
-                batch.sealed = True
                 batch = self._new()
             batch = self._append(batch, record, confirmation, number, weight)
         batch.sealed = True
@@ -148,7 +147,6 @@ class Lane:
     def _append(self, batch: _Batch, record: Record, confirmation: Confirmation, number: int, weight: int) -> _Batch:
         key, value, headers = record
         if batch.builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
-            batch.sealed = True
             batch = self._new()
             batch.builder.append(timestamp=None, key=key, value=value, headers=list(headers))
         batch.bytes += weight + _AROUND

@@ -73,16 +73,16 @@ class Chunk:
     weight: int
     timestamp: float
     unresolved: int
+    since: int
+    upto: int
+    anew: bool
+    unreadable: str
+    oldest: float
+    fetched: float
     admitted: bool = False
     closed: bool = False
     places: list[int] = field(default_factory=list)
     mapping: str | None = None
-    since: int = 0
-    upto: int = 0
-    anew: bool = False
-    unreadable: str = ""
-    oldest: float = 0.0
-    fetched: float = 0.0
 
 
 @dataclass(slots=True)
@@ -124,10 +124,7 @@ class Ledger:
     def close(self, partitions: Iterable[Partition]) -> None:
         """Forget these partitions: they are another worker's now, and what is still under way there resolves to nothing."""
         for partition in partitions:
-            lane = self._lanes.pop(partition, None)
-            if lane is None:
-                continue
-            for chunk in lane.chunks:
+            for chunk in self._lanes.pop(partition).chunks:
                 chunk.closed = True
                 self.queued -= not chunk.admitted
                 if chunk.unresolved:
@@ -158,7 +155,7 @@ class Ledger:
             return None
         since, upto = first if since is None else since, last + 1 if upto is None else upto
         self._account(lane, partition, since, upto, anew=anew)
-        timestamp = getattr(records[-1], "timestamp", 0) / 1000.0
+        timestamp = records[-1].timestamp / 1000.0
         chunk = Chunk(
             partition,
             generation,
@@ -172,8 +169,8 @@ class Ledger:
             upto=upto,
             anew=anew,
             unreadable=unreadable,
-            # A place that cannot be read has no record, and so no time of its own.
-            oldest=min(timestamp, getattr(records[0], "timestamp", 0) / 1000.0),
+            # A place that cannot be read has no time of its own.
+            oldest=min(timestamp, records[0].timestamp / 1000.0),
             fetched=self._clock(),
         )
         lane.chunks.append(chunk)
@@ -194,18 +191,18 @@ class Ledger:
             lane.span += max(0, upto - last.upto)
             last.upto = max(last.upto, upto)
         else:
-            lane.position = max(upto, lane.position or 0)
+            lane.position = max(upto, lane.position or upto)
 
     def _account(self, lane: _Lane, partition: Partition, since: int, upto: int, *, anew: bool = False) -> None:
         if lane.expected is None or anew:
             lane.expected = upto
-            return
-        if since > lane.expected:
+        elif since > lane.expected:
             raise UnaccountedError(
                 f"topic {partition[0]} partition {partition[1]}: {lane.expected} expected, {since} came"
             )
-        # A chunk fetched twice must not take it back.
-        lane.expected = max(lane.expected, upto)
+        else:
+            # A chunk fetched twice must not take it back.
+            lane.expected = max(lane.expected, upto)
 
     def admit(self, chunk: Chunk, events: int) -> None:
         """The chunk's records turned out to hold this many events that need a verdict."""
@@ -246,7 +243,7 @@ class Ledger:
                 lane.position, lane.committed = done.upto, None
             else:
                 # A chunk fetched twice must not take the position back.
-                lane.position = max(done.upto, lane.position or 0)
+                lane.position = max(done.upto, lane.position or done.upto)
             lane.span -= done.upto - done.since
 
     def waiting(self) -> list[Chunk]:
@@ -269,7 +266,7 @@ class Ledger:
             if lane is None or lane.generation != generation:
                 continue
             if lane.position is None or offset <= lane.position:
-                lane.committed = max(offset, lane.committed or 0)
+                lane.committed = max(offset, lane.committed or offset)
 
     def committed(self) -> dict[Partition, int | None]:
         """Partition -> offset that the broker is known to hold, for every assigned partition."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self
 from uuid import uuid4
 
-from bridge.dead_letter import DeadLetter, Form, own_headers
+from bridge.dead_letter import DEFAULT_ROUTE, DeadLetter, Form, own_headers
 from bridge.errors import KafkaError
 from bridge.letter_fit import fit, smallest
 from bridge.pipeline.refusal import TOO_LARGE, Refused, RefusedByKafka
@@ -47,8 +47,8 @@ class LetterFit:
     _was_cut: bool = False
 
     @classmethod
-    def of_event(cls, record: Record, refused: Refused) -> Self:
-        """The letter of an event that its own topic refuses at the receiver."""
+    def of_event(cls, record: Record, refused: Refused, route: str = DEFAULT_ROUTE) -> Self:
+        """The letter of an event of ``route`` that its own topic refuses at the receiver."""
         key, value, headers = record
         letter = DeadLetter(
             key=key,
@@ -57,6 +57,7 @@ class LetterFit:
             code=refused.code,
             reason=refused.reason,
             failed_at=datetime.now(UTC),
+            route=route,
         )
         return cls(letter, headers)
 

@@ -6,6 +6,7 @@ the last take ended: records that nobody can read any more are told, and records
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ class OffsetAccount:
         self.next: dict[Partition, int] = {}
         self.anew: set[Partition] = set()
         self.expired: deque[Expired] = deque()
+        self._beginning = asyncio.Lock()
         self._handed: dict[Partition, int] = {}
         self._begun: dict[Partition, int] = {}
         self._gone: dict[Partition, list[Expired]] = {}
@@ -70,15 +72,33 @@ class OffsetAccount:
         position, expected = self._client.position(partition), self.next.get(partition)
         return 0 if position is None or expected is None else position - expected
 
-    def begin(self, committed: Mapping[Partition, int | None]) -> None:
-        """Begin these partitions where the group has committed, or where it has not, with what is there."""
-        for partition, offset in committed.items():
-            begin = self._client.position(partition) if offset is None else offset
-            if offset is None:
-                # The group knows nothing of it (any more): the topic may be another of the same name.
-                self._gone.pop(partition, None)
-            if begin is not None and partition not in self.next:
-                self.next[partition] = self._handed[partition] = self._begun[partition] = begin
+    async def begin(self, committed: Mapping[Partition, int | None]) -> None:
+        """Begin these partitions where the group has committed, or where it has not, with what is there.
+
+        That is stored first: without it whoever comes next could not tell what was deleted meanwhile.
+        """
+        number = self._number()
+        # Fetching and surveying both begin: an offset that is stored late must not take back what was committed meanwhile.
+        async with self._beginning:
+            unknown = {partition: offset for partition, offset in committed.items() if partition not in self.next}
+            first = {
+                partition: position
+                for partition, offset in unknown.items()
+                if offset is None and (position := self._client.position(partition)) is not None
+            }
+            if number != self._number():
+                return
+            if first:
+                await self._client.commit(first)
+                if number != self._number():
+                    return
+            for partition, offset in unknown.items():
+                if partition in first:
+                    # The group knows nothing of it (any more): the topic may be another of the same name.
+                    self._gone.pop(partition, None)
+                begin = first.get(partition) if offset is None else offset
+                if begin is not None:
+                    self.next[partition] = self._handed[partition] = self._begun[partition] = begin
 
     def waiting(self, partition: Partition, found: Offsets) -> int | None:
         """Offsets that are not acknowledged yet and that nobody has deleted unread."""
@@ -99,7 +119,9 @@ class OffsetAccount:
             committed = await client.committed(unknown)
             if number != self._number():
                 return
-            self.begin(committed)
+            await self.begin(committed)
+            if number != self._number():
+                return
         ahead = [partition for partition in partitions if self.gap(partition) > 0]
         if ahead:
             firsts = await client.first_offsets(ahead)
@@ -125,9 +147,8 @@ class OffsetAccount:
             )
         gone = self._gone.setdefault(partition, [])
         for told in sorted(gone, key=lambda told: told.start):
-            if told.end > start:
-                self._tell(partition, start, min(told.start, end))
-                start = told.end
+            self._tell(partition, start, min(told.start, end))
+            start = max(start, told.end)
         self._tell(partition, start, end)
         self.next[partition] = end
 

@@ -9,25 +9,27 @@ A key that comes often costs a request each time; the events of other keys fill 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from bridge.pipeline.batching import Batch, append_run
+from bridge.pipeline.batching import Batch, append_run, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from bridge.pipeline.batching import Limits
 
 Owner = TypeVar("Owner")
+_LOOKED_THROUGH = 64
+"""So many requests are looked through for events that may pass: those of other keys fill up the first."""
 
 
 @dataclass(slots=True, eq=False)
 class _Request(Generic[Owner]):
-    """One request that is being filled, and the tags of its events."""
+    """One request that is being filled."""
 
     batch: Batch[Owner]
-    tags: list[int] = field(default_factory=list)
     full: bool = False
 
 
@@ -52,12 +54,21 @@ class _Lane(Generic[Owner]):
     def pop(self) -> Batch[Owner]:
         """The front request leaves."""
         request = self.requests.popleft()
-        for tag in request.tags:
-            if self.newest.get(tag) == self.first:
-                del self.newest[tag]
+        self.forget(request.batch.tags, self.first)
         self.first += 1
         self._open = max(self._open, self.first)
         return request.batch
+
+    def forget(self, tags: Sequence[int], number: int) -> None:
+        """Events with these tags have left request ``number``."""
+        for tag in tags:
+            if self.newest.get(tag) == number:
+                del self.newest[tag]
+
+    def drop_empty(self) -> None:
+        """Have a request in front that holds something."""
+        while self.requests and not self.requests[0].batch.items:
+            self.pop()
 
 
 class KeyedBatcher(Generic[Owner]):
@@ -88,7 +99,7 @@ class KeyedBatcher(Generic[Owner]):
             batch.size += len(item) + (self._limits.separator if batch.items else 0)
             batch.items.append(item)
             append_run(batch.runs, owner, place)
-            request.tags.append(tag)
+            batch.tags.append(tag)
             request.full = len(batch.items) >= self._limits.max_events
             lane.newest[tag] = at
         self.events += len(items)
@@ -96,11 +107,42 @@ class KeyedBatcher(Generic[Owner]):
     def take(self, now: float, lane: int, *, force: bool = False) -> Batch[Owner] | None:
         """The lane's front request when it is full, has lingered long enough, or ``force``."""
         line = self._lanes[lane]
+        line.drop_empty()
         if not line.requests or not (force or self._wait(line.requests[0], now) <= 0):
             return None
         batch = line.pop()
         self.events -= len(batch.items)
         return batch
+
+    def take_past(self, now: float, lane: int, waiting: Container[int], *, force: bool = False) -> Batch[Owner] | None:
+        """As :meth:`take`, of the first request that has events whose tags are not ``waiting``: those alone."""
+        line, found = self._lanes[lane], self._first_free(lane, waiting)
+        if found is None or not (force or self._wait(found[1], now) <= 0):
+            return None
+        number, request, free = found
+        chosen, batch = set(free), request.batch
+        request.batch = choose(batch, [at for at in range(len(batch.tags)) if at not in chosen], self._limits)
+        taken = choose(batch, free, self._limits)
+        line.forget(taken.tags, number)
+        self.events -= len(free)
+        return taken
+
+    def due_past(self, now: float, lane: int, waiting: Container[int]) -> float | None:
+        """Seconds until :meth:`take_past` gives something; None when there is nothing for it."""
+        found = self._first_free(lane, waiting)
+        return None if found is None else max(0.0, self._wait(found[1], now))
+
+    def _first_free(self, lane: int, waiting: Container[int]) -> tuple[int, _Request[Owner], list[int]] | None:
+        """Number, request and positions of the first events that nothing of their tag is before."""
+        line = self._lanes[lane]
+        before: set[int] = set()
+        for number, request in enumerate(islice(line.requests, _LOOKED_THROUGH), line.first):
+            tags = request.batch.tags
+            free = [at for at, tag in enumerate(tags) if tag not in before and tag not in waiting]
+            if free:
+                return number, request, free
+            before.update(tags)
+        return None
 
     def batches(self) -> Iterator[Batch[Owner]]:
         """Every request inside."""
@@ -108,6 +150,7 @@ class KeyedBatcher(Generic[Owner]):
 
     def due(self, now: float, lane: int) -> float | None:
         """Seconds until :meth:`take` gives something; None when the lane is empty."""
+        self._lanes[lane].drop_empty()
         requests = self._lanes[lane].requests
         return max(0.0, self._wait(requests[0], now)) if requests else None
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import structlog
 from aiokafka import AIOKafkaProducer, errors
 
+from bridge.dead_letter import DEFAULT_ROUTE
 from bridge.errors import BridgeError, KafkaError
 from bridge.pipeline.connection import client_options
 from bridge.pipeline.topic_facts import UnfitTopic
@@ -46,12 +47,14 @@ class ProducerConnection:
         self,
         kafka: KafkaSettings,
         *,
+        route: str = DEFAULT_ROUTE,
         compression: str | None = "lz4",
         topics: Iterable[str] | None = None,
         renew_after: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kafka = kafka
+        self._route = route
         self._topics = tuple(topics if topics is not None else (kafka.topic, kafka.dead_letter_topic))
         self._compression = compression
         self._renew_after = 2 * kafka.request_timeout_seconds if renew_after is None else renew_after

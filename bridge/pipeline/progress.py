@@ -147,8 +147,6 @@ class Progress:
         return f"nothing finished in {told}" + (f" and {len(rest) - _SHOWN} more" if len(rest) > _SHOWN else "")
 
     def _unexplained(self) -> list[tuple[Partition, float]]:
-        if not self._standing:
-            return []
         known = {run.owner.partition for shipment in self._delivery.held_up() for run in shipment.batch.runs}
         return sorted((partition, seconds) for partition, seconds in self._standing.items() if partition not in known)
 

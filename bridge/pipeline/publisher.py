@@ -67,7 +67,7 @@ class KafkaPublisher(ProducerConnection):
             cut: list[LetterFit] = []
             for refused in refusal.refused:
                 if refused.number < len(events):
-                    made.append(LetterFit.of_event(events[refused.number], refused))
+                    made.append(LetterFit.of_event(events[refused.number], refused, self._route))
                 else:
                     cut.append(LetterFit.of_letter(dead_letters[refused.number - len(events)]))
             await store_letters(self, letters, [*made, *cut])
@@ -163,7 +163,7 @@ class KafkaPublisher(ProducerConnection):
                 return confirmation.failed
             self._failed(error, away)
             first = next(iter(trouble.values()))
-            raise KafkaError(f"Kafka has not confirmed: {first or type(first).__name__}") from error
+            raise KafkaError(f"Kafka has not confirmed: {str(first) or type(first).__name__}") from error
         if self._failing_since:
             self._answered({(entry.topic, entry.partition) for entry in entries})
         return {}

@@ -79,14 +79,11 @@ class Reading:
         now = self._clock()
         for partition, found in offsets.items():
             waits = found.watermark is not None and found.watermark > found.end and found.position == found.end
-            end, since = self._waiting.get(partition, (-1, now))
-            if not waits or end != found.end:
+            if not waits or self._waiting.get(partition, (found.end, now))[0] != found.end:
                 self._ended(partition)
             if not waits:
                 continue
-            if end != found.end:
-                since = now
-            self._waiting[partition] = found.end, since
+            _end, since = self._waiting.setdefault(partition, (found.end, now))
             if now - since >= _WAITING_SECONDS:
                 self._metrics.open_transaction_seconds.labels(str(partition[1])).set(now - since)
                 if partition not in self._told:
@@ -114,9 +111,8 @@ class Reading:
         self._places = {}
 
     def _log(self, partition: Partition, place: Unreadable) -> None:
-        offset, at = self._logged.get(partition, (-1, 0.0))
-        now = self._clock()
-        if offset != place.offset or now - at >= _AGAIN_SECONDS:
+        before, now = self._logged.get(partition), self._clock()
+        if before is None or before[0] != place.offset or now - before[1] >= _AGAIN_SECONDS:
             self._logged[partition] = place.offset, now
             _log.error(
                 "a partition cannot be read, it is held and tried again",

@@ -5,6 +5,7 @@ A record is parsed once, not once for each of its events that is refused. Only r
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -65,18 +66,15 @@ class RefusedParts:
         value = chunk.records[row].value
         if value is None:
             return b"", None
-        try:
+        # Whatever is wrong with it is why it is here; as a whole it is always storable.
+        with contextlib.suppress(Exception):
             if part is None:
                 events = events_of(parse_json(value))
                 return value, uuid_of(events[0]) if len(events) == 1 else None
-            record = self._of(chunk, row)
-            if record is None:
-                return value, None
-            alone = encode(isolate(record.document, part))
-            name = uuid_of(record.events[part])
-        except Exception:  # noqa: BLE001 - whatever is wrong with it is why it is here; as a whole it is always storable
-            return value, None
-        return (value if isinstance(alone, Refusal) else alone), name
+            if (record := self._of(chunk, row)) is not None:
+                alone = encode(isolate(record.document, part))
+                return (value if isinstance(alone, Refusal) else alone), uuid_of(record.events[part])
+        return value, None
 
     def _of(self, chunk: Chunk, row: int) -> _Record | None:
         place = (id(chunk), row)

@@ -47,8 +47,12 @@ class _Watched:
     generation: int
     memory: PartitionMemory
     until: float
-    probation: bool
-    over: bool = False
+    over: bool
+    given_away: bool = False
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is to be written of it any more."""
+        return self.over or self.given_away
 
 
 class RestartMarks:
@@ -88,6 +92,9 @@ class RestartMarks:
 
     def watches(self, chunk: Chunk) -> bool:
         """Whether the chunk has to go through :meth:`before` and :meth:`after`."""
+        # One that nobody will map, of an assignment before or given twice, must not begin anything.
+        if chunk.closed or chunk.admitted:
+            return False
         watched = self._watched.get(chunk.partition)
         return watched is None or watched.generation != chunk.generation or not watched.over
 
@@ -96,25 +103,27 @@ class RestartMarks:
         watched = await self._of(chunk)
         memory = watched.memory
         for record in chunk.records:
-            if watched.over or chunk.closed:
+            if watched.is_quiet() or chunk.closed:
                 break
             if memory.is_suspect(record.offset):
                 await self._write(chunk.partition, memory.trying(record.offset), watched)
+                if watched.is_quiet():
+                    break
                 self._put_off(ALONE_SECONDS)
                 self._try_alone(record)
                 memory.passed(record.offset)
-        if not (watched.over or chunk.closed):
+        if not (watched.is_quiet() or chunk.closed):
             await self._write(chunk.partition, memory.mapping(chunk.first, chunk.last), watched)
         return frozenset(memory.hung)
 
     def after(self, chunk: Chunk) -> None:
         """The chunk has been mapped."""
         watched = self._watched.get(chunk.partition)
-        if watched is None or watched.over or watched.generation != chunk.generation:
+        if watched is None or watched.is_quiet() or watched.generation != chunk.generation:
             return
         memory = watched.memory
         self._mapped += max(1, chunk.unresolved)
-        proved = not watched.probation or self._mapped >= self._probation or self._clock() >= watched.until
+        proved = self._mapped >= self._probation or self._clock() >= watched.until
         met = all(offset <= chunk.last for offset in memory.hung)
         watched.over = proved and memory.suspects is None and met
         self._struck_out[self._key(chunk.partition)] = memory.settled().to_bytes()
@@ -122,7 +131,12 @@ class RestartMarks:
             self._striking_out = asyncio.create_task(self._strike_out(), name="restart-marks")
 
     async def give_away(self, seconds: float) -> None:
-        """The partitions are given away in order: nobody needs to wonder whether this process died. Within so many seconds."""
+        """The partitions are given away in order: nobody needs to wonder whether this process died. Within so many seconds.
+
+        Nothing is written of them from now on, whatever is still being mapped: it would pass for the mark of a process that died.
+        """
+        for watched in self._watched.values():
+            watched.given_away = True
         self._struck_out = {
             self._key(partition): watched.memory.settled(busy=False).to_bytes()
             for partition, watched in self._watched.items()
@@ -155,8 +169,8 @@ class RestartMarks:
         if watched is None:
             remembered = Remembered.from_bytes((self._stored or {}).get(self._key(chunk.partition)))
             memory = PartitionMemory(chunk.first, remembered)
-            until = self._clock() + _PROBATION_SECONDS
-            watched = _Watched(chunk.generation, memory, until, remembered.busy, over=self._stored is None)
+            until = self._clock() + _PROBATION_SECONDS if remembered.busy else self._clock()
+            watched = _Watched(chunk.generation, memory, until, over=self._stored is None)
             self._watched[chunk.partition] = watched
             if memory.suspects or memory.hung:
                 _log.error(
@@ -174,7 +188,7 @@ class RestartMarks:
         for partition in self._assigned():
             if Remembered.from_bytes(stored.get(self._key(partition))) == Remembered():
                 memory = PartitionMemory(0, Remembered())
-                self._watched[partition] = _Watched(generation, memory, self._clock(), probation=False, over=True)
+                self._watched[partition] = _Watched(generation, memory, self._clock(), over=True)
                 values[self._key(partition)] = memory.settled().to_bytes()
         self._struck_out |= values
         await self._write_struck_out()
@@ -182,7 +196,6 @@ class RestartMarks:
     async def _write(self, partition: Partition, remembered: Remembered, watched: _Watched) -> None:
         # What was mapped meanwhile goes along, so that at most one run is written down at any time.
         key = self._key(partition)
-        self._struck_out.pop(key, None)
         values, self._struck_out = {**self._struck_out, key: remembered.to_bytes()}, {}
         try:
             await self._store.write(values)

@@ -110,7 +110,6 @@ class PartitionMemory:
 
     def passed(self, offset: int) -> None:
         """A suspect was tried and is none any more; those before it are settled too."""
-        self._deaths.pop(offset, None)
         if self.suspects is not None:
             self.suspects = (offset + 1, self.suspects[1]) if offset < self.suspects[1] else None
 

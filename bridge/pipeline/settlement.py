@@ -65,7 +65,7 @@ class Settlement(Generic[Owner]):
         backoff: Backoff,
         metrics: Metrics,
         *,
-        postponed_tries: int = 0,
+        postponed_tries: int,
     ) -> None:
         self._resolutions = resolutions
         self._limits = limits

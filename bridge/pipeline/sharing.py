@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 class Share:
     """``setting``: so many workers have equal parts, or by partitions (``auto``): ``assigned`` of ``partitions``.
 
-    ``partitions`` gives None while the topic is not known.
+    ``partitions`` gives None while the topic is not known. ``routes``: so many routes, this one's included, send to the
+    organisation; each has an equal part, which its workers share.
     """
 
     setting: int | Literal["auto"]
     assigned: Callable[[], int]
     partitions: Callable[[], int | None]
+    routes: int = 1
 
     def __call__(self) -> float:
         """This worker's part, above 0 and at most 1."""
         if self.setting != "auto":
-            return 1.0 / self.setting
+            return 1.0 / (self.setting * self.routes)
         # Without an assignment nothing is delivered; then, as before the topic is known, only a nonsense must be avoided.
         mine = max(1, self.assigned())
-        return mine / max(mine, self.partitions() or 0)
+        return mine / (max(mine, self.partitions() or 0) * self.routes)

@@ -33,7 +33,7 @@ class Standing:
                 after_seconds=round(now - self.since, 1),
                 was=self.word,
             )
-        self.good, self.since, self.word, self._told = True, now, "accepted", False
+        self.good, self.since, self.word = True, now, "accepted"
 
     def failed(self, now: float, word: str) -> None:
         """It has refused a request as a whole, or has not answered it."""

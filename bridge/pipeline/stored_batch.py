@@ -41,9 +41,9 @@ class StoredRecord:
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
-    unreadable: str = ""
-    last: int = -1
+    headers: tuple[tuple[str, bytes | None], ...]
+    unreadable: str
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _head_at(raw: bytes, at: int) -> _Head | None:
     base, length, _epoch, magic, crc, attributes, last_delta, first, last, _id, _turn, _seq, count = (
         _HEADER.unpack_from(raw, at)
     )
-    if length < _HEADER.size - _BEFORE_LENGTH or last_delta < 0 or count < 0:
+    if length < _HEADER.size - _BEFORE_LENGTH or count < 0:
         return None
     return _Head(base, length, magic, crc, attributes, last_delta, first, last, count)
 
@@ -111,7 +111,7 @@ def _end_of_damaged(raw: bytes, head: _Head, offset: int) -> int | None:
     have one for each offset.
     """
     following = _head_at(raw, head.size)
-    if following is not None and len(raw) >= head.size + following.size:
+    if following is not None:  # of one that is not there whole the checksum does not match
         body = raw[head.size + _CHECKED_FROM : head.size + following.size]
         if following.magic == _MAGIC and calc_crc32c(body) == following.crc and following.base > offset:
             return following.base
@@ -146,8 +146,8 @@ def _framed(body: bytes, at: int, head: _Head) -> tuple[StoredRecord | None, int
     """The record whose frame begins here, and where the next one does; None where there is no telling."""
     try:
         length, at = _varint(body, at)
-        end = at + length
-        return (_record(body[at:end], head) if at < end <= len(body) else None), end
+        raw = body[at : at + length]
+        return (_record(raw, head) if len(raw) == length else None), at + length
     except (ValueError, IndexError):
         return None, at
 

@@ -27,7 +27,7 @@ _NAMED_SECONDS = 15.0
 
 @dataclass(slots=True)
 class Record:
-    """How all requests have fared so far."""
+    """How requests have fared so far, less single events that have failed often (:func:`is_alone`)."""
 
     successes: int = 0
     failures: int = 0
@@ -48,6 +48,11 @@ def note_failure(shipment: Shipment[Any], record: Record, now: float, *, suspect
     shipment.tries += 1
     shipment.reason = reason
     shipment.successes, shipment.failures = record.successes, record.failures
+
+
+def wants_evidence(shipment: Shipment[Any], record: Record) -> bool:
+    """Whether nothing has been taken since it failed."""
+    return shipment.tries > 0 and record.successes == shipment.successes
 
 
 def is_about_its_events(shipment: Shipment[Any], record: Record) -> bool:
@@ -82,6 +87,14 @@ def should_split(shipment: Shipment[Any]) -> bool:
 def is_guilty(shipment: Shipment[Any]) -> bool:
     """Whether a single event has been shown to be what the destination cannot take."""
     return len(shipment.batch.items) == 1 and shipment.strikes >= _GUILTY_AFTER
+
+
+def is_alone(shipment: Shipment[Any]) -> bool:
+    """Whether it is a single event that keeps failing: how it fares says nothing of the destination.
+
+    Else many such events would be each other's excuse for ever.
+    """
+    return len(shipment.batch.items) == 1 and shipment.tries >= _HALVES_START_AT
 
 
 def inherit(shipment: Shipment[Any], half: Shipment[Any]) -> None:

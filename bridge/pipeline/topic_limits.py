@@ -78,7 +78,6 @@ class TopicLimits:
                 log.info(
                     "topic_limits_unread", error=str(error) if isinstance(error, BridgeError) else type(error).__name__
                 )
-                return
             changed = {name: most for name, most in self._bytes.items() if before.get(name) != most}
             if changed:
                 log.info("topic_limits_changed", limits=changed)

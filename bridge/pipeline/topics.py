@@ -129,7 +129,7 @@ async def _until_there(client: Any, kafka: KafkaSettings, wanted: tuple[str, ...
 def unreachable(kafka: KafkaSettings, error: BaseException) -> KafkaError:
     """The words for brokers that do not answer as they should."""
     return KafkaError(
-        f"{_brokers(kafka)}: {error or type(error).__name__}",
+        f"{_brokers(kafka)}: {str(error) or type(error).__name__}",
         hint=f"check {variable('kafka', 'bootstrap_servers')}, {variable('kafka', 'security_protocol')} and the credentials",
     )
 

@@ -184,7 +184,7 @@ class ChunkTransport(driver.Transport):
         gate: Gate,
         finisher: Finisher,
         reading: Reporting,
-        set_aside: bool = False,
+        set_aside: bool,
     ) -> None:
         self.ledger = ledger
         self.gate = gate

@@ -1,7 +1,8 @@
 """Requests that wait to be sent, for the first time or again: which one is next, and when. Pure.
 
 Two disciplines of one form. Unordered: whatever is due. By lane: a lane has one request under way at most, what failed goes
-back to its front, and no request holds two events of one key, so that they never overtake each other.
+back to its front, no request holds two events of one key, and only other keys pass what waits to be sent again: events of a key
+never overtake each other.
 """
 
 from __future__ import annotations
@@ -74,6 +75,11 @@ class Waiting(Protocol[Owner]):
         """What has not been sent yet."""
         ...
 
+    @property
+    def has_free(self) -> bool:
+        """Whether some of what has not been sent yet need not wait for what failed."""
+        ...
+
     def __len__(self) -> int:
         """Events inside."""
         ...
@@ -128,6 +134,11 @@ class Unordered(Generic[Owner]):
         """Events inside."""
         return self._events + self._batcher.events
 
+    @property
+    def has_free(self) -> bool:
+        """See :class:`Waiting`."""
+        return self._batcher.events > 0
+
 
 class ByLane(Generic[Owner]):
     """One shipment of a lane under way; the lanes take turns."""
@@ -143,32 +154,42 @@ class ByLane(Generic[Owner]):
         self._batcher.add(owner, items, tags, now)
 
     def next(self, now: float, *, force: bool = False, fresh: bool = False) -> Shipment[Owner] | None:
-        """See :class:`Waiting`. A lane whose first shipment must wait gives nothing, however fresh the rest is."""
-        for lane in self._turns():
-            shipment = self._of(lane, now, force=force or fresh)
-            if shipment is not None:
-                self._under_way.add(lane)
-                self._turn = (lane + 1) % len(self._back)
-                return shipment
+        """See :class:`Waiting`."""
+        looks = [True, False] if fresh else [False]
+        for untried in looks:
+            for lane in self._turns():
+                shipment = self._of(lane, now, force=force or fresh, untried=untried)
+                if shipment is not None:
+                    self._under_way.add(lane)
+                    self._turn = (lane + 1) % len(self._back)
+                    return shipment
         return None
 
     def _turns(self) -> Iterator[int]:
         lanes = len(self._back)
         return (lane % lanes for lane in range(self._turn, self._turn + lanes) if lane % lanes not in self._under_way)
 
-    def _of(self, lane: int, now: float, *, force: bool) -> Shipment[Owner] | None:
+    def _of(self, lane: int, now: float, *, force: bool, untried: bool) -> Shipment[Owner] | None:
         back = self._back[lane]
+        batch: Batch[Owner] | None
         if back:
-            return back.popleft() if back[0].due <= now else None
-        batch = self._batcher.take(now, lane, force=force)
+            if back[0].due <= now and not untried:
+                return back.popleft()
+            # What cannot be delivered holds up its keys, and no other.
+            batch = self._batcher.take_past(now, lane, _tags(back), force=force)
+        else:
+            batch = self._batcher.take(now, lane, force=force)
         return None if batch is None else Shipment(batch)
 
     def due(self, now: float) -> float | None:
         """See :class:`Waiting`."""
-        return _least(
-            self._back[lane][0].due - now if self._back[lane] else self._batcher.due(now, lane)
-            for lane in self._turns()
-        )
+        waits: list[float | None] = []
+        for lane in self._turns():
+            if back := self._back[lane]:
+                waits += [back[0].due - now, self._batcher.due_past(now, lane, _tags(back))]
+            else:
+                waits.append(self._batcher.due(now, lane))
+        return _least(waits)
 
     def put_back(self, shipments: Sequence[Shipment[Owner]]) -> None:
         """See :class:`Waiting`."""
@@ -190,6 +211,16 @@ class ByLane(Generic[Owner]):
     def __len__(self) -> int:
         """Events inside."""
         return self._batcher.events + sum(len(each.batch.items) for lane in self._back for each in lane)
+
+    @property
+    def has_free(self) -> bool:
+        """See :class:`Waiting`. Of a lane that is under way it is not known: its request may be what waits."""
+        free = self._batcher.due_past
+        return any(free(0.0, lane, _tags(self._back[lane])) is not None for lane in self._turns())
+
+
+def _tags(shipments: Iterable[Shipment[Owner]]) -> set[int]:
+    return {tag for shipment in shipments for tag in shipment.batch.tags}
 
 
 def _least(waits: Iterable[float | None]) -> float | None:

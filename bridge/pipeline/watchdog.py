@@ -51,9 +51,9 @@ class Vitals:
     joined: bool
     connected: bool
     held: bool
-    answers: int = 0
-    silent: float = 0.0
-    lost: str = ""
+    answers: int
+    silent: float
+    lost: str
 
 
 class Watchdog:
@@ -74,7 +74,7 @@ class Watchdog:
                 now, (vitals.resolved, vitals.answers), busy=vitals.lag and not vitals.held
             ),
             "no commit succeeded": self._commits.check(now, vitals.committed, busy=vitals.committable and vitals.lag),
-            "not joined": self._joins.check(now, 0, busy=vitals.connected and not vitals.joined),
+            "not joined": self._joins.check(now, None, busy=vitals.connected and not vitals.joined),
             "no answer of the brokers": mute,
         }
         found = [f"{what} for {self._seconds:g} s" for what, so in stalled.items() if so]
@@ -117,10 +117,8 @@ def _awaiting(work: object) -> list[FrameType]:
 def _inside(wrapper: object) -> object:
     """What runs behind an awaited step of an asynchronous generator, or a coroutine's ``__await__``: it is no attribute there.
 
-    Futures lead nowhere further: what is set on them may be anything, and they have no frame.
+    Of a future it is the future's own iterator, which leads nowhere further.
     """
-    if asyncio.isfuture(wrapper):
-        return None
     for inner in gc.get_referents(wrapper):
         if inspect.iscoroutine(inner) or inspect.isasyncgen(inner):
             return inner

@@ -51,7 +51,8 @@ class Worker:
     """Everything a worker consists of, put together; :meth:`run` it once, in a running loop.
 
     ``builder`` None sends events as they came (raw payload). It may be exchanged while running (:meth:`exchange`).
-    ``member`` where a parent process watches over this one.
+    ``member`` where a parent process watches over this one. ``metrics`` are those of its route; ``sharing_routes`` routes,
+    itself included, send to its organisation.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Worker:
         *,
         mapping: str | None = None,
         member: Member | None = None,
+        sharing_routes: int = 1,
         surroundings: Surroundings = PROCESS,
     ) -> None:
         self._settings = settings
@@ -76,7 +78,7 @@ class Worker:
         self.health = Health()
         self.ledger = Ledger(self._clock)
         self.reading = Reading(metrics, self._clock)
-        self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions)
+        self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions, sharing_routes)
         self.delivery: Delivery[Chunk] = Delivery(
             destination,
             self,
@@ -109,6 +111,7 @@ class Worker:
             max_events=settings.worker.max_in_flight_events,
             max_bytes=settings.worker.max_in_flight_bytes,
             blocked=lambda: self.delivery.blocked,
+            starved=lambda: self.delivery.starved,
             metrics=metrics,
         )
         self._drain = Drain(

@@ -1,14 +1,15 @@
 """Every setting of the bridge, in one model; the only reader of the environment.
 
 Sources, strongest first: the environment (``BRIDGE_KAFKA__TOPIC``), a ``.env`` file, ``bridge.toml`` (``[kafka] topic``),
-the defaults here. An unknown or wrong key stops the start with its name, what was expected and an example.
+the defaults here. Routes (``[routes.NAME]``) set what holds for them alone. An unknown or wrong key stops the start with its name, what was expected and an example.
 """
 
 from bridge.settings.aep import AepSettings, OauthSettings
 from bridge.settings.kafka import KafkaSettings
-from bridge.settings.loading import ENV_FILE, TOML_FILE, Settings, every_setting, load_settings
+from bridge.settings.loading import ENV_FILE, TOML_FILE, Settings, every_setting
 from bridge.settings.mapping import MappingSettings
 from bridge.settings.receiver import ReceiverSettings
+from bridge.settings.routes import Deployment, Route, load_deployment, load_settings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, is_example, variable
 
@@ -17,15 +18,18 @@ __all__ = [
     "PREFIX",
     "TOML_FILE",
     "AepSettings",
+    "Deployment",
     "KafkaSettings",
     "MappingSettings",
     "OauthSettings",
     "ReceiverSettings",
+    "Route",
     "Settings",
     "TelemetrySettings",
     "WorkerSettings",
     "every_setting",
     "is_example",
+    "load_deployment",
     "load_settings",
     "variable",
 ]

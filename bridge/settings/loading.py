@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from bridge.errors import SettingsError
@@ -20,9 +17,22 @@ from bridge.settings.mapping import MappingSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
+from bridge.settings.tree import ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import ValidationError
 
 ENV_FILE = ".env"
 TOML_FILE = "bridge.toml"
+
+
+class _TopLevel(TomlConfigSettingsSource):
+    """The sections of ``bridge.toml``; its routes are read by :mod:`bridge.settings.routes`."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {section: keys for section, keys in super().__call__().items() if section != ROUTES}
 
 
 class Settings(BaseSettings):
@@ -45,7 +55,6 @@ class Settings(BaseSettings):
         dotenv_filtering="only_existing",
         # An empty variable is an unset one: compose files hand over what is not set as "".
         env_ignore_empty=True,
-        toml_file=TOML_FILE,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -61,7 +70,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order of the sources; the TOML file is the weakest."""
-        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, _TopLevel(settings_cls, TOML_FILE)
 
 
 def every_setting() -> dict[str, tuple[str, str, Any]]:
@@ -78,22 +87,8 @@ def every_setting() -> dict[str, tuple[str, str, Any]]:
     return found
 
 
-def load_settings(**overrides: Any) -> Settings:
-    """The settings from environment, ``.env`` and ``bridge.toml``; ``overrides`` (section -> dict) win.
-
-    Raises ``SettingsError``: one line a wrong key, each with what was expected and an example.
-    """
-    _check_files()
-    _refuse_unknown({*os.environ, *dotenv_values(ENV_FILE)})
-    try:
-        return Settings(**overrides)
-    except ValidationError as error:
-        raise SettingsError(
-            "\n".join(_explain(problem) for problem in error.errors(include_input=False, include_url=False))
-        ) from None
-
-
-def _check_files() -> None:
+def check_files() -> None:
+    """Raise ``SettingsError`` where ``.env`` or ``bridge.toml`` cannot be read as what they are."""
     for name in (ENV_FILE, TOML_FILE):
         path = Path(name)
         if path.is_dir():
@@ -126,21 +121,32 @@ def _refuse_lines(text: str) -> None:
             raise SettingsError(f"{ENV_FILE}, line {line}: expected NAME=value, with both quotes or none")
 
 
-def _refuse_unknown(names: set[str]) -> None:
+def refuse_unknown(names: set[str], others: Sequence[str] = ()) -> None:
+    """Raise ``SettingsError`` for variables of ours that are no settings, and with them the complaints of ``others``."""
     known = every_setting()
     unknown = {name for name in map(str.upper, names) if name.startswith(PREFIX) and name not in known}
-    if unknown:
-        raise SettingsError("\n".join(map(_unknown, sorted(unknown))))
+    if unknown or others:
+        raise SettingsError("\n".join([*map(_unknown, sorted(unknown)), *others]))
 
 
-def _unknown(name: str) -> str:
+def nearest_setting(name: str) -> str | None:
+    """The setting that ``name`` was probably meant to be."""
     import difflib  # noqa: PLC0415 - only on the way to an error
 
     known = every_setting()
     # Where the section is right only its own keys are meant; names share so much that anything else looks near.
     section = [other for other in known if other.startswith(name.partition("__")[0] + "__")]
-    near = difflib.get_close_matches(name, section or known, n=1, cutoff=0.7)
-    return f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "; .env.example names every setting")
+    return next(iter(difflib.get_close_matches(name, section or known, n=1, cutoff=0.7)), None)
+
+
+def _unknown(name: str) -> str:
+    near = nearest_setting(name)
+    return f"{name}: no such setting" + (f"; did you mean {near}?" if near else "; .env.example names every setting")
+
+
+def explain(error: ValidationError) -> list[str]:
+    """A line a wrong key: its environment name, what was expected, an example."""
+    return [_explain(problem) for problem in error.errors(include_input=False, include_url=False)]
 
 
 def _explain(problem: Any) -> str:

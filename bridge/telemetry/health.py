@@ -2,6 +2,7 @@
 
 ``/health/live`` answers 503 only when a restart would help; ``/health/ready`` whenever work cannot be done just now.
 Both answer JSON: ``{"status": "ready"}`` or ``{"status": "unready", "reasons": {"kafka": "…"}}``.
+A receiver of several routes stays ready while one of them can take events; the others' troubles stand under ``degraded``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bridge.errors import BridgeError
 from bridge.settings import variable
-from bridge.telemetry.metrics import Metrics
+from bridge.telemetry.metrics import Metrics, ReceptionMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,12 +30,13 @@ log = structlog.get_logger(__name__)
 
 
 class Health:
-    """What stands in the way, by name. Reasons are words for an operator; no payloads, no secrets."""
+    """What stands in the way, by name; of one route among several, by its name too. Reasons are words for an operator; no payloads, no secrets."""
 
     def __init__(self) -> None:
         self._unready: dict[str, str] = {}
         self._dead: dict[str, str] = {}
         self._probes: dict[str, Callable[[], str | None]] = {}
+        self._routes: dict[str, dict[str, Callable[[], str | None]]] = {}
 
     def hold(self, name: str, reason: str) -> None:
         """Not ready because of ``name``, until :meth:`release`."""
@@ -47,9 +49,33 @@ class Health:
         if self._unready.pop(name, None) is not None:
             log.info("ready_again", detail="The reason has gone.", because=name)
 
+    def forget(self, name: str) -> None:
+        """``name`` is no reason any more, since another stands for it."""
+        self._unready.pop(name, None)
+
     def watch(self, name: str, probe: Callable[[], str | None]) -> None:
         """Ask ``probe`` at every question: it gives the reason, or None when all is well."""
         self._probes[name] = probe
+
+    def watch_route(self, route: str, name: str, probe: Callable[[], str | None]) -> None:
+        """Ask ``probe`` about one route of several: its trouble degrades, and only that of all is none to be ready with."""
+        self._routes.setdefault(route, {})[name] = probe
+
+    def degraded(self) -> Mapping[str, str]:
+        """The troubles of routes while another has none; empty when all are well, or none."""
+        troubled = self._troubled()
+        return {} if len(troubled) == len(self._routes) else _by_name(troubled)
+
+    def route_is_well(self, route: str) -> bool:
+        """Whether nothing stands in the way of this route."""
+        return all(probe() is None for probe in self._routes[route].values())
+
+    def _troubled(self) -> dict[str, dict[str, str]]:
+        asked = {
+            route: {name: reason for name, probe in probes.items() if (reason := probe()) is not None}
+            for route, probes in self._routes.items()
+        }
+        return {route: reasons for route, reasons in asked.items() if reasons}
 
     def fail(self, name: str, reason: str) -> None:
         """Not alive any more: only a restart helps."""
@@ -59,11 +85,17 @@ class Health:
     def unready(self) -> Mapping[str, str]:
         """Every reason not to be ready; empty when ready."""
         asked = {name: reason for name, probe in self._probes.items() if (reason := probe()) is not None}
-        return {**self._dead, **self._unready, **asked}
+        troubled = self._troubled()
+        of_all = _by_name(troubled) if len(troubled) == len(self._routes) else {}
+        return {**self._dead, **self._unready, **asked, **of_all}
 
     def dead(self) -> Mapping[str, str]:
         """Every reason not to be alive; empty when alive."""
         return dict(self._dead)
+
+
+def _by_name(troubled: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {f"{name} (route {route})": why for route, reasons in troubled.items() for name, why in reasons.items()}
 
 
 class TelemetryServer:
@@ -75,7 +107,7 @@ class TelemetryServer:
     def __init__(
         self,
         settings: TelemetrySettings,
-        metrics: Metrics | GroupMetrics,
+        metrics: Metrics | GroupMetrics | ReceptionMetrics,
         health: Health,
         report: Callable[[], Report] | None = None,
     ) -> None:
@@ -117,8 +149,9 @@ class TelemetryServer:
 
     async def metrics(self) -> bytes:
         """Prometheus' text."""
-        if isinstance(self._metrics, Metrics):
-            self._metrics.asyncio_tasks.set(len(asyncio.all_tasks()))
+        whole = self._metrics.of_none if isinstance(self._metrics, ReceptionMetrics) else self._metrics
+        if isinstance(whole, Metrics):
+            whole.asyncio_tasks.set(len(asyncio.all_tasks()))
         return generate_latest(self._metrics.registry)
 
     async def dead(self) -> Mapping[str, str]:
@@ -144,11 +177,13 @@ class TelemetryServer:
         return _answer(await self.dead(), "alive", "dead")
 
     async def _serve_ready(self, _request: web.Request) -> web.Response:
-        return _answer(await self.unready(), "ready", "unready")
+        return _answer(await self.unready(), "ready", "unready", self._health.degraded())
 
 
-def _answer(reasons: Mapping[str, str], good: str, bad: str) -> web.Response:
-    body = {"status": bad, "reasons": reasons} if reasons else {"status": good}
+def _answer(reasons: Mapping[str, str], good: str, bad: str, degraded: Mapping[str, str] | None = None) -> web.Response:
+    body: dict[str, Any] = {"status": bad, "reasons": reasons} if reasons else {"status": good}
+    if degraded:
+        body["degraded"] = degraded
     return web.Response(
         body=orjson.dumps(body), status=503 if reasons else 200, content_type="application/json", charset="utf-8"
     )

@@ -20,7 +20,7 @@ from bridge.telemetry.damper import SECONDS, Damper, LibraryDamper, ServicesOfOu
 from bridge.telemetry.unquoted import Unquoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
     from structlog.typing import EventDict, Processor
 
@@ -52,11 +52,13 @@ def configure_logging(
     *,
     stream: Any = None,
     process: int | None = None,
+    route: str | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Send every log line of this process to ``stream`` (default: stderr) in the form and from the level of the settings.
 
-    ``process``: its number, on every line, where several processes write to one stream. ``clock``: monotonic seconds, by
+    ``process``: its number, on every line, where several processes write to one stream; ``route`` likewise where there are
+    several routes. ``clock``: monotonic seconds, by
     which repeated messages of libraries are left out.
     """
     level = getattr(logging, settings.log_level.upper())
@@ -68,8 +70,9 @@ def configure_logging(
         structlog.processors.StackInfoRenderer(),
         redact,
     ]
-    if process is not None:
-        shared.insert(0, _numbered(process))
+    of_process: dict[str, object] = {"route": route, "process": process}
+    if fields := {name: value for name, value in of_process.items() if value is not None}:
+        shared.insert(0, _marked(fields))
     output = stream if stream is not None else sys.stderr
     renderer: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
@@ -142,10 +145,10 @@ def _name(logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutable
     return event
 
 
-def _numbered(process: int) -> Processor:
+def _marked(fields: Mapping[str, object]) -> Processor:
     def add(_logger: Any, _method: str, event: EventDict) -> EventDict:
-        event["process"] = process
-        return event
+        # What the line says of another route itself stays.
+        return {**fields, **event}
 
     return add
 

@@ -3,22 +3,53 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.registry import Collector
 
+from bridge.dead_letter import DEFAULT_ROUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NO_ROUTE = "-"
+"""Label of what a process with several routes counts before it is known which route it is for; no route is called so."""
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _EVENTS = (1, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000)
 _BYTES = (1_000, 10_000, 50_000, 100_000, 250_000, 500_000, 750_000, 900_000, 1_000_000)
 
 
+class RouteRegistry(CollectorRegistry):
+    """Gives every sample the label ``route`` when somebody asks: counting costs no more than without it."""
+
+    def __init__(self, route: str) -> None:
+        super().__init__()
+        self._route = route
+
+    def collect(self) -> Iterable[Metric]:
+        """Every family, its samples labelled."""
+        for family in super().collect():
+            labelled = Metric(family.name, family.documentation, family.type, family.unit)
+            labelled.samples = [
+                sample._replace(labels={**sample.labels, "route": self._route}) for sample in family.samples
+            ]
+            yield labelled
+
+    def get_sample_value(self, name: str, labels: Mapping[str, str] | None = None) -> float | None:
+        """The value of one sample; its label ``route`` need not be named."""
+        return super().get_sample_value(name, {"route": self._route, **(labels or {})})
+
+
 class Metrics:
-    """One registry and every metric in it; pass it on, there is no global.
+    """One registry and every metric of one route in it; pass it on, there is no global.
 
     On hot paths keep the child of a labelled metric (``metrics.x.labels(...)``) and add up per batch.
     """
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry or CollectorRegistry()
+    def __init__(self, route: str = DEFAULT_ROUTE) -> None:
+        self.route = route
+        self.registry = RouteRegistry(route)
         r = self.registry
         self.received_events = Counter(
             "bridge_received_events_total", "Events that Kafka confirmed to the receiver.", registry=r
@@ -158,15 +189,56 @@ class Metrics:
         )
 
 
+class ReceptionMetrics:
+    """What a receiver of several routes counts: the metrics of each, and of what is for none (label "-")."""
+
+    def __init__(self, routes: Iterable[str]) -> None:
+        self.of_route = {name: Metrics(name) for name in routes}
+        self.of_none = Metrics(NO_ROUTE)
+        own = CollectorRegistry()
+        self.ready = Gauge(
+            "bridge_receiver_route_ready",
+            "1 while the receiver of several routes can store the events of this one.",
+            ["route"],
+            registry=own,
+        )
+        self.registry = CollectorRegistry()
+        self.registry.register(
+            _Joined([*(each.registry for each in self.of_route.values()), self.of_none.registry, own])
+        )
+
+
+class _Joined(Collector):
+    """Several registries as one: each family once, with the samples of all."""
+
+    def __init__(self, registries: Iterable[CollectorRegistry]) -> None:
+        self._registries = tuple(registries)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: what was registered elsewhere was looked at there."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Every family."""
+        families: dict[str, Metric] = {}
+        for registry in self._registries:
+            for family in registry.collect():
+                if (known := families.setdefault(family.name, family)) is not family:
+                    known.samples += family.samples
+        return families.values()
+
+
 class GroupMetrics:
-    """What the parent of several worker processes knows itself; theirs carry the same label ``process``."""
+    """What the parent of several worker processes knows itself; theirs carry the same labels ``route`` and ``process``."""
 
     def __init__(self) -> None:
         self.registry = r = CollectorRegistry()
-        self.process_up = Gauge("bridge_worker_process_up", "1 while a worker process runs.", ["process"], registry=r)
+        self.process_up = Gauge(
+            "bridge_worker_process_up", "1 while a worker process runs.", ["route", "process"], registry=r
+        )
         self.process_restarts = Counter(
             "bridge_worker_process_restarts_total",
             "Worker processes started again after they ended.",
-            ["process"],
+            ["route", "process"],
             registry=r,
         )

@@ -74,6 +74,7 @@ class Findings:
     changed: list[int] = field(default_factory=list)
     invented: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
+    gone: set[int] = field(default_factory=set)
 
     @property
     def duplicates(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,11 +61,11 @@ async def damaged_batch(stage: Stage, planned: Planned) -> None:
 @fault("broker", 10, 14, spares=False)
 async def retention_overtakes(stage: Stage, planned: Planned) -> None:
     """Kafka deletes records of a partition that nobody has read: they are gone, and it must be told."""
-    partition = planned.rng.randrange(PARTITIONS)
+    began, partition = time.monotonic(), planned.rng.randrange(PARTITIONS)
     stopped = await _stand_still(stage)
     try:
         await asyncio.sleep(_STANDING)
-        stage.expired |= await asyncio.to_thread(_delete_unread, stage, partition)
+        stage.deletions.append((began, await asyncio.to_thread(_delete_unread, stage, partition)))
     finally:
         _resume(stage, stopped)
     await asyncio.sleep(planned.seconds)

@@ -71,7 +71,7 @@ class Report:
         bounds = {"posted again": sender.resent, **stage.allowance.repeatable()}
         self.duplicates, self.duplicates_bound = findings.duplicates, sum(bounds.values())
         self.duplicates_bound_by = bounds
-        self.expired = len(stage.expired)
+        self.expired = len(findings.gone)
         self.longest_stall_seconds = round(stage.longest_stall, 2)
         self.rebalances = len(stage.allowance.rebalances())
         self.restarts = sum(role.starts for role in stage.roles.values())
@@ -121,7 +121,7 @@ class Report:
             "dead letters": f"{self.dead_letters:,}",
             "LOST": f"{self.lost:,}",
             "changed, invented, unexplained": f"{self.changed:,}, {self.invented:,}, {self.unexplained:,}",
-            "deleted by Kafka before they were read, on purpose": f"{self.expired:,}",
+            "deleted by Kafka before they were read (a fault)": f"{self.expired:,}",
             "faults that nobody could see": ", ".join(self.unseen) or "none",
             "duplicates": f"{self.duplicates:,} ({share:.2f} %), bound {self.duplicates_bound:,}",
             "faults": f"{len(self.faults):,}, {self.restarts:,} process starts, {self.rebalances:,} rebalances",

@@ -78,8 +78,8 @@ class Surprise:
 @dataclass(slots=True)
 class Stage:
     """Everything that can be broken. ``deliverable`` counts the events that are promised and that AEP should get,
-    ``posted`` those in posts that are not answered yet. ``next_number``: the first that was never posted. ``expired``: those
-    that a fault had Kafka delete before the group had committed them.
+    ``posted`` those in posts that are not answered yet. ``next_number``: the first that was never posted. ``deletions``:
+    when (monotonic) a fault had Kafka delete records before the group had committed them, and the numbers of their events.
     """
 
     cluster: Cluster
@@ -96,7 +96,7 @@ class Stage:
     longest_stall: float = 0.0
     set_aside: int = 0
     next_number: Callable[[], int] = lambda: 0
-    expired: set[int] = field(default_factory=set)
+    deletions: list[tuple[float, set[int]]] = field(default_factory=list)
     secret_file: Path = field(init=False)
     name: Name = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -149,6 +149,11 @@ class Stage:
         for clock in self._clocks:
             clock.close()
         await self.emulator.stop()
+
+    @property
+    def expired(self) -> set[int]:
+        """Numbers of all events that were deleted before the group had committed them; some may have been delivered."""
+        return set[int]().union(*(numbers for _, numbers in self.deletions))
 
     @property
     def receiver_url(self) -> str:

@@ -46,6 +46,22 @@ def test_a_kind_that_nobody_thought_about_fails():
     assert len(unseen([Done("meteorite", "aep", 1.0, 2.0)], [], 0.0)) == 1
 
 
+def test_answers_that_nobody_asked_for_need_not_show():
+    """A spell of 207 with failures while no worker sends anything leaves nothing to see; with requests it must show."""
+    fault = Done("aep_items_transient_current", "aep", 1.0, 9.0)
+    idle = [_look(at, bridge_delivery_requests_total=5.0) for at in (101, 105)]
+    busy = [_look(at, bridge_delivery_requests_total=float(at)) for at in (101, 105)]
+    assert unseen([fault], idle, 99.0) == []
+    assert len(unseen([fault], busy, 99.0)) == 1
+
+
+def test_a_deletion_that_cost_nothing_need_not_show():
+    """Records that workers had read already are delivered; any other deletion must be told."""
+    fault = Done("retention_overtakes", "broker", 1.0, 20.0)
+    assert len(unseen([fault], [_look(105)], 99.0)) == 1
+    assert unseen([fault], [_look(105)], 99.0, harmless=[1.0]) == []
+
+
 def test_signs():
     """Each sign shows in what it is about, and not elsewhere."""
     quiet = [_look(1), _look(2, "receiver")]

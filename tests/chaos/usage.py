@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from processes import BridgeProcess
 
 MEASURES = ("rss_mb", "descriptors", "threads", "tasks")
-_TASKS = re.compile(r"^bridge_asyncio_tasks (\S+)$", re.MULTILINE)
+_TASKS = re.compile(r"^bridge_asyncio_tasks(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
 @dataclass(slots=True)

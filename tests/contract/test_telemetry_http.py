@@ -52,7 +52,7 @@ async def test_metrics_are_served() -> None:
         status, kind, text = await get(server, "/metrics")
     assert status == 200
     assert kind.startswith("text/plain; version=")
-    assert "bridge_received_events_total 3.0" in text
+    assert 'bridge_received_events_total{route="default"} 3.0' in text
 
 
 async def test_port_in_use_names_the_setting() -> None:

@@ -102,10 +102,15 @@ def test_a_foreign_producers_records_by_the_contract(scene) -> None:
                 "offset",
                 "event_uuid",
                 "mapping",
+                "form",
+                "route",
                 "attempts",
                 "failed_at",
+                "route",
+                "form",
             ]
         }
+        assert (headers["bridge.route"], headers["bridge.form"]) == ("default", "event")
         assert (headers["bridge.stage"], headers["bridge.topic"]) == ("check", s.topic)
         assert len(stored(s.kafka, s.dead)) == 3
 

@@ -87,3 +87,15 @@ def test_it_never_sends_more_than_the_embedded_broker_keeps():
             key = record_key(event)
             filled[DefaultPartitioner()(key, partitions, partitions)] += len(orjson.dumps(event)) + len(key) + 100
     assert max(filled.values()) < KEPT_BYTES
+
+
+@pytest.mark.slow
+def test_two_routes_have_an_account_each():
+    """While AEP is away for one route the other is delivered; both accounts add up."""
+    done = run_demo("--routes", "--json")
+    assert done.returncode == 0, done.stderr
+    accounts = json.loads(done.stdout)["routes"]
+    assert list(accounts) == ["eu", "us"]
+    for account in accounts.values():
+        assert account["nothing_lost"]
+        assert (account["received"], account["delivered"], account["dead_lettered"]) == (603, 600, 3)

@@ -18,7 +18,7 @@ async def test_tasks_are_counted_when_they_are_asked_for():
 
         async def tasks():
             told = await client.get(f"http://127.0.0.1:{server.port}/metrics")
-            return int(float(re.search(r"^bridge_asyncio_tasks (\S+)$", told.text, re.MULTILINE)[1]))
+            return int(float(re.search(r'^bridge_asyncio_tasks{route="default"} (\S+)$', told.text, re.MULTILINE)[1]))
 
         await tasks()  # the connection has a task of its own
         before = await tasks()

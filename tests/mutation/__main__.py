@@ -25,8 +25,12 @@ _MOST_EQUIVALENTS = 0.05
 def main() -> int:
     """Run it."""
     options = _options()
+    whole = options.only is None and options.again is None
     modules = [module for role in ROLES for module in role.modules if _is_wanted(options.only, role, module)]
     mutants = [mutant for module in modules for mutant in mutants_of(module, _source(module))]
+    if options.again is not None:
+        left = set(json.loads(options.again.read_text(encoding="utf-8"))["survivors"])
+        mutants = [mutant for mutant in mutants if mutant.key in left]
     equivalents = {
         entry["key"]: entry["reason"]
         for entry in tomllib.loads(_EQUIVALENTS.read_text(encoding="utf-8")).get("equivalent", [])
@@ -40,10 +44,12 @@ def main() -> int:
     paths = {module_path(module) for module in modules}
     files = [file for file in fast_test_files() if tests_worker(ROOT / file) and paths & sources_of(ROOT / file)]
     every = [module for role in ROLES for module in role.modules]
-    found = trace(files, every, scratch / "mutants-trace.json", anew=options.only is None)
+    found = trace(files, every, scratch / "mutants-trace.json", anew=whole)
     if found.failed:
         _say("these tests fail without any change:", *found.failed)
-        return 1
+        if whole:
+            return 1
+        _say("they are left out")
     _say(f"traced {len(found.seconds)} tests of {len(files)} files in {time.monotonic() - begun:.0f} s")
     work = []
     for mutant in mutants:
@@ -56,7 +62,7 @@ def main() -> int:
         judged,
         mutants,
         equivalents,
-        whole=options.only is None,
+        whole=whole,
         seconds=time.monotonic() - begun,
         report=options.report,
     )
@@ -72,6 +78,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only", metavar="ROLE", action="append", help="a role or module of tests/mutation/roles.py; may be repeated"
+    )
+    parser.add_argument(
+        "--again", type=Path, metavar="REPORT", help="judge only the survivors of this report once more"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants judged at the same time")
     parser.add_argument("--tests", type=int, default=400, help="tests asked of one mutant at most, the quickest first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -14,6 +15,8 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+import pytest
 
 from mutation.mutations import compile_mutant
 from mutation.roles import ROOT, module_path
@@ -36,6 +39,8 @@ _SHARED = (
     "bridge.telemetry.logs",
     "bridge.xdm.experience_event",
 )
+_WITHOUT_WORKER = "tests/unit/test_mutations.py"
+"""What pytest itself and its plugins import is here once this file has been collected."""
 _SLOWER = 4.0
 """A mutant may make its tests wait: beyond so many times their usual duration, and the spare seconds, it counts as found."""
 
@@ -80,8 +85,10 @@ def preload() -> None:
     """Import in this process what all children share; none of the modules that are changed, nor what imports them."""
     for name in _SHARED:
         importlib.import_module(name)
+    _run([_WITHOUT_WORKER], "--collect-only", "-qqq")
     for name in [name for name in sys.modules if name.startswith("bridge.pipeline")]:
         del sys.modules[name]
+    gc.freeze()
 
 
 def start(mutant: Mutant, tests: Sequence[str]) -> int:
@@ -98,25 +105,23 @@ def start(mutant: Mutant, tests: Sequence[str]) -> int:
         source = module_path(mutant.module).read_text(encoding="utf-8")
         changed = compile_mutant(mutant, source, str(module_path(mutant.module)))
         sys.meta_path.insert(0, _Changed(mutant.module, changed))
-        import pytest
-
-        code = int(
-            pytest.main(
-                [
-                    "-x",
-                    "-q",
-                    "-p",
-                    "no:cacheprovider",
-                    "-W",
-                    "ignore::pytest.PytestAssertRewriteWarning",
-                    "--rootdir",
-                    str(ROOT),
-                    *tests,
-                ]
-            )
-        )
+        code = next((found for group in _by_file(mutant, tests) if (found := _run(group))), 0)
     finally:
         os._exit(code)
+
+
+def _by_file(mutant: Mutant, tests: Sequence[str]) -> list[list[str]]:
+    """The tests, one list a file: to import all files takes longer than the tests that tell. The module's own file is first."""
+    files: dict[str, list[str]] = {}
+    for test in tests:
+        files.setdefault(test.partition("::")[0], []).append(test)
+    own = f"test_{mutant.module.rpartition('.')[2]}.py"
+    return [files[file] for file in sorted(files, key=lambda file: not file.endswith(own))]
+
+
+def _run(tests: Sequence[str], *more: str) -> int:
+    quiet = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    return int(pytest.main([*quiet, "--rootdir", str(ROOT), *more, *tests]))
 
 
 def judge_all(work: Sequence[tuple[Mutant, Sequence[str], float]], *, at_once: int, report: object) -> list[Judged]:

@@ -210,7 +210,9 @@ def _of_call(function: str, node: ast.Call) -> Iterator[_Change]:
 
 
 def _symmetric(node: ast.Call) -> bool:
-    """Whether the order means nothing (min, max), or a swap would never get to run (isinstance, getattr)."""
+    """Whether the order means nothing (min, max, suppress), or a swap would never get to run (isinstance, getattr)."""
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr == "suppress"
     return isinstance(node.func, ast.Name) and node.func.id in {
         "min",
         "max",

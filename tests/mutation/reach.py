@@ -30,7 +30,12 @@ def sources_of(path: Path) -> frozenset[Path]:
 
 
 def tests_worker(path: Path) -> bool:
-    """Whether the test file itself, or what it shares with other tests, imports a part of the worker."""
+    """Whether the test file itself, or what it shares with other tests, imports a part of the worker.
+
+    One that starts processes does not count: what they run is neither traced nor changed.
+    """
+    if "import subprocess" in path.read_text(encoding="utf-8"):
+        return False
     own = {each for each in sources_of(path) if each.is_relative_to(ROOT / "tests")}
     return any(used.parent == _WORKER or used.name == "letter_fit.py" for each in own for used in _imported(each))
 

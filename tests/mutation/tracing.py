@@ -41,7 +41,7 @@ class Trace:
         """
         lines = self.lines[module]
         found: set[str] | frozenset[str] = lines.get(line, frozenset()) or set[str]().union(*lines.values())
-        return sorted(found, key=lambda node: self.seconds.get(node, 0.0))
+        return sorted(found - set(self.failed), key=lambda node: self.seconds.get(node, 0.0))
 
 
 class _Recorder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -83,6 +84,7 @@ def test_the_event_is_worth_more_than_key_reason_and_others() -> None:
     letter = DeadLetter(b"k" * 500, b"e" * 800, "map", "code", "r" * 900)
     made, record = fit(letter, 2_000, [("theirs", b"x" * 900)])
     assert (made.form, made.value, made.key) == (Form.EVENT, letter.value, letter.key)
+    assert made.reason == "r" * 300, "the beginning of a reason says what is wrong"
     assert record[2] == made.to_headers()
     made, _ = fit(letter, 1_350)
     assert (made.form, made.value, made.key) == (Form.EVENT, letter.value, None)
@@ -94,3 +96,36 @@ def test_a_key_does_not_crowd_out_the_value() -> None:
     assert fit(small, 1_000)[0].key == small.key
     large = DeadLetter(b"k" * 700, b"e" * 5_000, "map", "code", "r")
     assert fit(large, 1_000)[0].key is None
+
+
+def test_not_a_byte_is_given_away() -> None:
+    """At the very size of each stage the letter is still that one; one byte less, and the next thing goes."""
+    letter = DeadLetter(b"k" * 40, b"e" * 800, "map", "code", "r" * 400, topic="t", offset=7, mapping="a" * 64)
+    theirs = [("theirs", b"x")]
+    whole = (letter.key, letter.value, [*theirs, *letter.to_headers()])
+    assert fit(letter, record_bytes(whole), theirs) == (letter, whole)
+    brief = replace(letter, reason="r" * 300)
+    assert fit(letter, record_bytes(whole) - 1, theirs)[0] == brief
+    assert fit(letter, record_bytes(brief.to_record()), theirs)[0] == brief
+    keyless = replace(brief, key=None)
+    for limit in (record_bytes(brief.to_record()) - 1, record_bytes(keyless.to_record())):
+        assert fit(letter, limit, theirs)[0] == keyless
+    assert fit(letter, record_bytes(keyless.to_record()) - 1, theirs)[0].form == Form.TRUNCATED
+    bare = smallest(letter)
+    least = record_bytes(bare.to_record())
+    assert fit(letter, least, theirs)[0] == bare
+    assert fit(letter, least + 79, theirs)[0] == replace(bare, value=b"e" * 79), "a key of more than half of the room"
+    assert fit(letter, least + 80, theirs)[0] == replace(bare, key=letter.key, value=b"e" * 40)
+    assert fit(letter, least - 1, theirs)[0] == replace(bare, mapping=None)
+    unmapped = record_bytes(replace(bare, mapping=None).to_record())
+    assert fit(letter, unmapped, theirs)[0] == replace(bare, mapping=None)
+    assert fit(letter, unmapped - 1, theirs)[0] == replace(bare, mapping=None, reason="")
+
+
+def test_a_letter_that_has_to_leave_its_count_out_is_read_as_one_event() -> None:
+    """What comes back and what is read from the record agree, also where not all headers fit."""
+    letter = DeadLetter(None, b"e" * 800, "map", "code", "why", attempts=3, replays=2, events=7)
+    without = replace(smallest(letter), reason="", attempts=None, replays=0, events=1)
+    made, record = fit(letter, record_bytes(without.to_record()))
+    assert made == without
+    assert DeadLetter.from_headers(*record) == without

@@ -1,5 +1,6 @@
 """Workers that know nothing of each other keep the organisation's limit together."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +49,15 @@ def test_what_is_not_known_yet_takes_no_more_than_all():
     assert Share("auto", lambda: 0, lambda: None)() == 1.0
     assert Share("auto", lambda: 0, lambda: 12)() == 1 / 12
     assert Share("auto", lambda: 3, lambda: None)() == 1.0
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.integers(1, 6))
+def test_routes_to_one_organisation_keep_its_limits_together(partitions_of_routes, workers):
+    """However many workers each of several routes has, the parts of all come to one at most, and to one by partitions."""
+    routes = len(partitions_of_routes)
+    total = 0.0
+    for partitions in partitions_of_routes:
+        owned = [len(range(worker, partitions, workers)) for worker in range(workers)]
+        total += sum(Share("auto", lambda n=n: n, lambda p=partitions: p, routes)() for n in owned if n)
+        assert Share(workers, lambda: 1, lambda p=partitions: p, routes)() * workers == pytest.approx(1 / routes)
+    assert total == pytest.approx(1.0)

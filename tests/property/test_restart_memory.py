@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -129,3 +130,67 @@ def test_a_clean_handover_counts_no_death() -> None:
     assert not again.hung
     third = PartitionMemory(0, again.trying(5))
     assert third.hung == {5}
+
+
+def test_suspects_are_settled_one_after_the_other() -> None:
+    """Each that was mapped alone leaves the run, the others stay in it; the last one ends it."""
+    memory = PartitionMemory(0, Remembered(5, 7, busy=True))
+    for offset in (5, 6, 7):
+        assert [each for each in range(10) if memory.is_suspect(each)] == list(range(offset, 8))
+        assert memory.trying(offset) == Remembered(offset, 7, offset, 0, busy=True)
+        assert memory.settled() == Remembered(offset, 7, busy=True)
+        memory.passed(offset)
+    assert not any(map(memory.is_suspect, range(10)))
+    assert memory.settled() == Remembered(busy=True)
+    assert memory.settled(busy=False) == Remembered()
+    assert memory.mapping(8, 9) == Remembered(8, 9, busy=True)
+
+
+def test_deaths_count_for_the_record_that_was_tried_alone() -> None:
+    """One is carried on while the record is tried, and not where it only waits; it ends with the record's passing."""
+    memory = PartitionMemory(5, Remembered(5, 9, 5, 0, busy=True))
+    assert memory.trying(5) == Remembered(5, 9, 5, 1, busy=True)
+    assert memory.settled() == Remembered(5, 9, 5, 0, busy=True)
+    assert memory.trying(6).deaths == 0
+    hung = PartitionMemory(5, memory.trying(5))
+    assert (hung.hung, hung.is_suspect(5), hung.is_suspect(6)) == ({5}, False, True)
+    assert hung.mapping(5, 9) == Remembered(5, 9, hung=(5,), busy=True)
+    for offset in range(5, 10):
+        memory.passed(offset)
+        assert memory.settled().alone is None
+    assert memory.settled() == Remembered(busy=True)
+
+
+@pytest.mark.parametrize(
+    ("position", "suspects", "hung"),
+    [(5, (5, 9), {5, 7}), (6, (6, 9), {7}), (8, (8, 9), set()), (9, (9, 9), set()), (10, None, set())],
+)
+def test_only_what_is_still_to_be_read_counts(position, suspects, hung) -> None:
+    """The committed offset cuts the run, the record that was tried, and what was given up."""
+    memory = PartitionMemory(position, Remembered(3, 9, 5, 1, (4, 7)))
+    assert (memory.suspects, memory.hung) == (suspects, hung)
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        (b"{}", Remembered()),
+        (b'{"first":0,"last":0,"alone":0}', Remembered(0, 0, 0)),
+        (b'{"first":-1,"last":true,"alone":1.0,"deaths":"2"}', Remembered()),
+        (b'{"hung":[1,"x",-2,3]}', Remembered(hung=(1, 3))),
+        (b'{"busy":1}', Remembered()),
+        (b'{"busy":true,"deaths":1}', Remembered(deaths=1, busy=True)),
+        (b"[1]", Remembered()),
+        (b'{"hung":1}', Remembered()),
+    ],
+)
+def test_only_offsets_are_read_as_such(stored, read) -> None:
+    """Whole numbers from 0 on; what is missing or of another kind is nothing."""
+    assert Remembered.from_bytes(stored) == read
+    assert (read.deaths, read.busy) == (b'"deaths":1' in stored, b"true," in stored and b"last" not in stored)
+
+
+@pytest.mark.parametrize("half", [Remembered(first=5), Remembered(last=5)])
+def test_half_a_run_is_none(half) -> None:
+    """Somebody else's value names only one end: nothing is suspect, and nothing breaks."""
+    assert PartitionMemory(0, half).suspects is None

@@ -27,7 +27,6 @@ class Workload:
         self._rate, self._number = rate, 0
         self.on = True
         self.natures = True
-        self._suspects = []
 
     async def run(self):
         """Write until cancelled."""
@@ -91,15 +90,14 @@ class Workload:
         for nature, share in _NATURES:
             chance -= share
             if chance < 0:
-                if nature == "suspect" and not self._evidence_is_left():
+                if nature == "suspect" and world.settings.worker.max_in_flight_events < _ENOUGH:
+                    # Where little may be in flight, what is held up behind it is soon all that there is: nothing else passes.
                     break
                 world.aep.natures[event.name] = nature
                 if nature == "postponed":
                     world.aep.postponed_until[event.name] = world.loop.time() + draw() * 150.0
                 else:
                     event.fate = Fate.REFUSED
-                if nature == "suspect":
-                    self._suspects.append(event)
                 return body, event
         if chance < 0.004:
             body["refuse"], event.fate = True, Fate.REFUSED
@@ -108,15 +106,6 @@ class Workload:
             body["explode"], event.fate = True, Fate.REFUSED
             world.count("mapping raises")
         return body, event
-
-    def _evidence_is_left(self):
-        """An event is found guilty by others that pass: where keys keep their order, enough lanes must be free of such, and
-        where little may be in flight, what is held up behind it is soon all that there is.
-        """
-        if self._world.settings.worker.max_in_flight_events < _ENOUGH:
-            return False
-        self._suspects = [event for event in self._suspects if not event.finished]
-        return len(self._suspects) < 2
 
     def begin(self, partition):
         """Open a transaction on a partition; its name."""

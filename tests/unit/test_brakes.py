@@ -39,9 +39,9 @@ def _brakes(*, wall=lambda: 1_000_000.0, requests=0.0, events=0.0):
     )
 
 
-def _note(brakes, *outcomes, now=10.0, known=False):
+def _note(brakes, *outcomes, now=10.0, **more):
     for outcome in outcomes:
-        brakes.note(outcome, now, seconds=0.1, under_way=4, known=known)
+        brakes.note(outcome, now, seconds=0.1, under_way=4, **more)
 
 
 @pytest.mark.parametrize("outcome", [AWAY, Mismatched("odd"), Throttled(503), Throttled(503, 7.0), POSTPONED])
@@ -105,7 +105,8 @@ def test_a_refusal_of_us_is_told_once_by_its_words_and_its_kind():
     assert lines == ["delivery_held", "delivery_held", "delivery_resumed"]
 
 
-def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal():
+@pytest.mark.parametrize("away", [AWAY, Throttled(503)])
+def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal(away):
     """Each has a probe of its own, and the other's failure only puts it off."""
     brakes = _brakes()
     _note(brakes, AWAY, AWAY, Unauthorized("401"), AWAY, AWAY)
@@ -113,9 +114,10 @@ def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal():
     brakes.leave(1, 100.0)
     assert brakes.wait(100.0, waiting=True) is None, "the probe is out"
     assert brakes.next_try(100.0) == "a try is under way"
-    _note(brakes, AWAY, now=100.0)
+    _note(brakes, away, now=100.0)
     assert brakes.credentials.open
     assert brakes.wait(100.0, waiting=True) > 0
+    assert brakes.credentials.wait(100.0) > 0, "asked again after the same time"
 
 
 def test_what_is_known_to_be_postponed_says_nothing_new():
@@ -213,10 +215,11 @@ def test_a_pause_and_a_rate_limit_are_pauses_and_nothing_else_is():
     assert not brakes.paused(10.0)
     _note(brakes, Throttled(429, 5.0))
     assert (brakes.paused(14.9), brakes.paused(15.0)) == (True, False)
-    for limits in ({"requests": 1.0}, {"events": 1.0}):
+    for limits in ({"requests": 4.0}, {"events": 4.0}):
         limited = _brakes(**limits)
         limited.leave(1, 10.0)
-        assert limited.paused(10.0)
+        assert limited.paused(10.0), "for a quarter of a second"
+        assert limited.next_try(10.0) == "next try now", "a limit of ours is no word on the destination"
         assert not limited.paused(20.0)
     _note(brakes, AWAY, AWAY, AWAY, now=20.0)
     assert not brakes.paused(20.0), "an open circuit is told by itself"
@@ -255,6 +258,7 @@ def test_the_metrics_show_what_holds():
             gauge._value.get() for gauge in (metrics.delivery_concurrency, metrics.circuit_open, metrics.delivery_held)
         ]
 
+    assert brakes._metrics.delivery_concurrency._value.get() == 2, "from the beginning"
     assert shown() == [2, 0, 0]
     _note(brakes, AWAY, AWAY, AWAY)
     assert shown() == [1, 1, 0]
@@ -286,3 +290,13 @@ def test_the_last_word_is_kept_with_its_time():
         ("destination_fails", 1.0, None),
         ("destination_recovered", None, 122.0),
     ]
+
+
+def test_the_next_try_is_told_in_seconds_until_it_is_due():
+    """A pause of less than a second too."""
+    brakes = _brakes()
+    assert brakes.next_try(10.0) == "next try now"
+    _note(brakes, Throttled(429, 7.4))
+    assert brakes.next_try(10.0) == "next try in 7 s"
+    assert brakes.next_try(16.5) == "next try in 1 s"
+    assert brakes.next_try(17.4) == "next try now"

@@ -5,16 +5,20 @@ import contextlib
 import inspect
 import socket
 import struct
+import threading
+from collections import deque
 from types import SimpleNamespace
 
 import pytest
 from aiokafka.consumer.fetcher import Fetcher
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from faust.tables.recovery import Recovery
+from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from virtual_delivery import VirtualLoop
 
 from bridge.pipeline.app import build_app
-from bridge.pipeline.client_thread import ChunkThread
+from bridge.pipeline.client_thread import ChunkThread, FromMainLoop, NumberedAssignments
 from bridge.pipeline.consumption import Consumption, Flow
 from bridge.pipeline.fetching import Fetching
 from bridge.pipeline.gate import FETCH_BYTES, Gate
@@ -136,7 +140,14 @@ class _Client:
         self.client.touch = self._touched
         self.fetching = Fetching(self.client, asyncio.get_running_loop().time)
         ledger = self.ledger = Ledger()
-        gate = self.gate = Gate(ledger, max_events=1_000, max_bytes=max_bytes, blocked=lambda: False, metrics=Metrics())
+        gate = self.gate = Gate(
+            ledger,
+            max_events=1_000,
+            max_bytes=max_bytes,
+            blocked=lambda: False,
+            starved=lambda: False,
+            metrics=Metrics(),
+        )
         self.consumption = Consumption(
             self.fetching,
             Flow(lambda: set(PARTITIONS), lambda: True, lambda: False),
@@ -240,3 +251,214 @@ def test_the_installed_faust_empties_the_stream_before_it_lets_the_consumer_go_o
     """Only so does the consumer know what was dropped."""
     source = inspect.getsource(Recovery._resume_streams)
     assert source.index("flow_control.resume()") < source.index("consumer.resume_flow()")
+
+
+def _thread(loop, **more):
+    thread = object.__new__(ChunkThread)
+    thread.__dict__ |= {"thread_loop": loop, **more}
+    return thread
+
+
+@pytest.fixture
+def other_loop():
+    """A loop that runs in a thread of its own."""
+    loop = asyncio.SelectorEventLoop()
+    running = threading.Thread(target=loop.run_forever)
+    running.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    running.join()
+    loop.close()
+
+
+async def test_what_the_main_loop_asks_runs_in_the_clients_loop(other_loop):
+    """The client knows one loop only; number and expired records are read at once."""
+    asked = []
+
+    def answer(name, value):
+        async def method(*arguments):
+            assert asyncio.get_running_loop() is other_loop
+            asked.append((name, *arguments))
+            return value
+
+        return method
+
+    expired = deque()
+    fetching = SimpleNamespace(
+        number=3,
+        expired=expired,
+        **{name: answer(name, name) for name in ("fetch", "touch", "store", "survey", "refresh")},
+    )
+    main = FromMainLoop(_thread(other_loop, fetching=fetching))
+    assert (main.number, main.expired is expired) == (3, True)
+    assert await main.fetch({PARTITIONS[0]}, 1.0, 10) == "fetch"
+    assert await main.store(3, {PARTITIONS[0]: 5}) == "store"
+    assert await main.survey([PARTITIONS[0]]) == "survey"
+    await main.touch()
+    await main.refresh()
+    assert asked == [
+        ("fetch", {PARTITIONS[0]}, 1.0, 10),
+        ("store", 3, {PARTITIONS[0]: 5}),
+        ("survey", [PARTITIONS[0]]),
+        ("touch",),
+        ("refresh",),
+    ]
+
+
+async def test_before_the_thread_has_started_nobody_can_be_asked():
+    """As when it has ended; and how many partitions a topic has is not known."""
+    thread = _thread(None)
+    with pytest.raises(ConsumerStoppedError):
+        await FromMainLoop(thread).touch()
+    assert thread.topic_partitions("t") is None
+    thread.client = SimpleNamespace(topic_partitions={"t": 4}.get)
+    assert thread.topic_partitions("t") == 4
+
+
+async def test_a_thread_that_has_ended_is_told_as_the_end_of_the_consumer(other_loop):
+    """Its loop is closed, or cancels what it was doing; who is cancelled itself hears that."""
+
+    async def cancelled():
+        raise asyncio.CancelledError
+
+    thread = _thread(other_loop)
+    with pytest.raises(ConsumerStoppedError):
+        await thread.inside(cancelled())
+    waiting = asyncio.create_task(thread.inside(asyncio.sleep(60)))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    closed = asyncio.SelectorEventLoop()
+    closed.close()
+    work = asyncio.sleep(60)
+    with pytest.raises(ConsumerStoppedError):
+        await _thread(closed).inside(work)
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
+
+
+@pytest.mark.parametrize("error", [None, asyncio.CancelledError()])
+def test_a_client_that_does_not_close_is_given_up_after_three_seconds(monkeypatch, error):
+    """Or that lets out the cancellation of its own tasks: the worker would wait for a thread that has ended."""
+
+    async def on_thread_stop(_self):
+        if error is not None:
+            raise error
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_thread_stop", on_thread_stop)
+
+    async def stop():
+        begun = asyncio.get_running_loop().time()
+        await _thread(None).on_thread_stop()
+        return asyncio.get_running_loop().time() - begun
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(stop()) == (3.0 if error is None else 0.0)
+
+
+async def test_an_assignment_is_numbered_before_its_records_can_be_fetched(monkeypatch):
+    """The client fetches for it as soon as it is let on."""
+    order = []
+
+    async def on_partitions_assigned(_self, assigned):
+        order.append(assigned)
+
+    monkeypatch.setattr(driver.ConsumerRebalanceListener, "on_partitions_assigned", on_partitions_assigned)
+    fetching = SimpleNamespace(assigned=lambda: order.append("numbered"))
+    await NumberedAssignments(SimpleNamespace(fetching=fetching)).on_partitions_assigned(PARTITIONS)
+    assert order == ["numbered", PARTITIONS]
+
+
+async def test_a_stop_ends_a_start_that_hangs_and_finds_a_thread_that_has_ended(other_loop, monkeypatch):
+    """Brokers that say nothing keep a start for as long as a request may take; a closed loop has nobody to tell."""
+    stopped = []
+    monkeypatch.setattr(
+        driver.AIOKafkaConsumerThread,
+        "_stopped_set",
+        lambda self: self.thread_loop.call_soon_threadsafe(stopped.append, 1),
+    )
+
+    async def start():
+        thread._serving = asyncio.current_task()
+        await asyncio.sleep(60)
+
+    thread = _thread(other_loop, _stopped=asyncio.Event())
+    starting = asyncio.run_coroutine_threadsafe(start(), other_loop)
+    await asyncio.sleep(0.05)
+    thread._stopped_set()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.wrap_future(starting), 1)
+    assert (stopped, thread._stopped.is_set()) == ([1], False)
+    thread._serving = None
+    thread._stopped_set()
+    closed = asyncio.SelectorEventLoop()
+    closed.close()
+    thread.thread_loop = closed
+    thread._stopped_set()
+    assert thread._stopped.is_set()
+
+
+async def test_a_thread_that_has_started_waits_for_its_stop_by_itself(monkeypatch):
+    """From there on a stop cancels nothing: what is under way has its own bounds."""
+    told = []
+
+    async def serve(self):
+        told.append(self._serving is asyncio.current_task())
+        await self.on_thread_started()
+
+    async def on_thread_started(_self):
+        told.append("started")
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_serve", serve)
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_thread_started", on_thread_started)
+    thread = _thread(None)
+    await thread._serve()
+    assert (told, thread._serving) == ([True, "started"], None)
+
+
+async def test_a_thread_that_has_connected_fetches_from_its_client(monkeypatch):
+    """What is asked of the one reaches the other."""
+
+    async def on_start(_self):
+        pass
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", on_start)
+    looked = []
+    consumer = SimpleNamespace(
+        _fetcher=SimpleNamespace(_fetch_max_wait_ms=500),
+        _client=SimpleNamespace(force_metadata_update=lambda: looked.append(1)),
+    )
+    thread = _thread(None, set_aside=False, _consumer=consumer)
+    await thread.on_start()
+    await thread.fetching.refresh()
+    assert looked == [1]
+    assert thread.fetching.number == 0
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_thread_ends_its_tasks_before_its_loop(stubborn):
+    """Each may finish what it does when it is cancelled, for three seconds."""
+    loop, done = VirtualLoop(), []
+
+    async def work():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(5 if stubborn else 2)
+            done.append(1)
+            raise
+
+    begun, task = loop.time(), loop.create_task(work())
+    loop.run_until_complete(asyncio.sleep(0))
+    _thread(loop)._close_loop()
+    assert loop.is_closed()
+    assert (loop.time() - begun, done) == ((3.0, []) if stubborn else (2.0, [1]))
+    assert task.done() is not stubborn
+
+
+def test_a_thread_without_tasks_closes_its_loop():
+    """There is nothing to wait for."""
+    loop = VirtualLoop()
+    _thread(loop)._close_loop()
+    assert loop.is_closed()

@@ -4,8 +4,9 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from stub_client import StubClient
+from virtual_delivery import VirtualLoop
 
 from bridge.pipeline.consumption import Consumption, Flow
 from bridge.pipeline.fetching import Fetching
@@ -32,7 +33,7 @@ class _Finisher:
 class _Worker:
     """All that consumes, in one loop; ``take`` finishes every event of a chunk."""
 
-    def __init__(self, *partitions):
+    def __init__(self, *partitions, max_events=1_000, assigned=True):
         self.partitions = list(partitions)
         self.client = StubClient(*partitions)
         self.now = 0.0
@@ -40,7 +41,12 @@ class _Worker:
         self.ledger = Ledger()
         self.metrics = Metrics()
         self.gate = Gate(
-            self.ledger, max_events=1_000, max_bytes=10_000_000, blocked=lambda: False, metrics=self.metrics
+            self.ledger,
+            max_events=max_events,
+            max_bytes=10_000_000,
+            blocked=lambda: False,
+            starved=lambda: False,
+            metrics=self.metrics,
         )
         self.reading = Reading(self.metrics, lambda: self.now)
         self.finisher = _Finisher()
@@ -54,7 +60,8 @@ class _Worker:
             reporting=self.reading,
             commit_seconds=0.05,
         )
-        self.assign()
+        if assigned:
+            self.assign()
 
     def assign(self):
         self.client_side_assigned()
@@ -197,7 +204,7 @@ async def test_a_commit_of_before_a_rebalance_confirms_nothing_after_it():
     worker.take(chunk)
     worker.client_side_assigned()
     assert not await worker.consumption.commit()
-    assert worker.client.commits == []
+    assert worker.client.commits == [{P0: 0}], "where it begins"
     assert worker.ledger.committable() == {P0: 4}
 
 
@@ -224,11 +231,11 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit(monkeypat
         return None
 
     app = SimpleNamespace(consumer=worker.consumption, stop=stop)
-    assert await leave(app, worker.gate, drain, "") == 1
+    assert await leave(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 1
     assert drained
     worker.client.fail_commits = False
     assert worker.ledger.committable() == {P0: 4}
-    assert await leave(app, worker.gate, drain, "") == 0
+    assert await leave(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 0
     assert worker.client.stored == {P0: 4}
 
 
@@ -257,7 +264,7 @@ async def test_a_revoke_finishes_commits_and_forgets():
     assert worker.consumption.joined
     await worker.consumption.revoked()
     assert worker.finisher.asked == 1
-    assert worker.client.stored == {chunks[0].partition: 2}
+    assert worker.client.stored == {P0: 0, P1: 0} | {chunks[0].partition: 2}
     assert not worker.consumption.joined
     assert (worker.ledger.assigned, worker.ledger.events, worker.gate.is_shut) == (0, 0, False)
 
@@ -355,3 +362,157 @@ async def test_what_expired_is_counted_by_the_survey():
         await worker.consumption.offsets([P0])
     assert worker.metrics.registry.get_sample_value("bridge_expired_records_total", {"partition": "0"}) == 10
     assert worker.metrics.registry.get_sample_value("bridge_assigned_partitions") == 1
+
+
+async def test_records_of_the_first_assignment_wait_for_its_announcement_too():
+    """A worker that has just joined: dropped as nobody's, they would be passed over."""
+    worker = _Worker(P0, assigned=False)
+    worker.client.logs[P0].append(2)
+    worker.client_side_assigned()
+    assert not worker.consumption.joined
+    arriving = asyncio.create_task(worker.round())
+    await asyncio.sleep(0.05)
+    assert not arriving.done()
+    worker.consumption.assigned(worker.partitions)
+    (chunk,) = await asyncio.wait_for(arriving, 1)
+    assert len(chunk.records) == 2
+    assert worker.consumption.joined
+
+
+@pytest.mark.parametrize(("max_events", "most"), [(5_000, 1_000), (40, 40)])
+async def test_a_fetch_asks_for_no_more_than_there_is_room_for(max_events, most):
+    """And for a thousand records at most: what comes is mapped in one go."""
+    worker = _Worker(P0, max_events=max_events)
+    asked = []
+    fetch = worker.fetching.fetch
+
+    async def noted(partitions, seconds, records):
+        asked.append((set(partitions), seconds, records))
+        return await fetch(partitions, seconds, records)
+
+    worker.fetching.fetch = noted
+    await worker.round()
+    assert asked == [({P0}, 0.01, most)]
+
+
+async def test_behind_a_full_gate_the_worker_stays_a_member():
+    """It fetches nothing, and tells the client ten times a second that it lives; not when there is room again meanwhile."""
+    worker = _Worker(P0, max_events=1)
+    worker.client.logs[P0].append(2)
+    (chunk,) = await worker.round()
+    touched, begun = worker.client.touched, asyncio.get_running_loop().time()
+    assert await worker.round() == []
+    assert asyncio.get_running_loop().time() - begun > 0.09
+    assert worker.client.touched == touched + 1
+    waiting = asyncio.create_task(worker.round())
+    await asyncio.sleep(0.02)
+    worker.take(chunk)
+    worker.gate.freed()
+    assert await waiting == []
+    assert worker.client.touched == touched + 1
+
+
+async def test_what_the_end_of_an_assignment_finds_on_the_way_is_not_handed_on():
+    """Neither the rest of a fetch nor what is given once more: it is another's."""
+    worker = _Worker(P0, P1)
+    for log in worker.client.logs.values():
+        log.append(1)
+    given = worker.consumption.chunks(0.01)
+    await anext(given)
+    worker.ledger.close([P0, P1])
+    assert [chunk async for chunk in given] == []
+    worker.assign()
+    assert len(await worker.round()) == 2
+    worker.consumption.hand_on_again()
+    worker.assign()
+    assert [chunk.generation for chunk in await worker.round()] == [3, 3]
+
+
+async def test_a_client_that_has_ended_stores_nothing():
+    """A worker that stops commits once more, whatever has become of the client's thread; and looks for no topic."""
+    worker = _Worker(P0)
+    worker.client.logs[P0].append(1)
+    worker.take((await worker.round())[0])
+    looked = []
+    worker.client.refresh = lambda: looked.append(1)
+    await worker.consumption.refresh()
+    assert looked == [1]
+
+    async def ended(*_asked):
+        raise ConsumerStoppedError
+
+    worker.fetching.store = worker.fetching.refresh = ended
+    assert not await worker.consumption.commit()
+    assert worker.ledger.committable() == {P0: 1}
+    await worker.consumption.refresh()
+
+
+async def test_while_partitions_are_given_away_nothing_is_admitted_and_this_is_no_member():
+    """What came in between would not be finished; and no partition is shown afterwards."""
+    worker = _Worker(P0)
+    seen = []
+
+    async def for_revoke():
+        seen.append((worker.gate.is_shut, worker.consumption.joined))
+        return 1.0
+
+    worker.finisher.for_revoke = for_revoke
+    await worker.consumption.revoked()
+    assert seen == [(True, False)]
+    assert worker.metrics.registry.get_sample_value("bridge_assigned_partitions") == 0
+
+
+@pytest.mark.parametrize(("left", "waited"), [(30.0, 5.0), (2.0, 2.0)])
+def test_a_revoke_gives_its_commit_five_seconds_at_most(left, waited):
+    """However much its budget leaves."""
+
+    async def revoke():
+        loop = asyncio.get_running_loop()
+        worker = _Worker(P0)
+        worker.client.logs[P0].append(1)
+        worker.take((await worker.round())[0])
+        worker.consumption._commit_seconds = 60.0
+        worker.finisher.left = left
+
+        async def hang(_offsets):
+            await asyncio.sleep(100)
+
+        worker.client.commit = hang
+        begun = loop.time()
+        await worker.consumption.revoked()
+        return loop.time() - begun
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(revoke()) == pytest.approx(waited)
+
+
+async def test_a_fetch_of_many_records_comes_in_runs_that_account_for_every_offset():
+    """Five hundred records each; the last has what lies behind it, and only the first begins a cut log anew."""
+    worker = _Worker(P0)
+    log = worker.client.logs[P0]
+    log.append(900, gap=3)
+    first, second = await worker.round()
+    assert [(chunk.since, chunk.upto, len(chunk.records)) for chunk in (first, second)] == [
+        (0, 500, 500),
+        (500, 903, 400),
+    ]
+    assert first.weight == 500 * (len(b"{}") + 100), "key, value, and what a record takes beside them"
+    for chunk in (first, second):
+        worker.take(chunk)
+    log.rows, log.end = log.rows[:600], 600
+    assert [(chunk.first, chunk.last, chunk.anew) for chunk in await worker.round()] == [
+        (0, 499, True),
+        (500, 599, False),
+    ]
+
+
+async def test_where_partitions_stand_is_told_of_this_assignment_only():
+    """An open transaction is told; what is answered across a rebalance is of another's partitions."""
+    worker = _Worker(P0)
+    told = []
+    worker.reading.surveyed = told.append
+    assert set(await worker.consumption.offsets([P0])) == {P0}
+    assert [set(found) for found in told] == [{P0}]
+    worker.client_side_assigned()
+    assert set(await worker.consumption.offsets([P0])) == {P0}
+    assert len(told) == 1

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
+from virtual_delivery import VirtualLoop
 
 from bridge.dead_letter import DeadLetter
 from bridge.errors import KafkaError
@@ -77,6 +78,7 @@ async def test_the_offset_moves_only_after_the_confirmation():
     letter = DeadLetter.from_headers(key, value, headers)
     assert (key, value) == (b"k", b"x")
     assert (letter.code, letter.attempts, letter.mapping, letter.offset, letter.replays) == ("aep_400", 3, "abc", 0, 2)
+    assert (letter.topic, letter.partition) == ("t", 0)
     assert ("own", b"1") in headers
     await letters.stop()
 
@@ -213,6 +215,7 @@ async def test_stopping_is_no_failure():
     letters.start()
     await asyncio.sleep(0.01)
     await letters.stop()
+    assert "dead-letters" not in {task.get_name() for task in asyncio.all_tasks()}, "it has ended by then"
     await asyncio.sleep(0.01)
     assert failures == []
 
@@ -364,3 +367,115 @@ async def test_what_was_stored_is_told_without_a_next_letter(monkeypatch):
         await _until(lambda: sum(each["event"] == "dead_letters_stored" for each in logged) == 2)
         await letters.stop()
     assert len([each for each in logged if each["event"] == "dead_letters_stored"]) == 2
+
+
+async def test_failures_in_a_row_wait_longer_each_time():
+    """By their number, which begins anew when the topic has taken something; told once for each time it cannot be written."""
+    topic, waited = _Topic(failures=3), []
+    ledger, chunk, letters = _scene(topic, [b"x", b"y"])
+    letters._backoff = SimpleNamespace(delay=lambda failures: waited.append(failures) or 0.0)
+    with capture_logs() as logged:
+        letters.start()
+        letters.put(chunk, 0, None, NO, 1)
+        await _until(lambda: len(letters) == 0)
+        topic.failures = 1
+        letters.put(chunk, 1, None, NO, 1)
+        await _until(ledger.committable)
+        await _until(lambda: ledger.committable() == {("t", 0): 2})
+        await letters.stop()
+    assert waited == [1, 2, 3, 1]
+    told = [line["event"].partition(",")[0] for line in logged if line["event"].startswith("dead letters")]
+    assert told == ["dead letters cannot be stored", "dead letters are stored again"] * 2
+
+
+async def test_letters_count_until_they_are_confirmed():
+    """Those in the queue and those under way: a drain waits for both."""
+    topic = _Topic()
+    topic.confirm.clear()
+    _, chunk, letters = _scene(topic, [b"x"] * 3)
+    assert (len(letters), letters.writable) == (0, True)
+    letters.start()
+    letters.put(chunk, 0, None, NO, 1)
+    await asyncio.sleep(0.01)
+    letters.put(chunk, 1, None, NO, 1)
+    letters.put(chunk, 2, None, NO, 1)
+    await asyncio.sleep(0.01)
+    assert (len(letters), len(topic.stored)) == (3, 0)
+    topic.confirm.set()
+    await _until(lambda: len(letters) == 0)
+    assert len(topic.stored) == 3
+    await letters.stop()
+
+
+@pytest.mark.parametrize(("room", "letters_of"), [(5_000, 21), (4_999, 60)])
+async def test_a_record_stands_for_its_events_as_long_as_it_fits_with_its_headers(room, letters_of):
+    """Five thousand bytes are kept for key and headers."""
+    value = _batch(60)
+    topic = _Topic(limit=len(value) + room)
+    ledger, chunk, letters = _scene(topic, [value])
+    chunk.unresolved = 60
+    for part in range(60):
+        letters.put(chunk, 0, part, NO, 1)
+    letters.start()
+    await _until(ledger.committable)
+    assert len(topic.stored) == letters_of
+    await letters.stop()
+
+
+async def test_a_backlog_is_stored_in_order_and_in_parts():
+    """Five hundred at a time, so that one call does not hold them all."""
+    calls = []
+
+    class Counting(_Topic):
+        async def publish(self, records, *, topic=None):
+            calls.append(len(records))
+            await super().publish(records, topic=topic)
+
+    topic = Counting()
+    ledger, chunk, letters = _scene(topic, [b"%d" % n for n in range(1_001)])
+    for row in range(1_001):
+        letters.put(chunk, row, None, NO, 1)
+    letters.start()
+    await _until(ledger.committable)
+    assert calls == [500, 500, 1]
+    assert [int(value) for _, value, _ in topic.stored] == list(range(1_001))
+    await letters.stop()
+
+
+async def test_what_is_cut_is_told_with_its_place_and_size():
+    """The log names the record, so that its whole can be looked for; not a byte of it."""
+    topic = _Topic(limit=1_000)
+    _, chunk, letters = _scene(topic, [b"secret" * 1_000])
+    with capture_logs() as logged:
+        letters.start()
+        letters.put(chunk, 0, None, NO, 1)
+        await _until(lambda: len(letters) == 0)
+        await letters.stop()
+    (line,) = [line for line in logged if line["log_level"] == "error"]
+    assert (line["bytes"], line["topic"], line["partition"], line["offset"]) == (6_000, "t", 0, 0)
+    assert "secret" not in str(logged)
+
+
+def test_a_letter_after_a_quiet_time_is_told_at_once():
+    """The minute counts from the last line that said something; within it the next ones wait for its end."""
+    told = []
+
+    async def main():
+        clock = asyncio.get_running_loop().time
+        _, chunk, letters = _scene(_Topic(), [b"x"] * 3)
+        letters.start()
+        with capture_logs() as logged:
+            for row, pause in enumerate((100, 20, 100)):
+                letters.put(chunk, row, None, NO, 1)
+                before = clock()
+                while clock() < before + pause:
+                    await asyncio.sleep(1)
+                    told.append(sum(line["event"] == "dead_letters_stored" for line in logged))
+        await letters.stop()
+
+    loop = VirtualLoop()
+    try:
+        loop.run_until_complete(main())
+    finally:
+        loop.close()
+    assert told == [1] * 100 + [2] * 20 + [2] * 39 + [3] * 61

@@ -16,15 +16,15 @@ from command_lines import problems_of_command
 
 from bridge import __version__
 from bridge.pipeline.reload import MappingWatch
-from bridge.settings import MappingSettings, Settings, every_setting
-from bridge.telemetry.metrics import GroupMetrics, Metrics
+from bridge.settings import MappingSettings, Settings, every_setting, load_deployment
+from bridge.telemetry.metrics import GroupMetrics, Metrics, ReceptionMetrics
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "docs" / "deploy"
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES = COMPOSE["services"]
-OURS = ("receiver", "worker", "emulator")
+OURS = ("receiver", "worker", "emulator", "emulator-us")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 _DIGEST = r"(@sha256:[0-9a-f]{64})?"
 DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/bridge.json").read_text(encoding="utf-8"))
@@ -64,6 +64,33 @@ def test_settings_of_a_container_are_accepted(service, monkeypatch, tmp_path):
     settings = Settings()
     assert settings.kafka.bootstrap_servers == ("kafka:9092",)
     assert settings.telemetry.host == "0.0.0.0"  # noqa: S104 - inside its container
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_two_routes_of_a_container_are_accepted(service, monkeypatch, tmp_path):
+    """With the file of two routes the same environment makes both, each to an emulator that the profiles start."""
+    monkeypatch.chdir(tmp_path)
+    environment = _env_file(DEPLOY / "routes.env") | {
+        key: re.sub(r"\$\{[^:}]+:-([^}]*)\}", r"\1", value) for key, value in SERVICES[service]["environment"].items()
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    routes = load_deployment().routes
+    assert [route.name for route in routes] == ["eu", "us"]
+    hosts = {re.match(r"http://([\w-]+):8099/", route.settings.aep.endpoint)[1] for route in routes}
+    assert hosts == {name for name, one in SERVICES.items() if one.get("profiles")}
+
+
+def test_the_example_of_two_routes_is_valid(monkeypatch, tmp_path):
+    """docs/deploy/bridge.toml loads once its passwords are set, and lets two workspaces in by their own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bridge.toml").write_bytes((DEPLOY / "bridge.toml").read_bytes())
+    for name in ("EU", "US"):
+        monkeypatch.setenv(f"BRIDGE_ROUTES__{name}__RECEIVER__PASSWORD", f"of-{name}")
+    deployment = load_deployment()
+    assert {route.settings.aep.sandbox for route in deployment.routes} == {"eu", "us"}
+    assert {route.settings.receiver.username for route in deployment.routes} == {"workspace-eu", "workspace-us"}
+    assert [deployment.sharing_organisation(route) for route in deployment.routes] == [2, 2]
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -224,7 +251,7 @@ def test_mounted_files_exist():
 def test_dashboard_and_alerts_ask_for_metrics_that_exist():
     """Every bridge_ name in an expression is a sample that the bridge exposes."""
     exposed = set()
-    for family in (*Metrics().registry.collect(), *GroupMetrics().registry.collect()):
+    for family in (*ReceptionMetrics(["eu"]).registry.collect(), *GroupMetrics().registry.collect()):
         kinds = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
         exposed |= {family.name + kind for kind in kinds}
     asked = {name for expression in _expressions() for name in re.findall(r"\bbridge_\w+", expression)}
@@ -236,7 +263,7 @@ def test_dashboard_and_alerts_ask_for_metrics_that_exist():
 
 def test_expressions_group_by_labels_that_exist():
     """By (…) and {…=} name labels of the metric, or those that Prometheus adds."""
-    labels = {"le", "instance", "job"}
+    labels = {"le", "instance", "job", "route"}
     for metric in vars(Metrics()).values():
         labels |= set(getattr(metric, "_labelnames", ()))
     for expression in _expressions():
@@ -289,6 +316,21 @@ def test_first_rows_of_the_dashboard_answer_an_operators_questions():
         assert [name for name in names if name not in expressions] == [], title
 
 
+def test_dashboard_and_alerts_tell_routes_apart():
+    """Every panel asks for the routes of the variable `route` only; every alert about metrics of ours is one of a route."""
+    (variable,) = DASHBOARD["templating"]["list"]
+    assert variable["name"] == "route"
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            for labels in re.findall(r"\bbridge_\w+(\{[^}]*\})?", target["expr"]):
+                assert 'route=~"$route"' in labels, panel["title"]
+    for rule in (rule for group in ALERTS["groups"] for rule in group["rules"]):
+        groupings = re.findall(r"\b(?:sum|max|min)\b ?(by \([^)]*\))?", rule["expr"])
+        if "bridge_" in rule["expr"]:
+            assert all("route" in grouping for grouping in groupings), rule["alert"]
+            assert "$labels.route" in rule["annotations"]["summary"], rule["alert"]
+
+
 def test_dashboard_is_provisioned():
     """Grafana loads the dashboard from where compose mounts it, with the data source it names; panels do not overlap."""
     provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/bridge.yml").read_text(encoding="utf-8"))
@@ -324,7 +366,8 @@ def test_a_least_value_is_asked_of_workers_only():
     jobs = {config["job_name"] for config in PROMETHEUS["scrape_configs"]}
     assert {"receiver", "worker"} <= jobs
     for expression in _expressions():
-        for asked in re.findall(r"(?:min|avg)[^()]*\(([^()]*)\)", expression):
+        ungrouped = re.sub(r"\bby \([^)]*\)", "", expression)
+        for asked in re.findall(r"(?:min|avg)[^()]*\(([^()]*)\)", ungrouped):
             assert 'job="worker"' in asked, expression
 
 

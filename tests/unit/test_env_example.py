@@ -18,6 +18,9 @@ HEAD = """\
 # Settings of the bridge. Copy to .env and fill in the first part, where the receiver's credentials are to be uncommented;
 # the rest has defaults that work.
 # The environment wins over .env, .env over bridge.toml (there: [kafka] topic = "…"), and that over the defaults.
+# For several routes (README.md, "Several workspaces, several sandboxes") a route's own value of any of these, but for those of
+# telemetry, listener and processes, is BRIDGE_ROUTES__NAME__SECTION__KEY, dashes of NAME as underscores; for example
+# BRIDGE_ROUTES__EU__AEP__SANDBOX=eu
 # README.md, "Go live", says where in Adobe's and MoEngage's consoles each of these comes from.
 """
 FIRST = (

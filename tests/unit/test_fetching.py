@@ -1,11 +1,13 @@
 """Fetching, above a client whose logs a test holds in its hands: nothing is passed over, and nothing of one partition costs another."""
 
 import asyncio
+import struct
 from dataclasses import replace
 
 import pytest
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, KafkaError
 from fetched_batches import batch, checked
+from structlog.testing import capture_logs
 from stub_client import StubClient
 
 from bridge.pipeline.fetching import Expired, Fetching, SkippedError
@@ -202,6 +204,20 @@ async def test_what_waits_is_not_known_before_the_client_knows_where_to_begin():
     assert (await fetching.survey([P0])).offsets[P0].waiting == 3
 
 
+async def test_a_position_that_is_being_looked_for_says_nothing_of_losses():
+    """The client resets it after records were deleted; the next survey tells them."""
+    client, fetching, _ = _made(P0)
+    log = client.logs[P0]
+    log.append(5)
+    await fetching.fetch({P0}, 0.01, 2)
+    log.first, log.rows, log.position = 4, log.rows[4:], None
+    await fetching.survey([P0])
+    assert not fetching.expired
+    log.position = 4
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 2, 4)]
+
+
 async def test_a_group_that_begins_has_lost_nothing():
     """It has committed nothing, and begins with the first record that is there."""
     client = StubClient(P0)
@@ -212,6 +228,56 @@ async def test_a_group_that_begins_has_lost_nothing():
     fetching.assigned()
     taken = (await fetching.fetch({P0}, 0.01, 10)).taken[P0]
     assert (taken.start, not fetching.expired) == (100, True)
+
+
+@pytest.mark.parametrize("look", ["fetch", "survey"])
+async def test_where_a_group_begins_is_stored(look):
+    """What was read and is deleted before anything of it is committed is told by whoever has the partition next."""
+    client, fetching, _ = _made(P0)
+    log = client.logs[P0]
+    log.append(20)
+    if look == "fetch":
+        assert _offsets(await fetching.fetch({P0}, 0.01, 10), P0) == list(range(10))
+    else:
+        await fetching.survey([P0])
+    assert client.stored == {P0: 0}
+    log.first, log.rows = 15, log.rows[15:]
+    other = Fetching(client, _Clock())
+    client.assign()
+    other.assigned()
+    await other.fetch({P0}, 0.01, 10)
+    assert list(other.expired) == [Expired(P0, 0, 15)]
+
+
+async def test_where_a_group_begins_takes_nothing_back():
+    """Fetching and surveying begin at once, and the first of the two commits is answered late: it is the only one."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(10)
+    commit = client.commit
+
+    async def late(offsets):
+        await asyncio.sleep(0.05)
+        await commit(offsets)
+
+    client.commit = late
+    survey = asyncio.create_task(fetching.survey([P0]))
+    await asyncio.sleep(0.01)
+    fetch = await fetching.fetch({P0}, 0.01, 10)
+    client.commit = commit
+    assert await fetching.store(fetch.number, {P0: 10})
+    await survey
+    assert client.commits == [{P0: 0}, {P0: 10}]
+
+
+async def test_nothing_is_handed_on_while_the_beginning_cannot_be_stored():
+    """The commit fails: no record is taken out, and with the next try all of them come."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(3)
+    client.fail_commits = True
+    with pytest.raises(KafkaError):
+        await fetching.fetch({P0}, 0.01, 10)
+    client.fail_commits = False
+    assert _offsets(await fetching.fetch({P0}, 0.01, 10), P0) == [0, 1, 2]
 
 
 async def test_what_the_client_still_has_of_deleted_records_is_not_lost():
@@ -303,30 +369,116 @@ async def test_a_rebalance_while_the_client_is_asked_forgets_what_was_known():
     assert (fetch.number, _offsets(fetch, P0), fetch.taken[P0].start) == (2, [3, 4], 3)
 
 
-@pytest.mark.parametrize("bad", range(3))
-async def test_of_a_sound_batch_only_the_bad_record_is_set_aside(bad):
+@pytest.mark.parametrize(
+    ("bad", "pieces"),
+    [
+        (0, [(0, 1, [0]), (1, 3, [1, 2])]),
+        (1, [(0, 1, [0]), (1, 2, [1]), (2, 3, [2])]),
+        (2, [(0, 2, [0, 1]), (2, 3, [2])]),
+    ],
+)
+async def test_of_a_sound_batch_only_the_bad_record_is_set_aside(bad, pieces):
     """After three tries, with its place and bytes; its neighbours come as records, and reading goes on behind the batch."""
     client, fetching, clock = _made(P0, set_aside=True)
     log = client.logs[P0]
     log.append(3)
     log.damaged[0] = UnicodeDecodeError("utf-8", b"x", 0, 1, "bad")
-    pieces = batch(0, [b"a", b"b", b"c"], headers=[("ZZZZ", b"v")]).split(b"ZZZZ")
-    pieces[bad] += b"\xff\xfe\xfd\xfc" + pieces.pop(bad + 1)
-    client.raw_batches[P0] = checked(b"ZZZZ".join(pieces))
+    client.raw_batches[P0] = _with_a_bad_record(bad)
     found = []
-    for second in (0, 2, 5, 6, 7, 8, 9):
-        clock.now = float(second)
-        fetch = await fetching.fetch({P0}, 0.0, 100)
-        found += fetch.taken.values()
-        assert bool(found) == (second > 5)
-    assert [place for taken in found for place in (taken.start, taken.end)][1:-1] == sorted(
-        2 * [taken.end for taken in found[:-1]]
-    ), "one after the other"
-    assert (found[0].start, found[-1].end) == (0, 3)
+    with capture_logs() as lines:
+        for second in (0, 2, 5, 6, 7, 8, 9):
+            clock.now = float(second)
+            fetch = await fetching.fetch({P0}, 0.0, 100)
+            found += fetch.taken.values()
+            assert bool(found) == (second > 5)
+    assert [(taken.start, taken.end, [row.offset for row in taken.rows]) for taken in found] == pieces
     rows = {row.offset: (row.value, bool(taken.unreadable)) for taken in found for row in taken.rows}
     assert rows == {offset: (value, offset == bad) for offset, value in enumerate([b"a", b"b", b"c"])}
+    assert [(line["first"], line["last"]) for line in lines] == [(bad, bad)]
     assert client.position(P0) == 3
     assert not fetch.unreadable
+
+
+def _with_a_bad_record(bad):
+    pieces = batch(0, [b"a", b"b", b"c"], headers=[("ZZZZ", b"v")]).split(b"ZZZZ")
+    pieces[bad] += b"\xff\xfe\xfd\xfc" + pieces.pop(bad + 1)
+    return checked(b"ZZZZ".join(pieces))
+
+
+async def _set_aside(client, fetching, clock, most=100):
+    """Have a batch of P0 looked into, and give the first of what comes of it."""
+    client.logs[P0].damaged[0] = CorruptRecordException()
+    for second in (0, 2, 5):
+        clock.now = float(second)
+        await fetching.fetch({P0}, 0.0, most)
+    clock.now = 6.0
+    return (await fetching.fetch({P0}, 0.0, most)).taken[P0]
+
+
+async def test_what_is_set_aside_accounts_for_the_offsets_behind_the_last_record():
+    """Compaction has removed records at the end of the batch."""
+    client, fetching, clock = _made(P0, set_aside=True)
+    client.logs[P0].append(3, gap=2)
+    raw = bytearray(_with_a_bad_record(2))
+    struct.pack_into(">i", raw, 23, 4)
+    client.raw_batches[P0] = checked(bytes(raw))
+    found = [await _set_aside(client, fetching, clock)]
+    found += [(await fetching.fetch({P0}, 0.0, 100)).taken[P0] for _ in range(2)]
+    assert [(taken.start, taken.end, len(taken.rows)) for taken in found] == [(0, 2, 2), (2, 3, 1), (3, 5, 0)]
+    assert not (await fetching.fetch({P0}, 0.0, 100)).taken
+
+
+@pytest.mark.parametrize(("most", "taken"), [(1, [(0, 1), (1, 2), (2, 3)]), (2, [(0, 2), (2, 3)])])
+async def test_what_is_kept_comes_in_parts_that_there_is_room_for(most, taken):
+    """Each accounts for its own offsets, and the next begins where it ends."""
+    client, fetching, clock = _made(P0, set_aside=True)
+    client.logs[P0].append(3)
+    client.raw_batches[P0] = _with_a_bad_record(2)
+    found = [await _set_aside(client, fetching, clock, most)]
+    found += [(await fetching.fetch({P0}, 0.0, most)).taken[P0] for _ in taken[1:]]
+    assert [(each.start, each.end) for each in found] == taken
+
+
+async def test_a_batch_that_arrives_after_a_rebalance_is_not_kept():
+    """It is of the assignment before; the new one reads, and fails, by itself."""
+    client, fetching, clock = _made(P0, set_aside=True)
+    client.logs[P0].append(3)
+
+    async def rebalanced(_partition, _offset):
+        client.assign()
+        fetching.assigned()
+        return _with_a_bad_record(2)
+
+    client.raw = rebalanced
+    client.logs[P0].damaged[0] = CorruptRecordException()
+    for second in (0, 2, 5, 6):
+        clock.now = float(second)
+        fetch = await fetching.fetch({P0}, 0.0, 100)
+        assert not fetch.taken
+    assert (fetch.number, fetch.unreadable[P0].tries) == (2, 1)
+
+
+async def test_what_there_is_no_room_for_is_not_taken_out():
+    """It would have no place to go."""
+    client, fetching, _ = _made(P0, P1)
+    for log in client.logs.values():
+        log.append(5)
+    asked, take = [], client.take
+    client.take = lambda partition, most: asked.append((partition, most)) or take(partition, most)
+    assert set((await fetching.fetch({P0, P1}, 0.0, 5)).taken) == {P0}
+    assert asked == [(P0, 5)]
+
+
+async def test_a_try_that_gives_nothing_is_no_success():
+    """What was fetched anew holds no record and no error yet: the place is told as before."""
+    client, fetching, clock = _made(P0)
+    client.logs[P0].append(1)
+    client.logs[P0].damaged[0] = CorruptRecordException()
+    await fetching.fetch({P0}, 0.0, 10)
+    clock.now = 2.0
+    client.take = lambda _partition, _most: Taken((), 0, 0)
+    fetch = await fetching.fetch({P0}, 0.0, 10)
+    assert (fetch.taken, fetch.unreadable[P0].tries) == ({}, 1)
 
 
 async def test_by_default_nothing_is_set_aside():

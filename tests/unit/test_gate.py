@@ -14,9 +14,16 @@ FIVE = [("t", number) for number in range(5)]
 
 
 def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False, partitions=(P0, P1)):
-    ledger, state, metrics = Ledger(), SimpleNamespace(blocked=blocked), Metrics()
+    ledger, state, metrics = Ledger(), SimpleNamespace(blocked=blocked, starved=False), Metrics()
     ledger.open(1, dict.fromkeys(partitions))
-    gate = Gate(ledger, max_events=max_events, max_bytes=max_bytes, blocked=lambda: state.blocked, metrics=metrics)
+    gate = Gate(
+        ledger,
+        max_events=max_events,
+        max_bytes=max_bytes,
+        blocked=lambda: state.blocked,
+        starved=lambda: state.starved,
+        metrics=metrics,
+    )
     return ledger, gate, state, metrics
 
 
@@ -134,3 +141,23 @@ async def test_who_waits_is_woken_when_there_is_room_and_not_before():
     ledger.resolve(chunk, 2)
     gate.freed()
     assert await asyncio.wait_for(waiting, 1)
+
+
+def test_a_partition_that_is_too_far_ahead_gives_a_little_while_evidence_is_wanted():
+    """Its oldest event fails and nothing else is there: fifty records of it come, and no more once that is over."""
+    ledger, gate, state, _ = _gate(max_events=100)
+    _open(ledger, P0, 0, 1)
+    for first in range(1, 200, 50):
+        chunk = _open(ledger, P0, first, 50)
+        ledger.resolve(chunk, 50)
+    assert ledger.span(P0) == 201
+    assert gate.admitted([P0, P1]) == {P1}
+    assert gate.room == 99
+    state.starved = True
+    assert gate.admitted([P0, P1]) == {P0, P1}
+    assert gate.room == 50
+    _open(ledger, P0, 201, 60)
+    assert gate.room == 39
+    state.starved = False
+    assert gate.admitted([P0, P1]) == {P1}
+    assert gate.room == 39

@@ -8,7 +8,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, RecordTooLargeError, StaleMetadata
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    CorruptRecordException,
+    RecordTooLargeError,
+    StaleMetadata,
+    UnsupportedCodecError,
+)
 from fetched_batches import Held, batch, checked, rotten
 
 from bridge.pipeline.kafka_client import read_committed
@@ -28,6 +34,7 @@ async def test_one_partition_is_taken_out_alone():
     assert held.client.holds() == [P0, P1]
     taken = held.client.take(P0, 10)
     assert (_offsets(taken), taken.start, taken.end, taken.error) == ([0, 1], 0, 2, None)
+    assert not taken.damaged
     assert held.client.holds() == [P1]
     assert (held.client.position(P0), held.client.position(P1)) == (2, 0)
     assert held.client.take(P0, 10) is None
@@ -76,18 +83,19 @@ async def test_what_was_read_before_a_damaged_place_is_given(damage, error, dama
         assert held.client.holds() == []
 
 
-async def test_a_batch_that_the_client_calls_too_large_is_not_passed_over():
+@pytest.mark.parametrize("at", [0, 8])
+async def test_a_batch_that_the_client_calls_too_large_is_not_passed_over(at):
     """The client moves its position by one when it finds no whole batch; ours is that of the batch."""
     held = Held(P0)
-    held.seek(held.partitions[0], 8)
+    held.seek(held.partitions[0], at)
     held.fail(P0, RecordTooLargeError("one"))
     state = held.subscriptions.subscription.assignment.state_value(held.partitions[0])
     state.consumed_to(state.position + 1)
-    assert held.client.position(P0) == 8
+    assert held.client.position(P0) == at
     taken = held.client.take(P0, 10)
-    assert (taken.start, taken.end, taken.damaged) == (8, 8, True)
+    assert (taken.start, taken.end, taken.damaged) == (at, at, True)
     assert isinstance(taken.error, RecordTooLargeError)
-    assert held.client.position(P0) == 8
+    assert held.client.position(P0) == at
     assert held.client.holds() == []
 
 
@@ -98,6 +106,66 @@ async def test_nothing_is_taken_of_a_paused_partition():
     held.client.pause(held.partitions[0])
     assert held.client.take(P0, 10) is None
     assert held.client.position(P0) == 0
+    assert held.client.holds() == [], "dropped"
+    held.client.resume(P0)
+    held.receive(P0, batch(0, [b"a", b"b"]))
+    assert _offsets(held.client.take(P0, 1)) == [0]
+    held.client.seek(P0, 0)
+    held.receive(P0, batch(0, [b"a", b"b"]))
+    assert _offsets(held.client.take(P0, 10)) == [0, 1]
+
+
+async def test_what_has_nothing_left_is_dropped():
+    """The client would not fetch the partition again while it holds it."""
+    held = Held(P0)
+    held.receive(P0, batch(0, [b"a"]))
+    found = held.fetcher._records[held.partitions[0]]
+    found.check_assignment = lambda _partition: True
+    found._partition_records = None
+    assert held.client.take(P0, 10) is None
+    assert held.client.holds() == []
+
+
+@pytest.mark.parametrize("error", [UnsupportedCodecError("no library"), MemoryError()])
+async def test_what_is_no_fault_of_the_data_is_not_called_damage(error):
+    """With the codec the batch can be read, so it is tried again; a process without memory ends."""
+    held = Held(P0)
+    held.receive(P0, batch(0, [b"a"]))
+
+    class Broken:
+        next_fetch_offset = 0
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            raise error
+
+    held.fetcher._records[held.partitions[0]]._partition_records = Broken()
+    if isinstance(error, MemoryError):
+        with pytest.raises(MemoryError):
+            held.client.take(P0, 10)
+    else:
+        taken = held.client.take(P0, 10)
+        assert (taken.error, taken.damaged) == (error, False)
+
+
+async def test_a_fetcher_that_has_ended_without_an_error_says_so_too():
+    """Nothing would ever come again."""
+    held = Held(P0)
+    held.fetcher._fetch_task.set_result(None)
+    with pytest.raises(RuntimeError, match="fetcher has ended"):
+        held.client.holds()
+
+
+async def test_topics_are_known_by_their_partitions():
+    """None while there are none; and brokers are asked for them on request."""
+    held, looked = Held(P0), []
+    held.consumer.partitions_for_topic = {"t": {0, 1, 2}, "none": set()}.get
+    held.consumer._client = SimpleNamespace(force_metadata_update=lambda: looked.append(1))
+    assert [held.client.topic_partitions(topic) for topic in ("t", "none", "unknown")] == [3, None, None]
+    held.client.refresh()
+    assert looked == [1]
 
 
 async def test_between_two_assignments_nothing_is_held():
@@ -213,7 +281,7 @@ async def test_what_is_asked_of_the_brokers_is_given_by_partition():
     assert asked == ["first", "end", "committed", {P0: 3}]
 
 
-@pytest.mark.parametrize(("code", "leader"), [(0, 1), (2, 1), (0, None), (0, -1)])
+@pytest.mark.parametrize(("code", "leader"), [(0, 0), (0, 1), (2, 1), (0, None), (0, -1)])
 async def test_raw_batches_are_asked_of_the_leader(code, leader):
     """Whole, as the broker has them; its error is raised, and without a leader there is nobody to ask."""
     held = Held(P0)
@@ -221,9 +289,10 @@ async def test_raw_batches_are_asked_of_the_leader(code, leader):
 
     async def send(node, request):
         sent.append((node, request._topics, request._isolation_level))
+        assert (request._max_wait_ms, request._min_bytes, request._max_bytes) == (500, 1, 1_000)
         return SimpleNamespace(topics=[("t", [(0, code, 9, 9, [], b"raw")])])
 
-    cluster = SimpleNamespace(leader_for_partition=lambda _tp: leader)
+    cluster = SimpleNamespace(leader_for_partition={held.partitions[0]: leader}.get)
     held.consumer._client = SimpleNamespace(cluster=cluster, send=send)
     held.fetcher._max_partition_fetch_bytes = 1_000
     if code or leader in {None, -1}:
@@ -231,7 +300,7 @@ async def test_raw_batches_are_asked_of_the_leader(code, leader):
             await held.client.raw(P0, 5)
     else:
         assert await held.client.raw(P0, 5) == b"raw"
-    assert sent == ([(1, [("t", [(0, 5, 1_000)])], 1)] if leader == 1 else [])
+    assert sent == ([(leader, [("t", [(0, 5, 1_000)])], 1)] if leader in {0, 1} else [])
 
 
 def test_the_installed_client_has_what_is_used_of_it_beside_its_fetcher():

@@ -137,3 +137,57 @@ def test_what_is_under_way_is_counted_to_the_offset_and_the_byte(ledger):
     assert (ledger.events, ledger.weight, ledger.span(PARTITION)) == (0, 0, 0)
     ledger.admit(chunk, 9)
     assert (ledger.events, ledger.queued) == (0, 0)
+
+
+def test_verdicts_are_counted_from_nothing(ledger):
+    """What was resolved stays counted when its partition goes: a watchdog compares the number."""
+    assert ledger.resolved == 0
+    ledger.resolve(_chunk(ledger, 0, 9), 4)
+    ledger.close([PARTITION])
+    assert ledger.resolved == 4
+
+
+def test_a_chunk_has_the_time_of_its_last_record_and_of_its_oldest(ledger):
+    """The last tells how far the worker is; the oldest, how long something waits, also when a producer's clock went back."""
+    for times, last, oldest in (((4_000, 2_000, 9_000), 9.0, 4.0), ((4_000, 3_000), 3.0, 3.0)):
+        records = [SimpleNamespace(timestamp=at) for at in times]
+        chunk = ledger.fetch(PARTITION, 1, records, 1, first=0, last=len(times) - 1)
+        assert (chunk.timestamp, chunk.oldest) == (last, oldest)
+
+
+def test_offsets_without_records_are_accounted_for(ledger):
+    """What comes behind them is expected there; and behind offsets that nobody accounts for they are refused like records."""
+    ledger.passed(PARTITION, 1, 0, 5)
+    assert _chunk(ledger, 5, 9) is not None
+    with pytest.raises(UnaccountedError, match="10 expected, 12 came"):
+        ledger.passed(PARTITION, 1, 12, 15)
+    assert ledger.committable() == {PARTITION: 5}
+
+
+def test_offsets_without_records_wait_for_the_newest_chunk(ledger):
+    """It is the one before them; told twice they count once."""
+    first, second = _chunk(ledger, 0, 4), _chunk(ledger, 5, 9)
+    for _ in range(2):
+        ledger.passed(PARTITION, 1, 10, 12)
+        assert ledger.span(PARTITION) == 12
+    ledger.resolve(first, 5)
+    assert ledger.committable() == {PARTITION: 5}
+    ledger.resolve(second, 5)
+    assert ledger.committable() == {PARTITION: 12}
+
+
+def test_the_newest_that_is_finished_is_remembered(ledger):
+    """Whatever is finished after it: the age of events is told from it."""
+    for at, (first, newest) in enumerate(((4_000, 4.0), (9_000, 9.0), (2_000, 9.0))):
+        chunk = ledger.fetch(PARTITION, 1, [SimpleNamespace(timestamp=first)], 1, first=at, last=at)
+        ledger.admit(chunk, 0)
+        assert ledger.newest == newest
+
+
+def test_the_oldest_that_is_open_is_that_of_all_partitions(ledger):
+    """Nothing open has no age."""
+    assert ledger.oldest == 0.0
+    ledger.open(2, {PARTITION: None, ("t", 1): None, ("t", 2): None})
+    for number, at in ((0, 9_000), (1, 4_000)):
+        ledger.fetch(("t", number), 2, [SimpleNamespace(timestamp=at)], 1, first=0, last=0)
+    assert ledger.oldest == 4.0

@@ -12,7 +12,7 @@ from stub_kafka import StubKafka, publisher_on
 from bridge.dead_letter import DeadLetter, Form
 from bridge.errors import KafkaError
 from bridge.pipeline.letter_store import LetterFit, store_letters
-from bridge.pipeline.refusal import InvalidRecordError
+from bridge.pipeline.refusal import TOO_LARGE, InvalidRecordError, Refused
 from bridge.records import record_bytes
 
 NOISE = random.Random(1).randbytes(1_200_000)
@@ -127,3 +127,10 @@ async def test_not_confirmed_is_not_stored() -> None:
         await store_letters(publisher_on(kafka), "dead", waiting)
     assert record_bytes(waiting[0].record(1_000)) > 0
     assert not waiting[0].newly_cut
+
+
+def test_a_letter_that_is_refused_before_it_was_tried_is_made_smaller() -> None:
+    """By what it would have been at the limit that is known."""
+    (waiting,) = letters(b"x" * 5_000)
+    waiting.shrink(Refused(0, TOO_LARGE, "no"), 2_000)
+    assert record_bytes(waiting.record(2_000)) == 1_000

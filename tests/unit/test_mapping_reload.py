@@ -181,7 +181,7 @@ async def test_cases_that_cannot_be_read_do_not_end_the_watch(mapping, tmp_path,
     for name in ("iterdir", "is_dir", "glob"):
         monkeypatch.setattr(Path, name, forbidden)
     await looks(watch, 3)
-    assert b'bridge_mapping_reloads_total{result="refused"} 1.0' in generate_latest(metrics.registry)
+    assert b'bridge_mapping_reloads_total{result="refused",route="default"} 1.0' in generate_latest(metrics.registry)
 
 
 async def test_a_change_while_kafka_is_awaited_is_taken(mapping):
@@ -231,4 +231,4 @@ async def test_results_are_counted_from_nought(mapping):
     watch_of(mapping, Taken(), metrics)
     told = generate_latest(metrics.registry).decode()
     for result in ("taken", "refused"):
-        assert f'bridge_mapping_reloads_total{{result="{result}"}} 0.0' in told
+        assert f'bridge_mapping_reloads_total{{result="{result}",route="default"}} 0.0' in told

@@ -79,8 +79,8 @@ def test_keys_are_unique_and_do_not_depend_on_lines():
 
 
 def test_arguments_are_swapped_where_order_matters():
-    """A call of two arguments has a mutant with both exchanged; min and isinstance have none."""
-    source = "def f(a, b):\n    return g(a, b), isinstance(a, b), min(a, b), g(a, a)\n"
+    """A call of two arguments has a mutant with both exchanged; min, isinstance and suppress have none."""
+    source = "def f(a, b):\n    return g(a, b), isinstance(a, b), min(a, b), g(a, a), contextlib.suppress(a, b)\n"
     swapped = [mutant.after for mutant in mutants_of("m", source) if mutant.kind == "swapped arguments"]
     assert swapped == ["g(b, a)"]
     assert ast.parse(swapped[0])

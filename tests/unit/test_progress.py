@@ -54,6 +54,9 @@ def test_the_age_is_the_larger_of_both_clocks():
     clock.now += 40
     assert Ages(ledger, 0.0).at(clock.now, 5_030.0, None) == {P0: 40.0}, "of the other nothing is known"
     assert Ages(ledger, 0.0).at(1_000.0, 4_000.0, None) == {P0: 0.0}, "a writer's clock that is ahead"
+    ages = Ages(ledger, clock.now)
+    for _ in range(2):
+        assert ages.at(clock.now, 5_030.0, {P0: 7}) == {P0: 40.0}, "whatever lies behind it in Kafka"
 
 
 @pytest.mark.parametrize("timestamp", [-0.001, 0.0])
@@ -62,8 +65,8 @@ def test_a_record_without_a_time_counts_since_it_was_fetched(timestamp):
     clock = _Clock()
     ledger = _ledger(clock, [P0])
     _fetch(ledger, P0, 0, timestamp=timestamp)
-    clock.now += 7
-    assert Ages(ledger, 0.0).at(clock.now, 1.7e9, None) == {P0: 7.0}
+    clock.now += 0.5
+    assert Ages(ledger, 0.0).at(clock.now, 1.7e9, None) == {P0: 0.5}
 
 
 def test_any_time_after_1970_is_a_time():
@@ -259,16 +262,34 @@ def test_events_that_begin_to_be_postponed_together_are_one_line():
     )
 
 
-def test_many_partitions_are_counted():
+@pytest.mark.parametrize(("partitions", "end"), [(5, "t[4] for 10 s"), (6, "t[4] for 10 s and 1 more")])
+def test_many_partitions_are_counted(partitions, end):
     """A reason stays readable with hundreds of partitions."""
     clock = _Clock()
-    many = [("t", number) for number in range(8)]
+    many = [("t", number) for number in range(partitions)]
     progress, _ = _progress(_ledger(clock, many), _Delivery(), clock=clock)
     lags = dict.fromkeys(many, 1)
     progress.lost(lags, held=False)
     clock.now += 10
     progress.lost(lags, held=False)
-    assert progress.standing().endswith("t[4] for 10 s and 3 more")
+    assert progress.standing().endswith(end)
+
+
+def test_one_event_is_named_by_the_place_that_is_still_ours():
+    """Of a request whose first events went to another worker, the first of those that are left."""
+    clock = _Clock()
+    ledger, delivery = _ledger(clock), _Delivery()
+    progress, _ = _progress(ledger, delivery, clock=clock)
+    chunks = [_fetch(ledger, P0, 7), _fetch(ledger, P1, 30)]
+    for chunk in chunks:
+        chunk.places.append(place(0, None))
+    runs = [SimpleNamespace(owner=chunk, start=0) for chunk in chunks]
+    batch = SimpleNamespace(items=[b""], runs=runs)
+    delivery.stuck.append(SimpleNamespace(batch=batch, tries=10, reason="AEP answered 408: x", since=clock.now - 20))
+    told = " postponed while others are taken, the first for 20 s and 10 tries: "
+    assert progress.postponed() == f"1 event is{told}t[0] offset 7: AEP answered 408"
+    ledger.close([P0])
+    assert progress.postponed() == f"1 event is{told}t[1] offset 30: AEP answered 408"
 
 
 def test_metrics_of_ages_follow_the_assignment():
@@ -276,7 +297,10 @@ def test_metrics_of_ages_follow_the_assignment():
     clock = _Clock()
     ledger = _ledger(clock)
     progress, metrics = _progress(ledger, _Delivery(), clock=clock)
+    _fetch(ledger, P0, 0)
+    clock.now += 30
     progress.show({P0: 0, P1: 0})
+    assert metrics.oldest_open_seconds.labels("0")._value.get() == 30
     ledger.open(2, {P1: None})
     progress.show({P1: 0})
     labels = [s.labels["partition"] for s in next(iter(metrics.oldest_open_seconds.collect())).samples]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from stub_kafka import StubKafka, publisher_on
 
 from bridge.errors import KafkaError, SettingsError
+from bridge.pipeline import topic_limits
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.topic_facts import TopicFacts, UnfitTopic
 from bridge.settings import KafkaSettings
@@ -114,6 +116,72 @@ async def test_limits_are_not_asked_for_by_everybody_at_once() -> None:
     assert (len(asked), publisher.event_limit < 5_000) == (1, True)
 
 
+@pytest.mark.parametrize(("later", "asked"), [(0.4, 1), (0.5, 2)])
+async def test_limits_count_as_fresh_for_half_a_second(later, asked) -> None:
+    """Read or not: brokers that do not tell are not asked by everybody either."""
+    for told in (KafkaError("away"), None):
+        calls, now = [], [100.0]
+
+        async def tell(told=told, calls=calls):
+            calls.append(1)
+            if told is not None:
+                raise told
+            return {}
+
+        publisher = publisher_on(StubKafka(), clock=lambda now=now: now[0])
+        publisher._limits._told = tell
+        for now[0] in (100.0, 100.0 + later):
+            await asyncio.gather(*(publisher._limits.read_again() for _ in range(5)))
+        assert len(calls) == asked
+
+
+async def test_a_changed_limit_is_told() -> None:
+    """By its topic; one that is the same is not."""
+    kafka, now = StubKafka(), [100.0]
+    publisher = publisher_on(kafka, clock=lambda: now[0])
+    with capture_logs() as logged:
+        await publisher._limits.read_again()
+        kafka.limits["dead"] = 5_000
+        now[0] += 60
+        await publisher._limits.read_again()
+    assert [(line["event"], line["limits"]) for line in logged] == [("topic_limits_changed", {"dead": 5_000})]
+
+
+async def test_what_brokers_do_not_tell_is_kafkas_default() -> None:
+    """Without the right to describe configurations, or on a broker that does not know the question: told, and no end."""
+    publisher = publisher_on(StubKafka())
+    limit = KafkaPublisher(KafkaSettings()).event_limit
+    assert 1_047_000 < limit < 1_048_588
+
+    async def away():
+        raise KafkaError("not authorized")
+
+    publisher._limits._facts = away
+    with capture_logs() as logged:
+        await publisher._limits.look(refuse=True)
+    assert [(line["event"], line["assumed_bytes"]) for line in logged] == [("topic_limits_unknown", 1_048_588)]
+
+    async def facts():
+        return {"events": TopicFacts("events", 1, 1, 1, 1)}
+
+    publisher._limits._facts = facts
+    await publisher._limits.look(refuse=True)
+    assert publisher.event_limit == limit
+
+
+async def test_what_may_lose_events_is_a_warning() -> None:
+    """It does not end the start: one copy of a topic on brokers that could keep three."""
+    publisher = publisher_on(StubKafka())
+
+    async def facts():
+        return {"events": TopicFacts("events", 1, 1, 1, 3, message_bytes=7_000, min_in_sync=1)}
+
+    publisher._limits._facts = facts
+    with capture_logs() as logged:
+        await publisher._limits.look(refuse=True)
+    assert {(line["log_level"], line["topic"]) for line in logged} == {("warning", "events")}
+
+
 async def test_an_unfit_topic_ends_the_start_and_nothing_later() -> None:
     """At the start a compacted topic is refused; found compacted later it is told, and the work goes on."""
     publisher = publisher_on(StubKafka())
@@ -136,3 +204,35 @@ async def test_a_topic_that_is_unfit_is_told_to_who_waits() -> None:
     async with _Publisher(UnfitTopic("compacted")) as publisher:
         with pytest.raises(UnfitTopic):
             await publisher.connected(within=1)
+
+
+async def test_the_brokers_are_asked_about_the_topics_that_are_written_to(monkeypatch) -> None:
+    """At the start for all that is known of them, later for their limits alone; each time by a client that is closed."""
+    opened, asked = [], []
+
+    @asynccontextmanager
+    async def admin(_kafka):
+        opened.append("client")
+        yield "client"
+        opened.append("closed")
+
+    async def describe(client, topics):
+        asked.append((client, topics))
+        return {"events": TopicFacts("events", 1, 1, 1, 1, message_bytes=7_000)}
+
+    async def describe_limits(client, topics):
+        asked.append((client, topics))
+        return {"events": 9_000}
+
+    monkeypatch.setattr(topic_limits, "admin", admin)
+    monkeypatch.setattr(topic_limits, "describe", describe)
+    monkeypatch.setattr(topic_limits, "describe_limits", describe_limits)
+    now = [0.0]
+    publisher = KafkaPublisher(KafkaSettings(topic="events", dead_letter_topic="dead"), clock=lambda: now[0])
+    await publisher._limits.look(refuse=True)
+    assert 6_000 < publisher.event_limit < 7_000
+    now[0] = 60.0
+    await publisher._limits.read_again()
+    assert 8_000 < publisher.event_limit < 9_000
+    assert asked == [("client", ("events", "dead"))] * 2
+    assert opened == ["client", "closed"] * 2

@@ -13,7 +13,7 @@ from stub_kafka import StubKafka, publisher_on
 
 from bridge.dead_letter import DeadLetter, Form
 from bridge.errors import KafkaError
-from bridge.pipeline.refusal import InvalidRecordError, RefusedByKafka
+from bridge.pipeline.refusal import InvalidRecordError, Refused, RefusedByKafka, code_of, is_final
 from bridge.records import record_bytes
 
 NOISE = random.Random(1).randbytes(3_000_000)
@@ -107,6 +107,34 @@ async def test_an_unknown_error_that_follows_one_record_is_one() -> None:
     assert kafka.values("events") == [b"a", b"b"]
 
 
+@pytest.mark.parametrize(("bad", "found"), [(1, True), (2, True), (3, False)])
+async def test_doubt_ends_with_the_third_record_while_none_has_passed(bad, found) -> None:
+    """Until then it is looked for one that passes; a broker that refuses three in a row has trouble of its own."""
+    kafka = StubKafka()
+    kafka.refuse = refuse(*(b"bad-%d" % n for n in range(bad)), error=errors.UnknownError)
+    with pytest.raises(KafkaError) as caught:
+        await publisher_on(kafka).publish(records(*(b"bad-%d" % n for n in range(bad)), b"a", b"b"))
+    assert isinstance(caught.value, RefusedByKafka) is found
+    if found:
+        assert [each.number for each in caught.value.refused] == list(range(bad))
+        assert caught.value.refused[0].reason.startswith("events does not take the record: ")
+        assert kafka.values("events") == [b"a", b"b"]
+
+
+async def test_a_record_of_another_partition_that_passes_shows_that_the_topic_takes_records() -> None:
+    """The one that is refused is alone in its partition: it is judged by those of the same call."""
+    kafka = StubKafka(partitions=2)
+    publisher = publisher_on(kafka)
+    first, second = (next(b"%d" % n for n in range(20) if publisher_place(publisher, b"%d" % n) == at) for at in (0, 1))
+    kafka.refuse = refuse(b"bad", error=errors.UnknownError)
+    with pytest.raises(RefusedByKafka) as caught:
+        await publisher.publish([(first, b"bad", ()), (second, b"a", ())])
+    assert [each.number for each in caught.value.refused] == [0]
+    with pytest.raises(KafkaError) as unknown:
+        await publisher.publish([(first, b"bad", ())])
+    assert not isinstance(unknown.value, RefusedByKafka), "of another call nothing is known"
+
+
 async def test_an_unknown_error_that_passes_is_nothing() -> None:
     """A record that a broker in trouble refused twice and took then is stored, and nobody hears of it."""
     kafka = StubKafka()
@@ -142,9 +170,30 @@ async def test_what_has_nothing_to_do_with_records_is_not_confirmed(error) -> No
     assert len(kafka.sends) == 1
 
 
-async def test_kafka_names_an_invalid_record() -> None:
-    """Aiokafka calls code 87 unknown; here it has its name."""
-    assert errors.for_code(87) is InvalidRecordError
+def test_kafka_names_an_invalid_record() -> None:
+    """Aiokafka calls code 87 unknown; here it has its name, and is final."""
+    answer = errors.for_code(87)
+    assert answer is InvalidRecordError
+    assert is_final(answer())
+    assert code_of(answer()) == "kafka_invalid_record"
+
+
+def test_a_refusal_says_how_many_and_why_the_first() -> None:
+    """In the words that a log line takes."""
+    refused = [Refused(3, "too_large", "the record is 9 bytes; events takes 5"), Refused(4, "other", "no")]
+    assert str(RefusedByKafka(refused)) == (
+        "Kafka will not store 2 of the records: the record is 9 bytes; events takes 5"
+    )
+
+
+@pytest.mark.parametrize(("error", "told"), [(OSError(), "OSError"), (OSError("reset by peer"), "reset by peer")])
+async def test_what_was_not_confirmed_says_why(error, told) -> None:
+    """In the words of the error, or by its name where it has none."""
+    kafka = StubKafka()
+    kafka.refuse = lambda _topic, _record: error
+    with pytest.raises(KafkaError) as caught:
+        await publisher_on(kafka).publish(records(b"a"))
+    assert str(caught.value) == f"Kafka has not confirmed: {told}"
 
 
 async def test_a_lowered_limit_is_read_again_though_small_events_pass() -> None:
@@ -341,3 +390,31 @@ async def test_a_key_decides_about_the_partition_as_with_every_other_client() ->
     kafka.places.clear()
     await publisher.publish([(None, b"%d" % n, ()) for n in range(50)])
     assert len({place for place, _ in kafka.places}) == 1
+
+
+async def test_the_partition_that_fails_longest_decides_about_the_producer() -> None:
+    """In a call that fails for several: that one of them failed just now for the first time changes nothing."""
+    kafka, now = StubKafka(partitions=2), [0.0]
+    publisher = publisher_on(kafka, clock=lambda: now[0], request_timeout_seconds=5)
+    first, second = (next(b"%d" % n for n in range(20) if publisher_place(publisher, b"%d" % n) == at) for at in (0, 1))
+    kafka.refuse = lambda _topic, _record: errors.KafkaTimeoutError()
+    with pytest.raises(KafkaError):
+        await publisher.publish([(first, b"x", ())])
+    now[0] = 10.0
+    with pytest.raises(KafkaError):
+        await publisher.publish([(first, b"x", ()), (second, b"x", ())])
+    assert publisher._renew.is_set()
+
+
+async def test_giving_up_after_the_connection_is_gone_is_no_error_of_its_own() -> None:
+    """The producer was taken away meanwhile: there is none left to replace."""
+    kafka = StubKafka()
+    kafka.hangs.add(("events", 0))
+    publisher = publisher_on(kafka, clock=lambda: 0.0)
+    waiting = asyncio.create_task(publisher.publish(records(b"x")))
+    await asyncio.sleep(0.01)
+    publisher._producer = None
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not publisher._renew.is_set()

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
+from aiokafka.admin.config_resource import ConfigResourceType
 from structlog.testing import capture_logs
+from virtual_delivery import VirtualLoop
 
 from bridge.errors import KafkaError
 from bridge.pipeline import retention
@@ -24,7 +26,9 @@ def _brokers(monkeypatch, *answers):
         if isinstance(answer, Exception):
             raise answer
 
-        async def describe_configs(_resources):
+        async def describe_configs(resources):
+            (asked,) = resources
+            assert (asked.resource_type, asked.name) == (ConfigResourceType.TOPIC, KafkaSettings().topic)
             code, entries = answer
             return [SimpleNamespace(resources=[(code, "", 2, "t", entries)])]
 
@@ -66,3 +70,20 @@ async def test_it_is_asked_again_and_its_absence_is_told_once_in_a_row(monkeypat
         task.cancel()
     assert [None if math.isnan(value) else value for value in seen[:6]] == [1.0, None, None, 1.0, None, None]
     assert [(line["log_level"], line["why"]) for line in lines] == 2 * [("warning", "away")]
+
+
+def test_the_brokers_are_asked_every_five_minutes(monkeypatch):
+    """Often enough for an alert, and no load."""
+    _brokers(monkeypatch, (0, [("retention.ms", "1000")]))
+    asked, metrics = [], Metrics()
+
+    async def watch():
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(metrics.topic_retention_seconds, "set", lambda _found: asked.append(loop.time()))
+        task = asyncio.create_task(retention.watch_retention(KafkaSettings(), metrics))
+        await asyncio.sleep(1_000)
+        task.cancel()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(watch())
+    assert [at - asked[0] for at in asked] == [0.0, 300.0, 600.0, 900.0]

@@ -217,3 +217,11 @@ def test_an_unreadable_answer_is_asked_for_once_more_and_then_halved():
     for tries in (1, 2, 3):
         assert scene.settle(alone, Mismatched("odd")) == [("a", NOW + 10 * tries, tries)]
     assert scene.dead == []
+
+
+def test_an_answer_that_leaves_events_out_settles_none():
+    """A verdict is missing: which event it is of cannot be known, so nothing may be acknowledged."""
+    scene = _Scene()
+    with pytest.raises(ValueError, match="shorter"):
+        scene.settle(_shipment("ab"), Answered([ACCEPTED]))
+    assert scene.done == []

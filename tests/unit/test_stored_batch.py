@@ -82,3 +82,113 @@ def test_whatever_byte_is_wrong_every_offset_is_accounted_for(at, change, offset
     assert covered == sorted(set(covered))
     assert set(covered) <= set(range(offset, 3))
     assert all(record.unreadable for record in found.records if record.last > record.offset)
+
+
+def _number(value, *, size=1):
+    """As Kafka writes a number, in ``size`` bytes at least."""
+    number, made = (value << 1) ^ (value >> 63), bytearray()
+    while number >= 0x80 or len(made) + 1 < size:
+        made.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*made, number])
+
+
+def _text(value):
+    return _number(-1) if value is None else _number(len(value)) + value
+
+
+def _row(delta, *parts, time=0):
+    """One record in its frame: its parts are what follows the offset."""
+    body = b"\0" + _number(time) + _number(delta) + b"".join(parts)
+    return _number(len(body)) + body
+
+
+def _by_hand(rows, *, count=None, last=None, attributes=0, length=None):
+    """A batch of base 7 with a right checksum around what is given."""
+    body = b"".join(rows)
+    count = len(rows) if count is None else count
+    last = len(rows) - 1 if last is None else last
+    length = 49 + len(body) if length is None else length
+    head = struct.pack(">qiibIhiqqqhii", 7, length, -1, 2, 0, attributes, last, 1_000, 5_000, -1, -1, -1, count)
+    return checked(head + body)
+
+
+SOUND = (_text(b"k"), _text(b"v"), _number(0))
+
+
+def test_a_batch_that_compaction_has_emptied_accounts_for_its_offsets():
+    """It has a header and nothing else; and one that has a single record left has that."""
+    found = read_batch(_by_hand([], last=4), 8)
+    assert (found.records, found.end) == ((), 12)
+    (record,) = read_batch(_by_hand([_row(0, *SOUND)]), 7).records
+    assert (record.offset, record.last, record.value, record.unreadable) == (7, 7, b"v", "")
+
+
+def test_nothing_is_said_of_numbers_that_cannot_be():
+    """A batch shorter than its own header, or with less records than none."""
+    assert read_batch(_by_hand([_row(0, *SOUND)], length=48), 7) is None
+    assert read_batch(_by_hand([_row(0, *SOUND)], count=-1), 7) is None
+
+
+def test_a_witness_has_to_be_there_whole_and_behind_what_is_asked():
+    """Half a header says nothing, nor does a batch that begins at the asked offset; one that is cut off is none either."""
+    damaged = bytearray(batch(7, VALUES))
+    struct.pack_into(">i", damaged, 23, 900)
+    for following in (batch(10, VALUES)[:40], batch(10, VALUES)[:-1]):
+        assert read_batch(bytes(damaged) + following, 7) is None
+    assert read_batch(bytes(damaged) + batch(10, VALUES), 10) is None
+
+
+@pytest.mark.parametrize(("offset", "end"), [(6, None), (7, 10), (9, 10), (10, None), (11, None)])
+def test_a_damaged_batch_alone_answers_for_its_own_offsets(offset, end):
+    """Its numbers agree, and the asked offset is one of its own; what is set aside has no time."""
+    found = read_batch(rotten(batch(7, VALUES)), offset)
+    assert (found and found.end) == end
+    assert found is None or [(record.timestamp, record.last) for record in found.records] == [(0, 9)]
+
+
+def test_the_brokers_time_is_that_of_the_batch():
+    """With ``message.timestamp.type=LogAppendTime`` each record has the time at which the batch was stored."""
+    rows = [_row(0, *SOUND, time=3)]
+    assert [record.timestamp for record in read_batch(_by_hand(rows), 7).records] == [1_003]
+    assert [record.timestamp for record in read_batch(_by_hand(rows, attributes=8), 7).records] == [5_000]
+
+
+def test_a_batch_that_counts_more_records_than_it_has_offsets_gives_those_it_has():
+    """All offsets are accounted for by then: nothing is made up for the one that is missing."""
+    found = read_batch(_by_hand([_row(0, *SOUND), _row(1, *SOUND)], count=3), 7)
+    assert [(record.offset, record.unreadable) for record in found.records] == [(7, ""), (8, "")]
+
+
+@pytest.mark.parametrize("broken", [_row(0, *SOUND), _row(3, *SOUND), b"\0", b"\x09", _number(60) + b"short"])
+def test_behind_a_frame_that_cannot_be_the_rest_is_one_piece(broken):
+    """An offset twice or beyond the batch, a length of nothing or below, one beyond the end: the first record stays sound."""
+    found = read_batch(_by_hand([_row(0, *SOUND), broken, _row(2, *SOUND)]), 7)
+    assert [(record.offset, record.last, record.timestamp) for record in found.records] == [(7, 7, 1_000), (8, 9, 0)]
+    assert [record.unreadable for record in found.records] == ["", "the batch is broken from here on"]
+    assert found.records[1].value == broken + _row(2, *SOUND)
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ((_text(b"k"), _number(5) + b"v", _number(0)), "its key or value is broken"),
+        ((_number(1, size=11) + b"k", _text(b"v"), _number(0)), "its key or value is broken"),
+        ((*SOUND[:2], _number(1), _text(None), _text(b"v")), "its headers are broken"),
+        ((*SOUND[:2], _number(1), _text(b"\xff"), _text(b"v")), "the name of a header is not UTF-8"),
+        ((*SOUND, b"more"), "its headers are broken"),
+    ],
+)
+def test_what_is_wrong_with_one_record_is_said_of_it_alone(parts, why):
+    """Longer than the record, a number that is none, a header without a name or with a foreign one, bytes that are left."""
+    found = read_batch(_by_hand([_row(0, *parts), _row(1, *SOUND)]), 7)
+    assert [(record.offset, record.last, record.unreadable) for record in found.records] == [(7, 7, why), (8, 8, "")]
+
+
+def test_numbers_of_every_length_are_read():
+    """One byte or ten, and a length whose lowest bits are zero."""
+    rows = [_row(0, _text(b"k" * 64), _text(None), _number(0), time=(1 << 62) - 1_000), _row(1, *SOUND, time=-2)]
+    first, second = read_batch(_by_hand(rows), 7).records
+    assert (first.key, first.value, first.timestamp, second.timestamp) == (b"k" * 64, None, 1 << 62, 998)
+    (record,) = read_batch(_by_hand([_row(0, _number(1, size=10) + b"k", *SOUND[1:])]), 7).records
+    assert (record.key, record.unreadable) == (b"k", "")

@@ -34,6 +34,7 @@ def test_it_is_passed_by_when_others_mostly_succeed(taken, failed, passed):
     shipment, record = _shipment(), Record()
     _fail(shipment, record)
     assert (shipment.tries, shipment.passed, shipment.strikes) == (1, 0, 0)
+    assert (shipment.successes, shipment.failures) == (0, 1), "what others did since is counted from here on"
     _fail(shipment, record, taken=taken, failed=failed)
     assert (shipment.tries, shipment.passed, shipment.strikes) == (2, passed, passed)
 
@@ -129,7 +130,7 @@ def test_it_is_given_up_after_the_tries_of_the_setting(most, tries, passed, give
 
 def test_a_half_has_to_show_for_itself():
     """It starts near the limit, without strikes, and one short of being known; the rest of its history is the whole's."""
-    whole = _shipment(4, tries=9, passed=7, strikes=5, since=3.0, reason="http_502", told=True, successes=8, failures=2)
+    whole = _shipment(4, tries=9, passed=9, strikes=5, since=3.0, reason="http_502", told=True, successes=8, failures=2)
     half = _shipment(2)
     suspicion.inherit(whole, half)
     assert (half.tries, half.passed, half.strikes) == (4, 2, 0)

@@ -1,0 +1,73 @@
+"""The option ``--route``: which of the deployment's routes a command is about, and how its errors name their settings."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bridge.settings import Deployment, Route, Settings
+
+ROUTE = typer.Option(None, "--route", metavar="NAME", help="This route alone; aep-bridge routes lists them.")
+
+
+_wanted: ContextVar[str | None] = ContextVar("route", default=None)
+
+
+def _remember(name: str | None) -> str | None:
+    _wanted.set(name)
+    return name
+
+
+MAPPED_ROUTE = typer.Option(
+    None, "--route", metavar="NAME", callback=_remember, help="With the settings of this route."
+)
+"""For commands about a mapping set: :func:`settings_for` reads it where settings are asked for."""
+
+
+def settings_for(part: str, **overrides: Any) -> Settings:
+    """The settings of the route that the option names, or of any where all have the same ``part`` (a section).
+
+    A usage error where it would be a choice among several. ``overrides`` as in ``load_deployment``.
+    """
+    from bridge.settings import load_deployment
+
+    routes = chosen(load_deployment(**overrides), _wanted.get())
+    if all(getattr(one.settings, part) == getattr(routes[0].settings, part) for one in routes):
+        return routes[0].settings
+    return only(routes, None).settings
+
+
+def chosen(deployment: Deployment, name: str | None) -> Sequence[Route]:
+    """The route of that name alone, or all where none is named."""
+    return deployment.routes if name is None else (only(deployment.routes, name),)
+
+
+def only(routes: Sequence[Route], name: str | None) -> Route:
+    """The route of that name, or the only one; a usage error (exit 2) where it would be a choice among several."""
+    named = [route for route in routes if name in (None, route.name)]
+    if len(named) == 1:
+        return named[0]
+    names = ", ".join(route.name for route in routes)
+    if named:
+        raise typer.BadParameter(f"say which route: {names}", param_hint="--route")
+    raise typer.BadParameter(f"there is no such route {name}; the routes are: {names}", param_hint="--route")
+
+
+@contextmanager
+def under_its_name(route: Route) -> Iterator[None]:
+    """An error inside names the route and, of its settings, the variables by which they are set for it."""
+    from bridge.errors import BridgeError
+
+    try:
+        yield
+    except BridgeError as error:
+        if not route.declared:
+            raise
+        hint = None if error.hint is None else route.named(error.hint)
+        raise BridgeError(f"route {route.name}: {route.named(str(error))}", hint=hint) from error

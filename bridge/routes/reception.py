@@ -1,0 +1,127 @@
+"""The receiver of all posting routes, put together: an endpoint and a store for each, one port, one health."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import structlog
+
+from bridge.errors import BridgeError
+from bridge.moengage.body import Budget
+from bridge.moengage.listener import tell_open
+from bridge.moengage.receiver import Receiver
+from bridge.moengage.reception import Reception
+from bridge.pipeline.publisher import KafkaPublisher
+from bridge.routes.receiving import paths
+from bridge.settings import variable
+from bridge.telemetry.health import Health
+from bridge.telemetry.metrics import Metrics, ReceptionMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bridge.settings import ReceiverSettings, Route
+
+_log = structlog.get_logger(__name__)
+
+
+class Stores:
+    """A publisher for each route: its brokers, its topics, and its troubles. They connect while entered."""
+
+    def __init__(self, publishers: Mapping[str, KafkaPublisher]) -> None:
+        self._publishers = publishers
+        self._why: dict[str, str] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for publisher in self._publishers.values():
+            await self._stack.enter_async_context(publisher)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def connected(self) -> None:
+        """Return once every route has a connection, or is given up; raises ``BridgeError`` when all are.
+
+        A missing topic, or one that would lose events, ends a route's attempts: its requests are answered 503, the others go on.
+        """
+        failures = await asyncio.gather(*(self._connected(name) for name in self._publishers))
+        if all(failures):
+            raise next(error for error in failures if error is not None)
+
+    def trouble(self, name: str) -> str | None:
+        """Why a route's events cannot be stored just now, if it has no connection."""
+        if self._publishers[name].is_connected:
+            return None
+        return self._why.get(name, "there is no connection to Kafka")
+
+    async def _connected(self, name: str) -> BridgeError | None:
+        try:
+            await self._publishers[name].connected()
+        except BridgeError as error:
+            if len(self._publishers) > 1:
+                self._why[name] = f"given up: {error}"
+                _log.error(
+                    "route_given_up",
+                    detail="Its requests are answered 503 until the cause is mended and the receiver started again.",
+                    route=name,
+                    why=str(error),
+                    hint=error.hint,
+                )
+            return error
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a receiver consists of, but for the sockets."""
+
+    stores: Stores
+    endpoint: Receiver | Reception
+    metrics: Metrics | ReceptionMetrics
+    health: Health
+
+
+def in_flight_bytes(settings: ReceiverSettings, routes: int) -> int:
+    """One route's part of the memory for bodies, which the brokers of another must not fill; a body has room in any part."""
+    return max(settings.max_body_bytes, settings.max_in_flight_bytes // routes)
+
+
+def open_reception(routes: Sequence[Route]) -> Opened:
+    """One endpoint where there is one route that was never given a name of its own, else one by path for each route."""
+    publishers = {route.name: KafkaPublisher(route.settings.kafka, route=route.name) for route in routes}
+    stores, health = Stores(publishers), Health()
+    if len(routes) == 1 and not routes[0].declared:
+        (route,) = routes
+        metrics = Metrics(route.name)
+        receiver = Receiver(route.settings.receiver, publishers[route.name], metrics)
+        health.watch("kafka", lambda: stores.trouble(route.name))
+        health.watch("receiver", receiver.trouble)
+        return Opened(stores, receiver, metrics, health)
+    all_metrics = ReceptionMetrics(route.name for route in routes)
+    parsing, in_flight = asyncio.Semaphore(1), in_flight_bytes(routes[0].settings.receiver, len(routes))
+    by_path = paths(routes)
+    receivers: dict[str, Receiver] = {}
+    for route in routes:
+        own = next(path for path, name in reversed(by_path.items()) if name == route.name)
+        receiver = receivers[route.name] = Receiver(
+            route.settings.receiver,
+            publishers[route.name],
+            all_metrics.of_route[route.name],
+            path=own,
+            named=True,
+            budget=Budget(in_flight),
+            parsing=parsing,
+        )
+        health.watch_route(route.name, "kafka", lambda name=route.name: stores.trouble(name))  # type: ignore[misc]
+        health.watch_route(route.name, "receiver", receiver.trouble)
+        all_metrics.ready.labels(route.name).set_function(
+            lambda name=route.name: float(health.route_is_well(name))  # type: ignore[misc]
+        )
+        tell_open(route.settings.receiver, f"set {route.named(variable('receiver', 'auth'))} to basic or header")
+    endpoint = Reception({path: receivers[name] for path, name in by_path.items()}, all_metrics.of_none)
+    return Opened(stores, endpoint, all_metrics, health)

@@ -1,0 +1,91 @@
+"""The account of offsets across rebalances and cuts, where an answer may come late or a position be unknown."""
+
+from types import SimpleNamespace
+
+from bridge.pipeline.kafka_client import Offsets
+from bridge.pipeline.offset_account import Expired, OffsetAccount
+
+P0 = ("t", 0)
+
+
+class _Stage:
+    """One partition; ``committed`` is what the group answers, and ``meanwhile`` runs before it does."""
+
+    def __init__(self, position=0):
+        self.at, self.committed, self.first, self.number = position, {P0: None}, {P0: 0}, 1
+        self.meanwhile = lambda: None
+        client = SimpleNamespace(
+            position=lambda _partition: self.at, committed=self._committed, first_offsets=self._first_offsets
+        )
+        self.account = OffsetAccount(client, lambda: self.number)
+
+    async def _committed(self, _partitions):
+        self.meanwhile()
+        return self.committed
+
+    async def _first_offsets(self, _partitions):
+        return self.first
+
+    def rebalance(self):
+        self.number += 1
+        self.account.clear()
+
+
+async def test_what_the_group_had_committed_for_another_assignment_begins_none():
+    """The answer comes after the rebalance: where this one begins is asked by itself."""
+    stage = _Stage(position=1)
+    stage.committed, stage.meanwhile = {P0: 1}, stage.rebalance
+    await stage.account.reconcile([P0])
+    assert stage.account.next == {}
+    stage.committed, stage.at, stage.meanwhile = {P0: 3}, 3, lambda: None
+    await stage.account.reconcile([P0])
+    assert stage.account.next == {P0: 3}
+
+
+async def test_what_is_not_known_is_no_gap():
+    """A position that is being looked for, or a partition that has not begun."""
+    stage = _Stage(position=4)
+    assert stage.account.gap(P0) == 0
+    await stage.account.reconcile([P0])
+    stage.at = None
+    assert stage.account.gap(P0) == 0
+    stage.at = 7
+    assert stage.account.gap(P0) == 3
+
+
+async def test_what_is_committed_to_the_end_waits_for_nothing():
+    """And a commit behind the end is of a log that is gone: then all that is there waits."""
+    stage = _Stage()
+    await stage.account.reconcile([P0])
+    for committed, waiting in ((10, 0), (9, 1), (None, 10), (11, 10)):
+        assert stage.account.waiting(P0, Offsets(0, committed, 10, 10)) == waiting
+
+
+async def test_a_log_that_was_cut_is_begun_anew_whoever_looks_first():
+    """A survey finds the position gone back, explains nothing of it, and leaves it to the next fetch."""
+    stage = _Stage(position=5)
+    await stage.account.reconcile([P0])
+    stage.at = 0
+    stage.account.explain(P0, 0)
+    assert (stage.account.next, stage.account.anew, list(stage.account.expired)) == ({P0: 5}, set(), [])
+    await stage.account.reconcile([P0])
+    assert (stage.account.next, stage.account.anew) == ({P0: 0}, {P0})
+    stage.rebalance()
+    assert stage.account.anew == set(), "the next assignment begins where the group has committed"
+
+
+async def test_losses_between_others_are_told_piece_by_piece():
+    """What was told before, for an assignment that is over, is left out wherever it lies."""
+    stage = _Stage(position=0)
+    await stage.account.reconcile([P0])
+    for start, end in ((0, 2), (4, 6)):
+        stage.rebalance()
+        stage.account.begin({P0: start})
+        stage.at = end
+        stage.account.explain(P0, end)
+    stage.account.expired.clear()
+    stage.rebalance()
+    stage.account.begin({P0: 1})
+    stage.at = 9
+    stage.account.explain(P0, 9)
+    assert list(stage.account.expired) == [Expired(P0, 2, 4), Expired(P0, 6, 9)]

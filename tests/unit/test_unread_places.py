@@ -1,0 +1,122 @@
+"""Places that cannot be read: when they are tried again, and when silence is told."""
+
+import pytest
+from aiokafka.errors import CorruptRecordException
+
+from bridge.pipeline.kafka_client import Offsets, Taken
+from bridge.pipeline.unread_places import Unreadable, UnreadPlaces
+
+P0 = ("t", 0)
+FAILED = Taken((), 4, 4, CorruptRecordException(), damaged=True)
+
+
+class _Client:
+    """Notes what is asked of it."""
+
+    def __init__(self, raw=b""):
+        self.asked, self.answer = [], raw
+
+    def pause(self, partition):
+        self.asked.append(("pause", partition))
+
+    def resume(self, partition):
+        self.asked.append(("resume", partition))
+
+    def seek(self, partition, offset):
+        self.asked.append(("seek", partition, offset))
+
+    async def raw(self, partition, offset):
+        self.asked.append(("raw", partition, offset))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class _Places:
+    def __init__(self, raw=b""):
+        self.now = 100.0
+        self.client = _Client(raw)
+        self.places = UnreadPlaces(self.client, lambda: self.now)
+
+    async def look(self, now, position=3, *, end=9, giving=(), still=True):
+        self.now = float(now)
+        await self.places.look_into_silence({P0: Offsets(0, 0, end, position)}, giving, lambda: still)
+        return self.places.all()
+
+
+def test_a_place_is_fetched_anew_once_a_try():
+    """When its pause is over and not before, from where it could not be read; then it waits for what comes."""
+    places = _Places()
+    places.places.hold(P0, FAILED)
+    for now in (100.9, 101.0, 101.1, 150.0):
+        places.now = now
+        places.places.try_again({P0})
+    assert places.client.asked == [("pause", P0), ("resume", P0), ("seek", P0, 4)]
+
+
+def test_a_place_that_is_read_by_other_means_is_left():
+    """The client goes on behind it."""
+    places = _Places()
+    places.places.hold(P0, FAILED)
+    places.places.passed(P0, 7)
+    assert places.client.asked == [("pause", P0), ("resume", P0), ("seek", P0, 7)]
+    assert places.places.all() == {}
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"records", "the broker gives records, the client does not"),
+        (b"", "the broker gives no records"),
+        (CorruptRecordException(), "CorruptRecordException"),
+    ],
+)
+async def test_silence_of_half_a_minute_is_told_with_what_the_broker_says(raw, why):
+    """It is asked at the position, and again after another half minute; what moves on is silent no more."""
+    places = _Places(raw)
+    told = {P0: Unreadable(P0, 3, why, 3)}
+    assert await places.look(100) == {}
+    assert await places.look(129.9) == {}
+    assert await places.look(130) == told
+    assert await places.look(159) == told
+    assert places.client.asked == [("raw", P0, 3)]
+    await places.look(160)
+    assert len(places.client.asked) == 2
+    assert await places.look(161, position=4) == {}
+    assert await places.look(190, position=4) == {}
+    assert set(await places.look(191, position=4)) == {P0}
+
+
+@pytest.mark.parametrize("quiet", [{"position": 9}, {"position": None}, {"giving": {P0}}])
+async def test_who_has_nothing_to_give_is_not_silent(quiet):
+    """Read to the end, position unknown, or records here: from then on half a minute counts anew."""
+    places = _Places()
+    await places.look(100)
+    for now in (129, 160, 200):
+        assert await places.look(now, **quiet) == {}
+    for now in (201, 230):
+        assert await places.look(now) == {}
+    assert set(await places.look(231)) == {P0}
+    assert await places.look(232, **quiet) == {}
+
+
+async def test_a_place_that_is_held_is_not_silent():
+    """It is told already, with what is wrong."""
+    places = _Places()
+    places.places.hold(P0, FAILED)
+    for now in (100, 131):
+        assert [place.why for place in (await places.look(now)).values()] == ["CorruptRecordException"]
+    assert places.client.asked == [("pause", P0)]
+
+
+async def test_an_assignment_that_is_over_tells_nothing_in_the_next():
+    """Neither an answer that comes late nor what was told, nor since when it was silent."""
+    places = _Places()
+    await places.look(100)
+    assert await places.look(130, still=False) == {}
+    assert set(await places.look(160)) == {P0}
+    places.places.clear()
+    assert places.places.all() == {}
+    assert await places.look(190) == {}
+    assert await places.look(219) == {}
+    assert set(await places.look(220)) == {P0}
