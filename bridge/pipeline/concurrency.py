@@ -59,7 +59,6 @@ class AdaptiveLimit:
             self._weigh()
         self._round.clear()
         self._reached = self._refused = False
-        self._refusals = 0
 
     def _weigh(self) -> None:
         mean = sum(self._round) / len(self._round)

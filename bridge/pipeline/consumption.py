@@ -180,7 +180,6 @@ class Consumption:
             since, anew = taken.start, partition in fetch.anew
             if not taken.rows:
                 ledger.passed(partition, number, since, taken.end)
-                continue
             for run, weight in _runs(taken.rows):
                 last = run[-1].offset
                 upto = taken.end if run[-1] is taken.rows[-1] else last + 1

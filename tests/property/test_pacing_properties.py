@@ -147,3 +147,21 @@ def test_a_round_of_nothing_but_refusals_says_nothing_of_latency():
     for _ in range(40):
         limit.answered(0.02, limit.limit)
     assert limit.limit == 4
+
+
+def test_the_first_request_leaves_at_once():
+    """Whatever the clock shows, also nothing; the second one waits for its share less what may leave together."""
+    limit = RateLimit(2)
+    assert limit.wait(0.0) == 0.0
+    limit.take(1, 0.0)
+    assert limit.wait(0.0) == 0.25
+    assert limit.wait(0.25) == 0.0
+
+
+def test_a_closed_circuit_holds_nothing_back():
+    """The success of the probe ends the wait, whenever the next probe was due."""
+    circuit = Circuit(1, Backoff(Random(1)))
+    circuit.failure(0.0)
+    assert circuit.wait(0.0) > 0
+    circuit.success()
+    assert circuit.wait(0.0) == 0.0

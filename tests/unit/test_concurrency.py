@@ -46,6 +46,14 @@ def test_answers_that_are_distinctly_slower_lower_it_by_a_tenth():
     assert [_round(limit, 0.3) for _ in range(3)] == [19, 20, 21]
 
 
+def test_the_third_round_may_be_slow_already():
+    """Two that were alike are enough to know the destination's speed."""
+    limit = AdaptiveLimit(100)
+    assert [_round(limit, seconds) for seconds in (0.1, 0.1, 0.3)] == [3, 4, 3]
+    limit = AdaptiveLimit(100)
+    assert [_round(limit, seconds) for seconds in (0.25, 0.25, 0.3)] == [3, 4, 5], "a twentieth of a second is none"
+
+
 def test_a_speed_that_varies_is_no_slowness():
     """Answers between two and four tenths of a second, in turn, are that destination's ordinary course."""
     limit = AdaptiveLimit(30)
@@ -53,6 +61,18 @@ def test_a_speed_that_varies_is_no_slowness():
         _round(limit, 0.2)
         _round(limit, 0.4)
     assert limit.limit == 30
+
+
+def test_a_restless_time_is_forgotten():
+    """Once the destination is steady again, twice its time is slow again."""
+    limit = AdaptiveLimit(30)
+    for _ in range(20):
+        _round(limit, 0.2)
+        _round(limit, 0.4)
+    for _ in range(20):
+        _round(limit, 0.3)
+    assert limit.limit == 30
+    assert _round(limit, 0.6) == 27
 
 
 def test_one_overload_counts_once():

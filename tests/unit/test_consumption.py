@@ -208,7 +208,7 @@ async def test_a_commit_of_before_a_rebalance_confirms_nothing_after_it():
     assert worker.ledger.committable() == {P0: 4}
 
 
-async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit(monkeypatch):
+async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
     """Told to stop, with a group that stores nothing: exit 1; and as soon as it stores again the same offset is offered."""
     worker = _Worker(P0)
     worker.client.logs[P0].append(4)
@@ -221,8 +221,9 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit(monkeypat
     async def for_stop(deadline):
         drained.append(deadline)
 
-    # It would end the process of these tests seconds later.
-    monkeypatch.setattr("bridge.pipeline.stopping.cut_off_after", lambda _seconds: None)
+    def cut_off_after(_seconds):
+        """It would end the process of these tests seconds later."""
+
     drain = SimpleNamespace(
         clock=asyncio.get_running_loop().time, budget=2.0, ledger=worker.ledger, for_stop=for_stop, stopping=False
     )
@@ -231,11 +232,11 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit(monkeypat
         return None
 
     app = SimpleNamespace(consumer=worker.consumption, stop=stop)
-    assert await leave(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 1
+    assert await leave(app, worker.gate, drain, "", cut_off_after=cut_off_after) == 1
     assert drained
     worker.client.fail_commits = False
     assert worker.ledger.committable() == {P0: 4}
-    assert await leave(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 0
+    assert await leave(app, worker.gate, drain, "", cut_off_after=cut_off_after) == 0
     assert worker.client.stored == {P0: 4}
 
 
@@ -516,3 +517,21 @@ async def test_where_partitions_stand_is_told_of_this_assignment_only():
     worker.client_side_assigned()
     assert set(await worker.consumption.offsets([P0])) == {P0}
     assert len(told) == 1
+
+
+def test_records_that_wait_leave_the_worker_to_others():
+    """Whoever ends the rebalance needs the loop: what waits for it looks a hundred times a second."""
+
+    async def wait():
+        loop, worker = asyncio.get_running_loop(), _Worker(P0)
+        worker.client.logs[P0].append(2)
+        looked = []
+        worker.consumption._flow = Flow(
+            lambda: worker.partitions, lambda: looked.append(loop.time()) or len(looked) > 100, lambda: False
+        )
+        begun = loop.time()
+        (chunk,) = await worker.round()
+        return len(chunk.records), loop.time() - begun
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(wait()) == (2, pytest.approx(1.0))

@@ -114,6 +114,7 @@ async def test_given_up_batches_are_dropped() -> None:
     for given_up in (first, second, third):
         given_up.cancel()
     await settle()
+    assert all(each.cancelled() for each in (first, second, third)), "giving up is no success"
     assert len(lane._line) == 1
     producer.sent[0][1].set_result(None)
     await settle()

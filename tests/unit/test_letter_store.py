@@ -134,3 +134,13 @@ def test_a_letter_that_is_refused_before_it_was_tried_is_made_smaller() -> None:
     (waiting,) = letters(b"x" * 5_000)
     waiting.shrink(Refused(0, TOO_LARGE, "no"), 2_000)
     assert record_bytes(waiting.record(2_000)) == 1_000
+
+
+async def test_a_letter_that_was_cut_and_is_refused_for_what_is_left_of_it() -> None:
+    """The topic takes no such value, cut or whole: the place is stored without it."""
+    kafka = StubKafka()
+    kafka.limits["dead"] = 1_000
+    kafka.refuse = lambda _topic, record: errors.PolicyViolationError() if record.value else None
+    await store_letters(publisher_on(kafka), "dead", letters(NOISE[:5_000]))
+    (stored,) = read(kafka)
+    assert (stored.value, stored.form, stored.truncated_from, stored.offset) == (b"", Form.TRUNCATED, 5_000, 5)

@@ -15,13 +15,21 @@ class _Stage:
         self.at, self.committed, self.first, self.number = position, {P0: None}, {P0: 0}, 1
         self.meanwhile = lambda: None
         client = SimpleNamespace(
-            position=lambda _partition: self.at, committed=self._committed, first_offsets=self._first_offsets
+            position=lambda _partition: self.at,
+            committed=self._committed,
+            first_offsets=self._first_offsets,
+            commit=self._commit,
         )
+        self.commits = []
         self.account = OffsetAccount(client, lambda: self.number)
 
     async def _committed(self, _partitions):
         self.meanwhile()
         return self.committed
+
+    async def _commit(self, offsets):
+        self.meanwhile()
+        self.commits.append(offsets)
 
     async def _first_offsets(self, _partitions):
         return self.first
@@ -80,12 +88,30 @@ async def test_losses_between_others_are_told_piece_by_piece():
     await stage.account.reconcile([P0])
     for start, end in ((0, 2), (4, 6)):
         stage.rebalance()
-        stage.account.begin({P0: start})
+        await stage.account.begin({P0: start})
         stage.at = end
         stage.account.explain(P0, end)
     stage.account.expired.clear()
     stage.rebalance()
-    stage.account.begin({P0: 1})
+    await stage.account.begin({P0: 1})
     stage.at = 9
     stage.account.explain(P0, 9)
     assert list(stage.account.expired) == [Expired(P0, 2, 4), Expired(P0, 6, 9)]
+
+
+async def test_a_beginning_that_is_stored_across_a_rebalance_begins_nothing():
+    """The commit is answered when the assignment is over: the next one asks by itself, and stores nothing where there is something."""
+    stage = _Stage(position=4)
+    stage.meanwhile = stage.rebalance
+    await stage.account.begin({P0: None})
+    assert (stage.account.next, stage.commits) == ({}, [{P0: 4}])
+    stage.committed, stage.meanwhile = {P0: 4}, lambda: None
+    await stage.account.reconcile([P0])
+    assert (stage.account.next, stage.commits) == ({P0: 4}, [{P0: 4}])
+
+
+async def test_a_position_that_is_not_known_yet_is_not_stored():
+    """The client still looks for the first record: nothing begins, and nothing is committed."""
+    stage = _Stage(position=None)
+    await stage.account.begin({P0: None})
+    assert (stage.account.next, stage.commits) == ({}, [])

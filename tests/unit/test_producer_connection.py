@@ -11,7 +11,7 @@ from aiokafka import errors
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.errors import KafkaError
+from bridge.errors import KafkaError, SettingsError
 from bridge.pipeline import producer_connection
 from bridge.pipeline.publisher import KafkaPublisher
 from bridge.pipeline.topics import TopicMissing
@@ -64,6 +64,8 @@ def scene(monkeypatch):
             attempts.append(asyncio.get_running_loop().time())
             assert topics == ("events", "dead")
             failure = next(left, None)
+            if callable(failure):
+                failure = failure()
             if failure == "hang":
                 await asyncio.sleep(NEVER)
             if failure is not None:
@@ -153,6 +155,43 @@ def test_brokers_that_are_away_at_the_start_are_waited_for(scene, failure):
     scene(work, failure, failure)
 
 
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (KafkaError("away"), "away"),
+        (ConnectionResetError("reset"), "reset"),
+        (SettingsError("client.pem cannot be used"), "client.pem cannot be used"),
+        (RuntimeError("asha@example.com"), "RuntimeError"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_a_reconnection_that_fails_is_told_in_known_words(scene, failure, told):
+    """Of an error that nobody knows only the kind: its words may be anything."""
+
+    async def work(publisher, _seen):
+        with capture_logs() as logs:
+            async with publisher:
+                await publisher.connected(within=5)
+                publisher._renew.set()
+                await asyncio.sleep(5)
+        assert [line["error"] for line in logs if line["event"] == "kafka_unreachable"] == [told]
+
+    scene(work, None, failure)
+
+
+def test_who_waits_is_told_what_the_last_attempt_failed_of(scene):
+    """Words of our own as they are, others with the address."""
+
+    async def work(publisher, _seen):
+        async with publisher:
+            with pytest.raises(KafkaError) as caught:
+                await publisher.connected(within=0.1)
+            return str(caught.value)
+
+    assert scene(work, KafkaError("away")) == "away"
+    assert scene(work, OSError("reset")) == "Kafka at localhost:9092 (PLAINTEXT): reset"
+
+
 def test_brokers_that_hang_are_told_by_the_time(scene):
     """There is no error to tell: the seconds that were waited."""
 
@@ -195,7 +234,7 @@ def test_a_start_that_fails_unasked_is_no_loose_end(scene):
         async with publisher:
             await asyncio.sleep(1)
 
-    scene(work, TopicMissing("no such topic"))
+    scene(work, lambda: TopicMissing("no such topic"))
     gc.collect()
     assert complaints == []
 

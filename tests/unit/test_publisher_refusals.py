@@ -9,10 +9,12 @@ import pytest
 from aiokafka import errors
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from stub_kafka import StubKafka, publisher_on
 
 from bridge.dead_letter import DeadLetter, Form
 from bridge.errors import KafkaError
+from bridge.pipeline.isolation import Entry, isolate
 from bridge.pipeline.refusal import InvalidRecordError, Refused, RefusedByKafka, code_of, is_final
 from bridge.records import record_bytes
 
@@ -140,8 +142,10 @@ async def test_an_unknown_error_that_passes_is_nothing() -> None:
     kafka = StubKafka()
     times = iter(range(100))
     kafka.refuse = lambda _topic, record: errors.UnknownError() if record.value == b"x" and next(times) < 2 else None
-    await publisher_on(kafka).publish(records(b"a", b"x", b"b"))
+    with capture_logs() as logs:
+        await publisher_on(kafka).publish(records(b"a", b"x", b"b"))
     assert sorted(kafka.values("events")) == [b"a", b"b", b"x"]
+    assert logs == []
 
 
 @pytest.mark.parametrize(
@@ -418,3 +422,48 @@ async def test_giving_up_after_the_connection_is_gone_is_no_error_of_its_own() -
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert not publisher._renew.is_set()
+
+
+async def test_records_that_are_refused_for_different_reasons_are_named_by_their_place() -> None:
+    """Those that are too large are never sent; all others are stored, in their order."""
+    kafka = StubKafka()
+    kafka.refuse = refuse(b"bad")
+    publisher = publisher_on(kafka)
+    large = NOISE[:1_100_000]
+    with capture_logs() as logs, pytest.raises(RefusedByKafka) as caught:
+        await publisher.publish(records(b"a", large, b"b", large, b"bad", b"c"))
+    assert [(line["event"], line["count"], line["codes"]) for line in logs] == [
+        ("kafka_refused_records", 1, ["kafka_invalid_record"])
+    ]
+    found = [(each.number, each.code) for each in caught.value.refused]
+    assert found == [(1, "too_large"), (3, "too_large"), (4, "kafka_invalid_record")]
+    assert kafka.values("events") == [b"a", b"b", b"c"]
+
+
+async def test_a_record_at_the_very_limit_of_now_is_stored() -> None:
+    """The topic takes less than it did, and exactly this record still: it is sent alone, and its neighbour beside it."""
+    kafka = StubKafka()
+    publisher = publisher_on(kafka)
+    kafka.limits["events"] = 50_000
+    limit = publisher_on(kafka).event_limit
+    largest, other = NOISE[: limit - 1], NOISE[:30_000]
+    await publisher.publish(records(largest, other))
+    assert kafka.values("events") == [largest, other]
+    assert publisher.event_limit == limit
+
+
+async def test_nothing_is_sent_behind_a_call_that_has_failed() -> None:
+    """One partition is not confirmed at once, another one takes its time: the caller hears when both are settled."""
+    settled = []
+
+    async def send(entries):
+        if entries[0].partition == 0:
+            raise KafkaError("Kafka has not confirmed")
+        await asyncio.sleep(0.02)
+        settled.append(entries[0].number)
+        return {}
+
+    suspects = [Entry(number, "events", number, (None, b"x", ()), 1) for number in range(2)]
+    with pytest.raises(KafkaError, match="not confirmed"):
+        await isolate(suspects, set(), send=send, oversize=lambda _entry: None)
+    assert settled == [1]

@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.pipeline.fetching import Unreadable
+from bridge.pipeline.fetching import Expired, Unreadable
 from bridge.pipeline.kafka_client import Offsets
 from bridge.pipeline.reading import Reading
 from bridge.telemetry.metrics import Metrics
@@ -75,3 +75,42 @@ def test_only_some_places_are_told_in_words():
         for number in range(7)
     ]
     assert values == [1.0] * 7
+
+
+@pytest.mark.parametrize(("count", "more"), [(5, ""), (6, "; and 1 more"), (7, "; and 2 more")])
+def test_five_are_told_in_words_and_the_others_counted(count, more):
+    """Of what cannot be read, and of open transactions alike."""
+    told = _Told()
+    partitions = [("t", number) for number in range(count)]
+    told.reading.unreadable({each: Unreadable(each, 0, "CorruptRecordException", 2) for each in partitions})
+    for told.now in (0.0, 10.0):
+        told.reading.surveyed(dict.fromkeys(partitions, Offsets(0, 0, 5, 5, 8)))
+    for words, each in ((told.reading.trouble, "cannot be read at"), (told.reading.transactions, "waits at offset 5")):
+        assert words.count(each) == 5
+        assert words.partition("partition 4 ")[2].partition(";")[1:] == (more[:1], more[1:])
+
+
+def test_a_place_that_could_be_read_meanwhile_is_told_at_once_when_it_fails_again():
+    """It is another failure, however soon it comes."""
+    told = _Told()
+    place = {P0: Unreadable(P0, 0, "CorruptRecordException", 1)}
+    with capture_logs() as lines:
+        for places in (place, {}, place):
+            told.reading.unreadable(places)
+            gauge = told.metrics.registry.get_sample_value("bridge_unreadable_partitions", {"partition": "0"})
+            assert gauge == (1 if places else None)
+    assert [line["log_level"] for line in lines] == ["error", "info", "error"]
+
+
+def test_a_transaction_is_open_from_when_it_holds_something():
+    """However long the partition had nothing behind its stable end before."""
+    told = _Told()
+    assert told.survey(0, watermark=5) is None
+    assert [told.survey(now) for now in (20, 29, 30)] == [None, None, 10]
+
+
+def test_what_was_deleted_unread_is_counted_from_its_first_to_its_last():
+    """By partition."""
+    told = _Told()
+    told.reading.expired(Expired(P0, 4, 10))
+    assert told.metrics.registry.get_sample_value("bridge_expired_records_total", {"partition": "0"}) == 6
