@@ -60,8 +60,9 @@ def drift(
     else:
         _print(sketch, taken)
         say(
-            f"{sketch.events} events: {len(sketch.unmapped())} attributes and {len(sketch.unlisted_codes())} event codes that no"
-            f" row reads, {len(sketch.changed_kinds())} changed types, {len(sketch.unseen())} sources not seen"
+            f"of {sketch.events} events: attributes that no row reads: {len(sketch.unmapped())}, event codes that no row names:"
+            f" {len(sketch.unlisted_codes())}, changed types: {len(sketch.changed_kinds())}, sources not seen:"
+            f" {len(sketch.unseen())}"
         )
 
 
@@ -110,7 +111,9 @@ def _print(sketch: Drift, taken: list[str]) -> None:
                 )
             )
             if title.startswith("attributes"):
-                print(show.cut(f"      e.g. {show.short(seen.example)}; row: {row_to_add(name, taken)}"))
+                print(show.cut(f"      e.g. {show.short(seen.example)}; row to add:"))
+                # Whole whatever the width: it is there to be copied.
+                print(f"      {row_to_add(name, taken)}")
     unseen = sketch.unseen()
     if unseen:
         print("sources that no event has:")

@@ -14,8 +14,6 @@ from bridge.cli.route_option import MAPPED_ROUTE
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bridge.mapping.event_verdicts import Verdicts
     from bridge.mapping.proposal import Proposal
     from bridge.mapping.samples import Samples
@@ -109,30 +107,14 @@ def _schema(path: Path | None) -> CompiledSchema:
             "there is no schema to start from", hint="--schema FILE or BRIDGE_MAPPING__SCHEMA names its JSON"
         )
     from bridge import shipped
+    from bridge.xdm.event_class import WANTED, wrong_class
     from bridge.xdm.schema import compile_schema, load_schema
 
     document = load_schema(shipped.find(path))
-    wrong = _wrong_class(document)
+    wrong = wrong_class(document)
     if wrong is not None:
-        raise BridgeError(
-            f"{path}: {wrong}",
-            hint="make a schema of class XDM ExperienceEvent with your field groups, and give that one",
-        )
+        raise BridgeError(f"{path}: {wrong}", hint=WANTED)
     return compile_schema(document, tenant="")
-
-
-def _wrong_class(document: Mapping[str, Any]) -> str | None:
-    """Why the schema is not one for events, as far as it names its class."""
-    named = [document.get("meta:class"), *(document.get("meta:extends") or [])]
-    classes = [str(name) for name in named if name]
-    if any(name.rstrip("/").endswith(("experienceevent", "time-series", "adhoc-v2")) for name in classes):
-        return None
-    if any(name.rstrip("/").endswith("context/profile") for name in classes):
-        return "its class is XDM Individual Profile; events need XDM ExperienceEvent"
-    stated = str(document.get("meta:class") or "")
-    if stated and "properties" in document and not {"_id", "timestamp"} <= set(document["properties"] or {}):
-        return f"its class {stated} has no _id and timestamp; events need XDM ExperienceEvent"
-    return None
 
 
 def _verdicts(mapping_set: MappingSet, settings: MappingSettings, schema: CompiledSchema, samples: Samples) -> Verdicts:
@@ -184,18 +166,24 @@ def _tell(proposal: Proposal, settings: MappingSettings, *, given_tenant: str | 
     for question in proposal.questions.values():
         say(question)
     for path, reason in proposal.left_open.items():
-        say(f"left open {path}: {reason}")
+        near = _near(proposal, path)
+        say(f"left open {path}: {reason}" + (f"; perhaps {near}" if near else ""))
     # Those with candidates first: of a schema with thousands of fields nobody reads the rest.
     unmapped = [path for path in proposal.unmapped if path not in proposal.left_open]
     unmapped.sort(key=lambda path: path not in proposal.candidates)
     few = max(_LISTED, sum(path in proposal.candidates for path in unmapped))
     for path in unmapped[:few]:
-        near = [f"{one.source} ({_short(one.example)}, {one.score})" for one in proposal.candidates.get(path, ())]
-        say(f"no source found for {path}" + (f"; perhaps {', '.join(near)}" if near else ""))
+        near = _near(proposal, path)
+        say(f"no source found for {path}" + (f"; perhaps {near}" if near else ""))
     if len(unmapped) > few:
         say(f"no source found for {len(unmapped) - few} more fields; --json lists them")
     if proposal.unused:
         say(f"not used: {', '.join(proposal.unused)}")
+
+
+def _near(proposal: Proposal, path: str) -> str:
+    """The candidates for a destination, each with an example and its score."""
+    return ", ".join(f"{one.source} ({_short(one.example)}, {one.score})" for one in proposal.candidates.get(path, ()))
 
 
 def _short(value: Any) -> str:

@@ -125,8 +125,25 @@ def convert(  # noqa: PLR0917 - typer reads the signature
     known = {"tenant": tenant, "primary_identity": primary_identity}
     mapping_set = filled(mapping_set, {name: value for name, value in known.items() if value is not None})
     write(to_csv(mapping_set) if to == "csv" else to_json(mapping_set), output)
+    if to == "json":
+        _tell_placeholders(mapping_set)
     for finding in _not_for_adobe(mapping_set) if to == "json" else ():
         say(f"AEP cannot take row {finding.row}: {finding.message}" + (f" (fix: {finding.fix})" if finding.fix else ""))
+
+
+def _tell_placeholders(mapping_set: MappingSet) -> None:
+    """Name the placeholders that are left: AEP would take them for names of fields."""
+    from bridge.mapping.cells import fill
+
+    left = {name for row in mapping_set.rows for text in (row.source, row.destination) for name in fill(text, {})[1]}
+    if left:
+        options = " ".join(
+            f"--{name.replace('_', '-')} …" for name in sorted(left) if name in ("tenant", "primary_identity")
+        )
+        say(
+            f"AEP fills no placeholders, and {', '.join(f'{{{name}}}' for name in sorted(left))} stand in it:"
+            f" before it is uploaded, fill them{f' ({options})' if options else ''}"
+        )
 
 
 def _not_for_adobe(mapping_set: MappingSet) -> list[Finding]:

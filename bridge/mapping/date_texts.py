@@ -28,7 +28,9 @@ _COMMON: Final = (
     "MMM d, yyyy",
     "MMMM d, yyyy",
     "EEE, dd MMM yyyy HH:mm:ss zzz",
+    "EEE, d MMM yyyy HH:mm:ss zzz",
     "EEE, dd MMM yyyy HH:mm:ss Z",
+    "EEE, d MMM yyyy HH:mm:ss Z",
     "yyyyMMddHHmmss",
     "HH:mm:ss dd.MM.yyyy",
 )

@@ -90,7 +90,7 @@ class Verdicts:
             return "there was no event to try"
         if not self.refused:
             lost = [group for group in self.groups if group.outcome in ("lost", "nulled")]
-            more = f"; {len(lost)} fields would be missing in some" if lost else ""
+            more = f"; {len(lost)} field{'s' if len(lost) > 1 else ''} would be missing in some" if lost else ""
             return f"none of {self.events} events would be refused{more}"
         worst = [group for group in self.groups if group.outcome == "refused"]
         said = ", ".join(f"{group.code} {group.path} ({group.count})".replace("  ", " ") for group in worst[:3])

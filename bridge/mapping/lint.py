@@ -16,7 +16,13 @@ from bridge.mapping.findings import Finding, MappingRefused, in_order, nearest
 from bridge.mapping.functions import FUNCTIONS
 from bridge.mapping.lint_identities import identities
 from bridge.mapping.lint_samples import ambiguous_dates, copied_children
-from bridge.mapping.lint_schema import against_schema, required_by_schema, scalars_with_children, unenforced
+from bridge.mapping.lint_schema import (
+    against_schema,
+    of_another_class,
+    required_by_schema,
+    scalars_with_children,
+    unenforced,
+)
 from bridge.mapping.nodes import Call, Lambda, Literal, PathRef, walk
 from bridge.mapping.parser import MAX_LENGTH, ExpressionProblem, parse_expression
 from bridge.mapping.paths import IDENTIFIER, Key, Path, print_key, print_path
@@ -82,6 +88,7 @@ def lint(
     if schema is not None:
         findings += against_schema(prepared, schema, samples)
         findings += required_by_schema(prepared, schema)
+        findings += of_another_class(schema)
         findings += unenforced(prepared, schema)
     if samples is not None:
         findings += ambiguous_dates(prepared, samples, schema)

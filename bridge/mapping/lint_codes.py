@@ -65,6 +65,7 @@ CODES: Final[Mapping[str, str]] = {
     "events_lose_field": "events that would leave without a field, as its value is not what the schema allows",
     "events_null_row": "events for which a row fails and gives null",
     "events_noted": "events that would leave with something odd about them",
+    "schema_class": "a schema that is not one for events, as one of class Profile",
     "schema_unenforced": "a rule of the schema that the bridge does not check",
     "type_mismatch": "the value can never have the type of the schema's field",
 }

@@ -12,6 +12,7 @@ from bridge.mapping.functions.registry import methods
 from bridge.mapping.nodes import ArrayLiteral, Binary, Call, Literal, MapLiteral, MethodCall, Ternary, Unary
 from bridge.mapping.paths import Every, Index, Key, Path, parse_path, print_path
 from bridge.mapping.schema_paths import Field, SchemaFields, schema_path, tenants_of
+from bridge.xdm.event_class import WANTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -131,6 +132,14 @@ def _strange_tenants(prepared: Sequence[Prepared], schema: SchemaFields) -> Iter
         message = f"the schema's tenant is {' or '.join(known)}, not {tenant}: {len(lines)} rows write below it"
         fix = f"BRIDGE_MAPPING__TENANT={known[0]} or --tenant {known[0]}" if len(known) == 1 else None
         yield Finding(lines[0], "destination", "tenant_unknown", message, fix=fix), lines
+
+
+def of_another_class(schema: SchemaFields) -> Iterator[Finding]:
+    """Say that the schema does not describe events: AEP would take none of them into a dataset of its class."""
+    reason: str | None = getattr(schema, "wrong_class", None)
+    if reason is not None:
+        message = f"the schema is not one for events: {reason}"
+        yield Finding(0, "file", "schema_class", message, fix=WANTED)
 
 
 def unenforced(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[Finding]:

@@ -78,6 +78,7 @@ def propose(schema: ProposalSchema, samples: Samples, *, event_type: str | None,
     writer = Writer(samples, Fit(schema, samples.given), schema, tenant, all_codes=all_codes)
     fields = [field for field in schema.fields() if ".*" not in field.path and "[*]" not in field.path]
     unmapped: list[str] = []
+    misfits: dict[str, str] = {}
     for field in fields:
         if writer.has_above(field.path):
             continue
@@ -85,8 +86,11 @@ def propose(schema: ProposalSchema, samples: Samples, *, event_type: str | None,
             writer.identities()
         elif field.type != "object" and not writer.field(field, event_type):
             unmapped.append(field.path)
-    left_open = _without_incomplete(writer.drafts, fields)
-    unmapped += left_open
+            if (why := writer.misfit(field)) is not None:
+                misfits[field.path] = why
+    incomplete = _without_incomplete(writer.drafts, fields)
+    unmapped += incomplete
+    left_open = incomplete | misfits
     return Proposal(
         tuple(writer.drafts),
         _mapping_set(writer.drafts),

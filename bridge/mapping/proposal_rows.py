@@ -37,6 +37,7 @@ _FIXED: Final = {
     "producedBy": ("source", "event_source"),
 }
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
+_LETTERS: Final = ("upper", "lower", "trim")
 _CONTAINERS: Final = frozenset({"map", "object", "array"})
 
 
@@ -125,8 +126,16 @@ class Writer:
                 )
                 yield (f'date({text}, "{pattern.pattern}")' if pattern.pattern else f"date({text})"), question
             yield f"date({text})", None
-        elif field.enum:
-            yield from ((f"{function}({text})", None) for function in ("upper", "lower", "trim"))
+        elif field.type == "string":
+            yield from ((f"{function}({text})", None) for function in _LETTERS)
+
+    def misfit(self, field: Any) -> str | None:
+        """Of a field without a row: the source that is named as it is, and that its values are not what the schema takes."""
+        for path in self._matches(field, fitting=False) if field.type in _SCALARS else ():
+            example = self._samples.example(path)
+            if example is not None:
+                return f"{print_path(path)} is named so, but the schema does not take its values"
+        return None
 
     def _array(self, field: Any) -> bool:
         items = self._schema.type_at(f"{field.path}[*]")
@@ -213,7 +222,7 @@ class Writer:
         seconds = not isinstance(example, int | float) or abs(example) < _MILLISECONDS_FROM
         return f'dformat(({text} * 1000), "{ISO}")' if seconds else f'dformat({text}, "{ISO}")'
 
-    def _matches(self, field: Any) -> list[Path]:
+    def _matches(self, field: Any, *, fitting: bool = True) -> list[Path]:
         """The source paths whose names say most surely what the field's name says; spellings of one name together."""
         target = parse_path(field.path)
         if len(target) > 1 and target[0] == Key(self.tenant or ""):
@@ -222,7 +231,7 @@ class Writer:
         found: list[Path] = []
         for path in self._sources:
             sure = likeness(target, path, is_map=field.type == "map")
-            if sure == NO_MATCH or not self._of_kind(field, path):
+            if sure == NO_MATCH or not self._of_kind(field, path, fitting=fitting):
                 continue
             rank = (-sure, len(path))
             if best is None or rank < best:
@@ -231,8 +240,8 @@ class Writer:
                 found.append(path)
         return found
 
-    def _of_kind(self, field: Any, path: Path) -> bool:
-        """Whether the source holds what the field holds: an object, an array, or one plain value that could become it."""
+    def _of_kind(self, field: Any, path: Path, *, fitting: bool) -> bool:
+        """Whether the source holds what the field holds: an object, an array, or one plain value that could become it (with ``fitting``)."""
         kinds = {kind for kind in self._samples.kinds[path] if kind != "null"}
         if not kinds:
             return False
@@ -240,7 +249,12 @@ class Writer:
             return kinds == {"array" if field.type == "array" else "object"}
         if kinds & {"object", "array"}:
             return False
-        return field.type == "any" or field.format is not None or bool(field.enum) or self.fit.takes(field.path, path)
+        if not fitting or field.type == "any" or field.format is not None or field.enum:
+            return True
+        if self.fit.takes(field.path, path):
+            return True
+        turned = [f"{function}({print_path(path)})" for function in _LETTERS] if field.type == "string" else []
+        return any(self.fit.takes(field.path, expression) for expression in turned)
 
     def _has(self, text: str) -> bool:
         return any(kind != "null" for kind in self._samples.kinds.get(parse_path(text), ()))

@@ -13,6 +13,7 @@ from bridge.errors import MappingError
 from bridge.mapping.findings import Finding, in_order, nearest
 from bridge.mapping.nodes import Literal
 from bridge.mapping.paths import Index, Key, print_path
+from bridge.xdm.event_class import WANTED
 from bridge.xdm.schema_fields import PLACEHOLDER_TENANT
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ def disagreements(
     found = [*namespaces(rows, settings.primary_identity)]
     if schema is not None:
         found += unknown_fields(rows, schema, settings.tenant)
+        if schema.wrong_class is not None:
+            found.append(
+                Finding(
+                    0, "file", "schema_class", f"the schema is not one for events: {schema.wrong_class}", fix=WANTED
+                )
+            )
     found += _identifier(schema, schema_id)
     host = urlsplit(endpoint).hostname or "" if endpoint else ""
     if settings.tenant == PLACEHOLDER_TENANT and (host == _ADOBES_HOST or host.endswith(f".{_ADOBES_HOST}")):

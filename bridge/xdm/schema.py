@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.expected import Expected
+from bridge.xdm.event_class import wrong_class
 from bridge.xdm.findings import DroppedValue, Finding
 from bridge.xdm.schema_check import ABSENT, EMPTIED, compile_check, exact_type, leaving_out
 from bridge.xdm.schema_fields import EXAMPLE_ID, SchemaError, SchemaField, load_schema, read_schema
@@ -47,7 +48,7 @@ class FieldInfo:
 class CompiledSchema:
     """One schema, compiled: :meth:`check` for every event, :meth:`fields` and :meth:`type_at` for the workshop."""
 
-    __slots__ = ("_check", "identifier", "is_example", "policy", "root", "unenforced")
+    __slots__ = ("_check", "identifier", "is_example", "policy", "root", "unenforced", "wrong_class")
 
     def __init__(
         self,
@@ -56,12 +57,15 @@ class CompiledSchema:
         identifier: str | None = None,
         is_example: bool = False,
         policy: Policy | None = None,
+        wrong_class: str | None = None,
     ) -> None:
         self.root = root
         self.is_example = is_example
         """Whether the document is the example that ships, which takes any tenant's name."""
         self.identifier = identifier
         """The document's ``$id``."""
+        self.wrong_class = wrong_class
+        """Why it is not a schema for events (:func:`bridge.xdm.event_class.wrong_class`)."""
         self.policy = policy or Policy(firm=True)
         self._check = compile_check(root, _of_every_event(self.policy), _EXEMPT)
         self.unenforced: tuple[tuple[str, str], ...] = tuple(_unenforced(root, ""))
@@ -119,7 +123,13 @@ class CompiledSchema:
 
     def holding(self, policy: Policy) -> CompiledSchema:
         """The same schema with another policy for wrong values."""
-        return CompiledSchema(self.root, identifier=self.identifier, is_example=self.is_example, policy=policy)
+        return CompiledSchema(
+            self.root,
+            identifier=self.identifier,
+            is_example=self.is_example,
+            policy=policy,
+            wrong_class=self.wrong_class,
+        )
 
     def knows(self, name: str) -> bool:
         """Whether the root has a field of that name."""
@@ -188,7 +198,9 @@ def compile_schema(document: Mapping[str, Any], *, tenant: str | None = None) ->
     try:
         stated = document.get("$id")
         identifier = stated if isinstance(stated, str) else None
-        return CompiledSchema(root, identifier=identifier, is_example=identifier == EXAMPLE_ID)
+        return CompiledSchema(
+            root, identifier=identifier, is_example=identifier == EXAMPLE_ID, wrong_class=wrong_class(document)
+        )
     except RecursionError:
         raise SchemaError("the schema is nested too deeply") from None
 

@@ -289,6 +289,33 @@ def test_dashboard_shows_what_operators_ask_for():
     assert "sum by (stage, code) (rate(bridge_rejected_events_total" in asked
 
 
+def test_first_rows_of_the_dashboard_answer_an_operators_questions():
+    """One row each, at the top: are we losing, how late, what is refused and why, is anyone turned away."""
+    rows, current = {}, []
+    for panel in DASHBOARD["panels"]:
+        if panel["type"] == "row":
+            current = rows.setdefault(panel["title"], [])
+        else:
+            current.append(panel)
+    asked = {
+        "Are we losing events?": (
+            "received_events",
+            "delivered_events",
+            "dead_letters",
+            "kafka_lag",
+            "expired_records",
+        ),
+        "How late are we?": ("oldest_open_seconds", "kafka_lag", "circuit_open", "delivery_held"),
+        "What is refused, and why?": ("dead_letters", "dropped_values", "unmapped_attributes"),
+        "Is anyone turned away?": ("receiver_requests", 'up{job="receiver"}'),
+    }
+    assert list(rows)[: len(asked)] == list(asked)
+    for title, names in asked.items():
+        assert len({panel["gridPos"]["y"] for panel in rows[title]}) == 1, title
+        expressions = " ".join(target["expr"] for panel in rows[title] for target in panel["targets"])
+        assert [name for name in names if name not in expressions] == [], title
+
+
 def test_dashboard_and_alerts_tell_routes_apart():
     """Every panel asks for the routes of the variable `route` only; every alert about metrics of ours is one of a route."""
     (variable,) = DASHBOARD["templating"]["list"]

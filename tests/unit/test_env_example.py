@@ -37,6 +37,14 @@ FIRST = (
     "BRIDGE_RECEIVER__PASSWORD",
 )
 """What nobody can go live without: these stand in the file as examples that are in force, but for the receiver's."""
+TO_DECIDE = (
+    "BRIDGE_MAPPING__PRIMARY_IDENTITY",
+    "BRIDGE_MAPPING__PATH",
+    "BRIDGE_MAPPING__SCHEMA",
+    "BRIDGE_AEP__SANDBOX",
+    "BRIDGE_KAFKA__BOOTSTRAP_SERVERS",
+)
+"""What has a default that is an example's or a test's: every company looks at these before it goes live."""
 RECEIVER = "BRIDGE_RECEIVER__"
 """Its credentials are left to be written: an example in force would be known to everybody, and is refused."""
 
@@ -51,6 +59,14 @@ def _written(value: object) -> str:
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _with_default(description: str, example: str, default: object, name: str) -> str:
+    """One setting, commented out, with its default or else its example."""
+    value = _written(default)
+    told = f"{description} Default: {value}." if value else f"{description} Example: {example}"
+    words = "\n".join(textwrap.wrap(told, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False))
+    return f"\n{words}\n#{name}={value or example}\n"
+
+
 def rendered() -> str:
     """What .env.example should say."""
     known = every_setting()
@@ -61,17 +77,16 @@ def rendered() -> str:
             textwrap.wrap(description, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
         )
         parts.append(f"\n{words}\n{'#' if name.startswith(RECEIVER) else ''}{name}={example}\n")
+    parts.append("\n# ---- To be decided before: the defaults are those of the example " + "-" * 55 + "\n")
+    parts += [_with_default(*known[name], name) for name in TO_DECIDE]
     section = ""
     for name, (description, example, default) in known.items():
-        if name in FIRST:
+        if name in (*FIRST, *TO_DECIDE):
             continue
         if (now := name.removeprefix("BRIDGE_").split("__")[0]) != section:
             section = now
             parts.append(f"\n# ---- {section.lower()} ".ljust(121, "-") + "\n")
-        value = _written(default)
-        told = f"{description} Default: {value}." if value else f"{description} Example: {example}"
-        words = "\n".join(textwrap.wrap(told, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False))
-        parts.append(f"\n{words}\n#{name}={value or example}\n")
+        parts.append(_with_default(description, example, default, name))
     return "".join(parts)
 
 

@@ -407,7 +407,10 @@ def test_convert_for_adobe_fills_placeholders_and_tells_what_cannot_be_taken(tmp
     done = run("convert", str(file), "--tenant", "_acme", "--primary-identity", "crm")
     assert [one["destination"] for one in json.loads(done.stdout)["mappings"]] == ["identityMap.crm[0].id", "_acme.x"]
     assert "AEP cannot take row 3: AEP offers jmespath only here" in done.stderr
-    assert "AEP cannot take row" in run("convert", str(file)).stderr
+    assert "placeholders" not in done.stderr
+    bare = run("convert", str(file), "--tenant", "_acme").stderr
+    assert "AEP cannot take row" in bare
+    assert "{primary_identity} stand in it: before it is uploaded, fill them (--primary-identity …)" in bare
 
 
 def test_piped_lists_are_plain_and_columns_are_heeded():

@@ -88,6 +88,10 @@ def test_no_row_for_what_the_schema_would_refuse(tmp_path, fields, attributes, n
     [
         (a("string", enum=["GOLD", "BLUE"]), ["gold", "blue"], "upper({})"),
         (a("string", enum=["GOLD", "BLUE"]), ["GOLD"], "{}"),
+        (a("string", pattern="^[A-Z]{2}$"), ["gb", "FR"], "upper({})"),
+        (a("string", pattern="^[a-z]+$"), ["Spa", "pool"], "lower({})"),
+        (a("string", maxLength=3), ["abc  ", "de"], "trim({})"),
+        (a("string", pattern="^[A-Z]{2}$"), ["GB"], "{}"),
         (a("string", format="date"), ["03/11/2019", "13/11/2019"], 'date({}, "dd/MM/yyyy")'),
         (a("string", format="date"), ["11/25/2019", "1/2/2020"], 'date({}, "M/d/yyyy")'),
         (a("string", format="date"), ["2019-11-03"], "{}"),
@@ -226,6 +230,18 @@ def test_a_profile_schema_is_told(tmp_path):
     document = {**schema_of(), "meta:class": "https://ns.adobe.com/xdm/context/profile"}
     with pytest.raises(BridgeError, match="its class is XDM Individual Profile; events need XDM ExperienceEvent"):
         init(tmp_path, document, EVENT)
+
+
+def test_a_source_of_the_right_name_and_the_wrong_values_is_told(tmp_path):
+    """The attribute that is called as the field, though its values do not fit, is named: "no source found" would be no help."""
+    fields = schema_of(_t=a("object", properties={"bookingCode": a("string", pattern="^[A-Z]{6}$")}))
+    rows, result = init(tmp_path, fields, {**EVENT, "event_attributes": {"booking_code": "k7"}})
+    assert "{tenant}.bookingCode" not in rows
+    assert (
+        "left open _t.bookingCode: event_attributes.booking_code is named so, but the schema does not take its values"
+        in result.stderr
+    )
+    assert "no source found for _t.bookingCode" not in result.stderr
 
 
 def test_the_sample_payload_is_moengages_and_nobodys():

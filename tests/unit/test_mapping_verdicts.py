@@ -33,9 +33,9 @@ EXPRESSION,upper(user_attributes.loyalty_tier),{tenant}.loyalty.tier
 RAW_TIER = GOOD.replace("EXPRESSION,upper(user_attributes.loyalty_tier)", "ATTRIBUTE,user_attributes.loyalty_tier")
 
 
-def run(*arguments: str) -> Any:
+def run(*arguments: str, columns: int = 80) -> Any:
     """One mapping command; the error it would print is raised."""
-    result = CliRunner().invoke(app, ["mapping", *arguments], env={"COLUMNS": "80"})
+    result = CliRunner().invoke(app, ["mapping", *arguments], env={"COLUMNS": str(columns)})
     if isinstance(result.exception, BridgeError):
         raise result.exception
     return result
@@ -253,6 +253,9 @@ def test_drift_names_what_no_row_reads(tmp_path):
     )
     result = run("drift", str(tmp_path / "m.csv"), *EVENTS, "--json")
     found = json.loads(result.stdout)
+    # On the screen the row is whole too, whatever the width: it is there to be copied.
+    shown = run("drift", str(tmp_path / "m.csv"), *EVENTS, columns=40).stdout.splitlines()
+    assert "      ATTRIBUTE,user_attributes.loyalty_points,{tenant}.loyaltyPoints" in shown
     by_path = {one["path"]: one for one in found["unmapped"]}
     points = by_path["user_attributes.loyalty_points"]
     assert (points["events"], points["example"], points["kinds"]) == (10, 11111, {"number": 10})

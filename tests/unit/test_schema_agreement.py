@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import BridgeError
+from bridge.mapping.lint import lint
+from bridge.mapping.table import load_mapping_set
 from bridge.pipeline.assembly import open_agreeing
 from bridge.settings import AepSettings, MappingSettings
 from bridge.xdm.agreement import is_verified
 from bridge.xdm.opening import schema_of
+from bridge.xdm.schema import compile_schema, load_schema
 
 ROWS = """source_type,source,destination
 ATTRIBUTE,id,_id
@@ -83,6 +86,27 @@ def test_a_primary_that_the_list_does_not_name(told, listed):
     said = refusal(told(primary_identity=(listed, "Email")))
     assert "the row marks identityMap.AcmeLoyalty primary" in said
     assert f"does not name AcmeLoyalty: Email would be primary [primary_not_listed] (fix: {listed})" in said
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"meta:class": "https://ns.adobe.com/xdm/context/profile"}, "its class is XDM Individual Profile"),
+        ({"meta:extends": ["https://ns.adobe.com/xdm/context/profile"]}, "its class is XDM Individual Profile"),
+        ({"meta:class": "https://ns.adobe.com/xdm/context/experienceevent"}, ""),
+        ({"meta:class": "https://ns.adobe.com/acmeair/classes/0a", "meta:extends": ["https://ns.adobe.com/xdm/data/time-series"]}, ""),
+        ({}, ""),
+    ],
+)  # fmt: skip
+def test_a_schema_of_another_class_than_events(told, tmp_path, stated, said):
+    """A schema that says it describes profiles takes no events, though its fields may be the same."""
+    schema = tmp_path / "classed.json"
+    schema.write_text(json.dumps({**SCHEMA, **stated}), encoding="utf-8")
+    found = refusal(told(schema=schema))
+    assert (said in found, "schema_class" in found) == (True, bool(said))
+    names = {"tenant": "_acmeair", "primary_identity": "AcmeLoyalty"}
+    linted = lint(load_mapping_set(told().path), schema=compile_schema(load_schema(schema)), **names)
+    assert [one.severity for one in linted if one.code == "schema_class"] == ["error"] * bool(said)
 
 
 def test_no_namespace_of_the_list_is_written(told):
