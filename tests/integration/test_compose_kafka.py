@@ -67,6 +67,7 @@ def test_settings_and_commands_of_compose(tmp_path, kafka_broker):
         assert {name: len(topic.partitions) for name, topic in topics.items() if not name.startswith("_")} == {
             "moengage.events": 12,
             "moengage.events.dead-letters": 12,
+            "bridge.state": 1,
         }
         settings = KafkaSettings(bootstrap_servers=(bootstrap,))
 
