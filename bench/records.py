@@ -42,9 +42,7 @@ def check_mapping(mapped: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
     ``ordered``: the members of the XDM in the same order too.
     """
-    shipped = open_experience_events(
-        MappingSettings(path=ROOT / "mappings" / "moengage_events.csv", schema="none")
-    )
+    shipped = open_experience_events(MappingSettings(path=ROOT / "mappings" / "moengage_events.csv", schema="none"))
     events = sample_events() + [orjson.loads(value) for _, value in records(KINDS)]
     for event, theirs in zip(events, mapped(events), strict=True):
         ours = shipped.build(event)
