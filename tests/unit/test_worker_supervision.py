@@ -163,6 +163,22 @@ async def test_a_set_up_that_aep_refuses_is_not_called_credentials():
     assert worker.health.unready() == {}
 
 
+async def test_a_destination_that_nobody_waits_for_is_no_trouble():
+    """A worker whose partitions went elsewhere while AEP was away has nothing to ask with: it is ready, until something waits."""
+    worker = _at_work()
+    for _ in range(5):
+        worker.delivery.brakes.note(Transient("AEP answered 503"), worker._clock(), seconds=0.1, under_way=1)
+    assert set(worker.health.unready()) == {"destination"}, "while it is not known whether anything waits"
+    worker._lag = SimpleNamespace(total=7)
+    assert set(worker.health.unready()) == {"destination"}
+    worker._lag = SimpleNamespace(total=0)
+    assert worker.health.unready() == {}
+    worker.ledger.open(1, {("moengage.events", 0): None})
+    record = SimpleNamespace(value=b"{}", key=None, timestamp=0, offset=0, headers=())
+    worker.ledger.fetch(("moengage.events", 0), 1, [record], 10, first=0, last=0)
+    assert set(worker.health.unready()) == {"destination"}
+
+
 async def test_the_report_tells_answer_mapping_and_what_is_known():
     """Before the first answer nothing is claimed of AEP; then its words and when it is asked again."""
     worker = _at_work()
