@@ -18,13 +18,13 @@ import orjson
 from bench import handwritten
 from bench.records import ROOT, records
 from bench.stage import cleaned
-from bridge.aep.envelope import Envelope, xdm_envelope
-from bridge.memory import keep_freed_memory
-from bridge.pipeline.batching import Batcher, Limits
-from bridge.pipeline.intake import Intake
-from bridge.pipeline.ledger import Chunk, Ledger
+from bridge.delivery.batching import Batcher, Limits
+from bridge.destinations.aep.envelope import Envelope, xdm_envelope
+from bridge.kafka.consumer.ledger import Chunk, Ledger
+from bridge.runtime.heap import keep_freed_memory
 from bridge.settings import MappingSettings
 from bridge.telemetry.metrics import Metrics
+from bridge.worker.chunk_mapping import Intake
 from bridge.xdm.experience_event import open_experience_events
 from bridge.xdm.size import SizeRule
 

@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.evaluation import compile_expression
-from bridge.mapping.nodes import Literal, walk
-from bridge.mapping.table import load_mapping_set
+from bridge.mapping.compiler.expressions.evaluation import compile_expression
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
+from bridge.mapping.sets.table import load_mapping_set
+from bridge.mapping.syntax.nodes import Literal, walk
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents
-from bridge.xdm.schema import compile_schema, load_schema
+from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 REPEATS, NUMBER = 40, 2_000

@@ -18,14 +18,14 @@ from bench import handwritten
 from bench.inprocess import Record, envelope, made_records, mapping_settings
 from bench.records import DATA, records
 from bench.stage import SinkProcess, folder
-from bridge.aep.answers import read_answer
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.table import load_mapping_set
-from bridge.moengage.envelopes import events_of
-from bridge.pipeline.batching import Batcher, Limits
-from bridge.pipeline.ledger import Ledger
+from bridge.delivery.batching import Batcher, Limits
+from bridge.destinations.aep.answers import read_answer
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
+from bridge.mapping.sets.table import load_mapping_set
+from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.experience_event import open_experience_events
-from bridge.xdm.identity import IdentityRules
+from bridge.xdm.identity.identity_map import IdentityRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -195,10 +195,10 @@ async def _posting(items: list[bytes]) -> dict[str, float]:
 
     import aiohttp
 
-    from bridge.aep.destination import batch_url, open_destination
+    from bridge.destinations.aep.destination import batch_url, open_destination
+    from bridge.model.verdicts import AllAccepted
     from bridge.settings import load_settings
     from bridge.telemetry.metrics import Metrics
-    from bridge.verdicts import AllAccepted
 
     items = items[:600]
     best = {"post": float("inf"), "post*": float("inf")}

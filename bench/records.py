@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bench import handwritten
-from bridge.moengage.envelopes import events_of
 from bridge.settings import MappingSettings
+from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.experience_event import open_experience_events
 
 if TYPE_CHECKING:

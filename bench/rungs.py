@@ -82,8 +82,8 @@ def environment(rung: Rung, sink: SinkProcess, bootstrap: str, topic: str, dead:
             "BRIDGE_TELEMETRY__PORT": "0",
             **rung.settings,
         }
-    from bridge.aep.destination import batch_url
-    from bridge.aep.envelope import xdm_envelope
+    from bridge.destinations.aep.destination import batch_url
+    from bridge.destinations.aep.envelope import xdm_envelope
 
     told = sink.environment
     envelope = xdm_envelope(

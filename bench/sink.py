@@ -21,10 +21,10 @@ import orjson
 import uvloop
 from aiohttp import web
 
-from bridge.aep.emulator import Emulator
-from bridge.aep.emulator.collection import Answer, Collection
-from bridge.aep.emulator.inlet import EXAMPLE, Checker
-from bridge.memory import keep_freed_memory
+from bridge.emulators.adobe import Emulator
+from bridge.emulators.adobe.collection import Answer, Collection
+from bridge.emulators.adobe.inlet import EXAMPLE, Checker
+from bridge.runtime.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, TopicPartition
 
-from bridge.aep.emulator import fingerprint
-from bridge.pipeline.assembly import load_builder
+from bridge.emulators.adobe import fingerprint
+from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
 
 if TYPE_CHECKING:

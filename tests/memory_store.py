@@ -6,11 +6,11 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from bridge.dead_letter import DeadLetter, StoredLetters
-from bridge.errors import KafkaError
-from bridge.moengage.listener import Listener
-from bridge.moengage.receiver import PATH, Receiver
+from bridge.model.dead_letter import DeadLetter, StoredLetters
+from bridge.model.errors import KafkaError
 from bridge.settings import ReceiverSettings
+from bridge.sources.http.endpoint import PATH, Receiver
+from bridge.sources.http.listener import Listener
 from bridge.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:

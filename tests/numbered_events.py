@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from bridge.moengage.envelopes import events_of
+from bridge.sources.moengage.envelopes import events_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.xdm.schema_fields import SchemaField
+    from bridge.xdm.schema.fields import SchemaField
 
 _NO_PATTERN = "\x01 no pattern has this \x01"
 

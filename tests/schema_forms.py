@@ -1,6 +1,6 @@
 """Schemas in all the forms that Adobe's have, values that they take, and values that break exactly one rule of them.
 
-A schema is drawn as the tree that reading it must give (:class:`bridge.xdm.schema_fields.SchemaField`), and written as JSON in a
+A schema is drawn as the tree that reading it must give (:class:`bridge.xdm.schema.fields.SchemaField`), and written as JSON in a
 form of choice: flat, with ``allOf`` and ``$ref`` kept, with XDM's own names stated as required beside the serialised ones, with
 ``meta:enum`` as object or as list.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from bridge.xdm.schema_fields import SchemaField
+from bridge.xdm.schema.fields import SchemaField
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
-from bridge.pipeline.kafka_client import Offsets, Taken
+from bridge.kafka.consumer.kafka_client import Offsets, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from bridge.pipeline.ledger import Partition
+    from bridge.kafka.consumer.ledger import Partition
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from aiokafka import errors
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from bridge.pipeline.producer_connection import BATCH_BYTES
-from bridge.pipeline.publisher import KafkaPublisher
+from bridge.kafka.producer.producer_connection import BATCH_BYTES
+from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.settings import KafkaSettings
 
 if TYPE_CHECKING:

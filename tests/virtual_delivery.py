@@ -5,9 +5,9 @@ import heapq
 from collections import Counter
 from random import Random
 
-from bridge.pipeline.delivery import Delivery, Policy
+from bridge.delivery.delivery import Delivery, Policy
+from bridge.model.verdicts import ACCEPTED, AllAccepted, Answered
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import ACCEPTED, AllAccepted, Answered
 
 OK = AllAccepted()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.cli import main
-from bridge.pipeline import worker
+from bridge.worker import worker
 
 if __name__ == "__main__":
     worker.leave_the_living_alone = lambda: None  # type: ignore[attr-defined]  # the one thing that differs

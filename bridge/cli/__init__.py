@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from bridge import __version__
-from bridge.errors import BridgeError
+from bridge.model.errors import BridgeError
 
 _NAME = "aep-bridge"
 
@@ -86,7 +86,9 @@ from bridge.cli import (  # noqa: E402, I001
     status as _status,  # noqa: F401
     check as _check,  # noqa: F401
     routes as _routes,  # noqa: F401
-    mapping as _mapping,  # noqa: F401
+)
+from bridge.cli.mapping import commands as _mapping  # noqa: E402, F401
+from bridge.cli import (  # noqa: E402
     deadletters as _deadletters,  # noqa: F401
     backfill as _backfill,  # noqa: F401
     emulator as _emulator,  # noqa: F401

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from bridge.dead_letter import DeadLetter
-    from bridge.moengage.backfill import Tally
+    from bridge.model.dead_letter import DeadLetter
     from bridge.settings import Settings
+    from bridge.sources.moengage.export_files import Tally
 
 _TOLD = 20
 """Refused lines that are named one by one; the rest is counted."""
@@ -49,8 +49,8 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
     """
     import logging
 
-    from bridge.process import run_until_stopped
     from bridge.routes.receiving import posting
+    from bridge.runtime.process import run_until_stopped
     from bridge.settings import TelemetrySettings, load_deployment
     from bridge.telemetry.logs import configure_logging
 
@@ -94,9 +94,9 @@ class _Run:
 
     async def run(self, settings: Settings, stop: asyncio.Event) -> int:
         """Gives the exit code."""
-        from bridge.errors import BridgeError
-        from bridge.moengage.backfill import STDIN, Export
-        from bridge.pipeline.publisher import KafkaPublisher
+        from bridge.kafka.producer.publisher import KafkaPublisher
+        from bridge.model.errors import BridgeError
+        from bridge.sources.moengage.export_files import STDIN, Export
 
         error: BridgeError | None = None
         try:
@@ -118,7 +118,7 @@ class _Run:
 
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        from bridge.moengage.backfill import Export, Tally, fill
+        from bridge.sources.moengage.export_files import Export, Tally, fill
 
         columns = (
             TextColumn("{task.description}"),

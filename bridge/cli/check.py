@@ -12,12 +12,12 @@ import typer
 
 from bridge.cli import app
 from bridge.cli.route_option import ROUTE, chosen
-from bridge.errors import BridgeError
+from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 
-    from bridge.aep.trial import Trial
+    from bridge.destinations.aep.trial import Trial
     from bridge.settings import KafkaSettings, Settings
     from bridge.telemetry.metrics import Metrics
 
@@ -100,8 +100,8 @@ async def _collect(name: str | None, *, send_test: bool) -> list[Check]:
 
 
 async def _checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check]:
-    from bridge.aep.destination import check_settings
-    from bridge.aep.trial import send_trial, try_token
+    from bridge.destinations.aep.destination import check_settings
+    from bridge.destinations.aep.trial import send_trial, try_token
     from bridge.telemetry.metrics import Metrics
 
     complete = True
@@ -129,7 +129,7 @@ async def _checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check
 
 def _remarks(settings: Settings) -> Iterator[str]:
     """What is allowed and may yet surprise."""
-    from bridge.aep.destination import open_envelope
+    from bridge.destinations.aep.destination import open_envelope
 
     aep = settings.aep
     if aep.payload == "xdm" and aep.flow_id is None:
@@ -172,8 +172,8 @@ def _examples(settings: Settings) -> Iterator[str]:
 
 
 def _mapping(settings: Settings) -> Check:
-    from bridge.pipeline.assembly import load_builder
-    from bridge.pipeline.reload import failing
+    from bridge.routes.event_builder import load_builder
+    from bridge.worker.reload import failing
 
     try:
         _, sha256 = load_builder(settings)
@@ -194,7 +194,7 @@ def _mapping(settings: Settings) -> Check:
 
 def _about_schema(settings: Settings) -> Iterator[str]:
     """What the schema vouches for, and what cannot be checked."""
-    from bridge.pipeline.assembly import NO_SCHEMA
+    from bridge.routes.event_builder import NO_SCHEMA
     from bridge.xdm.agreement import is_verified
     from bridge.xdm.opening import schema_of
 
@@ -220,7 +220,7 @@ def _listed(unenforced: Sequence[tuple[str, str]]) -> str:
 
 
 async def _kafka(settings: Settings) -> AsyncIterator[Check]:
-    from bridge.pipeline.topics import TopicMissing, ensure_topics
+    from bridge.kafka.topics import TopicMissing, ensure_topics
 
     try:
         partitions = await ensure_topics(settings.kafka, create=False)
@@ -250,8 +250,8 @@ async def _kafka(settings: Settings) -> AsyncIterator[Check]:
 
 async def _topics(kafka: KafkaSettings) -> AsyncIterator[Check]:
     """A line a topic: how it is configured, and what of that loses events. What merely may is no failure."""
-    from bridge.pipeline.topic_facts import describe, judge_all
-    from bridge.pipeline.topics import admin
+    from bridge.kafka.topic_facts import describe, judge_all
+    from bridge.kafka.topics import admin
 
     kinds = {kafka.topic: "event topic", kafka.dead_letter_topic: "dead-letter topic"}
     try:

@@ -16,8 +16,8 @@ from bridge.cli.route_option import ROUTE, chosen, only
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bridge.pipeline.replay import Replayed
-    from bridge.pipeline.stored_letters import Filter
+    from bridge.kafka.dead_letters.replay import Replayed
+    from bridge.kafka.dead_letters.stored_letters import Filter
     from bridge.settings import Route
 
 deadletters = typer.Typer(help="Inspect refused events and replay them.", no_args_is_help=True)
@@ -26,7 +26,7 @@ app.add_typer(deadletters, name="deadletters")
 
 def _known_stage(stage: str | None) -> str | None:
     """A stage that is none would find nothing, and that would look like good news."""
-    from bridge.verdicts import Stage
+    from bridge.model.verdicts import Stage
 
     if stage is not None and stage not in set(Stage):
         raise typer.BadParameter(f"{stage}: expected {', '.join(Stage)}")
@@ -75,9 +75,9 @@ def list_letters(
 def _listed(route: Route, wanted: Filter, limit: int, *, as_json: bool) -> dict[str, Any]:
     """Count and show one route's; gives what is told as JSON."""
     from bridge.cli.deadletters_counts import Counts
-    from bridge.pipeline.replay_marks import load_marks
-    from bridge.pipeline.stored_letters import as_json as shown
-    from bridge.pipeline.stored_letters import read
+    from bridge.kafka.dead_letters.replay_marks import load_marks
+    from bridge.kafka.dead_letters.stored_letters import as_json as shown
+    from bridge.kafka.dead_letters.stored_letters import read
 
     kafka = route.settings.kafka
 
@@ -134,8 +134,8 @@ def show(
 
         aep-bridge deadletters show 0/17 --value
     """
-    from bridge.errors import BridgeError
-    from bridge.pipeline.stored_letters import as_json, read_one
+    from bridge.kafka.dead_letters.stored_letters import as_json, read_one
+    from bridge.model.errors import BridgeError
 
     left, _, right = place.rpartition("/")
     if not right.isdecimal() or not (left or "0").isdecimal():
@@ -181,8 +181,8 @@ def replay(
 
         aep-bridge deadletters replay --code required_missing --max 1000
     """
-    from bridge.pipeline.publisher import KafkaPublisher
-    from bridge.pipeline.replay import replay as run_replay
+    from bridge.kafka.dead_letters.replay import replay as run_replay
+    from bridge.kafka.producer.publisher import KafkaPublisher
 
     one = only(_routes(route), route)
     kafka = one.settings.kafka
@@ -228,7 +228,7 @@ def _routes(name: str | None) -> Sequence[Route]:
 @contextmanager
 def _with_hint(route: Route) -> Iterator[None]:
     """A topic that is missing here is not to be created: it holds no letters, and a worker that runs has it."""
-    from bridge.pipeline.topics import TopicMissing
+    from bridge.kafka.topics import TopicMissing
     from bridge.settings import variable
 
     try:
@@ -247,7 +247,7 @@ def _with_hint(route: Route) -> Iterator[None]:
 def _filter(
     stage: str | None, code: str | None, event_code: str | None, since: str | None, until: str | None
 ) -> Filter:
-    from bridge.pipeline.stored_letters import Filter
+    from bridge.kafka.dead_letters.stored_letters import Filter
 
     return Filter(stage, code, event_code, _moment(since, "--since"), _moment(until, "--until"))
 

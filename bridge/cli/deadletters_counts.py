@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from bridge.dead_letter import DeadLetter
+    from bridge.model.dead_letter import DeadLetter
 
 _ROWS = 20
 
@@ -28,7 +28,7 @@ class Counts:
 
     def add(self, letter: DeadLetter, *, replayed: bool) -> None:
         """Count one letter."""
-        from bridge.pipeline.stored_letters import event_codes, field_of
+        from bridge.kafka.dead_letters.stored_letters import event_codes, field_of
 
         stage = (letter.stage, letter.code)
         codes = ", ".join(sorted(code for code in event_codes(letter.value) if code != "None"))

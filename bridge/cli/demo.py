@@ -202,8 +202,8 @@ def _before_and_after() -> Group:
 
     from bridge.demo.stage import TENANT
     from bridge.demo.traffic import sample_events
-    from bridge.moengage.envelopes import events_of
     from bridge.settings import MappingSettings
+    from bridge.sources.moengage.envelopes import events_of
     from bridge.xdm.experience_event import open_experience_events
 
     event = sample_events()[0]

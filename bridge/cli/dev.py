@@ -13,7 +13,7 @@ from bridge.cli import app, words
 from bridge.cli.route_option import MAPPED_ROUTE
 
 if TYPE_CHECKING:
-    from bridge.dead_letter import DeadLetter
+    from bridge.model.dead_letter import DeadLetter
     from bridge.settings import MappingSettings
 
 
@@ -42,7 +42,7 @@ def dev(  # noqa: PLR0917 - typer reads the signature
 
         aep-bridge dev --mapping mine.csv --port 8080
     """
-    from bridge.cli import mapping_input as given
+    from bridge.cli.mapping import inputs as given
 
     settings = given.mapping_settings(path=mapping, tenant=tenant, schema=schema, primary_identity=primary_identity)
     # What cannot be compiled is told before anything is started.
@@ -53,7 +53,7 @@ def dev(  # noqa: PLR0917 - typer reads the signature
 
 async def _dev(settings: MappingSettings, events: list[str], port: int, schema_id: str | None) -> None:
     from bridge import shipped
-    from bridge.cli.mapping_input import documents
+    from bridge.cli.mapping.inputs import documents
     from bridge.demo.stage import open_stage
     from bridge.demo.workbench import Workbench
 
@@ -113,9 +113,9 @@ def _environment(settings: MappingSettings, port: int) -> dict[str, str]:
 
 def _examine(settings: MappingSettings, events: list[str]) -> None:
     """Say what lint says of the files as they are now."""
-    from bridge.cli.mapping_input import events as read_events
-    from bridge.cli.mapping_lint import linted
-    from bridge.errors import BridgeError
+    from bridge.cli.mapping.inputs import events as read_events
+    from bridge.cli.mapping.lint import linted
+    from bridge.model.errors import BridgeError
 
     try:
         findings, verdicts = linted(settings, [one for source in events for one in read_events(source)])
@@ -129,7 +129,7 @@ def _examine(settings: MappingSettings, events: list[str]) -> None:
 
 
 def _accepted(event: dict[str, Any]) -> None:
-    from bridge.cli.mapping_show import data
+    from bridge.cli.mapping.show import data
 
     data(event.get("xdmEntity", event), indent=None)
 

@@ -14,7 +14,7 @@ from bridge.cli import app, words
 from bridge.cli.route_option import ROUTE, chosen
 
 if TYPE_CHECKING:
-    from bridge.aep.emulator import Emulator, Inlet
+    from bridge.emulators.adobe import Emulator, Inlet
     from bridge.settings import Settings
 
 
@@ -56,8 +56,8 @@ def emulator(
 
         curl 'http://127.0.0.1:8099/received?ids=1&limit=10'
     """
-    from bridge.aep.emulator import Emulator
-    from bridge.aep.emulator.server import CLIENT_ID, CLIENT_SECRET
+    from bridge.emulators.adobe import Emulator
+    from bridge.emulators.adobe.server import CLIENT_ID, CLIENT_SECRET
     from bridge.settings import load_deployment
 
     routes = chosen(load_deployment(), route)
@@ -84,8 +84,8 @@ def emulator(
 
 
 def _inlet(settings: Settings, *, any_id: bool) -> Inlet:
-    from bridge.aep.emulator import Inlet
-    from bridge.aep.emulator.inlet import EXAMPLE
+    from bridge.emulators.adobe import Inlet
+    from bridge.emulators.adobe.inlet import EXAMPLE
 
     aep = settings.aep
     if any_id:

@@ -31,11 +31,11 @@ def receiver() -> None:
         BRIDGE_RECEIVER__AUTH=header BRIDGE_RECEIVER__HEADER_VALUE="$(openssl rand -hex 24)" aep-bridge receiver
     """
     from bridge.cli.route_option import under_its_name
-    from bridge.errors import SettingsError
-    from bridge.moengage.auth import refuse_open
-    from bridge.process import run_until_stopped
+    from bridge.model.errors import SettingsError
     from bridge.routes.receiving import posting
+    from bridge.runtime.process import run_until_stopped
     from bridge.settings import load_deployment
+    from bridge.sources.http.auth import refuse_open
     from bridge.telemetry.logs import configure_logging
 
     deployment = load_deployment()
@@ -52,10 +52,10 @@ def receiver() -> None:
 async def _receive(routes: Sequence[Route], stop: asyncio.Event) -> int:
     import asyncio
 
-    from bridge.dead_man import DeadMansSwitch
-    from bridge.memory import give_back_regularly, leave_the_living_alone
-    from bridge.moengage.listener import Listener
     from bridge.routes.reception import open_reception
+    from bridge.runtime.dead_man import DeadMansSwitch
+    from bridge.runtime.heap import give_back_regularly, leave_the_living_alone
+    from bridge.sources.http.listener import Listener
     from bridge.telemetry.health import TelemetryServer
     from bridge.telemetry.report import Report
 

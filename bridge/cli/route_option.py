@@ -62,7 +62,7 @@ def only(routes: Sequence[Route], name: str | None) -> Route:
 @contextmanager
 def under_its_name(route: Route) -> Iterator[None]:
     """An error inside names the route and, of its settings, the variables by which they are set for it."""
-    from bridge.errors import BridgeError
+    from bridge.model.errors import BridgeError
 
     try:
         yield

@@ -30,7 +30,7 @@ def ask(base: str, seconds: float, route: str | None = None) -> dict[str, Any]:
     """
     import httpx
 
-    from bridge.errors import BridgeError
+    from bridge.model.errors import BridgeError
 
     if not base.startswith(("http://", "https://")):
         raise BridgeError(f"{base} is no address of a bridge", hint="--url wants http://HOST:PORT")

@@ -63,13 +63,13 @@ def _run_alone(deployment: Deployment, route: Route, number: int | None) -> int:
 
     import uvloop
 
-    from bridge.aep.destination import open_destination
-    from bridge.memory import keep_freed_memory
-    from bridge.pipeline.assembly import load_builder
-    from bridge.pipeline.member import Member
-    from bridge.pipeline.worker import Worker
+    from bridge.destinations.aep.destination import open_destination
+    from bridge.routes.event_builder import load_builder
+    from bridge.runtime.heap import keep_freed_memory
     from bridge.telemetry.logs import configure_logging
     from bridge.telemetry.metrics import Metrics
+    from bridge.worker.processes.member import Member
+    from bridge.worker.worker import Worker
 
     settings = route.settings
     keep_freed_memory()
@@ -100,10 +100,10 @@ def _run_group(routes: Sequence[Route], count: int) -> int:
 
     import uvloop
 
-    from bridge.aep.destination import check_settings
-    from bridge.pipeline.assembly import load_builder
-    from bridge.pipeline.group import Group
+    from bridge.destinations.aep.destination import check_settings
+    from bridge.routes.event_builder import load_builder
     from bridge.telemetry.logs import configure_logging
+    from bridge.worker.processes.group import Group
 
     configure_logging(routes[0].settings.telemetry)
     if len(routes) == 1:

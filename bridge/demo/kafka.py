@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Self
 
-from bridge.errors import BridgeError
+from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
-from bridge.errors import BridgeError
+from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.aep.emulator import Emulator
 from bridge.demo.kafka import EmbeddedKafka
 from bridge.demo.processes import Command, free_port
 from bridge.demo.stage import STATE, settings_of
 from bridge.demo.story import Scene
+from bridge.emulators.adobe import Emulator
 from bridge.settings import variable
 from bridge.settings.tree import route_variable
 

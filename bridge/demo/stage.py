@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.aep.emulator import Emulator
-from bridge.aep.emulator.inlet import EXAMPLE
 from bridge.demo.kafka import EmbeddedKafka
 from bridge.demo.processes import Command, free_port
 from bridge.demo.story import Scene
+from bridge.emulators.adobe import Emulator
+from bridge.emulators.adobe.inlet import EXAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -111,7 +111,7 @@ async def reasons(bootstrap: str, expected: int) -> list[Reason]:
     """Read ``expected`` dead letters back from their topic and count them by reason."""
     from aiokafka import AIOKafkaConsumer  # noqa: PLC0415 - only at the end of a demo
 
-    from bridge.dead_letter import DeadLetter  # noqa: PLC0415
+    from bridge.model.dead_letter import DeadLetter  # noqa: PLC0415
 
     consumer = AIOKafkaConsumer(
         DEAD_LETTERS, bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level="read_committed"

@@ -14,7 +14,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge.demo.traffic import BATCH_EVENTS, Poison, batches, poison
-from bridge.errors import BridgeError
+from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

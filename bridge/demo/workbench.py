@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiokafka import AIOKafkaConsumer
 
-from bridge.dead_letter import DeadLetter
 from bridge.demo.stage import DEAD_LETTERS
+from bridge.model.dead_letter import DeadLetter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

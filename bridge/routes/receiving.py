@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.dead_letter import DEFAULT_ROUTE
+from bridge.model.dead_letter import DEFAULT_ROUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
-from bridge.errors import BridgeError
-from bridge.moengage.body import Budget
-from bridge.moengage.listener import tell_open
-from bridge.moengage.receiver import Receiver
-from bridge.moengage.reception import Reception
-from bridge.pipeline.publisher import KafkaPublisher
+from bridge.kafka.producer.publisher import KafkaPublisher
+from bridge.model.errors import BridgeError
 from bridge.routes.receiving import paths
 from bridge.settings import variable
+from bridge.sources.http.body import Budget
+from bridge.sources.http.endpoint import Receiver
+from bridge.sources.http.listener import tell_open
+from bridge.sources.http.reception import Reception
 from bridge.telemetry.health import Health
 from bridge.telemetry.metrics import Metrics, ReceptionMetrics
 

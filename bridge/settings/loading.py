@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dotenv.parser import parse_stream
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from bridge.errors import SettingsError
+from bridge.model.errors import SettingsError
 from bridge.settings.aep import AepSettings, OauthSettings
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.mapping import MappingSettings
@@ -36,7 +36,7 @@ class _TopLevel(TomlConfigSettingsSource):
 
 
 class Settings(BaseSettings):
-    """All sections; ``load_settings`` builds it and turns every complaint into a :class:`~bridge.errors.SettingsError`."""
+    """All sections; ``load_settings`` builds it and turns every complaint into a :class:`~bridge.model.errors.SettingsError`."""
 
     kafka: KafkaSettings = KafkaSettings()
     mapping: MappingSettings = MappingSettings()

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from bridge.dead_letter import DEFAULT_ROUTE
-from bridge.errors import SettingsError
+from bridge.model.dead_letter import DEFAULT_ROUTE
+from bridge.model.errors import SettingsError
 from bridge.settings.loading import (
     ENV_FILE,
     TOML_FILE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import SettingsError
+from bridge.model.errors import SettingsError
 from bridge.settings.section import PREFIX
 
 if TYPE_CHECKING:

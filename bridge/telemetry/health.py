@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bridge.errors import BridgeError
+from bridge.model.errors import BridgeError
 from bridge.settings import variable
 from bridge.telemetry.metrics import Metrics, ReceptionMetrics
 

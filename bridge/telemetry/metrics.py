@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.registry import Collector
 
-from bridge.dead_letter import DEFAULT_ROUTE
+from bridge.model.dead_letter import DEFAULT_ROUTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

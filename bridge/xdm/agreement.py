@@ -9,19 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from bridge.errors import MappingError
-from bridge.mapping.findings import Finding, in_order, nearest
-from bridge.mapping.nodes import Literal
-from bridge.mapping.paths import Index, Key, print_path
-from bridge.xdm.event_class import WANTED
-from bridge.xdm.schema_fields import PLACEHOLDER_TENANT
+from bridge.mapping.sets.findings import Finding, in_order, nearest
+from bridge.mapping.syntax.nodes import Literal
+from bridge.mapping.syntax.paths import Index, Key, print_path
+from bridge.model.errors import MappingError
+from bridge.xdm.schema.event_class import WANTED
+from bridge.xdm.schema.fields import PLACEHOLDER_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bridge.mapping.preparation import Prepared
+    from bridge.mapping.compiler.preparation import Prepared
     from bridge.settings import MappingSettings
-    from bridge.xdm.schema import CompiledSchema
+    from bridge.xdm.schema.compiled_schema import CompiledSchema
 
 _OF_EVERY_EVENT: Final = frozenset({"_id", "timestamp", "identityMap"})
 _ADOBES_OWN: Final = frozenset(

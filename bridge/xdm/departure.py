@@ -1,6 +1,6 @@
 """What becomes of one event up to its encoding, in the worker's order: built, encoded, measured.
 
-The worker does the same inline by the chunk (:mod:`bridge.pipeline.intake`); this is for who judges events before anything
+The worker does the same inline by the chunk (:mod:`bridge.worker.chunk_mapping`); this is for who judges events before anything
 runs. A property test holds the two to the same verdicts.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.verdicts import Rejected, Stage
+from bridge.model.verdicts import Rejected, Stage
 from bridge.xdm.experience_event import Built
-from bridge.xdm.findings import Finding
+from bridge.xdm.problems import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

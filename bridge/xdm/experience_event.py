@@ -10,9 +10,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
-from bridge.verdicts import Rejected, Stage
-from bridge.xdm.findings import DroppedValue, Finding, rejection_of
-from bridge.xdm.identity import Dropped, IdentityRules, number_as_text
+from bridge.model.verdicts import Rejected, Stage
+from bridge.xdm.identity.identity_map import Dropped, IdentityRules, number_as_text
+from bridge.xdm.problems import DroppedValue, Finding, rejection_of
 from bridge.xdm.required import is_before_epoch, is_uri_reference, parse_date_time
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _for_delivery(
     mapping: Mapper, priority: Sequence[str]
 ) -> Callable[[dict[str, Any]], tuple[dict[str, Any], Sequence[NulledAttribute], bool]]:
     if isinstance(mapping, Delivering):
-        from bridge.xdm.identity_plain import plain_identities  # noqa: PLC0415 - whoever has such a mapping has its room loaded
+        from bridge.xdm.identity.plain import plain_identities  # noqa: PLC0415 - whoever has such a mapping has its room loaded
 
         return mapping.for_delivery(lambda namespaces: plain_identities(namespaces, priority))
     return lambda event: (*mapping.apply(event), False)
@@ -221,7 +221,7 @@ def _checking(
     expecting: Expecting | None = schema if isinstance(schema, Expecting) else None
     if fusing is None or expecting is None:
         return None
-    from bridge.xdm.identity_plain import plain_identities  # noqa: PLC0415 - as above
+    from bridge.xdm.identity.plain import plain_identities  # noqa: PLC0415 - as above
 
     return fusing.checked(
         lambda namespaces: plain_identities(namespaces, priority), lambda names: expecting.expected(names, seen)

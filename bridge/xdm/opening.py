@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.mapping.compiler import CompiledMapping, compile_mapping
-from bridge.mapping.paths import Every, Index
-from bridge.mapping.table import load_mapping_set
-from bridge.xdm.schema import CompiledSchema, compile_schema, load_schema
-from bridge.xdm.schema_policy import Policy, policy_of
+from bridge.mapping.compiler.mapping_compiler import CompiledMapping, compile_mapping
+from bridge.mapping.sets.table import load_mapping_set
+from bridge.mapping.syntax.paths import Every, Index
+from bridge.xdm.schema.compiled_schema import CompiledSchema, compile_schema, load_schema
+from bridge.xdm.schema.policy import Policy, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bridge.mapping.preparation import Prepared
+    from bridge.mapping.compiler.preparation import Prepared
     from bridge.settings import MappingSettings
-    from bridge.xdm.schema_policy import Steps
+    from bridge.xdm.schema.policy import Steps
 
 
 def schema_of(settings: MappingSettings) -> CompiledSchema | None:

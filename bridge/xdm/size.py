@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import orjson
 
-from bridge.errors import SettingsError
+from bridge.model.errors import SettingsError
+from bridge.model.verdicts import Rejected, Stage
 from bridge.settings import variable
-from bridge.verdicts import Rejected, Stage
-from bridge.xdm.findings import Finding
+from bridge.xdm.problems import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

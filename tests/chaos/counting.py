@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from numbered_events import event, number_of, uuid_of
 
-from bridge.aep.emulator import fingerprint
-from bridge.moengage.envelopes import Refusal, events_of
+from bridge.emulators.adobe import fingerprint
+from bridge.sources.moengage.envelopes import Refusal, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

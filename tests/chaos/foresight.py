@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from counting import expected
 
-from bridge.pipeline.assembly import load_builder
+from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from offsets import Offsets, Progress
 from processes import BridgeProcess, eventually, free_port
 from tally import Digests
 
-from bridge.aep.emulator import Emulator
+from bridge.emulators.adobe import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

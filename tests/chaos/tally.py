@@ -11,7 +11,7 @@ from numbered_events import number_of, uuid_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.aep.emulator.received import Received
+    from bridge.emulators.adobe.received import Received
 
 _GROWTH = 1 << 16
 _MOST = 1 << 28

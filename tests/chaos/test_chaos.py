@@ -27,7 +27,7 @@ from tally import Accepted
 from told import unseen
 from watching import Watcher
 
-from bridge.pipeline.assembly import load_builder
+from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
 
 if TYPE_CHECKING:

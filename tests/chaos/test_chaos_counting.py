@@ -16,10 +16,10 @@ from foresight import Foresight, digests
 from numbered_events import uuid_of
 from processes import ROOT, eventually
 
-from bridge.aep.emulator import fingerprint
-from bridge.moengage.envelopes import Refusal, events_of
-from bridge.pipeline.assembly import load_builder
+from bridge.emulators.adobe import fingerprint
+from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
+from bridge.sources.moengage.envelopes import Refusal, events_of
 
 SENT = 200
 

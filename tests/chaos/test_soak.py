@@ -28,7 +28,7 @@ from stage import DEAD_LETTERS, Scale, Stage
 from tally import Accepted
 from usage import Cpu, Usage
 
-from bridge.pipeline.assembly import load_builder
+from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from bridge.aep.answers import read_answer
-from bridge.verdicts import (
+from bridge.destinations.aep.answers import read_answer
+from bridge.model.verdicts import (
     Accepted,
     AllAccepted,
     Answered,

@@ -6,10 +6,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.moengage.envelopes import events_of
 from bridge.settings import MappingSettings
+from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.experience_event import open_experience_events
-from bridge.xdm.schema import compile_schema, load_schema
+from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).parents[2]
 GUIDE = compile_schema(load_schema(ROOT / "mappings" / "moengage_events.schema.json"), tenant="_yourorgname")

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from bridge.mapping.evaluation import compile_expression
-from bridge.mapping.findings import MappingRefused
+from bridge.mapping.compiler.expressions.evaluation import compile_expression
 from bridge.mapping.functions import FUNCTIONS, clock
+from bridge.mapping.sets.findings import MappingRefused
 
 ROOT = Path(__file__).parents[2]
 with (ROOT / "tests/data/data-prep-functions.csv").open(encoding="utf-8", newline="") as file:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.mapping.evaluation import compile_expression
-from bridge.mapping.table import read_mapping_set
-from bridge.moengage.envelopes import events_of
+from bridge.mapping.compiler.expressions.evaluation import compile_expression
+from bridge.mapping.sets.table import read_mapping_set
 from bridge.settings import MappingSettings
+from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.experience_event import open_experience_events
-from bridge.xdm.schema import compile_schema
+from bridge.xdm.schema.compiled_schema import compile_schema
 
 CASES = [
     json.loads(line)

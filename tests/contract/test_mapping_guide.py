@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
-from bridge.errors import BridgeError
-from bridge.mapping.lint_codes import CODES
+from bridge.mapping.lint.codes import CODES
+from bridge.model.errors import BridgeError
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "mapping.md").read_text(encoding="utf-8")

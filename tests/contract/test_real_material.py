@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from real_faults import faults_of
 
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.event_verdicts import Judge
-from bridge.mapping.proposal import propose
-from bridge.mapping.samples import Samples
-from bridge.moengage.envelopes import events_of
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
+from bridge.mapping.workshop.event_verdicts import Judge
+from bridge.mapping.workshop.proposal.rows_proposed import propose
+from bridge.mapping.workshop.samples import Samples
 from bridge.settings import MappingSettings
+from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.experience_event import ExperienceEvents
-from bridge.xdm.schema import CompiledSchema, SchemaError, compile_schema
+from bridge.xdm.schema.compiled_schema import CompiledSchema, SchemaError, compile_schema
 
 SHIPPED = Path(__file__).parents[2] / "mappings"
 ORDINARY = {

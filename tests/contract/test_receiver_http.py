@@ -14,7 +14,7 @@ import pytest
 from kafka_certificates import make_certificates
 from memory_store import serve
 
-from bridge.errors import BridgeError, SettingsError
+from bridge.model.errors import BridgeError, SettingsError
 
 LINES = (Path(__file__).parent.parent / "data" / "samples" / "moengage-events.jsonl").read_bytes().splitlines()
 EVENT = {"event_code": "X", "event_uuid": "u-1", "uid": "user", "event_time": 5}

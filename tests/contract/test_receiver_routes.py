@@ -12,13 +12,13 @@ import structlog
 from memory_store import MemoryStore
 from prometheus_client import generate_latest
 
-from bridge.moengage.body import Budget
-from bridge.moengage.listener import Listener
-from bridge.moengage.receiver import PATH, Receiver
-from bridge.moengage.reception import Reception
 from bridge.routes.receiving import paths
 from bridge.routes.reception import in_flight_bytes
 from bridge.settings import ReceiverSettings, TelemetrySettings, load_deployment
+from bridge.sources.http.body import Budget
+from bridge.sources.http.endpoint import PATH, Receiver
+from bridge.sources.http.listener import Listener
+from bridge.sources.http.reception import Reception
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.telemetry.metrics import Metrics, ReceptionMetrics
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bridge.moengage.envelopes import events_of, isolate, parse_json, record_key
+from bridge.sources.moengage.envelopes import events_of, isolate, parse_json, record_key
 
 DATA = Path(__file__).parent.parent / "data" / "samples"
 LINES = (DATA / "moengage-events.jsonl").read_bytes().splitlines()

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.lint import lint
-from bridge.mapping.parser import MAX_LENGTH
-from bridge.mapping.samples import Samples
-from bridge.mapping.table import load_mapping_set
-from bridge.moengage.envelopes import Refusal, events_of
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
+from bridge.mapping.lint.rules import lint
+from bridge.mapping.sets.table import load_mapping_set
+from bridge.mapping.syntax.parser import MAX_LENGTH
+from bridge.mapping.workshop.samples import Samples
 from bridge.settings import MappingSettings
+from bridge.sources.moengage.envelopes import Refusal, events_of
 from bridge.xdm.experience_event import ExperienceEvents
-from bridge.xdm.schema import compile_schema, load_schema
+from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"

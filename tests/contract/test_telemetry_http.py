@@ -7,7 +7,7 @@ import json
 import aiohttp
 import pytest
 
-from bridge.errors import BridgeError
+from bridge.model.errors import BridgeError
 from bridge.settings import TelemetrySettings
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.telemetry.metrics import Metrics

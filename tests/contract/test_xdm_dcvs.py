@@ -7,7 +7,7 @@ import pytest
 
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
-from bridge.xdm.schema import compile_schema, load_schema
+from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).parents[2]
 COMMERCE = {

@@ -7,11 +7,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bridge.aep.destination import open_destination
-from bridge.aep.emulator import Emulator, Inlet, fingerprint
-from bridge.settings import Settings
-from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import (
+from bridge.destinations.aep.destination import open_destination
+from bridge.emulators.adobe import Emulator, Inlet, fingerprint
+from bridge.model.verdicts import (
     ACCEPTED,
     AllAccepted,
     Answered,
@@ -24,6 +22,8 @@ from bridge.verdicts import (
     Unauthorized,
     Unexplained,
 )
+from bridge.settings import Settings
+from bridge.telemetry.metrics import Metrics
 
 
 def event(number):

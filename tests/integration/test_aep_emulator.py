@@ -12,8 +12,8 @@ import httpx
 import orjson
 import pytest
 
-from bridge.aep.emulator import Emulator, fingerprint
-from bridge.aep.emulator.faults import Fail, Faults
+from bridge.emulators.adobe import Emulator, fingerprint
+from bridge.emulators.adobe.faults import Fail, Faults
 
 EVENT = {"_id": "e1", "timestamp": "2024-11-12T14:20:00Z"}
 

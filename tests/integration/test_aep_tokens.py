@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bridge.aep.emulator import Emulator
-from bridge.aep.oauth import NoToken, Pauses, Token, TokenSource
+from bridge.destinations.http.oauth import NoToken, Pauses, Token, TokenSource
+from bridge.emulators.adobe import Emulator
 from bridge.settings import OauthSettings
 from bridge.telemetry.metrics import Metrics
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.aep.emulator import Emulator, Inlet
-from bridge.aep.trial import send_trial, trial_event, try_token
+from bridge.destinations.aep.trial import send_trial, trial_event, try_token
+from bridge.emulators.adobe import Emulator, Inlet
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
 

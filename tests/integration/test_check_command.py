@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.aep.emulator import Emulator
+from bridge.emulators.adobe import Emulator
 
 ROOT = Path(__file__).parents[2]
 

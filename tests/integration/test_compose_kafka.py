@@ -12,8 +12,8 @@ from kafka_jars import tool
 from kafka_topics import admin_client
 from processes import free_port
 
-from bridge.pipeline.topic_facts import describe, judge
-from bridge.pipeline.topics import admin
+from bridge.kafka.topic_facts import describe, judge
+from bridge.kafka.topics import admin
 from bridge.settings import KafkaSettings, ReceiverSettings
 
 pytestmark = pytest.mark.kafka

@@ -10,11 +10,11 @@ import pytest
 from kafka_reader import stored
 from structlog.testing import capture_logs
 
-from bridge.errors import KafkaError
-from bridge.pipeline.publisher import KafkaPublisher
-from bridge.pipeline.refusal import RefusedByKafka
-from bridge.pipeline.topic_facts import describe, judge
-from bridge.pipeline.topics import CREATED_MESSAGE_BYTES, TopicMissing, admin, ensure_topics
+from bridge.kafka.producer.publisher import KafkaPublisher
+from bridge.kafka.producer.refusal import RefusedByKafka
+from bridge.kafka.topic_facts import describe, judge
+from bridge.kafka.topics import CREATED_MESSAGE_BYTES, TopicMissing, admin, ensure_topics
+from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
 
 pytestmark = pytest.mark.kafka

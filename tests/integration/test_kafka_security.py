@@ -10,9 +10,9 @@ import pytest
 from kafka_properties import PASSWORD, USERNAME
 from kafka_reader import stored
 
-from bridge.errors import KafkaError
-from bridge.pipeline.publisher import KafkaPublisher
-from bridge.pipeline.topics import ensure_topics
+from bridge.kafka.producer.publisher import KafkaPublisher
+from bridge.kafka.topics import ensure_topics
+from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
 
 pytestmark = pytest.mark.kafka

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from bridge.cli import app
 from bridge.demo.kafka import EmbeddedKafka
-from bridge.pipeline.tail import newest_values
+from bridge.kafka.newest_records import newest_values
 from bridge.settings import KafkaSettings
 
 TOPIC = "moengage.events"

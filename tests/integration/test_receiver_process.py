@@ -19,7 +19,7 @@ import pytest
 from kafka_reader import stored
 from processes import end, free_port, start_tied
 
-from bridge.dead_letter import DeadLetter
+from bridge.model.dead_letter import DeadLetter
 
 pytestmark = pytest.mark.kafka
 ROOT = Path(__file__).parent.parent.parent

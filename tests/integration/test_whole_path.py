@@ -13,9 +13,9 @@ from numbered_events import batch, event, uuid_of
 from processes import ROOT, eventually, get
 from rig import Rig
 
-from bridge.moengage.envelopes import events_of
-from bridge.pipeline.assembly import load_builder
+from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
+from bridge.sources.moengage.envelopes import events_of
 
 pytestmark = pytest.mark.kafka
 DATA = ROOT / "tests" / "data" / "samples"

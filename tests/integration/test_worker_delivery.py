@@ -16,9 +16,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 from processes import ROOT, BridgeProcess
 
-from bridge.aep.emulator import Emulator
-from bridge.aep.emulator.inlet import EXAMPLE, Inlet
-from bridge.dead_letter import DeadLetter
+from bridge.emulators.adobe import Emulator
+from bridge.emulators.adobe.inlet import EXAMPLE, Inlet
+from bridge.model.dead_letter import DeadLetter
 
 pytestmark = pytest.mark.kafka
 RAW = Inlet(payload="raw", inlet_id=EXAMPLE.inlet_id, org_id=EXAMPLE.org_id, flow_id=EXAMPLE.flow_id)

@@ -33,7 +33,7 @@ _SHARED = (
     "faust.transport.drivers.aiokafka",
     "hypothesis",
     "pytest",
-    "bridge.aep.destination",
+    "bridge.destinations.aep.destination",
     "bridge.settings",
     "bridge.telemetry.health",
     "bridge.telemetry.logs",
@@ -81,12 +81,15 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(self._code, module.__dict__)  # noqa: S102 - the project's own source with one change
 
 
+_CHANGED = ("bridge.delivery", "bridge.kafka", "bridge.worker")
+
+
 def preload() -> None:
     """Import in this process what all children share; none of the modules that are changed, nor what imports them."""
     for name in _SHARED:
         importlib.import_module(name)
     _run([_WITHOUT_WORKER], "--collect-only", "-qqq")
-    for name in [name for name in sys.modules if name.startswith("bridge.pipeline")]:
+    for name in [name for name in sys.modules if name.startswith(_CHANGED)]:
         del sys.modules[name]
     gc.freeze()
 

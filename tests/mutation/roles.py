@@ -19,27 +19,101 @@ class Role:
     modules: tuple[str, ...]
 
 
-def _pipeline(*names: str) -> tuple[str, ...]:
-    return tuple(f"bridge.pipeline.{name}" for name in names)
-
-
 ROLES = (
-    Role("ledger", _pipeline("ledger", "offset_account")),
-    Role("transport", _pipeline("consumption", "transport")),
-    Role("client thread", _pipeline("client_thread", "fetching", "unread_places", "kafka_client", "stored_batch")),
-    Role("gate", _pipeline("gate")),
-    Role("drain", _pipeline("drain")),
-    Role("stopping", _pipeline("stopping")),
+    Role(
+        "ledger",
+        (
+            "bridge.kafka.consumer.ledger",
+            "bridge.kafka.consumer.offset_account",
+        ),
+    ),
+    Role(
+        "transport",
+        (
+            "bridge.kafka.consumer.consumption",
+            "bridge.kafka.consumer.transport",
+        ),
+    ),
+    Role(
+        "client thread",
+        (
+            "bridge.kafka.consumer.client_thread",
+            "bridge.kafka.consumer.fetching",
+            "bridge.kafka.consumer.unread_places",
+            "bridge.kafka.consumer.kafka_client",
+            "bridge.kafka.consumer.stored_batch",
+        ),
+    ),
+    Role("gate", ("bridge.kafka.consumer.gate",)),
+    Role("drain", ("bridge.worker.drain",)),
+    Role("stopping", ("bridge.worker.stopping",)),
     Role(
         "publisher",
-        _pipeline("publisher", "lanes", "isolation", "refusal", "topic_limits", "producer_connection"),
+        (
+            "bridge.kafka.producer.publisher",
+            "bridge.kafka.producer.lanes",
+            "bridge.kafka.producer.isolation",
+            "bridge.kafka.producer.refusal",
+            "bridge.kafka.topic_limits",
+            "bridge.kafka.producer.producer_connection",
+        ),
     ),
-    Role("dead letters", (*_pipeline("dead_letters", "letter_store", "refused_parts"), "bridge.letter_fit")),
-    Role("flow control", _pipeline("brakes", "concurrency", "throttle", "pacing", "sharing", "waiting")),
-    Role("settlement", _pipeline("settlement", "suspicion", "standing")),
-    Role("watchdog", _pipeline("watchdog", "progress", "ages", "standstill", "supervision")),
-    Role("lag", _pipeline("lag", "reading", "retention")),
-    Role("restarts", _pipeline("restart_memory", "restart_marks", "state_topic")),
+    Role(
+        "dead letters",
+        (
+            *(
+                "bridge.kafka.dead_letters.store",
+                "bridge.kafka.producer.letter_store",
+                "bridge.kafka.dead_letters.refused_parts",
+            ),
+            "bridge.model.letter_fit",
+        ),
+    ),
+    Role(
+        "flow control",
+        (
+            "bridge.delivery.flow_control",
+            "bridge.delivery.concurrency",
+            "bridge.delivery.throttle",
+            "bridge.delivery.pacing",
+            "bridge.delivery.rate_share",
+            "bridge.delivery.waiting",
+        ),
+    ),
+    Role(
+        "settlement",
+        (
+            "bridge.delivery.settlement",
+            "bridge.delivery.blame",
+            "bridge.delivery.standing",
+        ),
+    ),
+    Role(
+        "watchdog",
+        (
+            "bridge.worker.watch.watchdog",
+            "bridge.worker.watch.progress",
+            "bridge.worker.watch.ages",
+            "bridge.worker.watch.standstill",
+            "bridge.worker.supervision",
+        ),
+    ),
+    Role(
+        "lag",
+        (
+            "bridge.kafka.consumer.lag",
+            "bridge.kafka.consumer.reading",
+            "bridge.kafka.retention",
+        ),
+    ),
+    Role(
+        "restarts",
+        (
+            "bridge.worker.restart_memory.memory",
+            "bridge.worker.restart_memory.marks",
+            "bridge.kafka.state_topic",
+        ),
+    ),
 )
 
 FAST = ("tests/unit", "tests/property", "tests/simulation")

@@ -8,11 +8,11 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.aep.answers import LONGEST_RETRY_AFTER, read_answer, retry_after
-from bridge.aep.envelope import xdm_envelope
-from bridge.aep.grants import LONGEST_LIFETIME, Granted, Refused, Unavailable, read_grant
-from bridge.aep.reasons import LONGEST, reason_of
-from bridge.verdicts import (
+from bridge.destinations.aep.answers import LONGEST_RETRY_AFTER, read_answer, retry_after
+from bridge.destinations.aep.envelope import xdm_envelope
+from bridge.destinations.aep.reasons import LONGEST, reason_of
+from bridge.destinations.http.grants import LONGEST_LIFETIME, Granted, Refused, Unavailable, read_grant
+from bridge.model.verdicts import (
     ACCEPTED,
     AllAccepted,
     Answered,

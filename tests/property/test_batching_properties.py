@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.pipeline.batching import Batcher, Limits, choose, halves, without
+from bridge.delivery.batching import Batcher, Limits, choose, halves, without
 
 chunks = st.lists(st.lists(st.integers(1, 60), max_size=30), max_size=10)
 limits = st.builds(

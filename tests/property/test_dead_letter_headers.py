@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.dead_letter import DeadLetter, own_headers
-from bridge.verdicts import Stage
+from bridge.model.dead_letter import DeadLetter, own_headers
+from bridge.model.verdicts import Stage
 
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 _count = st.integers(0, 2**63 - 1)

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.failures import FunctionError
-from bridge.mapping.findings import MappingRefused
-from bridge.mapping.output import clean, lent
-from bridge.mapping.table import MappingRow, MappingSet, load_mapping_set
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
+from bridge.mapping.compiler.output import clean, lent
+from bridge.mapping.sets.findings import MappingRefused
+from bridge.mapping.sets.table import MappingRow, MappingSet, load_mapping_set
+from bridge.mapping.values.failures import FunctionError
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents
-from bridge.xdm.identity import IdentityRules
-from bridge.xdm.identity_plain import plain_identities
-from bridge.xdm.schema import compile_schema, load_schema
-from bridge.xdm.schema_policy import Policy
+from bridge.xdm.identity.identity_map import IdentityRules
+from bridge.xdm.identity.plain import plain_identities
+from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
+from bridge.xdm.schema.policy import Policy
 
 ROOT = Path(__file__).parents[2]
 SEED = json.loads((ROOT / "tests" / "data" / "samples" / "seed-event.json").read_bytes())

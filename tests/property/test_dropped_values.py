@@ -6,9 +6,9 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.xdm.findings import DroppedValue, Finding
-from bridge.xdm.schema import compile_schema
-from bridge.xdm.schema_policy import Policy
+from bridge.xdm.problems import DroppedValue, Finding
+from bridge.xdm.schema.compiled_schema import compile_schema
+from bridge.xdm.schema.policy import Policy
 
 names = st.sampled_from(["a", "b", "c"])
 leaves = st.sampled_from(

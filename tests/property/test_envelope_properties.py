@@ -8,8 +8,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.moengage.decoding import NotJson, parse_json
-from bridge.moengage.envelopes import Refusal, encode, events_of, isolate, record_key
+from bridge.sources.moengage.decoding import NotJson, parse_json
+from bridge.sources.moengage.envelopes import Refusal, encode, events_of, isolate, record_key
 
 _names = st.sampled_from(
     [

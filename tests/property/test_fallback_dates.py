@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.mapping.dates import FALLBACK_FORMATS, formatter, iso, parse_date, parser, zone
-from bridge.mapping.dates_rfc3339 import parse_rfc3339
-from bridge.mapping.failures import FunctionError
+from bridge.mapping.values.dates.conversion import FALLBACK_FORMATS, formatter, iso, parse_date, parser, zone
+from bridge.mapping.values.dates.rfc3339 import parse_rfc3339
+from bridge.mapping.values.failures import FunctionError
 
 
 def in_order(text: str) -> datetime | None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.mapping.evaluation import as_json
+from bridge.mapping.compiler.expressions.evaluation import as_json
 from bridge.mapping.functions import FUNCTIONS, METHODS, Attribute, Function, FunctionError
 from bridge.mapping.functions.registry import NOT_CONSTANT
 

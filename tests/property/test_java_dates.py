@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.mapping.dates import epoch_formatter, formatter, parser, zone
-from bridge.mapping.failures import FunctionError
+from bridge.mapping.values.dates.conversion import epoch_formatter, formatter, parser, zone
+from bridge.mapping.values.failures import FunctionError
 
 DATA = Path(__file__).parent.parent / "data"
 VECTORS = DATA / "java_dates.json"

@@ -8,9 +8,19 @@ from hypothesis import strategies as st
 from virtual_delivery import OK, events, run
 from virtual_delivery import settle as all_settled
 
-from bridge.pipeline.batching import Limits
-from bridge.pipeline.ordering import KeyedBatcher
-from bridge.verdicts import ACCEPTED, Answered, Mismatched, Rejected, Stage, Throttled, TooLarge, Transient, Unexplained
+from bridge.delivery.batching import Limits
+from bridge.delivery.ordering import KeyedBatcher
+from bridge.model.verdicts import (
+    ACCEPTED,
+    Answered,
+    Mismatched,
+    Rejected,
+    Stage,
+    Throttled,
+    TooLarge,
+    Transient,
+    Unexplained,
+)
 
 LIMITS = st.builds(
     Limits,

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bridge.pipeline.ledger import Ledger
+from bridge.kafka.consumer.ledger import Ledger
 
 PARTITIONS = [("t", 0), ("t", 1)]
 

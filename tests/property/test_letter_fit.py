@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.dead_letter import DeadLetter, Form
-from bridge.letter_fit import fit, smallest
-from bridge.records import record_bytes
+from bridge.model.dead_letter import DeadLetter, Form
+from bridge.model.letter_fit import fit, smallest
+from bridge.model.record import record_bytes
 
 _LEAST = 30
 _text = st.text(max_size=600)

@@ -11,13 +11,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.aep.destination import open_envelope
-from bridge.cli.mapping_input import read_documents
-from bridge.mapping.event_verdicts import Judge
-from bridge.pipeline.intake import Intake
-from bridge.pipeline.ledger import Ledger
+from bridge.cli.mapping.inputs import read_documents
+from bridge.destinations.aep.destination import open_envelope
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.mapping.workshop.event_verdicts import Judge
 from bridge.settings import MappingSettings, Settings
 from bridge.telemetry.metrics import Metrics
+from bridge.worker.chunk_mapping import Intake
 from bridge.xdm.departure import departing
 from bridge.xdm.experience_event import open_experience_events
 from bridge.xdm.size import SizeRule

@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bridge.mapping.convert import to_csv, to_json
-from bridge.mapping.findings import MappingRefused
-from bridge.mapping.lint import lint_file
-from bridge.mapping.parser import ExpressionProblem, parse_expression
-from bridge.mapping.paths import PathProblem, parse_path
-from bridge.mapping.printer import print_expression
-from bridge.mapping.table import MappingRow, MappingSet, read_mapping_set, rows_without_place
+from bridge.mapping.lint.rules import lint_file
+from bridge.mapping.sets.convert import to_csv, to_json
+from bridge.mapping.sets.findings import MappingRefused
+from bridge.mapping.sets.table import MappingRow, MappingSet, read_mapping_set, rows_without_place
+from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression
+from bridge.mapping.syntax.paths import PathProblem, parse_path
+from bridge.mapping.syntax.printer import print_expression
 
 PIECES = st.sampled_from(
     ["(", ")", "[", "]", "{", "}", "${", "\\", '"', "'", ",", ".", ":", "?", "?:", "??", "->", "=", "==", "=~", "!", "~", "+", "-",

@@ -10,11 +10,12 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.evaluation import compile_expression
-from bridge.mapping.findings import MappingRefused
+from bridge.mapping.compiler.expressions.evaluation import compile_expression
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
 from bridge.mapping.functions import FUNCTIONS, METHODS
-from bridge.mapping.nodes import (
+from bridge.mapping.sets.findings import MappingRefused
+from bridge.mapping.sets.table import MappingRow, MappingSet
+from bridge.mapping.syntax.nodes import (
     ArrayLiteral,
     Binary,
     Call,
@@ -28,10 +29,9 @@ from bridge.mapping.nodes import (
     Ternary,
     Unary,
 )
-from bridge.mapping.parser import parse_expression
-from bridge.mapping.paths import Every, Index, Key, parse_path, print_path
-from bridge.mapping.printer import print_expression
-from bridge.mapping.table import MappingRow, MappingSet
+from bridge.mapping.syntax.parser import parse_expression
+from bridge.mapping.syntax.paths import Every, Index, Key, parse_path, print_path
+from bridge.mapping.syntax.printer import print_expression
 
 NAMES = st.one_of(
     st.sampled_from(
@@ -212,8 +212,8 @@ def containers(value: Any) -> set[int]:
 @given(JSON, PATHS)
 def test_a_compiled_path_reads_what_plain_python_reads(event: Any, path: Any):
     """Reading through the generated code equals following the path step by step."""
-    from bridge.mapping.evaluation import as_json
-    from bridge.mapping.output import follow
+    from bridge.mapping.compiler.expressions.evaluation import as_json
+    from bridge.mapping.compiler.output import follow
 
     expression = compile_expression(print_expression(PathRef(path)))
     document = event if isinstance(event, dict) else {"a": event}
@@ -239,7 +239,7 @@ def shipped() -> Any:
     """The shipped mapping set, compiled once."""
     from pathlib import Path
 
-    from bridge.mapping.table import load_mapping_set
+    from bridge.mapping.sets.table import load_mapping_set
 
     if not _SHIPPED:
         path = Path(__file__).resolve().parents[2] / "mappings" / "moengage_events.csv"

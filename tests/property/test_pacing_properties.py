@@ -5,8 +5,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.pipeline.concurrency import AdaptiveLimit
-from bridge.pipeline.pacing import Backoff, Circuit, RateLimit
+from bridge.delivery.concurrency import AdaptiveLimit
+from bridge.delivery.pacing import Backoff, Circuit, RateLimit
 
 
 @given(st.integers(0, 2**32), st.integers(1, 10_000))

@@ -8,9 +8,9 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.aep import answers
-from bridge.aep.plain_answer import says_all_accepted
-from bridge.verdicts import AllAccepted
+from bridge.destinations.aep import answers
+from bridge.destinations.aep.plain_answer import says_all_accepted
+from bridge.model.verdicts import AllAccepted
 
 STEM = "5f7b1c1e-9a3c-4b35-8f34-3a2a0f6f8a11-"
 

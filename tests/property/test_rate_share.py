@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.pipeline.pacing import RateLimit
-from bridge.pipeline.sharing import Share
+from bridge.delivery.pacing import RateLimit
+from bridge.delivery.rate_share import Share
 
 groups = st.integers(1, 24).flatmap(
     lambda partitions: st.lists(st.integers(0, partitions), min_size=0, max_size=5).map(

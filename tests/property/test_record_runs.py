@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.pipeline.consumption import _BYTES, _RECORD_BYTES, _RECORDS, _runs
+from bridge.kafka.consumer.consumption import _BYTES, _RECORD_BYTES, _RECORDS, _runs
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bridge.pipeline.restart_memory import DEATHS, PartitionMemory, Remembered
+from bridge.worker.restart_memory.memory import DEATHS, PartitionMemory, Remembered
 
 
 class Partition:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.errors import SettingsError
+from bridge.model.errors import SettingsError
 from bridge.settings import Deployment, every_setting, load_deployment
 from bridge.settings.tree import Given, from_variables, merged
 

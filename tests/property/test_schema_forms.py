@@ -11,18 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schema_forms import FORMS, faults, good_value, pointer, snake, trees, written
 
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.event_verdicts import Judge, Verdicts
-from bridge.mapping.proposal import propose
-from bridge.mapping.proposal_settle import settle
-from bridge.mapping.samples import Samples
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
+from bridge.mapping.workshop.event_verdicts import Judge, Verdicts
+from bridge.mapping.workshop.proposal.rows_proposed import propose
+from bridge.mapping.workshop.proposal.settling import settle
+from bridge.mapping.workshop.samples import Samples
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents
-from bridge.xdm.schema import compile_schema
-from bridge.xdm.schema_fields import SchemaField, read_schema
+from bridge.xdm.schema.compiled_schema import compile_schema
+from bridge.xdm.schema.fields import SchemaField, read_schema
 
 if TYPE_CHECKING:
-    from bridge.mapping.table import MappingSet
+    from bridge.mapping.sets.table import MappingSet
 
 slow_to_draw = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.errors import SettingsError
+from bridge.model.errors import SettingsError
 from bridge.settings import Settings, every_setting, load_settings
 
 NAMES = sorted(every_setting())

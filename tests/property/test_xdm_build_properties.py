@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents
-from bridge.xdm.findings import REJECTION_CODES
+from bridge.xdm.problems import REJECTION_CODES
 from bridge.xdm.required import is_uri_reference, parse_date_time
-from bridge.xdm.schema import compile_schema, load_schema
+from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 SCHEMA = compile_schema(load_schema(Path(__file__).parents[2] / "mappings" / "moengage_events.schema.json"))
 NOW = 1_731_421_200.0

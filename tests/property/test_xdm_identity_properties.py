@@ -6,7 +6,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.xdm.identity import MAX_CHARACTERS, MAX_IDENTITIES, REASONS, REFUSED_WORDS, IdentityRules, is_ecid
+from bridge.xdm.identity.identity_map import (
+    MAX_CHARACTERS,
+    MAX_IDENTITIES,
+    REASONS,
+    REFUSED_WORDS,
+    IdentityRules,
+    is_ecid,
+)
 
 PRIORITY = ("lumaCrmId", "Email", "Phone", "ECID")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.xdm.required import parse_date_time
-from bridge.xdm.schema import compile_schema
+from bridge.xdm.schema.compiled_schema import compile_schema
 
 names = st.sampled_from(["a", "b", "c", "x.y"])
 leaves = st.sampled_from(

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, NotEnoughReplicasError
 
-from bridge.dead_letter import DeadLetter
-from bridge.pipeline.publisher import KafkaPublisher
+from bridge.kafka.producer.publisher import KafkaPublisher
+from bridge.model.dead_letter import DeadLetter
 
 TOPIC = "dead"
 _OFFSETS = re.compile(r"offsets? (\d+)(?: to (\d+))? cannot be read")

@@ -1,6 +1,6 @@
 """A consumer client as aiokafka's is: it joins, prefetches, hands out, commits and rebalances, each at its own time.
 
-It is a :class:`bridge.pipeline.kafka_client.KafkaClient`.
+It is a :class:`bridge.kafka.consumer.kafka_client.KafkaClient`.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 
-from bridge.pipeline.kafka_client import Offsets, Taken
+from bridge.kafka.consumer.kafka_client import Offsets, Taken
 from simulation.cluster import TOPIC
 from simulation.partition_log import Kind
 

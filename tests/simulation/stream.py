@@ -1,6 +1,6 @@
 """What drives a worker's consuming in the place of Faust: fetch loop, stream, commits and rebalances, and the hop between threads.
 
-The client's side and the main loop's side are the product's own (:mod:`bridge.pipeline.fetching`, :mod:`bridge.pipeline.consumption`).
+The client's side and the main loop's side are the product's own (:mod:`bridge.kafka.consumer.fetching`, :mod:`bridge.kafka.consumer.consumption`).
 """
 
 import asyncio
@@ -8,8 +8,8 @@ from collections import deque
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-from bridge.pipeline.consumption import Consumption, Flow
-from bridge.pipeline.fetching import Fetching
+from bridge.kafka.consumer.consumption import Consumption, Flow
+from bridge.kafka.consumer.fetching import Fetching
 from simulation.kafka_client import SimulatedClient
 
 _HOPS = (0.0, 0.0, 0.0, 0.001, 0.02)

@@ -5,12 +5,12 @@ from random import Random
 
 from aiokafka.errors import KafkaError as ClientError
 
-from bridge.dead_man import DeadMansSwitch
-from bridge.errors import KafkaError
-from bridge.pipeline.surroundings import Surroundings
-from bridge.pipeline.worker import Worker
+from bridge.model.errors import KafkaError
+from bridge.model.verdicts import Rejected, Stage
+from bridge.runtime.dead_man import DeadMansSwitch
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import Rejected, Stage
+from bridge.worker.surroundings import Surroundings
+from bridge.worker.worker import Worker
 from bridge.xdm.experience_event import Built
 from simulation.aep import Connection
 from simulation.dead_letter_topic import SimulatedPublisher

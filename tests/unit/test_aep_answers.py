@@ -5,9 +5,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from bridge.aep.answers import LONGEST_RETRY_AFTER, read_answer, retry_after
-from bridge.aep.reasons import LONGEST, reason_of, tidy
-from bridge.verdicts import (
+from bridge.destinations.aep.answers import LONGEST_RETRY_AFTER, read_answer, retry_after
+from bridge.destinations.aep.reasons import LONGEST, reason_of, tidy
+from bridge.model.verdicts import (
     ACCEPTED,
     AllAccepted,
     Answered,

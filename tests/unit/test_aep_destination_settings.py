@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge.aep.destination import batch_url, open_destination
-from bridge.errors import SettingsError
+from bridge.destinations.aep.destination import batch_url, open_destination
+from bridge.model.errors import SettingsError
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
 

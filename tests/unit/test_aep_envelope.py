@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from bridge.aep.envelope import raw_envelope, xdm_envelope
-from bridge.verdicts import Rejected, Stage
+from bridge.destinations.aep.envelope import raw_envelope, xdm_envelope
+from bridge.model.verdicts import Rejected, Stage
 
 EVENT = {"_id": "test_event_001", "timestamp": "2024-11-12T14:20:00Z", "name": 'Zoë "quoted" 😀'}
 SCHEMA = {

@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from bridge.aep.exchange import NoReply, open_client, post
+from bridge.destinations.http.exchange import NoReply, open_client, post
 
 _BODY = 1_000_000
 

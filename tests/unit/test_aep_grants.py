@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import orjson
 import pytest
 
-from bridge.aep.grants import (
+from bridge.destinations.http.grants import (
     ASSUMED_LIFETIME,
     LONGEST_LIFETIME,
     Granted,
@@ -16,8 +16,8 @@ from bridge.aep.grants import (
     read_grant,
     token_request,
 )
-from bridge.aep.secrets import Secrets
-from bridge.errors import SettingsError
+from bridge.destinations.http.secrets import Secrets
+from bridge.model.errors import SettingsError
 from bridge.settings import OauthSettings
 
 

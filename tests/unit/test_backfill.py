@@ -13,10 +13,10 @@ import pytest
 from memory_store import MemoryStore
 
 from bridge.cli.backfill import _Run
-from bridge.dead_letter import StoredLetters
-from bridge.errors import BridgeError
-from bridge.moengage.backfill import Export, InputError, Tally, fill
+from bridge.model.dead_letter import StoredLetters
+from bridge.model.errors import BridgeError
 from bridge.settings import Settings
+from bridge.sources.moengage.export_files import Export, InputError, Tally, fill
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

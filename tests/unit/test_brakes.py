@@ -5,9 +5,8 @@ from random import Random
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.pipeline.brakes import Brakes
-from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import (
+from bridge.delivery.flow_control import Brakes
+from bridge.model.verdicts import (
     ACCEPTED,
     AllAccepted,
     Answered,
@@ -21,6 +20,7 @@ from bridge.verdicts import (
     Unauthorized,
     Unexplained,
 )
+from bridge.telemetry.metrics import Metrics
 
 OK, AWAY = AllAccepted(), Transient("AEP answered 503: busy")
 POSTPONED = Answered([Transient("AEP answered 503 for this event: asha is busy")])

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.aep.destination import check_settings, open_envelope
 from bridge.cli.check import _examples, _remarks
-from bridge.errors import SettingsError
+from bridge.destinations.aep.destination import check_settings, open_envelope
+from bridge.model.errors import SettingsError
+from bridge.model.verdicts import Rejected
 from bridge.settings import Settings
-from bridge.verdicts import Rejected
 
 
 def _settings(batch_bytes, payload="xdm"):

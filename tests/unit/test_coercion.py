@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.mapping.coercion import to_boolean, to_date, to_integer, to_number, to_text
-from bridge.mapping.failures import FunctionError
+from bridge.mapping.values.coercion import to_boolean, to_date, to_integer, to_number, to_text
+from bridge.mapping.values.failures import FunctionError
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes(timezones=st.timezones()),

@@ -13,7 +13,7 @@ from processes import ROOT
 from typer.testing import CliRunner
 
 from bridge.cli import app
-from bridge.pipeline.topics import TopicMissing
+from bridge.kafka.topics import TopicMissing
 
 
 def _run(folder, *arguments, **settings):
@@ -59,7 +59,7 @@ def test_a_missing_dead_letter_topic_has_a_hint_that_helps(monkeypatch, argument
     async def admin(_kafka):
         yield Nothing()
 
-    monkeypatch.setattr("bridge.pipeline.topics.admin", admin)
+    monkeypatch.setattr("bridge.kafka.topics.admin", admin)
     monkeypatch.setattr("bridge.telemetry.logs.configure_logging", lambda _settings: None)
     monkeypatch.setenv("BRIDGE_KAFKA__CREATE_TOPICS", "false")
     failed = CliRunner().invoke(app, ["deadletters", *arguments]).exception

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.pipeline.concurrency import AdaptiveLimit
+from bridge.delivery.concurrency import AdaptiveLimit
 
 
 def _round(limit, seconds, *, used=True):

@@ -8,13 +8,13 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from stub_client import StubClient
 from virtual_delivery import VirtualLoop
 
-from bridge.pipeline.consumption import Consumption, Flow
-from bridge.pipeline.fetching import Fetching
-from bridge.pipeline.gate import Gate
-from bridge.pipeline.ledger import Ledger, UnaccountedError
-from bridge.pipeline.reading import Reading
-from bridge.pipeline.stopping import leave
+from bridge.kafka.consumer.consumption import Consumption, Flow
+from bridge.kafka.consumer.fetching import Fetching
+from bridge.kafka.consumer.gate import Gate
+from bridge.kafka.consumer.ledger import Ledger, UnaccountedError
+from bridge.kafka.consumer.reading import Reading
 from bridge.telemetry.metrics import Metrics
+from bridge.worker.stopping import leave
 
 P0, P1 = ("t", 0), ("t", 1)
 

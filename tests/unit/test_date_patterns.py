@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.mapping.dates import epoch_formatter, formatter, iso, parser, zone
-from bridge.mapping.failures import FunctionError
+from bridge.mapping.values.dates.conversion import epoch_formatter, formatter, iso, parser, zone
+from bridge.mapping.values.failures import FunctionError
 
 MOMENT = datetime(2020, 9, 25, 15, 17, 31, 7000, tzinfo=UTC)
 SEED = "yyyy-MM-dd'T'HH:mm:ssX"
@@ -143,8 +143,8 @@ def test_instants_beyond_the_calendar(milliseconds: int) -> None:
 )
 def test_a_pattern_that_could_take_for_ever_is_refused(pattern: str) -> None:
     """Fields of one digit or two, side by side, share out the same digits in exponentially many ways."""
-    from bridge.mapping.dates_parse import parser
-    from bridge.mapping.failures import FunctionError
+    from bridge.mapping.values.dates.parsing import parser
+    from bridge.mapping.values.failures import FunctionError
 
     with pytest.raises(FunctionError, match="for ever"):
         parser(pattern)

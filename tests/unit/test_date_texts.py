@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.mapping.date_texts import date_pattern, epoch_unit, is_ambiguous
-from bridge.mapping.dates import parse_date, parser
+from bridge.mapping.lint.date_texts import date_pattern, epoch_unit, is_ambiguous
+from bridge.mapping.values.dates.conversion import parse_date, parser
 
 
 @pytest.mark.parametrize(

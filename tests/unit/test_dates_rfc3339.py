@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.mapping.dates import is_ambiguous, iso, parse_date
-from bridge.mapping.evaluation import compile_expression
-from bridge.mapping.failures import FunctionError
-from bridge.xdm.schema import compile_schema
+from bridge.mapping.compiler.expressions.evaluation import compile_expression
+from bridge.mapping.values.dates.conversion import is_ambiguous, iso, parse_date
+from bridge.mapping.values.failures import FunctionError
+from bridge.xdm.schema.compiled_schema import compile_schema
 
 INSTANT = datetime(2024, 5, 5, 8, 0, tzinfo=UTC)
 

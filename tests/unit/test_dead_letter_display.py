@@ -11,10 +11,10 @@ from rich.table import Table
 from typer.testing import CliRunner
 
 from bridge.cli import app, plain
-from bridge.dead_letter import DeadLetter
-from bridge.pipeline import replay_marks, stored_letters
-from bridge.pipeline.replay_marks import Mark, Marks
-from bridge.pipeline.stored_letters import Filter, Stored, as_json, field_of
+from bridge.kafka.dead_letters import replay_marks, stored_letters
+from bridge.kafka.dead_letters.replay_marks import Mark, Marks
+from bridge.kafka.dead_letters.stored_letters import Filter, Stored, as_json, field_of
+from bridge.model.dead_letter import DeadLetter
 
 _DEEP = b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"
 

@@ -9,14 +9,14 @@ import pytest
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.dead_letter import DeadLetter
-from bridge.errors import KafkaError
-from bridge.pipeline.dead_letters import DeadLetters
-from bridge.pipeline.ledger import Ledger
-from bridge.pipeline.pacing import Backoff
-from bridge.records import record_bytes
+from bridge.delivery.pacing import Backoff
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.kafka.dead_letters.store import DeadLetters
+from bridge.model.dead_letter import DeadLetter
+from bridge.model.errors import KafkaError
+from bridge.model.record import record_bytes
+from bridge.model.verdicts import Rejected, Stage
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import Rejected, Stage
 
 NO = Rejected(Stage.DELIVER, "aep_400", "refused")
 
@@ -305,7 +305,7 @@ async def test_a_record_that_the_topic_cannot_take_whole_stands_for_nothing():
 
 async def test_letters_of_one_record_cost_linear_time(monkeypatch):
     """A record is parsed once for all of its events that are refused with different codes."""
-    from bridge.pipeline import refused_parts
+    from bridge.kafka.dead_letters import refused_parts
 
     parsed = []
     genuine = refused_parts.parse_json
@@ -357,7 +357,7 @@ async def test_the_log_tells_once_a_minute_what_was_stored():
 
 async def test_what_was_stored_is_told_without_a_next_letter(monkeypatch):
     """A quiet worker tells the last ones too, a minute after it told before."""
-    monkeypatch.setattr("bridge.pipeline.dead_letters._TOLD_SECONDS", 0.1)
+    monkeypatch.setattr("bridge.kafka.dead_letters.store._TOLD_SECONDS", 0.1)
     _, chunk, letters = _scene(_Topic(), [b"x"] * 2)
     with capture_logs() as logged:
         letters.start()

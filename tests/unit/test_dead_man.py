@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = """
 import asyncio, re, signal, sys, time
-from bridge.dead_man import DeadMansSwitch
+from bridge.runtime.dead_man import DeadMansSwitch
 
 async def main():
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: sys.exit(7))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.moengage.decoding import NotJson, parse_body, parse_json
+from bridge.sources.moengage.decoding import NotJson, parse_body, parse_json
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 
 from test_delivery_outcomes import OK, feed, run
 
-from bridge.verdicts import AllAccepted, Answered, Throttled, Transient
+from bridge.model.verdicts import AllAccepted, Answered, Throttled, Transient
 
 
 def test_an_outage_told_event_by_event_is_waited_out():

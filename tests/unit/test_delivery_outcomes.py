@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from virtual_delivery import OK, events, feed, run, settle
 
-from bridge.verdicts import (
+from bridge.model.verdicts import (
     ACCEPTED,
     Answered,
     Misconfigured,

@@ -5,9 +5,9 @@ from random import Random
 
 from virtual_delivery import OK, Destination, Resolutions, VirtualLoop, events, feed, run, settle
 
-from bridge.pipeline.delivery import Delivery, Policy
+from bridge.delivery.delivery import Delivery, Policy
+from bridge.model.verdicts import Transient, Unexplained
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import Transient, Unexplained
 
 
 def test_a_slow_request_holds_no_other():

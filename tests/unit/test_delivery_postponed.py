@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from virtual_delivery import OK, events, run, settle
 
-from bridge.verdicts import ACCEPTED, Answered, Misconfigured, Transient, Unauthorized
+from bridge.model.verdicts import ACCEPTED, Answered, Misconfigured, Transient, Unauthorized
 
 _POISON = b"00003"
 

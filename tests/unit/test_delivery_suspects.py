@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 from virtual_delivery import OK, events, run
 
-from bridge.pipeline.gate import Gate
-from bridge.pipeline.ledger import Ledger
+from bridge.kafka.consumer.gate import Gate
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.model.verdicts import Transient
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import Transient
 
 _P0, _P1 = ("t", 0), ("t", 1)
 

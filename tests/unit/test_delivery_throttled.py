@@ -6,11 +6,11 @@ import pytest
 from structlog.testing import capture_logs
 from virtual_delivery import OK, events, feed, run, settle
 
-from bridge.pipeline.brakes import Brakes
-from bridge.pipeline.pacing import Backoff
-from bridge.pipeline.throttle import Throttle
+from bridge.delivery.flow_control import Brakes
+from bridge.delivery.pacing import Backoff
+from bridge.delivery.throttle import Throttle
+from bridge.model.verdicts import Throttled, Transient
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import Throttled, Transient
 
 
 class _Top:

@@ -15,9 +15,9 @@ import yaml
 from command_lines import problems_of_command
 
 from bridge import __version__
-from bridge.pipeline.reload import MappingWatch
 from bridge.settings import MappingSettings, Settings, every_setting, load_deployment
 from bridge.telemetry.metrics import GroupMetrics, Metrics, ReceptionMetrics
+from bridge.worker.reload import MappingWatch
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "docs" / "deploy"
@@ -188,7 +188,7 @@ def test_health_checks_ask_real_endpoints():
     (path,) = re.findall(r"127\.0\.0\.1:9464(/[\w/]+)", DOCKERFILE)
     assert f'"{path}"' in telemetry
     (port, path) = re.search(r"127\.0\.0\.1:(\d+)(/[\w/]+)", SERVICES["emulator"]["healthcheck"]["test"][-1]).groups()
-    assert f'"{path}"' in _source("bridge/aep/emulator")
+    assert f'"{path}"' in _source("bridge/emulators/adobe")
     assert port in SERVICES["emulator"]["command"]
     for name, service in SERVICES.items():
         assert name == "topics" or "healthcheck" in service, name

@@ -11,8 +11,8 @@ from command_lines import problems_of_command
 from typer.testing import CliRunner
 
 from bridge.cli import app
-from bridge.moengage.receiver import Receiver
 from bridge.settings import ReceiverSettings, every_setting
+from bridge.sources.http.endpoint import Receiver
 from bridge.telemetry.metrics import GroupMetrics, Metrics, ReceptionMetrics
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from virtual_delivery import VirtualLoop
 
-from bridge.pipeline.drain import Drain
+from bridge.worker.drain import Drain
 
 
 class _Work:

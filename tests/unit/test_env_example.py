@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from bridge.errors import SettingsError
-from bridge.moengage.auth import refuse_open
+from bridge.model.errors import SettingsError
 from bridge.settings import Settings, every_setting, load_settings
+from bridge.sources.http.auth import refuse_open
 
 EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
 HEAD = """\

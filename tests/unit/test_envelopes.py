@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from bridge.moengage.envelopes import ANY, Bound, Refusal, encode, events_of, isolate, record_key, weigh
+from bridge.sources.moengage.envelopes import ANY, Bound, Refusal, encode, events_of, isolate, record_key, weigh
 
 EVENT = {
     "event_name": "Email Sent",

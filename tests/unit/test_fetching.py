@@ -10,8 +10,8 @@ from fetched_batches import batch, checked
 from structlog.testing import capture_logs
 from stub_client import StubClient
 
-from bridge.pipeline.fetching import Expired, Fetching, SkippedError
-from bridge.pipeline.kafka_client import Taken
+from bridge.kafka.consumer.fetching import Expired, Fetching, SkippedError
+from bridge.kafka.consumer.kafka_client import Taken
 
 P0, P1 = ("t", 0), ("t", 1)
 

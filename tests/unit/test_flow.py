@@ -10,15 +10,15 @@ from aiokafka.errors import NodeNotReadyError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.dead_letter import DeadLetter
-from bridge.pipeline.gate import FETCH_BYTES, Gate
-from bridge.pipeline.kafka_client import Offsets
-from bridge.pipeline.lag import LagMeter, lag_of
-from bridge.pipeline.ledger import Ledger
-from bridge.pipeline.replay import Replayed, _choose
-from bridge.pipeline.stored_letters import Filter, Stored
-from bridge.pipeline.watchdog import Stall, Vitals, Watchdog, stacks
+from bridge.kafka.consumer.gate import FETCH_BYTES, Gate
+from bridge.kafka.consumer.kafka_client import Offsets
+from bridge.kafka.consumer.lag import LagMeter, lag_of
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.kafka.dead_letters.replay import Replayed, _choose
+from bridge.kafka.dead_letters.stored_letters import Filter, Stored
+from bridge.model.dead_letter import DeadLetter
 from bridge.telemetry.metrics import Metrics
+from bridge.worker.watch.watchdog import Stall, Vitals, Watchdog, stacks
 
 P0, P1 = ("t", 0), ("t", 1)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bridge.mapping.evaluation import compile_expression
-from bridge.mapping.findings import MappingRefused
+from bridge.mapping.compiler.expressions.evaluation import compile_expression
 from bridge.mapping.functions import clock
+from bridge.mapping.sets.findings import MappingRefused
 
 URL = "https://user@www.example.com:8443/a/b%20c/d.html?x=1&y=a%20b&x=2#frag"
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.6099.71 Safari/537.36"

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.pipeline.gate import FETCH_BYTES, Gate
-from bridge.pipeline.ledger import Ledger
+from bridge.kafka.consumer.gate import FETCH_BYTES, Gate
+from bridge.kafka.consumer.ledger import Ledger
 from bridge.telemetry.metrics import Metrics
 
 P0, P1 = ("t", 0), ("t", 1)

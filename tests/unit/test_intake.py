@@ -7,12 +7,12 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.pipeline.intake import Intake, place, row_and_part, told_of
-from bridge.pipeline.ledger import Ledger
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.model.verdicts import Rejected, Stage
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import Rejected, Stage
+from bridge.worker.chunk_mapping import Intake, place, row_and_part, told_of
 from bridge.xdm.experience_event import Built
-from bridge.xdm.identity import Dropped
+from bridge.xdm.identity.identity_map import Dropped
 
 
 @dataclass
@@ -101,7 +101,7 @@ def test_an_internal_error_tells_its_type_and_no_payload():
     _, spy, _, _ = _take([_event("very-secret", explode=1)])
     spy.put = lambda *args: seen.append(args[3].reason)
     assert spy.letters == [(0, None, "map", "internal_error")]
-    from bridge.pipeline.intake import _unexpected
+    from bridge.worker.chunk_mapping import _unexpected
 
     assert _unexpected(Stage.MAP, ZeroDivisionError("very-secret")).reason == "unexpected ZeroDivisionError"
 

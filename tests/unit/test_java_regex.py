@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.mapping.failures import FunctionError
-from bridge.mapping.java_regex import _Translation, compile_java
-from bridge.mapping.regex_engines import JavaRegex, _linear
+from bridge.mapping.values.failures import FunctionError
+from bridge.mapping.values.regex.engines import JavaRegex, _linear
+from bridge.mapping.values.regex.java import _Translation, compile_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable

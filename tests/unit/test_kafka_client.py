@@ -17,7 +17,7 @@ from aiokafka.errors import (
 )
 from fetched_batches import Held, batch, checked, rotten
 
-from bridge.pipeline.kafka_client import read_committed
+from bridge.kafka.consumer.kafka_client import read_committed
 
 P0, P1 = ("t", 0), ("t", 1)
 

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from kafka_certificates import make_certificates
 
-from bridge.errors import SettingsError
-from bridge.pipeline.connection import client_options, faust_broker, faust_credentials, tls_context
+from bridge.kafka.connection import client_options, faust_broker, faust_credentials, tls_context
+from bridge.model.errors import SettingsError
 from bridge.settings import KafkaSettings
 
 SASL = {"sasl_username": "bridge", "sasl_password": "s3cret"}

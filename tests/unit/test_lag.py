@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 from virtual_delivery import VirtualLoop
 
-from bridge.pipeline.kafka_client import Offsets
-from bridge.pipeline.lag import LagMeter
-from bridge.pipeline.ledger import Ledger
+from bridge.kafka.consumer.kafka_client import Offsets
+from bridge.kafka.consumer.lag import LagMeter
+from bridge.kafka.consumer.ledger import Ledger
 from bridge.telemetry.metrics import Metrics
 
 P0 = ("t", 0)

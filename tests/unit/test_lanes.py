@@ -8,7 +8,7 @@ import weakref
 
 import pytest
 
-from bridge.pipeline.lanes import Confirmation, Lane
+from bridge.kafka.producer.lanes import Confirmation, Lane
 
 
 class Builder:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.pipeline.ledger import Ledger, UnaccountedError
+from bridge.kafka.consumer.ledger import Ledger, UnaccountedError
 
 PARTITION = ("t", 0)
 

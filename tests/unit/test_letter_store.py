@@ -9,11 +9,11 @@ import pytest
 from aiokafka import errors
 from stub_kafka import StubKafka, publisher_on
 
-from bridge.dead_letter import DeadLetter, Form
-from bridge.errors import KafkaError
-from bridge.pipeline.letter_store import LetterFit, store_letters
-from bridge.pipeline.refusal import TOO_LARGE, InvalidRecordError, Refused
-from bridge.records import record_bytes
+from bridge.kafka.producer.letter_store import LetterFit, store_letters
+from bridge.kafka.producer.refusal import TOO_LARGE, InvalidRecordError, Refused
+from bridge.model.dead_letter import DeadLetter, Form
+from bridge.model.errors import KafkaError
+from bridge.model.record import record_bytes
 
 NOISE = random.Random(1).randbytes(1_200_000)
 

@@ -21,13 +21,13 @@ def test_libraries_speak_from_warning_on(logged) -> None:
     for name in (
         "faust.tables.recovery",
         "mode.supervisors",
-        "bridge.pipeline.app",
-        "bridge.pipeline.transport",
+        "bridge.kafka.consumer.app",
+        "bridge.kafka.consumer.transport",
         "aiokafka",
     ):
         logging.getLogger(name).info("[^--Service]: Starting...")
         logging.getLogger(name).warning("told by %s", name)
-    structlog.get_logger("bridge.pipeline.app").info("ours")
+    structlog.get_logger("bridge.kafka.consumer.app").info("ours")
     told = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
     assert [event for event in told if not event.startswith("told by ")] == ["ours"]
     assert len(told) == 6
@@ -50,18 +50,18 @@ def test_an_ordinary_start_shows_no_error(logged) -> None:
 
 
 _OURS = (
-    "pipeline/brakes",
-    "pipeline/group",
-    "pipeline/member",
-    "pipeline/progress",
-    "pipeline/self_report",
+    "delivery/flow_control",
+    "worker/processes/group",
+    "worker/processes/member",
+    "worker/watch/progress",
+    "worker/watch/self_report",
 )
 _OURS += (
-    "pipeline/standing",
-    "pipeline/stopping",
-    "pipeline/supervision",
+    "delivery/standing",
+    "worker/stopping",
+    "worker/supervision",
     "telemetry/health",
-    "process",
+    "runtime/process",
 )
 
 

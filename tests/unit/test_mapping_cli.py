@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
-from bridge.errors import BridgeError
+from bridge.model.errors import BridgeError
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = str(ROOT / "mappings" / "moengage_events.csv")

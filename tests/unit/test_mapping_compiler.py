@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bridge.errors import MappingError
-from bridge.mapping.compiler import CompiledMapping, compile_mapping
-from bridge.mapping.findings import MappingRefused
-from bridge.mapping.table import read_mapping_set
+from bridge.mapping.compiler.mapping_compiler import CompiledMapping, compile_mapping
+from bridge.mapping.sets.findings import MappingRefused
+from bridge.mapping.sets.table import read_mapping_set
+from bridge.model.errors import MappingError
 
 
 def compiled(

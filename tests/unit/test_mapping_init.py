@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
-from bridge.errors import BridgeError
-from bridge.mapping.sample_payload import sample_payload
+from bridge.mapping.workshop.sample_payload import sample_payload
+from bridge.model.errors import BridgeError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "mappings" / "example"
 AIRLINE = ("--schema", str(EXAMPLE / "airline.schema.json"), "--events", str(EXAMPLE / "airline.events.jsonl"))

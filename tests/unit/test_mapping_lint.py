@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bridge.mapping.lint import lint, lint_file
-from bridge.mapping.lint_codes import CODES
-from bridge.mapping.samples import Samples
-from bridge.mapping.table import read_mapping_set
-from bridge.xdm.schema import compile_schema, load_schema
+from bridge.mapping.lint.codes import CODES
+from bridge.mapping.lint.rules import lint, lint_file
+from bridge.mapping.sets.table import read_mapping_set
+from bridge.mapping.workshop.samples import Samples
+from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 WHOLE = ["id,_id", "time,timestamp", "uid,identityMap.crm[0].id", "STATIC:true,identityMap.crm[0].primary"]

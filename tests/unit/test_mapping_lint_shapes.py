@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bridge.mapping.lint import lint
-from bridge.mapping.samples import Samples
-from bridge.mapping.table import read_mapping_set
-from bridge.xdm.schema import compile_schema
+from bridge.mapping.lint.rules import lint
+from bridge.mapping.sets.table import read_mapping_set
+from bridge.mapping.workshop.samples import Samples
+from bridge.xdm.schema.compiled_schema import compile_schema
 
 TEXT = {"type": "string"}
 SCHEMA = compile_schema(

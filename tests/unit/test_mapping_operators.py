@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bridge.mapping.evaluation import compile_expression
+from bridge.mapping.compiler.expressions.evaluation import compile_expression
 
 
 def value_of(text: str, event: dict[str, Any] | None = None) -> Any:
@@ -144,7 +144,7 @@ def test_a_second_operand_is_only_evaluated_when_needed():
 
 def test_a_regular_expression_that_is_none_is_found_before_anything_runs():
     """The constant right side of =~ is checked when the expression is compiled."""
-    from bridge.mapping.findings import MappingRefused
+    from bridge.mapping.sets.findings import MappingRefused
 
     with pytest.raises(MappingRefused, match="constant_invalid"):
         compile_expression("a =~ '('")

@@ -4,10 +4,20 @@ import time
 
 import pytest
 
-from bridge.mapping.nodes import ArrayLiteral, Binary, Call, Lambda, Literal, MapLiteral, MethodCall, PathRef, Ternary
-from bridge.mapping.parser import ExpressionProblem, parse_expression
-from bridge.mapping.paths import Every, Index, Key
-from bridge.mapping.printer import print_expression
+from bridge.mapping.syntax.nodes import (
+    ArrayLiteral,
+    Binary,
+    Call,
+    Lambda,
+    Literal,
+    MapLiteral,
+    MethodCall,
+    PathRef,
+    Ternary,
+)
+from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression
+from bridge.mapping.syntax.paths import Every, Index, Key
+from bridge.mapping.syntax.printer import print_expression
 
 
 @pytest.mark.parametrize(

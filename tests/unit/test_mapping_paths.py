@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.mapping.paths import Every, Index, Key, PathProblem, is_plain_path, parse_path, print_path
+from bridge.mapping.syntax.paths import Every, Index, Key, PathProblem, is_plain_path, parse_path, print_path
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.mapping.paths import parse_path
-from bridge.mapping.proposal import propose
-from bridge.mapping.proposal_names import NO_MATCH, likeness
-from bridge.mapping.samples import Samples
-from bridge.xdm.schema import compile_schema
+from bridge.mapping.syntax.paths import parse_path
+from bridge.mapping.workshop.proposal.names import NO_MATCH, likeness
+from bridge.mapping.workshop.proposal.rows_proposed import propose
+from bridge.mapping.workshop.samples import Samples
+from bridge.xdm.schema.compiled_schema import compile_schema
 
 EVENT = {
     "id": "e-1",

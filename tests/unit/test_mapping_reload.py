@@ -9,11 +9,11 @@ import pytest
 import structlog
 from prometheus_client import generate_latest
 
-from bridge.pipeline.reload import MappingWatch
-from bridge.pipeline.worker import Worker
+from bridge.model.verdicts import Rejected, Stage
 from bridge.settings import AepSettings, MappingSettings, Settings
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import Rejected, Stage
+from bridge.worker.reload import MappingWatch
+from bridge.worker.worker import Worker
 from bridge.xdm.experience_event import open_experience_events
 
 ROWS = 'source,destination\nid,_id\n"dformat(time * 1000, ""yyyy-MM-dd\'T\'HH:mm:ssX"")",timestamp\nuid,identityMap.Email[0].id\n'

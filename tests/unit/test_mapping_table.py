@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import MappingError
-from bridge.mapping.cells import fill, infer_source_type
-from bridge.mapping.convert import to_csv, to_json
-from bridge.mapping.findings import MappingRefused
-from bridge.mapping.table import load_mapping_set, read_mapping_set, rows_without_place
+from bridge.mapping.sets.convert import to_csv, to_json
+from bridge.mapping.sets.findings import MappingRefused
+from bridge.mapping.sets.table import load_mapping_set, read_mapping_set, rows_without_place
+from bridge.mapping.syntax.cells import fill, infer_source_type
+from bridge.model.errors import MappingError
 
 
 @pytest.mark.parametrize(

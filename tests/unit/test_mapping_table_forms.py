@@ -2,9 +2,9 @@
 
 import pytest
 
-from bridge.mapping.findings import MappingRefused
-from bridge.mapping.lint import lint
-from bridge.mapping.table import read_mapping_set
+from bridge.mapping.lint.rules import lint
+from bridge.mapping.sets.findings import MappingRefused
+from bridge.mapping.sets.table import read_mapping_set
 
 ROW = ("ATTRIBUTE", "event_name", "eventType")
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bridge.cli import app
-from bridge.errors import BridgeError
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.drift import MAX_PATHS, Drift, row_to_add
-from bridge.mapping.table import read_mapping_set
-from bridge.pipeline.sketch import RECENT, EventSketch
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
+from bridge.mapping.sets.table import read_mapping_set
+from bridge.mapping.workshop.drift import MAX_PATHS, Drift, row_to_add
+from bridge.model.errors import BridgeError
 from bridge.telemetry.metrics import Metrics
+from bridge.worker.watch.sketch import RECENT, EventSketch
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "mappings" / "example"
 SCHEMA = ("--schema", str(EXAMPLE / "airline.schema.json"), "--tenant", "_acmeair", "--primary-identity", "crm,Email")

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.convert import to_csv
-from bridge.mapping.golden import GoldenError, load_cases, run_cases, update
-from bridge.mapping.lint import lint
-from bridge.mapping.proposal import propose
-from bridge.mapping.samples import Samples
-from bridge.mapping.table import load_mapping_set, read_mapping_set
-from bridge.mapping.trace import Tracer, differences
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
+from bridge.mapping.lint.rules import lint
+from bridge.mapping.sets.convert import to_csv
+from bridge.mapping.sets.table import load_mapping_set, read_mapping_set
+from bridge.mapping.workshop.golden import GoldenError, load_cases, run_cases, update
+from bridge.mapping.workshop.proposal.rows_proposed import propose
+from bridge.mapping.workshop.samples import Samples
+from bridge.mapping.workshop.trace import Tracer, differences
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
-from bridge.xdm.schema import compile_schema, load_schema
+from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "mappings" / "moengage_events.csv"

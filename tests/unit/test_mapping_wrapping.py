@@ -2,13 +2,13 @@
 
 import pytest
 
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.findings import MappingRefused
-from bridge.mapping.parser import parse_expression
-from bridge.mapping.paths import parse_path, print_path
-from bridge.mapping.printer import print_expression
-from bridge.mapping.table import read_mapping_set
-from bridge.xdm.schema import compile_schema
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
+from bridge.mapping.sets.findings import MappingRefused
+from bridge.mapping.sets.table import read_mapping_set
+from bridge.mapping.syntax.parser import parse_expression
+from bridge.mapping.syntax.paths import parse_path, print_path
+from bridge.mapping.syntax.printer import print_expression
+from bridge.xdm.schema.compiled_schema import compile_schema
 
 TEXT = {"type": "string"}
 DEEP = {"type": "array", "items": {"properties": {"n": TEXT}}}

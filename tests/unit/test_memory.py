@@ -8,11 +8,11 @@ import weakref
 
 import pytest
 
-from bridge.memory import give_back
+from bridge.runtime.heap import give_back
 
 _BACKLOG_GONE = """
 import asyncio, random
-from bridge.memory import give_back_regularly, keep_freed_memory
+from bridge.runtime.heap import give_back_regularly, keep_freed_memory
 
 def resident():
     with open("/proc/self/statm") as statm:

@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-from bridge.pipeline.kafka_client import Offsets
-from bridge.pipeline.offset_account import Expired, OffsetAccount
+from bridge.kafka.consumer.kafka_client import Offsets
+from bridge.kafka.consumer.offset_account import Expired, OffsetAccount
 
 P0 = ("t", 0)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import structlog
 
-from bridge.pipeline.left_out import LeftOut
 from bridge.settings import MappingSettings
+from bridge.worker.watch.left_out import LeftOut
 from bridge.xdm.experience_event import open_experience_events
-from bridge.xdm.findings import DroppedValue
+from bridge.xdm.problems import DroppedValue
 from tests.unit.test_intake import _take
 
 SEED = json.loads((Path(__file__).parents[1] / "data" / "samples" / "seed-event.json").read_bytes())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.pipeline.group import exit_code, member_command, member_environment
 from bridge.settings import load_deployment, load_settings
+from bridge.worker.processes.group import exit_code, member_command, member_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 

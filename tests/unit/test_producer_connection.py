@@ -11,10 +11,10 @@ from aiokafka import errors
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.errors import KafkaError, SettingsError
-from bridge.pipeline import producer_connection
-from bridge.pipeline.publisher import KafkaPublisher
-from bridge.pipeline.topics import TopicMissing
+from bridge.kafka.producer import producer_connection
+from bridge.kafka.producer.publisher import KafkaPublisher
+from bridge.kafka.topics import TopicMissing
+from bridge.model.errors import KafkaError, SettingsError
 from bridge.settings import KafkaSettings
 
 NEVER = 1e6

@@ -8,14 +8,14 @@ import pytest
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.pipeline.ages import Ages
-from bridge.pipeline.delivery import Delivery, Policy
-from bridge.pipeline.intake import place
-from bridge.pipeline.ledger import Ledger
-from bridge.pipeline.progress import Progress
-from bridge.pipeline.standstill import Standstill
+from bridge.delivery.delivery import Delivery, Policy
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.model.verdicts import ACCEPTED, Answered, Transient
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import ACCEPTED, Answered, Transient
+from bridge.worker.chunk_mapping import place
+from bridge.worker.watch.ages import Ages
+from bridge.worker.watch.progress import Progress
+from bridge.worker.watch.standstill import Standstill
 
 P0, P1 = ("t", 0), ("t", 1)
 

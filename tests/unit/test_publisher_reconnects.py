@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 from stub_kafka import StubKafka, publisher_on
 
-from bridge.errors import KafkaError, SettingsError
-from bridge.pipeline import topic_limits
-from bridge.pipeline.publisher import KafkaPublisher
-from bridge.pipeline.topic_facts import TopicFacts, UnfitTopic
+from bridge.kafka import topic_limits
+from bridge.kafka.producer.publisher import KafkaPublisher
+from bridge.kafka.topic_facts import TopicFacts, UnfitTopic
+from bridge.model.errors import KafkaError, SettingsError
 from bridge.settings import KafkaSettings
 
 _HALF = SettingsError("BRIDGE_KAFKA__SSL_CERTFILE: client.pem cannot be used: bad end line")
@@ -61,7 +61,7 @@ async def test_what_cannot_be_used_at_the_start_is_told() -> None:
 
 async def test_limits_are_read_regularly_and_do_not_hold_up_a_renewal(monkeypatch) -> None:
     """Each minute the topics' limits are read; brokers that hang while they are asked do not keep the old producer in place."""
-    monkeypatch.setattr("bridge.pipeline.producer_connection.REREAD_SECONDS", 0.02)
+    monkeypatch.setattr("bridge.kafka.producer.producer_connection.REREAD_SECONDS", 0.02)
     reads = []
 
     async def read_again():

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from stub_kafka import StubKafka, publisher_on
 
-from bridge.dead_letter import DeadLetter, Form
-from bridge.errors import KafkaError
-from bridge.pipeline.isolation import Entry, isolate
-from bridge.pipeline.refusal import InvalidRecordError, Refused, RefusedByKafka, code_of, is_final
-from bridge.records import record_bytes
+from bridge.kafka.producer.isolation import Entry, isolate
+from bridge.kafka.producer.refusal import InvalidRecordError, Refused, RefusedByKafka, code_of, is_final
+from bridge.model.dead_letter import DeadLetter, Form
+from bridge.model.errors import KafkaError
+from bridge.model.record import record_bytes
 
 NOISE = random.Random(1).randbytes(3_000_000)
 

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from bridge.errors import KafkaError
-from bridge.pipeline.reaching import Reach, reach, why
-from bridge.pipeline.topics import admin
+from bridge.kafka.reaching import Reach, reach, why
+from bridge.kafka.topics import admin
+from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
 
 

@@ -3,9 +3,9 @@
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.pipeline.fetching import Expired, Unreadable
-from bridge.pipeline.kafka_client import Offsets
-from bridge.pipeline.reading import Reading
+from bridge.kafka.consumer.fetching import Expired, Unreadable
+from bridge.kafka.consumer.kafka_client import Offsets
+from bridge.kafka.consumer.reading import Reading
 from bridge.telemetry.metrics import Metrics
 
 P0 = ("t", 0)

@@ -6,10 +6,10 @@ import base64
 
 import pytest
 
-from bridge.errors import SettingsError
-from bridge.moengage.access import EGRESS, Admission, Places, networks
-from bridge.moengage.auth import authenticator, refuse_open
+from bridge.model.errors import SettingsError
 from bridge.settings import ReceiverSettings
+from bridge.sources.http.access import EGRESS, Admission, Places, networks
+from bridge.sources.http.auth import authenticator, refuse_open
 
 
 def basic(text: str | bytes) -> dict[str, str]:

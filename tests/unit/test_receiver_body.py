@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.moengage.body import Budget, NoRoom, TooLarge, read_body
+from bridge.sources.http.body import Budget, NoRoom, TooLarge, read_body
 
 
 async def read(body: bytes, encoding: str = "", *, limit: int = 1_000, room: int = 10_000, step: int = 7):

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bridge.moengage.intake import Limits, take
+from bridge.sources.http.intake import Limits, take
 
 CASES = [
     json.loads(line)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.moengage.envelopes import events_of
-from bridge.moengage.intake import ALONE, Limits, Taking, TooMuch, take
-from bridge.records import record_bytes
+from bridge.model.record import record_bytes
+from bridge.sources.http.intake import ALONE, Limits, Taking, TooMuch, take
+from bridge.sources.moengage.envelopes import events_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 WIDE = Limits(event=1_000_000, dead_letter=1_000_000)

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.pipeline import refused_parts
-from bridge.pipeline.refused_parts import MOST_EQUAL, RefusedParts
+from bridge.kafka.dead_letters import refused_parts
+from bridge.kafka.dead_letters.refused_parts import MOST_EQUAL, RefusedParts
 
 
 class _Chunk:

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from bridge.mapping import regex_cost
-from bridge.mapping.failures import FunctionError
-from bridge.mapping.java_regex import compile_java
-from bridge.mapping.regex_engines import MAX_SUBJECT
-from bridge.mapping.regex_tree import tree_of
+from bridge.mapping.values.failures import FunctionError
+from bridge.mapping.values.regex import cost as regex_cost
+from bridge.mapping.values.regex.engines import MAX_SUBJECT
+from bridge.mapping.values.regex.java import compile_java
+from bridge.mapping.values.regex.tree import tree_of
 
 
 def steps(pattern: str, length: int, *, anywhere: bool = True) -> float:

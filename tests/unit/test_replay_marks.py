@@ -8,13 +8,13 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.dead_letter import DeadLetter
-from bridge.errors import KafkaError
-from bridge.pipeline import replay as replays
-from bridge.pipeline.refusal import Refused, RefusedByKafka
-from bridge.pipeline.replay import Chosen, Replayed
-from bridge.pipeline.replay_marks import Mark, Marks, group_of
-from bridge.pipeline.stored_letters import Filter, Stored
+from bridge.kafka.dead_letters import replay as replays
+from bridge.kafka.dead_letters.replay import Chosen, Replayed
+from bridge.kafka.dead_letters.replay_marks import Mark, Marks, group_of
+from bridge.kafka.dead_letters.stored_letters import Filter, Stored
+from bridge.kafka.producer.refusal import Refused, RefusedByKafka
+from bridge.model.dead_letter import DeadLetter
+from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
 
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.errors import KafkaError
-from bridge.pipeline.ledger import Chunk
-from bridge.pipeline.restart_marks import ALONE_SECONDS, RestartMarks
-from bridge.pipeline.restart_memory import Remembered
+from bridge.kafka.consumer.ledger import Chunk
+from bridge.model.errors import KafkaError
+from bridge.worker.restart_memory.marks import ALONE_SECONDS, RestartMarks
+from bridge.worker.restart_memory.memory import Remembered
 
 P, Q = ("events", 0), ("events", 1)
 

@@ -7,8 +7,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.pipeline.pacing import Backoff
-from bridge.pipeline.restarts import Restarts
+from bridge.delivery.pacing import Backoff
+from bridge.worker.processes.restarts import Restarts
 
 
 class _Most(Random):

@@ -10,8 +10,8 @@ from aiokafka.admin.config_resource import ConfigResourceType
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.errors import KafkaError
-from bridge.pipeline import retention
+from bridge.kafka import retention
+from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
 from bridge.telemetry.metrics import Metrics
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from bridge.errors import SettingsError
+from bridge.model.errors import SettingsError
 from bridge.settings import load_deployment, load_settings
 
 

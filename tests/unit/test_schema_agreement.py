@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bridge.errors import BridgeError
-from bridge.mapping.lint import lint
-from bridge.mapping.table import load_mapping_set
-from bridge.pipeline.assembly import open_agreeing
+from bridge.mapping.lint.rules import lint
+from bridge.mapping.sets.table import load_mapping_set
+from bridge.model.errors import BridgeError
+from bridge.routes.event_builder import open_agreeing
 from bridge.settings import AepSettings, MappingSettings
 from bridge.xdm.agreement import is_verified
 from bridge.xdm.opening import schema_of
-from bridge.xdm.schema import compile_schema, load_schema
+from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROWS = """source_type,source,destination
 ATTRIBUTE,id,_id

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from bridge.errors import SettingsError
+from bridge.model.errors import SettingsError
 from bridge.settings import Settings, every_setting, load_settings
 
 

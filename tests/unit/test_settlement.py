@@ -4,12 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.pipeline.batching import Batch, Limits, append_run
-from bridge.pipeline.settlement import Settlement
-from bridge.pipeline.suspicion import Record
-from bridge.pipeline.waiting import Shipment
-from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import (
+from bridge.delivery.batching import Batch, Limits, append_run
+from bridge.delivery.blame import Record
+from bridge.delivery.settlement import Settlement
+from bridge.delivery.waiting import Shipment
+from bridge.model.verdicts import (
     ACCEPTED,
     AllAccepted,
     Answered,
@@ -23,6 +22,7 @@ from bridge.verdicts import (
     Unauthorized,
     Unexplained,
 )
+from bridge.telemetry.metrics import Metrics
 
 NOW = 50.0
 LIMITS = Limits(1_000, 50, 10, 1, 0.1)

@@ -11,10 +11,10 @@ import pytest
 from aiokafka import TopicPartition, errors
 from virtual_delivery import VirtualLoop
 
-from bridge.errors import KafkaError
-from bridge.pipeline import state_topic
-from bridge.pipeline.state_topic import STATE_CONFIG, StateTopic
-from bridge.pipeline.topics import TopicMissing
+from bridge.kafka import state_topic
+from bridge.kafka.state_topic import STATE_CONFIG, StateTopic
+from bridge.kafka.topics import TopicMissing
+from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
 
 A_LONG_TIME = 1_000.0

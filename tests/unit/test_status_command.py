@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from bridge.cli import app
 from bridge.cli.status import _RETRIES, _show
 from bridge.cli.status_report import _samples, report
-from bridge.errors import BridgeError
+from bridge.model.errors import BridgeError
 from bridge.telemetry.metrics import Metrics
 
 
@@ -203,7 +203,7 @@ def test_retries_have_words(capsys) -> None:
 
 def test_every_retry_reason_has_words() -> None:
     """Whatever delivery counts is in the table of words."""
-    source = (Path(__file__).resolve().parents[2] / "bridge/pipeline/settlement.py").read_text(encoding="utf-8")
+    source = (Path(__file__).resolve().parents[2] / "bridge/delivery/settlement.py").read_text(encoding="utf-8")
     counted = set(re.findall(r'"(\w+)"', " ".join(re.findall(r"labels\(.*\)\.inc", source))))
     assert counted
     assert counted == set(_RETRIES)

@@ -7,10 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.errors import KafkaError
-from bridge.pipeline import stopping
-from bridge.pipeline.drain import Drain
-from bridge.pipeline.ledger import Ledger
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.model.errors import KafkaError
+from bridge.worker import stopping
+from bridge.worker.drain import Drain
 
 P = ("t", 0)
 
@@ -94,7 +94,7 @@ def left(monkeypatch):
             assert self.daemon, "a process that is done need not wait for it"
             cut.append(self._seconds)
 
-    monkeypatch.setattr("bridge.process.threading.Timer", Timer)
+    monkeypatch.setattr("bridge.runtime.process.threading.Timer", Timer)
 
     def run(why="", **state):
         async def main():

@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.pipeline.supervision import supervise
-from bridge.pipeline.watchdog import Vitals, stacks
+from bridge.worker.supervision import supervise
+from bridge.worker.watch.watchdog import Vitals, stacks
 
 FINE = Vitals(
     lag=False, resolved=0, committed=(), committable=False, joined=True, connected=True, held=False,

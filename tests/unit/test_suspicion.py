@@ -2,10 +2,10 @@
 
 import pytest
 
-from bridge.pipeline import suspicion
-from bridge.pipeline.batching import Batch, Limits, append_run
-from bridge.pipeline.suspicion import Record
-from bridge.pipeline.waiting import Shipment
+from bridge.delivery import blame as suspicion
+from bridge.delivery.batching import Batch, Limits, append_run
+from bridge.delivery.blame import Record
+from bridge.delivery.waiting import Shipment
 
 LIMITS = Limits(1_000, 50, 10, 1, 0.1)
 

@@ -9,10 +9,10 @@ import pytest
 from kafka_certificates import make_certificates
 from structlog.testing import capture_logs
 
-from bridge.errors import SettingsError
-from bridge.moengage.listener import tls_context as receiver_context
-from bridge.pipeline.connection import tls_context as kafka_context
+from bridge.kafka.connection import tls_context as kafka_context
+from bridge.model.errors import SettingsError
 from bridge.settings import KafkaSettings, ReceiverSettings
+from bridge.sources.http.listener import tls_context as receiver_context
 
 
 def shake(client: ssl.SSLContext, server: ssl.SSLContext) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.pipeline.topic_facts import TopicFacts, judge, judge_all
-from bridge.pipeline.topics import _configuration
+from bridge.kafka.topic_facts import TopicFacts, judge, judge_all
+from bridge.kafka.topics import _configuration
 from bridge.settings import KafkaSettings
 
 KAFKA = KafkaSettings(topic="events", dead_letter_topic="dead")

@@ -10,10 +10,10 @@ from faust.types import TP
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.errors import BridgeError
-from bridge.pipeline.app import build_app
-from bridge.pipeline.ledger import Ledger
-from bridge.pipeline.transport import ChunkConsumer
+from bridge.kafka.consumer.app import build_app
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.kafka.consumer.transport import ChunkConsumer
+from bridge.model.errors import BridgeError
 from bridge.settings import KafkaSettings
 
 P0 = ("t", 0)

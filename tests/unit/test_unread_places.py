@@ -3,8 +3,8 @@
 import pytest
 from aiokafka.errors import CorruptRecordException
 
-from bridge.pipeline.kafka_client import Offsets, Taken
-from bridge.pipeline.unread_places import Unreadable, UnreadPlaces
+from bridge.kafka.consumer.kafka_client import Offsets, Taken
+from bridge.kafka.consumer.unread_places import Unreadable, UnreadPlaces
 
 P0 = ("t", 0)
 FAILED = Taken((), 4, 4, CorruptRecordException(), damaged=True)

@@ -5,8 +5,8 @@ import asyncio
 from structlog.testing import capture_logs
 from virtual_delivery import OK, events, feed, run, settle
 
-from bridge.aep.answers import read_answer
-from bridge.verdicts import ACCEPTED, Answered, Mismatched
+from bridge.destinations.aep.answers import read_answer
+from bridge.model.verdicts import ACCEPTED, Answered, Mismatched
 
 
 def test_one_event_whose_answers_never_fit_becomes_a_dead_letter():

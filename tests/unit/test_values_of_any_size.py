@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from bridge.mapping.compiler import compile_mapping
-from bridge.mapping.evaluation import compile_expression
-from bridge.mapping.lint import lint
-from bridge.mapping.table import load_mapping_set, read_mapping_set
+from bridge.mapping.compiler.expressions.evaluation import compile_expression
+from bridge.mapping.compiler.mapping_compiler import compile_mapping
+from bridge.mapping.lint.rules import lint
+from bridge.mapping.sets.table import load_mapping_set, read_mapping_set
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents
-from bridge.xdm.schema import compile_schema, load_schema
+from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).parents[2]
 SEED = json.loads((ROOT / "tests" / "data" / "samples" / "seed-event.json").read_bytes())

@@ -8,11 +8,11 @@ import pytest
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from structlog.testing import capture_logs
 
-from bridge.pipeline.stopping import left_because
-from bridge.pipeline.worker import Worker
+from bridge.model.verdicts import AllAccepted, Misconfigured, Transient, Unauthorized
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
-from bridge.verdicts import AllAccepted, Misconfigured, Transient, Unauthorized
+from bridge.worker.stopping import left_because
+from bridge.worker.worker import Worker
 
 _DESTINATION = SimpleNamespace(
     name="double",

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.model.verdicts import Stage
 from bridge.settings import MappingSettings
-from bridge.verdicts import Stage
 from bridge.xdm.experience_event import ExperienceEvents
-from bridge.xdm.findings import FINDING_CODES, REJECTION_CODES
+from bridge.xdm.problems import FINDING_CODES, REJECTION_CODES
 from bridge.xdm.required import is_uri_reference, parse_date_time
 
 GOOD = {"_id": "e1", "timestamp": "2024-11-12T14:20:00Z", "identityMap": {"lumaCrmId": [{"id": "7"}]}}

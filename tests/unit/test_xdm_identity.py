@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge.verdicts import Stage
-from bridge.xdm.identity import REASONS, Dropped, IdentityRules, is_ecid
+from bridge.model.verdicts import Stage
+from bridge.xdm.identity.identity_map import REASONS, Dropped, IdentityRules, is_ecid
 
 PRIORITY = ("lumaCrmId", "Email", "Phone", "moengageUserId", "ECID")
 ECID = "12345678901234567890123456789012345678"

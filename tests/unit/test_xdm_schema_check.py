@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from bridge.xdm.findings import FINDING_CODES, REJECTION_CODES, rejection_of
-from bridge.xdm.schema import compile_schema
+from bridge.xdm.problems import FINDING_CODES, REJECTION_CODES, rejection_of
+from bridge.xdm.schema.compiled_schema import compile_schema
 
 NAN, INF = float("nan"), float("inf")
 

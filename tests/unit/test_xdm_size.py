@@ -6,7 +6,7 @@ import json
 import orjson
 import pytest
 
-from bridge.errors import SettingsError
+from bridge.model.errors import SettingsError
 from bridge.settings import MappingSettings
 from bridge.xdm.size import SizeRule
 

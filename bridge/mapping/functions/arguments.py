@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.mapping.coercion import a_kind, to_text
 from bridge.mapping.functions.registry import FunctionError
+from bridge.mapping.values.coercion import a_kind, to_text
 
 MAX_TEXT = 1_000_000
 """No function makes text longer than this (an event of AEP holds far less)."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from bridge.mapping.coercion import to_number
 from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import FunctionError, Parameter, function
+from bridge.mapping.values.coercion import to_number
 
 CONVERSIONS = "Type conversions"
 AGGREGATION = "Aggregation"

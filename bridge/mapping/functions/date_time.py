@@ -7,11 +7,11 @@ from calendar import monthrange
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.coercion import to_date, to_integer, to_number, to_text
-from bridge.mapping.dates import epoch_formatter, formatter, of_epoch, parse_date, parser, zone
 from bridge.mapping.functions import clock
 from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
+from bridge.mapping.values.coercion import to_date, to_integer, to_number, to_text
+from bridge.mapping.values.dates.conversion import epoch_formatter, formatter, of_epoch, parse_date, parser, zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

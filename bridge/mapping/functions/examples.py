@@ -177,7 +177,7 @@ class Example(NamedTuple):
 
 def examples_of(function: Function) -> list[Example]:
     """The examples of a function, evaluated; none of a function that is refused."""
-    from bridge.mapping.evaluation import compile_expression  # noqa: PLC0415 - it imports the functions
+    from bridge.mapping.compiler.expressions.evaluation import compile_expression  # noqa: PLC0415 - it imports the functions
 
     table = _METHOD_EXAMPLES if function.category == "Java methods" else _EXAMPLES
     names = (function.name, *function.aliases)

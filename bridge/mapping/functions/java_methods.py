@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.coercion import a_kind, to_integer, to_text
 from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, method
-from bridge.mapping.java_regex import compile_java
+from bridge.mapping.values.coercion import a_kind, to_integer, to_text
+from bridge.mapping.values.regex.java import compile_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.mapping.regex_engines import JavaRegex, Match
+    from bridge.mapping.values.regex.engines import JavaRegex, Match
 
 OTHER = Parameter("OTHER", "string")
 REGEX = Parameter("REGEX", "string")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from bridge.mapping.failures import FunctionError
+from bridge.mapping.values.failures import FunctionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

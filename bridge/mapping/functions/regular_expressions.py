@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.functions.arguments import text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, Parameter, function
-from bridge.mapping.java_regex import compile_java
+from bridge.mapping.values.regex.java import compile_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.mapping.regex_engines import JavaRegex
+    from bridge.mapping.values.regex.engines import JavaRegex
 
 CATEGORY = "Regular expression"
 PARAMETERS = (Parameter("STRING", "string"), Parameter("REGEX", "string"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.coercion import to_integer
 from bridge.mapping.functions.arguments import BLANKS, MAX_TEXT, bounded, joined, text_of
 from bridge.mapping.functions.registry import NOT_CONSTANT, FunctionError, Parameter, function
-from bridge.mapping.java_regex import compile_java
+from bridge.mapping.values.coercion import to_integer
+from bridge.mapping.values.regex.java import compile_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

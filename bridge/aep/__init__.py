@@ -1,1 +1,0 @@
-"""What Adobe Experience Platform speaks: tokens, collection requests, and how their answers are read."""

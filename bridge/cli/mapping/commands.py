@@ -1,0 +1,50 @@
+"""``aep-bridge mapping``: lint, preview, try, test, start, compare, convert and understand mapping sets.
+
+Each command has a module of its own; this one holds what they share.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from bridge.cli import app, words
+
+mapping = typer.Typer(
+    name="mapping",
+    help="Write, check, try and understand mapping sets (Adobe Data Prep), without Adobe and without a network.",
+    no_args_is_help=True,
+)
+app.add_typer(mapping)
+
+FILE = typer.Argument(..., help="Mapping set, CSV or Data Prep JSON.", metavar="MAPPING")
+TENANT = typer.Option(
+    None, "--tenant", help="Tenant namespace for {tenant}, such as _yourorgname; else from the settings."
+)
+PRIMARY_IDENTITY = typer.Option(
+    None,
+    "--primary-identity",
+    help="Namespace of the customer id for {primary_identity}, or the whole list by priority; else from the settings.",
+)
+SCHEMA = typer.Option(None, "--schema", help="XDM schema (JSON) to check against; else that of the settings.")
+EVENTS = typer.Option([], "--events", help="Sample events: a file of JSON or JSON lines, or - for stdin.")
+FROM_KAFKA = typer.Option(
+    None, "--from-kafka", min=1, max=100_000, metavar="N", help="The last N records of the topic."
+)
+JSON = typer.Option(False, "--json", help="JSON on stdout.")
+
+
+def say(text: str) -> None:
+    """Words for a person, on stderr, as they are."""
+    words.print(text, markup=False, soft_wrap=True)
+
+
+from bridge.cli.mapping import (  # noqa: E402, I001 - each registers its command; their order is that of --help
+    lint as _lint,  # noqa: F401
+    preview as _preview,  # noqa: F401
+    eval as _eval,  # noqa: F401
+    functions as _functions,  # noqa: F401
+    init as _init,  # noqa: F401
+    sets as _sets,  # noqa: F401
+    plan as _plan,  # noqa: F401
+    drift as _drift,  # noqa: F401
+)

@@ -1,0 +1,239 @@
+"""What the mapping commands read: events from files or stdin, settings with a few of them overridden, schemas."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+
+from bridge.cli.route_option import settings_for
+from bridge.model.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from bridge.mapping.sets.findings import Finding
+    from bridge.mapping.workshop.event_verdicts import Judge
+    from bridge.settings import MappingSettings
+    from bridge.sources.moengage.envelopes import Refusal
+    from bridge.xdm.experience_event import Built, ExperienceEvents
+
+
+class InputError(BridgeError):
+    """A file of events cannot be read."""
+
+
+class Read(NamedTuple):
+    """One event of the input; ``refusal`` says why it is none, and then ``event`` is the object as it came."""
+
+    event: dict[str, Any]
+    refusal: Refusal | None
+
+    @property
+    def given(self) -> dict[str, Any] | Refusal:
+        """The event, or why there is none."""
+        return self.event if self.refusal is None else self.refusal
+
+
+def documents(source: str) -> list[Any]:
+    """The JSON documents of ``source``: a file, ``-`` for stdin, or JSON itself; one document, an array, or JSON lines."""
+    from bridge.sources.moengage.envelopes import NotJson, parse_json
+
+    body = _body(source)
+    try:
+        whole = parse_json(body)
+    except NotJson as error:
+        found: list[Any] = []
+        for number, line in enumerate(body.split(b"\n"), start=1):
+            if not line.strip():
+                continue
+            try:
+                found.append(parse_json(line))
+            except NotJson as wrong:
+                if found:
+                    raise InputError(f"{_named(source)}, line {number}: {wrong}") from None
+                # Not even a first line: a document over several lines, and where that is wrong the whole tells.
+                break
+        if not found:
+            raise InputError(
+                f"{_named(source)}: {error}", hint="one JSON document, or JSON lines; UTF-8, not compressed"
+            ) from None
+        return found
+    return whole if isinstance(whole, list) else [whole]
+
+
+def _body(source: str) -> bytes:
+    if source == "-":
+        return sys.stdin.buffer.read()
+    if source.lstrip().startswith(("{", "[")):
+        return source.encode()
+    from bridge import shipped
+
+    try:
+        return shipped.find(Path(source)).read_bytes()
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror})") from None
+
+
+def _named(source: str) -> str:
+    return "stdin" if source == "-" else source if len(source) < 200 else "the event"
+
+
+def events(source: str, *, as_is: bool = False) -> list[Read]:
+    """Every event of ``source`` in canonical form, whatever envelope it came in; ``as_is``: objects with nothing added.
+
+    A dead letter, as ``deadletters show`` prints it, stands for the event in it.
+    """
+    return read_documents(documents(source), as_is=as_is)
+
+
+def read_documents(given: Iterable[Any], *, as_is: bool = False) -> list[Read]:
+    """The events of JSON documents."""
+    from bridge.sources.moengage.envelopes import Refusal, events_of
+
+    found: list[Read] = []
+    for document in map(_unwrapped, given):
+        whole = document if isinstance(document, dict) else {}
+        if as_is:
+            none = Refusal("not_an_object", "the document is JSON but not an object")
+            found.append(Read(whole, None if isinstance(document, dict) else none))
+            continue
+        found += [
+            Read(whole, event) if isinstance(event, Refusal) else Read(event, None) for event in events_of(document)
+        ]
+    return found
+
+
+def _unwrapped(document: Any) -> Any:
+    """What was consumed, where the document is a dead letter."""
+    if isinstance(document, dict) and {"stage", "code", "reason", "value"} <= document.keys() and "source" in document:
+        return document["value"]
+    return document
+
+
+def some_events(source: str, *, as_is: bool = False) -> list[Read]:
+    """The same where there must be one."""
+    found = events(source, as_is=as_is)
+    if not found:
+        raise InputError(f"{_named(source)}: there is no event in it")
+    return found
+
+
+def newest_events(count: int) -> list[Read]:
+    """The events of the ``count`` newest records of the topic; what is no JSON is a refusal, as for the worker."""
+    return [read for _, read in newest_timed(count)]
+
+
+def newest_timed(count: int) -> list[tuple[float, Read]]:
+    """The same, each with the time (seconds since the epoch) at which its record was written."""
+    import asyncio
+
+    from bridge.kafka.newest_records import newest_values
+    from bridge.sources.moengage.envelopes import NotJson, Refusal, parse_json
+
+    hush()
+    found: list[tuple[float, Read]] = []
+    for at, value in asyncio.run(newest_values(settings_for("kafka").kafka, count)):
+        try:
+            read = read_documents([parse_json(value)])
+        except NotJson as error:
+            read = [Read({}, Refusal("not_json", str(error)))]
+        found += [(at / 1_000, one) for one in read]
+    return found
+
+
+def dead_letter_event(place: str) -> list[Read]:
+    """The events of the dead letter at ``PARTITION/OFFSET``."""
+    import asyncio
+
+    from bridge.kafka.dead_letters.stored_letters import read_one
+    from bridge.sources.moengage.envelopes import NotJson, Refusal, parse_json
+
+    left, _, right = place.rpartition("/")
+    if not right.isdecimal() or not (left or "0").isdecimal():
+        raise typer.BadParameter(f"{place}: expected PARTITION/OFFSET, for example 0/42", param_hint="--dead-letter")
+    hush()
+    stored = asyncio.run(read_one(settings_for("kafka").kafka, int(left or 0), int(right)))
+    if stored is None:
+        raise InputError(f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows where they lie")
+    try:
+        return read_documents([parse_json(stored.letter.value)])
+    except NotJson as error:
+        return [Read({}, Refusal("not_json", str(error)))]
+
+
+def hush() -> None:
+    """Let the parts that read Kafka say only what is amiss."""
+    from bridge.settings import load_deployment
+    from bridge.telemetry.logs import configure_logging
+
+    configure_logging(load_deployment().common.telemetry.model_copy(update={"log_level": "warning"}))
+
+
+def mapping_settings(
+    *,
+    path: Path | None = None,
+    tenant: str | None = None,
+    schema: Path | None = None,
+    primary_identity: str | None = None,
+) -> MappingSettings:
+    """The settings of the mapping, with what the command line says instead; ``path`` is the mapping set it is about."""
+    from bridge.settings.mapping import TENANT
+
+    said: dict[str, Any] = {}
+    if tenant is not None:
+        if not re.fullmatch(TENANT, tenant):
+            raise typer.BadParameter(
+                f"{tenant}: an underscore, then letters, digits and underscores, such as _yourorgname",
+                param_hint="--tenant",
+            )
+        said["tenant"] = tenant
+    if primary_identity is not None:
+        names = tuple(name.strip() for name in primary_identity.split(",") if name.strip())
+        if not names:
+            raise typer.BadParameter("one namespace, or several with commas", param_hint="--primary-identity")
+        said["primary_identity"] = names
+    if schema is not None:
+        said["schema"] = schema
+    if path is not None:
+        said["path"] = path
+    return settings_for("mapping", **({"mapping": said} if said else {})).mapping
+
+
+def builder(settings: MappingSettings) -> ExperienceEvents:
+    """What makes ExperienceEvents as the settings say."""
+    from bridge.xdm.experience_event import open_experience_events
+
+    return open_experience_events(settings)
+
+
+def disagreements_of(made: ExperienceEvents, settings: MappingSettings) -> list[Finding]:
+    """Where mapping set, schema and settings contradict each other: the worker would not start."""
+    from bridge.xdm.agreement import disagreements
+
+    mapping: Any = made.mapping
+    schema: Any = made.schema
+    return disagreements(settings, mapping.rows, schema, schema_id=settings_for("aep").aep.schema_id)
+
+
+def departing_of(made: ExperienceEvents, settings: MappingSettings) -> Callable[[dict[str, Any]], Built]:
+    """What the worker does with one event up to its encoding (:func:`bridge.xdm.departure.departing`)."""
+    from bridge.destinations.aep.destination import open_envelope
+    from bridge.xdm.departure import departing
+    from bridge.xdm.size import SizeRule
+
+    return departing(made.build, SizeRule(settings), open_envelope(settings_for("aep")).encode)
+
+
+def judge_of(made: ExperienceEvents, settings: MappingSettings) -> Judge:
+    """What counts and explains the fate of events under the mapping set of ``made``."""
+    from bridge.mapping.compiler.mapping_compiler import CompiledMapping
+    from bridge.mapping.workshop.event_verdicts import Judge
+
+    compiled = made.mapping
+    if not isinstance(compiled, CompiledMapping):
+        raise TypeError("the mapping set is not compiled")
+    return Judge(departing_of(made, settings), compiled.apply, compiled.rows, made.schema)  # type: ignore[arg-type]

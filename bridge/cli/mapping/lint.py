@@ -1,0 +1,108 @@
+"""``aep-bridge mapping lint``: what is wrong in a mapping set, and what would become of real events under it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
+from typing import TYPE_CHECKING
+
+import typer
+
+from bridge.cli.mapping.commands import EVENTS, FILE, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.route_option import MAPPED_ROUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.cli.mapping.inputs import Read
+    from bridge.mapping.sets.findings import Finding
+    from bridge.mapping.workshop.event_verdicts import Verdicts
+    from bridge.settings import MappingSettings
+
+
+class Format(StrEnum):
+    """Forms of lint's report."""
+
+    TABLE = "table"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+
+
+@mapping.command()
+def lint(  # noqa: PLR0917 - typer reads the signature
+    file: Path = FILE,
+    schema: Path | None = SCHEMA,
+    events: list[str] = EVENTS,
+    from_kafka: int | None = FROM_KAFKA,
+    tenant: str | None = TENANT,
+    primary_identity: str | None = PRIMARY_IDENTITY,
+    as_json: bool = JSON,
+    form: Format = typer.Option(Format.TABLE, "--format", help="Form of the report."),
+    _route: str | None = MAPPED_ROUTE,
+) -> None:
+    """Find what is wrong in a mapping set. Exit 1 when there are errors, 0 when there are only warnings or nothing.
+
+    With events every one goes through mapping and checks as in the worker: how many would be refused, at which field, and
+    why; that is an error, too. Paths that no event has are told.
+
+    Examples:
+        aep-bridge mapping lint mapping.csv
+
+        aep-bridge mapping lint mapping.csv --schema schema.json --events events.jsonl --tenant _yourorgname
+
+        aep-bridge mapping lint mapping.csv --from-kafka 200
+
+        aep-bridge mapping lint mapping.csv --format github
+    """
+    from bridge.cli.mapping import inputs as given
+    from bridge.cli.mapping import show
+    from bridge.mapping.lint.codes import CODES
+    from bridge.mapping.lint.rules import summary
+
+    settings = given.mapping_settings(path=file, tenant=tenant, schema=schema, primary_identity=primary_identity)
+    read = [one for source in events for one in given.events(source)]
+    if from_kafka is not None:
+        read += given.newest_events(from_kafka)
+    findings, verdicts = linted(settings, read)
+    if as_json or form is Format.JSON:
+        show.data([finding.as_json() for finding in findings])
+    elif form is Format.GITHUB:
+        show.github(findings, str(file))
+    elif form is Format.SARIF:
+        show.sarif(findings, str(file), CODES)
+    else:
+        show.findings_list(findings, str(file))
+        say(f"{file}: {summary(findings)}" + (f"; {verdicts.summary}" if verdicts is not None else ""))
+    if any(finding.severity == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+def linted(settings: MappingSettings, read: Sequence[Read]) -> tuple[tuple[Finding, ...], Verdicts | None]:
+    """All findings for the mapping set of ``settings``, and what would become of the events where it compiles."""
+    from bridge.cli.mapping import inputs as given
+    from bridge.mapping.lint.rules import lint_file
+    from bridge.mapping.sets.findings import in_order
+    from bridge.mapping.sets.table import load_mapping_set
+    from bridge.mapping.workshop.samples import Samples
+    from bridge.model.errors import MappingError
+    from bridge.xdm.opening import schema_of
+
+    findings = lint_file(
+        lambda: load_mapping_set(settings.path),
+        tenant=settings.tenant,
+        primary_identity=settings.primary_identity[0],
+        placeholders=settings.placeholders,
+        schema=schema_of(settings),
+        samples=Samples(one.event for one in read if one.refusal is None) if read else None,
+        # The default names a demo's namespaces: only a list that somebody has written says what is meant.
+        priority=settings.primary_identity,
+    )
+    if not read:
+        return findings, None
+    try:
+        judge = given.judge_of(given.builder(settings), settings)
+    except MappingError:  # what keeps it from compiling is among the findings
+        return findings, None
+    verdicts = judge.verdicts(one.given for one in read)
+    return in_order([*findings, *verdicts.findings()]), verdicts

@@ -1,0 +1,122 @@
+"""``aep-bridge mapping plan``: what taking a changed mapping set would do, before it is taken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
+from typing import TYPE_CHECKING
+
+import typer
+
+from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.route_option import MAPPED_ROUTE
+
+if TYPE_CHECKING:
+    from bridge.cli.mapping.inputs import Read
+    from bridge.mapping.workshop.plan import Plan
+    from bridge.settings import MappingSettings
+
+
+@mapping.command()
+def plan(  # noqa: PLR0917 - typer reads the signature
+    new: Path = typer.Argument(..., metavar="NEW", help="The changed mapping set."),
+    against: Path | None = typer.Option(None, "--against", help="The set it would replace; else that of the settings."),
+    events: list[str] = EVENTS,
+    from_kafka: int | None = FROM_KAFKA,
+    tenant: str | None = TENANT,
+    primary_identity: str | None = PRIMARY_IDENTITY,
+    schema: Path | None = SCHEMA,
+    as_json: bool = JSON,
+    _route: str | None = MAPPED_ROUTE,
+) -> None:
+    """Compare a changed mapping set with the one in use over real events, golden cases, schema, tenant and namespaces.
+
+    Exit 0 when nothing changes, 3 when something does, 1 when the new set is wrong or would refuse events that the old one takes.
+    The options for tenant, namespaces and schema count for both sets.
+
+    Examples:
+        aep-bridge mapping plan mapping.csv --from-kafka 500
+
+        aep-bridge mapping plan new.csv --against old.csv --events events.jsonl --json
+    """
+    from bridge.cli.mapping import inputs as given
+    from bridge.cli.mapping import show
+
+    before = given.mapping_settings(path=against, tenant=tenant, schema=schema, primary_identity=primary_identity)
+    after = given.mapping_settings(path=new, tenant=tenant, schema=schema, primary_identity=primary_identity)
+    read = [one for source in events for one in given.events(source)]
+    if from_kafka is not None:
+        read += given.newest_events(from_kafka)
+    found = planned(before, after, read)
+    if as_json:
+        show.data(found.as_json())
+    else:
+        _print(found)
+    raise typer.Exit(found.exit_code)
+
+
+def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -> Plan:
+    """The whole comparison; a new set that cannot be compiled is a problem, an old one an error."""
+    from bridge.cli.mapping import inputs as given
+    from bridge.mapping.sets.table import load_mapping_set
+    from bridge.mapping.workshop.plan import Plan, compare, rows_changed, settings_changed, strangers
+    from bridge.model.errors import BridgeError
+    from bridge.worker.reload import failing
+    from bridge.xdm.opening import schema_of
+
+    old = given.builder(before)
+    try:
+        new = given.builder(after)
+    except BridgeError as error:
+        return Plan(0, problems=(str(error),))
+    rows = rows_changed(load_mapping_set(before.path), load_mapping_set(after.path))
+    disagreeing = given.disagreements_of(new, after)
+    findings = strangers(load_mapping_set(after.path), after, schema_of(after))
+    known = {(one.code, one.row) for one in findings}
+    findings += [one for one in disagreeing if (one.code, one.row) not in known]
+    problems = [str(finding) for finding in findings]
+    try:
+        broken = failing(after)
+    except BridgeError as error:
+        problems.append(str(error))
+    else:
+        problems += [f"golden case {name} does not hold" for name in broken]
+    compared = compare(
+        given.departing_of(old, before),
+        given.departing_of(new, after),
+        [one.event for one in read if one.refusal is None],
+    )
+    return replace(
+        compared,
+        problems=tuple(problems),
+        rows=tuple(rows),
+        settings=tuple(settings_changed(before, after)),
+        findings=tuple(findings),
+    )
+
+
+def _print(found: Plan) -> None:
+    from bridge.cli.mapping import show
+
+    for title, lines in (
+        ("problems", found.problems),
+        ("rows", found.rows),
+        ("settings", found.settings),
+        ("newly refused", [f"{one.events} events: {one.code} {one.path}: {one.reason}" for one in found.newly_refused]),
+        ("newly accepted", [f"{one.events} events: {one.code} {one.path}" for one in found.newly_accepted]),
+    ):
+        if lines:
+            print(f"{title}:")
+            print("\n".join(f"  {line}" for line in lines))
+    if found.changed:
+        print("fields that change:")
+    for one in found.changed:
+        print(f"  {one.path or '.'} ({one.events} of {found.events} events)")
+        print(show.cut(f"    - {show.short(one.before)}"))
+        print(show.cut(f"    + {show.short(one.after)}"))
+    if not found.events:
+        say("no events to compare over: --events FILE or --from-kafka N says which")
+    words = {0: "nothing changes", 3: "something changes", 1: "not to be taken as it is"}
+    say(
+        f"{words[found.exit_code]}; refused {found.refused_before} of {found.events} events before, {found.refused_after} after"
+    )

@@ -1,0 +1,1 @@
+"""Events in, verdicts out: batches, retries, pace, circuit. Knows neither Kafka nor any destination."""

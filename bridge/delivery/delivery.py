@@ -1,0 +1,307 @@
+"""Sends batches to the destination and sees each event through to a verdict.
+
+One dispatcher starts a request when the adaptive limit, the circuit, the credentials, the shared pause and the rate limits
+(:mod:`bridge.delivery.flow_control`) all allow one; each request is one task. What becomes of its answer is decided by the
+outcome's type and nothing else (:mod:`bridge.delivery.settlement`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from bridge.delivery import blame as suspicion
+from bridge.delivery.batching import Batcher, Limits, without
+from bridge.delivery.flow_control import Brakes
+from bridge.delivery.ordering import KeyedBatcher
+from bridge.delivery.pacing import Backoff
+from bridge.delivery.settlement import Settlement
+from bridge.delivery.waiting import ByLane, Shipment, Unordered, Waiting
+from bridge.model.verdicts import Answered, Destination, Misconfigured, Mismatched, Outcome, Transient, Unauthorized
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.delivery.settlement import Resolutions
+    from bridge.settings import AepSettings
+    from bridge.telemetry.metrics import Metrics
+
+Owner = TypeVar("Owner")
+_RETRY_SECONDS = 4.0
+"""At most so long, before jitter, between two sendings of what fails while others pass: it is rare, and its partition waits."""
+
+
+def _whole() -> float:
+    return 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How delivery goes about it; rates by second, 0 for none, of which this worker has its ``share``."""
+
+    linger: float = 0.5
+    batch_bytes: int = 1_000_000
+    batch_events: int = 10_000
+    ceiling: int = 16
+    requests_per_second: float = 0.0
+    events_per_second: float = 0.0
+    share: Callable[[], float] = _whole
+    by_key: bool = False
+    circuit_threshold: int = 5
+    postponed_tries: int = 0
+
+    @classmethod
+    def of(cls, aep: AepSettings, share: Callable[[], float]) -> Policy:
+        """As the settings want it; ``share`` is this worker's part of the organisation's limits."""
+        return cls(
+            linger=aep.linger_seconds,
+            batch_bytes=aep.batch_bytes,
+            batch_events=aep.batch_events,
+            ceiling=aep.concurrency,
+            requests_per_second=aep.requests_per_second,
+            events_per_second=aep.events_per_second,
+            share=share,
+            by_key=aep.ordering == "key",
+            postponed_tries=aep.postponed_tries,
+        )
+
+
+class Delivery(Generic[Owner]):
+    """Events in, verdicts out. Retries without an end: what cannot be delivered now waits, and its owner with it."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        resolutions: Resolutions[Owner],
+        policy: Policy,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float],
+        random: Random | None = None,
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        random = random or Random()  # nosec B311 # noqa: S311 - jitter
+        self._destination = destination
+        self._resolutions = resolutions
+        self._metrics = metrics
+        self._clock = clock
+        self._on_failure = on_failure
+        self._limits = Limits(
+            max_bytes=min(policy.batch_bytes, destination.max_request_bytes),
+            max_events=min(policy.batch_events, destination.max_request_events),
+            frame=destination.frame_bytes,
+            separator=destination.separator_bytes,
+            linger=policy.linger,
+        )
+        self.by_key = policy.by_key
+        # Twice as many lanes as requests: a lane that waits out a back-off leaves work for the others.
+        self._waiting: Waiting[Owner] = (
+            ByLane(KeyedBatcher(self._limits, policy.ceiling * 2))
+            if policy.by_key
+            else Unordered(Batcher(self._limits))
+        )
+        self.brakes = Brakes(
+            ceiling=policy.ceiling,
+            requests_per_second=policy.requests_per_second,
+            events_per_second=policy.events_per_second,
+            share=policy.share,
+            circuit_threshold=policy.circuit_threshold,
+            random=random,
+            metrics=metrics,
+        )
+        self._settlement = Settlement(
+            resolutions,
+            self._limits,
+            self.brakes,
+            Backoff(random, cap=_RETRY_SECONDS),
+            metrics,
+            postponed_tries=policy.postponed_tries,
+        )
+        self._postponed_tries = policy.postponed_tries
+        self._probe_fresh = False
+        self._under_way: dict[asyncio.Task[Outcome], tuple[Shipment[Owner], float]] = {}
+        self._carried = 0
+        self._stopping = False
+        self.answers = 0
+        self._wake = asyncio.Event()
+        self._draining = False
+        self._dispatcher: asyncio.Task[None] | None = None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the destination is away or refuses our credentials."""
+        return self.brakes.blocked
+
+    @property
+    def paused(self) -> bool:
+        """Whether requests wait for a pause that the destination asked for, or for a rate limit."""
+        return self.brakes.paused(self._clock())
+
+    @property
+    def events(self) -> int:
+        """Events that wait or are under way."""
+        return len(self._waiting) + self._carried
+
+    def held_up(self) -> list[Shipment[Owner]]:
+        """What the destination keeps postponing while it takes others, the longest first."""
+        now = self._clock()
+        found = [
+            shipment for shipment in self._again() if suspicion.is_held_up(shipment, now) and not self._gone(shipment)
+        ]
+        return sorted(found, key=lambda shipment: shipment.since)
+
+    @property
+    def only_postponed(self) -> bool:
+        """Whether nothing is left but what the destination keeps postponing: waiting for it is of no use."""
+        held_up = sum(len(shipment.batch.items) for shipment in self.held_up())
+        return 0 < self.events <= held_up
+
+    @property
+    def starved(self) -> bool:
+        """Whether something fails and only what is not here yet can show whose fault it is.
+
+        Events that are named as postponed need no more of it, unless they are given up after some tries.
+        """
+        now, record = self._clock(), self.brakes.record
+        if any(not shipment.tries for shipment, _ in self._under_way.values()) or self._waiting.has_free:
+            return False
+        return any(
+            suspicion.wants_evidence(shipment, record)
+            and (self._postponed_tries > 0 or not suspicion.is_held_up(shipment, now))
+            for shipment in self._waiting.again()
+        )
+
+    def owners(self) -> set[Owner]:
+        """Whose events wait or are under way."""
+        batches = [*(shipment.batch for shipment in self._again()), *self._waiting.fresh()]
+        return {run.owner for batch in batches for run in batch.runs}
+
+    def tick(self) -> None:
+        """Tell what has begun without an event: call it every second or so."""
+        self.brakes.tick(self._clock())
+
+    def _again(self) -> list[Shipment[Owner]]:
+        return [*self._waiting.again(), *(shipment for shipment, _ in self._under_way.values())]
+
+    def _gone(self, shipment: Shipment[Owner]) -> bool:
+        return all(self._resolutions.gone(run.owner) for run in shipment.batch.runs)
+
+    def offer(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int] = ()) -> None:
+        """Take an owner's encoded events; with ``by_key`` a tag for each (:mod:`bridge.delivery.ordering`)."""
+        self._waiting.add(owner, items, tags, self._clock())
+        self._wake.set()
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._dispatcher = asyncio.create_task(self._dispatch(), name="delivery")
+        self._dispatcher.add_done_callback(self._ended)
+
+    def flush(self) -> None:
+        """Send what waits without lingering, until :meth:`linger`."""
+        self._draining = True
+        self._wake.set()
+
+    def linger(self) -> None:
+        """Let requests fill again."""
+        self._draining = False
+
+    async def stop(self) -> None:
+        """Stop at once; what is under way is abandoned, unacknowledged."""
+        self._stopping = True
+        tasks = [*self._under_way, *([self._dispatcher] if self._dispatcher else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _dispatch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            wait = self._launch()
+            timer = None if wait is None else loop.call_later(max(wait, 0.001), self._wake.set)
+            await self._wake.wait()
+            if timer is not None:
+                timer.cancel()
+
+    def _launch(self) -> float | None:
+        """Start every request that may start now; seconds until the next may, None when an event will tell."""
+        while len(self._under_way) < self.brakes.most:
+            now = self._clock()
+            wait = self.brakes.wait(now, waiting=bool(len(self._waiting)))
+            if wait is None or wait > 0:
+                return wait
+            fresh = False
+            if self.blocked:
+                # A probe: in turn something that failed and something new, so that one bad request cannot pass for an outage.
+                fresh = self._probe_fresh = not self._probe_fresh
+            shipment = self._waiting.next(now, force=self._draining, fresh=fresh)
+            if shipment is None:
+                return self._waiting.due(now)
+            alive = without(shipment.batch, self._resolutions.gone, self._limits)
+            if alive is None:
+                self._waiting.landed(shipment)
+                continue
+            shipment.batch = alive
+            self._leave(shipment, now)
+        return None
+
+    def _leave(self, shipment: Shipment[Owner], now: float) -> None:
+        events = len(shipment.batch.items)
+        self.brakes.leave(events, now)
+        self._carried += events
+        self._metrics.delivery_in_flight.inc()
+        task = asyncio.create_task(self._carry(shipment))
+        self._under_way[task] = shipment, now
+        task.add_done_callback(self._landed)
+
+    def _ended(self, dispatcher: asyncio.Task[None]) -> None:
+        if not self._stopping and self._on_failure is not None:
+            cancelled = dispatcher.cancelled()
+            error = None if cancelled else dispatcher.exception()
+            self._on_failure(error or RuntimeError("delivery was cancelled from outside"))
+
+    async def _carry(self, shipment: Shipment[Owner]) -> Outcome:
+        return await self._destination.send(shipment.batch.items)
+
+    def _landed(self, task: asyncio.Task[Outcome]) -> None:
+        shipment, began = self._under_way.pop(task)
+        under_way = len(self._under_way) + 1
+        self._carried -= len(shipment.batch.items)
+        self._metrics.delivery_in_flight.dec()
+        self._wake.set()
+        if self._stopping:
+            return
+        try:
+            self._settle(shipment, _outcome_of(task, shipment), began, under_way)
+        except Exception as error:  # noqa: BLE001 - in a callback nobody would hear of it
+            if self._on_failure is not None:
+                self._on_failure(error)
+
+    def _settle(self, shipment: Shipment[Owner], outcome: Outcome, began: float, under_way: int) -> None:
+        now = self._clock()
+        self.answers += 1
+        if isinstance(outcome, Unauthorized | Misconfigured) and suspicion.is_about_its_events(
+            shipment, self.brakes.record
+        ):
+            outcome = Transient(outcome.reason)
+        known = suspicion.is_known(shipment)
+        alone = suspicion.is_alone(shipment)
+        self.brakes.note(outcome, now, seconds=now - began, under_way=under_way, known=known, alone=alone)
+        again = self._settlement.settle(shipment, outcome, now)
+        self._waiting.landed(shipment)
+        self._waiting.put_back(again)
+        self.brakes.show()
+
+
+def _outcome_of(task: asyncio.Task[Outcome], shipment: Shipment[Owner]) -> Outcome:
+    """What became of the request, also where the destination broke its word and raised, or somebody cancelled it."""
+    if task.cancelled():
+        return Transient("cancelled")
+    if (error := task.exception()) is not None:
+        return Transient(f"unexpected_{type(error).__name__}")
+    outcome, sent = task.result(), len(shipment.batch.items)
+    if isinstance(outcome, Answered) and len(outcome.verdicts) != sent:
+        return Mismatched(f"{sent} events were sent, {len(outcome.verdicts)} verdicts came back")
+    return outcome

@@ -1,0 +1,252 @@
+"""What holds requests back, and what each outcome says of that: circuit, credentials, shared pause, rate limits, concurrency.
+
+An outcome speaks of its own events (:mod:`bridge.delivery.settlement`) and of the destination as a whole; here is the
+second. Synchronous; the caller brings the time in seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bridge.delivery import blame as suspicion
+from bridge.delivery.concurrency import AdaptiveLimit
+from bridge.delivery.pacing import Backoff, Circuit, RateLimit
+from bridge.delivery.standing import Standing
+from bridge.delivery.throttle import FIRST_PROBE, LONGEST_PROBE, Throttle
+from bridge.model.verdicts import (
+    AllAccepted,
+    Answered,
+    Misconfigured,
+    Mismatched,
+    Throttled,
+    TooLarge,
+    Transient,
+    Unauthorized,
+    Unexplained,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from bridge.model.verdicts import Outcome
+    from bridge.telemetry.metrics import Metrics
+
+_log = structlog.get_logger(__name__)
+_PROBE_SECONDS = 10.0
+"""At most so long between probes: they cost a destination that is away little, and its return is soon seen."""
+_UNAVAILABLE = 503
+"""Whatever its headers say, a destination that answers so is away: the circuit counts it as a failure."""
+
+
+class Brakes:
+    """Says when the next request may leave.
+
+    ``refusal`` says why credentials or set-up are refused (``misconfigured``: it is the set-up), ``trouble`` why the circuit is
+    open; "" when they are not.
+    ``record`` counts how all requests fared. Rates are by second, 0 for none, for all workers together; ``share`` is this
+    one's part of them just now. ``wall`` gives seconds since 1970, for the words that a person reads.
+    """
+
+    def __init__(
+        self,
+        *,
+        ceiling: int,
+        requests_per_second: float,
+        events_per_second: float,
+        share: Callable[[], float],
+        circuit_threshold: int,
+        random: Random,
+        metrics: Metrics,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.circuit = Circuit(circuit_threshold, Backoff(random, base=1.0, cap=_PROBE_SECONDS))
+        self.credentials = Circuit(1, Backoff(random, base=1.0))
+        self.record = suspicion.Record()
+        self.refusal = ""
+        self.misconfigured = False
+        self.trouble = ""
+        self._limit = AdaptiveLimit(ceiling)
+        self.throttle = Throttle(Backoff(random, base=FIRST_PROBE, cap=LONGEST_PROBE))
+        self.standing = Standing()
+        self._throttling_told = False
+        self._wall = wall
+        self._requests = RateLimit(requests_per_second)
+        self._events = RateLimit(events_per_second)
+        self._share = share
+        self._limited: tuple[float, str] | None = None
+        self._metrics = metrics
+        self.show()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the destination is away or refuses our credentials."""
+        return self.circuit.open or self.credentials.open
+
+    def paused(self, now: float) -> bool:
+        """Whether requests wait for a pause that the destination asked for, or for a rate limit: no fault, however long."""
+        return now < self.throttle.until or self._requests.wait(now) > 0 or self._events.wait(now) > 0
+
+    @property
+    def most(self) -> int:
+        """Requests that may be under way at once just now; while the destination throttles, a single one asks."""
+        return 1 if self.throttle.active else self._limit.limit
+
+    def throttled(self, now: float) -> str:
+        """Why nothing has been taken for long although the destination answers; "" while that is not so."""
+        throttle = self.throttle
+        if throttle.since is None or not throttle.alarming(now):
+            return ""
+        since = datetime.fromtimestamp(self._wall() - (now - throttle.since), UTC)
+        return f"throttled since {since:%Y-%m-%d %H:%M:%S} UTC (the destination answers {throttle.status}), {self.next_try(now)}"
+
+    def next_try(self, now: float) -> str:
+        """When the next request may leave, in words."""
+        wait = self.wait(now, waiting=False)
+        return "a try is under way" if wait is None else "next try now" if wait <= 0 else f"next try in {wait:.0f} s"
+
+    def tick(self, now: float) -> None:
+        """Tell what has begun without an event: call it every second or so."""
+        self.standing.tell(now)
+        why = self.throttled(now)
+        self._metrics.throttled.set(bool(why))
+        if why and not self._throttling_told:
+            self._throttling_told = True
+            _log.warning(
+                "destination_throttles",
+                detail="The destination asks for less and has taken nothing; events wait.",
+                why=why,
+            )
+
+    def wait(self, now: float, *, waiting: bool) -> float | None:
+        """Seconds until a request may leave, 0 when it may now; None while a probe is out. ``waiting``: there is one."""
+        waits = [self.throttle.until - now]
+        for circuit in (self.circuit, self.credentials):
+            wait = circuit.wait(now)
+            if wait is None:
+                return None
+            waits.append(wait)
+        if not waiting:
+            return max(0.0, *waits)
+        longest, name = max((self._requests.wait(now), "requests"), (self._events.wait(now), "events"))
+        if self._limited is not None:
+            # The time that has passed belongs to the limit that began it: by now neither may be biting.
+            since, by = self._limited
+            self._metrics.rate_limited_seconds.labels(by).inc(max(0.0, now - since))
+        self._limited = (now, name) if longest > 0 else None
+        return max(0.0, longest, *waits)
+
+    def leave(self, events: int, now: float) -> None:
+        """A request with so many events leaves; while something is blocked it is the probe."""
+        share = self._share()
+        self._requests.take(1 / share, now)
+        self._events.take(events / share, now)
+        self.circuit.leave()
+        self.credentials.leave()
+
+    def note(
+        self, outcome: Outcome, now: float, *, seconds: float, under_way: int, known: bool = False, alone: bool = False
+    ) -> None:
+        """Take in what one request says of the destination as a whole; it took so many seconds, ``under_way`` counts it.
+
+        ``known``: its events have been refused again and again while others were taken. Refused once more they say nothing of
+        the destination, unless the request was the probe of an open circuit. ``alone``: a single event that has failed often, which
+        is no evidence about others.
+        """
+        if isinstance(outcome, Answered) and all(isinstance(verdict, Transient) for verdict in outcome.verdicts):
+            # An outage told event by event is one all the same: taken for an answer, it would make events guilty. What follows
+            # the status may quote the event.
+            said = next((v.reason for v in outcome.verdicts if isinstance(v, Transient)), "nothing was taken")
+            outcome = Transient(said.partition(": ")[0])
+        if known and not self.blocked and isinstance(outcome, Transient | Mismatched):
+            return
+        self._weigh(outcome, now, seconds=seconds, under_way=under_way, counted=not alone)
+        self._stand(outcome, now)
+        if not self.circuit.open:
+            if self.trouble:
+                _log.info("circuit_closed", detail="The destination answers again.")
+            self.trouble = ""
+        elif not self.trouble and isinstance(outcome, Transient | Mismatched | Throttled):
+            what = "gives answers that cannot be read" if isinstance(outcome, Mismatched) else "is away"
+            self.trouble = f"the destination {what}, circuit open: {_word(outcome)}"
+            _log.error(
+                "circuit_opened", detail="Single requests probe the destination, nothing is dropped.", why=self.trouble
+            )
+
+    def _stand(self, outcome: Outcome, now: float) -> None:
+        if word := _word(outcome):
+            self.standing.failed(now, word)
+            return
+        self.standing.took(now)
+        if self._throttling_told:
+            self._throttling_told = False
+            self._metrics.throttled.set(0)
+            _log.info(
+                "destination_throttles_no_more", detail="The destination takes events again, at a lower pace at first."
+            )
+
+    def _weigh(self, outcome: Outcome, now: float, *, seconds: float, under_way: int, counted: bool) -> None:
+        match outcome:
+            case Unauthorized(reason) | Misconfigured(reason):
+                self.circuit.success()
+                self.credentials.failure(now)
+                self.misconfigured = isinstance(outcome, Misconfigured)
+                if self.refusal != reason:
+                    self.refusal = reason
+                    _log.error("delivery_held", detail="The destination refuses us; nothing is dropped.", reason=reason)
+                return
+            case Transient():
+                self._limit.refused(now)
+                self.record.failures += counted
+                self.circuit.failure(now)
+                self.credentials.inconclusive(now)
+                return
+            case Mismatched():
+                # It takes our credentials but speaks another language: if of every event, it is no event's fault.
+                self.record.failures += counted
+                self.circuit.failure(now)
+                self._accept_credentials()
+                return
+            case Throttled(status, retry_after):
+                self._limit.refused(now)
+                self.throttle.refused(now, status, retry_after)
+                if status == _UNAVAILABLE:
+                    self.record.failures += counted
+                    self.circuit.failure(now)
+                    self.credentials.inconclusive(now)
+                    return
+            case AllAccepted() | Answered():
+                self._limit.answered(seconds, under_way)
+                self.record.successes += counted
+                self.throttle.accepted()
+            case TooLarge() | Unexplained():
+                self.throttle.accepted()
+        self.circuit.success()
+        self._accept_credentials()
+
+    def _accept_credentials(self) -> None:
+        self.credentials.success()
+        if self.refusal:
+            self.refusal = ""
+            _log.info("delivery_resumed", detail="The destination takes our requests again.")
+
+    def show(self) -> None:
+        """Set the metrics."""
+        self._metrics.delivery_concurrency.set(self._limit.limit)
+        self._metrics.circuit_open.set(self.circuit.open)
+        self._metrics.delivery_held.set(self.credentials.open)
+
+
+def _word(outcome: Outcome) -> str:
+    """What the destination said that keeps events from being taken, "" when it judged them."""
+    match outcome:
+        case Throttled(status):
+            return f"the destination answered {status}"
+        case Transient(reason) | Mismatched(reason) | Unauthorized(reason) | Misconfigured(reason):
+            return reason
+        case _:
+            return ""

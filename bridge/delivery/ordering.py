@@ -1,0 +1,167 @@
+"""Requests by lane for events that must keep the order of their keys. Pure; the caller brings the time.
+
+The answer to a request may postpone any one of its events and accept the others, so two events of one key never share a
+request: each goes into the first request with room *behind* the one that holds its predecessor. A lane sends one request
+at a time (:class:`bridge.delivery.waiting.ByLane`), hence an event leaves only when all earlier ones of its key are settled.
+A key that comes often costs a request each time; the events of other keys fill those up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from bridge.delivery.batching import Batch, append_run, choose
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Sequence
+
+    from bridge.delivery.batching import Limits
+
+Owner = TypeVar("Owner")
+_LOOKED_THROUGH = 64
+"""So many requests are looked through for events that may pass: those of other keys fill up the first."""
+
+
+@dataclass(slots=True, eq=False)
+class _Request(Generic[Owner]):
+    """One request that is being filled."""
+
+    batch: Batch[Owner]
+    full: bool = False
+
+
+class _Lane(Generic[Owner]):
+    """Requests of one lane in the order they will leave; ``first`` is the number of the front one."""
+
+    def __init__(self) -> None:
+        self.requests: deque[_Request[Owner]] = deque()
+        self.first = 0
+        self.newest: dict[int, int] = {}
+        self._open = 0
+
+    def after(self, tag: int) -> int:
+        """Number of the first request that may hold an event of the tag and has room, as far as is known."""
+        newest = self.newest.get(tag)
+        while self._open - self.first < len(self.requests) and self.requests[self._open - self.first].full:
+            self._open += 1
+        if newest is None:
+            return self._open
+        return max(self._open, newest if tag < 0 else newest + 1)
+
+    def pop(self) -> Batch[Owner]:
+        """The front request leaves."""
+        request = self.requests.popleft()
+        self.forget(request.batch.tags, self.first)
+        self.first += 1
+        self._open = max(self._open, self.first)
+        return request.batch
+
+    def forget(self, tags: Sequence[int], number: int) -> None:
+        """Events with these tags have left request ``number``."""
+        for tag in tags:
+            if self.newest.get(tag) == number:
+                del self.newest[tag]
+
+    def drop_empty(self) -> None:
+        """Have a request in front that holds something."""
+        while self.requests and not self.requests[0].batch.items:
+            self.pop()
+
+
+class KeyedBatcher(Generic[Owner]):
+    """Collects encoded events into requests by lane; ``events`` counts those inside.
+
+    A tag of 0 or more stands for a key (two keys with one tag are only kept in order more than need be); a tag below 0
+    for events without a key: they keep their order of arrival but may share a request.
+    """
+
+    def __init__(self, limits: Limits, lanes: int) -> None:
+        self._limits = limits
+        self._lanes: list[_Lane[Owner]] = [_Lane() for _ in range(lanes)]
+        self.lanes = lanes
+        self.events = 0
+
+    def add(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int], now: float) -> None:
+        """Take the encoded events of one owner, each with its tag."""
+        for place, (item, tag) in enumerate(zip(items, tags, strict=True)):
+            number = tag % self.lanes
+            lane = self._lanes[number]
+            at = lane.after(tag)
+            while not self._fits(lane, at, len(item)):
+                at += 1
+            if at - lane.first == len(lane.requests):
+                lane.requests.append(_Request(Batch(number, self._limits.frame, now)))
+            request = lane.requests[at - lane.first]
+            batch = request.batch
+            batch.size += len(item) + (self._limits.separator if batch.items else 0)
+            batch.items.append(item)
+            append_run(batch.runs, owner, place)
+            batch.tags.append(tag)
+            request.full = len(batch.items) >= self._limits.max_events
+            lane.newest[tag] = at
+        self.events += len(items)
+
+    def take(self, now: float, lane: int, *, force: bool = False) -> Batch[Owner] | None:
+        """The lane's front request when it is full, has lingered long enough, or ``force``."""
+        line = self._lanes[lane]
+        line.drop_empty()
+        if not line.requests or not (force or self._wait(line.requests[0], now) <= 0):
+            return None
+        batch = line.pop()
+        self.events -= len(batch.items)
+        return batch
+
+    def take_past(self, now: float, lane: int, waiting: Container[int], *, force: bool = False) -> Batch[Owner] | None:
+        """As :meth:`take`, of the first request that has events whose tags are not ``waiting``: those alone."""
+        line, found = self._lanes[lane], self._first_free(lane, waiting)
+        if found is None or not (force or self._wait(found[1], now) <= 0):
+            return None
+        number, request, free = found
+        chosen, batch = set(free), request.batch
+        request.batch = choose(batch, [at for at in range(len(batch.tags)) if at not in chosen], self._limits)
+        taken = choose(batch, free, self._limits)
+        line.forget(taken.tags, number)
+        self.events -= len(free)
+        return taken
+
+    def due_past(self, now: float, lane: int, waiting: Container[int]) -> float | None:
+        """Seconds until :meth:`take_past` gives something; None when there is nothing for it."""
+        found = self._first_free(lane, waiting)
+        return None if found is None else max(0.0, self._wait(found[1], now))
+
+    def _first_free(self, lane: int, waiting: Container[int]) -> tuple[int, _Request[Owner], list[int]] | None:
+        """Number, request and positions of the first events that nothing of their tag is before."""
+        line = self._lanes[lane]
+        before: set[int] = set()
+        for number, request in enumerate(islice(line.requests, _LOOKED_THROUGH), line.first):
+            tags = request.batch.tags
+            free = [at for at, tag in enumerate(tags) if tag not in before and tag not in waiting]
+            if free:
+                return number, request, free
+            before.update(tags)
+        return None
+
+    def batches(self) -> Iterator[Batch[Owner]]:
+        """Every request inside."""
+        return (request.batch for lane in self._lanes for request in lane.requests)
+
+    def due(self, now: float, lane: int) -> float | None:
+        """Seconds until :meth:`take` gives something; None when the lane is empty."""
+        self._lanes[lane].drop_empty()
+        requests = self._lanes[lane].requests
+        return max(0.0, self._wait(requests[0], now)) if requests else None
+
+    def _wait(self, request: _Request[Owner], now: float) -> float:
+        return 0.0 if request.full else request.batch.opened + self._limits.linger - now
+
+    def _fits(self, lane: _Lane[Owner], at: int, size: int) -> bool:
+        """Whether request ``at`` takes an item of so many bytes; one that does not is full from then on."""
+        if at - lane.first == len(lane.requests):
+            return True
+        request = lane.requests[at - lane.first]
+        if not request.full and request.batch.size + self._limits.separator + size > self._limits.max_bytes:
+            request.full = True
+        return not request.full

@@ -1,0 +1,228 @@
+"""Requests that wait to be sent, for the first time or again: which one is next, and when. Pure.
+
+Two disciplines of one form. Unordered: whatever is due. By lane: a lane has one request under way at most, what failed goes
+back to its front, no request holds two events of one key, and only other keys pass what waits to be sent again: events of a key
+never overtake each other.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from bridge.delivery.batching import Batch, Batcher
+    from bridge.delivery.ordering import KeyedBatcher
+
+Owner = TypeVar("Owner")
+
+
+@dataclass(slots=True, eq=False)
+class Shipment(Generic[Owner]):
+    """A batch and what has happened to it so far.
+
+    ``tries`` counts sendings that failed, ``passed`` those of them while others were taken, ``strikes`` those that speak
+    against its data (see :mod:`bridge.delivery.blame`), ``successes`` and ``failures`` what all requests had seen when it
+    last failed, for ``reason``. It failed first at ``since``; ``told``: an operator has been told.
+    """
+
+    batch: Batch[Owner]
+    due: float = 0.0
+    tries: int = 0
+    mismatches: int = 0
+    strikes: int = 0
+    passed: int = 0
+    successes: int = 0
+    failures: int = 0
+    since: float = 0.0
+    reason: str = ""
+    told: bool = False
+
+
+class Waiting(Protocol[Owner]):
+    """What :class:`~bridge.delivery.delivery.Delivery` asks of either discipline."""
+
+    def add(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int], now: float) -> None:
+        """Take an owner's encoded events, with a tag each where order matters."""
+        ...
+
+    def next(self, now: float, *, force: bool, fresh: bool) -> Shipment[Owner] | None:
+        """The next shipment to send now; ``force`` takes batches that still linger, ``fresh`` prefers untried ones."""
+        ...
+
+    def due(self, now: float) -> float | None:
+        """Seconds until :meth:`next` gives something; None when nothing waits for the time."""
+        ...
+
+    def put_back(self, shipments: Sequence[Shipment[Owner]]) -> None:
+        """Wait again, in this order."""
+        ...
+
+    def landed(self, shipment: Shipment[Owner]) -> None:
+        """The shipment is no longer under way."""
+        ...
+
+    def again(self) -> Iterable[Shipment[Owner]]:
+        """What waits to be sent once more."""
+        ...
+
+    def fresh(self) -> Iterable[Batch[Owner]]:
+        """What has not been sent yet."""
+        ...
+
+    @property
+    def has_free(self) -> bool:
+        """Whether some of what has not been sent yet need not wait for what failed."""
+        ...
+
+    def __len__(self) -> int:
+        """Events inside."""
+        ...
+
+
+class Unordered(Generic[Owner]):
+    """Any shipment that is due, failed ones first, and then fresh batches."""
+
+    def __init__(self, batcher: Batcher[Owner]) -> None:
+        self._batcher = batcher
+        self._heap: list[tuple[float, int, Shipment[Owner]]] = []
+        self._number = count()
+        self._events = 0
+
+    def add(self, owner: Owner, items: Sequence[bytes], _tags: Sequence[int], now: float) -> None:
+        """See :class:`Waiting`."""
+        self._batcher.add(owner, items, now)
+
+    def next(self, now: float, *, force: bool = False, fresh: bool = False) -> Shipment[Owner] | None:
+        """See :class:`Waiting`."""
+        if fresh and (batch := self._batcher.take(now, force=True)) is not None:
+            return Shipment(batch)
+        if self._heap and self._heap[0][0] <= now:
+            shipment = heapq.heappop(self._heap)[2]
+            self._events -= len(shipment.batch.items)
+            return shipment
+        batch = self._batcher.take(now, force=force)
+        return None if batch is None else Shipment(batch)
+
+    def due(self, now: float) -> float | None:
+        """See :class:`Waiting`."""
+        return _least([self._batcher.due(now), self._heap[0][0] - now if self._heap else None])
+
+    def put_back(self, shipments: Sequence[Shipment[Owner]]) -> None:
+        """See :class:`Waiting`."""
+        for shipment in shipments:
+            self._events += len(shipment.batch.items)
+            heapq.heappush(self._heap, (shipment.due, next(self._number), shipment))
+
+    def landed(self, shipment: Shipment[Owner]) -> None:
+        """See :class:`Waiting`."""
+
+    def again(self) -> Iterable[Shipment[Owner]]:
+        """See :class:`Waiting`."""
+        return (shipment for _, _, shipment in self._heap)
+
+    def fresh(self) -> Iterable[Batch[Owner]]:
+        """See :class:`Waiting`."""
+        return self._batcher.batches()
+
+    def __len__(self) -> int:
+        """Events inside."""
+        return self._events + self._batcher.events
+
+    @property
+    def has_free(self) -> bool:
+        """See :class:`Waiting`."""
+        return self._batcher.events > 0
+
+
+class ByLane(Generic[Owner]):
+    """One shipment of a lane under way; the lanes take turns."""
+
+    def __init__(self, batcher: KeyedBatcher[Owner]) -> None:
+        self._batcher = batcher
+        self._back: list[deque[Shipment[Owner]]] = [deque() for _ in range(batcher.lanes)]
+        self._under_way: set[int] = set()
+        self._turn = 0
+
+    def add(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int], now: float) -> None:
+        """See :class:`Waiting`."""
+        self._batcher.add(owner, items, tags, now)
+
+    def next(self, now: float, *, force: bool = False, fresh: bool = False) -> Shipment[Owner] | None:
+        """See :class:`Waiting`."""
+        looks = [True, False] if fresh else [False]
+        for untried in looks:
+            for lane in self._turns():
+                shipment = self._of(lane, now, force=force or fresh, untried=untried)
+                if shipment is not None:
+                    self._under_way.add(lane)
+                    self._turn = (lane + 1) % len(self._back)
+                    return shipment
+        return None
+
+    def _turns(self) -> Iterator[int]:
+        lanes = len(self._back)
+        return (lane % lanes for lane in range(self._turn, self._turn + lanes) if lane % lanes not in self._under_way)
+
+    def _of(self, lane: int, now: float, *, force: bool, untried: bool) -> Shipment[Owner] | None:
+        back = self._back[lane]
+        batch: Batch[Owner] | None
+        if back:
+            if back[0].due <= now and not untried:
+                return back.popleft()
+            # What cannot be delivered holds up its keys, and no other.
+            batch = self._batcher.take_past(now, lane, _tags(back), force=force)
+        else:
+            batch = self._batcher.take(now, lane, force=force)
+        return None if batch is None else Shipment(batch)
+
+    def due(self, now: float) -> float | None:
+        """See :class:`Waiting`."""
+        waits: list[float | None] = []
+        for lane in self._turns():
+            if back := self._back[lane]:
+                waits += [back[0].due - now, self._batcher.due_past(now, lane, _tags(back))]
+            else:
+                waits.append(self._batcher.due(now, lane))
+        return _least(waits)
+
+    def put_back(self, shipments: Sequence[Shipment[Owner]]) -> None:
+        """See :class:`Waiting`."""
+        for shipment in reversed(shipments):
+            self._back[shipment.batch.lane].appendleft(shipment)
+
+    def landed(self, shipment: Shipment[Owner]) -> None:
+        """See :class:`Waiting`."""
+        self._under_way.discard(shipment.batch.lane)
+
+    def again(self) -> Iterable[Shipment[Owner]]:
+        """See :class:`Waiting`."""
+        return (shipment for lane in self._back for shipment in lane)
+
+    def fresh(self) -> Iterable[Batch[Owner]]:
+        """See :class:`Waiting`."""
+        return self._batcher.batches()
+
+    def __len__(self) -> int:
+        """Events inside."""
+        return self._batcher.events + sum(len(each.batch.items) for lane in self._back for each in lane)
+
+    @property
+    def has_free(self) -> bool:
+        """See :class:`Waiting`. Of a lane that is under way it is not known: its request may be what waits."""
+        free = self._batcher.due_past
+        return any(free(0.0, lane, _tags(self._back[lane])) is not None for lane in self._turns())
+
+
+def _tags(shipments: Iterable[Shipment[Owner]]) -> set[int]:
+    return {tag for shipment in shipments for tag in shipment.batch.tags}
+
+
+def _least(waits: Iterable[float | None]) -> float | None:
+    some = [max(0.0, wait) for wait in waits if wait is not None]
+    return min(some) if some else None

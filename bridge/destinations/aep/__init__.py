@@ -1,0 +1,1 @@
+"""Adobe Experience Platform's collection endpoint."""

@@ -1,0 +1,1 @@
+"""The bounded exchange of requests, and access tokens."""

@@ -1,0 +1,296 @@
+"""The emulator's HTTP server: IMS, collection, control and what was received."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import orjson
+from aiohttp import web
+from pydantic import ValidationError
+
+from bridge.emulators.adobe.collection import MEGABYTE, Answer, Collection
+from bridge.emulators.adobe.faults import Control, Faults
+from bridge.emulators.adobe.ims import Ims
+from bridge.emulators.adobe.inlet import EXAMPLE, Inlet
+from bridge.emulators.adobe.problems import edge_problem
+from bridge.emulators.adobe.received import PAGE, Received
+from bridge.model.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from bridge.emulators.adobe.faults import Fail, Shape
+
+CLIENT_ID = "0123456789abcdef0123456789abcdef"
+CLIENT_SECRET = "emulated-secret"  # nosec B105 # noqa: S105 - opens nothing but the emulator
+_MOST_READ = 64_000_000
+"""Bodies are read whole up to here before they are called too large, as a client that is still sending cannot hear 413."""
+
+
+class Emulator:
+    """IMS and one streaming connection on 127.0.0.1; ``async with Emulator() as emulator`` or start and stop."""
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        inlet: Inlet = EXAMPLE,
+        client_id: str = CLIENT_ID,
+        client_secrets: Sequence[str] = (CLIENT_SECRET,),
+        token_ttl: float = 86_399,
+        latency_seconds: float = 0.0,
+        shape: Shape = "current",
+        fast: bool = False,
+        payloads: int = 1_000,
+        max_bytes: int = MEGABYTE,
+        sync_validation: bool = True,
+    ) -> None:
+        self._host, self._port = host, port
+        self.inlet = inlet
+        self.faults = Faults(latency_seconds=latency_seconds, shape=shape, token_ttl=token_ttl)
+        self.ims = Ims(client_id=client_id, client_secrets=client_secrets, clock=self.faults.clock)
+        self.received = Received(payloads=payloads, fast=fast)
+        self.collection = Collection(
+            self.inlet, self.ims, self.received, self.faults, max_bytes=max_bytes, sync_validation=sync_validation
+        )
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def state(self) -> Received:
+        """What was received."""
+        return self.received
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{self._host}:{self._port}"
+
+    @property
+    def collection_url(self) -> str:
+        """``BRIDGE_AEP__ENDPOINT``."""
+        return f"{self.url}/collection/{self.inlet.inlet_id or EXAMPLE.inlet_id}"
+
+    @property
+    def token_url(self) -> str:
+        """``BRIDGE_OAUTH__TOKEN_URL``."""
+        return f"{self.url}/ims/token/v3"
+
+    @property
+    def org_id(self) -> str:
+        """``BRIDGE_AEP__ORG_ID``; an example where any will do, as for the others."""
+        return self.inlet.org_id or EXAMPLE.org_id or ""
+
+    @property
+    def schema_id(self) -> str:
+        """``BRIDGE_AEP__SCHEMA_ID``."""
+        return self.inlet.schema_id or EXAMPLE.schema_id or ""
+
+    @property
+    def dataset_id(self) -> str:
+        """``BRIDGE_AEP__DATASET_ID``."""
+        return self.inlet.dataset_id or EXAMPLE.dataset_id or ""
+
+    @property
+    def flow_id(self) -> str:
+        """``BRIDGE_AEP__FLOW_ID``."""
+        return self.inlet.flow_id or EXAMPLE.flow_id or ""
+
+    @property
+    def client_id(self) -> str:
+        """``BRIDGE_OAUTH__CLIENT_ID``."""
+        return self.ims.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """``BRIDGE_OAUTH__CLIENT_SECRET``: the first that is valid just now."""
+        return self.ims.client_secrets[0]
+
+    def environment(self) -> dict[str, str]:
+        """Everything a bridge needs to meet this emulator, as environment variables."""
+        return {
+            "BRIDGE_AEP__ENDPOINT": self.collection_url,
+            "BRIDGE_AEP__PAYLOAD": self.inlet.payload,
+            "BRIDGE_AEP__AUTH": "oauth" if self.inlet.authenticated else "none",
+            "BRIDGE_AEP__ORG_ID": self.org_id,
+            "BRIDGE_AEP__SCHEMA_ID": self.schema_id,
+            "BRIDGE_AEP__DATASET_ID": self.dataset_id,
+            "BRIDGE_AEP__FLOW_ID": self.flow_id,
+            "BRIDGE_OAUTH__TOKEN_URL": self.token_url,
+            "BRIDGE_OAUTH__CLIENT_ID": self.client_id,
+            "BRIDGE_OAUTH__CLIENT_SECRET": self.client_secret,
+        }
+
+    async def start(self) -> Self:
+        """Bind and serve; with port 0 the system chooses one."""
+        # A hanging handler ends with its client, else every hang would outlive the test that asked for it.
+        runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port, backlog=1024).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise BridgeError(
+                f"the emulator cannot listen on {self._host}:{self._port}: {error.strerror or error}",
+                hint="choose another --port (0 takes any free one) or --host",
+            ) from None
+        self._runner = runner
+        self._port = runner.addresses[0][1]
+        return self
+
+    async def stop(self) -> None:
+        """Stop listening and cut connections; the port stays the same for another ``start``."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def control(self, **message: Any) -> None:
+        """The same as ``POST /control`` with this message."""
+        self._apply(Control.model_validate(message))
+
+    def control_json(self, message: bytes) -> None:
+        """The same in JSON; raises pydantic's ``ValidationError``."""
+        self._apply(Control.model_validate_json(message))
+
+    def app(self) -> web.Application:
+        """The aiohttp application."""
+        app = web.Application(client_max_size=_MOST_READ)
+        app.router.add_post("/collection/batch/{inlet}", self._batch)
+        app.router.add_post("/collection/{inlet}", self._single)
+        app.router.add_post("/ims/token/{version:v[23]}", self._token)
+        app.router.add_get("/received", self._received)
+        app.router.add_delete("/received", self._forget)
+        app.router.add_get("/control", self._show_control)
+        app.router.add_post("/control", self._control)
+        app.router.add_get("/health", self._health)
+        return app
+
+    def _apply(self, control: Control) -> None:
+        self.faults.apply(control)
+        if control.secrets is not None:
+            self.ims.client_secrets = control.secrets
+        if control.revoke_tokens:
+            self.ims.revoke()
+        if control.clear_received:
+            self.received.clear()
+
+    async def _batch(self, request: web.Request) -> web.Response:
+        return await self._collect(request, batch=True)
+
+    async def _single(self, request: web.Request) -> web.Response:
+        return await self._collect(request, batch=False)
+
+    async def _collect(self, request: web.Request, *, batch: bool) -> web.Response:
+        body = await request.read()
+        faults = self.faults
+        if faults.latency_seconds:
+            await asyncio.sleep(faults.latency_seconds)
+        if (reset := faults.reset) is not None and reset.when == "before" and faults.strike(reset):
+            return self._cut(request)
+        if (hang := faults.hang) is not None and hang.when == "before" and faults.strike(hang):
+            await asyncio.sleep(hang.for_seconds)
+        if (fail := faults.strike(faults.fail)) is not None:
+            self.received.requests[str(fail.status)] += 1
+            return _failed(fail)
+        answer = self._answer(request, body, batch=batch)
+        self.received.requests[str(answer.status)] += 1
+        if reset is not None and reset.when == "after" and faults.strike(reset):
+            return self._cut(request)
+        if hang is not None and hang.when == "after" and faults.strike(hang):
+            await asyncio.sleep(hang.for_seconds)
+        return _json(answer.document, answer.status)
+
+    def _answer(self, request: web.Request, body: bytes, *, batch: bool) -> Answer:
+        inlet_id = request.match_info["inlet"]
+        refused = self.collection.refuse(inlet_id, request.headers, request.query, len(body))
+        if refused is not None:
+            return refused
+        if batch:
+            return self.collection.batch(inlet_id, body)
+        asked = (request.query.get("syncValidation") or request.query.get("synchronousValidation") or "").lower()
+        return self.collection.single(inlet_id, body, synchronous=asked == "true")
+
+    def _cut(self, request: web.Request) -> web.Response:
+        self.received.requests["reset"] += 1
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=500)
+
+    async def _token(self, request: web.Request) -> web.Response:
+        form: dict[str, Any] = dict(request.query) if request.match_info["version"] == "v2" else {}
+        if request.content_type == "application/x-www-form-urlencoded":
+            form |= await request.post()
+        fail = self.faults.strike(self.faults.ims)
+        if fail is not None:
+            self.received.token_requests[str(fail.status)] += 1
+            return _failed(fail)
+        status, document = self.ims.grant(form, lifetime=self.faults.token_ttl)
+        self.received.token_requests[str(status)] += 1
+        return _json(document, status)
+
+    async def _received(self, request: web.Request) -> web.Response:
+        if (identifier := request.query.get("payload")) is not None:
+            payload = self.received.payloads.get(identifier)
+            if payload is None:
+                return _json({"error": "no such event, or its payload was not kept"}, 404)
+            return web.Response(body=payload, content_type="application/json")
+        summary = self.received.summary()
+        if request.query.get("ids"):
+            try:
+                offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", PAGE))
+            except ValueError:
+                return _json({"error": "offset and limit are numbers"}, 400)
+            summary |= self.received.page(max(offset, 0), max(limit, 1))
+        return _json(summary)
+
+    async def _forget(self, _: web.Request) -> web.Response:
+        self.received.clear()
+        return _json(self.received.summary())
+
+    async def _show_control(self, _: web.Request) -> web.Response:
+        return _json(self.faults.shown())
+
+    async def _control(self, request: web.Request) -> web.Response:
+        try:
+            self.control_json(await request.read())
+        except ValidationError as error:
+            problems = [
+                {"key": ".".join(str(part) for part in problem["loc"]), "message": problem["msg"]}
+                for problem in error.errors(include_input=False, include_url=False)
+            ]
+            return _json({"error": "not a control message", "problems": problems}, 400)
+        return _json(self.faults.shown())
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return _json({"status": "ok"})
+
+
+def _json(document: Any, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
+
+
+def _failed(fail: Fail) -> web.Response:
+    headers = {}
+    if fail.retry_after is not None:
+        date = datetime.now(UTC) + timedelta(seconds=fail.retry_after)
+        headers["Retry-After"] = (
+            format_datetime(date, usegmt=True) if fail.retry_after_date else f"{fail.retry_after:g}"
+        )
+    if fail.body is not None:
+        return web.Response(text=fail.body, status=fail.status, headers=headers)
+    problem = edge_problem("0201", fail.status, "Service unavailable", "The emulator was told to fail")
+    return web.Response(
+        body=orjson.dumps(problem), status=fail.status, headers=headers, content_type="application/problem+json"
+    )

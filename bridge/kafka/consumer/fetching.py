@@ -1,0 +1,251 @@
+"""Fetching and committing on behalf of the worker's main loop, above the Kafka client and in its loop.
+
+Every fetch is tagged with the number of the assignment it belongs to: a rebalance may pass between the fetch and its arrival
+in the main loop, and records of an assignment that is over must be dropped while records of one that has just begun must not
+be. Records are taken out one partition at a time, so that what cannot be read in one takes nothing along of the others.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
+from bridge.kafka.consumer.offset_account import Expired, OffsetAccount, SkippedError
+from bridge.kafka.consumer.stored_batch import StoredBatch, StoredRecord, read_batch
+from bridge.kafka.consumer.unread_places import Unreadable, UnreadPlaces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from bridge.kafka.consumer.ledger import Partition
+
+__all__ = ["Expired", "Fetch", "Fetching", "SkippedError", "Survey", "Unreadable"]
+
+_log = structlog.get_logger(__name__)
+_PARTLY_SECONDS = 0.02
+"""To wait for records of some partitions while the client holds records of others, which are not admitted."""
+_ALL = 1_000_000
+"""More records than one fetch can bring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What one fetch gave: records by partition, ``number`` of the assignment, and where it cannot be read.
+
+    ``anew``: partitions whose log was cut or made again, so that reading began anew before what was read already.
+    """
+
+    number: int
+    taken: Mapping[Partition, Taken]
+    unreadable: Mapping[Partition, Unreadable] = field(default_factory=dict)
+    anew: Collection[Partition] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Where the partitions stand, ``number`` of the assignment, and where it cannot be read."""
+
+    number: int
+    offsets: Mapping[Partition, Offsets]
+    unreadable: Mapping[Partition, Unreadable]
+
+
+class Fetching:
+    """All calls come in the client's loop. ``clock`` is monotonic, in seconds.
+
+    With ``set_aside`` what is damaged becomes a record of its own after a few tries, marked as unreadable, and is passed; else
+    it is tried again without an end.
+    """
+
+    def __init__(self, client: KafkaClient, clock: Callable[[], float], *, set_aside: bool = False) -> None:
+        self._client = client
+        self._set_aside = set_aside
+        self.number = 0
+        self._account = OffsetAccount(client, lambda: self.number)
+        self._places = UnreadPlaces(client, clock)
+        self._kept: dict[Partition, deque[Taken]] = {}
+
+    @property
+    def expired(self) -> deque[Expired]:
+        """Records that were deleted unread, for the main loop to empty."""
+        return self._account.expired
+
+    def assigned(self) -> None:
+        """Number a new assignment; to be called before any of its records can be taken out."""
+        self.number += 1
+        self._account.clear()
+        self._places.clear()
+        self._kept.clear()
+
+    async def fetch(self, partitions: Collection[Partition], seconds: float, most: int) -> Fetch:
+        """At most so many records of these partitions; waits for some ``seconds`` at most.
+
+        When records of others are here, which may be admitted again at any moment, the wait is short; else it ends with the
+        first that come, whatever partition they are of.
+        """
+        client = self._client
+        client.touch()
+        self._places.try_again(partitions)
+        if self._set_aside:
+            await self._look_into_damage(partitions)
+        number, taken = await self._take(partitions, most)
+        if not taken:
+            await client.arrival(_PARTLY_SECONDS if client.holds() else seconds)
+            number, taken = await self._take(partitions, most)
+        client.be_patient(patient=not taken and not client.holds())
+        anew = self._account.anew & taken.keys()
+        self._account.anew -= anew
+        return Fetch(number, taken, self._places.all(), anew)
+
+    async def _take(self, partitions: Collection[Partition], most: int) -> tuple[int, dict[Partition, Taken]]:
+        """Take out what is here. Nothing is awaited from the first take on, so that all of it is of one assignment."""
+        here = [partition for partition in self._client.holds() if partition in partitions]
+        await self._account.reconcile(here)
+        taken: dict[Partition, Taken] = {}
+        for partition in [*self._kept, *here]:
+            if most <= 0:
+                break
+            if partition in partitions and partition not in taken:
+                found = self._take_one(partition, most)
+                # Without a record there is nothing yet to begin anew with.
+                if found is not None and (found.rows or partition not in self._account.anew):
+                    taken[partition] = self._account.handing_on(partition, found)
+                    most -= len(found.rows)
+        return self.number, taken
+
+    def _take_one(self, partition: Partition, most: int) -> Taken | None:
+        if partition in self._kept:
+            return self._from_kept(partition, most)
+        # What has moved since it was looked at waits for the next round.
+        if self._client.position(partition) != self._account.next.get(partition):
+            return None
+        return self._from_client(partition, most)
+
+    def _from_client(self, partition: Partition, most: int) -> Taken | None:
+        try:
+            found = self._client.take(partition, most)
+        except KafkaError as error:
+            # It must not pass for one of those that come before anything is taken out.
+            raise SkippedError(f"the client broke off while it gave records: {type(error).__name__}") from error
+        if found is None:
+            return None
+        expected = self._account.next[partition]
+        if found.start != expected:
+            raise SkippedError(
+                f"topic {partition[0]} partition {partition[1]}: {expected} was asked for and {found.start} came"
+            )
+        self._account.next[partition] = found.end
+        if found.error is not None:
+            self._places.hold(partition, found)
+        elif found.end > found.start:
+            self._places.read(partition)
+        return found if found.end > found.start else None
+
+    def _from_kept(self, partition: Partition, most: int) -> Taken:
+        kept = self._kept[partition]
+        found = kept.popleft()
+        if len(found.rows) > most:
+            cut = found.rows[most].offset
+            kept.appendleft(Taken(found.rows[most:], cut, found.end))
+            found = Taken(found.rows[:most], found.start, cut)
+        if not kept:
+            del self._kept[partition]
+        return found
+
+    async def _look_into_damage(self, partitions: Collection[Partition]) -> None:
+        """Read what the client cannot, record by record."""
+        for place in self._places.to_look_into(partitions):
+            number = self.number
+            try:
+                found = read_batch(await self._client.raw(place.partition, place.offset), place.offset)
+            except KafkaError:
+                continue  # asked again after the next try
+            if number != self.number:
+                return
+            if found is not None:
+                self._keep_pieces(place.partition, place.offset, found)
+
+    def _keep_pieces(self, partition: Partition, offset: int, found: StoredBatch) -> None:
+        kept = self._kept.setdefault(partition, deque())
+        for rows in _pieces(found.records):
+            end = rows[-1].last + 1
+            if rows[0].unreadable:
+                _log.error(
+                    "what cannot be read is set aside as a dead letter",
+                    topic=partition[0],
+                    partition=partition[1],
+                    first=rows[0].offset,
+                    last=rows[0].last,
+                    why=rows[0].unreadable,
+                )
+            kept.append(Taken(rows, offset, end, unreadable=rows[0].unreadable))
+            offset = end
+        if offset < found.end:
+            kept.append(Taken((), offset, found.end))
+        self._account.next[partition] = found.end
+        self._places.passed(partition, found.end)
+
+    async def touch(self) -> None:
+        """Tell the client that we are alive while we fetch nothing, or it would leave the group."""
+        self._client.touch()
+
+    async def refresh(self) -> None:
+        """Look for topics and partitions that may have come."""
+        self._client.refresh()
+
+    async def store(self, number: int, offsets: Mapping[Partition, int]) -> bool:
+        """Commit; False when it did not come to pass, for whatever reason."""
+        if number != self.number:
+            return False
+        try:
+            await self._client.commit(offsets)
+        except KafkaError as error:
+            _log.warning("offsets not committed, will try again", error=type(error).__name__)
+            return False
+        return True
+
+    async def survey(self, partitions: Collection[Partition]) -> Survey:
+        """Where these partitions stand. What retention has deleted is noticed here too, while nothing is fetched."""
+        number, account = self.number, self._account
+        offsets = await self._client.offsets(partitions)
+        if number == self.number:
+            await account.begin({p: found.committed for p, found in offsets.items() if p not in account.next})
+        if number == self.number:
+            giving = set(self._client.holds())
+            for partition, found in offsets.items():
+                position = self._client.position(partition)
+                if position is None or partition not in account.next:
+                    continue
+                if position < found.first and partition in giving and account.gap(partition) == 0:
+                    self._secure(partition)
+                elif position <= found.first:
+                    account.explain(partition, found.first)
+            offsets = {p: found._replace(waiting=account.waiting(p, found)) for p, found in offsets.items()}
+            await self._places.look_into_silence(offsets, giving, lambda: number == self.number)
+        return Survey(number, offsets, self._places.all())
+
+    def _secure(self, partition: Partition) -> None:
+        """Take out what the client still has of records that are deleted: it would drop them with its next look."""
+        found = self._from_client(partition, _ALL)
+        if found is not None:
+            self._kept.setdefault(partition, deque()).append(found)
+
+
+def _pieces(records: Iterable[StoredRecord]) -> Iterable[list[StoredRecord]]:
+    """Runs of sound records, and each that is not by itself."""
+    run: list[StoredRecord] = []
+    for record in records:
+        if record.unreadable:
+            if run:
+                yield run
+            yield [record]
+            run = []
+        else:
+            run.append(record)
+    if run:
+        yield run

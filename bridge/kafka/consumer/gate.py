@@ -1,0 +1,119 @@
+"""How much may be between fetch and acknowledgement: above its bounds partitions pause, and memory stays flat."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from bridge.kafka.consumer.ledger import Ledger, Partition
+    from bridge.telemetry.metrics import Metrics
+
+FETCH_BYTES = 1_048_576
+"""Most bytes that Kafka gives of one partition at once (more only when a single record is larger)."""
+_AHEAD = 4
+"""Chunks that may wait to be mapped: more would only be read long before, and keep requests from being sent meanwhile."""
+_SPAN = 2
+"""A partition may be finished so many times the bound ahead of its oldest open event: that is what a crash would repeat."""
+_EVIDENCE = 50
+"""Records at once of a partition that is too far ahead, while evidence is wanted of what holds it up."""
+_PROBES = 0.1
+"""While the destination is away this part of the bounds still fills: probes need more than one event to be telling."""
+
+
+class Gate:
+    """Says which partitions may be fetched from. Bounds are events and bytes of records; ``blocked``: destination away.
+
+    ``starved``: whether something fails, and nothing else is there to be sent that would show whose fault it is.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        max_events: int,
+        max_bytes: int,
+        blocked: Callable[[], bool],
+        starved: Callable[[], bool],
+        metrics: Metrics,
+    ) -> None:
+        self._ledger = ledger
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._blocked = blocked
+        self._starved = starved
+        self._is_little = False
+        self._metrics = metrics
+        self._room = asyncio.Event()
+        self._shut = 0
+        self._turn = 0
+
+    def shut(self) -> None:
+        """Admit nothing more: the worker or its assignment is ending."""
+        self._shut += 1
+
+    def reopen(self) -> None:
+        """Take back one :meth:`shut`."""
+        self._shut -= 1
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nothing more is to be admitted at all."""
+        return self._shut > 0
+
+    @property
+    def open(self) -> bool:
+        """Whether there is room for more."""
+        ledger = self._ledger
+        if self._shut or ledger.queued >= _AHEAD:
+            return False
+        part = _PROBES if self._blocked() else 1.0
+        return ledger.events < self._max_events * part and ledger.weight < self._max_bytes * part
+
+    @property
+    def room(self) -> int:
+        """How many records more there is room for; a batch record may still hold more events than one."""
+        part = _PROBES if self._blocked() else 1.0
+        room = max(1, int(self._max_events * part) - self._ledger.events)
+        return min(room, _EVIDENCE) if self._is_little else room
+
+    def admitted(self, partitions: Iterable[Partition]) -> set[Partition]:
+        """Those of the partitions that may be fetched from now.
+
+        A partition whose oldest event is held up waits alone once a crash would repeat too much of it, unless evidence is
+        wanted of that event: then a little comes of it too. Of many partitions as many take part as have room for a full
+        fetch each, by turns.
+        """
+        self._is_little = False
+        self._metrics.in_flight_events.set(self._ledger.events)
+        self._metrics.in_flight_bytes.set(self._ledger.weight)
+        if not self.open:
+            return set()
+        wanted = list(partitions)
+        some = [partition for partition in wanted if self._ledger.span(partition) < _SPAN * self._max_events]
+        if len(some) < len(wanted) and self._starved():
+            some, self._is_little = wanted, True
+        most = max(1, (self._max_bytes - self._ledger.weight) // FETCH_BYTES)
+        self._turn += 1
+        turns = deque(some)
+        turns.rotate(-self._turn)
+        return set(islice(turns, most))
+
+    def freed(self) -> None:
+        """Something was taken from what waits, or acknowledged."""
+        if not self._room.is_set() and self.open:
+            self._room.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait until there may be room again; False when there is none after so many seconds."""
+        self._room.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._room.wait()
+                return True
+        return False

@@ -1,0 +1,328 @@
+"""What fetching and committing need of a Kafka consumer client, and aiokafka's consumer in that shape.
+
+:class:`KafkaClient` is the port: a simulation implements it as well, and runs the same fetching above it. The adapter
+:class:`AiokafkaClient` is the only place that touches private names of aiokafka's consumer, since aiokafka has no public way
+to take out the records of one partition alone: a record that cannot be parsed would cost what the other partitions gave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.errors import ConsumerStoppedError, RecordTooLargeError, StaleMetadata, UnsupportedCodecError, for_code
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.structs import OffsetAndMetadata
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from bridge.kafka.consumer.ledger import Fetched, Partition
+
+ISOLATION = "read_committed"
+_BRIEF_MS = 50
+"""So long at most a broker may keep a fetch while there is work: it takes no other from us meanwhile, not even for data it has."""
+_RAW_WAIT_MS = 500
+
+
+class Offsets(NamedTuple):
+    """Where a partition stands. ``end`` is the last stable offset: what lies behind it belongs to open transactions.
+
+    ``position`` is the next offset that the client reads, None while it does not know; ``watermark`` the end of what is
+    stored, open transactions included, None until the client has received something. ``waiting`` counts the offsets from the
+    committed one to ``end`` that were not deleted unread, None while that is not known.
+    """
+
+    first: int
+    committed: int | None
+    end: int
+    position: int | None
+    watermark: int | None = None
+    waiting: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Records of one partition, and which offsets they account for: all from ``start`` to before ``end``.
+
+    Offsets without a record (compaction, transaction markers, aborted records) are accounted for as well. ``error`` says what
+    keeps the client from reading on at ``end``; ``damaged`` whether it is the stored data that cannot be parsed. ``unreadable``:
+    its only row stands for what could not be read, for that reason.
+    """
+
+    rows: Sequence[Fetched]
+    start: int
+    end: int
+    error: BaseException | None = None
+    damaged: bool = False
+    unreadable: str = ""
+
+
+class KafkaClient(Protocol):
+    """A consumer that is a member of the group. It is called in its own loop only."""
+
+    def holds(self) -> Collection[Partition]:
+        """Partitions of which something has come that is not taken out, the oldest first; ``ConsumerStoppedError`` at its end."""
+        ...
+
+    def take(self, partition: Partition, most: int) -> Taken | None:
+        """Take out so many records of this partition at most; None where there is nothing to take.
+
+        What cannot be read is told in the value. Anything raised leaves it open what the client has moved.
+        """
+        ...
+
+    async def arrival(self, seconds: float) -> None:
+        """Wait until something new has come, for so long at most; raises what the group's coordinator has to say."""
+        ...
+
+    def be_patient(self, *, patient: bool) -> None:
+        """How long brokers without data may keep the next fetch: as configured, or briefly."""
+        ...
+
+    def touch(self) -> None:
+        """Note that the consumer is alive, or the client would leave the group."""
+        ...
+
+    def position(self, partition: Partition) -> int | None:
+        """The next offset to take out; None while the client does not know it, or the partition is not assigned."""
+        ...
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Read on at this offset; what is held of the partition is dropped."""
+        ...
+
+    def pause(self, partition: Partition) -> None:
+        """Fetch nothing of this partition until resumed."""
+        ...
+
+    def resume(self, partition: Partition) -> None:
+        """Fetch this partition again."""
+        ...
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Store the group's offsets; ``aiokafka.errors.KafkaError`` when it did not come to pass."""
+        ...
+
+    async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
+        """Offsets that the group has stored, asked with one request."""
+        ...
+
+    async def first_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """The first offset that is still there, by partition."""
+        ...
+
+    async def offsets(self, partitions: Collection[Partition]) -> dict[Partition, Offsets]:
+        """Where these partitions stand, asked with three requests whatever their number."""
+        ...
+
+    async def raw(self, partition: Partition, offset: int) -> bytes:
+        """The stored batches from the one with this offset on, as the broker gives them; an error of Kafka's otherwise."""
+        ...
+
+    def topic_partitions(self, topic: str) -> int | None:
+        """Partitions of the topic, None while it is not known to exist."""
+        ...
+
+    def refresh(self) -> None:
+        """Ask for the cluster's metadata soon: topics may have come or gone."""
+        ...
+
+
+def read_committed(consumer: Any) -> None:
+    """Have a consumer that is not started yet pass over aborted and open transactions."""
+    consumer._isolation_level = ISOLATION  # noqa: SLF001 - Faust decides about it when it makes the client
+
+
+def _as_parsed(_partition: TopicPartition, record: Any) -> Any:
+    """The parser's own record in the place of a ``ConsumerRecord`` made of it.
+
+    It knows offset, timestamp, key, value and headers by the same names; the frozen dataclass alone costs more than fetching
+    and parsing the record.
+    """
+    return record
+
+
+class AiokafkaClient:
+    """The port over a started ``AIOKafkaConsumer``."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._fetcher = consumer._fetcher  # noqa: SLF001
+        self._patience_ms: int = self._fetcher._fetch_max_wait_ms  # noqa: SLF001
+
+    @property
+    def reads_committed(self) -> bool:
+        """Whether it passes over aborted and open transactions."""
+        return bool(self._fetcher._isolation_level == READ_COMMITTED)  # noqa: SLF001
+
+    def holds(self) -> Collection[Partition]:
+        """See :class:`KafkaClient`."""
+        fetcher = self._fetcher
+        if self._consumer._closed or fetcher._closed:  # noqa: SLF001
+            raise ConsumerStoppedError
+        if fetcher._fetch_task.done():  # noqa: SLF001 - nothing would ever come again, and nobody would be told
+            fetcher._fetch_task.result()  # noqa: SLF001
+            raise RuntimeError("the client's fetcher has ended")
+        # Between two assignments what is here may be another member's already.
+        if self._subscriptions.reassignment_in_progress:
+            return ()
+        return list(fetcher._records)  # noqa: SLF001
+
+    def take(self, partition: Partition, most: int) -> Taken | None:
+        """See :class:`KafkaClient`."""
+        tp, fetcher = TopicPartition(*partition), self._fetcher
+        held = fetcher._records.get(tp)  # noqa: SLF001
+        if held is None:
+            return None
+        if type(held) is not FetchResult:
+            return self._refused(tp, held._error)  # noqa: SLF001
+        if not held.check_assignment(tp) or not held.has_more():
+            self._drop(tp)
+            return None
+        unread = held._partition_records  # noqa: SLF001
+        unread._consumer_record = _as_parsed  # noqa: SLF001
+        start, error = unread.next_fetch_offset, None
+        rows: list[Any] = []
+        try:
+            # What was read before an error stays in the list.
+            rows.extend(islice(unread, most))
+        except MemoryError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - parsing foreign bytes: decompressors and decoders raise what they like
+            error = failure
+        held._update_position()  # noqa: SLF001
+        if error is not None or len(rows) < most:
+            self._drop(tp)
+        return Taken(rows, start, unread.next_fetch_offset, error, error is not None and _is_damage(error))
+
+    def _refused(self, tp: TopicPartition, error: BaseException) -> Taken:
+        """An error in the place of records."""
+        position = self.position(tp) or 0
+        # The error goes with it, so that the partition is fetched again.
+        self._consumer.seek(tp, position)
+        return Taken((), position, position, error, isinstance(error, RecordTooLargeError))
+
+    def _drop(self, tp: TopicPartition) -> None:
+        del self._fetcher._records[tp]  # noqa: SLF001
+        self._fetcher._notify(self._fetcher._wait_consume_future)  # noqa: SLF001
+
+    async def arrival(self, seconds: float) -> None:
+        """See :class:`KafkaClient`. The client's own wait goes on for what is asked alone."""
+        waiter = self._fetcher._create_fetch_waiter()  # noqa: SLF001
+        try:
+            done, _ = await asyncio.wait([waiter], timeout=seconds)
+        finally:
+            waiter.cancel()
+        if done:
+            waiter.result()
+
+    def be_patient(self, *, patient: bool) -> None:
+        """See :class:`KafkaClient`.
+
+        The client asks again for the partitions it has handed out, alone, when the rest of what it holds is not taken within a
+        tenth of a second. Read to their end, they would keep the broker to themselves for one and a half seconds, and
+        partitions with a backlog would wait for the empty ones. When it holds nothing it asks for all of a broker's at once.
+        """
+        self._fetcher._fetch_max_wait_ms = self._patience_ms if patient else min(_BRIEF_MS, self._patience_ms)  # noqa: SLF001
+
+    def touch(self) -> None:
+        """See :class:`KafkaClient`."""
+        with self._subscriptions.fetch_context():
+            pass
+
+    def position(self, partition: Partition) -> int | None:
+        """See :class:`KafkaClient`."""
+        state = self._state(partition)
+        if state is None or not state.has_valid_position:
+            return None
+        held = self._fetcher._records.get(TopicPartition(*partition))  # noqa: SLF001
+        # The client has moved past a batch that it takes for too large, which is not read yet.
+        passed = isinstance(getattr(held, "_error", None), RecordTooLargeError)
+        return int(state.position) - passed
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """See :class:`KafkaClient`."""
+        self._consumer.seek(TopicPartition(*partition), offset)
+
+    def pause(self, partition: Partition) -> None:
+        """See :class:`KafkaClient`."""
+        self._consumer.pause(TopicPartition(*partition))
+
+    def resume(self, partition: Partition) -> None:
+        """See :class:`KafkaClient`."""
+        self._consumer.resume(TopicPartition(*partition))
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """See :class:`KafkaClient`."""
+        await self._consumer.commit(
+            {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
+        )
+
+    async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
+        """See :class:`KafkaClient`."""
+        wanted = [TopicPartition(*partition) for partition in partitions]
+        found = await self._consumer._coordinator.fetch_committed_offsets(wanted)  # noqa: SLF001 - else one request each
+        return {tuple(tp): found[tp].offset if tp in found else None for tp in wanted}
+
+    async def first_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """See :class:`KafkaClient`."""
+        found = await self._consumer.beginning_offsets([TopicPartition(*partition) for partition in partitions])
+        return {tuple(tp): offset for tp, offset in found.items()}
+
+    async def offsets(self, partitions: Collection[Partition]) -> dict[Partition, Offsets]:
+        """See :class:`KafkaClient`."""
+        first = await self.first_offsets(partitions)
+        end = await self._consumer.end_offsets([TopicPartition(*partition) for partition in partitions])
+        committed = await self.committed(partitions)
+        found: dict[Partition, Offsets] = {}
+        for tp, offset in end.items():
+            state = self._state(tp)
+            watermark = None if state is None else state.highwater
+            found[tuple(tp)] = Offsets(first[tp], committed[tp], offset, self.position(tp), watermark)
+        return found
+
+    async def raw(self, partition: Partition, offset: int) -> bytes:
+        """See :class:`KafkaClient`."""
+        topic, number = partition
+        client, fetcher = self._consumer._client, self._fetcher  # noqa: SLF001
+        leader = client.cluster.leader_for_partition(TopicPartition(topic, number))
+        if leader is None or leader < 0:
+            raise StaleMetadata(f"{topic}[{number}] has no leader just now")
+        limit = fetcher._max_partition_fetch_bytes  # noqa: SLF001
+        asked = [(topic, [(number, offset, limit)])]
+        isolation = fetcher._isolation_level  # noqa: SLF001
+        answer = await client.send(leader, FetchRequest(_RAW_WAIT_MS, 1, limit, isolation, asked, rack_id=""))
+        for _topic, parts in answer.topics:
+            for _number, code, _watermark, *rest in parts:
+                if code:
+                    raise for_code(code)
+                return bytes(rest[-1] or b"")
+        return b""
+
+    def topic_partitions(self, topic: str) -> int | None:
+        """See :class:`KafkaClient`."""
+        found = self._consumer.partitions_for_topic(topic)
+        return len(found) if found else None
+
+    def refresh(self) -> None:
+        """See :class:`KafkaClient`."""
+        self._consumer._client.force_metadata_update()  # noqa: SLF001
+
+    @property
+    def _subscriptions(self) -> Any:
+        return self._fetcher._subscriptions  # noqa: SLF001
+
+    def _state(self, partition: Partition) -> Any:
+        subscription = self._subscriptions.subscription
+        assignment = None if subscription is None else subscription.assignment
+        return None if assignment is None else assignment.state_value(TopicPartition(*partition))
+
+
+def _is_damage(error: BaseException) -> bool:
+    """A codec that is not installed is no fault of the data: with it the batch can be read."""
+    return not isinstance(error, UnsupportedCodecError)

@@ -1,0 +1,301 @@
+"""Which Kafka offsets may be committed: only the contiguous prefix whose events are all accepted or stored as dead letters.
+
+One ledger for the worker, by partition and assignment. Records arrive in chunks (a run of one partition, in offset order;
+compaction and transactions may leave gaps between offsets, which the chunk accounts for). Events of a chunk resolve in any
+order and are only counted, so that the cost is one subtraction a run of events, whatever their number. Pure: no I/O, and
+the clock is handed in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bridge.model.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+Partition = tuple[str, int]
+"""Topic and partition; Faust's and aiokafka's own pairs compare equal to it."""
+
+
+class Fetched(Protocol):
+    """What may be read of a fetched record: what the Kafka client's several kinds have in common.
+
+    Its topic and partition are the chunk's. ``timestamp`` is in milliseconds since 1970.
+    """
+
+    @property
+    def key(self) -> bytes | None:
+        """As it was sent."""
+
+    @property
+    def value(self) -> bytes | None:
+        """As it was sent; None is a tombstone."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """As they were sent."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """When it was sent, or stored."""
+
+
+class UnaccountedError(BridgeError):
+    """Records came behind offsets that nobody accounts for: acknowledging them would lose what lies between."""
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """A run of records of one partition, from fetch to acknowledgement.
+
+    It accounts for the offsets from ``since`` to before ``upto``, of which the records have some. ``anew``: what was read of the
+    partition before it is not stored any more. ``unreadable``: why its only record could not be read, else empty.
+    ``unresolved`` counts events that still need a verdict; until the records are decoded it holds the number of records.
+    The intake fills ``places`` (for each encoded event, where in the records it came from) and ``mapping``, the sha256 of
+    the mapping set that its events were mapped with, None where none was: by the time of a refusal another may be in use.
+    ``oldest`` is the Kafka timestamp of its oldest record, ``fetched`` when it came, on the ledger's monotonic clock.
+    """
+
+    partition: Partition
+    generation: int
+    first: int
+    last: int
+    records: Sequence[Fetched]
+    weight: int
+    timestamp: float
+    unresolved: int
+    since: int
+    upto: int
+    anew: bool
+    unreadable: str
+    oldest: float
+    fetched: float
+    admitted: bool = False
+    closed: bool = False
+    places: list[int] = field(default_factory=list)
+    mapping: str | None = None
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One assigned partition: its open chunks in the order they were fetched."""
+
+    generation: int
+    committed: int | None
+    position: int | None = None
+    expected: int | None = None
+    span: int = 0
+    chunks: deque[Chunk] = field(default_factory=deque)
+
+
+class Ledger:
+    """Counts what is under way and knows how far each partition is finished.
+
+    ``events`` and ``weight`` are the totals between fetch and acknowledgement, in events and bytes of records. ``queued``
+    counts the chunks that are fetched and not admitted yet.
+    ``resolved`` only grows: a watchdog compares it. ``newest`` is the Kafka timestamp of the newest finished chunk.
+    ``clock`` gives monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lanes: dict[Partition, _Lane] = {}
+        self.events = 0
+        self.weight = 0
+        self.queued = 0
+        self.resolved = 0
+        self.newest = 0.0
+
+    def open(self, generation: int, partitions: Mapping[Partition, int | None]) -> None:
+        """Begin an assignment: partition -> offset the group had committed, None when unknown or none."""
+        self.close(tuple(self._lanes))
+        for partition, committed in partitions.items():
+            self._lanes[partition] = _Lane(generation, committed)
+
+    def close(self, partitions: Iterable[Partition]) -> None:
+        """Forget these partitions: they are another worker's now, and what is still under way there resolves to nothing."""
+        for partition in partitions:
+            for chunk in self._lanes.pop(partition).chunks:
+                chunk.closed = True
+                self.queued -= not chunk.admitted
+                if chunk.unresolved:
+                    self.events -= chunk.unresolved
+                    self.weight -= chunk.weight
+
+    def fetch(
+        self,
+        partition: Partition,
+        generation: int,
+        records: Sequence[Any],
+        weight: int,
+        *,
+        first: int,
+        last: int,
+        since: int | None = None,
+        upto: int | None = None,
+        anew: bool = False,
+        unreadable: str = "",
+    ) -> Chunk | None:
+        """Write down a chunk before anyone sees it; None when it belongs to no assignment of now.
+
+        ``since`` and ``upto`` are given where the client accounts for more offsets than the records have. Raises
+        :class:`UnaccountedError` for a chunk behind offsets that were not accounted for.
+        """
+        lane = self._lanes.get(partition)
+        if lane is None or lane.generation != generation:
+            return None
+        since, upto = first if since is None else since, last + 1 if upto is None else upto
+        self._account(lane, partition, since, upto, anew=anew)
+        timestamp = records[-1].timestamp / 1000.0
+        chunk = Chunk(
+            partition,
+            generation,
+            first,
+            last,
+            records,
+            weight,
+            timestamp,
+            len(records),
+            since=since,
+            upto=upto,
+            anew=anew,
+            unreadable=unreadable,
+            # A place that cannot be read has no time of its own.
+            oldest=min(timestamp, records[0].timestamp / 1000.0),
+            fetched=self._clock(),
+        )
+        lane.chunks.append(chunk)
+        lane.span += upto - since
+        self.events += len(records)
+        self.weight += weight
+        self.queued += 1
+        return chunk
+
+    def passed(self, partition: Partition, generation: int, since: int, upto: int) -> None:
+        """No record lies at these offsets: they are finished with what lies before them."""
+        lane = self._lanes.get(partition)
+        if lane is None or lane.generation != generation:
+            return
+        self._account(lane, partition, since, upto)
+        if lane.chunks:
+            last = lane.chunks[-1]
+            lane.span += max(0, upto - last.upto)
+            last.upto = max(last.upto, upto)
+        else:
+            lane.position = max(upto, lane.position or upto)
+
+    def _account(self, lane: _Lane, partition: Partition, since: int, upto: int, *, anew: bool = False) -> None:
+        if lane.expected is None or anew:
+            lane.expected = upto
+        elif since > lane.expected:
+            raise UnaccountedError(
+                f"topic {partition[0]} partition {partition[1]}: {lane.expected} expected, {since} came"
+            )
+        else:
+            # A chunk fetched twice must not take it back.
+            lane.expected = max(lane.expected, upto)
+
+    def admit(self, chunk: Chunk, events: int) -> None:
+        """The chunk's records turned out to hold this many events that need a verdict."""
+        if chunk.closed or chunk.admitted:
+            return
+        chunk.admitted = True
+        self.queued -= 1
+        self.events += events - chunk.unresolved
+        chunk.unresolved = events
+        if not events:
+            self._finish(chunk)
+
+    def resolve(self, chunk: Chunk, events: int = 1) -> bool:
+        """So many events of the chunk are accepted or stored as dead letters. False when the assignment is over."""
+        if chunk.closed:
+            return False
+        if not chunk.admitted or events > chunk.unresolved:
+            # An event counted twice would let an offset pass that is still open: better to stop than to lose one.
+            raise AssertionError("more events resolved than the chunk holds")
+        chunk.unresolved -= events
+        self.events -= events
+        self.resolved += events
+        if not chunk.unresolved:
+            self._finish(chunk)
+        return True
+
+    def _finish(self, chunk: Chunk) -> None:
+        self.weight -= chunk.weight
+        self.newest = max(self.newest, chunk.timestamp)
+        # The raw records are only kept to be dead letters; a finished chunk behind an open one need not hold memory.
+        chunk.records, chunk.places = (), []
+        lane = self._lanes[chunk.partition]
+        chunks = lane.chunks
+        while chunks and chunks[0].admitted and not chunks[0].unresolved:
+            done = chunks.popleft()
+            if done.anew:
+                # The offsets of before belong to records that are gone, and would keep these from being committed.
+                lane.position, lane.committed = done.upto, None
+            else:
+                # A chunk fetched twice must not take the position back.
+                lane.position = max(done.upto, lane.position or done.upto)
+            lane.span -= done.upto - done.since
+
+    def waiting(self) -> list[Chunk]:
+        """Chunks that are not admitted yet, those of a partition in the order they were fetched."""
+        return [chunk for lane in self._lanes.values() for chunk in lane.chunks if not chunk.admitted]
+
+    def committable(self) -> dict[Partition, int]:
+        """Partition -> offset to commit (the next one to read), where it is ahead of what was committed."""
+        return {
+            partition: lane.position
+            for partition, lane in self._lanes.items()
+            if lane.position is not None and (lane.committed is None or lane.position > lane.committed)
+        }
+
+    def confirm(self, generation: int, offsets: Mapping[Partition, int]) -> None:
+        """The broker has stored these offsets; a failed commit is simply not confirmed and offered again."""
+        for partition, offset in offsets.items():
+            lane = self._lanes.get(partition)
+            # What is ahead of the position was stored before the log was cut.
+            if lane is None or lane.generation != generation:
+                continue
+            if lane.position is None or offset <= lane.position:
+                lane.committed = max(offset, lane.committed or offset)
+
+    def committed(self) -> dict[Partition, int | None]:
+        """Partition -> offset that the broker is known to hold, for every assigned partition."""
+        return {partition: lane.committed for partition, lane in self._lanes.items()}
+
+    @property
+    def assigned(self) -> int:
+        """Partitions of this assignment."""
+        return len(self._lanes)
+
+    @property
+    def oldest(self) -> float:
+        """Kafka timestamp of the oldest chunk that is open, 0 when none is."""
+        return min((lane.chunks[0].timestamp for lane in self._lanes.values() if lane.chunks), default=0.0)
+
+    def heads(self) -> dict[Partition, Chunk]:
+        """Partition -> its oldest chunk that is not finished, where there is one."""
+        return {partition: lane.chunks[0] for partition, lane in self._lanes.items() if lane.chunks}
+
+    def positions(self) -> dict[Partition, tuple[int, int | None]]:
+        """Partition -> number of the assignment, and the offset behind its finished prefix (None: nothing finished yet)."""
+        return {partition: (lane.generation, lane.position) for partition, lane in self._lanes.items()}
+
+    def span(self, partition: Partition) -> int:
+        """Offsets between the finished prefix and the newest fetched: what a crash would repeat at most."""
+        lane = self._lanes.get(partition)
+        return lane.span if lane else 0
+
+    def left(self) -> dict[Partition, int]:
+        """Partition -> events without a verdict."""
+        counts = {p: sum(chunk.unresolved for chunk in lane.chunks) for p, lane in self._lanes.items()}
+        return {partition: count for partition, count in counts.items() if count}

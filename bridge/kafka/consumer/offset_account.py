@@ -1,0 +1,173 @@
+"""Accounts for every offset between two takes of a partition: handed on, no record, or deleted before it was read.
+
+A client resets its position by itself when what it wants is gone, and says nothing of it. So its position is compared with where
+the last take ended: records that nobody can read any more are told, and records that were passed over end the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from bridge.model.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
+    from bridge.kafka.consumer.ledger import Partition
+
+_log = structlog.get_logger(__name__)
+
+
+class SkippedError(BridgeError):
+    """The client has moved over records that are still there: nothing behind them may be acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Records of a partition that were deleted unread, from ``start`` to before ``end``."""
+
+    partition: Partition
+    start: int
+    end: int
+
+
+class OffsetAccount:
+    """One assignment's account. ``number`` gives the assignment's number: what is asked across a change of it is forgotten.
+
+    ``next`` is where the next take of a partition has to begin. ``anew``: partitions whose log was cut or made again, of which
+    nothing has been handed on since. ``expired`` is for the main loop to empty: it gets what an answer may lose that nobody
+    waits for any more.
+    """
+
+    def __init__(self, client: KafkaClient, number: Callable[[], int]) -> None:
+        self._client = client
+        self._number = number
+        self.next: dict[Partition, int] = {}
+        self.anew: set[Partition] = set()
+        self.expired: deque[Expired] = deque()
+        self._beginning = asyncio.Lock()
+        self._handed: dict[Partition, int] = {}
+        self._begun: dict[Partition, int] = {}
+        self._gone: dict[Partition, list[Expired]] = {}
+
+    def clear(self) -> None:
+        """Another assignment begins. What has been told as expired is not told again when a partition comes back."""
+        self.next.clear()
+        self.anew.clear()
+
+    def handing_on(self, partition: Partition, found: Taken) -> Taken:
+        """The same, accounting for all offsets since what was handed on before."""
+        since = min(self._handed.get(partition, found.start), found.start)
+        self._handed[partition] = found.end
+        return found if since == found.start else replace(found, start=since)
+
+    def gap(self, partition: Partition) -> int:
+        """How far ahead of what is expected the client reads on; 0 while either is not known."""
+        position, expected = self._client.position(partition), self.next.get(partition)
+        return 0 if position is None or expected is None else position - expected
+
+    async def begin(self, committed: Mapping[Partition, int | None]) -> None:
+        """Begin these partitions where the group has committed, or where it has not, with what is there.
+
+        That is stored first: without it whoever comes next could not tell what was deleted meanwhile.
+        """
+        number = self._number()
+        # Fetching and surveying both begin: an offset that is stored late must not take back what was committed meanwhile.
+        async with self._beginning:
+            unknown = {partition: offset for partition, offset in committed.items() if partition not in self.next}
+            first = {
+                partition: position
+                for partition, offset in unknown.items()
+                if offset is None and (position := self._client.position(partition)) is not None
+            }
+            if number != self._number():
+                return
+            if first:
+                await self._client.commit(first)
+                if number != self._number():
+                    return
+            for partition, offset in unknown.items():
+                if partition in first:
+                    # The group knows nothing of it (any more): the topic may be another of the same name.
+                    self._gone.pop(partition, None)
+                begin = first.get(partition) if offset is None else offset
+                if begin is not None:
+                    self.next[partition] = self._handed[partition] = self._begun[partition] = begin
+
+    def waiting(self, partition: Partition, found: Offsets) -> int | None:
+        """Offsets that are not acknowledged yet and that nobody has deleted unread."""
+        begun = self._begun.get(partition)
+        if begun is None:
+            return None
+        # What was committed before the log was cut says nothing of the log that is there now.
+        since = begun if found.committed is None or found.committed > found.end else found.committed
+        gone = [lost for lost in self._gone.get(partition, ()) if lost.end > since]
+        self._gone[partition] = gone
+        return max(0, found.end - since - sum(lost.end - max(lost.start, since) for lost in gone))
+
+    async def reconcile(self, partitions: Iterable[Partition]) -> None:
+        """Explain where the client stands; :class:`SkippedError` when that cannot be explained."""
+        client, number = self._client, self._number()
+        unknown = [partition for partition in partitions if partition not in self.next]
+        if unknown:
+            committed = await client.committed(unknown)
+            if number != self._number():
+                return
+            await self.begin(committed)
+            if number != self._number():
+                return
+        ahead = [partition for partition in partitions if self.gap(partition) > 0]
+        if ahead:
+            firsts = await client.first_offsets(ahead)
+            if number != self._number():
+                return
+            for partition in ahead:
+                self.explain(partition, firsts[partition])
+        for partition in partitions:
+            if self.gap(partition) < 0:
+                self._begin_anew(partition)
+
+    def explain(self, partition: Partition, first: int) -> None:
+        """The client reads on behind what was expected: because all before ``first`` is gone, or something is very wrong."""
+        gap = self.gap(partition)
+        if gap <= 0:
+            return
+        start = self.next[partition]
+        end = start + gap
+        if end > first:
+            raise SkippedError(
+                f"topic {partition[0]} partition {partition[1]}: the client reads on at {end},"
+                f" and {max(start, first)} is still there"
+            )
+        gone = self._gone.setdefault(partition, [])
+        for told in sorted(gone, key=lambda told: told.start):
+            self._tell(partition, start, min(told.start, end))
+            start = max(start, told.end)
+        self._tell(partition, start, end)
+        self.next[partition] = end
+
+    def _tell(self, partition: Partition, start: int, end: int) -> None:
+        if start < end:
+            lost = Expired(partition, start, end)
+            self.expired.append(lost)
+            self._gone[partition].append(lost)
+
+    def _begin_anew(self, partition: Partition) -> None:
+        """The client has gone back: what it had read is not there any more, the log was cut or the topic made again."""
+        before = self.next[partition]
+        self.next[partition] = self._begun[partition] = before + self.gap(partition)
+        self._gone.pop(partition, None)
+        self.anew.add(partition)
+        _log.error(
+            "the log of a partition was cut or made again, it is read from its beginning",
+            topic=partition[0],
+            partition=partition[1],
+            expected=before,
+            begins=self.next[partition],
+        )

@@ -1,0 +1,129 @@
+"""Partitions that cannot be read on: since when, how often it was tried, and when it is tried again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiokafka.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
+    from bridge.kafka.consumer.ledger import Partition
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+"""Seconds between two tries."""
+_SILENT_SECONDS = 30.0
+"""So long a partition with records may give none before the broker is asked why."""
+TRIES = 3
+"""Failed tries before what is damaged is set aside, where that is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Where a partition cannot be read, and why (the type of the error: its message may quote the record); tries so far."""
+
+    partition: Partition
+    offset: int
+    why: str
+    tries: int
+
+
+@dataclass(slots=True)
+class _Held:
+    """A partition that waits for its next try; ``damaged``: it is the data, and the batch has not been looked into since."""
+
+    place: Unreadable
+    due: float
+    damaged: bool
+    reading: bool = False
+
+
+class UnreadPlaces:
+    """One assignment's places. ``clock`` is monotonic, in seconds. Held partitions are paused in the client until they are due."""
+
+    def __init__(self, client: KafkaClient, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._clock = clock
+        self._held: dict[Partition, _Held] = {}
+        self._silent: dict[Partition, tuple[int, float]] = {}
+        self._mute: dict[Partition, Unreadable] = {}
+
+    def clear(self) -> None:
+        """Another assignment begins."""
+        self._held.clear()
+        self._silent.clear()
+        self._mute.clear()
+
+    def all(self) -> dict[Partition, Unreadable]:
+        """Where nothing comes on, by partition."""
+        return self._mute | {partition: held.place for partition, held in self._held.items()}
+
+    def hold(self, partition: Partition, found: Taken) -> None:
+        """Reading has failed at the end of what was taken."""
+        before = self._held.get(partition)
+        tries = before.place.tries + 1 if before is not None and before.place.offset == found.end else 1
+        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (tries - 1))
+        place = Unreadable(partition, found.end, type(found.error).__name__, tries)
+        self._held[partition] = _Held(place, self._clock() + pause, found.damaged)
+        self._client.pause(partition)
+
+    def read(self, partition: Partition) -> None:
+        """It has been read on."""
+        self._held.pop(partition, None)
+
+    def try_again(self, partitions: Collection[Partition]) -> None:
+        """Have the client fetch anew what is due: a disk, or a replica, may be whole again."""
+        now = self._clock()
+        for partition, held in self._held.items():
+            if held.due <= now and not held.reading and partition in partitions:
+                held.reading = True
+                self._client.resume(partition)
+                self._client.seek(partition, held.place.offset)
+
+    def to_look_into(self, partitions: Collection[Partition]) -> Iterator[Unreadable]:
+        """Damaged places that have been tried often enough, each once a try."""
+        for partition, held in list(self._held.items()):
+            if held.damaged and not held.reading and held.place.tries >= TRIES and partition in partitions:
+                held.damaged = False
+                yield held.place
+
+    def passed(self, partition: Partition, offset: int) -> None:
+        """The place is read by other means: the client goes on at this offset."""
+        del self._held[partition]
+        self._client.resume(partition)
+        self._client.seek(partition, offset)
+
+    async def look_into_silence(
+        self, offsets: Mapping[Partition, Offsets], giving: Collection[Partition], still: Callable[[], bool]
+    ) -> None:
+        """Partitions whose broker answers each fetch with an error: the client only tries again, and says nothing to us.
+
+        ``giving``: partitions of which the client has something. ``still``: whether it is the same assignment.
+        """
+        now = self._clock()
+        for partition, found in offsets.items():
+            position = found.position
+            if partition in giving or partition in self._held or position is None or position >= found.end:
+                self._silent.pop(partition, None)
+                self._mute.pop(partition, None)
+                continue
+            before, since = self._silent.setdefault(partition, (position, now))
+            if before != position:
+                self._silent[partition] = position, now
+                self._mute.pop(partition, None)
+            elif now - since >= _SILENT_SECONDS:
+                self._silent[partition] = position, now
+                why = await self._why_silent(partition, position)
+                if not still():
+                    return
+                self._mute[partition] = Unreadable(partition, position, why, TRIES)
+
+    async def _why_silent(self, partition: Partition, position: int) -> str:
+        try:
+            found = await self._client.raw(partition, position)
+        except KafkaError as error:
+            return type(error).__name__
+        return "the broker gives records, the client does not" if found else "the broker gives no records"

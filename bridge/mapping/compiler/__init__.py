@@ -1,0 +1,1 @@
+"""Mapping sets compiled to Python functions."""

@@ -1,0 +1,1 @@
+"""Text, paths and syntax trees of the Data Prep language."""

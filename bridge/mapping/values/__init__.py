@@ -1,0 +1,1 @@
+"""Values of the language: numbers, text, dates, regular expressions."""

@@ -1,0 +1,1 @@
+"""Dates: Java's patterns, time zones, the formats that text may have."""

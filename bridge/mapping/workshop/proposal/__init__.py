@@ -1,0 +1,1 @@
+"""A first mapping set proposed from a schema and samples."""

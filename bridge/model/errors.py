@@ -1,0 +1,24 @@
+"""The one root of every exception the bridge raises on purpose.
+
+Expected failures of an event or a request are values (:mod:`bridge.model.verdicts`); what is raised is what stops a command.
+"""
+
+
+class BridgeError(Exception):
+    """What went wrong, and in ``hint`` what the reader can do about it."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class SettingsError(BridgeError):
+    """A setting is missing, unknown or of the wrong form."""
+
+
+class MappingError(BridgeError):
+    """A mapping set cannot be read or compiled; the message names row and column."""
+
+
+class KafkaError(BridgeError):
+    """Kafka cannot be reached, or lacks a topic that was not to be created."""

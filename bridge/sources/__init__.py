@@ -1,0 +1,1 @@
+"""Who speaks to the bridge: one folder a kind."""

@@ -1,0 +1,1 @@
+"""The receiver that all posting kinds share."""

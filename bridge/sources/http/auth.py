@@ -1,0 +1,121 @@
+"""Who may post: what MoEngage was told to send, compared in constant time.
+
+MoEngage Streams offers no credentials, HTTP Basic, or a static header (Streams page); no signature and no renewal.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from typing import TYPE_CHECKING, Protocol
+
+from bridge.model.errors import SettingsError
+from bridge.settings import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bridge.settings import ReceiverSettings
+
+
+_SCHEMES = frozenset({"basic", "bearer", "digest", "negotiate", "ntlm", "hmac", "apikey"})
+_LONGEST_NAME = 64
+
+
+class Authenticator(Protocol):
+    """Decides on a request by its headers; ``challenge`` is the WWW-Authenticate of a refusal."""
+
+    challenge: str
+
+    def given(self, headers: Mapping[str, str]) -> str:
+        """What a refused request gave, for the log: a user or a kind, never a secret."""
+        ...
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        """Whether the request carries the credentials."""
+        ...
+
+
+class _Open:
+    challenge = ""
+
+    def given(self, headers: Mapping[str, str]) -> str:  # noqa: ARG002 - the protocol's signature
+        return "nothing is asked for"
+
+    def admits(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - the protocol's signature
+        return True
+
+
+class _Basic:
+    challenge = 'Basic realm="MoEngage Streams", charset="UTF-8"'
+
+    def __init__(self, username: str, password: str) -> None:
+        self._expected = f"{username}:{password}".encode()
+
+    def given(self, headers: Mapping[str, str]) -> str:
+        header = headers.get("Authorization")
+        if header is None:
+            return "no Authorization header"
+        scheme = header.partition(" ")[0].lower()
+        if scheme != "basic":
+            # The word itself may be the secret.
+            return f"Authorization of another kind ({scheme if scheme in _SCHEMES else 'unknown'})"
+        pair = _pair(header)
+        if pair is None or b":" not in pair:
+            return "Basic that is no user and password in base64"
+        user = pair.partition(b":")[0].decode(errors="replace")[:_LONGEST_NAME]
+        right = hmac.compare_digest(pair.partition(b":")[0], self._expected.partition(b":")[0])
+        return f"user {user!r} with a wrong password" if right else f"user {user!r}"
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        pair = _pair(headers.get("Authorization", ""))
+        return pair is not None and hmac.compare_digest(pair, self._expected)
+
+
+class _Header:
+    def __init__(self, name: str, value: str) -> None:
+        self._name = name
+        self._expected = value.encode()
+        self.challenge = f'Header name="{name}"'
+
+    def given(self, headers: Mapping[str, str]) -> str:
+        return f"another value of {self._name}" if headers.get(self._name, "").strip() else f"no {self._name} header"
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        # aiohttp hands over bytes that are not UTF-8 as surrogates.
+        given = headers.get(self._name, "").strip().encode("utf-8", errors="surrogateescape")
+        return bool(given) and hmac.compare_digest(given, self._expected)
+
+
+def authenticator(settings: ReceiverSettings) -> Authenticator:
+    """The check that the settings ask for; they are complete, since the settings checked themselves."""
+    password, value = settings.password, settings.header_value
+    made: dict[str, Callable[[], Authenticator]] = {
+        "none": _Open,
+        "basic": lambda: _Basic(settings.username or "", password.get_secret_value() if password else ""),
+        "header": lambda: _Header(settings.header_name, value.get_secret_value() if value else ""),
+    }
+    return made[settings.auth or "none"]()
+
+
+def refuse_open(settings: ReceiverSettings) -> None:
+    """Raise ``SettingsError`` where anybody could post and nobody said that anybody may."""
+    if settings.auth is None and not settings.is_local:
+        name = variable("receiver", "auth")
+        raise SettingsError(
+            f"{name} is not set, and {variable('receiver', 'host')}={settings.host} is reached from outside:"
+            " whoever finds it could post events",
+            hint=f"{name}=basic or header, as MoEngage was told to send; {name}=none takes events from anybody",
+        )
+
+
+def _pair(header: str) -> bytes | None:
+    """User and password of Basic credentials."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(encoded.strip().encode(), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        return None

@@ -1,0 +1,338 @@
+"""``POST /moengage/streams``, or a path below it for a route of several: answered 200 only when every event of the request is stored, or lies in the dead letters.
+
+======  ====================================================================================  =========================
+status  when                                                                                  what MoEngage does
+======  ====================================================================================  =========================
+200     every event and every dead letter is confirmed: ``{"status":"ok","events":98,…}``      goes on
+400     no HTTP, or it broke off                                                               resends, then drops
+401     credentials missing or wrong                                                          resends, then drops
+403     the address is not among those allowed                                                resends, then drops
+404     another path; counted only for a POST with the right credentials                      resends, then drops
+405     another method than POST                                                              -
+408     head or body took longer than ``read_timeout_seconds``                                resends
+413     the body, or what it would become, is over ``max_body_bytes`` or ``max_events``       resends, then drops
+417     an Expect that is not 100-continue                                                    -
+429     over ``requests_per_second``; ``Retry-After``                                         resends
+503     not confirmed within ``confirm_timeout_seconds``, too much in memory, an error that   resends after 30, 60, 120 s
+        nobody expected, or stopping; ``Retry-After``
+======  ====================================================================================  =========================
+
+Nothing is promised for an answer other than 200; what was stored before it comes twice, and AEP tells by ``_id``. Answers and
+log lines quote nothing of a request but the path's kind, the caller's address, and the user that wrong credentials name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+from aiohttp import HttpVersion11, web
+
+from bridge.model.dead_letter import Form, StoredLetters
+from bridge.model.errors import BridgeError
+from bridge.model.record import record_bytes
+from bridge.model.verdicts import Stage
+from bridge.sources.http.access import Admission
+from bridge.sources.http.auth import authenticator
+from bridge.sources.http.body import Budget, Lease, NoRoom, TooLarge, read_body
+from bridge.sources.http.intake import LARGE, Intake, Limits, Taking, TooMuch
+from bridge.sources.http.refusals import FULL, RETRY_AFTER, Refusals, as_json, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.model.dead_letter import DeadLetter
+    from bridge.model.record import Record
+    from bridge.settings import ReceiverSettings
+    from bridge.sources.moengage.envelopes import Refusal
+    from bridge.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+PATH = "/moengage/streams"
+_TROUBLE_SECONDS = 15.0
+_BECOMES = 4
+"""Times ``max_body_bytes`` that the records of one body may weigh: envelope fields are copied to each event."""
+
+
+class EventStore(Protocol):
+    """Where events are safe."""
+
+    @property
+    def event_limit(self) -> int:
+        """The most bytes one event's record may weigh."""
+        ...
+
+    @property
+    def dead_letter_limit(self) -> int:
+        """The most bytes one dead letter's record may weigh."""
+        ...
+
+    async def store(self, events: Sequence[Record], dead_letters: Sequence[Record]) -> StoredLetters:
+        """Return when all of them are safe, with what was changed to make them so; raise ``BridgeError`` when one is not."""
+        ...
+
+
+class Receiver:
+    """The endpoint's logic for the route of ``metrics``; it knows HTTP and a store, and no Kafka.
+
+    ``named``: log lines name the route, since there are others. ``path`` is what is told to who posts elsewhere. ``budget`` and
+    ``parsing``: the memory for bodies, and one place to parse large ones, where they are not its own.
+    """
+
+    def __init__(
+        self,
+        settings: ReceiverSettings,
+        store: EventStore,
+        metrics: Metrics,
+        *,
+        path: str = PATH,
+        named: bool = False,
+        budget: Budget | None = None,
+        parsing: asyncio.Semaphore | None = None,
+        admission: Admission | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._metrics = metrics
+        self._admission = admission or Admission.of(settings)
+        self._now = now
+        self._clock = clock
+        self._auth = authenticator(settings)
+        self.path = path
+        self.route = metrics.route
+        self.is_open = settings.auth in {None, "none"}
+        self._of_route = {"route": metrics.route} if named else {}
+        self._budget = budget or Budget(settings.max_in_flight_bytes)
+        # Large bodies are parsed one at a time, beside the event loop.
+        self._parsing = parsing or asyncio.Semaphore(1)
+        self._trouble: str | None = None
+        self._trouble_at = 0.0
+        self._known_limits = Limits(0, 0, settings.max_events, _BECOMES * settings.max_body_bytes, route=metrics.route)
+        self.refusals = Refusals(metrics, clock, route=metrics.route if named else None)
+        self._stopping = False
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def application(self) -> web.Application:
+        """The aiohttp application; the listener must not decompress bodies (``auto_decompress=False``)."""
+        app = web.Application()
+        for path in (PATH, PATH + "/"):
+            app.router.add_route("*", path, self.handle, expect_handler=self.expected)
+        app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
+        return app
+
+    def trouble(self) -> str | None:
+        """Why requests are refused just now; None when they are not: a probe for readiness.
+
+        What no request has confirmed lately is forgotten, or a balancer that sends none would never learn of the end.
+        """
+        if self._stopping:
+            return "stopping"
+        return self._trouble if self._clock() - self._trouble_at < _TROUBLE_SECONDS else None
+
+    async def stop(self) -> None:
+        """Refuse new requests, and return when those under way are answered: within their two bounds, or never."""
+        self._stopping = True
+        if self._under_way:
+            log.info("finishing_requests", count=self._under_way, **self._of_route)
+        bound = self._settings.read_timeout_seconds + self._settings.confirm_timeout_seconds + 1
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(bound):
+                await self._idle.wait()
+
+    async def elsewhere(self, request: web.Request) -> web.Response:
+        """Answer a request to another path. Who has our credentials means us, and drops what is refused: an alert asks for the count."""
+        if request.method == "POST" and self.admits(request):
+            return self.wrong_path(request)
+        return refusal(404, f"MoEngage Streams posts events to {PATH}")
+
+    def admits(self, request: web.Request) -> bool:
+        """Whether the caller may post events of this route."""
+        return self._allows(request) and self._auth.admits(request.headers)
+
+    def wrong_path(self, request: web.Request) -> web.Response:
+        """The answer to a caller who may post here, and posts elsewhere."""
+        self.refusals.tell("wrong_path", self._address(request), expected=self.path)
+        self.refusals.count(404)
+        return refusal(404, f"MoEngage Streams posts events to {self.path}")
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one request."""
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            response = await self._answer(request)
+        except Exception as error:  # noqa: BLE001 - MoEngage sends again what is answered 503, and only that
+            response = self.refusals.unexpected(error)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+        self.refusals.count(response.status)
+        if self._stopping:
+            response.force_close()
+        return response
+
+    def full(self) -> bytes:
+        """The answer to one connection too many: counted and told like any other."""
+        self.crowd()
+        self.refusals.count(503)
+        return FULL
+
+    def crowd(self) -> None:
+        """A connection is turned away since too many are open."""
+        self._busy("too many connections", "too many connections are open")
+
+    async def expected(self, request: web.Request) -> web.StreamResponse | None:
+        """Answer an Expect header: go on where it asks for 100-continue, else refuse."""
+        if request.version < HttpVersion11:
+            return None
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            # The head of the answer proper comes later.
+            request.writer.output_size = 0
+            return None
+        self.refusals.count(417)
+        return refusal(417, "only 100-continue can be expected", close=True)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        if request.method != "POST":
+            return refusal(405, "MoEngage Streams posts events here: use POST", {"Allow": "POST"})
+        if not self._allows(request):
+            self.refusals.tell("address_refused", self._address(request))
+            return refusal(403, "this address is not allowed to post here")
+        if not self._auth.admits(request.headers):
+            self.refusals.tell("wrong_credentials", self._address(request), given=self._auth.given(request.headers))
+            return refusal(401, "credentials are missing or wrong", {"WWW-Authenticate": self._auth.challenge})
+        if self._stopping:
+            return self._busy("the receiver is stopping")
+        if (wait := self._admission.wait_seconds()) > 0:
+            return refusal(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
+        if (request.content_length or 0) > self._settings.max_body_bytes:
+            return self._too_large(request, "the body is too large")
+        with self._budget.lease() as lease:
+            return await self._take(request, lease)
+
+    def _allows(self, request: web.Request) -> bool:
+        return self._admission.allows(request.remote, _forwarded(request))
+
+    def _address(self, request: web.Request) -> str | None:
+        client = self._admission.client(request.remote, _forwarded(request))
+        return request.remote if client is None else str(client)
+
+    async def _take(self, request: web.Request, lease: Lease) -> web.Response:
+        settings = self._settings
+        try:
+            async with asyncio.timeout(settings.read_timeout_seconds):
+                body, doubt = await read_body(
+                    request.content.iter_any(),
+                    request.headers.get("Content-Encoding", "").strip().lower(),
+                    limit=settings.max_body_bytes,
+                    lease=lease,
+                )
+        except TooLarge:
+            return self._too_large(request, "the body is too large")
+        except NoRoom:
+            return self._no_room()
+        except TimeoutError:
+            self.refusals.tell("request_too_slow", self._address(request))
+            return refusal(408, f"the body took longer than {settings.read_timeout_seconds:g} s", close=True)
+        except (web.RequestPayloadError, ConnectionError):
+            self.refusals.tell("request_broke_off", self._address(request))
+            return refusal(400, "the request is damaged or broke off", close=True)
+        stored = StoredLetters((), ())
+        try:
+            async with asyncio.timeout(settings.confirm_timeout_seconds):
+                intake = await self._read(body, doubt, lease)
+                # From here on the records are held, not the body they came in.
+                del body
+                dead_letters = [letter.to_record() for letter in intake.dead_letters]
+                lease.hold(intake.bytes + sum(map(record_bytes, dead_letters)))
+                if intake.events or dead_letters:
+                    stored = await self._store.store(intake.events, dead_letters)
+        except TooMuch:
+            return self._too_large(request, "the body would become too many events, or too large records")
+        except NoRoom:
+            return self._no_room()
+        except TimeoutError:
+            return self._busy("not confirmed in time", "Kafka does not confirm in time")
+        except BridgeError as error:
+            return self._busy("not confirmed", str(error))
+        events, letters = len(intake.events) - len(stored.made), [*intake.dead_letters, *stored.made]
+        self._stored(events, letters, cut=len(stored.cut))
+        return as_json(200, {"status": "ok", "events": events, "dead_letters": len(letters)})
+
+    async def _read(self, body: bytes, doubt: Refusal | None, lease: Lease) -> Intake:
+        """What ``body`` comes to. However large it is, other requests and probes of health are answered meanwhile."""
+        taking = Taking(body, self._limits(), self._now(), doubt)
+        if len(body) <= LARGE:
+            taking.parse()
+        else:
+            lease.need(taking.parsed_bytes())
+            async with self._parsing:
+                await asyncio.to_thread(taking.parse)
+        before = 0
+        for made in taking.slices():
+            if before:
+                lease.need(before)
+                await asyncio.sleep(0)
+            before = made
+        return taking.intake()
+
+    def _limits(self) -> Limits:
+        limits, store = self._known_limits, self._store
+        if limits.event != store.event_limit or limits.dead_letter != store.dead_letter_limit:
+            limits = replace(limits, event=store.event_limit, dead_letter=store.dead_letter_limit)
+            self._known_limits = limits
+        return limits
+
+    def _stored(self, events: int, letters: Sequence[DeadLetter], *, cut: int) -> None:
+        if events:
+            self._metrics.received_events.inc(events)
+        for letter in letters:
+            self._metrics.rejected_events.labels(letter.stage, letter.code).inc(letter.events)
+            self._metrics.dead_letters.labels(letter.stage, letter.code).inc()
+            cut += letter.form == Form.TRUNCATED
+        if cut:
+            self._metrics.truncated_dead_letters.labels(Stage.RECEIVE).inc(cut)
+        if letters:
+            codes = sorted({letter.code for letter in letters})
+            log.warning(
+                "dead_letters_stored", stage="receive", count=len(letters), codes=codes, truncated=cut, **self._of_route
+            )
+        if self._trouble is not None:
+            log.info("receiving_again", after=self._trouble, **self._of_route)
+            self._trouble = None
+
+    def _busy(self, reason: str, trouble: str | None = None) -> web.Response:
+        # One line when it begins, one when it ends: a line a request would bury them.
+        if trouble is not None and self._trouble is None:
+            log.warning("refusing_requests", reason=trouble, **self._of_route)
+        if trouble is not None:
+            self._trouble, self._trouble_at = trouble, self._clock()
+        return refusal(503, reason, {"Retry-After": RETRY_AFTER})
+
+    def _no_room(self) -> web.Response:
+        return self._busy("too many bytes are under way", "memory is full of requests under way")
+
+    def _too_large(self, request: web.Request, reason: str) -> web.Response:
+        settings = self._settings
+        limits = {"limit_bytes": settings.max_body_bytes, "limit_events": settings.max_events}
+        self.refusals.tell("request_too_large", self._address(request), **limits)
+        told = f"{reason}: {settings.max_body_bytes} bytes and {settings.max_events} events are taken"
+        return refusal(413, told, close=True)
+
+
+def _forwarded(request: web.Request) -> str:
+    # A proxy may add a line of its own below the client's instead of lengthening that.
+    return ",".join(request.headers.getall("X-Forwarded-For", ()))

@@ -1,0 +1,63 @@
+"""Several endpoints behind one listener: which of them a request is for, and whom a request to none of their paths was meant for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from bridge.sources.http.endpoint import PATH
+from bridge.sources.http.refusals import FULL, Refusals, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bridge.sources.http.endpoint import Receiver
+    from bridge.telemetry.metrics import Metrics
+
+
+class Reception:
+    """The endpoints by path; ``metrics`` counts what is turned away before it is known which of them it is for.
+
+    Each has credentials, limits, topics and troubles of its own; they share the port.
+    """
+
+    def __init__(self, by_path: Mapping[str, Receiver], metrics: Metrics) -> None:
+        self._by_path = dict(by_path)
+        # Credentials tell whom a request was meant for; to an endpoint that asks for none it may always have been.
+        self._receivers = sorted(dict.fromkeys(by_path.values()), key=lambda receiver: receiver.is_open)
+        self.refusals = Refusals(metrics)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where events are posted."""
+        return tuple(self._by_path)
+
+    def application(self) -> web.Application:
+        """The aiohttp application; the listener must not decompress bodies (``auto_decompress=False``)."""
+        app = web.Application()
+        for path, receiver in self._by_path.items():
+            for each in (path, path + "/"):
+                app.router.add_route("*", each, receiver.handle, expect_handler=receiver.expected)
+        app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
+        return app
+
+    async def elsewhere(self, request: web.Request) -> web.Response:
+        """Answer a request to another path; by its credentials it is told, and counted, whose it was meant to be."""
+        if request.method == "POST":
+            for receiver in self._receivers:
+                if receiver.admits(request):
+                    return receiver.wrong_path(request)
+        return refusal(404, f"MoEngage Streams posts events to {PATH}, or below it to a path of each route")
+
+    def full(self) -> bytes:
+        """The answer to one connection too many, whoever it was for."""
+        for receiver in self._receivers:
+            receiver.crowd()
+        self.refusals.count(503)
+        return FULL
+
+    async def stop(self) -> None:
+        """Refuse new requests, and return when those under way are answered."""
+        await asyncio.gather(*(receiver.stop() for receiver in self._receivers))

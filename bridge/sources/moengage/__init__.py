@@ -1,0 +1,1 @@
+"""MoEngage Streams and export files."""

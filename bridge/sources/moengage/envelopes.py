@@ -1,0 +1,341 @@
+"""MoEngage's three envelopes become one canonical event (public documents: Streams, S3 exports, Adobe partner page).
+
+====================  ==============================================================  =========================
+envelope              shape                                                           told apart by
+====================  ==============================================================  =========================
+single event          ``{"event_code": …, "identities": {…}, …}``                     a name of its own
+batch                 ``{"app_name": …, "events": [{…}, …]}``                         ``events`` is a list
+line of a file export ``{"app_name": …, "export_day": …, "event": {…}}``              ``event`` is an object
+several of these      ``[{…}, {…}]``                                                  an array at the top
+====================  ==============================================================  =========================
+
+An event has a name of its own when ``event_code``, ``event_name`` or ``event_uuid`` is there and not null. That is asked
+first, so that an event which happens to carry a key ``events`` stays one event however often it is read; only where
+``event_name`` alone stands beside events, it is the batch that is named.
+
+The canonical event is the single event: envelope fields (but ``id`` and ``event_name``) beside the event's own (the
+event's win), and
+
+* ``identities.externalId``, ``email``, ``phone``, ``moengageUserId`` from ``uid``, ``email_id``, ``mobile_number`` and
+  ``user_attributes.moengage_user_id``; ``time`` from ``event_time``; ``id`` from ``event_uuid``,
+* only where the event does not say it already; nothing is renamed or removed, so every original stays by its own name.
+  But ``[]`` and ``""`` where an object belongs, which is how some emitters write an empty object, count as absent, and
+  other ``identities`` that are no object, or that hold blanks, objects and lists where a text belongs, make room for those
+  that are found, and stay as ``identities_as_sent``.
+
+Ids that arrive as numbers become text (``99182`` and ``99182.0`` are ``"99182"``). A fraction, a float beyond 2^53, where
+it no longer tells neighbours apart, and a boolean name nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import orjson
+
+from bridge.sources.moengage.decoding import NotJson, exactly, parse_json
+from bridge.sources.moengage.exact import Ambiguous
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "ANY",
+    "MOST",
+    "Bound",
+    "NotJson",
+    "Refusal",
+    "encode",
+    "events_of",
+    "exactly",
+    "isolate",
+    "parse_json",
+    "record_key",
+    "weigh",
+]
+
+Event = dict[str, Any]
+
+_EXACT = 2**53
+_NO_FIELDS: Event = {}
+_BLANK: tuple[Any, ...] = ([], "")
+_OBJECTS = ("event_attributes", "user_attributes", "device_attributes")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something is no event: ``code`` fits a metric label, ``reason`` is a sentence and quotes no values."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The most that one document may become: so many ``events``, and so many ``bytes`` of envelope fields copied to them."""
+
+    events: int
+    bytes: int
+
+
+MOST = Bound(events=10_000, bytes=64_000_000)
+ANY = Bound(events=1 << 62, bytes=1 << 62)
+
+_NOT_AN_OBJECT = Refusal("not_an_object", "the body is JSON but not an object")
+_NOT_AN_EVENT = Refusal(
+    "not_an_event", "neither an event (event_code, event_name or event_uuid) nor an envelope (events or event)"
+)
+_ITEM_NOT_AN_OBJECT = Refusal("not_an_object", "an element of events is not an object")
+_ITEM_NOT_AN_EVENT = Refusal("not_an_event", "an event without event_code, event_name and event_uuid")
+_TOO_DEEP = Refusal("too_deep", "the event is nested deeper than 254 levels, which JSON writers refuse")
+_AMBIGUOUS = Refusal("duplicate_keys", "an object has several members of one name with different values")
+_TOO_MANY = Refusal(
+    "too_many_events", "the events, each with the fields of its envelope, are more than one record may hold"
+)
+
+
+def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
+    """Every event of ``document`` in canonical form, in order; a :class:`Refusal` where something is no event.
+
+    The input is never changed. A canonical event comes back as itself, and parts may be shared with the input. What would
+    become more than ``bound`` is one refusal, and nothing is made of it.
+    """
+    if not isinstance(document, dict):
+        return (_NOT_AN_OBJECT,) if (several := _documents(document)) is None else _several(several, bound)
+    if _is_complete(document):
+        return (document,)
+    if _is_event(document):
+        return (_canonical(document, _NO_FIELDS),)
+    events = document.get("events")
+    if isinstance(events, list):
+        if not _fits(document, bound):
+            return (_TOO_MANY,)
+        fields = _fields(document, "events")
+        return [
+            _canonical(event, fields)
+            if _is_event(event)
+            else _ITEM_NOT_AN_EVENT
+            if isinstance(event, dict)
+            else _ITEM_NOT_AN_OBJECT
+            for event in events
+        ]
+    event = document.get("event")
+    if isinstance(event, dict):
+        if not _is_event(event):
+            return (_ITEM_NOT_AN_EVENT,)
+        return (_canonical(event, _fields(document, "event")),)
+    if isinstance(events, Ambiguous) or isinstance(event, Ambiguous):
+        return (_AMBIGUOUS,)
+    return (_NOT_AN_EVENT,)
+
+
+def weigh(document: Any) -> Bound:
+    """How many events ``document`` becomes, refused ones too, and how many bytes of envelope fields are copied for them."""
+    events = copied = 0
+    several = _documents(document)
+    for element in (document,) if several is None else several:
+        inner = _batch(element)
+        if inner is None:
+            events += 1
+        else:
+            events += len(inner)
+            fields = encode(_fields(element, "events")) if len(inner) > 1 else b""
+            copied += 0 if isinstance(fields, Refusal) else len(fields) * len(inner)
+    return Bound(events, copied)
+
+
+def isolate(document: Any, index: int) -> Any:
+    """``document`` with only its ``index``-th event, in its envelope: what a dead letter of that event holds."""
+    if (several := _documents(document)) is not None:
+        for element in several:
+            inner = _batch(element)
+            count = 1 if inner is None else len(inner)
+            if index < count:
+                return isolate(element, index) if isinstance(element, dict) else [element]
+            index -= count
+    inner = _batch(document)
+    if inner is None:
+        return document
+    alone = {**document, "events": [inner[index]]}
+    if _is_event(alone):
+        # Beside this one alone the name of the batch would be an event's.
+        del alone["event_name"]
+    return alone
+
+
+def record_key(event: Event) -> bytes | None:
+    """The Kafka key of a canonical event: the first of externalId, moengageUserId and event_uuid, as UTF-8."""
+    identities = event.get("identities")
+    if isinstance(identities, dict):
+        for name in ("externalId", "moengageUserId"):
+            if (text := _text(identities.get(name))) is not None:
+                return text.encode()
+    text = _text(event.get("event_uuid"))
+    return None if text is None else text.encode()
+
+
+def encode(value: Any) -> bytes | Refusal:
+    """``value`` as UTF-8 JSON; a :class:`Refusal` for what can be parsed but not written (nesting, ambiguous members)."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        return _AMBIGUOUS if Ambiguous.__name__ in str(error) else _TOO_DEEP
+
+
+def _documents(value: Any) -> list[Any] | None:
+    """The documents of an array at the top; None where ``value`` is one document, or an array of something else."""
+    if isinstance(value, list) and (not value or any(isinstance(element, dict) for element in value)):
+        return value
+    return None
+
+
+def _several(documents: list[Any], bound: Bound) -> Sequence[Event | Refusal]:
+    if not _fits(documents, bound):
+        return (_TOO_MANY,)
+    found: list[Event | Refusal] = []
+    for document in documents:
+        found.extend(events_of(document, ANY) if isinstance(document, dict) else (_NOT_AN_OBJECT,))
+    return found
+
+
+def _fits(document: Any, bound: Bound) -> bool:
+    if bound is ANY:
+        return True
+    weight = weigh(document)
+    return weight.events <= bound.events and weight.bytes <= bound.bytes
+
+
+def _batch(document: Any) -> list[Any] | None:
+    """The events of a batch, None for anything else."""
+    if isinstance(document, dict) and not _is_event(document):
+        events = document.get("events")
+        if isinstance(events, list):
+            return events
+    return None
+
+
+def _is_event(value: Any) -> TypeGuard[Event]:
+    return isinstance(value, dict) and (
+        value.get("event_code") is not None
+        or value.get("event_uuid") is not None
+        or (value.get("event_name") is not None and not _names_its_batch(value))
+    )
+
+
+def _names_its_batch(value: Event) -> bool:
+    """Whether a lone ``event_name`` stands beside events, and so is the envelope's."""
+    events = value.get("events")
+    if isinstance(events, list):
+        return any(map(_is_named, events))
+    return _is_named(value.get("event"))
+
+
+def _is_named(value: Any) -> bool:
+    return isinstance(value, dict) and any(
+        value.get(name) is not None for name in ("event_code", "event_uuid", "event_name")
+    )
+
+
+def _is_complete(event: Event) -> bool:
+    """Whether this is plainly an event to which :func:`_canonical` would add nothing, as nearly all that the receiver wrote."""
+    get = event.get
+    if get("event_code") is None or get("id") is None or get("time") is None:
+        return False
+    identities = get("identities")
+    if identities.__class__ is not dict:
+        return False
+    has = identities.get
+    if (
+        (get("uid") is not None and _lacks(has("externalId")))
+        or (get("email_id") is not None and _lacks(has("email")))
+        or (get("mobile_number") is not None and _lacks(has("phone")))
+    ):
+        return False
+    attributes = get("user_attributes")
+    if attributes.__class__ is dict:
+        return attributes.get("moengage_user_id") is None or not _lacks(has("moengageUserId"))
+    return attributes is None or attributes not in _BLANK
+
+
+def _fields(envelope: Event, events: str) -> Event:
+    # An id of the envelope is nobody's event id: inherited, it would make one event of a whole batch. Nor is its name.
+    return {name: value for name, value in envelope.items() if name not in (events, "id", "event_name")}
+
+
+def _canonical(event: Event, fields: Event) -> Event:
+    if fields:
+        event = {**fields, **event}
+    get = event.get
+    derived: Event = {}
+    if get("id") is None and (uuid := get("event_uuid")) is not None:
+        derived["id"] = uuid
+    if get("time") is None and (time := get("event_time")) is not None:
+        derived["time"] = time
+    if (
+        get("event_attributes").__class__ is not dict
+        or get("user_attributes").__class__ is not dict
+        or get("device_attributes").__class__ is not dict
+    ):
+        event = _without_blanks(event)
+        get = event.get
+    identities = get("identities")
+    known = identities if isinstance(identities, dict) else _NO_FIELDS
+    if more := _identities(event, known):
+        derived["identities"] = {**known, **more}
+        if identities is not None and identities not in _BLANK and (known is not identities or _replaces(known, more)):
+            derived["identities_as_sent"] = identities
+    if not derived:
+        return event
+    if not fields:
+        return {**event, **derived}
+    event.update(derived)
+    return event
+
+
+def _without_blanks(event: Event) -> Event:
+    blank = [name for name in _OBJECTS if event.get(name) in _BLANK]
+    return {name: value for name, value in event.items() if name not in blank} if blank else event
+
+
+def _identities(event: Event, known: Event) -> Event | None:
+    """What the event says of identities that ``known`` lacks (:func:`_lacks`); None is nothing. Once an event: no loops."""
+    get, has = event.get, known.get
+    found: Event | None = None
+    if (value := get("uid")) is not None and _lacks(has("externalId")) and (text := _text(value)) is not None:
+        found = {"externalId": text}
+    if (value := get("email_id")) is not None and _lacks(has("email")) and (text := _text(value)) is not None:
+        found = {**(found or _NO_FIELDS), "email": text}
+    if (value := get("mobile_number")) is not None and _lacks(has("phone")) and (text := _text(value)) is not None:
+        found = {**(found or _NO_FIELDS), "phone": text}
+    attributes = get("user_attributes")
+    if (
+        isinstance(attributes, dict)
+        and (value := attributes.get("moengage_user_id")) is not None
+        and _lacks(has("moengageUserId"))
+        and (text := _text(value)) is not None
+    ):
+        found = {**(found or _NO_FIELDS), "moengageUserId": text}
+    return found
+
+
+def _replaces(known: Event, more: Event) -> bool:
+    return any(isinstance(value := known.get(name), dict | list | bool) and value not in _BLANK for name in more)
+
+
+def _lacks(value: Any) -> bool:
+    """Whether an identity's value names nobody, whoever else it may belong to: nothing, blanks, or no text and no number."""
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or isinstance(value, dict | list | bool)
+
+
+def _text(value: Any) -> str | None:
+    """An identifier as text, or None where it names nobody."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) <= _EXACT else None
+    return str(value) if isinstance(value, int) else None

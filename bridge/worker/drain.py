@@ -1,0 +1,68 @@
+"""Bringing what is under way to an end within one budget: before partitions are given away, and before the worker stops."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.delivery.delivery import Delivery
+    from bridge.kafka.consumer.ledger import Chunk, Ledger
+    from bridge.kafka.dead_letters.store import DeadLetters
+
+COMMIT_RESERVE = 2.0
+"""Seconds of the budget that belong to the commit and to leaving the group."""
+_PATIENCE = 3.0
+"""Seconds that a stopping worker waits for a destination that is away or postpones what is left: that will not change within the
+budget."""
+
+
+@dataclass(slots=True)
+class Drain:
+    """Waits until every event under way has its verdict. ``budget`` in seconds, of ``settings.worker.drain_seconds``.
+
+    ``revoke_budget`` is less than the session timeout, so that the group does not take us for dead meanwhile.
+    """
+
+    ledger: Ledger
+    delivery: Delivery[Chunk]
+    letters: DeadLetters
+    clock: Callable[[], float]
+    budget: float
+    revoke_budget: float
+    stopping: bool = False
+
+    async def for_revoke(self) -> float:
+        """Before partitions are given away; seconds that the budget leaves for the commit.
+
+        While the destination is away, or postpones all that is left, there is nothing to wait for. A worker that stops has its
+        own deadline.
+        """
+        deadline = self.clock() + self.revoke_budget
+        if not self.stopping:
+            await self._until(deadline - min(COMMIT_RESERVE, self.revoke_budget / 4), patience=0.0)
+            self.delivery.linger()
+        return max(0.0, deadline - self.clock())
+
+    async def for_stop(self, deadline: float) -> bool:
+        """Before the worker stops; whether nothing is left. Nothing may be admitted any more."""
+        self.stopping = True
+        return await self._until(deadline, patience=_PATIENCE)
+
+    async def _until(self, deadline: float, *, patience: float) -> bool:
+        self.delivery.flush()
+        blocked_since: float | None = None
+        while self.ledger.events and (now := self.clock()) < deadline:
+            blocked = self.delivery.blocked or not self.letters.writable or self._only_postponed()
+            blocked_since = (blocked_since or now) if blocked else None
+            if blocked_since is not None and now - blocked_since >= patience:
+                break
+            await asyncio.sleep(0.02)
+        return not self.ledger.events
+
+    def _only_postponed(self) -> bool:
+        """Whether what is left will not change: dead letters on their way to the topic will."""
+        return self.ledger.events <= self.delivery.events and self.delivery.only_postponed

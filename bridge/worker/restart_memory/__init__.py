@@ -1,0 +1,1 @@
+"""What is remembered over the death of a worker process."""

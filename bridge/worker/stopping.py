@@ -1,0 +1,68 @@
+"""A worker's end: nothing more is admitted, what is under way is finished and committed, and the group is left, within one budget."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from bridge.model.errors import KafkaError
+from bridge.runtime.process import cut_off_after
+from bridge.worker.drain import COMMIT_RESERVE, Drain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.kafka.consumer.gate import Gate
+
+_log = structlog.get_logger(__name__)
+_LEAVE_SECONDS = 5.0
+"""After the drain: closing connections. What hangs beyond it is cut off."""
+
+
+async def leave(
+    app: Any, gate: Gate, drain: Drain, why: str, *, cut_off_after: Callable[[float], None] = cut_off_after
+) -> int:
+    """Leave the group for good; 0 when all that was begun is finished and committed, else 1.
+
+    ``why`` is the failure that ends the worker: after one nothing more is waited for. Empty when it was told to stop.
+    ``cut_off_after`` ends the process in so many seconds if something in it hangs.
+    """
+    deadline = drain.clock() + drain.budget
+    cut_off_after(drain.budget + _LEAVE_SECONDS + 2.0)
+    gate.shut()
+    if not why:
+        await drain.for_stop(deadline - min(COMMIT_RESERVE, drain.budget / 4))
+    drain.stopping = True
+    left = {f"{topic}[{number}]": count for (topic, number), count in drain.ledger.left().items()}
+    with contextlib.suppress(KafkaError, TimeoutError):
+        async with asyncio.timeout(max(1.0, deadline - drain.clock())):
+            await app.consumer.commit()
+    uncommitted = bool(drain.ledger.committable())
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LEAVE_SECONDS):
+            await app.stop()
+    if why or left or uncommitted:
+        _log.error(
+            "stopped_with_work_left",
+            detail="Its offsets are not committed, and it will be done again.",
+            why=why or (left_because(drain) if left else "the offsets could not be committed"),
+            events_left=left,
+            uncommitted=uncommitted,
+        )
+        return 1
+    _log.info("stopped", detail="Everything that was begun is finished and committed.")
+    return 0
+
+
+def left_because(drain: Drain) -> str:
+    """Why a drain left work, in words for the operator."""
+    if not drain.letters.writable:
+        return "the dead-letter topic cannot be written"
+    # Whoever looks for what hangs must not be sent to the budget when nothing would have come of waiting.
+    brakes = drain.delivery.brakes
+    if brakes.refusal or brakes.trouble:
+        return brakes.refusal or brakes.trouble
+    return "the destination postpones what is left" if drain.delivery.only_postponed else "the drain budget is over"

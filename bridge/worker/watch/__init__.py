@@ -1,0 +1,1 @@
+"""What a running worker observes of itself, and tells."""

@@ -1,0 +1,1 @@
+"""identityMap: which identities may stand in it, and which is primary."""

@@ -1,0 +1,1 @@
+"""An XDM schema, compiled to checks of the events that leave."""
