@@ -355,5 +355,5 @@ def test_the_worker_looks_once_a_second_and_counts_what_is_not_mapped():
     sketch.look(None)
     assert (gauge(), len(sketch.recent)) == (1, RECENT)
     builder.mapping.rows = rows_of("source,destination\na,b\nnew,c\n")
-    sketch.follow(builder)
+    sketch.follow(SimpleNamespace(builder=builder))
     assert gauge() == 0

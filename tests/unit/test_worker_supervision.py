@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -126,15 +127,15 @@ async def test_an_error_in_a_task_of_its_own_ends_the_worker():
     assert not worker.stopping
 
 
-def _at_work(**settings):
-    worker = Worker(Settings(**settings), parts_of(_DESTINATION), Metrics())
+def _at_work(**parts):
+    worker = Worker(Settings(), replace(parts_of(_DESTINATION), **parts), Metrics())
     worker._app = _APP
     return worker
 
 
 async def test_at_work_is_said_once_an_assignment():
     """Which partitions, which mapping, for whom; again when the partitions are others, and not before it has any."""
-    worker = _at_work(aep={"endpoint": "https://dcs.adobedc.net/collection/" + "0" * 64})
+    worker = _at_work(host="dcs.adobedc.net")
     with capture_logs() as logs:
         worker.show(_Lag())
         worker.ledger.open(1, {("moengage.events", 1): None, ("moengage.events", 0): None})
@@ -150,13 +151,13 @@ async def test_at_work_is_said_once_an_assignment():
 
 async def test_a_set_up_that_aep_refuses_is_not_called_credentials():
     """A wrong address is told with the settings to look at; credentials that are refused keep their own name."""
-    worker = _at_work()
+    worker = _at_work(title="AEP", blamed_settings=("BRIDGE_AEP__ENDPOINT", "BRIDGE_AEP__ORG_ID"))
     brakes = worker.delivery.brakes
     brakes.note(Misconfigured("AEP answered 404: no such connection"), 0.0, seconds=0.1, under_way=1)
     told = worker.health.unready()
     assert set(told) == {"settings"}
     assert told["settings"].startswith(
-        "AEP refuses this bridge: AEP answered 404: no such connection; check BRIDGE_AEP__ENDPOINT"
+        "AEP refuses this bridge: AEP answered 404: no such connection; check BRIDGE_AEP__ENDPOINT, BRIDGE_AEP__ORG_ID"
     )
     brakes.note(Unauthorized("AEP answered 403"), 1.0, seconds=0.1, under_way=1)
     assert worker.health.unready() == {"credentials": "AEP answered 403"}
