@@ -83,7 +83,11 @@ def test_the_guide_has_its_examples():
 
 def test_every_code_of_lint_is_explained():
     """Codes are stable identifiers, each with words; whatever finds something uses one of them, and none is left over."""
-    files = [*(ROOT / "bridge" / "mapping").glob("*.py"), ROOT / "bridge" / "xdm" / "agreement.py"]
+    files = [
+        *(ROOT / "bridge" / "mapping").rglob("*.py"),
+        *(ROOT / "bridge" / "xdm").rglob("*.py"),
+        *(ROOT / "bridge" / "routes").rglob("*.py"),
+    ]
     sources = "\n".join(path.read_text(encoding="utf-8") for path in files)
     made = r'(?:Finding|_find)\(\s*[^,()]+(?:\([^()]*\))?,\s*[^,]+,\s*"([a-z_0-9]+)"|(?:Problem|_problem|_file)\(\s*(?:f?"[^"]*",\s*)??"([a-z_0-9]+)"'
     used = {code for pair in re.findall(made, sources) for code in pair if code}
