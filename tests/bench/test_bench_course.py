@@ -9,8 +9,8 @@ from bench.brokers import EMBEDDED_PARTITIONS, Feed, embedded_broker
 from bench.course import Sample, Stretch, stretch, tenths
 from bench.records import event_id
 from bench.rows import MOST, wide_records, write_mapping
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
-from bridge.xdm.experience_event import open_experience_events
 
 
 def test_tenths_of_a_run() -> None:

@@ -13,9 +13,9 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from bridge.demo.kafka import KEPT_BYTES, PARTITIONS
 from bridge.demo.traffic import BATCH_EVENTS, MOST_EVENTS, batches, poison, sample_events
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
 from bridge.sources.moengage.envelopes import events_of, record_key
-from bridge.xdm.experience_event import open_experience_events
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,11 +10,11 @@ import structlog
 from prometheus_client import generate_latest
 
 from bridge.model.verdicts import Rejected, Stage
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import AepSettings, MappingSettings, Settings
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.reload import MappingWatch
 from bridge.worker.worker import Worker
-from bridge.xdm.experience_event import open_experience_events
 
 ROWS = 'source,destination\nid,_id\n"dformat(time * 1000, ""yyyy-MM-dd\'T\'HH:mm:ssX"")",timestamp\nuid,identityMap.Email[0].id\n'
 EVENT = {"id": "e1", "time": 1731421200, "uid": "a@example.com", "event_name": "Sent", "event_code": "X"}

@@ -8,10 +8,11 @@ import pytest
 from bridge.mapping.lint.rules import lint
 from bridge.mapping.sets.table import load_mapping_set
 from bridge.model.errors import BridgeError
+from bridge.routes.agreement import is_verified
 from bridge.routes.event_builder import open_agreeing
+from bridge.routes.mapping_opening import schema_of
 from bridge.settings import AepSettings, MappingSettings
-from bridge.xdm.agreement import is_verified
-from bridge.xdm.opening import schema_of
+from bridge.xdm.rules import RULES
 from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROWS = """source_type,source,destination
@@ -105,7 +106,7 @@ def test_a_schema_of_another_class_than_events(told, tmp_path, stated, said):
     found = refusal(told(schema=schema))
     assert (said in found, "schema_class" in found) == (True, bool(said))
     names = {"tenant": "_acmeair", "primary_identity": "AcmeLoyalty"}
-    linted = lint(load_mapping_set(told().path), schema=compile_schema(load_schema(schema)), **names)
+    linted = lint(load_mapping_set(told().path), schema=compile_schema(load_schema(schema)), rules=RULES, **names)
     assert [one.severity for one in linted if one.code == "schema_class"] == ["error"] * bool(said)
 
 

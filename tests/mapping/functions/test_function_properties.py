@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.mapping.compiler.expressions.evaluation import as_json
-from bridge.mapping.functions import FUNCTIONS, METHODS, Attribute, Function, FunctionError
-from bridge.mapping.functions.registry import NOT_CONSTANT
+from bridge.mapping.functions.catalogue import FUNCTIONS, METHODS
+from bridge.mapping.functions.registry import NOT_CONSTANT, Attribute, Function, FunctionError
 
 WORDS = st.sampled_from(["", "a", "a,b;c", "2020-01-01", "yyyy-MM-dd", "UTC", "Europe/Paris", "12", "1.5", "UTF-8", "[0-9]+", "(a)|b", "a.b[0]",
                          "http://h:80/p?q=1#f", "{}", "month", "remove", "w", ";n;1;2;event1=2:3;eVar1=x", "y", "true", "$1"])  # fmt: skip

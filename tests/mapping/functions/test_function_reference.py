@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bridge.mapping.functions import FUNCTIONS, METHODS
-from bridge.mapping.functions.examples import examples_of
-from bridge.mapping.functions.reference import markdown
+from bridge.mapping.functions.catalogue import FUNCTIONS, METHODS
+from bridge.mapping.workshop.function_examples import examples_of
+from bridge.mapping.workshop.function_reference import markdown
 
 PAGE = Path(__file__).parents[3] / "docs/functions.md"
 

@@ -10,6 +10,7 @@ from bridge.mapping.lint.codes import CODES
 from bridge.mapping.lint.rules import lint, lint_file
 from bridge.mapping.sets.table import read_mapping_set
 from bridge.mapping.workshop.samples import Samples
+from bridge.xdm.rules import RULES
 from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,7 +25,7 @@ def findings(*rows: str, whole: bool = True, **options: Any) -> list[Any]:
         kind = {"sourceType": "STATIC"} if source.startswith("STATIC:") else {}
         mappings.append({"source": source.removeprefix("STATIC:"), "destination": destination, **kind})
     mapping_set = read_mapping_set(json.dumps(mappings).encode())
-    return list(lint(mapping_set, tenant="_yourorgname", primary_identity="crm", **options))
+    return list(lint(mapping_set, tenant="_yourorgname", primary_identity="crm", rules=RULES, **options))
 
 
 def codes(*rows: str, **options: Any) -> list[tuple[int, str, str]]:

@@ -10,6 +10,7 @@ import pytest
 from bridge.mapping.lint.rules import lint
 from bridge.mapping.sets.table import read_mapping_set
 from bridge.mapping.workshop.samples import Samples
+from bridge.xdm.rules import RULES
 from bridge.xdm.schema.compiled_schema import compile_schema
 
 TEXT = {"type": "string"}
@@ -43,7 +44,9 @@ def _found(*rows: str, **options: Any) -> list[tuple[str, str | None]]:
     """Code and fix of each finding in rows ``source,destination``, beside those of a set that lacks everything else."""
     beside = {"required_missing", "primary_missing", "destination_unknown"} - set(options.pop("keep", ()))
     mappings = [dict(zip(("source", "destination"), row.rsplit(",", 1), strict=True)) for row in rows]
-    found = lint(read_mapping_set(json.dumps(mappings).encode()), tenant="_t", primary_identity="crm", **options)
+    found = lint(
+        read_mapping_set(json.dumps(mappings).encode()), tenant="_t", primary_identity="crm", rules=RULES, **options
+    )
     return [(one.code, one.fix) for one in found if one.code not in beside]
 
 

@@ -15,11 +15,12 @@ from bridge.cli.mapping.inputs import read_documents
 from bridge.destinations.aep.destination import open_envelope
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.mapping.workshop.event_verdicts import Judge
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings, Settings
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.chunk_mapping import Intake
 from bridge.xdm.departure import departing
-from bridge.xdm.experience_event import open_experience_events
+from bridge.xdm.rules import RULES
 from bridge.xdm.size import SizeRule
 
 ROOT = Path(__file__).parents[3]
@@ -122,7 +123,9 @@ class Stage:
         self.settings = Settings(mapping=mapping, aep={"batch_bytes": batch_bytes})
         self.builder = open_experience_events(mapping)
         depart = departing(self.builder.build, SizeRule(mapping), open_envelope(self.settings).encode)
-        self.judge = Judge(depart, self.builder.mapping.apply, self.builder.mapping.rows, self.builder.schema)
+        self.judge = Judge(
+            depart, self.builder.mapping.apply, self.builder.mapping.rows, self.builder.schema, rules=RULES
+        )
 
 
 def test_lint_says_what_the_worker_does(tmp_path_factory):

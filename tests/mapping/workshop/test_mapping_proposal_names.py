@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.mapping.lint.name_likeness import NO_MATCH, likeness
 from bridge.mapping.syntax.paths import parse_path
-from bridge.mapping.workshop.proposal.names import NO_MATCH, likeness
 from bridge.mapping.workshop.proposal.rows_proposed import propose
 from bridge.mapping.workshop.samples import Samples
+from bridge.xdm.rules import RULES
 from bridge.xdm.schema.compiled_schema import compile_schema
 
 EVENT = {
@@ -29,7 +30,7 @@ def _proposed(fields: dict[str, object]) -> dict[str, str]:
             "properties": {"_acme": {"type": "object", "properties": fields}},
         }
     )
-    rows = propose(schema, Samples([EVENT]), event_type=None).mapping_set.rows
+    rows = propose(schema, Samples([EVENT]), RULES, event_type=None).mapping_set.rows
     return {row.destination: row.source for row in rows}
 
 
@@ -90,6 +91,6 @@ def test_what_is_used_under_its_canonical_name_is_not_listed_as_unused() -> None
             },
         }
     )
-    unused = set(propose(schema, Samples([event]), event_type=None).unused)
+    unused = set(propose(schema, Samples([event]), RULES, event_type=None).unused)
     assert "moe_request_id" in unused
     assert unused.isdisjoint({"uid", "event_time", "time", "identities.externalId"})

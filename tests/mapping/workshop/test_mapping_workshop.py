@@ -14,8 +14,11 @@ from bridge.mapping.workshop.golden import GoldenError, load_cases, run_cases, u
 from bridge.mapping.workshop.proposal.rows_proposed import propose
 from bridge.mapping.workshop.samples import Samples
 from bridge.mapping.workshop.trace import Tracer, differences
+from bridge.routes.golden_cases import read_case
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
-from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
+from bridge.xdm.experience_event import ExperienceEvents
+from bridge.xdm.rules import RULES
 from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +53,7 @@ def test_a_golden_case_passes_or_says_where_it_differs(tmp_path: Path):
         bad__event__json=SEED,
         bad__expected__json=wrong,
     )
-    bad, good = run_cases(load_cases(tmp_path), shipped_build())
+    bad, good = run_cases(load_cases(tmp_path), shipped_build(), read_case)
     assert good.passed
     assert [(one.path, one.this, one.other) for one in bad.changes] == [
         ("_yourorgname.eventName", "Other", "Email Sent")
@@ -65,29 +68,34 @@ def test_a_golden_rejection_passes_by_its_code(tmp_path: Path):
         b__event__json=SEED, b__rejected__json={"code": "identity_none_valid"},
         c__event__json=nobody, c__expected__json=EXPECTED, d__event__json={"no": "event"}, d__rejected__json={"code": "not_an_event"},
     )  # fmt: skip
-    assert [result.passed for result in run_cases(load_cases(tmp_path), shipped_build())] == [True, False, False, True]
+    assert [result.passed for result in run_cases(load_cases(tmp_path), shipped_build(), read_case)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_update_writes_what_came_out(tmp_path: Path):
     """New and changed cases are written so that the next run passes; a case may turn into a rejection."""
     write(tmp_path, new__event__json=SEED, turned__event__json={**SEED, "time": None}, turned__expected__json=EXPECTED)
-    first = run_cases(load_cases(tmp_path), shipped_build())
+    first = run_cases(load_cases(tmp_path), shipped_build(), read_case)
     assert [result.passed for result in first] == [False, False]
     assert first[0].missing
     assert sorted(path.name for path in update(first)) == ["new.expected.json", "turned.rejected.json"]
     assert not (tmp_path / "turned.expected.json").exists()
-    assert all(result.passed for result in run_cases(load_cases(tmp_path), shipped_build()))
+    assert all(result.passed for result in run_cases(load_cases(tmp_path), shipped_build(), read_case))
 
 
 def test_a_batch_is_one_case_with_a_list(tmp_path: Path):
     """Several events in an envelope are expected as an array, rejections among them."""
     batch = {"app_name": "a", "events": [{**SEED, "id": "one"}, {**SEED, "identities": {}}]}
     write(tmp_path, batch__event__json=batch)
-    update(run_cases(load_cases(tmp_path), shipped_build()))
+    update(run_cases(load_cases(tmp_path), shipped_build(), read_case))
     expected = json.loads((tmp_path / "batch.expected.json").read_text(encoding="utf-8"))
     assert expected[0]["_id"] == "one"
     assert expected[1] == {"rejected": {"stage": "check", "code": "identity_none_valid"}}
-    (result,) = run_cases(load_cases(tmp_path), shipped_build())
+    (result,) = run_cases(load_cases(tmp_path), shipped_build(), read_case)
     assert result.passed
 
 
@@ -107,7 +115,7 @@ def test_the_clock_of_cases_can_stand_still(tmp_path: Path):
         def __init__(self, xdm: dict[str, Any]) -> None:
             self.xdm = xdm
 
-    (result,) = run_cases(load_cases(tmp_path), lambda event: Plain(mapping.apply(event)[0]))
+    (result,) = run_cases(load_cases(tmp_path), lambda event: Plain(mapping.apply(event)[0]), read_case)
     assert result.passed
 
 
@@ -130,7 +138,7 @@ def test_the_golden_cases_that_ship_pass():
     """mappings/tests holds for the shipped mapping set."""
     cases = load_cases(ROOT / "mappings" / "tests")
     assert len(cases.cases) >= 8
-    assert [result.case.name for result in run_cases(cases, shipped_build()) if not result.passed] == []
+    assert [result.case.name for result in run_cases(cases, shipped_build(), read_case) if not result.passed] == []
 
 
 def test_a_trace_tells_what_each_row_read_and_gave():
@@ -157,13 +165,20 @@ def test_the_proposal_for_the_sample_schema_is_sound(tmp_path: Path):
     """From the shipped schema and the seed's event: lints clean and maps that event as expected."""
     document = load_schema(ROOT / "mappings" / "moengage_events.schema.json")
     event_type = next(row.source for row in load_mapping_set(SHIPPED).rows if row.destination == "eventType")
-    proposal = propose(compile_schema(document), Samples([SEED]), event_type=event_type)
+    proposal = propose(compile_schema(document), Samples([SEED]), RULES, event_type=event_type)
     file = tmp_path / "first.csv"
     file.write_text(to_csv(proposal.mapping_set), encoding="utf-8")
     mapping_set = load_mapping_set(file)
     schema = compile_schema(document, tenant="_yourorgname")
     assert (
-        lint(mapping_set, tenant="_yourorgname", primary_identity="lumaCrmId", schema=schema, samples=Samples([SEED]))
+        lint(
+            mapping_set,
+            tenant="_yourorgname",
+            primary_identity="lumaCrmId",
+            schema=schema,
+            samples=Samples([SEED]),
+            rules=RULES,
+        )
         == ()
     )
     mapping = compile_mapping(mapping_set, tenant="_yourorgname", primary_identity="lumaCrmId")
@@ -197,7 +212,7 @@ def test_a_proposal_matches_names_and_kinds_and_lists_the_rest():
         "user_attributes": {"first_seen": "2024-01-01", "last_seen": 1_700_000_000, "campaign_tags": "text"},
         "event_attributes": {"order_total": 9.5, "campaign_tags": ["a"]},
     }  # fmt: skip
-    proposal = propose(schema, Samples([event]), event_type=None)
+    proposal = propose(schema, Samples([event]), RULES, event_type=None)
     assert {row.destination: row.source for row in proposal.mapping_set.rows} == {
         "timestamp": "dformat(event_time, \"yyyy-MM-dd'T'HH:mm:ssX\")",
         "{tenant}.firstSeen": "date(user_attributes.first_seen)",

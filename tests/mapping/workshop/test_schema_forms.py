@@ -18,6 +18,7 @@ from bridge.mapping.workshop.proposal.settling import settle
 from bridge.mapping.workshop.samples import Samples
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents
+from bridge.xdm.rules import RULES
 from bridge.xdm.schema.compiled_schema import compile_schema
 from bridge.xdm.schema.fields import SchemaField, read_schema
 
@@ -125,11 +126,11 @@ def test_a_proposal_compiles_and_refuses_none_of_its_samples(data: st.DataObject
 
     def judged(mapping_set: MappingSet) -> Verdicts:
         mapping = compile_mapping(mapping_set, tenant="_t", primary_identity="crm", schema=schema)
-        return Judge(ExperienceEvents(mapping, chosen, schema).build, mapping.apply, mapping.rows, schema).verdicts(
-            events
-        )
+        return Judge(
+            ExperienceEvents(mapping, chosen, schema).build, mapping.apply, mapping.rows, schema, rules=RULES
+        ).verdicts(events)
 
-    proposal, verdicts = settle(propose(schema, samples, event_type=None), samples, judged)
+    proposal, verdicts = settle(propose(schema, samples, RULES, event_type=None), samples, judged)
     assert [group for group in verdicts.groups if group.row] == []
     # Only that an event lacks what another has can take a row back; and an attribute whose values do not fit is named.
     words = ("required key", "requires", "the schema does not take its values")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from bridge.mapping.compiler.mapping_compiler import CompiledMapping, compile_mapping
 from bridge.mapping.sets.table import load_mapping_set
 from bridge.mapping.syntax.paths import Every, Index
+from bridge.xdm.experience_event import ExperienceEvents
 from bridge.xdm.schema.compiled_schema import CompiledSchema, compile_schema, load_schema
 from bridge.xdm.schema.policy import Policy, policy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bridge.mapping.compiler.preparation import Prepared
     from bridge.settings import MappingSettings
@@ -42,6 +44,15 @@ def compiled(settings: MappingSettings) -> tuple[CompiledMapping, CompiledSchema
         schema=schema,
     )
     return mapping, None if schema is None else schema.holding(row_policy(settings, mapping.rows))
+
+
+def open_experience_events(settings: MappingSettings, *, clock: Callable[[], float] = time.time) -> ExperienceEvents:
+    """What the settings describe: mapping set and schema read from their files (or those that ship) and compiled.
+
+    Raises ``MappingError`` with every finding in the mapping set, ``SchemaError`` for a schema that cannot be used.
+    """
+    mapping, schema = compiled(settings)
+    return ExperienceEvents(mapping, settings, schema, clock=clock)
 
 
 def row_policy(settings: MappingSettings, rows: Sequence[Prepared]) -> Policy:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bridge.mapping.functions import FUNCTIONS
-from bridge.mapping.functions.registry import methods
-from bridge.mapping.sets.findings import nearest
+from bridge.mapping.functions.catalogue import FUNCTIONS, METHODS
 from bridge.mapping.syntax.nodes import Call, Lambda, Literal, MethodCall, PathRef, walk
 from bridge.mapping.syntax.paths import Key, Path, print_path
+from bridge.mapping.values.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,7 +70,7 @@ def unknown_paths(node: Node, samples: Paths) -> list[tuple[str, str | None]]:
 
 def _bare_names(call: Call | MethodCall) -> list[Any]:
     """Arguments that are names, not paths: ``object_to_map(addresses, type)``."""
-    known = FUNCTIONS.get(call.name) if isinstance(call, Call) else methods().get(call.name)
+    known = FUNCTIONS.get(call.name) if isinstance(call, Call) else METHODS.get(call.name)
     if known is None:
         return []
     return [

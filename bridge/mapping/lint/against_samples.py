@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bridge.mapping.compiler.schema_fields import schema_path
 from bridge.mapping.lint.array_fixes import children_of, matched, renamed
 from bridge.mapping.lint.date_texts import date_pattern, is_ambiguous
-from bridge.mapping.lint.schema_paths import schema_path
 from bridge.mapping.sets.findings import Finding
 from bridge.mapping.syntax.nodes import Call, PathRef
 from bridge.mapping.syntax.paths import Every, Key, Path, print_path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bridge.mapping.compiler.preparation import Prepared
-    from bridge.mapping.lint.schema_paths import SchemaFields
+    from bridge.mapping.compiler.schema_fields import SchemaFields
 
 
 class Values(Protocol):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from bridge.mapping.sets.findings import Finding, in_order, nearest
+from bridge.mapping.sets.findings import Finding, in_order
 from bridge.mapping.syntax.nodes import Literal
 from bridge.mapping.syntax.paths import Index, Key, print_path
+from bridge.mapping.values.spelling import nearest
 from bridge.model.errors import MappingError
 from bridge.xdm.schema.event_class import WANTED
 from bridge.xdm.schema.fields import PLACEHOLDER_TENANT

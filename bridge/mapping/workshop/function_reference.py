@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.mapping.functions import FUNCTIONS, METHODS
-from bridge.mapping.functions.examples import examples_of
+from bridge.mapping.functions.catalogue import FUNCTIONS, METHODS
+from bridge.mapping.workshop.function_examples import examples_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bridge.mapping.functions import FUNCTIONS
-from bridge.mapping.functions.registry import methods
+from bridge.mapping.compiler.schema_fields import Field, SchemaFields, schema_path, tenants_of
+from bridge.mapping.functions.catalogue import FUNCTIONS, METHODS
 from bridge.mapping.lint.array_fixes import rewrap_fix
-from bridge.mapping.lint.schema_paths import Field, SchemaFields, schema_path, tenants_of
-from bridge.mapping.sets.findings import Finding, nearest
+from bridge.mapping.sets.findings import Finding
 from bridge.mapping.syntax.nodes import ArrayLiteral, Binary, Call, Literal, MapLiteral, MethodCall, Ternary, Unary
 from bridge.mapping.syntax.paths import Every, Index, Key, Path, parse_path, print_path
-from bridge.xdm.schema.event_class import WANTED
+from bridge.mapping.values.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +40,6 @@ _NUMBER: Final = re.compile(r"\s*[+-]?\d+(\.\d+)?([eE][+-]?\d+)?\s*\Z")
 _BOOLEAN: Final = frozenset(
     ["y", "yes", "Y", "YES", "on", "ON", "true", "TRUE", "n", "N", "no", "NO", "off", "OFF", "false", "FALSE"]
 )
-_OF_EVERY_EVENT: Final = frozenset({"_id", "timestamp", "identityMap"})
 
 
 class Kinds(Protocol):
@@ -134,12 +132,12 @@ def _strange_tenants(prepared: Sequence[Prepared], schema: SchemaFields) -> Iter
         yield Finding(lines[0], "destination", "tenant_unknown", message, fix=fix), lines
 
 
-def of_another_class(schema: SchemaFields) -> Iterator[Finding]:
+def of_another_class(schema: SchemaFields, wanted: str) -> Iterator[Finding]:
     """Say that the schema does not describe events: AEP would take none of them into a dataset of its class."""
     reason: str | None = getattr(schema, "wrong_class", None)
     if reason is not None:
         message = f"the schema is not one for events: {reason}"
-        yield Finding(0, "file", "schema_class", message, fix=WANTED)
+        yield Finding(0, "file", "schema_class", message, fix=wanted)
 
 
 def unenforced(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[Finding]:
@@ -156,12 +154,17 @@ def _holds(above: str, path: str) -> bool:
     return path.startswith((above + ".", above + "["))
 
 
-def required_by_schema(prepared: Sequence[Prepared], schema: SchemaFields) -> Iterator[Finding]:
-    """Required fields that no row writes, in objects that rows build field by field; copied objects bring their own."""
+def required_by_schema(
+    prepared: Sequence[Prepared], schema: SchemaFields, known: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Required fields that no row writes, in objects that rows build field by field; copied objects bring their own.
+
+    ``known``: fields of which it is said elsewhere.
+    """
     targets = [_shared(one.target) for one in prepared if one.target]
     whole = set(targets)
     for field in schema.fields():
-        if not field.required or ".*" in field.path or field.path in _OF_EVERY_EVENT:
+        if not field.required or ".*" in field.path or field.path in known:
             continue
         path = parse_path(field.path)
         above = path[:-1]
@@ -273,8 +276,8 @@ def gives(node: Node) -> str | None:
             if name == "iif" and len(node.arguments) == 3:
                 return _both(gives(node.arguments[1]), gives(node.arguments[2]))
             return _returns(FUNCTIONS[name].returns)
-        case MethodCall(_, name) if name in methods():
-            return _returns(methods()[name].returns)
+        case MethodCall(_, name) if name in METHODS:
+            return _returns(METHODS[name].returns)
         case Unary(operator):
             return {"!": "boolean", "empty": "boolean", "size": "integer", "~": "integer"}.get(operator)
         case Binary(operator):
