@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 BASE: Final = "/data/foundation/export"
 ENTITIES: Final = "/data/core/ups/access/entities"
 _LIMIT: Final = 100
+PREVIEW_ROWS: Final = 100
+"""Rows that a preview has at most."""
 
 
 async def failed_files(client: PlatformClient, batch_id: str) -> list[str]:
