@@ -1,8 +1,9 @@
-"""The emulator's HTTP server: IMS, collection, control and what was received."""
+"""The emulator's HTTP server: IMS, collection, platform APIs, control and what was received."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +16,10 @@ from bridge.emulators.adobe.collection import MEGABYTE, Answer, Collection
 from bridge.emulators.adobe.faults import Control, Faults
 from bridge.emulators.adobe.ims import Ims
 from bridge.emulators.adobe.inlet import EXAMPLE, Inlet
+from bridge.emulators.adobe.platform.control import PlatformControl
+from bridge.emulators.adobe.platform.gateway import Platform
+from bridge.emulators.adobe.platform.sandbox import Times
+from bridge.emulators.adobe.platform.service import PlatformService
 from bridge.emulators.adobe.problems import edge_problem
 from bridge.emulators.adobe.received import PAGE, Received
 from bridge.model.errors import BridgeError
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 
     from bridge.emulators.adobe.faults import Fail, Shape
 
+TENANT = "yourorgname"
+"""Without the underscore that it has in payloads."""
 CLIENT_ID = "0123456789abcdef0123456789abcdef"
 CLIENT_SECRET = "emulated-secret"  # nosec B105 # noqa: S105 - opens nothing but the emulator
 _MOST_READ = 64_000_000
@@ -49,6 +56,9 @@ class Emulator:
         payloads: int = 1_000,
         max_bytes: int = MEGABYTE,
         sync_validation: bool = True,
+        tenant: str = TENANT,
+        sandboxes: Sequence[str] = ("prod",),
+        times: Times | None = None,
     ) -> None:
         self._host, self._port = host, port
         self.inlet = inlet
@@ -57,6 +67,16 @@ class Emulator:
         self.received = Received(payloads=payloads, fast=fast)
         self.collection = Collection(
             self.inlet, self.ims, self.received, self.faults, max_bytes=max_bytes, sync_validation=sync_validation
+        )
+        self.platform = Platform(
+            ims=self.ims,
+            faults=self.faults,
+            org_id=self.org_id,
+            tenant=tenant,
+            names=sandboxes,
+            collection_url=lambda inlet_id: f"{self.url}/collection/{inlet_id}",
+            clock=time.time,
+            times=times or Times(),
         )
         self._runner: web.AppRunner | None = None
 
@@ -175,9 +195,12 @@ class Emulator:
         app.router.add_get("/control", self._show_control)
         app.router.add_post("/control", self._control)
         app.router.add_get("/health", self._health)
+        app.router.add_get("/platform", self._show_platform)
+        PlatformService(self.platform).add_to(app)
         return app
 
     def _apply(self, control: Control) -> None:
+        platform = None if control.platform is None else PlatformControl.model_validate(control.platform)
         self.faults.apply(control)
         if control.secrets is not None:
             self.ims.client_secrets = control.secrets
@@ -185,6 +208,10 @@ class Emulator:
             self.ims.revoke()
         if control.clear_received:
             self.received.clear()
+        if control.clear_faults:
+            self.platform.troubles.clear()
+        if platform is not None:
+            self.platform.apply(platform)
 
     async def _batch(self, request: web.Request) -> web.Response:
         return await self._collect(request, batch=True)
@@ -260,7 +287,7 @@ class Emulator:
         return _json(self.received.summary())
 
     async def _show_control(self, _: web.Request) -> web.Response:
-        return _json(self.faults.shown())
+        return _json(self._in_force())
 
     async def _control(self, request: web.Request) -> web.Response:
         try:
@@ -271,7 +298,13 @@ class Emulator:
                 for problem in error.errors(include_input=False, include_url=False)
             ]
             return _json({"error": "not a control message", "problems": problems}, 400)
-        return _json(self.faults.shown())
+        return _json(self._in_force())
+
+    def _in_force(self) -> dict[str, Any]:
+        return self.faults.shown() | {"platform": self.platform.shown()}
+
+    async def _show_platform(self, _: web.Request) -> web.Response:
+        return _json(self.platform.summary())
 
     async def _health(self, _: web.Request) -> web.Response:
         return _json({"status": "ok"})
