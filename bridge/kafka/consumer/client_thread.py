@@ -13,6 +13,7 @@ from mode.utils.futures import maybe_set_exception
 
 from bridge.kafka.consumer.fetching import Fetching
 from bridge.kafka.consumer.kafka_client import AiokafkaClient, read_committed
+from bridge.runtime.deadline import CLOSE_CLIENT_SECONDS
 
 if TYPE_CHECKING:
     from collections import deque
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from bridge.kafka.consumer.ledger import Partition
 
 _T = TypeVar("_T")
-_CLOSE_SECONDS = 3.0
-"""To leave the group and close connections; less than the worker gives the app to stop."""
 
 
 class NumberedAssignments(driver.ConsumerRebalanceListener):
@@ -92,7 +91,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         if left := asyncio.all_tasks(loop):
             for task in left:
                 task.cancel()
-            loop.run_until_complete(asyncio.wait(left, timeout=_CLOSE_SECONDS))
+            loop.run_until_complete(asyncio.wait(left, timeout=CLOSE_CLIENT_SECONDS))
         loop.close()
 
     def _stopped_set(self) -> None:
@@ -108,7 +107,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         """Close the client, within a bound and without an error: else the worker waits for a thread that has ended."""
         # Its fetcher lets the cancellation of its own tasks out when the brokers are away.
         with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
+            async with asyncio.timeout(CLOSE_CLIENT_SECONDS):
                 await super().on_thread_stop()
 
     async def inside(self, work: Coroutine[Any, Any, _T]) -> _T:
