@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from bridge.kafka.consumer.app import build_app
+from bridge.kafka.consumer.stream.app import build_app
 from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.kafka.retention import watch_retention
 from bridge.kafka.state_topic import StateTopic

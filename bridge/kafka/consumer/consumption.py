@@ -1,6 +1,6 @@
 """What consuming does in the worker's main loop: fetch what the gate admits, write it into the ledger, hand it on, commit.
 
-It knows neither Faust nor threads: :class:`~bridge.kafka.consumer.transport.ChunkConsumer` drives it in a worker, with the client in
+It knows neither Faust nor threads: :class:`~bridge.kafka.consumer.stream.transport.ChunkConsumer` drives it in a worker, with the client in
 a thread of its own; a simulation drives the same code in one loop.
 """
 

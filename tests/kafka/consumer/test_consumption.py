@@ -223,7 +223,11 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
         drained.append(deadline)
 
     drain = SimpleNamespace(
-        clock=asyncio.get_running_loop().time, budget=StopBudget(2.0), ledger=worker.ledger, for_stop=for_stop, stopping=False
+        clock=asyncio.get_running_loop().time,
+        budget=StopBudget(2.0),
+        ledger=worker.ledger,
+        for_stop=for_stop,
+        stopping=False,
     )
 
     async def stop():
