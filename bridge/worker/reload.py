@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bridge.mapping.workshop import golden
 from bridge.mapping.workshop.plan import reload_problems
 from bridge.model.errors import BridgeError
 from bridge.routes.event_builder import open_agreeing
-from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
-from bridge.xdm.size import sized
+from bridge.routes.golden_cases import failing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,19 +20,10 @@ if TYPE_CHECKING:
 
     from bridge.settings import AepSettings, MappingSettings
     from bridge.telemetry.metrics import Metrics
+    from bridge.xdm.experience_event import ExperienceEvents
 
 _log = structlog.get_logger(__name__)
 Signature = tuple[tuple[str, int, int, int], ...]
-
-
-def failing(settings: MappingSettings) -> list[str]:
-    """Names of the golden cases of ``settings.tests`` that the mapping set does not pass; none where none are configured."""
-    if settings.tests is None:
-        return []
-    cases = golden.load_cases(settings.tests)
-    fixed = golden.settings_of(cases, settings)
-    build = sized(open_experience_events(fixed).build, fixed)
-    return [result.case.name for result in golden.run_cases(cases, build) if not result.passed]
 
 
 def _newly_refused(in_use: Any, events: ExperienceEvents, recent: Sequence[dict[str, Any]]) -> list[str]:
