@@ -10,7 +10,7 @@ import typer
 from command_lines import problems_of_command
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.settings import ReceiverSettings, every_setting
 from bridge.sources.http.endpoint import Receiver
 from bridge.sources.moengage.decoder import DECODER
