@@ -14,6 +14,7 @@ from bridge.model.errors import SettingsError
 from bridge.settings.aep import AepSettings, OauthSettings
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.mapping import MappingSettings
+from bridge.settings.moengage import MoEngageSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     mapping: MappingSettings = MappingSettings()
     aep: AepSettings = AepSettings()
     oauth: OauthSettings = OauthSettings()
+    moengage: MoEngageSettings = MoEngageSettings()
     receiver: ReceiverSettings = ReceiverSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -41,9 +41,8 @@ def _arrivals(senders, seconds, latency, tick=0.05, stall=0.0):
     """When units arrive: each after a delay of its own, with the loop stalled now and then."""
     found, now, chance = [], 1_000.0, random.Random(7)
     while now < 1_000.0 + seconds:
-        for sender in senders:
-            if units := sender.send(now):
-                found.append((now + latency(chance), units))
+        left = [sender.send(now) for sender in senders]
+        found += [(now + latency(chance), units) for units in left if units]
         now += tick + (chance.random() * stall if chance.random() < 0.02 else 0)
     return found
 
