@@ -173,7 +173,7 @@ def _examples(settings: Settings) -> Iterator[str]:
 
 def _mapping(settings: Settings) -> Check:
     from bridge.routes.event_builder import load_builder
-    from bridge.worker.reload import failing
+    from bridge.routes.xdm_files import failing
 
     try:
         _, sha256 = load_builder(settings)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import structlog
 
+from bridge.destinations.aep.dropped_values import LeftOut
 from bridge.settings import MappingSettings
-from bridge.worker.watch.left_out import LeftOut
 from bridge.xdm.experience_event import open_experience_events
 from bridge.xdm.problems import DroppedValue
 from tests.unit.test_intake import _take

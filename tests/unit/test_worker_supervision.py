@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from structlog.testing import capture_logs
+from worker_parts import parts_of
 
 from bridge.model.verdicts import AllAccepted, Misconfigured, Transient, Unauthorized
 from bridge.settings import Settings
@@ -37,7 +38,7 @@ class _EndedMeter:
 @pytest.mark.parametrize("stopping", [True, False])
 async def test_a_client_that_is_gone_is_an_error_only_while_working(stopping):
     """During a stop the Kafka client goes away before its last user: no alarm. At work it is one, and it ends the worker."""
-    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
     worker._app = _APP
     if stopping:
         worker.stop()
@@ -61,7 +62,7 @@ class _Lag:
 @pytest.mark.parametrize("asked", [True, False])
 async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
     """With lag and nothing finished the watchdog ends the worker, but not while AEP's own Retry-After runs."""
-    worker = Worker(Settings(worker={"stall_seconds": 1.5}), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(worker={"stall_seconds": 1.5}), parts_of(_DESTINATION), Metrics())
     worker._app = _APP
     if asked:
         worker.delivery.brakes.throttle.until = worker._clock() + 600
@@ -79,7 +80,7 @@ async def test_a_start_without_brokers_says_what_to_do(error):
     async def start():
         raise error
 
-    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
     worker._app = SimpleNamespace(start=start)
     with capture_logs() as logs:
         await worker._start()
@@ -95,7 +96,7 @@ async def test_a_start_without_brokers_says_what_to_do(error):
 
 async def test_a_stop_that_leaves_work_says_why():
     """Refused credentials, an outage, a topic that cannot be written: not "the budget", which was never used."""
-    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
     assert left_because(worker._drain) == "the drain budget is over"
     worker.delivery.brakes.note(Unauthorized("invalid client_secret"), 0.0, seconds=0.1, under_way=1)
     assert left_because(worker._drain) == "invalid client_secret"
@@ -110,13 +111,13 @@ async def test_an_error_in_a_task_of_its_own_ends_the_worker():
         raise ValueError("any")
 
     for stopping, why in ((False, "internal error: ValueError"), (True, "")):
-        worker = Worker(Settings(), _DESTINATION, None, Metrics())
+        worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
         if stopping:
             worker.stop()
         await asyncio.wait([worker._begin(fails(), "watchdog")])
         await asyncio.sleep(0)
         assert (worker.stopping, worker._why) == (True, why)
-    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
     task = worker._begin(asyncio.sleep(60), "memory")
     await asyncio.sleep(0)
     task.cancel()
@@ -126,7 +127,7 @@ async def test_an_error_in_a_task_of_its_own_ends_the_worker():
 
 
 def _at_work(**settings):
-    worker = Worker(Settings(**settings), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(**settings), parts_of(_DESTINATION), Metrics())
     worker._app = _APP
     return worker
 

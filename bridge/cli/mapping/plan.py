@@ -61,7 +61,7 @@ def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -
     from bridge.mapping.sets.table import load_mapping_set
     from bridge.mapping.workshop.plan import Plan, compare, rows_changed, settings_changed, strangers
     from bridge.model.errors import BridgeError
-    from bridge.worker.reload import failing
+    from bridge.routes.xdm_files import failing
     from bridge.xdm.opening import schema_of
 
     old = given.builder(before)

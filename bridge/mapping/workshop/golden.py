@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from bridge.mapping.functions import clock
 from bridge.mapping.workshop.trace import Change, differences
 from bridge.model.errors import BridgeError
-from bridge.sources.moengage.envelopes import Refusal, events_of, parse_json
+from bridge.model.event import Refusal
+from bridge.sources.http.json_reading import parse_json
+from bridge.sources.moengage.envelopes import events_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
