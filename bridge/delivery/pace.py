@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.delivery.window_budget import WindowBudget
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.delivery.pace_board import Account
-    from bridge.delivery.window_budget import WindowBudget
+    from bridge.model.delivery_policy import DeliveryPolicy
 
 _SHARE_SECONDS = 1.0
+
+
+def windows(policy: DeliveryPolicy, most_elements: int) -> tuple[WindowBudget, ...]:
+    """The budgets of a policy; a request has at most so many elements."""
+    return tuple(
+        WindowBudget(each.name, each.units, each.seconds, 1.0 if each.weigh is None else float(most_elements))
+        for each in policy.budgets
+    )
 
 
 class Pace:
@@ -27,35 +37,19 @@ class Pace:
         self._together = 0.0
         self._share_until = 0.0
 
-    def wait(self, weights: Sequence[float], now: float) -> tuple[float, str]:
-        """Seconds until a request of these units may leave (0 when it may now), and the budget that it waits for."""
+    def take(self, weights: Sequence[float], now: float) -> tuple[float, str]:
+        """Let a request of these units leave where it may: 0 seconds; else how long, for which budget, and nothing is taken."""
         self._note(now)
         with self._account.held() as times:
             waits = [(times[len(self.budgets)] - now, "pause")]
             for budget, units, free_at in zip(self.budgets, weights, times, strict=False):
                 if units:
                     waits.append((budget.wait(free_at, now), budget.name))
-        return max(waits) if max(waits)[0] > 0 else (0.0, "")
-
-    def take(self, weights: Sequence[float], now: float) -> float:
-        """Let a request leave where it may: 0, or the seconds that it has to wait, and then nothing is taken."""
-        self._note(now)
-        with self._account.held() as times:
-            if times[len(self.budgets)] > now:
-                return times[len(self.budgets)] - now
-            longest = max(
-                (
-                    budget.wait(free_at, now)
-                    for budget, units, free_at in zip(self.budgets, weights, times, strict=False)
-                    if units
-                ),
-                default=0.0,
-            )
-            if longest > 0:
+            if (longest := max(waits))[0] > 0:
                 return longest
             for at, (budget, units) in enumerate(zip(self.budgets, weights, strict=True)):
                 times[at] = budget.taken(times[at], units, self._together, now)
-        return 0.0
+        return 0.0, ""
 
     def pause(self, until: float) -> None:
         """The destination asks for less: nobody of this account sends before then."""
