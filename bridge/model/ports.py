@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from bridge.model.dead_letter import StoredLetters
     from bridge.model.event import Bound, Event, Refusal
-    from bridge.model.mapping_rows import Complaint, Written
     from bridge.model.record import Record
     from bridge.model.verdicts import Outcome, Rejected
 
@@ -211,10 +210,6 @@ class Rules(Protocol):
     @property
     def required(self) -> Sequence[str]:
         """Paths that a mapping set has to write, or every event is refused."""
-        ...
-
-    def complaints(self, written: Sequence[Written]) -> Sequence[Complaint]:
-        """What is wrong with the destinations of a mapping set, before any event has come."""
         ...
 
 

@@ -9,13 +9,14 @@ import orjson
 
 from bridge.destinations.moengage.checks import Checks
 from bridge.destinations.moengage.elements import NullRules
-from bridge.destinations.moengage.rules import MoEngageRules
+from bridge.destinations.moengage.rules import rules_of
 from bridge.destinations.moengage.shaping import Shaper
 from bridge.mapping.compiler.mapping_compiler import CompiledMapping, compile_mapping
-from bridge.mapping.sets.findings import Finding, MappingRefused
+from bridge.mapping.lint.rules import complained
+from bridge.mapping.sets.findings import MappingRefused
 from bridge.mapping.sets.table import load_mapping_set
 from bridge.mapping.syntax.paths import Key
-from bridge.model.mapping_rows import EVERY, Complaint, Written
+from bridge.model.verdicts import Rejected, Stage
 from bridge.xdm.experience_event import Built
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ class MoEngageEvents:
         shown = [orjson.loads(item) for item in items] or [element.value for element in elements]
         return Built({"type": "transition", "elements": shown}, nulled, (), rejection, findings)  # type: ignore[arg-type]
 
+    def safely(self, event: dict[str, Any]) -> Built:
+        """As :meth:`build`; what goes wrong becomes a dead letter in the worker, too."""
+        try:
+            return self.build(event)
+        except Exception as error:  # noqa: BLE001 - as in the worker
+            return Built({}, (), (), Rejected(Stage.MAP, "internal_error", f"unexpected {type(error).__name__}"))
+
 
 def open_moengage_events(mapping: MappingSettings, settings: MoEngageSettings) -> MoEngageEvents:
     """What the settings describe. Raises ``MappingRefused`` (a ``MappingError``) that lists every error."""
@@ -62,28 +70,10 @@ def open_moengage_events(mapping: MappingSettings, settings: MoEngageSettings) -
         placeholders=mapping.placeholders,
         strict=mapping.strict,
     )
-    errors = [each for each in findings_of(compiled.rows, MoEngageRules(settings)) if each.severity == "error"]
+    errors = [each for each in complained(compiled.rows, rules_of(settings)) if each.severity == "error"]
     if errors:
         raise MappingRefused(errors)
     return MoEngageEvents(compiled, settings)
-
-
-def findings_of(rows: Sequence[Prepared], rules: MoEngageRules) -> list[Finding]:
-    """What the destination says of the rows, as findings of lint."""
-    return [_finding(one) for one in rules.complaints([*written(rows)])]
-
-
-def written(rows: Sequence[Prepared]) -> Iterator[Written]:
-    """The rows as a destination is told of them."""
-    for one in rows:
-        if one.target is not None:
-            steps = tuple(step.name if isinstance(step, Key) else EVERY for step in one.target)
-            yield Written(one.row.row, steps, one.row.nulls)
-
-
-def _finding(one: Complaint) -> Finding:
-    column: Any = "destination" if one.row else "file"
-    return Finding(one.row, column, one.code, one.message, one.severity, one.fix)
 
 
 def null_rules(rows: Sequence[Prepared], settings: MoEngageSettings) -> NullRules:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.workshop import golden
 from bridge.mapping.workshop.plan import reload_problems
+from bridge.routes import golden_cases
 from bridge.routes.moengage_events import open_moengage_events
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def failing(settings: MappingSettings, moengage: MoEngageSettings) -> list[str]:
     if settings.tests is None:
         return []
     cases = golden.load_cases(settings.tests)
-    fixed = golden.settings_of(cases, settings)
-    results = golden.run_cases(cases, open_moengage_events(fixed, moengage).build)
+    fixed = golden_cases.settings_of(cases, settings)
+    results = golden_cases.run(cases, fixed, open_moengage_events(fixed, moengage).build)
     return [result.case.name for result in results if not result.passed]
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiokafka.errors import KafkaError as ClientError
 
 from bridge.delivery.delivery import Delivery
 from bridge.delivery.rate_share import Share
@@ -17,7 +16,7 @@ from bridge.kafka.consumer.lag import LagMeter
 from bridge.kafka.consumer.ledger import Chunk, Ledger
 from bridge.kafka.consumer.reading import Reading
 from bridge.kafka.dead_letters.store import DeadLetters
-from bridge.kafka.topics import unreachable
+from bridge.kafka.topics import NO_ANSWER, unreachable
 from bridge.model.backoff import Backoff
 from bridge.model.errors import KafkaError
 from bridge.telemetry.health import Health
@@ -363,7 +362,7 @@ class Worker:
     async def _start(self) -> None:
         try:
             await self._app.start()
-        except (ClientError, OSError) as error:
+        except NO_ANSWER as error:
             told = unreachable(self._settings.kafka, error)
             _log.error(
                 "stream_not_started",

@@ -1,4 +1,4 @@
-"""MoEngage's rules for who speaks of a mapping set before it runs: a :class:`bridge.model.ports.Rules`. Pure."""
+"""MoEngage's rules for who speaks of a mapping set before it runs (:class:`bridge.model.rules.Rules`). Pure."""
 
 from __future__ import annotations
 
@@ -8,22 +8,31 @@ from typing import TYPE_CHECKING
 from bridge.destinations.moengage import limits
 from bridge.destinations.moengage.elements import KINDS
 from bridge.destinations.moengage.names import name_problem
-from bridge.destinations.moengage.remarks import FINDING_CODES, REJECTION_CODES
+from bridge.destinations.moengage.remarks import REJECTION_CODES
+from bridge.destinations.moengage.values import is_lost_date
 from bridge.model.mapping_rows import EVERY, Complaint
+from bridge.model.rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from bridge.model.mapping_rows import Written
     from bridge.settings import MoEngageSettings
 
 
-class MoEngageRules:
+def rules_of(settings: MoEngageSettings) -> Rules:
     """The rules as they hold for one workspace."""
+    return Rules(
+        required=(),
+        refusals=REJECTION_CODES,
+        is_date_time=lambda text: not is_lost_date(text),
+        schema_wanted="MoEngage has no schema: leave it out",
+        complaints=_Rows(settings).complaints,
+    )
 
-    rejection_codes: Mapping[str, str] = REJECTION_CODES
-    finding_codes: Mapping[str, str] = FINDING_CODES
-    required: Sequence[str] = ("customer.customer_id",)
+
+class _Rows:
+    """What is to be said of rows, under one workspace's settings."""
 
     def __init__(self, settings: MoEngageSettings) -> None:
         self._settings = settings
