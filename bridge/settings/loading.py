@@ -17,6 +17,7 @@ from bridge.settings.mapping import MappingSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
+from bridge.settings.setup import SetupSettings
 from bridge.settings.tree import ROUTES
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     mapping: MappingSettings = MappingSettings()
     aep: AepSettings = AepSettings()
     oauth: OauthSettings = OauthSettings()
+    setup: SetupSettings = SetupSettings()
     receiver: ReceiverSettings = ReceiverSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -15,7 +15,8 @@ import orjson
 from numbered_events import event, number_of, uuid_of
 
 from bridge.emulators.adobe import fingerprint
-from bridge.sources.moengage.envelopes import Refusal, events_of
+from bridge.model.event import Refusal
+from bridge.sources.moengage.envelopes import events_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

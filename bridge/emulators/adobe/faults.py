@@ -106,6 +106,7 @@ class Control(BaseModel):
     clear_faults: bool = Field(False, description="Forget every fault first.")
     clear_received: bool = Field(False, description="Forget what was received.")
     seed: int | None = Field(None, description="Seed of the probabilities.")
+    platform: dict[str, Any] | None = Field(None, description="Of the platform APIs: see their own vocabulary.")
 
     @field_validator("fail", "ims", mode="before")
     @classmethod

@@ -8,7 +8,7 @@ import faust
 from faust.app import BootStrategy
 from yarl import URL
 
-from bridge.kafka.connection import faust_broker, faust_credentials
+from bridge.kafka.consumer.faust_connection import faust_broker, faust_credentials
 from bridge.kafka.consumer.gate import FETCH_BYTES
 from bridge.kafka.consumer.transport import ChunkTransport
 
