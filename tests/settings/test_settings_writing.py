@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import stat
 import tomllib
 from pathlib import Path
@@ -38,7 +37,7 @@ def folder(tmp_path, monkeypatch):
         ("X=1", "X=1\nA_B=new\n"),
         ("# why\nA_B=old # and this\nX=1\n", "# why\nA_B=new # and this\nX=1\n"),
         ("export A_B='old one'\n", "export A_B=new\n"),
-        ("a_b = \"old\"\r\nX=1\r\n", "a_b = new\r\nX=1\r\n"),
+        ('a_b = "old"\r\nX=1\r\n', "a_b = new\r\nX=1\r\n"),
         ("#A_B=example\n\n# next\n#C=1\n", "#A_B=example\nA_B=new\n\n# next\n#C=1\n"),
         ("A_B=one\nX=1\nA_B=two\n", "A_B=new\nX=1\nA_B=new\n"),
         ("A_B\n", "A_B=new\n"),
@@ -125,7 +124,7 @@ def test_files_are_replaced_whole_with_their_mode(folder):
     write(edits(DEFAULT, {("aep", "endpoint"): f"{ENDPOINT}d"}, environment={}))
     assert Path(".env").is_symlink()
     assert stat.S_IMODE(Path("elsewhere/settings").stat().st_mode) == 0o640
-    assert sorted(os.listdir()) == [".env", "elsewhere"]
+    assert sorted(path.name for path in folder.iterdir()) == [".env", "elsewhere"]
 
 
 def test_what_cannot_be_written_is_shown(folder, monkeypatch):

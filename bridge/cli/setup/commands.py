@@ -69,4 +69,6 @@ def show_checks(checks: tuple[Check, ...], *, only_amiss: bool = False) -> None:
 from bridge.cli.setup import (  # noqa: E402, I001 - each registers its command; their order is that of --help
     plan as _plan,  # noqa: F401
     apply as _apply,  # noqa: F401
+    verify as _verify,  # noqa: F401
+    handover as _handover,  # noqa: F401
 )

@@ -100,7 +100,11 @@ def test_what_is_there_is_adopted(desired, observed):
 @pytest.mark.parametrize(
     ("kind", "changes", "wanted"),
     [
-        (Kind.FIELD_GROUP, {"field_groups": (GROUP, replace(GROUP, identifier="g2"))}, "BRIDGE_SETUP__FIELD_GROUP_NAME"),
+        (
+            Kind.FIELD_GROUP,
+            {"field_groups": (GROUP, replace(GROUP, identifier="g2"))},
+            "BRIDGE_SETUP__FIELD_GROUP_NAME",
+        ),
         (Kind.SCHEMA, {"schemas": (SCHEMA, replace(SCHEMA, identifier="s2"))}, "BRIDGE_SETUP__SCHEMA_NAME"),
         (Kind.DATASET, {"datasets": WHOLE.datasets * 2}, "BRIDGE_SETUP__DATASET_NAME"),
         (Kind.ACCOUNT, {"accounts": WHOLE.accounts * 2}, "BRIDGE_SETUP__ACCOUNT_NAME"),
@@ -177,7 +181,9 @@ def test_a_group_that_is_not_in_the_schema_is_put_into_it():
 
 def test_profile_is_a_choice():
     """Without it neither schema nor dataset is enabled; with it both are, the schema first."""
-    out = replace(WHOLE, schemas=(replace(SCHEMA, in_profile=False),), datasets=(Dataset("d", "Dataset", "s", in_profile=False),))
+    out = replace(
+        WHOLE, schemas=(replace(SCHEMA, in_profile=False),), datasets=(Dataset("d", "Dataset", "s", in_profile=False),)
+    )
     assert make_plan(replace(DESIRED, profile=False), out).exit_code == 0
     plan = make_plan(DESIRED, out)
     assert [(step.kind, step.write is not None) for step in plan.open] == [(Kind.PROFILE, True), (Kind.DATASET, False)]
