@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from bridge.emulators.adobe.faults import Faults
     from bridge.emulators.adobe.ims import Ims
+    from bridge.emulators.adobe.ingestion.ingestion import Ingestion
     from bridge.emulators.adobe.platform.control import PlatformControl, PlatformFail
 
 _LOGGED = 2_000
@@ -54,6 +55,7 @@ class Platform:
         self.requests: Counter[str] = Counter()
         self.log: deque[tuple[str, str, int]] = deque(maxlen=_LOGGED)
         """Method, path and status of the calls, newest last."""
+        self.ingestion: Ingestion | None = None
         self._tenant, self._names, self._clock = tenant, names, clock
         self.sandboxes: dict[str, Sandbox] = {}
         self.clear()
@@ -105,6 +107,10 @@ class Platform:
                 setattr(self.times, name, seconds)
         if control.clear:
             self.clear()
+        if self.ingestion is not None and control.settle:
+            self.ingestion.settle()
+        if self.ingestion is not None and control.expire:
+            self.ingestion.expire()
         for sandbox in self.sandboxes.values():
             sandbox.permissions = self.granted
             if control.hide_flows is not None:
