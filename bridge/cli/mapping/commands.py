@@ -11,7 +11,7 @@ from bridge.cli import app, words
 
 mapping = typer.Typer(
     name="mapping",
-    help="Write, check, try and understand mapping sets (Adobe Data Prep), without Adobe and without a network.",
+    help="Write, check, try and understand mapping sets (Adobe Data Prep), without Adobe and without a network; verify alone asks Adobe.",
     no_args_is_help=True,
 )
 app.add_typer(mapping)
@@ -47,4 +47,5 @@ from bridge.cli.mapping import (  # noqa: E402, I001 - each registers its comman
     sets as _sets,  # noqa: F401
     plan as _plan,  # noqa: F401
     drift as _drift,  # noqa: F401
+    verify as _verify,  # noqa: F401
 )
