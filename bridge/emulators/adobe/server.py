@@ -79,7 +79,7 @@ class Emulator:
             org_id=self.org_id,
             tenant=tenant,
             names=sandboxes,
-            collection_url=lambda inlet_id: f"{self.url}/collection/{inlet_id}",
+            base_url=lambda: self.url,
             clock=time.time,
             times=times or Times(),
         )

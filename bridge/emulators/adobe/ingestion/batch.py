@@ -35,6 +35,8 @@ class Batch:
     """Code of a failure -> the first words it came with and how many records had it first."""
     mapper_failures: int = 0
     lines: list[bytes] = field(default_factory=list)
+    told: list[bytes] = field(default_factory=list)
+    """For every failed line its errors as a JSON list."""
     rows: list[bytes] = field(default_factory=list)
     successor: str | None = None
     predecessors: tuple[str, ...] = ()

@@ -26,6 +26,8 @@ _SLICE: Final = 100
 _HOUR: Final = 3_600_000
 _VANISHED_KEPT: Final = 10_000
 _COMPACTED: Final = 3
+_WITH_ROWS: Final = 50
+"""Batches of which the first rows are kept."""
 PREVIEW: Final = 100
 
 
@@ -106,6 +108,7 @@ class Dataset:
         self._kept_lines = 0
         self._windows = 0
         self._uncompacted: list[str] = []
+        self._with_rows: deque[Batch] = deque()
         self._under_way: Iterator[None] | None = None
 
     @property
@@ -205,6 +208,7 @@ class Dataset:
         kind = "_mapper" if outcome.mapper else "_streamingValidation"
         line = failed_line(message, outcome.violations, form, kind)
         bad.lines.append(line)
+        bad.told.append(orjson.dumps([{"code": one.code, "message": one.told} for one in outcome.violations]))
         bad.records += 1
         bad.failed_records += 1
         bad.mapper_failures += outcome.mapper
@@ -222,7 +226,8 @@ class Dataset:
         )
         if together:
             good.records += bad.records
-            good.failed_records, good.lines, good.reasons = bad.failed_records, bad.lines, bad.reasons
+            good.failed_records, good.lines, good.told = bad.failed_records, bad.lines, bad.told
+            good.reasons = bad.reasons
             good.mapper_failures = bad.mapper_failures
             good.size += bad.size
         for batch in (good,) if together else (good, bad):
@@ -231,8 +236,11 @@ class Dataset:
                 batch.completed = max(now, self._now_ms())
                 self.batches[batch.identifier] = batch
                 self._kept_lines += len(batch.lines)
+                self._with_rows.append(batch)
                 if batch is good:
                     self._uncompacted.append(batch.identifier)
+        while len(self._with_rows) > _WITH_ROWS:
+            self._with_rows.popleft().rows = []
         if self.readings.compaction and len(self._uncompacted) >= _COMPACTED:
             self._compact(now)
         self.expire()
