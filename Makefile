@@ -70,6 +70,7 @@ test: $(VENV)/.dev ## Run the tests (with Java 17 and Maven against a real Apach
 check: $(VENV)/.dev ## Lint, formatting, types and security
 	@echo "==> ruff check"; $(BIN)/ruff check
 	@echo "==> ruff format"; $(BIN)/ruff format --check
+	@echo "==> import-linter"; $(BIN)/lint-imports --no-cache
 	@echo "==> mypy --strict"; $(BIN)/mypy --strict
 	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive bridge
 

@@ -1,6 +1,6 @@
 """Requests as full as they may be: filled by encoded bytes, by count and by age. Pure; the caller brings the time.
 
-``frame + sum(len(item)) + separator * (n - 1)`` is a request's size (:class:`bridge.model.verdicts.Destination`), so a request
+``frame + sum(len(item)) + separator * (n - 1)`` is a request's size (:class:`bridge.model.ports.Destination`), so a request
 is filled by arithmetic and an event is encoded once. Where events keep the order of their keys :mod:`bridge.delivery.ordering` fills.
 """
 

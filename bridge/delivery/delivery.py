@@ -8,7 +8,6 @@ outcome's type and nothing else (:mod:`bridge.delivery.settlement`).
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -16,56 +15,22 @@ from bridge.delivery import blame as suspicion
 from bridge.delivery.batching import Batcher, Limits, without
 from bridge.delivery.flow_control import Brakes
 from bridge.delivery.ordering import KeyedBatcher
-from bridge.delivery.pacing import Backoff
 from bridge.delivery.settlement import Settlement
 from bridge.delivery.waiting import ByLane, Shipment, Unordered, Waiting
-from bridge.model.verdicts import Answered, Destination, Misconfigured, Mismatched, Outcome, Transient, Unauthorized
+from bridge.model.backoff import Backoff
+from bridge.model.verdicts import Answered, Misconfigured, Mismatched, Outcome, Transient, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.delivery.settlement import Resolutions
-    from bridge.settings import AepSettings
+    from bridge.model.delivery_policy import DeliveryPolicy
+    from bridge.model.ports import Destination
     from bridge.telemetry.metrics import Metrics
 
 Owner = TypeVar("Owner")
 _RETRY_SECONDS = 4.0
 """At most so long, before jitter, between two sendings of what fails while others pass: it is rare, and its partition waits."""
-
-
-def _whole() -> float:
-    return 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How delivery goes about it; rates by second, 0 for none, of which this worker has its ``share``."""
-
-    linger: float = 0.5
-    batch_bytes: int = 1_000_000
-    batch_events: int = 10_000
-    ceiling: int = 16
-    requests_per_second: float = 0.0
-    events_per_second: float = 0.0
-    share: Callable[[], float] = _whole
-    by_key: bool = False
-    circuit_threshold: int = 5
-    postponed_tries: int = 0
-
-    @classmethod
-    def of(cls, aep: AepSettings, share: Callable[[], float]) -> Policy:
-        """As the settings want it; ``share`` is this worker's part of the organisation's limits."""
-        return cls(
-            linger=aep.linger_seconds,
-            batch_bytes=aep.batch_bytes,
-            batch_events=aep.batch_events,
-            ceiling=aep.concurrency,
-            requests_per_second=aep.requests_per_second,
-            events_per_second=aep.events_per_second,
-            share=share,
-            by_key=aep.ordering == "key",
-            postponed_tries=aep.postponed_tries,
-        )
 
 
 class Delivery(Generic[Owner]):
@@ -75,7 +40,7 @@ class Delivery(Generic[Owner]):
         self,
         destination: Destination,
         resolutions: Resolutions[Owner],
-        policy: Policy,
+        policy: DeliveryPolicy,
         metrics: Metrics,
         *,
         clock: Callable[[], float],
@@ -106,6 +71,7 @@ class Delivery(Generic[Owner]):
             ceiling=policy.ceiling,
             requests_per_second=policy.requests_per_second,
             events_per_second=policy.events_per_second,
+            budgets=policy.budgets,
             share=policy.share,
             circuit_threshold=policy.circuit_threshold,
             random=random,
@@ -249,7 +215,7 @@ class Delivery(Generic[Owner]):
 
     def _leave(self, shipment: Shipment[Owner], now: float) -> None:
         events = len(shipment.batch.items)
-        self.brakes.leave(events, now)
+        self.brakes.leave(events, now, shipment.batch.items)
         self._carried += events
         self._metrics.delivery_in_flight.inc()
         task = asyncio.create_task(self._carry(shipment))

@@ -14,9 +14,10 @@ import structlog
 
 from bridge.delivery import blame as suspicion
 from bridge.delivery.concurrency import AdaptiveLimit
-from bridge.delivery.pacing import Backoff, Circuit, RateLimit
+from bridge.delivery.pacing import Circuit, RateLimit
 from bridge.delivery.standing import Standing
 from bridge.delivery.throttle import FIRST_PROBE, LONGEST_PROBE, Throttle
+from bridge.model.backoff import Backoff
 from bridge.model.verdicts import (
     AllAccepted,
     Answered,
@@ -30,9 +31,10 @@ from bridge.model.verdicts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
+    from bridge.model.delivery_policy import Budget
     from bridge.model.verdicts import Outcome
     from bridge.telemetry.metrics import Metrics
 
@@ -49,7 +51,7 @@ class Brakes:
     ``refusal`` says why credentials or set-up are refused (``misconfigured``: it is the set-up), ``trouble`` why the circuit is
     open; "" when they are not.
     ``record`` counts how all requests fared. Rates are by second, 0 for none, for all workers together; ``share`` is this
-    one's part of them just now. ``wall`` gives seconds since 1970, for the words that a person reads.
+    one's part of them just now. ``budgets`` are limits in units of the destination's own. ``wall`` gives seconds since 1970, for the words that a person reads.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Brakes:
         ceiling: int,
         requests_per_second: float,
         events_per_second: float,
+        budgets: Sequence[Budget] = (),
         share: Callable[[], float],
         circuit_threshold: int,
         random: Random,
@@ -77,6 +80,7 @@ class Brakes:
         self._wall = wall
         self._requests = RateLimit(requests_per_second)
         self._events = RateLimit(events_per_second)
+        self._budgets = [(each, RateLimit(each.per_second)) for each in budgets]
         self._share = share
         self._limited: tuple[float, str] | None = None
         self._metrics = metrics
@@ -89,12 +93,19 @@ class Brakes:
 
     def paused(self, now: float) -> bool:
         """Whether requests wait for a pause that the destination asked for, or for a rate limit: no fault, however long."""
-        return now < self.throttle.until or self._requests.wait(now) > 0 or self._events.wait(now) > 0
+        return now < self.throttle.until or self._rate_limited(now)[0] > 0
 
     @property
     def most(self) -> int:
         """Requests that may be under way at once just now; while the destination throttles, a single one asks."""
         return 1 if self.throttle.active else self._limit.limit
+
+    def _rate_limited(self, now: float) -> tuple[float, str]:
+        """Seconds that the strictest rate limit asks for, and its name."""
+        found = max((self._requests.wait(now), "requests"), (self._events.wait(now), "events"))
+        if self._budgets:
+            return max(found, *((limit.wait(now), budget.name) for budget, limit in self._budgets))
+        return found
 
     def throttled(self, now: float) -> str:
         """Why nothing has been taken for long although the destination answers; "" while that is not so."""
@@ -132,7 +143,7 @@ class Brakes:
             waits.append(wait)
         if not waiting:
             return max(0.0, *waits)
-        longest, name = max((self._requests.wait(now), "requests"), (self._events.wait(now), "events"))
+        longest, name = self._rate_limited(now)
         if self._limited is not None:
             # The time that has passed belongs to the limit that began it: by now neither may be biting.
             since, by = self._limited
@@ -140,11 +151,13 @@ class Brakes:
         self._limited = (now, name) if longest > 0 else None
         return max(0.0, longest, *waits)
 
-    def leave(self, events: int, now: float) -> None:
-        """A request with so many events leaves; while something is blocked it is the probe."""
+    def leave(self, events: int, now: float, items: Sequence[bytes] = ()) -> None:
+        """A request with so many events leaves; while something is blocked it is the probe. ``items``: what budgets weigh."""
         share = self._share()
         self._requests.take(1 / share, now)
         self._events.take(events / share, now)
+        for budget, limit in self._budgets:
+            limit.take(sum(map(budget.weigh, items)) / share, now)
         self.circuit.leave()
         self.credentials.leave()
 

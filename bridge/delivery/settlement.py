@@ -25,7 +25,7 @@ from bridge.model.verdicts import (
 if TYPE_CHECKING:
     from bridge.delivery.batching import Limits
     from bridge.delivery.flow_control import Brakes
-    from bridge.delivery.pacing import Backoff
+    from bridge.model.backoff import Backoff
     from bridge.model.verdicts import Outcome
     from bridge.telemetry.metrics import Metrics
 

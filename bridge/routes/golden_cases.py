@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from bridge.mapping.workshop import golden
 from bridge.routes.mapping_opening import open_experience_events
-from bridge.sources.moengage.envelopes import Refusal, events_of, parse_json
+from bridge.sources.http.json_reading import parse_json
+from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.size import sized
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from bridge.model.event import Refusal
     from bridge.settings import MappingSettings
 
 

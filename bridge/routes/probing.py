@@ -9,8 +9,9 @@ from bridge.adobe.provisioning.verification import Said
 from bridge.destinations.aep.destination import check_settings, open_envelope
 from bridge.destinations.aep.trial import Trial, send_batched, send_validated
 from bridge.model.errors import BridgeError
+from bridge.model.event import Refusal
 from bridge.routes.event_builder import load_builder
-from bridge.sources.moengage.envelopes import Refusal, events_of
+from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.departure import departing
 from bridge.xdm.size import SizeRule
 

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from bridge.cli import app
 from bridge.settings import ReceiverSettings, every_setting
 from bridge.sources.http.endpoint import Receiver
+from bridge.sources.moengage.decoder import DECODER
+from bridge.sources.moengage.posting import STREAMS
 from bridge.telemetry.metrics import GroupMetrics, Metrics, ReceptionMetrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +107,7 @@ def test_the_runbook_has_every_metric_and_every_refusal():
 
 def _receiver_metrics():
     metrics = Metrics()
-    Receiver(ReceiverSettings(), None, metrics)
+    Receiver(ReceiverSettings(), None, metrics, STREAMS, DECODER)
     return metrics
 
 

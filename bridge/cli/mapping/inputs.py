@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from bridge.mapping.sets.findings import Finding
     from bridge.mapping.workshop.event_verdicts import Judge
+    from bridge.model.event import Refusal
     from bridge.settings import MappingSettings
-    from bridge.sources.moengage.envelopes import Refusal
     from bridge.xdm.experience_event import Built, ExperienceEvents
 
 
@@ -40,7 +40,8 @@ class Read(NamedTuple):
 
 def documents(source: str) -> list[Any]:
     """The JSON documents of ``source``: a file, ``-`` for stdin, or JSON itself; one document, an array, or JSON lines."""
-    from bridge.sources.moengage.envelopes import NotJson, parse_json
+    from bridge.model.errors import NotJson
+    from bridge.sources.http.json_reading import parse_json
 
     body = _body(source)
     try:
@@ -92,7 +93,8 @@ def events(source: str, *, as_is: bool = False) -> list[Read]:
 
 def read_documents(given: Iterable[Any], *, as_is: bool = False) -> list[Read]:
     """The events of JSON documents."""
-    from bridge.sources.moengage.envelopes import Refusal, events_of
+    from bridge.model.event import Refusal
+    from bridge.sources.moengage.envelopes import events_of
 
     found: list[Read] = []
     for document in map(_unwrapped, given):
@@ -132,7 +134,9 @@ def newest_timed(count: int) -> list[tuple[float, Read]]:
     import asyncio
 
     from bridge.kafka.newest_records import newest_values
-    from bridge.sources.moengage.envelopes import NotJson, Refusal, parse_json
+    from bridge.model.errors import NotJson
+    from bridge.model.event import Refusal
+    from bridge.sources.http.json_reading import parse_json
 
     hush()
     found: list[tuple[float, Read]] = []
@@ -150,7 +154,9 @@ def dead_letter_event(place: str) -> list[Read]:
     import asyncio
 
     from bridge.kafka.dead_letters.stored_letters import read_one
-    from bridge.sources.moengage.envelopes import NotJson, Refusal, parse_json
+    from bridge.model.errors import NotJson
+    from bridge.model.event import Refusal
+    from bridge.sources.http.json_reading import parse_json
 
     left, _, right = place.rpartition("/")
     if not right.isdecimal() or not (left or "0").isdecimal():

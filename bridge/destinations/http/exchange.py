@@ -15,7 +15,7 @@ import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
 from bridge import __version__
-from bridge.destinations.aep.reasons import tidy
+from bridge.destinations.http.reasons import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bridge.delivery.pacing import Backoff
+from bridge.model.backoff import Backoff
 from bridge.settings import variable
 from bridge.telemetry.gathering import GatheringServer, ProcessName
 from bridge.telemetry.health import Health

@@ -32,7 +32,7 @@ class EventSketch:
 
     def __init__(
         self,
-        builder: Any,
+        transform: Any,
         metrics: Metrics,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -44,11 +44,11 @@ class EventSketch:
         self._next = self._tell_again = 0.0
         self._told = 0
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
-        self.follow(builder)
+        self.follow(transform)
 
-    def follow(self, builder: Any) -> None:
-        """Compare with the rows of this builder's mapping set from now on; what was seen under another one is forgotten."""
-        self.drift = Drift(getattr(getattr(builder, "mapping", None), "rows", ()))
+    def follow(self, transform: Any) -> None:
+        """Compare with the rows of this transform's mapping set from now on; what was seen under another one is forgotten."""
+        self.drift = Drift(getattr(getattr(transform.builder, "mapping", None), "rows", ()))
         for event in self._recent:
             self.drift.look(event, self._wall())
         self._unmapped.set(len(self.drift.unmapped()))

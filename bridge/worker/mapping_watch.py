@@ -3,63 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bridge.mapping.workshop.plan import reload_problems
 from bridge.model.errors import BridgeError
-from bridge.routes.event_builder import open_agreeing
-from bridge.routes.golden_cases import failing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from bridge.settings import AepSettings, MappingSettings
+    from bridge.model.event import Event
+    from bridge.model.ports import Transform, TransformFiles
     from bridge.telemetry.metrics import Metrics
-    from bridge.xdm.experience_event import ExperienceEvents
 
 _log = structlog.get_logger(__name__)
 Signature = tuple[tuple[str, int, int, int], ...]
 
 
-def _newly_refused(in_use: Any, events: ExperienceEvents, recent: Sequence[dict[str, Any]]) -> list[str]:
-    return [] if in_use is None else reload_problems(in_use.build, events.build, recent)
+def _nothing_recent() -> Sequence[Event]:
+    return ()
 
 
 class MappingWatch:
-    """Looks at the files of the mapping set every ``reload_seconds``.
+    """Looks at the ``files`` of the mapping set every ``reload_seconds``.
 
-    ``aep``: where the events go; schema and tenant have to suit it.
-    ``exchange`` is called with the new builder and its sha256, between two chunks (the loop runs nothing else then). A changed
-    set is not taken when it would refuse one of the ``recent`` events that the builder ``in_use`` takes.
+    ``exchange`` is called with the new transform between two chunks (the loop runs nothing else then). A changed set is
+    refused when it would refuse one of the ``recent`` events that the transform ``in_use`` takes.
     ``refused``: when (seconds since 1970) and why the last change was refused, None once one is taken.
     """
 
     def __init__(
         self,
-        settings: MappingSettings,
-        sha256: str,
-        exchange: Callable[[ExperienceEvents, str], None],
+        files: TransformFiles,
+        in_use: Callable[[], Transform],
+        exchange: Callable[[Transform], None],
         metrics: Metrics,
-        aep: AepSettings | None = None,
         *,
-        in_use: Callable[[], Any] = lambda: None,
-        recent: Callable[[], Sequence[dict[str, Any]]] = tuple,
+        recent: Callable[[], Sequence[Event]] = _nothing_recent,
     ) -> None:
-        self._settings = settings
-        self._aep = aep
+        self._files = files
+        self._in_use = in_use
         self._exchange = exchange
         self._metrics = metrics
-        self._in_use = in_use
         self._recent = recent
-        self._sha256 = sha256
+        self._sha256 = in_use().mapping or ""
         self.refused: tuple[float, str] | None = None
         self._seen = self._settled = self._signature()
-        metrics.mapping_info.labels(sha256).set(1)
+        metrics.mapping_info.labels(self._sha256).set(1)
         for result in ("taken", "refused"):
             # There from the start: an increase from nothing to 1 is none to Prometheus.
             metrics.mapping_reloads.labels(result)
@@ -67,7 +59,7 @@ class MappingWatch:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(self._settings.reload_seconds)
+            await asyncio.sleep(self._files.reload_seconds)
             await self.look()
 
     async def look(self) -> None:
@@ -80,10 +72,10 @@ class MappingWatch:
         self._settled = signature
         try:
             # Compiling takes some hundred milliseconds: in a thread, so that delivery goes on.
-            events = await asyncio.to_thread(open_agreeing, self._settings, self._aep)
+            candidate = await asyncio.to_thread(self._files.load)
             # The cases may stop the clock that now() reads, so no event may be mapped meanwhile: not in a thread.
-            broken = failing(self._settings)
-            newly = _newly_refused(self._in_use(), events, self._recent())
+            broken = self._files.failing()
+            newly = self._files.newly_refused(self._in_use(), candidate, self._recent())
         except (BridgeError, OSError, UnicodeError) as error:
             self._refuse(str(error))
             return
@@ -96,11 +88,11 @@ class MappingWatch:
         if newly:
             self._refuse("; ".join(newly))
             return
-        self._take(events)
+        self._take(candidate)
 
-    def _take(self, events: ExperienceEvents) -> None:
-        sha256, before = events.mapping.sha256, self._sha256
-        self._exchange(events, sha256)
+    def _take(self, transform: Transform) -> None:
+        sha256, before = transform.mapping or "", self._sha256
+        self._exchange(transform)
         self._sha256 = sha256
         if before != sha256:
             self._metrics.mapping_info.remove(before)
@@ -121,17 +113,7 @@ class MappingWatch:
 
     def _signature(self) -> Signature:
         """Name, inode, time and size of each file that matters: a file that was replaced shows as well as one that was edited."""
-        return tuple(_stamp(path) for path in self._files())
-
-    def _files(self) -> list[Path]:
-        settings = self._settings
-        schema = settings.schema_path
-        files = [settings.path, *([schema] if schema else [])]
-        if settings.tests is not None:
-            # A folder that cannot be read shows as one without cases: a change, and what is wrong is told when it is taken up.
-            with contextlib.suppress(OSError):
-                files += sorted(each for each in settings.tests.iterdir() if each.suffix == ".json")
-        return files
+        return tuple(_stamp(path) for path in self._files.files())
 
 
 def _stamp(path: Path) -> tuple[str, int, int, int]:

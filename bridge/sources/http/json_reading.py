@@ -8,7 +8,7 @@ A body is refused whole only when nothing can be made of it, because its neighbo
 * ``NaN``, ``Infinity`` and ``-Infinity``, which Python's encoder writes and JSON does not know, become null.
 
 Everything else that is not JSON raises :class:`NotJson`, nesting beyond the parser's limit included. Numbers and members
-that the fast parser would change are read exactly (:mod:`bridge.sources.moengage.exact`).
+that the fast parser would change are read exactly (:mod:`bridge.sources.http.json_exact`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 
 import orjson
 
-from bridge.model.errors import BridgeError
-from bridge.sources.moengage.exact import is_changed, read
+from bridge.model.errors import NotJson
+from bridge.model.event import Refusal
+from bridge.sources.http.json_exact import Ambiguous, is_changed, read
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -35,10 +36,8 @@ _HALF_PAIR = 6
 _ENDLESS = "infinity"
 """In orjson's words for a number that no double holds: an integer of hundreds of digits is read by its digits."""
 _AMBIGUOUS = "an object has several members of one name with different values"
-
-
-class NotJson(BridgeError):  # noqa: N818 - it reads as the verdict that it is
-    """The bytes are not JSON; the message says where, and quotes nothing of them."""
+AMBIGUOUS_MEMBERS = Refusal("duplicate_keys", _AMBIGUOUS)
+_TOO_DEEP = Refusal("too_deep", "the event is nested deeper than 254 levels, which JSON writers refuse")
 
 
 def parse_json(body: bytes) -> Any:
@@ -55,7 +54,7 @@ def exactly(body: bytes, document: Any) -> Any:
 
 
 def parse_body(body: bytes) -> tuple[Any, bool]:
-    """As :func:`parse_json`; true when :data:`~bridge.sources.moengage.exact.AMBIGUOUS` is somewhere in the value."""
+    """As :func:`parse_json`; true when :data:`~bridge.sources.http.json_exact.AMBIGUOUS` is somewhere in the value."""
     body = body.removeprefix(_BOM)
     try:
         document = orjson.loads(body)
@@ -69,6 +68,14 @@ def parse_body(body: bytes) -> tuple[Any, bool]:
         return read(body)
     except (ValueError, RecursionError):
         raise NotJson("a number or an object in it cannot be read without a change") from None
+
+
+def encode(value: Any) -> bytes | Refusal:
+    """``value`` as UTF-8 JSON; a :class:`Refusal` for what can be parsed but not written (nesting, ambiguous members)."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        return AMBIGUOUS_MEMBERS if Ambiguous.__name__ in str(error) else _TOO_DEEP
 
 
 def _parse_otherwise(body: bytes, first: orjson.JSONDecodeError) -> tuple[Any, bool]:
