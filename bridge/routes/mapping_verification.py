@@ -12,6 +12,7 @@ from bridge.adobe.provisioning.planning_flow import document_of
 from bridge.mapping.workshop.adobe_comparison import Difference, cases, compare
 from bridge.model.errors import SettingsError
 from bridge.routes.mapping_opening import compiled
+from bridge.xdm.identity.flags import with_flags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ async def verified(
         for event, (adobes, errors) in zip(part, made, strict=True):
             ours, _ = mapping.apply(event)
             if schema is not None:
-                ours, _, _ = schema.check(ours)
+                ours, _, _ = schema.check(with_flags(ours))
             found = compare(mapping.rows, ours, adobes, errors)
             differences.append(tuple(found))
             told += cases(found, event)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.adobe.client import PlatformClient
+from bridge.adobe.provisioning.verification import Patience, verify
+from bridge.routes.probing import open_probe
 from bridge.routes.setting_up import carry_out, look_for, write_down
 from bridge.settings import load_deployment
 from bridge.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from bridge.adobe.provisioning.steps import Step
+    from bridge.adobe.provisioning.verification import Station
     from bridge.emulators.adobe import Emulator
     from bridge.routes.setting_up import Outlook
     from bridge.settings.writing import Edit
@@ -123,6 +127,28 @@ def counted(emulator: Emulator, sandbox: str = "prod") -> dict[str, int]:
     """How many of each kind an emulated sandbox holds of what setup creates."""
     counts: dict[str, Any] = emulator.platform.summary()["sandboxes"][sandbox]
     return {name: counts[name] for name in ONE_OF_EACH}
+
+
+async def verified(emulator: Emulator, name: str = "default", *, longest: float = 600.0) -> list[Station]:
+    """The stations of ``setup verify``; while it waits the emulated batch is closed, and no time passes."""
+    route = next(one for one in load_deployment().routes if one.name == name)
+    now = [0.0]
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+        emulator.control(platform={"settle": True})
+
+    patience = Patience(longest=longest, clock=lambda: now[0], sleep=sleep)
+    probe = open_probe(route.settings, Metrics(), time.time())
+    async with client_for(name) as client:
+        stations = verify(
+            client,
+            route.settings.aep.dataset_id or "",
+            probe,
+            in_profile=route.settings.setup.profile,
+            patience=patience,
+        )
+        return [station async for station in stations]
 
 
 def calls(emulator: Emulator) -> list[tuple[str, str, int]]:

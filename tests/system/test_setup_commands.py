@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,7 +134,7 @@ def test_several_routes_want_a_name(folder, adobe):
 
 @pytest.mark.slow
 def test_killed_in_the_middle_of_any_write_it_is_completed(folder, adobe):
-    """kill -9 while each of its requests that create or change something has taken effect and is not answered yet."""
+    """Kill -9 while each of its requests that create or change something has taken effect and is not answered yet."""
     env = (folder / ".env").read_text(encoding="utf-8")
     killed = 0
     while True:
@@ -156,7 +154,7 @@ def test_killed_in_the_middle_of_any_write_it_is_completed(folder, adobe):
             return child.poll() is not None or len(log) > skip
 
         eventually(hangs_or_ended, within=60, what="the request is on its way")
-        if child.poll() is not None or method == "PATCH" and skip > 0:
+        if child.poll() is not None or (method == "PATCH" and skip > 0):
             child.wait(60)
             break
         child.send_signal(signal.SIGKILL)
