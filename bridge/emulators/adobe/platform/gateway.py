@@ -8,10 +8,20 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
-from bridge.emulators.adobe.platform import datasets, namespaces, permissions, sandboxes
+from bridge.emulators.adobe.platform import (
+    batches,
+    data_access,
+    datasets,
+    namespaces,
+    observability,
+    permissions,
+    profile,
+    sandboxes,
+)
 from bridge.emulators.adobe.platform.calls import Call, Refused, Reply, gateway_error, problem
 from bridge.emulators.adobe.platform.control import Troubles
-from bridge.emulators.adobe.platform.flow_service import connections, flows
+from bridge.emulators.adobe.platform.data_prep import language, mapping_sets
+from bridge.emulators.adobe.platform.flow_service import connections, flows, runs
 from bridge.emulators.adobe.platform.flow_service.specs import refused as flow_refused
 from bridge.emulators.adobe.platform.namespaces import standard_namespaces
 from bridge.emulators.adobe.platform.oddities import Oddities
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
 
     from bridge.emulators.adobe.faults import Faults
     from bridge.emulators.adobe.ims import Ims
+    from bridge.emulators.adobe.ingestion.ingestion import Ingestion
     from bridge.emulators.adobe.platform.control import PlatformControl, PlatformFail
 
 _LOGGED = 2_000
@@ -40,7 +51,7 @@ class Platform:
         org_id: str,
         tenant: str,
         names: Sequence[str],
-        collection_url: Callable[[str], str],
+        base_url: Callable[[], str],
         clock: Callable[[], float],
         times: Times,
     ) -> None:
@@ -54,6 +65,7 @@ class Platform:
         self.requests: Counter[str] = Counter()
         self.log: deque[tuple[str, str, int]] = deque(maxlen=_LOGGED)
         """Method, path and status of the calls, newest last."""
+        self.ingestion: Ingestion | None = None
         self._tenant, self._names, self._clock = tenant, names, clock
         self.sandboxes: dict[str, Sandbox] = {}
         self.clear()
@@ -65,9 +77,16 @@ class Platform:
                 *descriptors.routes(),
                 *unions.routes(),
                 *datasets.routes(),
-                *connections.routes(collection_url),
+                *batches.routes(),
+                *data_access.routes(base_url),
+                *connections.routes(lambda inlet_id: f"{base_url()}/collection/{inlet_id}"),
                 *flows.routes(),
+                *runs.routes(base_url),
+                *mapping_sets.routes(),
+                *language.routes(),
                 *permissions.routes(),
+                *observability.routes(lambda: self.ingestion),
+                *profile.routes(),
             ]
         )
 
@@ -105,6 +124,10 @@ class Platform:
                 setattr(self.times, name, seconds)
         if control.clear:
             self.clear()
+        if self.ingestion is not None and control.settle:
+            self.ingestion.settle()
+        if self.ingestion is not None and control.expire:
+            self.ingestion.expire()
         for sandbox in self.sandboxes.values():
             sandbox.permissions = self.granted
             if control.hide_flows is not None:

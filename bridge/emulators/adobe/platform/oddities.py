@@ -84,6 +84,13 @@ class Oddities(BaseModel):
         "documented", description="Names of a batch's counts; none: only its status."
     )
     batch_status: Literal["failed", "failure"] = Field("failed", description="Status of a batch that failed.")
+    partial_batches: Literal["mixed", "always", "never"] = Field(
+        "mixed",
+        description="Failed records in a batch of their own, or beside good ones in a batch with status success.",
+    )
+    compaction: Literal["off", "on"] = Field(
+        "off", description="Whether every third success batch is replaced by one (acp_successor)."
+    )
     run_status: Literal["lower", "title"] = Field("lower", description="Case of the status of flow runs.")
     inlet_metric_filter: str = Field("inletId", description="Filter key of the inlet's metrics.")
     retry_after: Literal["header", "missing"] = Field("header", description="Retry-After beside a 429 of the gateway.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bridge.emulators.adobe.ingestion.mapped import compile_set
 from bridge.emulators.adobe.platform.calls import Reply
 from bridge.emulators.adobe.platform.flow_service.connections import found
 from bridge.emulators.adobe.platform.flow_service.items import changed, created, etag, listed, new_item
 from bridge.emulators.adobe.platform.flow_service.specs import BASE, FLOW_SPECS, WITH_MAPPING, refused
+from bridge.mapping.sets.findings import MappingRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -185,6 +187,10 @@ def _check_mapping(sandbox: Sandbox, transformation: Mapping[str, Any], dataset:
     if versions is None or not version.isdecimal() or int(version) >= len(versions):
         raise refused(1412, 400, f"The mapping {params.get('mappingId')} has no version {version}")
     reference = versions[int(version)]["outputSchema"]["schemaRef"]
+    try:
+        compile_set(versions[int(version)], sandbox.tenant, None)
+    except MappingRefused as error:
+        raise refused(1419, 400, f"The mapping was refused: {error}") from None
     if dataset is not None and reference["id"] != dataset["schemaRef"]["id"]:
         raise refused(
             1425, 400, f"The mapping's schema {reference['id']} is not the dataset's, {dataset['schemaRef']['id']}"

@@ -44,7 +44,8 @@ def listed(call: Call, rows: Iterable[Mapping[str, Any]], conditions: Iterable[s
     document: dict[str, Any] = {"items": page}
     if offset + limit < len(found):
         again = [(name, value) for name, value in call.query if name not in ("continuationToken", "limit")]
-        following = [*again, ("limit", str(limit)), ("continuationToken", _token(offset + limit))]
+        # The token stands first: Adobe's own client takes what follows the first equals sign.
+        following = [("continuationToken", _token(offset + limit)), *again, ("limit", str(limit))]
         document["_links"] = {"next": {"href": f"{call.path.removeprefix(BASE)}?{urlencode(following)}"}}
     else:
         document["_links"] = {}

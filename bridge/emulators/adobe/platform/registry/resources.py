@@ -174,8 +174,8 @@ def _create(call: Call) -> Reply:
 
 
 def _made(sandbox: Sandbox, sent: Mapping[str, Any], kind: str, identifier: str) -> dict[str, Any]:
-    made: dict[str, Any] = completed({key: value for key, value in sent.items() if key not in _SERVER})
-    made = {"$id": identifier, "meta:resourceType": kind, "type": "object"} | made
+    made: dict[str, Any] = {"$id": identifier, "meta:resourceType": kind, "type": "object"}
+    made |= completed({key: value for key, value in sent.items() if key not in _SERVER})
     made |= {
         "meta:xdmType": "object",
         "meta:extensible": kind != "schemas",
