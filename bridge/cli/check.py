@@ -42,7 +42,8 @@ def check(
     send_test: bool = typer.Option(
         False,
         "--send-test",
-        help="Also send one trial event (no identity, _id aep-bridge-check-…) with syncValidation.",
+        help="Also send one trial event (no identity, _id aep-bridge-check-…) with syncValidation; to MoEngage one test user"
+        " (aep-bridge-check), which is read back.",
     ),
     as_json: bool = typer.Option(False, "--json", help="The checks as a JSON array."),
     route: str | None = ROUTE,
@@ -84,15 +85,17 @@ def _hush() -> None:
 
 
 async def _collect(name: str | None, *, send_test: bool) -> list[Check]:
+    from bridge.cli.check_moengage import checks as moengage_checks
     from bridge.settings import load_deployment
 
     try:
         deployment = load_deployment()
     except BridgeError as error:
-        return [_failed("settings", error)]
+        return [failed("settings", error)]
     found: list[Check] = []
     for route in chosen(deployment, name):
-        async for each in _checks(route.settings, send_test=send_test):
+        found_by = moengage_checks if route.destination == "moengage" else _checks
+        async for each in found_by(route.settings, send_test=send_test):
             if route.declared:
                 each = replace(each, found=route.named(each.found), todo=route.named(each.todo), route=route.name)  # noqa: PLW2901
             found.append(each)
@@ -110,13 +113,13 @@ async def _checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check
         yield Check("settings", ok=True, found="; ".join(["complete", *_remarks(settings)]))
     except BridgeError as error:
         complete = False
-        yield _failed("settings", error)
+        yield failed("settings", error)
     if examples := ", ".join(_examples(settings)):
         todo = "README.md, \"Go live\", says where in Adobe's and MoEngage's consoles each of these comes from"
         yield Check("examples", ok=False, found=f"still the example: {examples}", todo=todo)
     if settings.aep.payload == "xdm":
         yield _mapping(settings)
-    async for each in _kafka(settings):
+    async for each in kafka_checks(settings):
         yield each
     if not complete:
         return
@@ -179,12 +182,12 @@ def _mapping(settings: Settings) -> Check:
         _, sha256 = load_builder(settings)
     except BridgeError as error:
         todo = "aep-bridge mapping lint shows each finding with its row; BRIDGE_MAPPING__PATH and BRIDGE_MAPPING__SCHEMA name the files"
-        return _failed("mapping", error, todo=todo)
+        return failed("mapping", error, todo=todo)
     try:
         # The worker would refuse each change of the file for them.
         broken = failing(settings.mapping)
     except BridgeError as error:
-        return _failed("mapping", error, todo="BRIDGE_MAPPING__TESTS names the folder of golden cases")
+        return failed("mapping", error, todo="BRIDGE_MAPPING__TESTS names the folder of golden cases")
     if broken:
         todo = "aep-bridge mapping test shows what each gives instead"
         return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)
@@ -219,7 +222,8 @@ def _listed(unenforced: Sequence[tuple[str, str]]) -> str:
     return shown + (f" and {len(unenforced) - _SHOWN} more" if len(unenforced) > _SHOWN else "")
 
 
-async def _kafka(settings: Settings) -> AsyncIterator[Check]:
+async def kafka_checks(settings: Settings) -> AsyncIterator[Check]:
+    """Brokers and topics of a route."""
     from bridge.kafka.topics import TopicMissing, ensure_topics
 
     try:
@@ -228,10 +232,10 @@ async def _kafka(settings: Settings) -> AsyncIterator[Check]:
         if settings.kafka.create_topics:
             yield Check("kafka", ok=True, found=f"{error}; the worker will create it")
         else:
-            yield _failed("kafka", error)
+            yield failed("kafka", error)
         return
     except BridgeError as error:
-        yield _failed("kafka", error)
+        yield failed("kafka", error)
         return
     counts = ", ".join(f"{topic} ({count} partitions)" for topic, count in partitions.items())
     try:
@@ -279,11 +283,12 @@ async def _trial(
     try:
         trial = await attempt(settings, metrics)
     except BridgeError as error:
-        return _failed(name, error)
+        return failed(name, error)
     return Check(name, ok=trial.ok, found=trial.words, todo=trial.todo)
 
 
-def _failed(name: str, error: BridgeError, *, todo: str = "") -> Check:
+def failed(name: str, error: BridgeError, *, todo: str = "") -> Check:
+    """The line of a check that raised."""
     return Check(name, ok=False, found=str(error), todo=error.hint or todo)
 
 
