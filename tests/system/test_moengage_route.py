@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import json
 
-import httpx
 import pytest
-from account import letters_of
-from emulator_process import Emulator
-from processes import BridgeProcess, eventually, free_port, get
+from processes import eventually, get
+from system_route import Route
 
 pytestmark = pytest.mark.kafka
-
-_SET = """\
-source_type,source,destination,nulls
-ATTRIBUTE,uid,customer.customer_id,
-ATTRIBUTE,email_id,customer.attributes.email,clear
-ATTRIBUTE,user_attributes.visits,customer.attributes.visits,
-ATTRIBUTE,user_attributes.tier,customer.attributes.tier,clear
-ATTRIBUTE,event_name,event.actions[0].action,
-ATTRIBUTE,event_time,event.actions[0].user_time,
-STATIC,unknown,event.actions[0].platform,
-ATTRIBUTE,event_uuid,event.actions[0].attributes.source_event_id,
-"""
 
 
 def _event(number, customer, **more):
@@ -41,70 +27,6 @@ def _event(number, customer, **more):
     } | more
 
 
-class _Route:
-    """Receiver, worker and emulated workspace of one route ``copy``."""
-
-    def __init__(self, kafka, topic, directory, *, moengage=None):
-        self.kafka, self.directory, self.port = kafka, directory, free_port()
-        self.topic, self.dead = topic("copy.events", partitions=3), topic("copy.dead", partitions=1)
-        (directory / "key").write_text("emulated-key\n", encoding="utf-8")
-        self.emulator = Emulator(directory / "workspace", "--kind", "moengage")
-        # What the emulator of Adobe alone has an option for.
-        self.emulator._command = [each for each in self.emulator._command if each not in ("--payloads", "100000")]
-        (directory / "set.csv").write_text(_SET, encoding="utf-8")
-        sections = {
-            "kafka": {"topic": self.topic, "dead_letter_topic": self.dead, "group": self.topic},
-            "mapping": {"path": "set.csv"},
-            "moengage": {
-                "workspace_id": "EMULATEDWORKSPACE",
-                "api_key_file": "key",
-                "base_url": f"http://127.0.0.1:{self.emulator.port}",
-                "linger_seconds": 0.1,
-                **(moengage or {}),
-            },
-        }
-        parts = [
-            f"[kafka]\nbootstrap_servers = ['{kafka}']\nsession_timeout_seconds = 6\ncommit_interval_seconds = 0.3\n",
-            f"[receiver]\nhost = '127.0.0.1'\nport = {self.port}\n[telemetry]\nlog_format = 'json'\n",
-            "[worker]\ndrain_seconds = 5\n[routes.copy]\nsource = 'moengage'\ndestination = 'moengage'\n",
-        ]
-        for section, keys in sections.items():
-            lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
-            parts.append(f"[routes.copy.{section}]\n{lines}")
-        (directory / "bridge.toml").write_text("".join(parts), encoding="utf-8")
-        self._processes = [self.emulator]
-
-    def __enter__(self):
-        self.emulator.start().wait_up()
-        return self
-
-    def __exit__(self, *_):
-        for process in reversed(self._processes):
-            process.stop(grace=0)
-            print(f"---- {process.name}\n{process.tail(60)}")  # noqa: T201 - pytest shows it with a failure
-
-    def run(self, *arguments):
-        """Start ``aep-bridge ARGUMENTS`` in the folder of bridge.toml."""
-        process = BridgeProcess(arguments, {}, directory=self.directory)
-        self._processes.append(process)
-        return process.start()
-
-    def post(self, *events):
-        """Post a batch, as MoEngage's Streams do."""
-        document = {"app_name": "A", "source": "MOENGAGE", "moe_request_id": "r", "events": events}
-        address = f"http://127.0.0.1:{self.port}/moengage/streams/copy"
-        answer = httpx.post(address, json=document, timeout=30, trust_env=False)
-        assert answer.status_code == 200, answer.text
-
-    def received(self, query=""):
-        """What the workspace has."""
-        return json.loads(get(f"http://127.0.0.1:{self.emulator.port}/received{query}")[1])
-
-    def letters(self):
-        """Its dead letters."""
-        return letters_of(self.kafka, self.dead, 1)
-
-
 @pytest.fixture
 def directory(tmp_path):
     """Where bridge.toml lies."""
@@ -113,7 +35,7 @@ def directory(tmp_path):
 
 def test_events_become_users_and_events(kafka, topic, directory):
     """Each event is an update of its user and an event; what MoEngage would refuse is a dead letter that names the rule."""
-    with _Route(kafka, topic, directory) as route:
+    with Route(kafka, topic, directory) as route:
         route.run("receiver").wait_ready()
         worker = route.run("worker").wait_ready(60)
         route.post(*(_event(number, f"C-{number % 40}") for number in range(400)), _event(400, "guest"))
@@ -134,7 +56,7 @@ def test_events_become_users_and_events(kafka, topic, directory):
 
 def test_away_throttled_refused_and_rotated(kafka, topic, directory):
     """503, a shared 429, a key that was changed, a request that hangs up after it was processed: late, and nothing is lost."""
-    with _Route(kafka, topic, directory) as route:
+    with Route(kafka, topic, directory) as route:
         route.run("receiver").wait_ready()
         worker = route.run("worker", "--processes", "2").wait_ready(60)
         route.emulator.control(
@@ -163,7 +85,7 @@ def test_away_throttled_refused_and_rotated(kafka, topic, directory):
 
 def test_one_guilty_element_among_others(kafka, topic, directory):
     """400 names no element: the request is halved until the guilty one is alone, with MoEngage's type and words."""
-    with _Route(kafka, topic, directory) as route:
+    with Route(kafka, topic, directory) as route:
         route.run("receiver").wait_ready()
         route.run("worker").wait_ready(60)
         route.emulator.control(refuse={"customer_ids": ["C-7"], "type": "ValueError", "message": "odd", "status": 200})
