@@ -41,8 +41,6 @@ async def checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check]
 def _remarks(settings: Settings) -> Iterator[str]:
     """What is allowed and may yet surprise."""
     moengage = settings.moengage
-    if not moengage.projects and moengage.project_code is None:
-        yield "no portfolio: BRIDGE_MOENGAGE__PROJECTS and __PROJECT_CODE are for workspaces that have one"
     if not moengage.users_per_minute or not moengage.events_per_minute:
         yield "without a budget a minute MoEngage answers 429 when it is too much"
 

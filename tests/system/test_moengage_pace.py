@@ -70,7 +70,8 @@ def test_the_budget_is_used_and_never_broken(kafka, topic, tmp_path):
         assert min(full) >= 0.95 * _PER_MINUTE, summary["windows"]
         assert max(full) <= _PER_MINUTE
         grown = {name: value - before.get(name, 0) for name, value in _delivered(worker).items()}
-        print(
-            f"windows {full}, elements a request {summary['elements_per_request']}, by process {sorted(grown.values())}"
-        )  # noqa: T201
+        told = (
+            f"windows {full}, elements a request {summary['elements_per_request']}, processes {sorted(grown.values())}"
+        )
+        print(told)  # noqa: T201 - the figures of the run
         assert sum(value > 0 for value in grown.values()) == 2
