@@ -10,7 +10,7 @@ import orjson
 import typer
 import uvloop
 
-from bridge.cli import app, words
+from bridge.cli.app import app, words
 from bridge.cli.route_option import ROUTE, chosen
 
 if TYPE_CHECKING:

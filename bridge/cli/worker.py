@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import app
+from bridge.cli.app import app
 from bridge.cli.route_option import ROUTE, chosen, under_its_name
 
 if TYPE_CHECKING:
