@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ import orjson
 import typer
 
 from bridge.cli.app import app
+from bridge.cli.check_lines import Check, failed, kafka_checks
 from bridge.cli.route_option import ROUTE, chosen
 from bridge.model.errors import BridgeError
 
@@ -18,23 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 
     from bridge.destinations.aep.trial import Trial
-    from bridge.settings import KafkaSettings, Settings
+    from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
 
 _SHOWN = 10
 _USUAL_EVENT_BYTES = 10_000
 """Profile keeps events of up to 10 KB (AEP docs: profile/guardrails), so events up to there are to be expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the table; ``todo`` says what to do where it is not ``ok``; ``route`` is "" where there are no several."""
-
-    name: str
-    ok: bool
-    found: str
-    todo: str = ""
-    route: str = ""
 
 
 @app.command()
@@ -222,61 +212,6 @@ def _listed(unenforced: Sequence[tuple[str, str]]) -> str:
     return shown + (f" and {len(unenforced) - _SHOWN} more" if len(unenforced) > _SHOWN else "")
 
 
-async def kafka_checks(settings: Settings) -> AsyncIterator[Check]:
-    """Brokers and topics of a route."""
-    from bridge.kafka.topics import TopicMissing, ensure_topics
-
-    try:
-        partitions = await ensure_topics(settings.kafka, create=False)
-    except TopicMissing as error:
-        if settings.kafka.create_topics:
-            yield Check("kafka", ok=True, found=f"{error}; the worker will create it")
-        else:
-            yield failed("kafka", error)
-        return
-    except BridgeError as error:
-        yield failed("kafka", error)
-        return
-    counts = ", ".join(f"{topic} ({count} partitions)" for topic, count in partitions.items())
-    try:
-        await ensure_topics(settings.kafka, create=False, topics=(settings.kafka.state_topic,))
-    except BridgeError as error:
-        made = settings.kafka.create_topics
-        counts += f"; {error}" + (
-            "; the worker will create it" if made else ": an event that ends workers is not set aside"
-        )
-    topics = [each async for each in _topics(settings.kafka)]
-    unfit = "".join(f"; the {each.name} cannot be used as it is: see there" for each in topics if not each.ok)
-    yield Check("kafka", ok=not unfit, found=f"{', '.join(settings.kafka.bootstrap_servers)}: {counts}{unfit}")
-    for each in topics:
-        yield each
-
-
-async def _topics(kafka: KafkaSettings) -> AsyncIterator[Check]:
-    """A line a topic: how it is configured, and what of that loses events. What merely may is no failure."""
-    from bridge.kafka.topic_facts import describe, judge_all
-    from bridge.kafka.topics import admin
-
-    kinds = {kafka.topic: "event topic", kafka.dead_letter_topic: "dead-letter topic"}
-    try:
-        async with admin(kafka) as client:
-            facts = await describe(client, kinds)
-    except BridgeError as error:
-        yield Check("topics", ok=True, found=f"how they are configured is not told: {error}")
-        return
-    for each, findings in judge_all(facts, kafka):
-        found = [each.words, *(f"it {finding.words}" for finding in findings)]
-        fixes = [finding.fix for finding in findings]
-        if each.message_bytes is None:
-            found.append("its configuration is not told: the right DescribeConfigs on it is missing")
-        yield Check(
-            kinds[each.name],
-            ok=not any(finding.fails for finding in findings),
-            found="\n".join(found),
-            todo="\n".join(fixes),
-        )
-
-
 async def _trial(
     name: str, attempt: Callable[[Settings, Metrics], Awaitable[Trial]], settings: Settings, metrics: Metrics
 ) -> Check:
@@ -285,11 +220,6 @@ async def _trial(
     except BridgeError as error:
         return failed(name, error)
     return Check(name, ok=trial.ok, found=trial.words, todo=trial.todo)
-
-
-def failed(name: str, error: BridgeError, *, todo: str = "") -> Check:
-    """The line of a check that raised."""
-    return Check(name, ok=False, found=str(error), todo=error.hint or todo)
 
 
 def _show(checks: list[Check]) -> None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.cli.check_lines import Check, failed, kafka_checks
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from bridge.cli.check import Check
     from bridge.settings import Settings
 
 
 async def checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check]:
     """A line each; the test user is written only where ``send_test`` asks for it."""
-    from bridge.cli.check import Check, failed, kafka_checks
     from bridge.destinations.moengage.destination import check_settings
     from bridge.destinations.moengage.trial import send_trial, try_key
 
@@ -46,7 +45,6 @@ def _remarks(settings: Settings) -> Iterator[str]:
 
 
 def _mapping(settings: Settings) -> Check:
-    from bridge.cli.check import Check, failed
     from bridge.routes.moengage_events import open_moengage_events
     from bridge.routes.moengage_files import failing
     from bridge.routes.moengage_parts import check_mapping
