@@ -63,6 +63,10 @@ class Oddities(BaseModel):
     mapping_version_type: Literal["integer", "string"] = Field(
         "integer", description="mappingVersion in the answers of Flow Service."
     )
+    mapping_list_start: Literal["required", "optional"] = Field(
+        "required",
+        description="start of a list of mapping sets: required as documented, or not, as Adobe's client has it.",
+    )
     mapping_page_count: Literal["zero", "right"] = Field(
         "zero", description="_page.count of the list of mapping sets; Adobe's sample shows 0 beside two rows."
     )
