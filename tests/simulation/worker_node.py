@@ -4,7 +4,9 @@ import asyncio
 from random import Random
 
 from aiokafka.errors import KafkaError as ClientError
+from worker_parts import parts_of
 
+from bridge.destinations.aep.destination import delivery_policy
 from bridge.model.errors import KafkaError
 from bridge.model.verdicts import Rejected, Stage
 from bridge.runtime.dead_man import DeadMansSwitch
@@ -87,7 +89,10 @@ class WorkerNode:
             tend=_nothing,
         )
         worker = Worker(
-            world.settings, Connection(world.aep), _Builder(), self.metrics, mapping=None, surroundings=surroundings
+            world.settings,
+            parts_of(Connection(world.aep), _Builder(), self.metrics, policy=delivery_policy(world.settings)),
+            self.metrics,
+            surroundings=surroundings,
         )
         self.worker, self._seen = worker, None
         code = await worker.run()
