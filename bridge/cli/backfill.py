@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli import app, words
+from bridge.cli.app import app, words
 from bridge.cli.route_option import ROUTE, only
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 import typer
 
-from bridge.cli import app
+from bridge.cli.app import app
 from bridge.cli.route_option import ROUTE, chosen
 from bridge.model.errors import BridgeError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli import app, words
+from bridge.cli.app import app, words
 from bridge.cli.route_option import MAPPED_ROUTE
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import app
+from bridge.cli.app import app
 
 if TYPE_CHECKING:
     import asyncio

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
-from bridge.cli import app
+from bridge.cli.app import app
 
 if TYPE_CHECKING:
     from bridge.settings import Deployment, Route

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import app
+from bridge.cli.app import app
 from bridge.cli.route_option import ROUTE, chosen, under_its_name
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ def worker(
     ),
     route: str | None = ROUTE,
     member: int | None = typer.Option(None, hidden=True, help="Be this process of a group; its parent says so."),
+    board: int | None = typer.Option(
+        None, hidden=True, help="Descriptor of what the group has sent; its parent says so."
+    ),
 ) -> None:
     """Consume events from Kafka, map them and deliver them to AEP until told to stop (SIGTERM drains).
 
@@ -55,14 +58,15 @@ def worker(
     routes = chosen(deployment, route)
     count = 1 if member is not None else processes or deployment.common.worker.processes
     alone = len(routes) == count == 1
-    raise typer.Exit(_run_alone(deployment, routes[0], member) if alone else _run_group(routes, count))
+    raise typer.Exit(_run_alone(deployment, routes[0], member, board) if alone else _run_group(routes, count))
 
 
-def _run_alone(deployment: Deployment, route: Route, number: int | None) -> int:
+def _run_alone(deployment: Deployment, route: Route, number: int | None, board: int | None) -> int:
     import asyncio
 
     import uvloop
 
+    from bridge.delivery.pace_board import Board
     from bridge.routes.kinds import open_parts
     from bridge.runtime.heap import keep_freed_memory
     from bridge.telemetry.logs import configure_logging
@@ -83,7 +87,9 @@ def _run_alone(deployment: Deployment, route: Route, number: int | None) -> int:
         parts = open_parts(route, metrics)
 
         async def run() -> int:
-            return await Worker(settings, parts, metrics, member=member, sharing_routes=sharing).run()
+            shared = None if board is None else Board(board)
+            worker = Worker(settings, parts, metrics, member=member, sharing_routes=sharing, board=shared)
+            return await worker.run()
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(run())

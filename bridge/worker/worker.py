@@ -34,6 +34,7 @@ from bridge.worker.watch.watchdog import Vitals
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
+    from bridge.delivery.pace_board import Board
     from bridge.model.ports import RouteParts, Transform
     from bridge.model.verdicts import Rejected
     from bridge.settings import Settings
@@ -50,7 +51,7 @@ class Worker:
 
     The transform of ``parts`` may be exchanged while running (:meth:`exchange`).
     ``member`` where a parent process watches over this one. ``metrics`` are those of its route; ``sharing_routes`` routes,
-    itself included, send to its organisation.
+    itself included, send to its organisation. ``board``: where the processes of this machine keep what they have sent to an account.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Worker:
         *,
         member: Member | None = None,
         sharing_routes: int = 1,
+        board: Board | None = None,
         surroundings: Surroundings = PROCESS,
     ) -> None:
         self._settings = settings
@@ -81,6 +83,7 @@ class Worker:
             replace(policy, share=self._share),
             metrics,
             clock=self._clock,
+            account=None if board is None or not policy.account else board.account(policy.account),
             random=surroundings.random(),
             on_failure=self.broke,
         )

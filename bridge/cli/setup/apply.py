@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 import typer
 
-from bridge.cli import words
+from bridge.cli.app import words
 from bridge.cli.route_option import ROUTE, only, under_its_name
 from bridge.cli.setup.commands import JSON, hush, opened, say, setup
 from bridge.cli.setup.plan import document, show

@@ -198,10 +198,23 @@ def _is_complete(event: Event) -> bool:
     if identities.__class__ is not dict:
         return False
     has = identities.get
+    # Text that is not blank is seen without a call of ours: this is asked once an event.
     if (
-        (get("uid") is not None and _lacks(has("externalId")))
-        or (get("email_id") is not None and _lacks(has("email")))
-        or (get("mobile_number") is not None and _lacks(has("phone")))
+        (
+            get("uid") is not None
+            and not ((value := has("externalId")).__class__ is str and value and not value.isspace())
+            and _lacks(value)
+        )
+        or (
+            get("email_id") is not None
+            and not ((value := has("email")).__class__ is str and value and not value.isspace())
+            and _lacks(value)
+        )
+        or (
+            get("mobile_number") is not None
+            and not ((value := has("phone")).__class__ is str and value and not value.isspace())
+            and _lacks(value)
+        )
     ):
         return False
     attributes = get("user_attributes")

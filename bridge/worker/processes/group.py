@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bridge.delivery.pace_board import Board
 from bridge.model.backoff import Backoff
 from bridge.settings import variable
 from bridge.telemetry.gathering import GatheringServer, ProcessName
@@ -46,14 +47,19 @@ def member_environment(route: Route, count: int, inherited: Mapping[str, str]) -
         variable("telemetry", "port"): "0",
     }
     # By partitions (auto) the shares of all processes come to one by themselves; a number is told in commands.
-    if isinstance(route.settings.aep.rate_share, int):
-        told[route.variable("aep", "rate_share")] = str(route.settings.aep.rate_share * count)
+    section, share = route.destination, getattr(route.settings, route.destination).rate_share
+    if isinstance(share, int):
+        told[route.variable(section, "rate_share")] = str(share * count)
     return {name: value for name, value in inherited.items() if name.upper() not in told} | told
 
 
-def member_command(number: int, route: str) -> list[str]:
-    """This same program, as one process of a group. With -P and the path in the environment it imports what we did."""
-    return [sys.executable, "-P", "-m", "bridge", "worker", "--route", route, "--member", str(number)]
+def member_command(number: int, route: str, board: int) -> list[str]:
+    """This same program, as one process of a group. With -P and the path in the environment it imports what we did.
+
+    ``board``: descriptor of what all processes of the group know of what they have sent (:mod:`bridge.delivery.pace_board`).
+    """
+    command = [sys.executable, "-P", "-m", "bridge", "worker", "--route", route, "--member", str(number)]
+    return [*command, "--board", str(board)]
 
 
 def exit_code(codes: Sequence[int]) -> int:
@@ -95,6 +101,7 @@ class Group:
             for route in routes
         ]
         self._count = count
+        self._board = Board.create()
         self._running: dict[ProcessName, asyncio.subprocess.Process] = {}
         self._addresses: dict[ProcessName, str] = {}
         self._codes: list[int] = []
@@ -182,8 +189,9 @@ class Group:
         while not (self._stop.is_set() or mine.over.is_set()):
             self._health.hold(name.words, "is starting")
             process = await asyncio.create_subprocess_exec(
-                *member_command(number, route),
+                *member_command(number, route, self._board.descriptor),
                 env=mine.environment,
+                pass_fds=(self._board.descriptor,),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )

@@ -57,7 +57,7 @@ class Stream:
         }
         return {"header": header, "body": {"xdmMeta": {"schemaRef": schema}, "xdmEntity": event}}
 
-    async def post(self, *events, **settings):
+    async def post(self, *events):
         """Post a batch; what was answered."""
         body = {"messages": [self.message(event) for event in events]}
         url = self.inlet.replace("/collection/", "/collection/batch/")
