@@ -10,7 +10,7 @@ import orjson
 import typer
 import uvloop
 
-from bridge.cli import words
+from bridge.cli.app import words
 
 if TYPE_CHECKING:
     from bridge.emulators.moengage import MoEngageEmulator
