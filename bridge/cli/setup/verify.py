@@ -10,7 +10,7 @@ import orjson
 import typer
 from rich.markup import escape
 
-from bridge.cli import words
+from bridge.cli.app import words
 from bridge.cli.route_option import ROUTE, only
 from bridge.cli.setup.commands import JSON, hush, opened, say, setup
 
