@@ -44,7 +44,7 @@ def apply(
     """Create and change in AEP what the plan shows, after asking, and write the ids into .env or bridge.toml.
 
     What exists is adopted, so that apply can be interrupted anywhere and run again. The schema as AEP resolves it goes into
-    aep-schema.json beside the settings, and BRIDGE_MAPPING__SCHEMA names it. A second apply changes nothing.
+    aep-schema.json beside the settings (there in mappings/, if that folder exists), and BRIDGE_MAPPING__SCHEMA names it. A second apply changes nothing.
 
     Examples:
         aep-bridge setup apply

@@ -95,6 +95,14 @@ async def test_the_shipped_schema_stays_as_it_is(adobe):
     assert load_settings().mapping.schema_path == Path("aep-schema.json")
 
 
+async def test_in_a_folder_of_mapping_sets_the_schema_is_put_there(adobe, tmp_path):
+    """Containers are given that folder and not the one above it; the setting names the file as it is found from here."""
+    (tmp_path / "mappings").mkdir()
+    await applied()
+    assert load_settings().mapping.schema_path == Path("mappings/aep-schema.json")
+    assert (await planned()).plan.exit_code == 0
+
+
 async def test_a_field_added_to_the_file_is_added_to_the_schema(adobe):
     """The fetched file is the desired state from then on: what is written into it by hand is a change, told as irreversible."""
     await applied()
