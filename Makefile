@@ -95,7 +95,7 @@ bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run
 
 .PHONY: simulate
 simulate: $(VENV)/.dev ## Run whole workers on virtual time for SECONDS=300; ARGS="--seed N" plays one seed again
-	@PYTHONHASHSEED=0 PYTHONPATH=tests $(BIN)/python -m simulation --seconds=$(SECONDS) $(ARGS)
+	@PYTHONHASHSEED=0 PYTHONPATH=tests:tests/support $(BIN)/python -m simulation --seconds=$(SECONDS) $(ARGS)
 
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break things for SECONDS=300 against three real brokers and count every event

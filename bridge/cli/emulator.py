@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from pathlib import Path  # noqa: TC003 - typer reads the annotation
 from typing import TYPE_CHECKING, Literal
 
@@ -207,10 +205,9 @@ def _first_control(made: Emulator, message: str) -> None:
 
 
 async def _serve(made: Emulator, *, as_json: bool, hide_secret: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    from bridge.runtime.signals import stop_event
+
+    stop = stop_event()
     async with made:
         environment = made.environment()
         if hide_secret:
