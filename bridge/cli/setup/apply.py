@@ -152,10 +152,15 @@ async def wait_out(seconds: float) -> None:
     if seconds <= 0:
         return
     say(
-        f"AEP may lose events until a new or changed dataflow is ready: waiting {seconds:g} s (Ctrl-C or --no-wait skips it)"
+        f"AEP may lose events until a new or changed dataflow is ready: waiting {seconds:.0f} s (Ctrl-C ends the waiting)"
     )
     until = time.monotonic() + seconds
-    with words.status("") as status:
-        while (left := until - time.monotonic()) > 0:
-            status.update(f"ready in {int(left) // 60}:{int(left) % 60:02}")
-            await asyncio.sleep(min(1.0, left))
+    try:
+        with words.status("") as status:
+            while (left := until - time.monotonic()) > 0:
+                status.update(f"ready in {int(left) // 60}:{int(left) % 60:02}")
+                await asyncio.sleep(min(1.0, left))
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.uncancel():
+            raise
+        say("not waited for")

@@ -375,6 +375,20 @@ async def test_two_routes_keep_apart(adobe, tmp_path):
     assert text.count("endpoint") == 2
 
 
+async def test_two_routes_in_one_sandbox_are_kept_apart_by_names(adobe):
+    """One schema for both, and a dataset, an account and a dataflow for each: the second adopts what has its names."""
+    put(
+        "bridge.toml",
+        '[routes.eu]\n\n[routes.us.setup]\ndataset_name = "US events"\naccount_name = "US account"\ndataflow_name = "US flow"\n',
+    )
+    await applied("eu")
+    await applied("us")
+    counts = counted(adobe)
+    assert counts == {**dict.fromkeys(counts, 2), "fieldgroups": 1, "schemas": 1}
+    for name in ("eu", "us"):
+        assert (await planned(name)).plan.exit_code == 0
+
+
 async def test_an_expired_token_is_renewed_on_the_way(adobe):
     """A token that AEP refuses is replaced once, and nothing is lost or doubled."""
     real, seen = platform_client.exchange, set()
