@@ -14,6 +14,7 @@ from bridge.model.errors import SettingsError
 from bridge.settings.aep import AepSettings, OauthSettings
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.mapping import MappingSettings
+from bridge.settings.mparticle import MParticleSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     aep: AepSettings = AepSettings()
     oauth: OauthSettings = OauthSettings()
     receiver: ReceiverSettings = ReceiverSettings()
+    mparticle: MParticleSettings = MParticleSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
