@@ -41,7 +41,7 @@ endef
 help: ## Show this help
 	@echo "make TARGET   (needs only make and python3 >= 3.11)"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/bin/python:
 	@$(find_python); echo "==> $$found -m venv $(VENV)"; "$$found" -m venv --clear $(VENV)
@@ -73,6 +73,10 @@ check: $(VENV)/.dev ## Lint, formatting, types and security
 	@echo "==> import-linter"; $(BIN)/lint-imports --no-cache
 	@echo "==> mypy --strict"; $(BIN)/mypy --strict
 	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive bridge
+
+.PHONY: generated
+generated: $(VENV)/.dev ## Write the files that are generated; ARGS=--check only names what is out of date
+	@$(BIN)/python tests/support/generated.py $(ARGS)
 
 .PHONY: real
 real: $(VENV)/.dev ## Hold reader, checker and init to real schemas and examples: ARGS=DIR

@@ -22,12 +22,12 @@ from bridge.delivery.batching import Batcher, Limits
 from bridge.destinations.aep.envelope import Envelope, xdm_envelope
 from bridge.destinations.aep.transform import XdmTransform
 from bridge.kafka.consumer.ledger import Chunk, Ledger
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.runtime.heap import keep_freed_memory
 from bridge.settings import MappingSettings
 from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.chunk_mapping import Intake
-from bridge.xdm.experience_event import open_experience_events
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:

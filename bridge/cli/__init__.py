@@ -85,6 +85,9 @@ from bridge.cli import (  # noqa: E402, I001
     worker as _worker,  # noqa: F401
     status as _status,  # noqa: F401
     check as _check,  # noqa: F401
+)
+from bridge.cli.setup import commands as _setup  # noqa: E402, F401
+from bridge.cli import (  # noqa: E402
     routes as _routes,  # noqa: F401
 )
 from bridge.cli.mapping import commands as _mapping  # noqa: E402, F401

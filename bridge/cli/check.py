@@ -173,7 +173,7 @@ def _examples(settings: Settings) -> Iterator[str]:
 
 def _mapping(settings: Settings) -> Check:
     from bridge.routes.event_builder import load_builder
-    from bridge.routes.xdm_files import failing
+    from bridge.routes.golden_cases import failing
 
     try:
         _, sha256 = load_builder(settings)
@@ -194,9 +194,9 @@ def _mapping(settings: Settings) -> Check:
 
 def _about_schema(settings: Settings) -> Iterator[str]:
     """What the schema vouches for, and what cannot be checked."""
+    from bridge.routes.agreement import is_verified
     from bridge.routes.event_builder import NO_SCHEMA
-    from bridge.xdm.agreement import is_verified
-    from bridge.xdm.opening import schema_of
+    from bridge.routes.mapping_opening import schema_of
 
     schema, tenant = schema_of(settings.mapping), settings.mapping.tenant
     if schema is None:

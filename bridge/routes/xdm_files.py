@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.workshop import golden
 from bridge.mapping.workshop.plan import reload_problems
 from bridge.routes.event_builder import open_agreeing
-from bridge.xdm.experience_event import open_experience_events
-from bridge.xdm.size import sized
+from bridge.routes.golden_cases import failing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,16 +17,6 @@ if TYPE_CHECKING:
     from bridge.model.ports import Transform
     from bridge.settings import AepSettings, MappingSettings
     from bridge.xdm.experience_event import ExperienceEvents
-
-
-def failing(settings: MappingSettings) -> list[str]:
-    """Names of the golden cases of ``settings.tests`` that the mapping set does not pass; none where none are configured."""
-    if settings.tests is None:
-        return []
-    cases = golden.load_cases(settings.tests)
-    fixed = golden.settings_of(cases, settings)
-    build = sized(open_experience_events(fixed).build, fixed)
-    return [result.case.name for result in golden.run_cases(cases, build) if not result.passed]
 
 
 class XdmFiles:

@@ -13,6 +13,7 @@ from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.routes import Deployment, Route, load_deployment, load_settings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, is_example, variable
+from bridge.settings.setup import SetupSettings
 
 __all__ = [
     "ENV_FILE",
@@ -27,6 +28,7 @@ __all__ = [
     "ReceiverSettings",
     "Route",
     "Settings",
+    "SetupSettings",
     "TelemetrySettings",
     "WorkerSettings",
     "every_setting",

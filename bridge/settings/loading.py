@@ -18,6 +18,7 @@ from bridge.settings.mparticle import MParticleSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
+from bridge.settings.setup import SetupSettings
 from bridge.settings.tree import ROUTES
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     mapping: MappingSettings = MappingSettings()
     aep: AepSettings = AepSettings()
     oauth: OauthSettings = OauthSettings()
+    setup: SetupSettings = SetupSettings()
     receiver: ReceiverSettings = ReceiverSettings()
     mparticle: MParticleSettings = MParticleSettings()
     worker: WorkerSettings = WorkerSettings()

@@ -17,6 +17,7 @@ from counting import envelope, is_deliverable
 from tally import Numbers
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Sequence
     from random import Random
 
@@ -61,11 +62,11 @@ class Sender:
         """Post no new events; what was begun is finished."""
         self._stop.set()
 
-    async def run(self, url: str) -> None:
-        """Post to ``url`` until stopped."""
+    async def run(self, url: str, trust: ssl.SSLContext) -> None:
+        """Post to ``url`` until stopped; ``trust``: whose certificates are good."""
         self._url = url
         room = asyncio.Semaphore(self._at_once)
-        connector = aiohttp.TCPConnector(limit=self._at_once)
+        connector = aiohttp.TCPConnector(limit=self._at_once, ssl=trust)
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
         session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._headers)
         async with session, asyncio.TaskGroup() as posts:

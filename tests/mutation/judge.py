@@ -39,7 +39,7 @@ _SHARED = (
     "bridge.telemetry.logs",
     "bridge.xdm.experience_event",
 )
-_WITHOUT_WORKER = "tests/unit/test_mutations.py"
+_WITHOUT_WORKER = "tests/mutation/test_mutations.py"
 """What pytest itself and its plugins import is here once this file has been collected."""
 _SLOWER = 4.0
 """A mutant may make its tests wait: beyond so many times their usual duration, and the spare seconds, it counts as found."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _WORKER = ROOT / "bridge" / "pipeline"
-_FROM = (ROOT, ROOT / "tests", ROOT / "tests" / "simulation")
+_FROM = (ROOT, ROOT / "tests", ROOT / "tests" / "support", ROOT / "tests" / "simulation")
 
 
 @cache

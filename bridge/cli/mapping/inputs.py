@@ -211,14 +211,14 @@ def mapping_settings(
 
 def builder(settings: MappingSettings) -> ExperienceEvents:
     """What makes ExperienceEvents as the settings say."""
-    from bridge.xdm.experience_event import open_experience_events
+    from bridge.routes.mapping_opening import open_experience_events
 
     return open_experience_events(settings)
 
 
 def disagreements_of(made: ExperienceEvents, settings: MappingSettings) -> list[Finding]:
     """Where mapping set, schema and settings contradict each other: the worker would not start."""
-    from bridge.xdm.agreement import disagreements
+    from bridge.routes.agreement import disagreements
 
     mapping: Any = made.mapping
     schema: Any = made.schema
@@ -238,8 +238,9 @@ def judge_of(made: ExperienceEvents, settings: MappingSettings) -> Judge:
     """What counts and explains the fate of events under the mapping set of ``made``."""
     from bridge.mapping.compiler.mapping_compiler import CompiledMapping
     from bridge.mapping.workshop.event_verdicts import Judge
+    from bridge.xdm.rules import RULES
 
     compiled = made.mapping
     if not isinstance(compiled, CompiledMapping):
         raise TypeError("the mapping set is not compiled")
-    return Judge(departing_of(made, settings), compiled.apply, compiled.rows, made.schema)  # type: ignore[arg-type]
+    return Judge(departing_of(made, settings), compiled.apply, compiled.rows, made.schema, rules=RULES)  # type: ignore[arg-type]

@@ -64,8 +64,7 @@ def build_app(
         # A session longer than the request timeout is refused by Faust's driver.
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_request_timeout=max(kafka.request_timeout_seconds, kafka.session_timeout_seconds + 5),
-        # A process that is stopped for half a session must not lose its partitions, wherever between two beats that begins.
-        broker_heartbeat_interval=min(3.0, kafka.session_timeout_seconds / 5),
+        broker_heartbeat_interval=kafka.heartbeat_seconds,
         # So long the group waits for members whose heart beats and who do not join again, as they drain.
         broker_rebalance_timeout=max(30.0, kafka.session_timeout_seconds * 2),
         broker_commit_interval=kafka.commit_interval_seconds,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.compiler.attribute_warnings import AttributeWarning, fail, warn
 from bridge.mapping.compiler.destinations import clashes, grow
-from bridge.mapping.compiler.expressions import pycode as py
 from bridge.mapping.compiler.expressions.compiled import Constant
 from bridge.mapping.compiler.expressions.reads import Reads
 from bridge.mapping.compiler.expressions.translation import ExpressionCompiler
@@ -21,13 +20,14 @@ from bridge.mapping.compiler.preparation import Prepared, known_placeholders, pr
 from bridge.mapping.compiler.wrapping import wrapped
 from bridge.mapping.sets.findings import Finding, MappingRefused
 from bridge.mapping.syntax.paths import Every, Key, print_path
+from bridge.mapping.values import pycode as py
 
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.mapping.compiler.assembly_sources import PlainIdentities
-    from bridge.mapping.lint.schema_paths import SchemaFields
+    from bridge.mapping.compiler.schema_fields import SchemaFields
     from bridge.mapping.sets.table import MappingSet
     from bridge.mapping.values.expected import Expected
 
@@ -83,7 +83,7 @@ class CompiledMapping:
         fresh. The third value tells whether the identityMap came from the function that ``identities`` gave, and needs
         no rules any more. The function wants an object.
         """
-        return _Plan(self.rows, strict=self._strict, identities=identities).load(self.sha256)[0]
+        return _Generator(self.rows, strict=self._strict, identities=identities).load(self.sha256)[0]
 
     def checked(
         self, identities: PlainIdentities, expected: Callable[[tuple[str, ...]], Expected | None]
@@ -93,7 +93,7 @@ class CompiledMapping:
         The function gives null for an event with something that cannot stand: the whole check has to tell what comes of it.
         The fourth value is what the checks said.
         """
-        return _Plan(self.rows, strict=self._strict, identities=identities, expected=expected).load(self.sha256)[0]
+        return _Generator(self.rows, strict=self._strict, identities=identities, expected=expected).load(self.sha256)[0]
 
 
 def compile_mapping(
@@ -113,7 +113,7 @@ def compile_mapping(
     """
     prepared, findings = prepare(mapping_set, known_placeholders(tenant, primary_identity, placeholders or {}))
     prepared = wrapped(prepared, schema)
-    plan = _Plan(prepared, strict=strict)
+    plan = _Generator(prepared, strict=strict)
     findings += plan.findings
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
@@ -124,10 +124,10 @@ def compile_mapping(
 
 def check(prepared: Sequence[Prepared]) -> list[Finding]:
     """Everything the compiler finds in rows that were parsed: functions, arities, constants, destinations."""
-    return _Plan(prepared, strict=False).findings
+    return _Generator(prepared, strict=False).findings
 
 
-class _Plan:
+class _Generator:
     """Generates the function of one mapping set."""
 
     def __init__(

@@ -24,8 +24,9 @@ from bridge.mapping.sets.file_texts import (
     visible,
     without_separator_line,
 )
-from bridge.mapping.sets.findings import Column, Finding, MappingRefused, nearest
+from bridge.mapping.sets.findings import Column, Finding, MappingRefused
 from bridge.mapping.syntax.cells import SOURCE_TYPES, SourceType, infer_source_type, unquoted
+from bridge.mapping.values.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.mapping.values.failures import FunctionError
-from bridge.xdm.problems import Finding
+from bridge.xdm.problems import EventFinding
 from bridge.xdm.schema.value_checks import Place, Said, pointer, text_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def texts(value: Any, place: Place, said: Said) -> dict[str, Any] | None:
     if value.__class__ is not dict or not value:
         return None
     found: dict[str, Any] | None = None
-    remarks: list[Finding] | None = None
+    remarks: list[EventFinding] | None = None
     for key, one in value.items():
         kind = one.__class__
         if kind is str:
@@ -53,7 +53,7 @@ def texts(value: Any, place: Place, said: Said) -> dict[str, Any] | None:
         else:
             text = _json_of_texts(one)
             if text is not None:
-                remark = Finding(pointer((place, key)), "map_value_as_json", AS_JSON)
+                remark = EventFinding(pointer((place, key)), "map_value_as_json", AS_JSON)
                 remarks = [remark] if remarks is None else [*remarks, remark]
         if text is None:
             return None
@@ -87,7 +87,7 @@ def as_json(each: Check) -> Check:
                 text = json_text(value)
             except FunctionError:
                 return each(value, place, said)
-            said.append(Finding(pointer(place), "map_value_as_json", AS_JSON))
+            said.append(EventFinding(pointer(place), "map_value_as_json", AS_JSON))
             return each(text, place, said)
         return each(value, place, said)
 

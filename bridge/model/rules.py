@@ -1,0 +1,24 @@
+"""What a destination asks of the objects that a mapping set makes for it: handed over by its kind to lint, check and init."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of one kind of destination, as far as they can be known before anything is sent.
+
+    ``required``: top-level fields that every object needs, whatever its schema says. ``refusals``: code -> meaning of all that an
+    object can be refused for. ``is_date_time``: whether a text is an instant as the destination takes it. ``schema_wanted``: what to
+    do about a schema that is not one for this destination.
+    """
+
+    required: tuple[str, ...]
+    refusals: Mapping[str, str]
+    is_date_time: Callable[[str], bool]
+    schema_wanted: str

@@ -1,0 +1,34 @@
+"""What an event can do to those who map it: hold a process for good."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from counting import is_deliverable
+from faults import fault
+from numbered_events import uuid_of
+
+if TYPE_CHECKING:
+    from faults import Planned
+    from stage import Stage
+
+_LONGEST = 240.0
+"""Seconds after which the event is left alone: reading may have stood still, as AEP was away."""
+
+
+@fault("process", 90, 110, spares=False, brief=False)
+async def event_hangs_workers(stage: Stage, _: Planned) -> None:
+    """A regex without an end over one event holds each worker that maps it, until it is a dead letter."""
+    chosen = next(number for number in range(stage.next_number() + 50, 1 << 40) if is_deliverable(number))
+    stage.hanging.add(chosen)
+    stage.hanging_file.write_text(uuid_of(chosen), encoding="utf-8")
+    deadline = time.monotonic() + _LONGEST
+    try:
+        while time.monotonic() < deadline:
+            await asyncio.sleep(0.5)
+            if uuid_of(chosen) in stage.hung:
+                break
+    finally:
+        stage.hanging_file.unlink()
