@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--chaos-seconds", type=float, default=None, help="How long things are broken (default: a short run)."
     )
     chaos.addoption("--chaos-seed", type=int, default=None, help="Repeat the schedule of this seed.")
+    chaos.addoption("--chaos-only", default="", help="Only these kinds of fault, comma-separated.")
     chaos.addoption("--chaos-rate", type=float, default=200.0, help="Events posted a second.")
     chaos.addoption("--chaos-report", default=".make/chaos.json", help="Where the JSON report goes.")
     real = parser.getgroup("real", "real schemas and examples (tests/contract/test_real_material.py)")

@@ -9,9 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from faults import KINDS
 
 # Each registers the faults of its lane.
-for _lane in ("faults_aep", "faults_processes", "faults_brokers", "faults_log"):
+for _lane in (
+    "faults_aep",
+    "faults_processes",
+    "faults_brokers",
+    "faults_log",
+    "faults_topics",
+    "faults_certificates",
+    "faults_events",
+):
     importlib.import_module(_lane)
 
 if TYPE_CHECKING:
@@ -35,6 +44,7 @@ class Asked:
     gaps: tuple[float, float]
     pace: float
     patience: float
+    only: tuple[str, ...] = ()
 
 
 @pytest.fixture
@@ -53,7 +63,15 @@ def chaos(request: pytest.FixtureRequest) -> Asked:
         gaps=(0.1, 0.8) if seconds is None else (1.0, 12.0),
         pace=0.3 if seconds is None else 1.0,
         patience=4.0 if seconds is None else 20.0,
+        only=_kinds(option("--chaos-only")),
     )
+
+
+def _kinds(asked: str) -> tuple[str, ...]:
+    names = tuple(name for name in asked.split(",") if name)
+    unknown = set(names) - set(KINDS)
+    assert not unknown, f"no such faults: {sorted(unknown)}; there are {sorted(KINDS)}"
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +108,7 @@ def kafka_cluster(tmp_path: Path) -> Iterator[Cluster]:
     from kafka_jars import BrokerUnavailableError
 
     try:
-        cluster = Cluster(tmp_path / "kafka")
+        cluster = Cluster(tmp_path / "kafka", secure=True)
     except BrokerUnavailableError as reason:
         pytest.skip(f"not run against a real Kafka: {reason}")
     with cluster:

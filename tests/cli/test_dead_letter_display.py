@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner
 
-from bridge.cli import app, plain
+from bridge.cli.app import plain
+from bridge.cli.main import app
 from bridge.kafka.dead_letters import replay_marks, stored_letters
 from bridge.kafka.dead_letters.replay_marks import Mark, Marks
 from bridge.kafka.dead_letters.stored_letters import Filter, Stored, as_json, field_of
@@ -28,7 +29,7 @@ def test_any_value_is_shown(value) -> None:
 
 
 def _stub(monkeypatch, letters, marks=()):
-    async def load(_kafka):
+    async def load(_kafka, _decoder):
         return Marks(marks)
 
     monkeypatch.setattr(stored_letters, "read", letters)
@@ -47,7 +48,7 @@ def test_texts_of_others_are_neither_markup_nor_commands_to_the_terminal() -> No
 def test_a_list_holds_events_named_like_markup(monkeypatch) -> None:
     """An event_uuid or a reason in brackets, as anyone may send it, does not take the whole list along."""
 
-    async def letters(_kafka, _wanted):
+    async def letters(_kafka, _wanted, _decoder):
         yield Stored(0, 1, DeadLetter(None, b"x", "map", "[/c]", "[/reason]", event_uuid="[/uuid]"), [])
 
     _stub(monkeypatch, letters)
@@ -58,7 +59,7 @@ def test_a_list_holds_events_named_like_markup(monkeypatch) -> None:
 
 
 def _letters(*letters):
-    async def read(_kafka, _wanted):
+    async def read(_kafka, _wanted, _decoder):
         for offset, letter in enumerate(letters):
             yield Stored(0, offset, letter, [])
 

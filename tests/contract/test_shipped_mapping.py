@@ -11,8 +11,9 @@ from bridge.mapping.lint.rules import lint
 from bridge.mapping.sets.table import load_mapping_set
 from bridge.mapping.syntax.parser import MAX_LENGTH
 from bridge.mapping.workshop.samples import Samples
+from bridge.model.event import Refusal
 from bridge.settings import MappingSettings
-from bridge.sources.moengage.envelopes import Refusal, events_of
+from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.experience_event import ExperienceEvents
 from bridge.xdm.rules import RULES
 from bridge.xdm.schema.compiled_schema import compile_schema, load_schema

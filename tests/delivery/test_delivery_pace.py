@@ -5,7 +5,8 @@ from random import Random
 
 from virtual_delivery import OK, Destination, Resolutions, VirtualLoop, events, feed, run, settle
 
-from bridge.delivery.delivery import Delivery, Policy
+from bridge.delivery.delivery import Delivery
+from bridge.model.delivery_policy import DeliveryPolicy
 from bridge.model.verdicts import Transient, Unexplained
 from bridge.telemetry.metrics import Metrics
 
@@ -22,7 +23,7 @@ def test_a_slow_request_holds_no_other():
     async def main():
         destination, resolutions = Hanging(lambda *_: OK), Resolutions()
         delivery = Delivery(
-            destination, resolutions, Policy(linger=0.1), Metrics(), clock=asyncio.get_running_loop().time
+            destination, resolutions, DeliveryPolicy(linger=0.1), Metrics(), clock=asyncio.get_running_loop().time
         )
         delivery.start()
         for owner in range(100):

@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 from virtual_delivery import OK, events, feed, run, settle
 
 from bridge.delivery.flow_control import Brakes
-from bridge.delivery.pacing import Backoff
 from bridge.delivery.throttle import Throttle
+from bridge.model.backoff import Backoff
 from bridge.model.verdicts import Throttled, Transient
 from bridge.telemetry.metrics import Metrics
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.delivery.concurrency import AdaptiveLimit
-from bridge.delivery.pacing import Backoff, Circuit, RateLimit
+from bridge.delivery.pacing import Circuit, RateLimit
+from bridge.model.backoff import Backoff
 
 
 @given(st.integers(0, 2**32), st.integers(1, 10_000))

@@ -9,15 +9,17 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from command_lines import problems_of_command
 
 from bridge import __version__
+from bridge.routes.xdm_files import XdmFiles
 from bridge.settings import MappingSettings, Settings, every_setting, load_deployment
 from bridge.telemetry.metrics import GroupMetrics, Metrics, ReceptionMetrics
-from bridge.worker.reload import MappingWatch
+from bridge.worker.mapping_watch import MappingWatch
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "docs" / "deploy"
@@ -351,7 +353,7 @@ def test_dashboard_is_provisioned():
 def test_an_alert_sees_the_first_of_its_kind():
     """A labelled counter that starts with its first event shows no increase then: above 0 the alert asks for that too."""
     metrics = Metrics()
-    MappingWatch(MappingSettings(), "0" * 64, print, metrics)
+    MappingWatch(XdmFiles(MappingSettings(), print), lambda: SimpleNamespace(mapping="0" * 64), print, metrics)
     there = {sample.name for family in metrics.registry.collect() for sample in family.samples}
     for group in ALERTS["groups"]:
         for rule in group["rules"]:

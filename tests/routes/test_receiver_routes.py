@@ -16,9 +16,11 @@ from bridge.routes.receiving import paths
 from bridge.routes.reception import in_flight_bytes
 from bridge.settings import ReceiverSettings, TelemetrySettings, load_deployment
 from bridge.sources.http.body import Budget
-from bridge.sources.http.endpoint import PATH, Receiver
+from bridge.sources.http.endpoint import Receiver
 from bridge.sources.http.listener import Listener
 from bridge.sources.http.reception import Reception
+from bridge.sources.moengage.decoder import DECODER
+from bridge.sources.moengage.posting import STREAMS
 from bridge.telemetry.health import Health, TelemetryServer
 from bridge.telemetry.metrics import Metrics, ReceptionMetrics
 
@@ -41,18 +43,20 @@ class _Routes:
             for name in NAMES[:2]
         } | {"open": ReceiverSettings(auth="none", allow_from="10.0.0.0/8", **listening)}
         receivers = {
-            f"{PATH}/{name}": Receiver(
+            f"{STREAMS.path}/{name}": Receiver(
                 settings,
                 self.stores[name],
                 self.metrics.of_route[name],
-                path=f"{PATH}/{name}",
+                STREAMS,
+                DECODER,
+                path=f"{STREAMS.path}/{name}",
                 named=True,
                 budget=Budget(in_flight_bytes(settings, len(made))),
             )
             for name, settings in made.items()
         }
         self.receivers = {receiver.route: receiver for receiver in receivers.values()}
-        reception = Reception(receivers, self.metrics.of_none)
+        reception = Reception(receivers, self.metrics.of_none, [STREAMS])
         self._stack = AsyncExitStack()
         listener = await self._stack.enter_async_context(Listener(made["eu"], reception))
         self._client = await self._stack.enter_async_context(
@@ -78,10 +82,10 @@ async def test_each_path_stores_for_its_route_with_its_credentials():
     """What is posted to a route's path lies in its store alone; another route's credentials are refused there, by name."""
     async with _Routes() as routes:
         with structlog.testing.capture_logs() as logs:
-            assert await routes.post(f"{PATH}/eu", "eu") == 200
-            assert await routes.post(f"{PATH}/us/", "us") == 200
-            assert await routes.post(f"{PATH}/us", "eu") == 401
-            assert await routes.post(f"{PATH}/open", "eu") == 403
+            assert await routes.post(f"{STREAMS.path}/eu", "eu") == 200
+            assert await routes.post(f"{STREAMS.path}/us/", "us") == 200
+            assert await routes.post(f"{STREAMS.path}/us", "eu") == 401
+            assert await routes.post(f"{STREAMS.path}/open", "eu") == 403
         assert [len(routes.stores[name].events) for name in NAMES] == [1, 1, 0]
         assert (routes.count("us", 401), routes.count("eu", 401)) == (1, 0)
         assert routes.count("open", 403) == 1
@@ -89,7 +93,7 @@ async def test_each_path_stores_for_its_route_with_its_credentials():
     assert told == {"wrong_credentials": "us", "address_refused": "open"}
 
 
-@pytest.mark.parametrize("path", [PATH, f"{PATH}/xx", "/elsewhere"])
+@pytest.mark.parametrize("path", [STREAMS.path, f"{STREAMS.path}/xx", "/elsewhere"])
 async def test_a_wrong_path_is_told_by_whose_credentials_it_came_with(path):
     """404, counted for the route whose credentials the caller has and for no other; nothing is counted for a stranger."""
     async with _Routes() as routes:
@@ -98,7 +102,7 @@ async def test_a_wrong_path_is_told_by_whose_credentials_it_came_with(path):
             assert await routes.post(path, "nobody") == 404
         assert [routes.count(name, 404) for name in NAMES] == [0, 1, 0]
     assert [(line["route"], line["expected"]) for line in logs if line["event"] == "wrong_path"] == [
-        ("us", f"{PATH}/us")
+        ("us", f"{STREAMS.path}/us")
     ]
 
 
@@ -109,10 +113,14 @@ async def test_credentials_tell_more_than_an_endpoint_that_asks_for_none():
             ReceiverSettings(auth="none", host="127.0.0.1"),
             routes.stores["open"],
             Metrics("all"),
+            STREAMS,
+            DECODER,
             path="/all",
             named=True,
         )
-        reception = Reception({"/all": everybody, f"{PATH}/us": routes.receivers["us"]}, routes.metrics.of_none)
+        reception = Reception(
+            {"/all": everybody, f"{STREAMS.path}/us": routes.receivers["us"]}, routes.metrics.of_none, [STREAMS]
+        )
         async with Listener(ReceiverSettings(host="127.0.0.1", port=0), reception) as listener:
             routes._client.base_url = f"http://127.0.0.1:{listener.port}"
             assert [await routes.post("/elsewhere", who) for who in ("us", "nobody")] == [404, 404]
@@ -125,8 +133,8 @@ async def test_a_store_that_fails_troubles_its_route_alone():
     async with _Routes() as routes:
         routes.stores["eu"].failing = True
         routes.stores["open"].gate.clear()
-        assert await routes.post(f"{PATH}/eu", "eu") == 503
-        assert await routes.post(f"{PATH}/us", "us") == 200
+        assert await routes.post(f"{STREAMS.path}/eu", "eu") == 503
+        assert await routes.post(f"{STREAMS.path}/us", "us") == 200
         assert routes.receivers["eu"].trouble()
         assert routes.receivers["us"].trouble() is None
 
@@ -134,7 +142,7 @@ async def test_a_store_that_fails_troubles_its_route_alone():
 async def test_dead_letters_name_their_route():
     """A body that is no event becomes a dead letter of the route whose path it was posted to."""
     async with _Routes() as routes:
-        answer = await routes._client.post(f"{PATH}/us", content=b"no json", auth=("us", "pass-us"))
+        answer = await routes._client.post(f"{STREAMS.path}/us", content=b"no json", auth=("us", "pass-us"))
         assert answer.status_code == 200
         assert [letter.route for letter in routes.stores["us"].dead_letters] == ["us"]
 
@@ -144,10 +152,10 @@ async def test_bodies_that_wait_for_one_routes_brokers_take_no_memory_of_another
     async with _Routes(max_in_flight_bytes=3_000_000, max_body_bytes=1_000_000, confirm_timeout_seconds=5) as routes:
         routes.stores["eu"].gate.clear()
         body = orjson.dumps({**EVENT, "note": "x" * 400_000})
-        answers = [asyncio.create_task(routes.post(f"{PATH}/eu", "eu", body=body)) for _ in range(6)]
+        answers = [asyncio.create_task(routes.post(f"{STREAMS.path}/eu", "eu", body=body)) for _ in range(6)]
         assert await next(asyncio.as_completed(answers)) == 503
         assert routes.receivers["eu"]._budget.used > 0
-        assert await routes.post(f"{PATH}/us", "us", body=body) == 200
+        assert await routes.post(f"{STREAMS.path}/us", "us", body=body) == 200
         routes.stores["eu"].gate.set()
         assert {await answer for answer in answers} == {200, 503}
     whole = ReceiverSettings(max_in_flight_bytes=3_000_000, max_body_bytes=2_000_000)
@@ -157,7 +165,7 @@ async def test_bodies_that_wait_for_one_routes_brokers_take_no_memory_of_another
 async def test_metrics_of_all_routes_are_one_text():
     """Each family once, each sample with its route; what is for none has the label "-"."""
     async with _Routes() as routes:
-        await routes.post(f"{PATH}/eu", "eu")
+        await routes.post(f"{STREAMS.path}/eu", "eu")
         text = generate_latest(routes.metrics.registry).decode()
     assert 'bridge_received_events_total{route="eu"} 1.0' in text
     assert 'bridge_received_events_total{route="us"} 0.0' in text
@@ -194,10 +202,14 @@ def test_the_path_without_a_name_is_the_defaults_or_the_only_ones(tmp_path, monk
     """POST /moengage/streams is of the route default, or of the only one; with several others it is nobody's."""
     monkeypatch.chdir(tmp_path)
     expected = {
-        "": {PATH: "default"},
-        "[routes.a]": {PATH: "a", f"{PATH}/a": "a"},
-        "[routes.a]\n[routes.b]": {f"{PATH}/a": "a", f"{PATH}/b": "b"},
-        "[routes.a]\n[routes.default]": {PATH: "default", f"{PATH}/a": "a", f"{PATH}/default": "default"},
+        "": {STREAMS.path: "default"},
+        "[routes.a]": {STREAMS.path: "a", f"{STREAMS.path}/a": "a"},
+        "[routes.a]\n[routes.b]": {f"{STREAMS.path}/a": "a", f"{STREAMS.path}/b": "b"},
+        "[routes.a]\n[routes.default]": {
+            STREAMS.path: "default",
+            f"{STREAMS.path}/a": "a",
+            f"{STREAMS.path}/default": "default",
+        },
     }
     for text, found in expected.items():
         (tmp_path / "bridge.toml").write_text(text, encoding="utf-8")

@@ -20,12 +20,13 @@ class ToolUnavailableError(Exception):
 def tool(program: str, *, package: str) -> Path:
     """Path of the program; skips the test with the reason where it cannot be had."""
     try:
-        return _find(program, package)
+        return find_tool(program, package)
     except ToolUnavailableError as reason:
         pytest.skip(f"not run with the real {program}: {reason}")
 
 
-def _find(program: str, package: str) -> Path:
+def find_tool(program: str, package: str) -> Path:
+    """Path of the program, fetched where it is not there; raises :class:`ToolUnavailableError`."""
     if installed := shutil.which(program):
         return Path(installed)
     folder = _STORE / package

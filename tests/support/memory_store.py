@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from bridge.model.dead_letter import DeadLetter, StoredLetters
 from bridge.model.errors import KafkaError
 from bridge.settings import ReceiverSettings
-from bridge.sources.http.endpoint import PATH, Receiver
+from bridge.sources.http.endpoint import Receiver
 from bridge.sources.http.listener import Listener
+from bridge.sources.moengage.decoder import DECODER
+from bridge.sources.moengage.posting import STREAMS
 from bridge.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class Served:
 
     def __init__(self, store: MemoryStore, receiver: Receiver, listener: Listener, metrics: Metrics) -> None:
         self.store, self.receiver, self.listener, self.metrics = store, receiver, listener, metrics
-        self.url = f"http://127.0.0.1:{listener.port}{PATH}"
+        self.url = f"http://127.0.0.1:{listener.port}{STREAMS.path}"
 
     def count(self, name: str, **labels: str) -> float:
         """A metric's value, 0 when there is none yet."""
@@ -59,6 +61,6 @@ async def serve(**settings) -> AsyncIterator[Served]:
     """A receiver on any free port of the loopback."""
     made = ReceiverSettings(**{"host": "127.0.0.1", "port": 0, **settings})
     store, metrics = MemoryStore(), Metrics()
-    receiver = Receiver(made, store, metrics)
+    receiver = Receiver(made, store, metrics, STREAMS, DECODER)
     async with Listener(made, receiver) as listener:
         yield Served(store, receiver, listener, metrics)

@@ -5,7 +5,8 @@ import heapq
 from collections import Counter
 from random import Random
 
-from bridge.delivery.delivery import Delivery, Policy
+from bridge.delivery.delivery import Delivery
+from bridge.model.delivery_policy import DeliveryPolicy
 from bridge.model.verdicts import ACCEPTED, AllAccepted, Answered
 from bridge.telemetry.metrics import Metrics
 
@@ -86,7 +87,7 @@ def run(answer, work, *, seconds=0.05, **policy):
         clock = asyncio.get_running_loop().time
         metrics = Metrics()
         delivery = Delivery(
-            destination, resolutions, Policy(linger=0.2, **policy), metrics,
+            destination, resolutions, DeliveryPolicy(linger=0.2, **policy), metrics,
             clock=clock, random=Random(7), on_failure=failures.append,
         )  # fmt: skip
         delivery.start()

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.destinations.aep.transform import RawTransform, XdmTransform
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.model.verdicts import Rejected, Stage
+from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.chunk_mapping import Intake, place, row_and_part, told_of
 from bridge.xdm.experience_event import Built
@@ -55,6 +57,15 @@ class _Builder:
 _BUILDER = _Builder()
 
 
+def _encode(event):
+    return json.dumps(event).encode()
+
+
+def _intake(ledger, builder, spy, metrics, encode=_encode):
+    transform = RawTransform(encode) if builder is None else XdmTransform(builder, encode, metrics)
+    return Intake(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics)
+
+
 def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset()):
     ledger, spy, metrics = Ledger(), Spy(by_key), Metrics()
     ledger.open(1, {("t", 0): None})
@@ -63,8 +74,7 @@ def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset()):
         for n, v in enumerate(values)
     ]
     chunk = ledger.fetch(("t", 0), 1, records, 10, first=0, last=len(records) - 1)
-    intake = Intake(ledger, lambda event: json.dumps(event).encode(), spy, spy, metrics, builder=builder)
-    intake.take(chunk, hung)
+    _intake(ledger, builder, spy, metrics).take(chunk, hung)
     return ledger, spy, metrics, chunk
 
 
@@ -121,7 +131,7 @@ def test_a_rehearsal_does_the_same_work_and_leaves_nothing():
     seen, ledger, spy, metrics = [], Ledger(), Spy(), Metrics()
     builder = SimpleNamespace(build=lambda event: seen.append(event["event_uuid"]) or _Builder().build(event))
     encoded = []
-    intake = Intake(ledger, lambda xdm: encoded.append(xdm["_id"]) or b"{}", spy, spy, metrics, builder=builder)
+    intake = _intake(ledger, builder, spy, metrics, lambda xdm: encoded.append(xdm["_id"]) or b"{}")
     batch = {"events": [{"event_uuid": "x", "explode": 1}, 5, {"event_uuid": "y"}]}
     for value in (json.dumps(batch).encode(), None, b"{no", b"[]"):
         intake.rehearse(SimpleNamespace(value=value))
@@ -171,7 +181,7 @@ def _closed():
     record = SimpleNamespace(value=_event("a"), key=None, timestamp=0)
     chunk = ledger.fetch(("t", 0), 1, [record], 10, first=0, last=0)
     ledger.close([("t", 0)])
-    Intake(ledger, lambda _: b"", spy, spy, metrics, builder=None).take(chunk)
+    _intake(ledger, None, spy, metrics, lambda _: b"").take(chunk)
     return ledger, spy, metrics, chunk
 
 
@@ -201,7 +211,7 @@ def test_what_could_not_be_read_is_one_letter_whatever_its_bytes_are():
     ledger.open(1, {("t", 0): None})
     record = SimpleNamespace(value=_event("a"), key=None, timestamp=0, offset=4, headers=())
     chunk = ledger.fetch(("t", 0), 1, [record], 10, first=4, last=4, upto=14, unreadable="its checksum does not match")
-    intake = Intake(ledger, lambda event: json.dumps(event).encode(), spy, spy, metrics, builder=_BUILDER)
+    intake = _intake(ledger, _BUILDER, spy, metrics)
     for _ in range(2):
         intake.take(chunk)
     assert spy.letters == [(0, None, Stage.DECODE, "unreadable")]

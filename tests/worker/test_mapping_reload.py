@@ -8,12 +8,15 @@ from types import SimpleNamespace
 import pytest
 import structlog
 from prometheus_client import generate_latest
+from worker_parts import parts_of
 
+from bridge.destinations.aep.transform import XdmTransform
 from bridge.model.verdicts import Rejected, Stage
 from bridge.routes.mapping_opening import open_experience_events
+from bridge.routes.xdm_files import XdmFiles
 from bridge.settings import AepSettings, MappingSettings, Settings
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.reload import MappingWatch
+from bridge.worker.mapping_watch import MappingWatch
 from bridge.worker.worker import Worker
 
 ROWS = 'source,destination\nid,_id\n"dformat(time * 1000, ""yyyy-MM-dd\'T\'HH:mm:ssX"")",timestamp\nuid,identityMap.Email[0].id\n'
@@ -23,9 +26,9 @@ EVENT = {"id": "e1", "time": 1731421200, "uid": "a@example.com", "event_name": "
 class Taken(list):
     """What the worker was handed."""
 
-    def exchange(self, events, sha256):
+    def exchange(self, transform):
         """Take what the watch hands over."""
-        self.append((events, sha256))
+        self.append((transform.builder, transform.mapping))
 
 
 @pytest.fixture
@@ -38,9 +41,17 @@ def mapping(tmp_path: Path) -> Path:
 
 def watch_of(mapping: Path, taken: Taken, metrics: Metrics | None = None, tests: Path | None = None) -> MappingWatch:
     """A watch over the mapping set as it is now."""
-    settings = MappingSettings(path=mapping, tests=tests)
-    sha256 = open_experience_events(settings).mapping.sha256
-    return MappingWatch(settings, sha256, taken.exchange, metrics or Metrics())
+    return watch_over(MappingSettings(path=mapping, tests=tests), taken, metrics or Metrics())
+
+
+def watch_over(settings: MappingSettings, taken: Taken, metrics: Metrics, aep=None, recent=tuple) -> MappingWatch:
+    """A watch over the files of these settings."""
+
+    def transform_of(builder):
+        return XdmTransform(builder, lambda _event: b"{}", metrics)
+
+    in_use = transform_of(open_experience_events(settings))
+    return MappingWatch(XdmFiles(settings, transform_of, aep), lambda: in_use, taken.exchange, metrics, recent=recent)
 
 
 async def looks(watch: MappingWatch, times: int = 2) -> None:
@@ -107,7 +118,7 @@ async def test_what_contradicts_the_schema_is_refused_and_the_old_stays(mapping,
     stated = {"$id": "https://ns.adobe.com/acme/schemas/1", "properties": {"eventType": {"type": "string"}}}
     schema.write_text(json.dumps(stated))
     settings, taken, metrics = MappingSettings(path=mapping, schema=schema), Taken(), Metrics()
-    watch = MappingWatch(settings, "0" * 64, taken.exchange, metrics, AepSettings(schema_id=stated["$id"]))
+    watch = watch_over(settings, taken, metrics, AepSettings(schema_id=stated["$id"]))
     change(mapping, ROWS + "event_name,commerce.x\n")
     await looks(watch)
     change(mapping, ROWS + "event_name,eventType\n")
@@ -149,13 +160,9 @@ async def test_golden_cases_must_hold(mapping, tmp_path):
 
 async def test_a_set_that_would_refuse_recent_events_is_not_taken(mapping):
     """What the set in use takes of the newest events a changed one must take too; it is told by code and field, without values."""
-    settings = MappingSettings(path=mapping)
-    in_use = open_experience_events(settings)
     taken, metrics = Taken(), Metrics()
     recent = [EVENT, {**EVENT, "id": "e2"}, {"id": "e3"}]
-    watch = MappingWatch(
-        settings, in_use.mapping.sha256, taken.exchange, metrics, in_use=lambda: in_use, recent=lambda: recent
-    )
+    watch = watch_over(MappingSettings(path=mapping), taken, metrics, recent=lambda: recent)
     change(mapping, ROWS.replace("id,_id", "event_attributes.missing,_id"))
     with structlog.testing.capture_logs() as logs:
         await looks(watch)
@@ -189,13 +196,14 @@ async def test_a_change_while_kafka_is_awaited_is_taken(mapping):
     settings = Settings(mapping={"path": mapping})
     builder = open_experience_events(settings.mapping)
     destination = SimpleNamespace(
-        max_request_bytes=1_000, max_request_events=10, frame_bytes=2, separator_bytes=1, encode=None
+        max_request_bytes=1_000, max_request_events=10, frame_bytes=2, separator_bytes=1, encode=lambda _event: b"{}"
     )
-    worker = Worker(settings, destination, builder, Metrics(), mapping=builder.mapping.sha256)
+    metrics = Metrics()
+    worker = Worker(settings, parts_of(destination, builder, metrics, mapping=settings.mapping), metrics)
     change(mapping, ROWS + "event_name,eventType\n")
     await looks(worker._mapping_watch)
-    assert worker._mapping != builder.mapping.sha256
-    assert worker._intake.builder is not builder
+    assert worker._intake.transform.mapping != builder.mapping.sha256
+    assert worker._intake.transform.builder is not builder
 
 
 async def test_a_refusal_after_a_reload_names_the_mapping_of_its_event(mapping):
@@ -205,7 +213,8 @@ async def test_a_refusal_after_a_reload_names_the_mapping_of_its_event(mapping):
     destination = SimpleNamespace(
         max_request_bytes=1_000, max_request_events=10, frame_bytes=2, separator_bytes=1, encode=lambda _event: b"{}"
     )
-    worker = Worker(settings, destination, builder, Metrics(), mapping=builder.mapping.sha256)
+    metrics = Metrics()
+    worker = Worker(settings, parts_of(destination, builder, metrics, mapping=settings.mapping), metrics)
     worker.ledger.open(1, {("t", 0): None})
 
     def admitted(offset):
@@ -221,7 +230,7 @@ async def test_a_refusal_after_a_reload_names_the_mapping_of_its_event(mapping):
     for chunk in (before, after):
         worker.rejected(chunk, 0, Rejected(Stage.DELIVER, "aep_400", "refused"), 1)
     told = [letter.fit.letter.mapping for letter in worker.letters._queue]
-    assert told == [builder.mapping.sha256, worker._mapping]
+    assert told == [builder.mapping.sha256, worker._intake.transform.mapping]
     assert told[0] != told[1]
 
 

@@ -7,9 +7,9 @@ import pytest
 import structlog
 from test_intake import _take
 
+from bridge.destinations.aep.dropped_values import LeftOut
 from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
-from bridge.worker.watch.left_out import LeftOut
 from bridge.xdm.problems import DroppedValue
 
 SEED = json.loads((Path(__file__).parents[1] / "data" / "samples" / "seed-event.json").read_bytes())

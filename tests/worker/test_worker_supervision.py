@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from structlog.testing import capture_logs
+from worker_parts import parts_of
 
 from bridge.model.verdicts import AllAccepted, Misconfigured, Transient, Unauthorized
 from bridge.settings import Settings
@@ -37,7 +39,7 @@ class _EndedMeter:
 @pytest.mark.parametrize("stopping", [True, False])
 async def test_a_client_that_is_gone_is_an_error_only_while_working(stopping):
     """During a stop the Kafka client goes away before its last user: no alarm. At work it is one, and it ends the worker."""
-    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
     worker._app = _APP
     if stopping:
         worker.stop()
@@ -61,7 +63,7 @@ class _Lag:
 @pytest.mark.parametrize("asked", [True, False])
 async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
     """With lag and nothing finished the watchdog ends the worker, but not while AEP's own Retry-After runs."""
-    worker = Worker(Settings(worker={"stall_seconds": 1.5}), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(worker={"stall_seconds": 1.5}), parts_of(_DESTINATION), Metrics())
     worker._app = _APP
     if asked:
         worker.delivery.brakes.throttle.until = worker._clock() + 600
@@ -79,7 +81,7 @@ async def test_a_start_without_brokers_says_what_to_do(error):
     async def start():
         raise error
 
-    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
     worker._app = SimpleNamespace(start=start)
     with capture_logs() as logs:
         await worker._start()
@@ -95,7 +97,7 @@ async def test_a_start_without_brokers_says_what_to_do(error):
 
 async def test_a_stop_that_leaves_work_says_why():
     """Refused credentials, an outage, a topic that cannot be written: not "the budget", which was never used."""
-    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
     assert left_because(worker._drain) == "the drain budget is over"
     worker.delivery.brakes.note(Unauthorized("invalid client_secret"), 0.0, seconds=0.1, under_way=1)
     assert left_because(worker._drain) == "invalid client_secret"
@@ -110,13 +112,13 @@ async def test_an_error_in_a_task_of_its_own_ends_the_worker():
         raise ValueError("any")
 
     for stopping, why in ((False, "internal error: ValueError"), (True, "")):
-        worker = Worker(Settings(), _DESTINATION, None, Metrics())
+        worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
         if stopping:
             worker.stop()
         await asyncio.wait([worker._begin(fails(), "watchdog")])
         await asyncio.sleep(0)
         assert (worker.stopping, worker._why) == (True, why)
-    worker = Worker(Settings(), _DESTINATION, None, Metrics())
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
     task = worker._begin(asyncio.sleep(60), "memory")
     await asyncio.sleep(0)
     task.cancel()
@@ -125,15 +127,15 @@ async def test_an_error_in_a_task_of_its_own_ends_the_worker():
     assert not worker.stopping
 
 
-def _at_work(**settings):
-    worker = Worker(Settings(**settings), _DESTINATION, None, Metrics())
+def _at_work(**parts):
+    worker = Worker(Settings(), replace(parts_of(_DESTINATION), **parts), Metrics())
     worker._app = _APP
     return worker
 
 
 async def test_at_work_is_said_once_an_assignment():
     """Which partitions, which mapping, for whom; again when the partitions are others, and not before it has any."""
-    worker = _at_work(aep={"endpoint": "https://dcs.adobedc.net/collection/" + "0" * 64})
+    worker = _at_work(host="dcs.adobedc.net")
     with capture_logs() as logs:
         worker.show(_Lag())
         worker.ledger.open(1, {("moengage.events", 1): None, ("moengage.events", 0): None})
@@ -149,13 +151,13 @@ async def test_at_work_is_said_once_an_assignment():
 
 async def test_a_set_up_that_aep_refuses_is_not_called_credentials():
     """A wrong address is told with the settings to look at; credentials that are refused keep their own name."""
-    worker = _at_work()
+    worker = _at_work(title="AEP", blamed_settings=("BRIDGE_AEP__ENDPOINT", "BRIDGE_AEP__ORG_ID"))
     brakes = worker.delivery.brakes
     brakes.note(Misconfigured("AEP answered 404: no such connection"), 0.0, seconds=0.1, under_way=1)
     told = worker.health.unready()
     assert set(told) == {"settings"}
     assert told["settings"].startswith(
-        "AEP refuses this bridge: AEP answered 404: no such connection; check BRIDGE_AEP__ENDPOINT"
+        "AEP refuses this bridge: AEP answered 404: no such connection; check BRIDGE_AEP__ENDPOINT, BRIDGE_AEP__ORG_ID"
     )
     brakes.note(Unauthorized("AEP answered 403"), 1.0, seconds=0.1, under_way=1)
     assert worker.health.unready() == {"credentials": "AEP answered 403"}

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bridge.kafka.dead_letters.refused_parts import RefusedParts
-from bridge.kafka.producer.letter_store import LetterFit, Publisher, store_letters
+from bridge.kafka.producer.letter_store import LetterFit, store_letters
 from bridge.model.dead_letter import DeadLetter, own_headers
 from bridge.model.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.delivery.pacing import Backoff
     from bridge.kafka.consumer.ledger import Chunk, Fetched
+    from bridge.model.backoff import Backoff
+    from bridge.model.ports import Decoder, Publisher
     from bridge.model.verdicts import Rejected
     from bridge.telemetry.metrics import Metrics
 
@@ -61,6 +62,7 @@ class DeadLetters:
         publisher: Publisher,
         topic: str,
         metrics: Metrics,
+        decoder: Decoder,
         *,
         stored: Callable[[Chunk, int], None],
         backoff: Backoff,
@@ -75,7 +77,7 @@ class DeadLetters:
         self._on_failure = on_failure
         self._clock = clock
         self._queue: deque[Letter] = deque()
-        self._parts = RefusedParts()
+        self._parts = RefusedParts(decoder)
         self._under_way = 0
         self._untold: Counter[tuple[str, str]] = Counter()
         self._told_at: float | None = None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from bridge.destinations.aep.answers import LONGEST_RETRY_AFTER, read_answer, retry_after
-from bridge.destinations.aep.reasons import LONGEST, reason_of, tidy
+from bridge.destinations.aep.answers import read_answer
+from bridge.destinations.aep.reasons import reason_of, tidy
+from bridge.destinations.http.reasons import LONGEST
+from bridge.destinations.http.retry_after import LONGEST_RETRY_AFTER, retry_after
 from bridge.model.verdicts import (
     ACCEPTED,
     AllAccepted,

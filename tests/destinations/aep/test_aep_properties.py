@@ -8,10 +8,12 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.destinations.aep.answers import LONGEST_RETRY_AFTER, read_answer, retry_after
+from bridge.destinations.aep.answers import read_answer
 from bridge.destinations.aep.envelope import xdm_envelope
-from bridge.destinations.aep.reasons import LONGEST, reason_of
+from bridge.destinations.aep.reasons import reason_of
 from bridge.destinations.http.grants import LONGEST_LIFETIME, Granted, Refused, Unavailable, read_grant
+from bridge.destinations.http.reasons import LONGEST
+from bridge.destinations.http.retry_after import LONGEST_RETRY_AFTER, retry_after
 from bridge.model.verdicts import (
     ACCEPTED,
     AllAccepted,

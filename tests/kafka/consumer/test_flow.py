@@ -17,6 +17,7 @@ from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.dead_letters.replay import Replayed, _choose
 from bridge.kafka.dead_letters.stored_letters import Filter, Stored
 from bridge.model.dead_letter import DeadLetter
+from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.watch.watchdog import Stall, Vitals, Watchdog, stacks
 
@@ -511,8 +512,8 @@ def test_replay_skips_what_was_round_too_often_and_counts_why():
     done = Replayed()
     chosen = _choose(batch, Filter(code="aep_400"), done, topic="events", most=1, max_replays=3)
     assert (chosen.upto, done.sent.total()) == (11, 1)
-    assert Filter(event_code="A").fits(letters[0])
-    assert not Filter(event_code="B").fits(letters[0])
+    assert Filter(event_code="A").fits(letters[0], DECODER)
+    assert not Filter(event_code="B").fits(letters[0], DECODER)
     assert Filter().name == ""
     assert Filter(code="a").name != Filter(code="b").name
 

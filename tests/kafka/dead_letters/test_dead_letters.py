@@ -9,13 +9,14 @@ import pytest
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.delivery.pacing import Backoff
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.dead_letters.store import DeadLetters
+from bridge.model.backoff import Backoff
 from bridge.model.dead_letter import DeadLetter
 from bridge.model.errors import KafkaError
 from bridge.model.record import record_bytes
 from bridge.model.verdicts import Rejected, Stage
+from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
 
 NO = Rejected(Stage.DELIVER, "aep_400", "refused")
@@ -55,7 +56,7 @@ def _scene(topic, values, failures=None):
     chunk.mapping = "abc"
     ledger.admit(chunk, len(values))
     letters = DeadLetters(
-        topic, "dead", Metrics(), stored=ledger.resolve,
+        topic, "dead", Metrics(), DECODER, stored=ledger.resolve,
         backoff=Backoff(Random(1), base=0.01, cap=0.01), on_failure=failures.append,
         clock=asyncio.get_running_loop().time,
     )  # fmt: skip
@@ -305,11 +306,11 @@ async def test_a_record_that_the_topic_cannot_take_whole_stands_for_nothing():
 
 async def test_letters_of_one_record_cost_linear_time(monkeypatch):
     """A record is parsed once for all of its events that are refused with different codes."""
-    from bridge.kafka.dead_letters import refused_parts
+    from bridge.sources.moengage import decoder
 
     parsed = []
-    genuine = refused_parts.parse_json
-    monkeypatch.setattr(refused_parts, "parse_json", lambda value: parsed.append(1) or genuine(value))
+    genuine = decoder.parse_json
+    monkeypatch.setattr(decoder, "parse_json", lambda value: parsed.append(1) or genuine(value))
     _, chunk, letters = _scene(_Topic(), [_batch(2_000)])
     for part in range(2_000):
         letters.put(chunk, 0, part, Rejected(Stage.DELIVER, f"code{part}", "why"), 1)

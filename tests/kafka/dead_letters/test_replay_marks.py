@@ -16,6 +16,7 @@ from bridge.kafka.producer.refusal import Refused, RefusedByKafka
 from bridge.model.dead_letter import DeadLetter
 from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
+from bridge.sources.moengage.decoder import DECODER
 
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -141,7 +142,7 @@ async def test_nothing_is_marked_that_was_not_confirmed(monkeypatch) -> None:
     async def batches(*_args):
         yield [letter(0), letter(1)]
 
-    async def no_marks(_kafka):
+    async def no_marks(_kafka, _decoder):
         return Marks(())
 
     monkeypatch.setattr(replays, "open_letters", opened)
@@ -149,14 +150,14 @@ async def test_nothing_is_marked_that_was_not_confirmed(monkeypatch) -> None:
     monkeypatch.setattr(replays, "load_marks", no_marks)
     publisher = Publisher()
     try:
-        await replays.replay(KafkaSettings(), publisher, Filter())
+        await replays.replay(KafkaSettings(), publisher, Filter(), DECODER)
     except KafkaError:
         pass
     else:
         raise AssertionError("the error goes out")
     assert committed == []
     publisher.away = False
-    done = await replays.replay(KafkaSettings(), publisher, Filter())
+    done = await replays.replay(KafkaSettings(), publisher, Filter(), DECODER)
     assert done.sent.total() == 2
     ((upto, text),) = committed[0].values()
     assert upto == 2

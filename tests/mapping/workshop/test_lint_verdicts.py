@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from bridge.cli.mapping.inputs import read_documents
 from bridge.destinations.aep.destination import open_envelope
+from bridge.destinations.aep.transform import XdmTransform
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.mapping.workshop.event_verdicts import Judge
 from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings, Settings
+from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.chunk_mapping import Intake
 from bridge.xdm.departure import departing
@@ -102,7 +104,9 @@ def worker_fates(document: Any, builder: Any, configured: Settings) -> list[str]
     )
     chunk = ledger.fetch(("t", 0), 1, [record], 10, first=0, last=0)
     rule = SizeRule(configured.mapping)
-    Intake(ledger, open_envelope(configured).encode, spy, spy, Metrics(), builder=builder, size=rule).take(chunk)
+    metrics = Metrics()
+    transform = XdmTransform(builder, open_envelope(configured).encode, metrics, size=rule)
+    Intake(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
     return [spy.fates[at] for at in sorted(spy.fates)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.mapping.compiler.mapping_compiler import compile_mapping
 from bridge.mapping.sets.table import read_mapping_set
 from bridge.mapping.workshop.drift import MAX_PATHS, Drift, row_to_add
 from bridge.model.errors import BridgeError
+from bridge.routes.event_sketch import RECENT, EventSketch
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.watch.sketch import RECENT, EventSketch
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "mappings" / "example"
 SCHEMA = ("--schema", str(EXAMPLE / "airline.schema.json"), "--tenant", "_acmeair", "--primary-identity", "crm,Email")
@@ -307,7 +308,7 @@ def test_the_sketch_takes_any_event(event):
 def test_a_sketch_that_fails_does_not_take_the_worker_along():
     """It says so once, without the event's words, and stops looking."""
     builder = type("B", (), {"mapping": type("M", (), {"rows": rows_of("source,destination\na,b\n")})})
-    sketch = EventSketch(builder, Metrics(), clock=lambda: 1.0)
+    sketch = EventSketch(SimpleNamespace(builder=builder), Metrics(), clock=lambda: 1.0)
     with structlog.testing.capture_logs() as logs:
         sketch.look({"secret": object()})
         sketch.look({"secret": object()})
@@ -340,7 +341,7 @@ def test_the_worker_looks_once_a_second_and_counts_what_is_not_mapped():
     now = [0.0]
     builder = type("B", (), {"mapping": type("M", (), {"rows": rows_of("source,destination\na,b\n")})})
     metrics = Metrics()
-    sketch = EventSketch(builder, metrics, clock=lambda: now[0], wall=lambda: 5.0)
+    sketch = EventSketch(SimpleNamespace(builder=builder), metrics, clock=lambda: now[0], wall=lambda: 5.0)
 
     def gauge() -> float:
         return metrics.unmapped_attributes._value.get()
@@ -354,5 +355,5 @@ def test_the_worker_looks_once_a_second_and_counts_what_is_not_mapped():
     sketch.look(None)
     assert (gauge(), len(sketch.recent)) == (1, RECENT)
     builder.mapping.rows = rows_of("source,destination\na,b\nnew,c\n")
-    sketch.follow(builder)
+    sketch.follow(SimpleNamespace(builder=builder))
     assert gauge() == 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.sources.moengage.decoding import NotJson, parse_body, parse_json
+from bridge.model.errors import NotJson
+from bridge.sources.http.json_reading import parse_body, parse_json
 
 
 @pytest.mark.parametrize(

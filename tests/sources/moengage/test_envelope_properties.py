@@ -8,8 +8,10 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.sources.moengage.decoding import NotJson, parse_json
-from bridge.sources.moengage.envelopes import Refusal, encode, events_of, isolate, record_key
+from bridge.model.errors import NotJson
+from bridge.model.event import Refusal
+from bridge.sources.http.json_reading import encode, parse_json
+from bridge.sources.moengage.envelopes import events_of, isolate, record_key
 
 _names = st.sampled_from(
     [

@@ -5,7 +5,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from bridge.sources.moengage.envelopes import ANY, Bound, Refusal, encode, events_of, isolate, record_key, weigh
+from bridge.model.event import ANY, Bound, Refusal
+from bridge.sources.http.json_reading import encode
+from bridge.sources.moengage.envelopes import events_of, isolate, record_key, weigh
 
 EVENT = {
     "event_name": "Email Sent",

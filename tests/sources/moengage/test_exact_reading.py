@@ -9,8 +9,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.sources.moengage.decoding import parse_body, parse_json
-from bridge.sources.moengage.exact import AMBIGUOUS, is_changed
+from bridge.sources.http.json_exact import AMBIGUOUS, is_changed
+from bridge.sources.http.json_reading import parse_body, parse_json
 
 _names = st.sampled_from(["a", "b", 'q":', "é", "events", "event"])
 _leaves = st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"]), max_size=4)

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.delivery.pacing import Backoff
+from bridge.model.backoff import Backoff
 from bridge.worker.processes.restarts import Restarts
 
 

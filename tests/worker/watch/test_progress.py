@@ -8,8 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.delivery.delivery import Delivery, Policy
+from bridge.delivery.delivery import Delivery
 from bridge.kafka.consumer.ledger import Ledger
+from bridge.model.delivery_policy import DeliveryPolicy
 from bridge.model.verdicts import ACCEPTED, Answered, Transient
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.chunk_mapping import place
@@ -331,7 +332,7 @@ def test_postponed_events_are_named_once_with_their_place_and_without_the_destin
             def gone(self, owner):
                 return owner.closed
 
-        delivery = Delivery(Double(), Told(), Policy(linger=0.1), metrics, clock=clock)
+        delivery = Delivery(Double(), Told(), DeliveryPolicy(linger=0.1), metrics, clock=clock)
         progress = Progress(ledger, delivery, deque(), metrics, stall_seconds=15.0, clock=clock)
         delivery.start()
 
