@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -137,7 +138,7 @@ def test_lint_says_what_the_worker_does(tmp_path_factory):
     tmp = tmp_path_factory.mktemp("verdicts")
     stages = [Stage(tmp, one, 2_000) for one in ALL]
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     @given(bodies, st.sampled_from(stages))
     def holds(document: Any, stage: Stage) -> None:
         # As it arrives: whatever JSON text cannot tell apart is not told apart.
