@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
-from bridge.cli import app, plain, words
+from bridge.cli.app import app, plain, words
 from bridge.cli.route_option import ROUTE, chosen, only
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from bridge.cli import plain
+from bridge.cli.app import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

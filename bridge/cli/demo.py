@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bridge.cli import app
+from bridge.cli.app import app
 from bridge.demo.traffic import MOST_EVENTS
 
 if TYPE_CHECKING:

@@ -11,12 +11,15 @@ from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.size import sized
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import Any
 
     from bridge.model.event import Refusal
     from bridge.settings import MappingSettings
+    from bridge.xdm.experience_event import Built
+
+    Build = Callable[[dict[str, Any]], Built]
 
 
 def read_case(document: bytes) -> Sequence[dict[str, Any] | Refusal]:
@@ -33,9 +36,10 @@ def settings_of(cases: golden.Cases, settings: MappingSettings) -> MappingSettin
         raise golden.GoldenError(f"{cases.directory / 'settings.json'}: {error}") from None
 
 
-def run(cases: golden.Cases, settings: MappingSettings) -> list[golden.Result]:
-    """Every case under ``settings``, schema and size rule included."""
-    return golden.run_cases(cases, sized(open_experience_events(settings).build, settings), read_case)
+def run(cases: golden.Cases, settings: MappingSettings, build: Build | None = None) -> list[golden.Result]:
+    """Every case under ``settings``: by ``build``, or as ExperienceEvents, schema and size rule included."""
+    made = build or sized(open_experience_events(settings).build, settings)
+    return golden.run_cases(cases, made, read_case)
 
 
 def failing(settings: MappingSettings) -> list[str]:

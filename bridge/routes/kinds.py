@@ -26,7 +26,8 @@ class SourceKind:
     """A kind of source.
 
     ``title`` names it in sentences. ``sections``: the sections of the settings that it reads beside ``kafka`` and ``receiver``.
-    ``decoder`` opens its decoder. ``posting`` says how it posts to the receiver; None where it does not.
+    ``decoder`` opens its decoder. ``posting`` says how it posts to the receiver; None where it does not. ``profiles``: its events
+    are states of customers, of which only the last counts where several wait.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SourceKind:
     sections: tuple[str, ...]
     decoder: Callable[[Settings], Decoder]
     posting: Callable[[], Posting] | None = None
+    profiles: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ def open_parts(route: Route, metrics: Metrics) -> RouteParts:
     """What a worker of this route runs. Raises ``BridgeError`` for settings or mapping files that cannot be used."""
     kind, settings = destination_of(route), route.settings
     parts = kind.open_parts(settings, open_decoder(route), metrics)
+    if not (source_of(route).profiles if settings.moengage.coalesce is None else settings.moengage.coalesce):
+        parts = replace(parts, policy=replace(parts.policy, fold=None))
     named = tuple(variable(section, key) for section, key in kind.blamed_settings)
     return replace(parts, title=kind.title, host=kind.host(settings), blamed_settings=named)
 
@@ -106,6 +110,22 @@ def _aep_host(settings: Settings) -> str:
     return urlsplit(settings.aep.endpoint or "").netloc
 
 
+def _check_moengage(settings: Settings) -> None:
+    from bridge.destinations.moengage.destination import check_settings  # noqa: PLC0415 - as above
+
+    check_settings(settings.moengage)
+
+
+def _open_moengage(settings: Settings, decoder: Decoder, metrics: Metrics) -> RouteParts:
+    from bridge.routes.moengage_parts import open_moengage  # noqa: PLC0415 - as above
+
+    return open_moengage(settings, decoder, metrics)
+
+
+def _moengage_host(settings: Settings) -> str:
+    return urlsplit(settings.moengage.url or "").netloc
+
+
 SOURCES = {
     kind.name: kind
     for kind in (SourceKind("moengage", "MoEngage Streams", (), decoder=_moengage_decoder, posting=_moengage_posting),)
@@ -121,6 +141,15 @@ DESTINATIONS = {
             open_parts=_open_aep,
             host=_aep_host,
             blamed_settings=(("aep", "endpoint"), ("aep", "org_id"), ("aep", "flow_id"), ("aep", "dataset_id")),
+        ),
+        DestinationKind(
+            "moengage",
+            "MoEngage",
+            ("moengage",),
+            check_settings=_check_moengage,
+            open_parts=_open_moengage,
+            host=_moengage_host,
+            blamed_settings=(("moengage", "workspace_id"), ("moengage", "data_center"), ("moengage", "project_code")),
         ),
     )
 }

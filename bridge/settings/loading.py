@@ -14,6 +14,7 @@ from bridge.model.errors import SettingsError
 from bridge.settings.aep import AepSettings, OauthSettings
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.mapping import MappingSettings
+from bridge.settings.moengage import MoEngageSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     aep: AepSettings = AepSettings()
     oauth: OauthSettings = OauthSettings()
     setup: SetupSettings = SetupSettings()
+    moengage: MoEngageSettings = MoEngageSettings()
     receiver: ReceiverSettings = ReceiverSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

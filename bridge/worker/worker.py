@@ -19,6 +19,8 @@ from bridge.kafka.dead_letters.store import DeadLetters
 from bridge.kafka.topics import NO_ANSWER, unreachable
 from bridge.model.backoff import Backoff
 from bridge.model.errors import KafkaError
+from bridge.runtime.deadline import StopBudget
+from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
 from bridge.worker.chunk_mapping import Intake, row_and_part
 from bridge.worker.drain import Drain
@@ -34,8 +36,10 @@ from bridge.worker.watch.watchdog import Vitals
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
+    from bridge.delivery.pace_board import Board
     from bridge.model.ports import RouteParts, Transform
     from bridge.model.verdicts import Rejected
+    from bridge.runtime.deadline import Deadline
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
     from bridge.telemetry.report import Report
@@ -50,7 +54,7 @@ class Worker:
 
     The transform of ``parts`` may be exchanged while running (:meth:`exchange`).
     ``member`` where a parent process watches over this one. ``metrics`` are those of its route; ``sharing_routes`` routes,
-    itself included, send to its organisation.
+    itself included, send to its organisation. ``board``: where the processes of this machine keep what they have sent to an account.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Worker:
         *,
         member: Member | None = None,
         sharing_routes: int = 1,
+        board: Board | None = None,
         surroundings: Surroundings = PROCESS,
     ) -> None:
         self._settings = settings
@@ -81,6 +86,7 @@ class Worker:
             replace(policy, share=self._share),
             metrics,
             clock=self._clock,
+            account=None if board is None or not policy.account else board.account(policy.account),
             random=surroundings.random(),
             on_failure=self.broke,
         )
@@ -116,8 +122,8 @@ class Worker:
             self.delivery,
             self.letters,
             self._clock,
-            settings.worker.drain_seconds,
-            min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2),
+            StopBudget(settings.worker.drain_seconds),
+            StopBudget(min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2)),
         )
         self._sketch = parts.sketch
         self._intake = Intake(
@@ -179,12 +185,11 @@ class Worker:
 
     # What the consumer asks before partitions are given away.
 
-    async def for_revoke(self) -> float:
-        """Finish what can be; seconds that the budget leaves for the commit."""
-        left = await self._drain.for_revoke()
-        begun = self._clock()
-        await self._marks.give_away(min(left / 2, _GIVE_AWAY_SECONDS))
-        return max(0.0, left - (self._clock() - begun))
+    async def for_revoke(self) -> Deadline:
+        """Finish what can be; the deadline of the commit that follows."""
+        deadline = await self._drain.for_revoke()
+        await self._marks.give_away(min(deadline.left / 2, _GIVE_AWAY_SECONDS))
+        return deadline
 
     # What supervision looks at.
 
@@ -263,7 +268,15 @@ class Worker:
 
     async def run(self) -> int:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
-        self._surroundings.take_signals(self._signalled)
+        self._surroundings.install(
+            StopSignals(
+                self._signalled,
+                self._stop.is_set,
+                has_parent=self._member is not None,
+                hurry=lambda: {"events_left": self.ledger.events},
+                leave=self._surroundings.leave_now,
+            )
+        )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._switch)
             telemetry = self._surroundings.telemetry(self._settings.telemetry, self._metrics, self.health, self.report)
@@ -394,15 +407,6 @@ class Worker:
             self.broke(error)
 
     def _signalled(self, name: str) -> None:
-        if self._stop.is_set():
-            if self._member is not None:
-                # The terminal or a supervisor may signal every process while the parent does too: it decides about haste.
-                return
-            _log.warning(
-                "leaving_at_once", detail="A second signal ends it.", signal=name, events_left=self.ledger.events
-            )
-            self._surroundings.leave_now(1)
-            return
         _log.info(
             "draining",
             detail="What is under way is finished and committed, then the worker leaves.",

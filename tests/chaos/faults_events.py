@@ -21,14 +21,21 @@ _LONGEST = 240.0
 @fault("process", 90, 110, spares=False, brief=False)
 async def event_hangs_workers(stage: Stage, _: Planned) -> None:
     """A regex without an end over one event holds each worker that maps it, until it is a dead letter."""
-    chosen = next(number for number in range(stage.next_number() + 50, 1 << 40) if is_deliverable(number))
-    stage.hanging.add(chosen)
-    stage.hanging_file.write_text(uuid_of(chosen), encoding="utf-8")
-    deadline = time.monotonic() + _LONGEST
+    chosen, deadline = _choose(stage), time.monotonic() + _LONGEST
     try:
         while time.monotonic() < deadline:
             await asyncio.sleep(0.5)
             if uuid_of(chosen) in stage.hung:
                 break
+            if chosen in stage.expired or chosen in stage.given_up():
+                # Nobody can map it any more: the topic was deleted.
+                chosen = _choose(stage)
     finally:
         stage.hanging_file.unlink()
+
+
+def _choose(stage: Stage) -> int:
+    chosen = next(number for number in range(stage.next_number() + 50, 1 << 40) if is_deliverable(number))
+    stage.hanging.add(chosen)
+    stage.hanging_file.write_text(uuid_of(chosen), encoding="utf-8")
+    return chosen

@@ -69,7 +69,7 @@ class Report:
 
     def fill(self, sender: Sender, stage: Stage, findings: Findings) -> None:
         """Take the figures of a run that is over."""
-        self.sent, self.promised, self.given_up = sender.next, len(sender.promised), sender.given_up
+        self.sent, self.promised, self.given_up = sender.next, len(sender.promised), len(sender.given_up)
         self.answers = dict(sender.answers)
         self.accepted, self.dead_letters = findings.accepted, findings.dead_letters
         self.lost, self.changed = len(findings.lost), len(findings.changed)

@@ -55,7 +55,7 @@ class Sender:
         self.deliverable = 0
         self.under_way = 0
         self.resent = 0
-        self.given_up = 0
+        self.given_up: set[int] = set()
         self.answers: Counter[str] = Counter()
 
     def stop(self) -> None:
@@ -91,7 +91,7 @@ class Sender:
                 self.deliverable += sum(map(is_deliverable, numbers))
                 return
             if pause is None:
-                self.given_up += len(numbers)
+                self.given_up.update(numbers)
                 return
             # It may be stored all the same: the answer is what was lost, perhaps.
             self.resent += len(numbers)

@@ -28,7 +28,7 @@ from tally import Digests
 from bridge.emulators.adobe import Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from kafka_cluster import Cluster
@@ -62,12 +62,21 @@ class Role:
     wanted: bool = True
     doomed: bool = False
     starts: int = 0
+    _written: int = 0
 
     def start(self) -> None:
         """Start it, for the first time or again."""
+        log = self.process.log
+        self._written = log.stat().st_size if log.exists() else 0
         self.process.start()
         self.clock.used_by(self.process.pid)
         self.starts += 1
+
+    def written(self) -> str:
+        """What it has written since it was started last."""
+        with self.process.log.open("rb") as log:
+            log.seek(self._written)
+            return log.read().decode(errors="replace")
 
 
 @dataclass(slots=True)
@@ -82,7 +91,8 @@ class Surprise:
 @dataclass(slots=True)
 class Stage:
     """Everything that can be broken. ``deliverable`` counts the events that are promised and that AEP should get,
-    ``posted`` those in posts that are not answered yet. ``next_number``: the first that was never posted. ``deletions``:
+    ``posted`` those in posts that are not answered yet. ``next_number``: the first that was never posted; ``given_up``: those that
+    were never answered 200. ``deletions``:
     when (monotonic) a fault had Kafka delete records before the group had committed them, and the numbers of their events;
     ``deleted_topics``: such numbers of events that were deleted with the whole topic. ``hanging``: events that were made to
     hold whoever maps them; ``hung``: ids of those that became dead letters for it.
@@ -102,6 +112,7 @@ class Stage:
     longest_stall: float = 0.0
     set_aside: int = 0
     next_number: Callable[[], int] = lambda: 0
+    given_up: Callable[[], Collection[int]] = tuple
     deletions: list[tuple[float, set[int]]] = field(default_factory=list)
     deleted_topics: list[set[int]] = field(default_factory=list)
     hanging: set[int] = field(default_factory=set)
@@ -276,16 +287,16 @@ class Stage:
                     continue
                 if not role.doomed:
                     code = await asyncio.to_thread(role.process.wait, 5.0)
-                    # The stacks of all threads are long.
-                    if not self._hung(code, role.process.tail(1_000)):
+                    if code != 1 or not self._explained(role.written()):
                         self.surprises.append(Surprise(name, code, role.process.tail(30)))
                 role.doomed = False
                 role.start()
             await asyncio.sleep(0.2)
 
-    def _hung(self, code: int, tail: str) -> bool:
-        """Whether it ended over an event that was made to hold it: its dead-man's switch has written where it was."""
-        return bool(self.hanging) and code == 1 and "in hanging_build" in tail and "Timeout (0:00:" in tail
+    def _explained(self, written: str) -> bool:
+        """Whether a fault had it end: its dead-man's switch has written where an event holds it, or it found no topic at its start."""
+        hung = bool(self.hanging) and "in hanging_build" in written and "Timeout (0:00:" in written
+        return hung or (bool(self.deleted_topics) and f"no such topic: {TOPIC}" in written)
 
     async def brokers_recovered(self, why: str, within: float = 60.0) -> None:
         """Wait until every partition has all its replicas in sync again; the next broker may break then."""

@@ -92,7 +92,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
     sender = Sender(("moengage", "a-password"), chaos.rate, random.Random(chaos.seed), time.monotonic)
     stage_of_run = Stage(kafka_cluster, tmp_path, lambda: sender.deliverable, lambda: sender.under_way)
     async with stage_of_run as stage, AsyncExitStack() as watching:
-        stage.next_number = lambda: sender.next
+        stage.next_number, stage.given_up = lambda: sender.next, lambda: sender.given_up
         watcher = await watching.enter_async_context(Watcher(stage))
         prometheus = await watching.enter_async_context(Prometheus(stage, tmp_path / "prometheus"))
         if prometheus.missing:

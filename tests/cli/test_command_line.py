@@ -12,7 +12,7 @@ import pytest
 from processes import ROOT
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.kafka.topics import TopicMissing
 
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner
 
-from bridge.cli import app, plain
+from bridge.cli.app import plain
+from bridge.cli.main import app
 from bridge.kafka.dead_letters import replay_marks, stored_letters
 from bridge.kafka.dead_letters.replay_marks import Mark, Marks
 from bridge.kafka.dead_letters.stored_letters import Filter, Stored, as_json, field_of

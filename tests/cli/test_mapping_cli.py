@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.model.errors import BridgeError
 
 ROOT = Path(__file__).resolve().parents[2]

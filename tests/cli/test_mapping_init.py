@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.mapping.workshop.sample_payload import sample_payload
 from bridge.model.errors import BridgeError
 

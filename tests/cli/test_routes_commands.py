@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import generate_latest
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.cli.status_report import _routes, _samples
 from bridge.telemetry.metrics import NO_ROUTE, Metrics
 

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import generate_latest
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.cli.status import _RETRIES, _show
 from bridge.cli.status_report import _samples, report
 from bridge.model.errors import BridgeError

@@ -10,7 +10,7 @@ import typer
 from command_lines import problems_of_command
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.settings import ReceiverSettings, every_setting
 from bridge.sources.http.endpoint import Receiver
 from bridge.sources.moengage.decoder import DECODER
@@ -19,8 +19,13 @@ from bridge.telemetry.metrics import GroupMetrics, Metrics, ReceptionMetrics
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-EVERY_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+EVERY_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: f"{path.parent.name}/{path.name}")
 
 
 def _blocks(text: str) -> list[str]:

@@ -135,8 +135,8 @@ def test_digits_stay_text_whatever_the_route_is_called(monkeypatch, name) -> Non
             ["BRIDGE_ROUTES__A__SOURCE: adobe to moengage is not available in this version"],
         ),
         (
-            "[routes.a]\ndestination = 'moengage'",
-            ["BRIDGE_ROUTES__A__DESTINATION: moengage to moengage is not available"],
+            "[routes.a]\nsource = 'adobe'\ndestination = 'aep'",
+            ["BRIDGE_ROUTES__A__SOURCE: adobe to aep is not available in this version"],
         ),
         ("[routes.a.aep]\nconcurrency = 0", ["BRIDGE_ROUTES__A__AEP__CONCURRENCY: Input should be greater"]),
         ("[aep]\nconcurrency = 0\n[routes.a]\n[routes.b]", ["BRIDGE_AEP__CONCURRENCY: Input should be greater"]),

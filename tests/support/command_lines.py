@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli import app
+from bridge.cli.main import app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

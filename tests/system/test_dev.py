@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "mapping.md").read_text(encoding="utf-8")

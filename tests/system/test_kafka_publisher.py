@@ -7,9 +7,11 @@ import time
 import uuid
 
 import pytest
+from aiokafka.errors import UnknownTopicOrPartitionError
 from kafka_reader import stored
 from structlog.testing import capture_logs
 
+from bridge.kafka.producer.lanes import Confirmation
 from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.kafka.producer.refusal import RefusedByKafka
 from bridge.kafka.topic_facts import describe, judge
@@ -105,6 +107,39 @@ async def test_a_topic_that_comes_back_is_found_again(kafka) -> None:
                 assert time.monotonic() - began < 20
                 await asyncio.sleep(0.5)
     assert b"after" in {record.value for record in stored(kafka, letters)}
+
+
+async def test_a_topic_that_is_deleted_under_load_takes_no_other_with_it(kafka) -> None:
+    """Batches that wait in line for a deleted topic fail, and the dead-letter topic, not asked for by name, stays known."""
+    kafka_settings = settings(kafka, create_topics=True, request_timeout_seconds=3)
+    events, letters = kafka_settings.topic, kafka_settings.dead_letter_topic
+    record = (b"k", b"v", ())
+    async with KafkaPublisher(kafka_settings) as publisher:
+        await publisher.connected(20)
+        await publisher.publish([record])
+        lane = next(iter(publisher._lanes.values()))
+        async with admin(kafka_settings) as client:
+            await client.delete_topics([events])
+        while publisher._producer.client.cluster.partitions_for_topic(events):
+            await publisher._producer.client.force_metadata_update()
+        # Whoever was in line when the topic went away: what is published from now on is refused before it comes so far.
+        late = Confirmation()
+        lane.add(record, late, 0, 100)
+        with pytest.raises(UnknownTopicOrPartitionError):
+            await asyncio.wait_for(late.wait(), 10)
+        await ensure_topics(kafka_settings)
+        began = time.monotonic()
+        while True:
+            try:
+                await publisher.publish([record])
+                break
+            except KafkaError:
+                assert time.monotonic() - began < 20
+                await asyncio.sleep(0.1)
+        for _ in range(3):
+            await publisher._producer.client.force_metadata_update()
+            await publisher.store([record], [record])
+    assert len(stored(kafka, letters)) == 3
 
 
 async def test_confirmed_records_are_stored(kafka) -> None:

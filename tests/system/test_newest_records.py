@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Producer
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.demo.kafka import EmbeddedKafka
 from bridge.kafka.newest_records import newest_values
 from bridge.settings import KafkaSettings

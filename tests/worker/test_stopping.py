@@ -9,6 +9,7 @@ from virtual_delivery import VirtualLoop
 
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.model.errors import KafkaError
+from bridge.runtime.deadline import StopBudget
 from bridge.worker import stopping
 from bridge.worker.drain import Drain
 
@@ -49,7 +50,7 @@ class _Stage:
             linger=lambda: self._step("linger"),
         )
         letters = SimpleNamespace(writable=True)
-        self.drain = Drain(self.ledger, delivery, letters, self.clock, budget, budget)
+        self.drain = Drain(self.ledger, delivery, letters, self.clock, StopBudget(budget), StopBudget(budget))
         self.gate = SimpleNamespace(shut=lambda: self._step("shut"))
 
     def _step(self, name):
@@ -94,7 +95,7 @@ def left(monkeypatch):
             assert self.daemon, "a process that is done need not wait for it"
             cut.append(self._seconds)
 
-    monkeypatch.setattr("bridge.runtime.process.threading.Timer", Timer)
+    monkeypatch.setattr("bridge.runtime.signals.threading.Timer", Timer)
 
     def run(why="", **state):
         async def main():

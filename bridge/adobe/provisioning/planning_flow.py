@@ -115,13 +115,17 @@ def target(desired: Desired, observed: Observed) -> Iterator[Step]:
 
 
 def mapping_document(desired: Desired, tenant: str, schema_id: str) -> dict[str, Any]:
-    """The mapping set as Data Prep takes it."""
+    """The mapping set of the desired state as Data Prep takes it."""
+    return document_of(desired.mapping_set.name, _rows(desired, tenant), schema_id)
+
+
+def document_of(name: str, rows: Sequence[MappingRow], schema_id: str) -> dict[str, Any]:
+    """A mapping set as Data Prep takes it: for a schema, with its rows in order."""
     return {
-        "name": desired.mapping_set.name,
+        "name": name,
         "outputSchema": {"schemaRef": {"id": schema_id, "contentType": _TYPE}},
         "mappings": [
-            {"sourceType": row.source_type, "source": row.source, "destination": row.destination}
-            for row in _rows(desired, tenant)
+            {"sourceType": row.source_type, "source": row.source, "destination": row.destination} for row in rows
         ],
     }
 

@@ -54,10 +54,15 @@ class Said:
 class Probe(Protocol):
     """The test event of a route, ready to be sent."""
 
-    identifier: str
-    """Stands in the event and nowhere else in AEP."""
-    identity: tuple[str, str] | None
-    """Namespace and id by which Profile would know it."""
+    @property
+    def identifier(self) -> str:
+        """Stands in the event and nowhere else in AEP."""
+        ...
+
+    @property
+    def identity(self) -> tuple[str, str] | None:
+        """Namespace and id by which Profile would know it."""
+        ...
 
     async def send_alone(self) -> Said:
         """To the single endpoint, validated at once where AEP offers that."""

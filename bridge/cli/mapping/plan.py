@@ -61,11 +61,14 @@ def plan(  # noqa: PLR0917 - typer reads the signature
 def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -> Plan:
     """The whole comparison; a new set that cannot be compiled is a problem, an old one an error."""
     from bridge.cli.mapping import inputs as given
+    from bridge.cli.route_option import settings_for
     from bridge.mapping.sets.table import load_mapping_set
     from bridge.mapping.workshop.plan import Plan, compare, rows_changed, settings_changed
     from bridge.model.errors import BridgeError
     from bridge.routes.golden_cases import failing
+    from bridge.routes.moengage_files import failing as moengage_failing
 
+    moengage = settings_for("moengage").moengage
     old = given.builder(before)
     try:
         new = given.builder(after)
@@ -78,7 +81,7 @@ def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -
     findings += [one for one in disagreeing if (one.code, one.row) not in known]
     problems = [str(finding) for finding in findings]
     try:
-        broken = failing(after)
+        broken = moengage_failing(after, moengage) if given.is_for_moengage(after) else failing(after)
     except BridgeError as error:
         problems.append(str(error))
     else:
@@ -102,19 +105,18 @@ def _strangers(settings: MappingSettings) -> list[Finding]:
 
     Of namespaces only where the settings name them: the default names a demo's.
     """
+    from bridge.cli.mapping import inputs as given
     from bridge.mapping.lint.rules import lint
     from bridge.mapping.sets.table import load_mapping_set
-    from bridge.routes.mapping_opening import schema_of
-    from bridge.xdm.rules import RULES
 
     findings = lint(
         load_mapping_set(settings.path),
         tenant=settings.tenant,
         primary_identity=settings.primary_identity[0],
         placeholders=settings.placeholders,
-        schema=schema_of(settings),
+        schema=given.schema_for(settings),
         priority=settings.primary_identity if "primary_identity" in settings.model_fields_set else (),
-        rules=RULES,
+        rules=given.rules_of(settings),
     )
     return [finding for finding in findings if finding.code in _UNKNOWN and finding.severity == "error"]
 

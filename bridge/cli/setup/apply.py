@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import orjson
 import typer
 
-from bridge.cli import words
+from bridge.cli.app import words
 from bridge.cli.route_option import ROUTE, only, under_its_name
 from bridge.cli.setup.commands import JSON, hush, opened, say, setup
 from bridge.cli.setup.plan import document, show
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
+    from bridge.adobe.provisioning.applying import Applied
     from bridge.adobe.provisioning.steps import Plan, Step
     from bridge.routes.setting_up import Outlook
     from bridge.settings import Route
@@ -78,7 +79,7 @@ async def _apply(route: Route, *, yes: bool, allow_irreversible: bool, no_wait: 
         written = await write_down(outlook, applied, client)
     _show_edits(written)
     if as_json:
-        print(orjson.dumps(_results(outlook, written), option=orjson.OPT_INDENT_2).decode())
+        print(orjson.dumps(_told(outlook, applied, written), option=orjson.OPT_INDENT_2).decode())
     if applied.warms_up and not no_wait:
         with under_its_name(route):
             await wait_out(route.settings.setup.warm_up_seconds)
@@ -88,8 +89,14 @@ async def _apply(route: Route, *, yes: bool, allow_irreversible: bool, no_wait: 
         say("nothing to do")
 
 
-def _results(outlook: Outlook, written: list[Edit]) -> dict[str, object]:
-    return {**document(outlook), "written": [str(edit.path) for edit in written]}
+def _told(outlook: Outlook, applied: Applied, written: list[Edit]) -> dict[str, object]:
+    """The plan that was carried out, what AEP has issued, and the files that changed."""
+    from dataclasses import asdict
+
+    from bridge.adobe.provisioning.local import results
+
+    found = asdict(results(outlook.desired, applied.observed))
+    return {**document(outlook), "results": found, "written": [str(edit.path) for edit in written]}
 
 
 def _agree(plan: Plan, *, yes: bool, allow_irreversible: bool) -> None:

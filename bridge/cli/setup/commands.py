@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import app, words
+from bridge.cli.app import app, words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,9 +64,3 @@ def show_checks(checks: tuple[Check, ...], *, only_amiss: bool = False) -> None:
         words.print(f"{mark} {one.name}: {escape(one.words)}", soft_wrap=True)
         if one.todo:
             words.print(f"  [dim]{escape(one.todo)}[/]", soft_wrap=True)
-
-
-from bridge.cli.setup import (  # noqa: E402, I001 - each registers its command; their order is that of --help
-    plan as _plan,  # noqa: F401
-    apply as _apply,  # noqa: F401
-)

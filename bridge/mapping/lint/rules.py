@@ -30,6 +30,7 @@ from bridge.mapping.syntax.parser import MAX_LENGTH, ExpressionProblem, parse_ex
 from bridge.mapping.syntax.paths import IDENTIFIER, Key, Path, print_key, print_path
 from bridge.mapping.syntax.printer import KEYWORDS
 from bridge.mapping.values.spelling import nearest
+from bridge.model.mapping_rows import EVERY, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,6 +89,7 @@ def lint(
         findings += _required(prepared, rules.required)
         if IDENTITY_MAP in rules.required:
             findings += identities(prepared, samples, priority)
+        findings += complained(prepared, rules)
     findings += scalars_with_children(prepared, samples)
     if schema is not None:
         findings += against_schema(prepared, schema, samples)
@@ -101,6 +103,23 @@ def lint(
             findings += copied_children(prepared, samples, schema)
     findings += mapping_set.warnings
     return in_order(findings)
+
+
+def complained(prepared: Sequence[Prepared], rules: Rules) -> list[Finding]:
+    """What the destination says of the rows' destinations."""
+    written = [
+        Written(
+            one.row.row,
+            tuple(step.name if isinstance(step, Key) else EVERY for step in one.target),
+            one.row.nulls,
+        )
+        for one in prepared
+        if one.target is not None
+    ]
+    return [
+        Finding(each.row, "destination" if each.row else "file", each.code, each.message, each.severity, each.fix)
+        for each in rules.complaints(written)
+    ]
 
 
 def lint_file(load: Any, **options: Any) -> tuple[Finding, ...]:

@@ -13,6 +13,7 @@ from bridge.kafka.consumer.fetching import Fetching
 from bridge.kafka.consumer.gate import Gate
 from bridge.kafka.consumer.ledger import Ledger, UnaccountedError
 from bridge.kafka.consumer.reading import Reading
+from bridge.runtime.deadline import Deadline, StopBudget
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.stopping import leave
 
@@ -27,7 +28,7 @@ class _Finisher:
 
     async def for_revoke(self):
         self.asked += 1
-        return self.left
+        return Deadline.after(asyncio.get_running_loop().time, self.left)
 
 
 class _Worker:
@@ -222,7 +223,11 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
         drained.append(deadline)
 
     drain = SimpleNamespace(
-        clock=asyncio.get_running_loop().time, budget=2.0, ledger=worker.ledger, for_stop=for_stop, stopping=False
+        clock=asyncio.get_running_loop().time,
+        budget=StopBudget(2.0),
+        ledger=worker.ledger,
+        for_stop=for_stop,
+        stopping=False,
     )
 
     async def stop():
@@ -452,7 +457,7 @@ async def test_while_partitions_are_given_away_nothing_is_admitted_and_this_is_n
 
     async def for_revoke():
         seen.append((worker.gate.is_shut, worker.consumption.joined))
-        return 1.0
+        return Deadline.after(asyncio.get_running_loop().time, 1.0)
 
     worker.finisher.for_revoke = for_revoke
     await worker.consumption.revoked()

@@ -10,9 +10,9 @@ from faust.types import TP
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.kafka.consumer.app import build_app
 from bridge.kafka.consumer.ledger import Ledger
-from bridge.kafka.consumer.transport import ChunkConsumer
+from bridge.kafka.consumer.stream.app import build_app
+from bridge.kafka.consumer.stream.transport import ChunkConsumer
 from bridge.model.errors import BridgeError
 from bridge.settings import KafkaSettings
 

@@ -1,4 +1,4 @@
-"""docs/functions.md is what the registry says; ``PYTHONPATH=. python tests/mapping/functions/test_function_reference.py`` writes it again."""
+"""docs/functions.md is what the registry says; ``make generated`` writes it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,3 @@ def test_every_function_has_an_example_that_works() -> None:
             assert known.name in example.expression or any(name in example.expression for name in known.aliases)
             assert example.reason is None
             assert (example.shown == "null") is (known.name == "nullify"), example
-
-
-if __name__ == "__main__":
-    PAGE.write_text(markdown(), "utf-8")

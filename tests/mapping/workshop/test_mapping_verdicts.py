@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.mapping.compiler.mapping_compiler import compile_mapping
 from bridge.mapping.sets.table import read_mapping_set
 from bridge.mapping.workshop.drift import MAX_PATHS, Drift, row_to_add

@@ -53,7 +53,7 @@ def test_processes_run_the_program_of_their_parent(tmp_path) -> None:
     """A folder `bridge` in the working directory is not mistaken for the package."""
     (tmp_path / "bridge").mkdir()
     (tmp_path / "bridge" / "__init__.py").write_text("raise SystemExit('the wrong one')", encoding="utf-8")
-    command = [*member_command(0, "default")[:4], "--version"]
+    command = [*member_command(0, "default", 3)[:4], "--version"]
     told = subprocess.run(
         command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )

@@ -69,7 +69,7 @@ class Readings:
 
 
 Waiting = tuple[str, Any, str, Any]
-"""Id, message (None where nothing looks at it), dataflow and its mapping set, of a record."""
+"""Id, message as JSON (None where nothing looks at it), dataflow and its mapping set, of a record."""
 
 
 class Dataset:
@@ -107,6 +107,7 @@ class Dataset:
         self._closing: deque[Waiting] = deque()
         self._kept_lines = 0
         self._windows = 0
+        self._sampled = 0
         self._uncompacted: list[str] = []
         self._with_rows: deque[Batch] = deque()
         self._under_way: Iterator[None] | None = None
@@ -130,9 +131,13 @@ class Dataset:
     ) -> None:
         """A record that was answered 200."""
         waiting = self._waiting
-        # Without a schema nobody looks at a record again, but for the first ones of a preview.
-        looked_at = self.validate is not None or len(self.preview) < PREVIEW
-        waiting.append((identifier, message if looked_at else None, flow_id, mapping))
+        # Without a schema nobody looks at a record again, but for the first ones of a preview. As bytes, since thousands of
+        # waiting objects would make every garbage collection of the process dear.
+        kept = None
+        if self.validate is not None or self._sampled < PREVIEW:
+            self._sampled += 1
+            kept = orjson.dumps(message)
+        waiting.append((identifier, kept, flow_id, mapping))
         if len(waiting) >= self.limits.queue_records:
             self.settle()
 
@@ -167,33 +172,42 @@ class Dataset:
         good = Batch(new_batch_id(now), self.identifier, "success", now, 0)
         bad = Batch(new_batch_id(now), self.identifier, self.readings.failed_status, now, 0)
         flows: set[str] = set()
-        done = 0
         while self._closing:
-            waiting = self._closing.popleft()
-            flows.add(waiting[2])
-            self._look_at(waiting, now, good, bad)
-            done += 1
-            if done % _SLICE == 0:
-                yield
+            chunk = [self._closing.popleft() for _ in range(min(_SLICE, len(self._closing)))]
+            for waiting in chunk:
+                if waiting[1] is None:
+                    self.ingested.add(waiting[0])
+                else:
+                    self._look_at(waiting, now, good, bad)
+            for flow_id, count in Counter(one[2] for one in chunk if one[1] is None).items():
+                self._pass(flow_id, now, good, count)
+            flows.update(one[2] for one in chunk)
+            yield
         self._windows += 1
         self._store(now, good, bad, tuple(sorted(flows - {""})))
 
-    def _look_at(self, waiting: Waiting, now: int, good: Batch, bad: Batch) -> None:
-        identifier, message, flow_id, mapping = waiting
+    def _pass(self, flow_id: str, now: int, good: Batch, count: int) -> None:
         counts = self.hours.setdefault((now // _HOUR * _HOUR, flow_id), Counter())
-        counts["received"] += 1
-        outcome = None if self.validate is None or message is None else self.validate(message, mapping)
+        counts["received"] += count
+        counts["passed"] += count
+        self.rows += count
+        good.records += count
+
+    def _look_at(self, waiting: Waiting, now: int, good: Batch, bad: Batch) -> None:
+        identifier, kept, flow_id, mapping = waiting
+        message = orjson.loads(kept)
+        outcome = None if self.validate is None else self.validate(message, mapping)
         if outcome is not None and outcome.violations:
             # A raw record has no envelope of its own: its file has it as the body.
             told = message if mapping is None else {"header": {"flowId": flow_id}, "body": message}
             self._fail(identifier, told, outcome, bad)
+            counts = self.hours.setdefault((now // _HOUR * _HOUR, flow_id), Counter())
+            counts["received"] += 1
             counts["failed"] += 1
             return
-        counts["passed"] += 1
         self.ingested.add(identifier)
-        self.rows += 1
-        good.records += 1
-        if message is not None and (len(good.rows) < PREVIEW or len(self.preview) < PREVIEW):
+        self._pass(flow_id, now, good, 1)
+        if len(good.rows) < PREVIEW or len(self.preview) < PREVIEW:
             row = orjson.dumps(_entity_of(message) if outcome is None else outcome.entity)
             good.size += len(row)
             if len(good.rows) < PREVIEW:
