@@ -23,7 +23,7 @@ from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings, Settings
 from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.chunk_mapping import Intake
+from bridge.worker.chunk_mapping import ChunkMapping
 from bridge.xdm.departure import departing
 from bridge.xdm.problems import DroppedValue
 from bridge.xdm.rules import RULES
@@ -110,11 +110,11 @@ def worker_fates(document: Any, builder: Any, configured: Settings) -> tuple[lis
     record = SimpleNamespace(
         value=json.dumps(document).encode(), key=None, timestamp=0, topic="t", partition=0, offset=0, headers=()
     )
-    chunk = ledger.fetch(("t", 0), 1, [record], 10, first=0, last=0)
+    chunk = ledger.register_chunk(("t", 0), 1, [record], 10, first=0, last=0)
     rule = SizeRule(configured.mapping)
     metrics = Metrics()
     transform = XdmTransform(builder, open_envelope(configured).encode, metrics, size=rule)
-    Intake(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
+    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
     dropped: Counter[Any] = Counter()
     for family in metrics.dropped_values.collect():
         for sample in family.samples:
