@@ -116,8 +116,8 @@ ROLES = (
     ),
 )
 
-FAST = ("tests/unit", "tests/property", "tests/simulation")
-"""Folders whose tests run in process, without brokers."""
+SLOW = ("chaos", "contract", "integration", "system")
+"""Folders of tests/ whose tests need processes, brokers, or a clock of their own; all others run in process."""
 
 
 def module_path(module: str) -> Path:
@@ -127,4 +127,6 @@ def module_path(module: str) -> Path:
 
 def fast_test_files() -> list[str]:
     """Test files that run in process, as paths below the project."""
-    return [str(path.relative_to(ROOT)) for folder in FAST for path in sorted((ROOT / folder).glob("test_*.py"))]
+    tests = ROOT / "tests"
+    found = sorted(tests.glob("**/test_*.py"))
+    return [str(path.relative_to(ROOT)) for path in found if path.relative_to(tests).parts[0] not in SLOW]
