@@ -79,6 +79,7 @@ class Settlement(Generic[Owner]):
         batch, retries = shipment.batch, self._metrics.retries
         match outcome:
             case AllAccepted():
+                suspicion.note_taken(shipment, self._brakes.record)
                 self._metrics.delivered_events.inc(len(batch.items))
                 for run in batch.runs:
                     self._resolutions.accepted(run.owner, run.count)
@@ -128,6 +129,8 @@ class Settlement(Generic[Owner]):
                 case Transient(reason, suspect):
                     again.setdefault(suspect, []).append(position)
                     why.setdefault(suspect, reason)
+        if sum(map(len, again.values())) < len(shipment.batch.items):
+            suspicion.note_taken(shipment, self._brakes.record)
         self._metrics.delivered_events.inc(delivered)
         for owner, count in accepted.values():
             self._resolutions.accepted(owner, count)

@@ -111,7 +111,8 @@ class Worker:
             max_events=settings.worker.max_in_flight_events,
             max_bytes=settings.worker.max_in_flight_bytes,
             blocked=lambda: self.delivery.blocked,
-            starved=lambda: self.delivery.starved,
+            evidence=lambda ahead: self.delivery.evidence(ahead=ahead),
+            held=lambda: self.delivery.held,
             metrics=metrics,
         )
         self._drain = Drain(

@@ -58,7 +58,7 @@ def main() -> int:
             tests = found.tests_for(mutant.module, mutant.line)[: options.tests]
             work.append((mutant, tests, sum(found.seconds[test] for test in tests)))
     progress = _Progress(len(work))
-    judged = judge_quickly(work, files, at_once=options.jobs, report=progress)
+    judged = judge_quickly(work, files, found.seconds, at_once=options.jobs, report=progress)
     done = {each.mutant.key for each in judged}
     left = [each for each in work if each[0].key not in done]
     _say(f"{len(judged)} found by a patch in {time.monotonic() - begun:.0f} s; {len(left)} are judged by an import")

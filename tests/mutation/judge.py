@@ -171,8 +171,7 @@ def judge_all(
             selector.unregister(key.fd)
             os.close(key.fd)
             _, status = os.waitpid(pid, 0)
-            passed = os.waitstatus_to_exitcode(status) == 0
-            finish(Judged(mutant, Verdict.SURVIVED if passed else Verdict.KILLED, tests, time.monotonic() - begun))
+            finish(Judged(mutant, _verdict(os.waitstatus_to_exitcode(status)), tests, time.monotonic() - begun))
         now = time.monotonic()
         for descriptor, (pid, mutant, tests, begun, limit) in list(running.items()):
             if now > limit:
@@ -183,3 +182,9 @@ def judge_all(
                 os.close(descriptor)
                 finish(Judged(mutant, Verdict.TIMED_OUT, tests, now - begun))
     return done
+
+
+def _verdict(code: int) -> Verdict:
+    if code == 0:
+        return Verdict.SURVIVED
+    return Verdict.TIMED_OUT if code == -signal.SIGPROF else Verdict.KILLED

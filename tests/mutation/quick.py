@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,18 +20,31 @@ from mutation.patching import patch
 from mutation.roles import ROOT, module_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mutation.judge import Work
     from mutation.mutations import Mutant
 
+_SPARE_SECONDS, _SLOWER = 2.0, 4.0
+"""A test that takes so much longer than usual, of the processor's time, does not end."""
+
 
 def judge_quickly(
-    work: Sequence[Work], files: Sequence[str], *, at_once: int, report: Callable[[Judged], None]
+    work: Sequence[Work],
+    files: Sequence[str],
+    seconds: Mapping[str, float],
+    *,
+    at_once: int,
+    report: Callable[[Judged], None],
 ) -> list[Judged]:
-    """Those of the mutants that a test of these files fails for; ``report`` is called with each."""
+    """Those of the mutants that a test of these files fails for, or does not end with; ``report`` is called with each.
+
+    ``seconds``: what each test usually takes.
+    """
     receiving, sending = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=_session, args=(work, files, at_once, sending))
+    process = multiprocessing.get_context("fork").Process(
+        target=_session, args=(work, files, seconds, at_once, sending)
+    )
     process.start()
     sending.close()
     by_key = {mutant.key: mutant for mutant, _, _ in work}
@@ -54,17 +68,20 @@ def _next(receiving: Any) -> Any:
         return None
 
 
-def _session(work: Sequence[Work], files: Sequence[str], at_once: int, sending: Any) -> None:
+def _session(
+    work: Sequence[Work], files: Sequence[str], seconds: Mapping[str, float], at_once: int, sending: Any
+) -> None:
     quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", "--rootdir", str(ROOT)]
-    pytest.main([*quiet, *files], plugins=[_Judge(work, at_once, sending)])
+    pytest.main([*quiet, *files], plugins=[_Judge(work, seconds, at_once, sending)])
 
 
 class _Judge:
     """A pytest plugin that runs mutants instead of tests."""
 
-    def __init__(self, work: Sequence[Work], at_once: int, sending: Any) -> None:
+    def __init__(self, work: Sequence[Work], seconds: Mapping[str, float], at_once: int, sending: Any) -> None:
         self._work = work
         self._at_once = at_once
+        self._seconds = seconds
         self._sending = sending
         self._items: dict[str, pytest.Item] = {}
 
@@ -98,6 +115,8 @@ class _Judge:
         patch(importlib.import_module(mutant.module), code)
         items = [self._items[test] for test in tests if test in self._items]
         for item, following in zip(items, [*items[1:], None], strict=True):
+            # A loop without an end need not run for as long as all tests take; by the processor's time, whatever else runs here.
+            signal.setitimer(signal.ITIMER_PROF, _SPARE_SECONDS + _SLOWER * self._seconds.get(item.nodeid, 0.0))
             if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
                 return 1
         return 0
