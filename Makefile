@@ -41,7 +41,7 @@ endef
 help: ## Show this help
 	@echo "make TARGET   (needs only make and python3 >= 3.11)"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/bin/python:
 	@$(find_python); echo "==> $$found -m venv $(VENV)"; "$$found" -m venv --clear $(VENV)
@@ -70,8 +70,13 @@ test: $(VENV)/.dev ## Run the tests (with Java 17 and Maven against a real Apach
 check: $(VENV)/.dev ## Lint, formatting, types and security
 	@echo "==> ruff check"; $(BIN)/ruff check
 	@echo "==> ruff format"; $(BIN)/ruff format --check
+	@echo "==> import-linter"; $(BIN)/lint-imports --no-cache
 	@echo "==> mypy --strict"; $(BIN)/mypy --strict
 	@echo "==> bandit"; $(BIN)/bandit --quiet --configfile pyproject.toml --recursive bridge
+
+.PHONY: generated
+generated: $(VENV)/.dev ## Write the files that are generated; ARGS=--check only names what is out of date
+	@$(BIN)/python tests/support/generated.py $(ARGS)
 
 .PHONY: real
 real: $(VENV)/.dev ## Hold reader, checker and init to real schemas and examples: ARGS=DIR
@@ -90,7 +95,7 @@ bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run
 
 .PHONY: simulate
 simulate: $(VENV)/.dev ## Run whole workers on virtual time for SECONDS=300; ARGS="--seed N" plays one seed again
-	@PYTHONHASHSEED=0 PYTHONPATH=tests $(BIN)/python -m simulation --seconds=$(SECONDS) $(ARGS)
+	@PYTHONHASHSEED=0 PYTHONPATH=tests:tests/support $(BIN)/python -m simulation --seconds=$(SECONDS) $(ARGS)
 
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break things for SECONDS=300 against three real brokers and count every event

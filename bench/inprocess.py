@@ -20,12 +20,14 @@ from bench.records import ROOT, records
 from bench.stage import cleaned
 from bridge.delivery.batching import Batcher, Limits
 from bridge.destinations.aep.envelope import Envelope, xdm_envelope
+from bridge.destinations.aep.transform import XdmTransform
 from bridge.kafka.consumer.ledger import Chunk, Ledger
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.runtime.heap import keep_freed_memory
 from bridge.settings import MappingSettings
+from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.chunk_mapping import Intake
-from bridge.xdm.experience_event import open_experience_events
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
@@ -109,7 +111,8 @@ def ours(*, schema: bool = False) -> Callable[[Sequence[Record]], int]:
     def go(rows: Sequence[Record]) -> int:
         ledger = Ledger()
         delivery = _Delivery(ledger, wrapped)
-        intake = Intake(ledger, wrapped.encode, delivery, _Letters(), metrics, builder=builder, size=size)
+        transform = XdmTransform(builder, wrapped.encode, metrics, size=size)
+        intake = Intake(ledger, DECODER, transform, delivery=delivery, letters=_Letters(), metrics=metrics)
         ledger.open(1, {_PARTITION: None})
         for start in range(0, len(rows), CHUNK):
             run = rows[start : start + CHUNK]

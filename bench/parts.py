@@ -23,8 +23,8 @@ from bridge.destinations.aep.answers import read_answer
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.mapping.compiler.mapping_compiler import compile_mapping
 from bridge.mapping.sets.table import load_mapping_set
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.sources.moengage.envelopes import events_of
-from bridge.xdm.experience_event import open_experience_events
 from bridge.xdm.identity.identity_map import IdentityRules
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bench import handwritten
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
 from bridge.sources.moengage.envelopes import events_of
-from bridge.xdm.experience_event import open_experience_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command line. Ctrl-C ends it with 130 and without a traceback, also while it is still being loaded."""
     try:
-        from bridge.cli import main as run  # noqa: PLC0415 - half a second, in which Ctrl-C may come
+        from bridge.cli.main import main as run  # noqa: PLC0415 - half a second, in which Ctrl-C may come
 
         run()
     except KeyboardInterrupt:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--chaos-seconds", type=float, default=None, help="How long things are broken (default: a short run)."
     )
     chaos.addoption("--chaos-seed", type=int, default=None, help="Repeat the schedule of this seed.")
+    chaos.addoption("--chaos-only", default="", help="Only these kinds of fault, comma-separated.")
     chaos.addoption("--chaos-rate", type=float, default=200.0, help="Events posted a second.")
     chaos.addoption("--chaos-report", default=".make/chaos.json", help="Where the JSON report goes.")
     real = parser.getgroup("real", "real schemas and examples (tests/contract/test_real_material.py)")
@@ -32,6 +35,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     soak.addoption("--soak-rate", type=float, default=2_000.0, help="Events posted a second.")
     soak.addoption("--soak-every", type=float, default=60.0, help="Seconds from one fault to the next.")
     soak.addoption("--soak-report", default=".make/soak.json", help="Where the JSON report goes.")
+
+
+@pytest.fixture(autouse=True)
+def _logging_put_back() -> Iterator[None]:
+    """A test that configures logging, as every command does, leaves it to the next as it found it."""
+    ours = structlog.get_config()
+    root = logging.getLogger()
+    known = [root, *(each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger))]
+    before = [(each, each.level, each.propagate, each.handlers[:]) for each in known]
+    yield
+    for each, level, propagate, handlers in before:
+        if each.level != level:
+            each.setLevel(level)
+        each.propagate = propagate
+        each.handlers[:] = handlers
+    logging.captureWarnings(capture=False)
+    structlog.configure(**ours)
 
 
 @pytest.fixture(scope="session")

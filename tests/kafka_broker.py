@@ -42,13 +42,17 @@ class Broker:
         directory: Path,
         *,
         secure: bool = False,
+        certificates: Certificates | None = None,
         node: Node | None = None,
         cluster: Sequence[Node] | None = None,
         cluster_id: str | None = None,
         properties: Mapping[str, str] | None = None,
         only_given: bool = False,
     ) -> None:
-        """``properties`` are added to those of the harness, or with ``only_given`` stand alone (listeners included)."""
+        """``properties`` are added to those of the harness, or with ``only_given`` stand alone (listeners included).
+
+        ``certificates``: those of a whole cluster; with ``secure`` alone the node gets some of its own.
+        """
         self._java = java()
         self._classpath = f"{jars()}/*"
         self.directory = directory
@@ -56,7 +60,9 @@ class Broker:
         self.node = node or Node.new(1)
         self.cluster = tuple(cluster or (self.node,))
         self.log = directory / "broker.log"
-        self.certificates: Certificates | None = make_certificates(directory / "tls") if secure else None
+        if secure and certificates is None:
+            certificates = make_certificates(directory / "tls")
+        self.certificates = certificates
         self._properties = directory / "server.properties"
         given = dict(properties or {})
         own = properties_of(self.node, self.cluster, directory / "data", self.certificates)

@@ -27,8 +27,12 @@ class Certificates:
     client_key: Path
 
 
-def make_certificates(directory: Path) -> Certificates:
-    """An authority, a broker certificate for 127.0.0.1 and localhost, and a client certificate, valid for a day."""
+def make_certificates(directory: Path, *, trusted_too: bytes = b"") -> Certificates:
+    """An authority, a broker certificate for 127.0.0.1 and localhost, and a client certificate, valid for a day.
+
+    What is there already under the same names is renewed. ``trusted_too``: an authority (PEM) of before that is trusted
+    until nobody has certificates of it any more.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     authority_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     authority_name = _name("bridge test authority")
@@ -36,7 +40,8 @@ def make_certificates(directory: Path) -> Certificates:
     made = Certificates(
         directory / "ca.pem", directory / "broker.pem", directory / "client.pem", directory / "client.key"
     )
-    made.ca.write_bytes(authority.public_bytes(Encoding.PEM))
+    own = authority.public_bytes(Encoding.PEM)
+    made.ca.write_bytes(own + trusted_too)
     for name, certificate_file, key_file in (
         ("localhost", made.broker_bundle, None),
         ("bridge", made.client_certificate, made.client_key),
@@ -45,7 +50,7 @@ def make_certificates(directory: Path) -> Certificates:
         pem = _certificate(_name(name), key, authority_name, authority_key).public_bytes(Encoding.PEM)
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         if key_file is None:
-            certificate_file.write_bytes(secret + pem + made.ca.read_bytes())
+            certificate_file.write_bytes(secret + pem + own)
         else:
             certificate_file.write_bytes(pem)
             key_file.write_bytes(secret)

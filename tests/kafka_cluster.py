@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from kafka_broker import Broker
+from kafka_certificates import make_certificates
 from kafka_properties import Node, new_cluster_id
 
 if TYPE_CHECKING:
@@ -13,22 +14,35 @@ if TYPE_CHECKING:
 
 
 class Cluster:
-    """Three nodes: topics get three replicas, and a write needs two of them."""
+    """Three nodes: topics get three replicas, and a write needs two of them. With ``secure`` they listen with TLS too."""
 
-    def __init__(self, directory: Path, *, size: int = 3, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, size: int = 3, secure: bool = False, properties: Mapping[str, str] | None = None
+    ) -> None:
         nodes = [Node.new(number) for number in range(1, size + 1)]
         cluster_id = new_cluster_id()
+        self.certificates = make_certificates(directory / "tls") if secure else None
         self.brokers = [
             Broker(
-                directory / f"node-{node.id}", node=node, cluster=nodes, cluster_id=cluster_id, properties=properties
+                directory / f"node-{node.id}",
+                certificates=self.certificates,
+                node=node,
+                cluster=nodes,
+                cluster_id=cluster_id,
+                properties=properties,
             )
             for node in nodes
         ]
 
     @property
     def bootstrap(self) -> str:
-        """Addresses of every node."""
+        """Addresses of every node, without security."""
         return ",".join(broker.bootstrap for broker in self.brokers)
+
+    @property
+    def ssl_bootstrap(self) -> str:
+        """Addresses of every node for SSL, which requires a client certificate."""
+        return ",".join(broker.ssl_bootstrap for broker in self.brokers)
 
     def start(self, within: float = 90.0) -> Self:
         """Start every node, and wait until each knows all."""

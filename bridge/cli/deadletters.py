@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
-from bridge.cli import app, plain, words
+from bridge.cli.app import app, plain, words
 from bridge.cli.route_option import ROUTE, chosen, only
 
 if TYPE_CHECKING:
@@ -78,15 +78,16 @@ def _listed(route: Route, wanted: Filter, limit: int, *, as_json: bool) -> dict[
     from bridge.kafka.dead_letters.replay_marks import load_marks
     from bridge.kafka.dead_letters.stored_letters import as_json as shown
     from bridge.kafka.dead_letters.stored_letters import read
+    from bridge.routes.kinds import open_decoder
 
-    kafka = route.settings.kafka
+    kafka, decoder = route.settings.kafka, open_decoder(route)
 
     async def collect() -> tuple[Counts, list[tuple[Any, bool]]]:
-        counts = Counts()
+        counts = Counts(decoder)
         newest: list[tuple[Any, bool]] = []
         marks = None
-        async for stored in read(kafka, wanted):
-            marks = marks or await load_marks(kafka)
+        async for stored in read(kafka, wanted, decoder):
+            marks = marks or await load_marks(kafka, decoder)
             replayed = marks.replayed(stored)
             counts.add(stored.letter, replayed=replayed)
             newest.append((stored, replayed))
@@ -183,17 +184,18 @@ def replay(
     """
     from bridge.kafka.dead_letters.replay import replay as run_replay
     from bridge.kafka.producer.publisher import KafkaPublisher
+    from bridge.routes.kinds import open_decoder
 
     one = only(_routes(route), route)
-    kafka = one.settings.kafka
+    kafka, decoder = one.settings.kafka, open_decoder(one)
     wanted = _filter(stage, code, event_code, since, until)
 
     async def run() -> Replayed:
         if dry_run:
-            return await run_replay(kafka, None, wanted, most=most, max_replays=max_replays, again=again)
+            return await run_replay(kafka, None, wanted, decoder, most=most, max_replays=max_replays, again=again)
         async with KafkaPublisher(kafka) as publisher:
             await publisher.connected(within=kafka.request_timeout_seconds)
-            return await run_replay(kafka, publisher, wanted, most=most, max_replays=max_replays, again=again)
+            return await run_replay(kafka, publisher, wanted, decoder, most=most, max_replays=max_replays, again=again)
 
     with _with_hint(one):
         done = asyncio.run(run())

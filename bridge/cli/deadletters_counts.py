@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from bridge.cli import plain
+from bridge.cli.app import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bridge.model.dead_letter import DeadLetter
+    from bridge.model.ports import Decoder
 
 _ROWS = 20
 
 
 class Counts:
-    """The counts, each twice: all, and of those what was replayed."""
+    """The counts, each twice: all, and of those what was replayed. ``decoder`` reads the codes of their events."""
 
-    def __init__(self) -> None:
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
         self.all: Counter[tuple[str, ...]] = Counter()
         self.replayed: Counter[tuple[str, ...]] = Counter()
         self._stages: Counter[tuple[str, ...]] = Counter()
@@ -31,7 +33,7 @@ class Counts:
         from bridge.kafka.dead_letters.stored_letters import event_codes, field_of
 
         stage = (letter.stage, letter.code)
-        codes = ", ".join(sorted(code for code in event_codes(letter.value) if code != "None"))
+        codes = ", ".join(sorted(code for code in event_codes(letter.value, self._decoder) if code != "None"))
         detail = (*stage, field_of(letter), codes)
         self._stages[stage] += 1
         self.all[detail] += 1

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bridge.cli import app
+from bridge.cli.app import app
 from bridge.demo.traffic import MOST_EVENTS
 
 if TYPE_CHECKING:
@@ -202,9 +202,9 @@ def _before_and_after() -> Group:
 
     from bridge.demo.stage import TENANT
     from bridge.demo.traffic import sample_events
+    from bridge.routes.mapping_opening import open_experience_events
     from bridge.settings import MappingSettings
     from bridge.sources.moengage.envelopes import events_of
-    from bridge.xdm.experience_event import open_experience_events
 
     event = sample_events()[0]
     envelope = {"app_name": "Northwind Retail", "source": "MOENGAGE", "moe_request_id": "demo", "events": [event]}

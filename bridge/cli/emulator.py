@@ -1,16 +1,14 @@
-"""``aep-bridge emulator``: Adobe's token endpoint and streaming collection API on this machine."""
+"""``aep-bridge emulator``: Adobe's token endpoint and streaming collection API, or MoEngage's Data API, on this machine."""
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from typing import TYPE_CHECKING, Literal
 
 import orjson
 import typer
 import uvloop
 
-from bridge.cli import app, words
+from bridge.cli.app import app, words
 from bridge.cli.route_option import ROUTE, chosen
 
 if TYPE_CHECKING:
@@ -21,8 +19,16 @@ if TYPE_CHECKING:
 @app.command()
 def emulator(
     *,
+    kind: Literal["adobe", "moengage"] = typer.Option(
+        "adobe", help="Whom to play: Adobe, where events go to, or MoEngage's Data API, for routes that go there."
+    ),
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
-    port: int = typer.Option(8099, min=0, max=65535, help="Port to listen on; 0 lets the system choose."),
+    port: int | None = typer.Option(
+        None,
+        min=0,
+        max=65535,
+        help="Port to listen on, else 8099 (adobe) or 8098 (moengage); 0 lets the system choose.",
+    ),
     token_ttl: float = typer.Option(86_399, "--token-ttl", min=0.1, help="Seconds that a token lives."),
     latency: float = typer.Option(0.0, min=0, help="Seconds before each answer of the collection."),
     shape: Literal["current", "documented"] = typer.Option(
@@ -37,11 +43,14 @@ def emulator(
     as_json: bool = typer.Option(False, "--json", help="Print where it listens as one line of JSON on stdout."),
     route: str | None = ROUTE,
 ) -> None:
-    """Emulate Adobe IMS and a streaming connection: check, answer, misbehave and count as told.
+    """Emulate Adobe IMS and a streaming connection, or MoEngage's Data API: check, answer, misbehave and count as told.
 
     Organisation, schema, dataset, flow, credentials and payload are those of the bridge's settings where they are set,
     so that a configured bridge only needs BRIDGE_AEP__ENDPOINT and BRIDGE_OAUTH__TOKEN_URL pointed here. Of several routes it
     takes the ids of any (--route: of one), with credentials and payload of the first.
+
+    --kind moengage plays the Data API: users, events, devices, bulk and Get User, with MoEngage's rules; what MoEngage cuts or
+    ignores without a word stands in GET /received. Of the other options it knows --host, --port, --latency, --fast, --control, --json.
 
     Examples:
         aep-bridge emulator
@@ -55,7 +64,24 @@ def emulator(
         curl -d '{"clear_faults": true, "revoke_tokens": true}' http://127.0.0.1:8099/control
 
         curl 'http://127.0.0.1:8099/received?ids=1&limit=10'
+
+        aep-bridge emulator --kind moengage --control '{"limits": {"users": 600, "events": 1800}}'
+
+        curl 'http://127.0.0.1:8098/received?customer=C-100'
     """
+    if kind == "moengage":
+        from bridge.cli.emulator_moengage import serve
+
+        serve(
+            host=host,
+            port=8098 if port is None else port,
+            latency=latency,
+            fast=fast,
+            control=control,
+            as_json=as_json,
+            route=route,
+        )
+        return
     from bridge.emulators.adobe import Emulator
     from bridge.emulators.adobe.server import CLIENT_ID, CLIENT_SECRET
     from bridge.settings import load_deployment
@@ -65,7 +91,7 @@ def emulator(
     secret = settings.oauth.client_secret
     made = Emulator(
         host=host,
-        port=port,
+        port=8099 if port is None else port,
         inlet=_inlet(settings, any_id=any_id or len(routes) > 1),
         client_id=settings.oauth.client_id or CLIENT_ID,
         client_secrets=[part for part in secret.get_secret_value().split(",") if part] if secret else [CLIENT_SECRET],
@@ -115,10 +141,9 @@ def _first_control(made: Emulator, message: str) -> None:
 
 
 async def _serve(made: Emulator, *, as_json: bool, hide_secret: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    from bridge.runtime.signals import stop_event
+
+    stop = stop_event()
     async with made:
         environment = made.environment()
         if hide_secret:

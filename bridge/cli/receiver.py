@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import app
+from bridge.cli.app import app
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,7 +33,7 @@ def receiver() -> None:
     from bridge.cli.route_option import under_its_name
     from bridge.model.errors import SettingsError
     from bridge.routes.receiving import posting
-    from bridge.runtime.process import run_until_stopped
+    from bridge.runtime.signals import run_until_stopped
     from bridge.settings import load_deployment
     from bridge.sources.http.auth import refuse_open
     from bridge.telemetry.logs import configure_logging

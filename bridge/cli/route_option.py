@@ -43,6 +43,14 @@ def settings_for(part: str, **overrides: Any) -> Settings:
     return only(routes, None).settings
 
 
+def named_destination() -> str | None:
+    """Where the route goes that the option of a mapping command names; None where it names none."""
+    from bridge.settings import load_deployment
+
+    name = _wanted.get()
+    return None if name is None else only(load_deployment().routes, name).destination
+
+
 def chosen(deployment: Deployment, name: str | None) -> Sequence[Route]:
     """The route of that name alone, or all where none is named."""
     return deployment.routes if name is None else (only(deployment.routes, name),)

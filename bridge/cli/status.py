@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
-from bridge.cli import app, plain
+from bridge.cli.app import app, plain
 from bridge.cli.route_option import ROUTE
 
 if TYPE_CHECKING:

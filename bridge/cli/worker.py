@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import app
+from bridge.cli.app import app
 from bridge.cli.route_option import ROUTE, chosen, under_its_name
 
 if TYPE_CHECKING:
@@ -26,12 +26,15 @@ def worker(
     ),
     route: str | None = ROUTE,
     member: int | None = typer.Option(None, hidden=True, help="Be this process of a group; its parent says so."),
+    board: int | None = typer.Option(
+        None, hidden=True, help="Descriptor of what the group has sent; its parent says so."
+    ),
 ) -> None:
     """Consume events from Kafka, map them and deliver them to AEP until told to stop (SIGTERM drains).
 
     Settings: BRIDGE_KAFKA__*, BRIDGE_MAPPING__*, BRIDGE_AEP__*, BRIDGE_OAUTH__*, BRIDGE_WORKER__*, BRIDGE_TELEMETRY__*
     (.env.example names them all). A changed mapping set is taken up while it runs. Exit 1 when something begun was not
-    finished; nothing beyond it is committed, and the next worker takes it up. A second signal exits at once.
+    finished; nothing beyond it is committed, and the next worker takes it up. A second signal ends it immediately (exit 128 + its number).
 
     With --processes N the machine's cores are used without a supervisor: signals reach every process, one that dies is started
     again, metrics and health of all are on the one telemetry port (label "process"), and they share the rate limits.
@@ -55,16 +58,17 @@ def worker(
     routes = chosen(deployment, route)
     count = 1 if member is not None else processes or deployment.common.worker.processes
     alone = len(routes) == count == 1
-    raise typer.Exit(_run_alone(deployment, routes[0], member) if alone else _run_group(routes, count))
+    raise typer.Exit(_run_alone(deployment, routes[0], member, board) if alone else _run_group(routes, count))
 
 
-def _run_alone(deployment: Deployment, route: Route, number: int | None) -> int:
+def _run_alone(deployment: Deployment, route: Route, number: int | None, board: int | None) -> int:
     import asyncio
 
     import uvloop
 
-    from bridge.destinations.aep.destination import open_destination
-    from bridge.routes.event_builder import load_builder
+    from bridge.delivery.pace_board import Board
+    from bridge.routes.kinds import open_parts
+    from bridge.runtime.deadline import StopBudget
     from bridge.runtime.heap import keep_freed_memory
     from bridge.telemetry.logs import configure_logging
     from bridge.telemetry.metrics import Metrics
@@ -76,20 +80,17 @@ def _run_alone(deployment: Deployment, route: Route, number: int | None) -> int:
     configure_logging(settings.telemetry, process=number, route=route.name if route.declared else None)
     member = None
     if number is not None:
-        member = Member(number, settings.worker.drain_seconds)
+        member = Member(number, StopBudget(settings.worker.drain_seconds))
         member.watch_parent()
     metrics = Metrics(route.name)
     sharing = deployment.sharing_organisation(route)
     with under_its_name(route):
-        builder, sha256 = load_builder(settings)
-        if sha256 is not None:
-            metrics.mapping_info.labels(sha256).set(1)
+        parts = open_parts(route, metrics)
 
         async def run() -> int:
-            destination = open_destination(settings, metrics)
-            return await Worker(
-                settings, destination, builder, metrics, mapping=sha256, member=member, sharing_routes=sharing
-            ).run()
+            shared = None if board is None else Board(board)
+            worker = Worker(settings, parts, metrics, member=member, sharing_routes=sharing, board=shared)
+            return await worker.run()
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(run())
@@ -100,17 +101,17 @@ def _run_group(routes: Sequence[Route], count: int) -> int:
 
     import uvloop
 
-    from bridge.destinations.aep.destination import check_settings
-    from bridge.routes.event_builder import load_builder
+    from bridge.routes.kinds import destination_of, open_parts
     from bridge.telemetry.logs import configure_logging
+    from bridge.telemetry.metrics import Metrics
     from bridge.worker.processes.group import Group
 
     configure_logging(routes[0].settings.telemetry)
     if len(routes) == 1:
         # What is wrong for all is told once, before any is started. Of several routes one that is wrong must not keep the others.
         with under_its_name(routes[0]):
-            check_settings(routes[0].settings)
-            load_builder(routes[0].settings)
+            destination_of(routes[0]).check_settings(routes[0].settings)
+            open_parts(routes[0], Metrics(routes[0].name))
 
     async def run() -> int:
         return await Group(routes, count).run()

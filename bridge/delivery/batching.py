@@ -1,6 +1,6 @@
 """Requests as full as they may be: filled by encoded bytes, by count and by age. Pure; the caller brings the time.
 
-``frame + sum(len(item)) + separator * (n - 1)`` is a request's size (:class:`bridge.model.verdicts.Destination`), so a request
+``frame + sum(len(item)) + separator * (n - 1)`` is a request's size (:class:`bridge.model.ports.Destination`), so a request
 is filled by arithmetic and an event is encoded once. Where events keep the order of their keys :mod:`bridge.delivery.ordering` fills.
 """
 
@@ -31,7 +31,8 @@ class Run(Generic[Owner]):
 class Batch(Generic[Owner]):
     """Encoded events of one request and whose they are; ``size`` is the request body's in bytes.
 
-    ``tags`` stand for the events' keys, one each, where order by key is kept; else there are none.
+    ``tags`` stand for the events' keys, one each, where order by key is kept; else there are none. ``folded``: by position of an
+    item, the other events that it stands for, as owners and places; they share its verdict.
     """
 
     lane: int
@@ -40,10 +41,21 @@ class Batch(Generic[Owner]):
     items: list[bytes] = field(default_factory=list)
     runs: list[Run[Owner]] = field(default_factory=list)
     tags: list[int] = field(default_factory=list)
+    folded: dict[int, list[tuple[Owner, int]]] = field(default_factory=dict)
 
     def owners(self) -> list[tuple[Owner, int]]:
         """For each item, its owner and its place there; only for answers that tell events apart."""
         return [(run.owner, run.start + i) for run in self.runs for i in range(run.count)]
+
+    def every_owner(self) -> Iterator[Owner]:
+        """Whose events they are, those of folded ones too; an owner may come several times."""
+        yield from (run.owner for run in self.runs)
+        yield from (owner for others in self.folded.values() for owner, _ in others)
+
+    @property
+    def events(self) -> int:
+        """How many events the items stand for."""
+        return len(self.items) + sum(map(len, self.folded.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,8 @@ def choose(batch: Batch[Owner], chosen: Sequence[int], limits: Limits) -> Batch[
     for position in chosen:
         owner, place = owners[position]
         append_run(made.runs, owner, place)
+        if position in batch.folded:
+            made.folded[len(made.items)] = batch.folded[position]
         made.items.append(batch.items[position])
         if batch.tags:
             made.tags.append(batch.tags[position])
@@ -83,9 +97,14 @@ def cut(batch: Batch[Owner], at: int, limits: Limits) -> tuple[Batch[Owner], Bat
 
 def without(batch: Batch[Owner], gone: Callable[[Owner], bool], limits: Limits) -> Batch[Owner] | None:
     """The batch less the events of owners that are gone; None when nothing is left."""
-    if not any(gone(run.owner) for run in batch.runs):
+    if not any(map(gone, batch.every_owner())):
         return batch
-    kept = [position for position, (owner, _) in enumerate(batch.owners()) if not gone(owner)]
+    # An item that stands for several events leaves for those whose owners are still there.
+    kept = [
+        position
+        for position, (owner, _) in enumerate(batch.owners())
+        if not (gone(owner) and all(gone(other) for other, _ in batch.folded.get(position, ())))
+    ]
     return choose(batch, kept, limits) if kept else None
 
 

@@ -8,7 +8,6 @@ outcome's type and nothing else (:mod:`bridge.delivery.settlement`).
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -17,57 +16,28 @@ from bridge.delivery.batching import Batcher, Limits, cut, without
 from bridge.delivery.evidence import Search
 from bridge.delivery.flow_control import Brakes
 from bridge.delivery.ordering import KeyedBatcher
-from bridge.delivery.pacing import Backoff
+from bridge.delivery.pace import Pace, windows
+from bridge.delivery.pace_board import OwnAccount
 from bridge.delivery.settlement import Settlement
 from bridge.delivery.waiting import ByLane, Shipment, Unordered, Waiting
-from bridge.model.verdicts import Answered, Destination, Misconfigured, Mismatched, Outcome, Transient, Unauthorized
+from bridge.model.backoff import Backoff
+from bridge.model.verdicts import Answered, Misconfigured, Mismatched, Outcome, Transient, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bridge.delivery.pace_board import Account
     from bridge.delivery.settlement import Resolutions
-    from bridge.settings import AepSettings
+    from bridge.model.delivery_policy import DeliveryPolicy
+    from bridge.model.ports import Destination
     from bridge.telemetry.metrics import Metrics
 
 Owner = TypeVar("Owner")
 _SMALL_PROBE = 3
+_MOST_HELD = 8
+"""So many requests that wait for a budget are passed by, in the hope that another counts for one that is not used up."""
 _RETRY_SECONDS = 4.0
 """At most so long, before jitter, between two sendings of what fails while others pass: it is rare, and its partition waits."""
-
-
-def _whole() -> float:
-    return 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How delivery goes about it; rates by second, 0 for none, of which this worker has its ``share``."""
-
-    linger: float = 0.5
-    batch_bytes: int = 1_000_000
-    batch_events: int = 10_000
-    ceiling: int = 16
-    requests_per_second: float = 0.0
-    events_per_second: float = 0.0
-    share: Callable[[], float] = _whole
-    by_key: bool = False
-    circuit_threshold: int = 5
-    postponed_tries: int = 0
-
-    @classmethod
-    def of(cls, aep: AepSettings, share: Callable[[], float]) -> Policy:
-        """As the settings want it; ``share`` is this worker's part of the organisation's limits."""
-        return cls(
-            linger=aep.linger_seconds,
-            batch_bytes=aep.batch_bytes,
-            batch_events=aep.batch_events,
-            ceiling=aep.concurrency,
-            requests_per_second=aep.requests_per_second,
-            events_per_second=aep.events_per_second,
-            share=share,
-            by_key=aep.ordering == "key",
-            postponed_tries=aep.postponed_tries,
-        )
 
 
 class Delivery(Generic[Owner]):
@@ -77,10 +47,11 @@ class Delivery(Generic[Owner]):
         self,
         destination: Destination,
         resolutions: Resolutions[Owner],
-        policy: Policy,
+        policy: DeliveryPolicy,
         metrics: Metrics,
         *,
         clock: Callable[[], float],
+        account: Account | None = None,
         random: Random | None = None,
         on_failure: Callable[[BaseException], None] | None = None,
     ) -> None:
@@ -100,7 +71,7 @@ class Delivery(Generic[Owner]):
         self.by_key = policy.by_key
         # Twice as many lanes as requests: a lane that waits out a back-off leaves work for the others.
         self._waiting: Waiting[Owner] = (
-            ByLane(KeyedBatcher(self._limits, policy.ceiling * 2))
+            ByLane(KeyedBatcher(self._limits, policy.ceiling * 2, fold=policy.fold))
             if policy.by_key
             else Unordered(Batcher(self._limits))
         )
@@ -108,6 +79,10 @@ class Delivery(Generic[Owner]):
             ceiling=policy.ceiling,
             requests_per_second=policy.requests_per_second,
             events_per_second=policy.events_per_second,
+            budgets=policy.budgets,
+            pace=Pace(windows(policy, self._limits.max_events), account or OwnAccount(), policy.share)
+            if policy.budgets
+            else None,
             share=policy.share,
             circuit_threshold=policy.circuit_threshold,
             random=random,
@@ -186,7 +161,7 @@ class Delivery(Generic[Owner]):
     def owners(self) -> set[Owner]:
         """Whose events wait or are under way."""
         batches = [*(shipment.batch for shipment in self._again()), *self._waiting.fresh()]
-        return {run.owner for batch in batches for run in batch.runs}
+        return {owner for batch in batches for owner in batch.every_owner()}
 
     def tick(self) -> None:
         """Tell what has begun without an event, and count what is ``held``, postponed for ever: call it every second or so."""
@@ -197,7 +172,7 @@ class Delivery(Generic[Owner]):
         return [*self._waiting.again(), *(shipment for shipment, _ in self._under_way.values())]
 
     def _gone(self, shipment: Shipment[Owner]) -> bool:
-        return all(self._resolutions.gone(run.owner) for run in shipment.batch.runs)
+        return all(map(self._resolutions.gone, shipment.batch.every_owner()))
 
     def offer(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int] = ()) -> None:
         """Take an owner's encoded events; with ``by_key`` a tag for each (:mod:`bridge.delivery.ordering`)."""
@@ -240,7 +215,19 @@ class Delivery(Generic[Owner]):
 
     def _launch(self) -> float | None:
         """Start every request that may start now; seconds until the next may, None when an event will tell."""
-        while len(self._under_way) < self.brakes.most:
+        held: list[Shipment[Owner]] = []
+        try:
+            wait = self._launch_what_may(held)
+        finally:
+            for shipment in held:
+                self._waiting.landed(shipment)
+                self._waiting.put_back([shipment])
+        dues = [max(0.0, shipment.due - self._clock()) for shipment in held] + ([] if wait is None else [wait])
+        return min(dues, default=None)
+
+    def _launch_what_may(self, held: list[Shipment[Owner]]) -> float | None:
+        """As :meth:`_launch`; what has to wait for a budget goes to ``held``, and what counts for another one passes it."""
+        while len(self._under_way) < self.brakes.most and len(held) < _MOST_HELD:
             now = self._clock()
             wait = self.brakes.wait(now, waiting=bool(len(self._waiting)))
             if wait is None or wait > 0:
@@ -263,6 +250,10 @@ class Delivery(Generic[Owner]):
                 self._waiting.landed(shipment)
                 continue
             shipment.batch = alive
+            if (hold := self.brakes.enter(alive.items, now)) > 0:
+                shipment.due = now + hold
+                held.append(shipment)
+                continue
             self._leave(shipment, now)
         return None
 
@@ -270,6 +261,8 @@ class Delivery(Generic[Owner]):
         events = len(shipment.batch.items)
         self.brakes.leave(events, now)
         self._carried += events
+        if shipment.batch.folded and not shipment.tries:
+            self._metrics.coalesced_events.inc(shipment.batch.events - events)
         self._metrics.delivery_in_flight.inc()
         task = asyncio.create_task(self._carry(shipment))
         self._under_way[task] = shipment, now

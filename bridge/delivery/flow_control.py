@@ -14,9 +14,10 @@ import structlog
 
 from bridge.delivery import blame as suspicion
 from bridge.delivery.concurrency import AdaptiveLimit
-from bridge.delivery.pacing import Backoff, Circuit, RateLimit
+from bridge.delivery.pacing import Circuit, RateLimit
 from bridge.delivery.standing import Standing
 from bridge.delivery.throttle import FIRST_PROBE, LONGEST_PROBE, Throttle
+from bridge.model.backoff import Backoff
 from bridge.model.verdicts import (
     AllAccepted,
     Answered,
@@ -30,9 +31,11 @@ from bridge.model.verdicts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
+    from bridge.delivery.pace import Pace
+    from bridge.model.delivery_policy import Budget
     from bridge.model.verdicts import Outcome
     from bridge.telemetry.metrics import Metrics
 
@@ -49,7 +52,8 @@ class Brakes:
     ``refusal`` says why credentials or set-up are refused (``misconfigured``: it is the set-up), ``trouble`` why the circuit is
     open; "" when they are not.
     ``record`` counts requests that were taken. Rates are by second, 0 for none, for all workers together; ``share`` is this
-    one's part of them just now. ``wall`` gives seconds since 1970, for the words that a person reads.
+    one's part of them just now. ``budgets`` are limits in units of the destination's own, which ``pace`` keeps. ``wall`` gives
+    seconds since 1970, for the words that a person reads.
     """
 
     def __init__(
@@ -58,6 +62,8 @@ class Brakes:
         ceiling: int,
         requests_per_second: float,
         events_per_second: float,
+        budgets: Sequence[Budget] = (),
+        pace: Pace | None = None,
         share: Callable[[], float],
         circuit_threshold: int,
         random: Random,
@@ -77,6 +83,9 @@ class Brakes:
         self._wall = wall
         self._requests = RateLimit(requests_per_second)
         self._events = RateLimit(events_per_second)
+        self._weighs = [each.weigh for each in budgets]
+        self._pace = pace
+        self._held: tuple[float, float, str] | None = None
         self._share = share
         self._limited: tuple[float, str] | None = None
         self._metrics = metrics
@@ -89,12 +98,34 @@ class Brakes:
 
     def paused(self, now: float) -> bool:
         """Whether requests wait for a pause that the destination asked for, or for a rate limit: no fault, however long."""
-        return now < self.throttle.until or self._requests.wait(now) > 0 or self._events.wait(now) > 0
+        return now < self._paused_until() or self._rate_limited(now)[0] > 0 or self._held is not None
 
     @property
     def most(self) -> int:
         """Requests that may be under way at once just now; while the destination throttles, a single one asks."""
         return 1 if self.throttle.active else self._limit.limit
+
+    def _rate_limited(self, now: float) -> tuple[float, str]:
+        """Seconds that the strictest rate limit asks for, and its name."""
+        return max((self._requests.wait(now), "requests"), (self._events.wait(now), "events"))
+
+    def _paused_until(self) -> float:
+        """When the pause ends that this process, or another of the same account, was asked for."""
+        until = self.throttle.until
+        return until if self._pace is None else max(until, self._pace.paused_until())
+
+    def enter(self, items: Sequence[bytes], now: float) -> float:
+        """Let a request with these items leave where the budgets allow it: 0; else the seconds that it has to wait."""
+        if self._pace is None:
+            return 0.0
+        weights = [1 if weigh is None else sum(map(weigh, items)) for weigh in self._weighs]
+        seconds, name = self._pace.take(weights, now)
+        if self._held is not None:
+            # The time that has passed belongs to the budget that began it.
+            since, _, by = self._held
+            self._metrics.rate_limited_seconds.labels(by).inc(max(0.0, now - since))
+        self._held = (now, now + seconds, name) if seconds > 0 else None
+        return seconds
 
     def throttled(self, now: float) -> str:
         """Why nothing has been taken for long although the destination answers; "" while that is not so."""
@@ -112,6 +143,10 @@ class Brakes:
     def tick(self, now: float) -> None:
         """Tell what has begun without an event: call it every second or so."""
         self.standing.tell(now)
+        if self._pace is not None:
+            self._pace.tick(now)
+            if self._held is not None and now > self._held[1] + 1.0:
+                self._held = None  # nothing has asked since: what waited is gone
         why = self.throttled(now)
         self._metrics.throttled.set(bool(why))
         if why and not self._throttling_told:
@@ -124,7 +159,7 @@ class Brakes:
 
     def wait(self, now: float, *, waiting: bool) -> float | None:
         """Seconds until a request may leave, 0 when it may now; None while a probe is out. ``waiting``: there is one."""
-        waits = [self.throttle.until - now]
+        waits = [self._paused_until() - now]
         for circuit in (self.circuit, self.credentials):
             wait = circuit.wait(now)
             if wait is None:
@@ -132,7 +167,7 @@ class Brakes:
             waits.append(wait)
         if not waiting:
             return max(0.0, *waits)
-        longest, name = max((self._requests.wait(now), "requests"), (self._events.wait(now), "events"))
+        longest, name = self._rate_limited(now)
         if self._limited is not None:
             # The time that has passed belongs to the limit that began it: by now neither may be biting.
             since, by = self._limited
@@ -209,6 +244,8 @@ class Brakes:
             case Throttled(status, retry_after):
                 self._limit.refused(now)
                 self.throttle.refused(now, status, retry_after)
+                if self._pace is not None:
+                    self._pace.pause(self.throttle.until)
                 if status == _UNAVAILABLE:
                     self.circuit.failure(now)
                     self.credentials.inconclusive(now)

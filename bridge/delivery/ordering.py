@@ -3,12 +3,14 @@
 The answer to a request may postpone any one of its events and accept the others, so two events of one key never share a
 request: each goes into the first request with room *behind* the one that holds its predecessor. A lane sends one request
 at a time (:class:`bridge.delivery.waiting.ByLane`), hence an event leaves only when all earlier ones of its key are settled.
+Where the destination says how, an event is folded into one of its key that still waits: both have their verdict together.
 A key that comes often costs a request each time; the events of other keys fill those up.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from bridge.delivery.batching import Limits
 
 Owner = TypeVar("Owner")
+Fold = Callable[[bytes, bytes], bytes | None]
+"""One encoded event that does what two of a key do, one after the other; None where there is none."""
 _LOOKED_THROUGH = 64
 """So many requests are looked through for events that may pass: those of other keys fill up the first."""
 
@@ -78,8 +82,9 @@ class KeyedBatcher(Generic[Owner]):
     for events without a key: they keep their order of arrival but may share a request.
     """
 
-    def __init__(self, limits: Limits, lanes: int) -> None:
+    def __init__(self, limits: Limits, lanes: int, *, fold: Fold | None = None) -> None:
         self._limits = limits
+        self._fold = fold
         self._lanes: list[_Lane[Owner]] = [_Lane() for _ in range(lanes)]
         self.lanes = lanes
         self.events = 0
@@ -89,6 +94,8 @@ class KeyedBatcher(Generic[Owner]):
         for place, (item, tag) in enumerate(zip(items, tags, strict=True)):
             number = tag % self.lanes
             lane = self._lanes[number]
+            if self._fold is not None and self._folds(lane, (owner, place), item, tag):
+                continue
             at = lane.after(tag)
             while not self._fits(lane, at, len(item)):
                 at += 1
@@ -102,7 +109,23 @@ class KeyedBatcher(Generic[Owner]):
             batch.tags.append(tag)
             request.full = len(batch.items) >= self._limits.max_events
             lane.newest[tag] = at
-        self.events += len(items)
+            self.events += 1
+
+    def _folds(self, lane: _Lane[Owner], whose: tuple[Owner, int], item: bytes, tag: int) -> bool:
+        """Whether the item could be folded into the newest one of its tag that waits, in the room that its request has."""
+        newest = lane.newest.get(tag)
+        if newest is None or tag < 0 or self._fold is None:
+            return False
+        batch = lane.requests[newest - lane.first].batch
+        position = batch.tags.index(tag)
+        before = batch.items[position]
+        folded = self._fold(before, item)
+        if folded is None or batch.size + len(folded) - len(before) > self._limits.max_bytes:
+            return False
+        batch.items[position] = folded
+        batch.size += len(folded) - len(before)
+        batch.folded.setdefault(position, []).append(whose)
+        return True
 
     def take(self, now: float, lane: int, *, force: bool = False) -> Batch[Owner] | None:
         """The lane's front request when it is full, has lingered long enough, or ``force``."""

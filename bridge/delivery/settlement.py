@@ -25,7 +25,7 @@ from bridge.model.verdicts import (
 if TYPE_CHECKING:
     from bridge.delivery.batching import Limits
     from bridge.delivery.flow_control import Brakes
-    from bridge.delivery.pacing import Backoff
+    from bridge.model.backoff import Backoff
     from bridge.model.verdicts import Outcome
     from bridge.telemetry.metrics import Metrics
 
@@ -80,9 +80,12 @@ class Settlement(Generic[Owner]):
         match outcome:
             case AllAccepted():
                 suspicion.note_taken(shipment, self._brakes.record)
-                self._metrics.delivered_events.inc(len(batch.items))
+                self._metrics.delivered_events.inc(batch.events)
                 for run in batch.runs:
                     self._resolutions.accepted(run.owner, run.count)
+                for others in batch.folded.values():
+                    for owner, _ in others:
+                        self._resolutions.accepted(owner, 1)
                 return []
             case Answered():
                 return self._judge(shipment, outcome, now)
@@ -122,10 +125,11 @@ class Settlement(Generic[Owner]):
         ):
             match verdict:
                 case Accepted():
-                    delivered += 1
-                    accepted[id(owner)] = (owner, accepted.get(id(owner), (owner, 0))[1] + 1)
+                    for one, _ in ((owner, place), *shipment.batch.folded.get(position, ())):
+                        delivered += 1
+                        accepted[id(one)] = (one, accepted.get(id(one), (one, 0))[1] + 1)
                 case Rejected():
-                    self._resolutions.rejected(owner, place, verdict, shipment.tries + 1)
+                    self._reject(shipment, position, (owner, place), verdict, shipment.tries + 1)
                 case Transient(reason, suspect):
                     again.setdefault(suspect, []).append(position)
                     why.setdefault(suspect, reason)
@@ -155,9 +159,9 @@ class Settlement(Generic[Owner]):
         told_apart = by_event or len(shipment.batch.items) == 1
         if told_apart and suspicion.is_given_up(shipment, self._postponed_tries):
             words = f"{reason}, {shipment.tries} times while other events were taken"
-            for owner, place in shipment.batch.owners():
+            for position, first in enumerate(shipment.batch.owners()):
                 rejected = Rejected(Stage.DELIVER, "postponed_repeatedly", words)
-                self._resolutions.rejected(owner, place, rejected, shipment.tries)
+                self._reject(shipment, position, first, rejected, shipment.tries)
             return []
         # Halves tell which event it is; an answer event by event has told so already.
         if suspicion.should_split(shipment) and (suspect or not by_event):
@@ -176,5 +180,12 @@ class Settlement(Generic[Owner]):
             return parts
         if alone is not None:
             run = batch.runs[0]
-            self._resolutions.rejected(run.owner, run.start, alone, shipment.tries + 1)
+            self._reject(shipment, 0, (run.owner, run.start), alone, shipment.tries + 1)
         return []
+
+    def _reject(
+        self, shipment: Shipment[Owner], position: int, first: tuple[Owner, int], rejected: Rejected, tries: int
+    ) -> None:
+        """The event of an item, and those that were folded into it, are refused for good."""
+        for owner, place in (first, *shipment.batch.folded.get(position, ())):
+            self._resolutions.rejected(owner, place, rejected, tries)

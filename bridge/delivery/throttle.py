@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bridge.delivery.pacing import Backoff
+    from bridge.model.backoff import Backoff
 
 FIRST_PROBE, LONGEST_PROBE = 0.1, 2.0
 """Seconds at most, before jitter, between two requests while the destination has not said when: little at first, as a single

@@ -109,22 +109,11 @@ class Reason:
 
 async def reasons(bootstrap: str, expected: int) -> list[Reason]:
     """Read ``expected`` dead letters back from their topic and count them by reason."""
-    from aiokafka import AIOKafkaConsumer  # noqa: PLC0415 - only at the end of a demo
+    from bridge.kafka.dead_letters.following import follow_letters  # noqa: PLC0415 - only at the end of a demo
 
-    from bridge.model.dead_letter import DeadLetter  # noqa: PLC0415
-
-    consumer = AIOKafkaConsumer(
-        DEAD_LETTERS, bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level="read_committed"
-    )
-    await consumer.start()
     found: Counter[tuple[str, str, str]] = Counter()
-    try:
-        async with asyncio.timeout(10):
-            while found.total() < expected:
-                for records in (await consumer.getmany(timeout_ms=500)).values():
-                    for record in records:
-                        letter = DeadLetter.from_headers(record.key, record.value, record.headers)
-                        found[(letter.stage, letter.code, letter.reason)] += 1
-    finally:
-        await consumer.stop()
+    async with asyncio.timeout(10), follow_letters(bootstrap, DEAD_LETTERS) as letters:
+        while found.total() < expected:
+            letter = await anext(letters)
+            found[letter.stage, letter.code, letter.reason] += 1
     return [Reason(*why, count) for why, count in found.most_common()]

@@ -7,16 +7,16 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from aiokafka import AIOKafkaConsumer
 
 from bridge.demo.stage import DEAD_LETTERS
-from bridge.model.dead_letter import DeadLetter
+from bridge.kafka.dead_letters.following import follow_letters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from bridge.demo.stage import Stage
+    from bridge.model.dead_letter import DeadLetter
 
 RELOAD_SECONDS = 0.5
 _LOOK_SECONDS = 0.25
@@ -56,26 +56,27 @@ class Workbench:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Post, show what comes of it, and do so again whenever a file changes; until told to stop."""
-        consumer = AIOKafkaConsumer(DEAD_LETTERS, bootstrap_servers=self._stage.bootstrap, auto_offset_reset="earliest")
-        await consumer.start()
-        letters = asyncio.create_task(self._letters(consumer))
-        try:
-            await self._post()
+        async with follow_letters(self._stage.bootstrap, DEAD_LETTERS) as arriving:
+            letters = asyncio.create_task(self._letters(arriving))
+            try:
+                await self._watch(stop, letters)
+            finally:
+                letters.cancel()
+                await asyncio.gather(letters, return_exceptions=True)
+
+    async def _watch(self, stop: asyncio.Event, letters: asyncio.Task[None]) -> None:
+        await self._post()
+        rules, sources = _stamp(self._rules), _stamp(self._sources)
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
+            self._show()
+            if letters.done():
+                letters.result()
+            before = rules, sources
             rules, sources = _stamp(self._rules), _stamp(self._sources)
-            while not stop.is_set():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
-                self._show()
-                if letters.done():
-                    letters.result()
-                before = rules, sources
-                rules, sources = _stamp(self._rules), _stamp(self._sources)
-                if before != (rules, sources):
-                    await self._changed(reloads=before[0] != rules)
-        finally:
-            letters.cancel()
-            await asyncio.gather(letters, return_exceptions=True)
-            await consumer.stop()
+            if before != (rules, sources):
+                await self._changed(reloads=before[0] != rules)
 
     async def _changed(self, *, reloads: bool) -> None:
         """A file has changed: say what is wrong with it, wait for the worker's word, and post the events again."""
@@ -115,9 +116,9 @@ class Workbench:
                 self._shown.add(identifier)
                 self._accepted(orjson.loads(payload))
 
-    async def _letters(self, consumer: Any) -> None:
-        async for record in consumer:
-            self._refused(DeadLetter.from_headers(record.key, record.value, record.headers))
+    async def _letters(self, arriving: AsyncIterator[DeadLetter]) -> None:
+        async for letter in arriving:
+            self._refused(letter)
 
     async def _reloads(self) -> tuple[float, float]:
         """Changed sets that the worker has taken, and refused."""

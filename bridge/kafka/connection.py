@@ -31,30 +31,8 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     if kafka.security_protocol.startswith("SASL"):
         options["sasl_mechanism"] = kafka.sasl_mechanism
         options["sasl_plain_username"] = kafka.sasl_username
-        options["sasl_plain_password"] = _secret(kafka)
+        options["sasl_plain_password"] = sasl_password(kafka)
     return options
-
-
-def faust_broker(kafka: KafkaSettings) -> str:
-    """The brokers as Faust wants them: ``kafka://a:9092;kafka://b:9092``."""
-    return ";".join(f"kafka://{server}" for server in kafka.bootstrap_servers)
-
-
-def faust_credentials(kafka: KafkaSettings) -> Any:
-    """Faust's ``broker_credentials``; None for PLAINTEXT. Its driver hands them to consumer and producer alike."""
-    if kafka.security_protocol == "PLAINTEXT":
-        return None
-    import faust  # noqa: PLC0415 - costs half a second, and the receiver does without
-
-    if kafka.security_protocol == "SSL":
-        return faust.SSLCredentials(context=tls_context(kafka))
-    # Faust speaks SASL over TLS exactly when there is a context.
-    return faust.SASLCredentials(
-        username=kafka.sasl_username,
-        password=_secret(kafka),
-        mechanism=kafka.sasl_mechanism,
-        ssl_context=tls_context(kafka) if kafka.security_protocol == "SASL_SSL" else None,
-    )
 
 
 def tls_context(kafka: KafkaSettings) -> ssl.SSLContext:
@@ -72,5 +50,6 @@ def tls_context(kafka: KafkaSettings) -> ssl.SSLContext:
     )
 
 
-def _secret(kafka: KafkaSettings) -> str | None:
+def sasl_password(kafka: KafkaSettings) -> str | None:
+    """The password in plain text, for a client library."""
     return kafka.sasl_password.get_secret_value() if kafka.sasl_password else None

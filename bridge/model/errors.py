@@ -22,3 +22,7 @@ class MappingError(BridgeError):
 
 class KafkaError(BridgeError):
     """Kafka cannot be reached, or lacks a topic that was not to be created."""
+
+
+class NotJson(BridgeError):  # noqa: N818 - it reads as the verdict that it is
+    """The bytes are not JSON; the message says where, and quotes nothing of them."""

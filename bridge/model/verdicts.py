@@ -1,17 +1,16 @@
 """What can become of one event, and of one request that carries many: the types that the rooms hand to each other.
 
-The retry class is the type. ``pipeline`` matches on these and knows nothing else of a destination.
+The retry class is the type. ``delivery`` matches on these and knows nothing else of a destination.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
 
 class Stage(StrEnum):
@@ -128,29 +127,3 @@ Outcome = (
     AllAccepted | Answered | Transient | Throttled | Unauthorized | Misconfigured | TooLarge | Unexplained | Mismatched
 )
 """What became of one request."""
-
-
-class Destination(Protocol):
-    """Where events go: encodes an event, joins encoded events into a request, sends one, reads the verdicts.
-
-    ``frame_bytes`` is what a request weighs without events and ``separator_bytes`` what joins two of them, so that a
-    batch can be filled by arithmetic: ``frame_bytes + sum(len(item)) + separator_bytes * (n - 1)`` is the body's size.
-    """
-
-    name: str
-    max_request_bytes: int
-    max_request_events: int
-    frame_bytes: int
-    separator_bytes: int
-
-    def encode(self, event: Mapping[str, Any]) -> bytes | Rejected:
-        """One event as it stands in a request; ``Rejected`` when it cannot be encoded or alone exceeds a request."""
-        ...
-
-    async def send(self, items: Sequence[bytes]) -> Outcome:
-        """Send one request with these encoded events. Raises nothing but cancellation: every failure is an outcome."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close connections."""
-        ...

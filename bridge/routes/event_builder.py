@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bridge.xdm.agreement import Disagreement, disagreements
+from bridge.routes.agreement import Disagreement, disagreements
+from bridge.routes.mapping_opening import compiled
 from bridge.xdm.experience_event import ExperienceEvents
-from bridge.xdm.opening import compiled
 
 if TYPE_CHECKING:
     from bridge.settings import AepSettings, MappingSettings, Settings

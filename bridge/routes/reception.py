@@ -11,7 +11,8 @@ import structlog
 
 from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.model.errors import BridgeError
-from bridge.routes.receiving import paths
+from bridge.routes.kinds import open_decoder
+from bridge.routes.receiving import paths, posting_of
 from bridge.settings import variable
 from bridge.sources.http.body import Budget
 from bridge.sources.http.endpoint import Receiver
@@ -98,7 +99,9 @@ def open_reception(routes: Sequence[Route]) -> Opened:
     if len(routes) == 1 and not routes[0].declared:
         (route,) = routes
         metrics = Metrics(route.name)
-        receiver = Receiver(route.settings.receiver, publishers[route.name], metrics)
+        receiver = Receiver(
+            route.settings.receiver, publishers[route.name], metrics, posting_of(route), open_decoder(route)
+        )
         health.watch("kafka", lambda: stores.trouble(route.name))
         health.watch("receiver", receiver.trouble)
         return Opened(stores, receiver, metrics, health)
@@ -112,6 +115,8 @@ def open_reception(routes: Sequence[Route]) -> Opened:
             route.settings.receiver,
             publishers[route.name],
             all_metrics.of_route[route.name],
+            posting_of(route),
+            open_decoder(route),
             path=own,
             named=True,
             budget=Budget(in_flight),
@@ -123,5 +128,6 @@ def open_reception(routes: Sequence[Route]) -> Opened:
             lambda name=route.name: float(health.route_is_well(name))  # type: ignore[misc]
         )
         tell_open(route.settings.receiver, f"set {route.named(variable('receiver', 'auth'))} to basic or header")
-    endpoint = Reception({path: receivers[name] for path, name in by_path.items()}, all_metrics.of_none)
+    postings = tuple(dict.fromkeys(map(posting_of, routes)))
+    endpoint = Reception({path: receivers[name] for path, name in by_path.items()}, all_metrics.of_none, postings)
     return Opened(stores, endpoint, all_metrics, health)

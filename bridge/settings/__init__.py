@@ -8,10 +8,12 @@ from bridge.settings.aep import AepSettings, OauthSettings
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.loading import ENV_FILE, TOML_FILE, Settings, every_setting
 from bridge.settings.mapping import MappingSettings
+from bridge.settings.moengage import MoEngageSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.routes import Deployment, Route, load_deployment, load_settings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, is_example, variable
+from bridge.settings.setup import SetupSettings
 
 __all__ = [
     "ENV_FILE",
@@ -21,10 +23,12 @@ __all__ = [
     "Deployment",
     "KafkaSettings",
     "MappingSettings",
+    "MoEngageSettings",
     "OauthSettings",
     "ReceiverSettings",
     "Route",
     "Settings",
+    "SetupSettings",
     "TelemetrySettings",
     "WorkerSettings",
     "every_setting",

@@ -45,6 +45,12 @@ class AepSettings(Section):
         None, description="Dataflow that binds schema and dataset.", examples=["01234567-89ab-cdef-0123-456789abcdef"]
     )
     sandbox: str = Field("prod", description="Sandbox name (header x-sandbox-name).", examples=["prod"])
+    platform_url: str = Field(
+        "https://platform.adobe.io",
+        pattern=r"^https?://[^/\s?]+/?$",
+        description="Adobe's platform APIs, which setup asks; a deployment that is set up does not need them.",
+        examples=["https://platform.adobe.io"],
+    )
     batch_bytes: int = Field(
         1_000_000,
         ge=1_000,
@@ -123,6 +129,11 @@ class OauthSettings(Section):
         None,
         description="File that holds the secret(s) instead (Kubernetes, Vault); read again when credentials are refused.",
         examples=["/run/secrets/ims"],
+    )
+    technical_account_id: str | None = Field(
+        None,
+        description="Technical account of the credential; MoEngage asks for it, the bridge itself does not need it.",
+        examples=["0123456789ABCDEF01234567@techacct.adobe.com"],
     )
     scopes: Names = Field(
         ("openid", "AdobeID", "read_organizations", "additional_info.projectedProductContext", "session"),

@@ -86,14 +86,19 @@ class KafkaSettings(Section):
         30, description="How long one request to a broker may take.", examples=["30"]
     )
     session_timeout_seconds: Seconds = Field(
-        10,
+        8,
         description="After this silence the group takes a worker's partitions away; brokers allow 6 and more unless configured"
         " otherwise (group.min.session.timeout.ms).",
-        examples=["10"],
+        examples=["8"],
     )
     commit_interval_seconds: Seconds = Field(
         1.0, description="How often finished offsets are committed.", examples=["1.0"]
     )
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """From one heartbeat to the next: so often that a process may be stopped for most of a session, wherever between two."""
+        return min(3.0, self.session_timeout_seconds / 8)
 
     _names = field_validator("bootstrap_servers", mode="before")(split)
 

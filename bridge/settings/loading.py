@@ -14,9 +14,11 @@ from bridge.model.errors import SettingsError
 from bridge.settings.aep import AepSettings, OauthSettings
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.mapping import MappingSettings
+from bridge.settings.moengage import MoEngageSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
+from bridge.settings.setup import SetupSettings
 from bridge.settings.tree import ROUTES
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Settings(BaseSettings):
     mapping: MappingSettings = MappingSettings()
     aep: AepSettings = AepSettings()
     oauth: OauthSettings = OauthSettings()
+    setup: SetupSettings = SetupSettings()
+    moengage: MoEngageSettings = MoEngageSettings()
     receiver: ReceiverSettings = ReceiverSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 SOURCES: Final = ("moengage", "adobe", "mparticle", "warehouse")
 DESTINATIONS: Final = ("aep", "moengage")
-_AVAILABLE = frozenset({("moengage", "aep")})
+_AVAILABLE = frozenset({("moengage", "aep"), ("moengage", "moengage")})
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_NAME = 40
 _OWN_NAMES = {
@@ -122,6 +122,9 @@ class Deployment:
 
 
 def _organisation(route: Route) -> tuple[str, str | None]:
+    if route.destination == "moengage":
+        moengage = route.settings.moengage
+        return (route.destination, f"{moengage.url} {moengage.workspace_id}")
     aep = route.settings.aep
     return (route.destination, aep.org_id or aep.endpoint)
 

@@ -97,6 +97,23 @@ class Metrics:
         self.rejected_events = Counter(
             "bridge_rejected_events_total", "Events refused for good.", ["stage", "code"], registry=r
         )
+        self.moengage_findings = Counter(
+            "bridge_moengage_findings_total",
+            "Parts of elements that MoEngage takes and then silently cuts, drops or ignores, by place and rule.",
+            ["field", "code"],
+            registry=r,
+        )
+        self.coalesced_events = Counter(
+            "bridge_coalesced_events_total",
+            "Events folded into an earlier one of their customer that still waited; delivered with it.",
+            registry=r,
+        )
+        self.read_back = Counter(
+            "bridge_read_back_total",
+            "Customers whose attributes were read back from MoEngage and compared: same, differs, absent, failed.",
+            ["result"],
+            registry=r,
+        )
         self.delivery_requests = Counter(
             "bridge_delivery_requests_total", "Requests to the destination by status.", ["status"], registry=r
         )

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bridge.model.errors import KafkaError
-from bridge.runtime.process import cut_off_after
-from bridge.worker.drain import COMMIT_RESERVE, Drain
+from bridge.runtime.deadline import LEAVE_SECONDS
+from bridge.runtime.signals import cut_off_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.kafka.consumer.gate import Gate
+    from bridge.worker.drain import Drain
 
 _log = structlog.get_logger(__name__)
-_LEAVE_SECONDS = 5.0
-"""After the drain: closing connections. What hangs beyond it is cut off."""
+_LEAST_COMMIT_SECONDS = 1.0
+"""A commit has this long, whatever the drain has left of its budget."""
 
 
 async def leave(
@@ -30,19 +31,19 @@ async def leave(
     ``why`` is the failure that ends the worker: after one nothing more is waited for. Empty when it was told to stop.
     ``cut_off_after`` ends the process in so many seconds if something in it hangs.
     """
-    deadline = drain.clock() + drain.budget
-    cut_off_after(drain.budget + _LEAVE_SECONDS + 2.0)
+    deadline = drain.budget.deadline(drain.clock)
+    cut_off_after(drain.budget.cut_off)
     gate.shut()
     if not why:
-        await drain.for_stop(deadline - min(COMMIT_RESERVE, drain.budget / 4))
+        await drain.for_stop(deadline)
     drain.stopping = True
     left = {f"{topic}[{number}]": count for (topic, number), count in drain.ledger.left().items()}
     with contextlib.suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(max(1.0, deadline - drain.clock())):
+        async with deadline.timeout(least=_LEAST_COMMIT_SECONDS):
             await app.consumer.commit()
     uncommitted = bool(drain.ledger.committable())
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LEAVE_SECONDS):
+        async with asyncio.timeout(LEAVE_SECONDS):
             await app.stop()
     if why or left or uncommitted:
         _log.error(

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiokafka.errors import KafkaError as ClientError
 
-from bridge.delivery.delivery import Delivery, Policy
-from bridge.delivery.pacing import Backoff
+from bridge.delivery.delivery import Delivery
 from bridge.delivery.rate_share import Share
 from bridge.kafka.consumer.gate import Gate
 from bridge.kafka.consumer.lag import LagMeter
 from bridge.kafka.consumer.ledger import Chunk, Ledger
 from bridge.kafka.consumer.reading import Reading
 from bridge.kafka.dead_letters.store import DeadLetters
-from bridge.kafka.topics import unreachable
+from bridge.kafka.topics import NO_ANSWER, unreachable
+from bridge.model.backoff import Backoff
 from bridge.model.errors import KafkaError
-from bridge.settings import variable
+from bridge.runtime.deadline import StopBudget
+from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
-from bridge.worker.chunk_mapping import Builder, Intake, row_and_part
+from bridge.worker.chunk_mapping import Intake, row_and_part
 from bridge.worker.drain import Drain
-from bridge.worker.reload import MappingWatch
+from bridge.worker.mapping_watch import MappingWatch
 from bridge.worker.restart_memory.marks import RestartMarks
 from bridge.worker.stopping import leave
 from bridge.worker.supervision import supervise
 from bridge.worker.surroundings import PROCESS, Surroundings
 from bridge.worker.watch.progress import Progress
 from bridge.worker.watch.self_report import SelfReport
-from bridge.worker.watch.sketch import EventSketch
 from bridge.worker.watch.watchdog import Vitals
-from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine
 
-    from bridge.model.verdicts import Destination, Rejected
+    from bridge.delivery.pace_board import Board
+    from bridge.model.ports import RouteParts, Transform
+    from bridge.model.verdicts import Rejected
+    from bridge.runtime.deadline import Deadline
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
     from bridge.telemetry.report import Report
@@ -50,27 +52,26 @@ _GIVE_AWAY_SECONDS = 1.0
 class Worker:
     """Everything a worker consists of, put together; :meth:`run` it once, in a running loop.
 
-    ``builder`` None sends events as they came (raw payload). It may be exchanged while running (:meth:`exchange`).
+    The transform of ``parts`` may be exchanged while running (:meth:`exchange`).
     ``member`` where a parent process watches over this one. ``metrics`` are those of its route; ``sharing_routes`` routes,
-    itself included, send to its organisation.
+    itself included, send to its organisation. ``board``: where the processes of this machine keep what they have sent to an account.
     """
 
     def __init__(
         self,
         settings: Settings,
-        destination: Destination,
-        builder: Builder | None,
+        parts: RouteParts,
         metrics: Metrics,
         *,
-        mapping: str | None = None,
         member: Member | None = None,
         sharing_routes: int = 1,
+        board: Board | None = None,
         surroundings: Surroundings = PROCESS,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._destination = destination
-        self._mapping = mapping
+        self._parts = parts
+        policy = parts.policy
         self._member = member
         self._surroundings = surroundings
         self._clock = asyncio.get_running_loop().time
@@ -78,13 +79,14 @@ class Worker:
         self.health = Health()
         self.ledger = Ledger(self._clock)
         self.reading = Reading(metrics, self._clock)
-        self._share = Share(settings.aep.rate_share, lambda: self.ledger.assigned, self._partitions, sharing_routes)
+        self._share = Share(policy.rate_share, lambda: self.ledger.assigned, self._partitions, sharing_routes)
         self.delivery: Delivery[Chunk] = Delivery(
-            destination,
+            parts.destination,
             self,
-            Policy.of(settings.aep, self._share),
+            replace(policy, share=self._share),
             metrics,
             clock=self._clock,
+            account=None if board is None or not policy.account else board.account(policy.account),
             random=surroundings.random(),
             on_failure=self.broke,
         )
@@ -93,6 +95,7 @@ class Worker:
             self._publisher,
             settings.kafka.dead_letter_topic,
             metrics,
+            parts.decoder,
             stored=self.accepted,
             backoff=Backoff(surroundings.random()),
             on_failure=self.broke,
@@ -120,20 +123,18 @@ class Worker:
             self.delivery,
             self.letters,
             self._clock,
-            settings.worker.drain_seconds,
-            min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2),
+            StopBudget(settings.worker.drain_seconds),
+            StopBudget(min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2)),
         )
-        self._sketch = EventSketch(builder, metrics) if builder is not None else None
+        self._sketch = parts.sketch
         self._intake = Intake(
             self.ledger,
-            destination.encode,
-            self.delivery,
-            self.letters,
-            metrics,
-            builder=builder,
-            size=SizeRule(settings.mapping) if builder is not None else None,
-            mapping=lambda: self._mapping,
-            sketch=self._sketch,
+            parts.decoder,
+            parts.transform,
+            delivery=self.delivery,
+            letters=self.letters,
+            metrics=metrics,
+            sketch=parts.sketch,
         )
         self._state = surroundings.state(settings.kafka, self._publisher)
         self._marks = RestartMarks(
@@ -149,22 +150,22 @@ class Worker:
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
             MappingWatch(
-                settings.mapping,
-                mapping,
+                parts.files,
+                lambda: self._intake.transform,
                 self.exchange,
                 metrics,
-                settings.aep,
-                in_use=lambda: self._intake.builder,
                 recent=lambda: self._sketch.recent if self._sketch is not None else (),
             )
-            if mapping is not None and settings.mapping.reload_seconds
+            if parts.files is not None and parts.files.reload_seconds
             else None
         )
         self._stop = asyncio.Event()
         self._why = ""
         self._app: Any = None
         self._lag: LagMeter | None = None
-        self._self_report = SelfReport(settings, mapping, self.ledger, self.delivery, clock=self._clock)
+        self._self_report = SelfReport(
+            settings, parts.host, parts.transform.mapping, self.ledger, self.delivery, clock=self._clock
+        )
         self._watch()
 
     # What delivery and the dead letters report.
@@ -185,12 +186,11 @@ class Worker:
 
     # What the consumer asks before partitions are given away.
 
-    async def for_revoke(self) -> float:
-        """Finish what can be; seconds that the budget leaves for the commit."""
-        left = await self._drain.for_revoke()
-        begun = self._clock()
-        await self._marks.give_away(min(left / 2, _GIVE_AWAY_SECONDS))
-        return max(0.0, left - (self._clock() - begun))
+    async def for_revoke(self) -> Deadline:
+        """Finish what can be; the deadline of the commit that follows."""
+        deadline = await self._drain.for_revoke()
+        await self._marks.give_away(min(deadline.left / 2, _GIVE_AWAY_SECONDS))
+        return deadline
 
     # What supervision looks at.
 
@@ -244,13 +244,12 @@ class Worker:
 
     # Running.
 
-    def exchange(self, builder: Builder, mapping: str) -> None:
-        """Use another mapping from the next chunk on; ``mapping`` is its sha256."""
-        self._intake.builder = builder
-        self._mapping = mapping
-        self._self_report.exchanged(mapping)
+    def exchange(self, transform: Transform) -> None:
+        """Use another mapping from the next chunk on."""
+        self._intake.transform = transform
+        self._self_report.exchanged(transform.mapping)
         if self._sketch is not None:
-            self._sketch.follow(builder)
+            self._sketch.follow(transform)
 
     def stop(self, why: str = "") -> None:
         """End the run; a reason makes it a failure."""
@@ -270,14 +269,22 @@ class Worker:
 
     async def run(self) -> int:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
-        self._surroundings.take_signals(self._signalled)
+        self._surroundings.install(
+            StopSignals(
+                self._signalled,
+                self._stop.is_set,
+                has_parent=self._member is not None,
+                hurry=lambda: {"events_left": self.ledger.events},
+                leave=self._surroundings.leave_now,
+            )
+        )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._switch)
             telemetry = self._surroundings.telemetry(self._settings.telemetry, self._metrics, self.health, self.report)
             await stack.enter_async_context(telemetry)
             if self._member is not None:
                 self._member.listening(telemetry.port)
-            stack.push_async_callback(self._destination.aclose)
+            stack.push_async_callback(self._parts.destination.aclose)
             await stack.enter_async_context(self._publisher)
             if not await self._connected():
                 return 0
@@ -348,7 +355,12 @@ class Worker:
             await self._state.open()
         except KafkaError as error:
             self._metrics.restart_memory.set(0)
-            _log.warning("what ends a process will not be remembered", why=str(error), hint=error.hint)
+            _log.warning(
+                "restart_memory_unavailable",
+                detail="What ends a process will not be remembered, and may end the next one too.",
+                why=str(error),
+                hint=error.hint,
+            )
         else:
             self._metrics.restart_memory.set(1)
 
@@ -366,7 +378,7 @@ class Worker:
     async def _start(self) -> None:
         try:
             await self._app.start()
-        except (ClientError, OSError) as error:
+        except NO_ANSWER as error:
             told = unreachable(self._settings.kafka, error)
             _log.error(
                 "stream_not_started",
@@ -401,15 +413,6 @@ class Worker:
             self.broke(error)
 
     def _signalled(self, name: str) -> None:
-        if self._stop.is_set():
-            if self._member is not None:
-                # The terminal or a supervisor may signal every process while the parent does too: it decides about haste.
-                return
-            _log.warning(
-                "leaving_at_once", detail="A second signal ends it.", signal=name, events_left=self.ledger.events
-            )
-            self._surroundings.leave_now(1)
-            return
         _log.info(
             "draining",
             detail="What is under way is finished and committed, then the worker leaves.",
@@ -448,8 +451,8 @@ class Worker:
         brakes = self.delivery.brakes
         if not (brakes.refusal and brakes.misconfigured):
             return None
-        named = ", ".join(variable("aep", key) for key in ("endpoint", "org_id", "flow_id", "dataset_id"))
-        return f"AEP refuses this bridge: {brakes.refusal}; check {named}"
+        named = ", ".join(self._parts.blamed_settings)
+        return f"{self._parts.title} refuses this bridge: {brakes.refusal}" + (f"; check {named}" if named else "")
 
     def _destination_trouble(self) -> str | None:
         self.delivery.tick()  # so that metric and log say it no later than this

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.model.verdicts import Rejected, Stage
 from bridge.xdm.experience_event import Built
-from bridge.xdm.problems import Finding
+from bridge.xdm.problems import EventFinding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +38,9 @@ def departing(
         if over.rejection is not None:
             return built._replace(rejection=over.rejection)
         what = f", so {', '.join(over.dropped)} was left out" if over.dropped else ""
-        said = Finding("#", "event_oversize", f"{over.size} bytes of XDM JSON; Profile keeps up to {over.limit}{what}")
+        said = EventFinding(
+            "#", "event_oversize", f"{over.size} bytes of XDM JSON; Profile keeps up to {over.limit}{what}"
+        )
         again = encode(over.xdm)
         rejection = again if isinstance(again, Rejected) else None
         return built._replace(xdm=over.xdm, findings=(*built.findings, said), rejection=rejection)

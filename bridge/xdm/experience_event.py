@@ -10,13 +10,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
+from bridge.mapping.values.expected import Expecting
 from bridge.model.verdicts import Rejected, Stage
 from bridge.xdm.identity.identity_map import Dropped, IdentityRules, number_as_text
-from bridge.xdm.problems import DroppedValue, Finding, rejection_of
+from bridge.xdm.problems import DroppedValue, EventFinding, rejection_of
 from bridge.xdm.required import is_before_epoch, is_uri_reference, parse_date_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from bridge.settings import MappingSettings
 
@@ -26,7 +27,7 @@ PLAUSIBLE_SINCE: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _TIMESTAMPS: Final = 4_096
 
 
-Remark = Finding | DroppedValue
+Remark = EventFinding | DroppedValue
 
 
 class NulledAttribute(Protocol):
@@ -78,18 +79,10 @@ class Fusing(Protocol):
         """A function that gives what ``for_delivery`` and the check of the schema give, or null."""
 
 
-@runtime_checkable
-class Expecting(Protocol):
-    """A compiled schema that tells what it expects where (``CompiledSchema.expected``)."""
-
-    def expected(self, names: tuple[str, ...], seen: Collection[str]) -> Any:
-        """What it expects at a place that is reached by names alone."""
-
-
 class Checker(Protocol):
     """A compiled schema."""
 
-    def check(self, xdm: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Remark], Sequence[Finding]]:
+    def check(self, xdm: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Remark], Sequence[EventFinding]]:
         """Give the coerced XDM, findings, and the violations that AEP would refuse it for."""
 
 
@@ -177,30 +170,18 @@ class ExperienceEvents:
         if type(event_id) is not str or not event_id or not is_uri_reference(event_id):
             rejection = _refused_id(xdm, warnings) or rejection
         if rejection is not None and findings:
-            findings = [one for one in findings if type(one) is Finding]
+            findings = [one for one in findings if type(one) is EventFinding]
         return _new(Built, (xdm, warnings, dropped, rejection, findings))
 
     def _about_the_time(self, moment: datetime, findings: Sequence[Remark]) -> Sequence[Remark]:
         if moment < PLAUSIBLE_SINCE:
             reason = f"the timestamp lies before {PLAUSIBLE_SINCE.year}: rather seconds where milliseconds are wanted"
-            return *findings, Finding("#/timestamp", "timestamp_implausible", reason)
+            return *findings, EventFinding("#/timestamp", "timestamp_implausible", reason)
         limit = datetime.fromtimestamp(self._clock(), UTC) + FUTURE_TOLERANCE
         self._past = limit.strftime("%Y-%m-%dT%H:%M:%S")
         if moment <= limit:
             return findings
-        return *findings, Finding("#/timestamp", "timestamp_future", "the timestamp lies in the future")
-
-
-def open_experience_events(settings: MappingSettings, *, clock: Callable[[], float] = time.time) -> ExperienceEvents:
-    """What the settings describe: mapping set and schema read from their files (or those that ship) and compiled.
-
-    Raises ``MappingError`` with every finding in the mapping set, ``SchemaError`` for a schema that cannot be used.
-    """
-    # The mapping language takes a moment to load, and whoever only holds an ExperienceEvents does without.
-    from bridge.xdm.opening import compiled  # noqa: PLC0415
-
-    mapping, schema = compiled(settings)
-    return ExperienceEvents(mapping, settings, schema, clock=clock)
+        return *findings, EventFinding("#/timestamp", "timestamp_future", "the timestamp lies in the future")
 
 
 def _for_delivery(

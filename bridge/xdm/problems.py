@@ -13,7 +13,7 @@ MAX_VIOLATIONS: Final = 5
 """AEP's validation of one message stops after so many errors (ingestion/quality/streaming-validation)."""
 
 
-class Finding(NamedTuple):
+class EventFinding(NamedTuple):
     """One remark on an event: where (a JSON pointer as AEP prints it, ``#/commerce/order``), a code, and words for a person.
 
     Words may quote paths and what the schema expects, never the value.
@@ -66,7 +66,7 @@ FINDING_CODES: Final[Mapping[str, str]] = {
 """Every ``code`` of a finding that does not keep the event from leaving."""
 
 
-def rejection_of(violations: Sequence[Finding]) -> Rejected:
+def rejection_of(violations: Sequence[EventFinding]) -> Rejected:
     """One rejection for what the schema check found: the first code, every path and reason."""
     said = "; ".join(f"{violation.path}: {violation.reason}" for violation in violations[:MAX_VIOLATIONS])
     return Rejected(Stage.CHECK, violations[0].code, said)

@@ -14,7 +14,7 @@ import orjson
 from bridge.model.errors import SettingsError
 from bridge.model.verdicts import Rejected, Stage
 from bridge.settings import variable
-from bridge.xdm.problems import Finding
+from bridge.xdm.problems import EventFinding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,7 +104,9 @@ def sized(build: Callable[[dict[str, Any]], Built], settings: MappingSettings) -
         if over.rejection is not None:
             return built._replace(rejection=built.rejection or over.rejection)
         what = f", so {', '.join(over.dropped)} was left out" if over.dropped else ""
-        said = Finding("#", "event_oversize", f"{over.size} bytes of XDM JSON; Profile keeps up to {over.limit}{what}")
+        said = EventFinding(
+            "#", "event_oversize", f"{over.size} bytes of XDM JSON; Profile keeps up to {over.limit}{what}"
+        )
         return built._replace(xdm=over.xdm, findings=(*built.findings, said))
 
     return build_sized

@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from faults import KINDS
 
 # Each registers the faults of its lane.
-for _lane in ("faults_aep", "faults_processes", "faults_brokers", "faults_log"):
+for _lane in (
+    "faults_aep",
+    "faults_processes",
+    "faults_brokers",
+    "faults_log",
+    "faults_topics",
+    "faults_certificates",
+    "faults_events",
+):
     importlib.import_module(_lane)
 
 if TYPE_CHECKING:
@@ -36,6 +45,7 @@ class Asked:
     gaps: tuple[float, float]
     pace: float
     patience: float
+    only: tuple[str, ...] = ()
 
 
 @pytest.fixture
@@ -54,7 +64,15 @@ def chaos(request: pytest.FixtureRequest) -> Asked:
         gaps=(0.1, 0.8) if seconds is None else (1.0, 12.0),
         pace=0.3 if seconds is None else 1.0,
         patience=4.0 if seconds is None else 20.0,
+        only=_kinds(option("--chaos-only")),
     )
+
+
+def _kinds(asked: str) -> tuple[str, ...]:
+    names = tuple(name for name in asked.split(",") if name)
+    unknown = set(names) - set(KINDS)
+    assert not unknown, f"no such faults: {sorted(unknown)}; there are {sorted(KINDS)}"
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +109,7 @@ def kafka_cluster(tmp_path: Path) -> Iterator[Cluster]:
     from kafka_jars import BrokerUnavailableError
 
     try:
-        cluster = Cluster(tmp_path / "kafka")
+        cluster = Cluster(tmp_path / "kafka", secure=True)
     except BrokerUnavailableError as reason:
         if os.environ.get("CI", "").lower() in {"1", "true"}:
             pytest.fail(f"CI must run the tests against real brokers, and it cannot: {reason}", pytrace=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from stage import Stage
 
@@ -62,15 +62,24 @@ def fault(
     return register
 
 
-def schedule(seed: int, seconds: float | None, *, gaps: tuple[float, float], pace: float = 1.0) -> list[Planned]:
+def schedule(
+    seed: int,
+    seconds: float | None,
+    *,
+    gaps: tuple[float, float],
+    pace: float = 1.0,
+    only: Collection[str] = (),
+) -> list[Planned]:
     """What happens when: each lane deals its kinds like a deck of cards, shuffled anew when all were dealt.
 
-    Without ``seconds`` every brief kind has one turn. ``pace`` draws lengths nearer to (below 1) their shortest.
+    Without ``seconds`` every brief kind has one turn. ``pace`` draws lengths nearer to (below 1) their shortest. ``only``
+    these kinds are dealt, brief or not, when any are named.
     """
     rng = random.Random(seed)
     planned: list[Planned] = []
     for lane in LANES:
-        deck = sorted(name for name, kind in KINDS.items() if kind.lane == lane and (kind.brief or seconds is not None))
+        wanted = set(only) or {name for name, kind in KINDS.items() if kind.brief or seconds is not None}
+        deck = sorted(name for name, kind in KINDS.items() if kind.lane == lane and name in wanted)
         at, hand = rng.uniform(*gaps), rng.sample(deck, len(deck))
         while hand:
             name = hand.pop()

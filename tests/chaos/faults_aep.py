@@ -49,6 +49,12 @@ async def aep_outage(stage: Stage, planned: Planned) -> None:
         await stage.emulator.start()
 
 
+@fault("aep", 25, 35, brief=False)
+async def aep_away_for_long(stage: Stage, planned: Planned) -> None:
+    """As :func:`aep_outage`, for so long that an alert must say so."""
+    await aep_outage(stage, planned)
+
+
 @fault("aep", 2, 5)
 async def aep_429_seconds(stage: Stage, planned: Planned) -> None:
     """429, Retry-After in seconds."""
@@ -137,7 +143,7 @@ async def aep_items_rejected_current(stage: Stage, planned: Planned) -> None:
     await _spell(stage, planned, item_failures={"every": 7, "status": 422, "shape": "current", "message": REFUSAL})
 
 
-@fault("aep", 24, 30, brief=False)
+@fault("aep", 36, 44, brief=False)
 async def aep_items_postponed_for_ever(stage: Stage, planned: Planned) -> None:
     """207: one event is answered 503 each time, while all others pass; then it is taken."""
     chosen = next(number for number in range(stage.next_number() + 50, 1 << 40) if is_deliverable(number))
@@ -205,7 +211,7 @@ async def ims_tokens_short_lived(stage: Stage, planned: Planned) -> None:
         stage.emulator.control(token_ttl=86_399)
 
 
-@fault("aep", 1, 6)
+@fault("aep", 1, 22)
 async def ims_down(stage: Stage, planned: Planned) -> None:
     """IMS fails just when new tokens are needed."""
     stage.emulator.control(revoke_tokens=True)
@@ -219,3 +225,9 @@ async def ims_secret_rotated(stage: Stage, planned: Planned) -> None:
     stage.emulator.control(secrets=[fresh], revoke_tokens=True)
     await asyncio.sleep(planned.seconds)
     stage.secret_file.write_text(fresh, encoding="utf-8")
+
+
+@fault("aep", 15, 20, brief=False)
+async def ims_secret_wrong_for_long(stage: Stage, planned: Planned) -> None:
+    """As :func:`ims_secret_rotated`, with a file that follows so late that an alert must say so."""
+    await ims_secret_rotated(stage, planned)

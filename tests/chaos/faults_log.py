@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
 from confluent_kafka import Consumer, TopicPartition
 from faults import fault
 from kafka_topics import admin_client
+from log_files import batches, flip
 from numbered_events import number_of
+from processes import eventually
 from stage import GROUP, PARTITIONS, TOPIC
 
 if TYPE_CHECKING:
@@ -26,17 +27,7 @@ _SHOWN = 12.0
 """Seconds that a damaged batch stays as it is: until it must have been told."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """A record batch in a log file: where it begins, its length, and its first and last offset (KIP-98, format 2)."""
-
-    position: int
-    length: int
-    first: int
-    last: int
-
-
-@fault("broker", _SHOWN + 2, _SHOWN + 6, spares=False)
+@fault("broker", _SHOWN + 4, _SHOWN + 8, spares=False)
 async def damaged_batch(stage: Stage, planned: Planned) -> None:
     """One byte of a batch that nobody has read yet is another on the leader's disk; then it is mended."""
     partition = planned.rng.randrange(PARTITIONS)
@@ -46,16 +37,16 @@ async def damaged_batch(stage: Stage, planned: Planned) -> None:
     try:
         await asyncio.sleep(_STANDING)
         high = await asyncio.to_thread(_high_watermark, stage, partition)
-        batches = [each for each in _batches(path, before) if each.last < high]
+        unread = [each for each in batches(path, before) if each.last < high]
     finally:
         # Damaged before they go on, or they would read what is still whole.
-        damaged = _flip(path, batches[-1]) if batches else None
+        damaged = flip(path, unread[-1]) if unread else None
         _resume(stage, stopped)
     try:
         await asyncio.sleep(planned.seconds)
     finally:
         if damaged is not None:
-            _flip(path, damaged)
+            flip(path, damaged)
 
 
 @fault("broker", 10, 14, spares=False)
@@ -88,7 +79,9 @@ def _log_of_leader(stage: Stage, partition: int) -> Path:
     """The newest log file of the partition, of the broker that leads it."""
     found = admin_client(stage.cluster.bootstrap).list_topics(TOPIC, timeout=5).topics[TOPIC].partitions[partition]
     (leader,) = (broker for broker in stage.cluster.brokers if broker.node.id == found.leader)
-    return max((leader.directory / "data" / f"{TOPIC}-{partition}").glob("*.log"))
+    folder = leader.directory / "data" / f"{TOPIC}-{partition}"
+    # Of a topic that was made just now the brokers name a leader before it has its files.
+    return max(eventually(lambda: list(folder.glob("*.log")), within=20, what=f"{folder} has a log"))
 
 
 def _reader(stage: Stage) -> Consumer:
@@ -129,28 +122,3 @@ def _delete_unread(stage: Stage, partition: int) -> set[int]:
     finally:
         reader.close()
     return numbers
-
-
-def _batches(path: Path, start: int) -> list[_Batch]:
-    """Batches of a log file that begin at ``start`` bytes or later."""
-    data, position, found = path.read_bytes(), 0, []
-    while position + 61 <= len(data):
-        length = 12 + int.from_bytes(data[position + 8 : position + 12], "big")
-        if length <= 61 or position + length > len(data):
-            break
-        first = int.from_bytes(data[position : position + 8], "big")
-        if position >= start:
-            delta = int.from_bytes(data[position + 23 : position + 27], "big")
-            found.append(_Batch(position, length, first, first + delta))
-        position += length
-    return found
-
-
-def _flip(path: Path, batch: _Batch) -> _Batch:
-    """Turn over the last byte of the batch; a second time mends it."""
-    with path.open("r+b") as file:
-        file.seek(batch.position + batch.length - 1)
-        byte = file.read(1)
-        file.seek(-1, 1)
-        file.write(bytes([byte[0] ^ 0xFF]))
-    return batch

@@ -88,7 +88,7 @@ async def receiver_storm(stage: Stage, planned: Planned) -> None:
         await asyncio.sleep(rng.uniform(0.1, 1.0))
 
 
-@fault("process", 1, 4)
+@fault("process", 1, 8)
 async def receiver_paused(stage: Stage, planned: Planned) -> None:
     """SIGSTOP, SIGCONT."""
     await _paused(stage, "receiver", planned.seconds)

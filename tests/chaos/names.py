@@ -27,7 +27,7 @@ class Name:
         self._file.unlink(missing_ok=True)
 
     def environment(self) -> dict[str, str]:
-        """What a child needs; the name is never asked of a proxy."""
+        """What a child needs; the name is never asked of a proxy. (``resolver`` holds other things from outside, too.)"""
         hook = Path(__file__).resolve().parent / "resolver"
         path = os.pathsep.join(filter(None, [str(hook), str(ROOT), os.environ.get("PYTHONPATH")]))
         return {

@@ -50,6 +50,7 @@ class Offsets:
         )
         self._letters.assign([TopicPartition(dead_letters[0], number, 0) for number in range(dead_letters[1])])
         self.refused: set[str] = set()
+        self.hung: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -59,12 +60,16 @@ class Offsets:
         self._letters.close()
 
     def read_letters(self) -> None:
-        """Note in ``refused`` the ids of events that delivery has set aside since the last call."""
+        """Note the ids of events that delivery has set aside (``refused``), and that hold whoever maps them (``hung``)."""
         for record in self._letters.consume(1_000, timeout=0.05):
             if record.error() is None:
                 headers = dict(record.headers() or ())
-                if headers.get("bridge.stage") == b"deliver" and "bridge.event_uuid" in headers:
+                if "bridge.event_uuid" not in headers:
+                    continue
+                if headers.get("bridge.stage") == b"deliver":
                     self.refused.add(headers["bridge.event_uuid"].decode())
+                elif headers.get("bridge.code") == b"hung":
+                    self.hung.add(headers["bridge.event_uuid"].decode())
 
     def ask(self, seconds: float = 3.0) -> Progress | None:
         """Where the group stands; None when the brokers do not say."""

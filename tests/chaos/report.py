@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One fault as it was: beginning and end in seconds of the run, and until AEP had something new after it."""
+    """One fault as it was: beginning and end in seconds of the run, and until AEP had something new after it.
+
+    ``struck``: requests to AEP and IMS that met it; None where that cannot be counted.
+    """
 
     kind: str
     lane: str
     began: float
     ended: float
     flowing_again: float | None = None
+    struck: int | None = None
 
 
 @dataclass(slots=True)
@@ -60,10 +64,12 @@ class Report:
     surprises: list[str] = field(default_factory=list)
     expired: int = 0
     unseen: list[str] = field(default_factory=list)
+    alerts: dict[str, int] = field(default_factory=dict)
+    without_prometheus: str = ""
 
     def fill(self, sender: Sender, stage: Stage, findings: Findings) -> None:
         """Take the figures of a run that is over."""
-        self.sent, self.promised, self.given_up = sender.next, len(sender.promised), sender.given_up
+        self.sent, self.promised, self.given_up = sender.next, len(sender.promised), len(sender.given_up)
         self.answers = dict(sender.answers)
         self.accepted, self.dead_letters = findings.accepted, findings.dead_letters
         self.lost, self.changed = len(findings.lost), len(findings.changed)
@@ -123,6 +129,9 @@ class Report:
             "changed, invented, unexplained": f"{self.changed:,}, {self.invented:,}, {self.unexplained:,}",
             "deleted by Kafka before they were read (a fault)": f"{self.expired:,}",
             "faults that nobody could see": ", ".join(self.unseen) or "none",
+            "alerts that stood (seconds)": self.without_prometheus
+            or ", ".join(f"{name} {seconds}" for name, seconds in self.alerts.items())
+            or "none",
             "duplicates": f"{self.duplicates:,} ({share:.2f} %), bound {self.duplicates_bound:,}",
             "faults": f"{len(self.faults):,}, {self.restarts:,} process starts, {self.rebalances:,} rebalances",
             "longest time without a new event at AEP": f"{self.longest_stall_seconds:.1f} s",

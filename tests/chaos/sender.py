@@ -17,6 +17,7 @@ from counting import envelope, is_deliverable
 from tally import Numbers
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Sequence
     from random import Random
 
@@ -54,18 +55,18 @@ class Sender:
         self.deliverable = 0
         self.under_way = 0
         self.resent = 0
-        self.given_up = 0
+        self.given_up: set[int] = set()
         self.answers: Counter[str] = Counter()
 
     def stop(self) -> None:
         """Post no new events; what was begun is finished."""
         self._stop.set()
 
-    async def run(self, url: str) -> None:
-        """Post to ``url`` until stopped."""
+    async def run(self, url: str, trust: ssl.SSLContext) -> None:
+        """Post to ``url`` until stopped; ``trust``: whose certificates are good."""
         self._url = url
         room = asyncio.Semaphore(self._at_once)
-        connector = aiohttp.TCPConnector(limit=self._at_once)
+        connector = aiohttp.TCPConnector(limit=self._at_once, ssl=trust)
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT)
         session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._headers)
         async with session, asyncio.TaskGroup() as posts:
@@ -90,7 +91,7 @@ class Sender:
                 self.deliverable += sum(map(is_deliverable, numbers))
                 return
             if pause is None:
-                self.given_up += len(numbers)
+                self.given_up.update(numbers)
                 return
             # It may be stored all the same: the answer is what was lost, perhaps.
             self.resent += len(numbers)

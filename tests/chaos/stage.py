@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from allowance import Allowance, Glimpse
 from clocks import Clock
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from counting import is_deliverable
+from kafka_certificates import Certificates, make_certificates
 from kafka_topics import admin_client, create_topic
 from names import HOST, Name
 from numbered_events import uuid_of
@@ -26,14 +28,16 @@ from tally import Digests
 from bridge.emulators.adobe import Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from kafka_cluster import Cluster
 
-TOPIC, DEAD_LETTERS, GROUP = "chaos.events", "chaos.dead-letters", "chaos"
+TOPIC, DEAD_LETTERS, STATE, GROUP = "chaos.events", "chaos.dead-letters", "chaos.state", "chaos"
 PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2
 SESSION_SECONDS = 6
+HANG_SECONDS = 15
+"""Longer than any fault stops a worker for: to a process that is stopped, that is time in which its loop did not turn."""
 _AS_CREATED = {"message.timestamp.type": "LogAppendTime"}
 """As the bridge creates topics: with the time of the broker."""
 
@@ -58,12 +62,21 @@ class Role:
     wanted: bool = True
     doomed: bool = False
     starts: int = 0
+    _written: int = 0
 
     def start(self) -> None:
         """Start it, for the first time or again."""
+        log = self.process.log
+        self._written = log.stat().st_size if log.exists() else 0
         self.process.start()
         self.clock.used_by(self.process.pid)
         self.starts += 1
+
+    def written(self) -> str:
+        """What it has written since it was started last."""
+        with self.process.log.open("rb") as log:
+            log.seek(self._written)
+            return log.read().decode(errors="replace")
 
 
 @dataclass(slots=True)
@@ -78,8 +91,11 @@ class Surprise:
 @dataclass(slots=True)
 class Stage:
     """Everything that can be broken. ``deliverable`` counts the events that are promised and that AEP should get,
-    ``posted`` those in posts that are not answered yet. ``next_number``: the first that was never posted. ``deletions``:
-    when (monotonic) a fault had Kafka delete records before the group had committed them, and the numbers of their events.
+    ``posted`` those in posts that are not answered yet. ``next_number``: the first that was never posted; ``given_up``: those that
+    were never answered 200. ``deletions``:
+    when (monotonic) a fault had Kafka delete records before the group had committed them, and the numbers of their events;
+    ``deleted_topics``: such numbers of events that were deleted with the whole topic. ``hanging``: events that were made to
+    hold whoever maps them; ``hung``: ids of those that became dead letters for it.
     """
 
     cluster: Cluster
@@ -96,8 +112,15 @@ class Stage:
     longest_stall: float = 0.0
     set_aside: int = 0
     next_number: Callable[[], int] = lambda: 0
+    given_up: Callable[[], Collection[int]] = tuple
     deletions: list[tuple[float, set[int]]] = field(default_factory=list)
+    deleted_topics: list[set[int]] = field(default_factory=list)
+    hanging: set[int] = field(default_factory=set)
+    hung: set[str] = field(default_factory=set)
     secret_file: Path = field(init=False)
+    hanging_file: Path = field(init=False)
+    receiver_tls: Certificates = field(init=False)
+    receiver_trust: ssl.SSLContext = field(init=False)
     name: Name = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _clocks: list[Clock] = field(default_factory=list)
@@ -107,15 +130,12 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         """Create topics, start everything, and wait until it is ready."""
-        bootstrap = self.cluster.bootstrap
-        nodes = len(self.cluster.brokers)
+        await asyncio.to_thread(self.create_event_topic)
         for topic, partitions, config in (
-            (TOPIC, PARTITIONS, {**_AS_CREATED, **self.scale.topic}),
             (DEAD_LETTERS, DEAD_LETTER_PARTITIONS, _AS_CREATED),
+            (STATE, 1, {"cleanup.policy": "compact"}),
         ):
-            await asyncio.to_thread(
-                create_topic, bootstrap, topic, partitions=partitions, replication=nodes, config=config
-            )
+            await asyncio.to_thread(self._create_topic, topic, partitions, config)
         self.emulator = Emulator(port=free_port(), payloads=0)
         self.emulator.state.fingerprints = Digests()
         await self.emulator.start()
@@ -124,7 +144,10 @@ class Stage:
         self.secret_file = self.directory / "client-secret"
         self.secret_file.write_text(self.emulator.client_secret, encoding="utf-8")
         self.name = Name(self.directory)
-        self._settings = self._environment(bootstrap)
+        self.hanging_file = self.directory / "hanging"
+        self.receiver_tls = make_certificates(self.directory / "receiver-tls")
+        self.receiver_trust = ssl.create_default_context(cafile=str(self.receiver_tls.ca))
+        self._settings = self._environment()
         self.add("receiver", "receiver")
         for number in range(1, self.scale.workers + 1):
             self.add(f"worker-{number}", "worker")
@@ -153,21 +176,54 @@ class Stage:
     @property
     def expired(self) -> set[int]:
         """Numbers of all events that were deleted before the group had committed them; some may have been delivered."""
-        return set[int]().union(*(numbers for _, numbers in self.deletions))
+        return set[int]().union(*(numbers for _, numbers in self.deletions), *self.deleted_topics)
 
     @property
     def receiver_url(self) -> str:
         """Where MoEngage posts."""
-        return f"http://127.0.0.1:{self._settings['BRIDGE_RECEIVER__PORT']}/moengage/streams"
+        return f"https://127.0.0.1:{self.receiver_port}/moengage/streams"
+
+    @property
+    def receiver_port(self) -> int:
+        """Where the receiver listens."""
+        return int(self._settings["BRIDGE_RECEIVER__PORT"])
+
+    def trust_receiver(self) -> None:
+        """Whoever posts trusts the authority of the receiver's files as they are now, too."""
+        self.receiver_trust.load_verify_locations(str(self.receiver_tls.ca))
 
     @property
     def workers(self) -> list[str]:
         """Names of the workers that run now, in order."""
         return [n for n, role in sorted(self.roles.items()) if n.startswith("worker") and role.wanted]
 
-    def _environment(self, bootstrap: str) -> dict[str, str]:
+    def create_event_topic(self) -> None:
+        """As it is at the beginning, and again after it was deleted."""
+        self._create_topic(TOPIC, PARTITIONS, {**_AS_CREATED, **self.scale.topic})
+
+    def _create_topic(self, topic: str, partitions: int, config: Mapping[str, str]) -> None:
+        nodes = len(self.cluster.brokers)
+        create_topic(self.cluster.bootstrap, topic, partitions=partitions, replication=nodes, config=config)
+
+    def committed_offsets(self) -> dict[int, int]:
+        """By partition, where the group has committed."""
+        reader = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": GROUP})
+        try:
+            found = reader.committed([TopicPartition(TOPIC, number) for number in range(PARTITIONS)], timeout=10)
+            return {each.partition: max(0, each.offset) for each in found}
+        finally:
+            reader.close()
+
+    def _environment(self) -> dict[str, str]:
+        files = self.cluster.certificates
+        assert files is not None
         found = {
-            "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+            "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": self.cluster.ssl_bootstrap,
+            "BRIDGE_KAFKA__SECURITY_PROTOCOL": "SSL",
+            "BRIDGE_KAFKA__SSL_CAFILE": str(files.ca),
+            "BRIDGE_KAFKA__SSL_CERTFILE": str(files.client_certificate),
+            "BRIDGE_KAFKA__SSL_KEYFILE": str(files.client_key),
+            "BRIDGE_KAFKA__STATE_TOPIC": STATE,
             "BRIDGE_KAFKA__TOPIC": TOPIC,
             "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": DEAD_LETTERS,
             "BRIDGE_KAFKA__GROUP": GROUP,
@@ -181,16 +237,19 @@ class Stage:
             "BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS": str(self.scale.max_in_flight),
             "BRIDGE_WORKER__DRAIN_SECONDS": "6",
             "BRIDGE_WORKER__STALL_SECONDS": "60",
+            "BRIDGE_WORKER__HANG_SECONDS": str(HANG_SECONDS),
             "BRIDGE_RECEIVER__HOST": "127.0.0.1",
             "BRIDGE_RECEIVER__PORT": str(free_port()),
             "BRIDGE_RECEIVER__AUTH": "basic",
             "BRIDGE_RECEIVER__USERNAME": "moengage",
             "BRIDGE_RECEIVER__PASSWORD": "a-password",
             "BRIDGE_RECEIVER__CONFIRM_TIMEOUT_SECONDS": "5",
+            "BRIDGE_RECEIVER__TLS_CERTFILE": str(self.receiver_tls.broker_bundle),
             "BRIDGE_TELEMETRY__LOG_FORMAT": "json",
             **{key: value.replace("127.0.0.1", HOST) for key, value in self.emulator.environment().items()},
             "BRIDGE_OAUTH__CLIENT_SECRET_FILE": str(self.secret_file),
             **self.name.environment(),
+            "CHAOS_HANGING": str(self.hanging_file),
         }
         del found["BRIDGE_OAUTH__CLIENT_SECRET"]
         return found
@@ -228,10 +287,16 @@ class Stage:
                     continue
                 if not role.doomed:
                     code = await asyncio.to_thread(role.process.wait, 5.0)
-                    self.surprises.append(Surprise(name, code, role.process.tail(30)))
+                    if code != 1 or not self._explained(role.written()):
+                        self.surprises.append(Surprise(name, code, role.process.tail(30)))
                 role.doomed = False
                 role.start()
             await asyncio.sleep(0.2)
+
+    def _explained(self, written: str) -> bool:
+        """Whether a fault had it end: its dead-man's switch has written where an event holds it, or it found no topic at its start."""
+        hung = bool(self.hanging) and "in hanging_build" in written and "Timeout (0:00:" in written
+        return hung or (bool(self.deleted_topics) and f"no such topic: {TOPIC}" in written)
 
     async def brokers_recovered(self, why: str, within: float = 60.0) -> None:
         """Wait until every partition has all its replicas in sync again; the next broker may break then."""
@@ -268,7 +333,9 @@ class Stage:
             while not self._ending:
                 asked, outstanding, events = time.monotonic(), self.outstanding(), self.emulator.state.events
                 progress = await asyncio.to_thread(offsets.ask)
-                self.set_aside = sum(each not in self.emulator.state.fingerprints for each in offsets.refused)
+                self.hung = offsets.hung
+                refused = offsets.refused | offsets.hung
+                self.set_aside = sum(each not in self.emulator.state.fingerprints for each in refused)
                 # Without an answer the last one stands: what was accepted since then counts as uncommitted.
                 if progress is not None:
                     self.progress, self.progress_at = progress, asked

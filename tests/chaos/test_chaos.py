@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from alerting import Prometheus, names_of
 from counting import DeadLetter, Findings, judge
 from faults import KINDS, LANES, schedule
 from kafka_reader import stored
@@ -24,7 +25,7 @@ from running import drained, fresh_event_arrives, something_new
 from sender import Sender
 from stage import DEAD_LETTERS, Stage
 from tally import Accepted
-from told import unseen
+from told import unalarmed, unseen
 from watching import Watcher
 
 from bridge.routes.event_builder import load_builder
@@ -61,11 +62,13 @@ async def _lane(
         await asyncio.sleep(begun + planned.at - time.monotonic())
         if (began := time.monotonic()) > until:
             return
+        before = stage.emulator.faults.struck
         await KINDS[planned.kind].inject(stage, planned)
         ended = time.monotonic()
+        struck = stage.emulator.faults.struck - before if planned.lane == "aep" else None
         # Brokers recover side by side with everything else; the time until data flows is told by the other two lanes.
         again = await something_new(stage, patience) if planned.lane != "broker" else None
-        done.append(Done(planned.kind, planned.lane, round(began - begun, 2), round(ended - begun, 2), again))
+        done.append(Done(planned.kind, planned.lane, round(began - begun, 2), round(ended - begun, 2), again, struck))
 
 
 async def _strike_again(stage: Stage, plan: Sequence[Planned], begun: float, done: list[Done]) -> None:
@@ -83,15 +86,18 @@ async def _strike_again(stage: Stage, plan: Sequence[Planned], begun: float, don
 async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos):
     """Faults of AEP, processes and brokers at random, mixed: lost 0, payloads equal, duplicates bounded, and it recovers."""
     report = Report(chaos.seed, chaos.rate, datetime.now(UTC).isoformat(timespec="seconds"))
-    plan = schedule(chaos.seed, chaos.seconds, gaps=chaos.gaps, pace=chaos.pace)
+    plan = schedule(chaos.seed, chaos.seconds, gaps=chaos.gaps, pace=chaos.pace, only=chaos.only)
     print(f"\nchaos: seed {chaos.seed} (--chaos-seed={chaos.seed} repeats its schedule), {len(plan)} faults planned")
     done: list[Done] = []
     sender = Sender(("moengage", "a-password"), chaos.rate, random.Random(chaos.seed), time.monotonic)
     stage_of_run = Stage(kafka_cluster, tmp_path, lambda: sender.deliverable, lambda: sender.under_way)
     async with stage_of_run as stage, AsyncExitStack() as watching:
-        stage.next_number = lambda: sender.next
+        stage.next_number, stage.given_up = lambda: sender.next, lambda: sender.given_up
         watcher = await watching.enter_async_context(Watcher(stage))
-        posting = asyncio.create_task(sender.run(stage.receiver_url))
+        prometheus = await watching.enter_async_context(Prometheus(stage, tmp_path / "prometheus"))
+        if prometheus.missing:
+            print(f"alerts are not watched: {prometheus.missing}")
+        posting = asyncio.create_task(sender.run(stage.receiver_url, stage.receiver_trust))
         await asyncio.sleep(_CALM)
         begun = time.monotonic()
         async with asyncio.TaskGroup() as lanes:
@@ -100,7 +106,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
                 lanes.create_task(
                     _lane(stage, lane, begun, begun + (chaos.seconds or math.inf), done, patience=chaos.patience)
                 )
-        if chaos.seconds is None:
+        if chaos.seconds is None and not chaos.only:
             await _strike_again(stage, plan, begun, done)
         report.seconds = round(time.monotonic() - begun, 1)
         report.recovery_seconds = await fresh_event_arrives(stage, sender)
@@ -111,7 +117,13 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         findings = await _judged(stage, sender)
         report.faults = sorted(done, key=lambda each: each.began)
         report.fill(sender, stage, findings)
-        report.unseen = unseen(done, watcher.observations, begun, harmless=_harmless(stage, done, begun, findings.gone))
+        harmless = _harmless(stage, done, begun, findings.gone)
+        report.unseen = unseen(done, watcher.observations, begun, harmless=harmless)
+        report.alerts = names_of(prometheus.standing)
+        if prometheus.missing:
+            report.without_prometheus = f"not watched: {prometheus.missing}"
+        else:
+            report.unseen += unalarmed(done, prometheus.standing, begun, harmless=harmless)
     report.write(chaos.report)
     print(report.table())
     print(f"report: {chaos.report}")
@@ -121,7 +133,9 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
     assert [f"{each.name} ended with {each.code}:\n{each.tail}" for each in stage.surprises] == []
     # The run must have been one: most of what was posted was promised, and every kind of fault had its turn and struck.
     assert report.promised > chaos.rate * report.seconds / 3
-    if chaos.seconds is None or chaos.seconds >= 900:
+    if chaos.only:
+        assert {fault.kind for fault in done} == set(chaos.only)
+    elif chaos.seconds is None or chaos.seconds >= 900:
         assert {fault.kind for fault in done} == {
             name for name, kind in KINDS.items() if kind.brief or chaos.seconds is not None
         }
@@ -134,7 +148,9 @@ async def _judged(stage: Stage, sender: Sender) -> Findings:
     letters = [DeadLetter(row.value, {name: text.decode() for name, text in row.headers}) for row in rows]
     builder, _ = load_builder(Settings())
     assert builder is not None
-    found = await asyncio.to_thread(judge, sender.promised, sender.next, Accepted(state), letters, builder)
+    found = await asyncio.to_thread(
+        judge, sender.promised, sender.next, Accepted(state), letters, builder, hanging=stage.hanging
+    )
     # What Kafka was made to delete is gone; that it was told is asked elsewhere.
     expired = stage.expired
     found.gone = {number for number in found.lost if number in expired}

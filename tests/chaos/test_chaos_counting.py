@@ -17,9 +17,10 @@ from numbered_events import uuid_of
 from processes import ROOT, eventually
 
 from bridge.emulators.adobe import fingerprint
+from bridge.model.event import Refusal
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
-from bridge.sources.moengage.envelopes import Refusal, events_of
+from bridge.sources.moengage.envelopes import events_of
 
 SENT = 200
 

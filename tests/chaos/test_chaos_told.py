@@ -1,22 +1,25 @@
 """The judge of what was told: it sees what shows, and names what does not."""
 
 import pytest
+import yaml
+from alerting import RULES, Standing, names_of, standing_of
 from faults import KINDS
 from report import Done
 from test_chaos import KINDS as IN_THE_RUN
-from told import EXPECTED, Told, Tolerated, above, rises, silent, unready, unseen
+from told import ALERTS, EXPECTED, Alarmed, Told, Tolerated, above, logged, rises, silent, unalarmed, unready, unseen
 from watching import Observation
 
 
-def _look(at, process="worker-1", *, answers=True, reasons=(), **metrics):
-    return Observation(at, process, answers=answers, reasons=dict.fromkeys(reasons, "why"), metrics=metrics)
+def _look(at, process="worker-1", *, answers=True, reasons=(), lines=(), **metrics):
+    why = dict.fromkeys(reasons, "why")
+    return Observation(at, process, answers=answers, reasons=why, metrics=metrics, lines=frozenset(lines))
 
 
 def test_every_kind_of_fault_says_what_must_be_seen_of_it():
     """No fault without a thought about who sees it, and no expectation of a fault that is gone."""
     assert IN_THE_RUN is KINDS
     # Clocks cannot jump on every machine.
-    assert set(KINDS) | {"clock_jumps"} == set(EXPECTED)
+    assert set(KINDS) | {"clock_jumps"} == set(EXPECTED) == set(ALERTS)
 
 
 @pytest.mark.parametrize(
@@ -47,12 +50,12 @@ def test_a_kind_that_nobody_thought_about_fails():
 
 
 def test_answers_that_nobody_asked_for_need_not_show():
-    """A spell of 207 with failures while no worker sends anything leaves nothing to see; with requests it must show."""
-    fault = Done("aep_items_transient_current", "aep", 1.0, 9.0)
-    idle = [_look(at, bridge_delivery_requests_total=5.0) for at in (101, 105)]
-    busy = [_look(at, bridge_delivery_requests_total=float(at)) for at in (101, 105)]
-    assert unseen([fault], idle, 99.0) == []
-    assert len(unseen([fault], busy, 99.0)) == 1
+    """A spell of 207 with failures that no request met leaves nothing to see; with one it must show, and where it is not known."""
+    for struck, wrong in ((0, 0), (1, 1), (None, 1)):
+        fault = Done("aep_items_transient_current", "aep", 1.0, 9.0, struck=struck)
+        assert len(unseen([fault], [_look(105)], 99.0)) == wrong
+    outage = Done("aep_outage", "aep", 1.0, 9.0, struck=0)
+    assert len(unseen([outage], [_look(105)], 99.0)) == 1
 
 
 def test_a_deletion_that_cost_nothing_need_not_show():
@@ -73,6 +76,8 @@ def test_signs():
     assert not above("m", 3)([_look(1, m=3.0)])
     assert rises("m")([_look(1, m=3.0), _look(2, m=4.0)])
     assert not rises("m")([_look(1, m=3.0), _look(2, "worker-2", m=4.0)])
+    assert logged("one", "two")([_look(1, lines=["two", "three"])])
+    assert not logged("one")([_look(1, lines=["two", "three"])])
 
 
 def test_bounds_are_short():
@@ -80,3 +85,58 @@ def test_bounds_are_short():
     bounds = {kind: each.within for kind, each in EXPECTED.items() if isinstance(each, Told)}
     assert max(bounds.values()) == bounds["aep_throttled_for_long"] == 65
     assert all(each.why for each in EXPECTED.values() if isinstance(each, Tolerated))
+
+
+def test_every_alert_that_is_waited_for_is_shipped():
+    """The table names rules of the shipped file, and bounds that faults of the long run outlast for each kind of trouble."""
+    shipped = {rule["alert"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
+    waited = {each.alert for each in ALERTS.values() if isinstance(each, Alarmed)}
+    assert waited <= shipped
+    outlast = {
+        each.alert
+        for kind, each in ALERTS.items()
+        if isinstance(each, Alarmed) and kind in KINDS and KINDS[kind].seconds[1] > each.within
+    }
+    assert outlast == waited
+
+
+_ANSWER = {
+    "status": "success",
+    "data": {
+        "alerts": [
+            {"labels": {"alertname": "BridgeHeld", "route": "default"}, "state": "pending"},
+            {"labels": {"alertname": "BridgeDeadLetters", "stage": "deliver"}, "state": "firing"},
+        ]
+    },
+}
+
+
+def test_what_prometheus_answers_is_read():
+    """Name, state and labels of each alert, and how often each stood."""
+    found = standing_of(5.0, _ANSWER)
+    assert [(each.at, each.name, each.state) for each in found] == [
+        (5.0, "BridgeHeld", "pending"),
+        (5.0, "BridgeDeadLetters", "firing"),
+    ]
+    assert names_of(found * 2) == {"BridgeDeadLetters": 2, "BridgeHeld": 2}
+
+
+@pytest.mark.parametrize(
+    ("kind", "ended", "standing", "told"),
+    [
+        ("ims_secret_wrong_for_long", 20.0, ("BridgeHeld", 110.0, {}), True),
+        ("ims_secret_wrong_for_long", 20.0, ("BridgeHeld", 90.0, {}), False),
+        ("ims_secret_wrong_for_long", 20.0, ("BridgeHeld", 130.0, {}), False),
+        ("ims_secret_wrong_for_long", 20.0, ("BridgeThrottled", 110.0, {}), False),
+        ("ims_secret_wrong_for_long", 5.0, ("BridgeThrottled", 110.0, {}), True),
+        ("aep_400_for_the_whole", 20.0, ("BridgeDeadLetters", 110.0, {"stage": "map"}), False),
+        ("aep_400_for_the_whole", 20.0, ("BridgeDeadLetters", 110.0, {"stage": "deliver", "code": "400"}), True),
+        ("aep_slow", 20.0, ("BridgeHeld", 90.0, {}), True),
+        ("meteorite", 20.0, ("BridgeHeld", 110.0, {}), False),
+    ],
+)
+def test_what_outlasts_its_bound_must_raise_its_alert(kind, ended, standing, told):
+    """The alert of that name and those labels stands between beginning and end; shorter faults need none."""
+    name, at, labels = standing
+    fault = Done(kind, "aep", 1.0, ended)
+    assert (unalarmed([fault], [Standing(at, name, "pending", labels)], 100.0) == []) is told

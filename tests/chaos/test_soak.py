@@ -64,7 +64,7 @@ async def test_nothing_grows_and_nothing_is_lost(soak, kafka_cluster, tmp_path):
             usage = Usage({name: role.process for name, role in stage.roles.items()}, begun)
             cpu, lag = Cpu(), list[tuple[float, int]]()
             watching = [asyncio.create_task(each) for each in (usage.run(), _watch(stage, cpu, foresight, sender, lag))]
-            posting = asyncio.create_task(sender.run(stage.receiver_url))
+            posting = asyncio.create_task(sender.run(stage.receiver_url, stage.receiver_trust))
             troubles = await _faults(stage, plan, begun, done)
             await asyncio.sleep(begun + soak.seconds - time.monotonic())
             report.seconds = round(time.monotonic() - begun, 1)

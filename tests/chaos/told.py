@@ -1,4 +1,4 @@
-"""Was it told? For each fault what an operator must have seen of it, and within how many seconds. Pure.
+"""Was it told? For each fault what an operator must have seen of it, and within how many seconds, and which alert it raises. Pure.
 
 A fault that ends sooner than its bound need not be seen. One that is not in the table is a failure of the run: nobody has
 thought about who sees it.
@@ -6,19 +6,25 @@ thought about who sees it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from alerting import within
+from faults_topics import ABSENCE_TOLD
+from stage import HANG_SECONDS
 from watching import between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from alerting import Standing
     from report import Done
     from watching import Observation
 
 _AFTER = 3.0
 """Seconds after its end in which a fault may still show: a look takes some time itself."""
+_AFTER_SCRAPE = 6.0
+"""The same for an alert: Prometheus looks once a second, and judges its rules once a second."""
 
 Sign = "Callable[[Sequence[Observation]], bool]"
 
@@ -27,12 +33,12 @@ Sign = "Callable[[Sequence[Observation]], bool]"
 class Told:
     """What must be seen of a kind of fault, by any one of ``signs``, when it lasts longer than ``within`` seconds.
 
-    ``met``: a sign that anybody met the fault at all; a fault of answers that nobody asked for leaves nothing to see.
+    ``by_answers``: it lies in what AEP or IMS answer; where no request met it, there is nothing to see.
     """
 
     within: float
     signs: tuple[Callable[[Sequence[Observation]], bool], ...]
-    met: Callable[[Sequence[Observation]], bool] = lambda _: True
+    by_answers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,11 @@ def above(metric: str, value: float = 0.0) -> Callable[[Sequence[Observation]], 
     return lambda seen: any(each.metrics.get(metric, 0.0) > value for each in seen)
 
 
+def logged(*names: str) -> Callable[[Sequence[Observation]], bool]:
+    """Some process has written a log line of one of these names."""
+    return lambda seen: any(set(names) & each.lines for each in seen)
+
+
 def rises(metric: str) -> Callable[[Sequence[Observation]], bool]:
     """A counter of some process goes up meanwhile."""
 
@@ -71,26 +82,26 @@ def rises(metric: str) -> Callable[[Sequence[Observation]], bool]:
     return sign
 
 
-_asked = rises("bridge_delivery_requests_total")
 _AWAY = (unready("destination"), above("bridge_circuit_open"))
 _RETRIED = (rises("bridge_retries_total"), *_AWAY)
 _REFUSED = (unready("credentials"), above("bridge_delivery_held"), rises("bridge_token_refreshes_total"))
 
 EXPECTED: Mapping[str, Told | Tolerated] = {
     "aep_outage": Told(6, _AWAY),
-    "aep_429_seconds": Told(4, (*_RETRIED, above("bridge_throttled")), _asked),
-    "aep_429_date": Told(4, (*_RETRIED, above("bridge_throttled")), _asked),
+    "aep_away_for_long": Told(6, _AWAY),
+    "aep_429_seconds": Told(4, (*_RETRIED, above("bridge_throttled")), by_answers=True),
+    "aep_429_date": Told(4, (*_RETRIED, above("bridge_throttled")), by_answers=True),
     "aep_throttled_for_long": Told(65, (above("bridge_throttled"), unready("throttled"))),
     "aep_503": Told(6, _AWAY),
-    "aep_503_half": Told(4, _RETRIED, _asked),
-    "aep_500": Told(6, _RETRIED, _asked),
-    "aep_hang_before": Told(5, _RETRIED, _asked),
-    "aep_hang_after": Told(5, _RETRIED, _asked),
-    "aep_reset_before": Told(4, _RETRIED, _asked),
-    "aep_reset_after": Told(4, _RETRIED, _asked),
-    "aep_answers_short": Told(4, _RETRIED, _asked),
-    "aep_items_transient_documented": Told(4, _RETRIED, _asked),
-    "aep_items_transient_current": Told(4, _RETRIED, _asked),
+    "aep_503_half": Told(4, _RETRIED, by_answers=True),
+    "aep_500": Told(6, _RETRIED, by_answers=True),
+    "aep_hang_before": Told(5, _RETRIED, by_answers=True),
+    "aep_hang_after": Told(5, _RETRIED, by_answers=True),
+    "aep_reset_before": Told(4, _RETRIED, by_answers=True),
+    "aep_reset_after": Told(4, _RETRIED, by_answers=True),
+    "aep_answers_short": Told(4, _RETRIED, by_answers=True),
+    "aep_items_transient_documented": Told(4, _RETRIED, by_answers=True),
+    "aep_items_transient_current": Told(4, _RETRIED, by_answers=True),
     "aep_items_rejected_documented": Tolerated("the events become dead letters, which the account explains one by one"),
     "aep_items_rejected_current": Tolerated("the events become dead letters, which the account explains one by one"),
     "aep_items_postponed_for_ever": Told(20, (unready(), above("bridge_oldest_open_seconds", 15))),
@@ -102,10 +113,13 @@ EXPECTED: Mapping[str, Told | Tolerated] = {
     "ims_tokens_short_lived": Tolerated("fresh tokens mend it"),
     "ims_down": Told(6, (*_REFUSED, *_AWAY)),
     "ims_secret_rotated": Told(4, _REFUSED),
+    "ims_secret_wrong_for_long": Told(4, _REFUSED),
     "broker_restarted": Tolerated("two of three replicas go on"),
     "broker_kill9": Tolerated("two of three replicas go on"),
     "broker_disk_full": Tolerated("two of three replicas go on"),
     "broker_paused": Tolerated("two of three replicas go on"),
+    "kafka_certificates_renewed": Told(2, (logged("tls_files_read_again"),)),
+    "topic_deleted": Told(ABSENCE_TOLD, (unready("topic"),)),
     "damaged_batch": Told(12, (above("bridge_unreadable_partitions"), unready())),
     "retention_overtakes": Told(12, (rises("bridge_expired_records_total"), above("bridge_expired_records_total"))),
     "worker_kill9": Told(1, (silent,)),
@@ -118,8 +132,97 @@ EXPECTED: Mapping[str, Told | Tolerated] = {
     "receiver_sigterm": Told(1, (silent, unready())),
     "receiver_storm": Told(2, (silent,)),
     "receiver_paused": Told(1, (silent,)),
+    "receiver_certificate_renewed": Told(1, (logged("tls_files_read_again"),)),
+    "event_hangs_workers": Told(HANG_SECONDS + 5, (silent,)),
     "clock_jumps": Tolerated("nothing that decides about delivery looks at the wall clock"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Alarmed:
+    """The alert that is pending or firing when the fault lasts longer than ``within`` seconds, with these labels."""
+
+    within: float
+    alert: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+_AWAY_ALERT = Alarmed(12, "BridgeCircuitOpen")
+_REFUSAL_ALERT = Alarmed(1, "BridgeDeadLetters", {"stage": "deliver"})
+_RECEIVER_ALERT = Alarmed(5, "BridgeReceiverDown")
+_OTHERS_WORK = Tolerated("the other workers go on; BridgeWorkerDown is for none that answers")
+_BROKERS = Tolerated("two of three replicas go on; what watches Kafka itself tells it")
+_MENDED = Tolerated("sent again at once; BridgeEventsAreOld when that does not help for a quarter of an hour")
+
+ALERTS: Mapping[str, Alarmed | Tolerated] = {
+    "aep_outage": _AWAY_ALERT,
+    "aep_away_for_long": _AWAY_ALERT,
+    "aep_429_seconds": Alarmed(65, "BridgeThrottled"),
+    "aep_429_date": Alarmed(65, "BridgeThrottled"),
+    "aep_throttled_for_long": Alarmed(65, "BridgeThrottled"),
+    "aep_503": _AWAY_ALERT,
+    "aep_503_half": _MENDED,
+    "aep_500": _AWAY_ALERT,
+    "aep_hang_before": _MENDED,
+    "aep_hang_after": _MENDED,
+    "aep_reset_before": _MENDED,
+    "aep_reset_after": _MENDED,
+    "aep_answers_short": _MENDED,
+    "aep_items_transient_documented": _MENDED,
+    "aep_items_transient_current": _MENDED,
+    "aep_items_rejected_documented": _REFUSAL_ALERT,
+    "aep_items_rejected_current": _REFUSAL_ALERT,
+    "aep_items_postponed_for_ever": Alarmed(35, "BridgeEventsPostponed"),
+    "aep_400_for_the_whole": _REFUSAL_ALERT,
+    "aep_413": Tolerated("the request is divided until its parts are taken"),
+    "aep_slow": Tolerated("nothing fails; BridgeLagGrows when it is too slow for what comes"),
+    "dns_failure": Alarmed(20, "BridgeCircuitOpen"),
+    "ims_token_revoked": Tolerated("one fresh token mends it"),
+    "ims_tokens_short_lived": Tolerated("fresh tokens mend it"),
+    "ims_down": Alarmed(15, "BridgeTokenRefreshFails"),
+    "ims_secret_rotated": Alarmed(8, "BridgeHeld"),
+    "ims_secret_wrong_for_long": Alarmed(8, "BridgeHeld"),
+    "broker_restarted": _BROKERS,
+    "broker_kill9": _BROKERS,
+    "broker_disk_full": _BROKERS,
+    "broker_paused": _BROKERS,
+    "kafka_certificates_renewed": Tolerated("the new files are used from the next connection on"),
+    "topic_deleted": Alarmed(20, "BridgeReceiverTurnsAway"),
+    "damaged_batch": Alarmed(15, "BridgePartitionUnreadable"),
+    "retention_overtakes": Alarmed(12, "BridgeRecordsExpired"),
+    "worker_kill9": _OTHERS_WORK,
+    "worker_sigterm": _OTHERS_WORK,
+    "worker_storm": _OTHERS_WORK,
+    "worker_joins_and_leaves": Tolerated("the others take over its partitions"),
+    "worker_paused": _OTHERS_WORK,
+    "worker_paused_beyond_its_session": _OTHERS_WORK,
+    "event_hangs_workers": Alarmed(HANG_SECONDS, "BridgeDeadLetters", {"code": "hung"}),
+    "receiver_kill9": _RECEIVER_ALERT,
+    "receiver_sigterm": Tolerated("it answers until its requests are finished, and is started again at once"),
+    "receiver_storm": _RECEIVER_ALERT,
+    "receiver_paused": _RECEIVER_ALERT,
+    "receiver_certificate_renewed": Tolerated("the new files are used from the next connection on"),
+    "clock_jumps": Tolerated("nothing that decides about delivery looks at the wall clock"),
+}
+
+
+def unalarmed(
+    faults: Sequence[Done], standing: Sequence[Standing], began: float, *, harmless: Collection[float] = ()
+) -> list[str]:
+    """Faults that lasted longer than their alert's bound, and whose alert was neither pending nor firing; as :func:`unseen`."""
+    found = []
+    for fault in faults:
+        wanted = ALERTS.get(fault.kind)
+        if wanted is None:
+            found.append(f"{fault.kind}: tests/chaos/told.py does not say which alert it raises")
+        elif isinstance(wanted, Alarmed) and fault.ended - fault.began > wanted.within:
+            told = within(standing, began + fault.began, began + fault.ended + _AFTER_SCRAPE)
+            raised = any(each.name == wanted.alert and wanted.labels.items() <= each.labels.items() for each in told)
+            if fault.began not in harmless and not raised:
+                found.append(
+                    f"{fault.kind} at {fault.began:g} s for {fault.ended - fault.began:.1f} s: no alert {wanted.alert}"
+                )
+    return found
 
 
 def unseen(
@@ -136,7 +239,8 @@ def unseen(
             found.append(f"{fault.kind}: tests/chaos/told.py does not say what must be seen of it")
         elif isinstance(wanted, Told) and fault.ended - fault.began > wanted.within:
             looked = between(observations, began + fault.began, began + fault.ended + _AFTER)
-            if fault.began not in harmless and wanted.met(looked) and not any(sign(looked) for sign in wanted.signs):
+            missed = fault.began in harmless or (wanted.by_answers and fault.struck == 0)
+            if not missed and not any(sign(looked) for sign in wanted.signs):
                 found.append(
                     f"{fault.kind} at {fault.began:g} s for {fault.ended - fault.began:.1f} s: nothing told of it"
                 )

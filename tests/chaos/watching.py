@@ -1,11 +1,12 @@
-"""What an operator can see during a run: readiness and metrics of every process twice a second, and the alerts of a real Prometheus."""
+"""What an operator can see during a run: readiness, metrics and log lines of every process, twice a second."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from processes import get
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from stage import Stage
 
 _EVERY = 0.5
+_EVENT = re.compile(rb'"event": "([^"]+)"')
 _PREFIXES = (
     "bridge_circuit_open",
     "bridge_delivery_held",
@@ -25,7 +27,6 @@ _PREFIXES = (
     "bridge_unreadable",
     "bridge_token_refreshes_total",
     "bridge_retries_total",
-    "bridge_delivery_requests_total",
     "bridge_kafka_lag",
 )
 
@@ -35,7 +36,8 @@ class Observation:
     """One look at one process.
 
     ``at``: seconds on the monotonic clock. ``answers``: whether its telemetry answered at all. ``reasons``: why it is
-    not ready, by name. ``metrics``: sums over the labels of those that tell of trouble.
+    not ready, by name. ``metrics``: sums over the labels of those that tell of trouble. ``lines``: names of what it has
+    logged since the last look.
     """
 
     at: float
@@ -43,6 +45,7 @@ class Observation:
     answers: bool
     reasons: Mapping[str, str]
     metrics: Mapping[str, float]
+    lines: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -51,6 +54,7 @@ class Watcher:
 
     stage: Stage
     observations: list[Observation] = field(default_factory=list)
+    _read: dict[str, int] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -67,8 +71,20 @@ class Watcher:
             begun = time.monotonic()
             urls = {name: role.process.url for name, role in self.stage.roles.items()}
             found = await asyncio.gather(*(asyncio.to_thread(_look, name, url) for name, url in urls.items()))
-            self.observations += found
+            self.observations += [replace(each, lines=self._lines(each.process)) for each in found]
             await asyncio.sleep(max(0.05, _EVERY - (time.monotonic() - begun)))
+
+    def _lines(self, process: str) -> frozenset[str]:
+        role = self.stage.roles.get(process)
+        if role is None or not role.process.log.exists():
+            return frozenset()
+        with role.process.log.open("rb") as log:
+            log.seek(self._read.get(process, 0))
+            fresh = log.read()
+        # The end may be half a line.
+        whole = fresh[: fresh.rfind(b"\n") + 1]
+        self._read[process] = self._read.get(process, 0) + len(whole)
+        return frozenset(name.decode(errors="replace") for name in _EVENT.findall(whole))
 
 
 def _look(process: str, url: str) -> Observation:

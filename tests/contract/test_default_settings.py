@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
 from bridge.sources.moengage.envelopes import events_of
-from bridge.xdm.experience_event import open_experience_events
 from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from bridge.mapping.compiler.expressions.evaluation import compile_expression
-from bridge.mapping.functions import FUNCTIONS, clock
+from bridge.mapping.functions import clock
+from bridge.mapping.functions.catalogue import FUNCTIONS
 from bridge.mapping.sets.findings import MappingRefused
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ import pytest
 
 from bridge.mapping.compiler.expressions.evaluation import compile_expression
 from bridge.mapping.sets.table import read_mapping_set
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
 from bridge.sources.moengage.envelopes import events_of
-from bridge.xdm.experience_event import open_experience_events
 from bridge.xdm.schema.compiled_schema import compile_schema
 
 CASES = [

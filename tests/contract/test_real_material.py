@@ -20,6 +20,7 @@ from bridge.mapping.workshop.samples import Samples
 from bridge.settings import MappingSettings
 from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.experience_event import ExperienceEvents
+from bridge.xdm.rules import RULES
 from bridge.xdm.schema.compiled_schema import CompiledSchema, SchemaError, compile_schema
 
 SHIPPED = Path(__file__).parents[2] / "mappings"
@@ -84,9 +85,9 @@ def test_init_writes_a_set_that_refuses_no_event(schema: CompiledSchema, schema_
     lines = schema_file.with_name(schema_file.name.replace(".schema.json", ".events.jsonl"))
     given = [json.loads(line) for line in lines.read_text("utf-8").splitlines()] if lines.exists() else [ORDINARY]
     events = [event for document in given for event in events_of(document) if isinstance(event, dict)]
-    proposal = propose(schema, Samples(events), event_type=None)
+    proposal = propose(schema, Samples(events), RULES, event_type=None)
     tenant = proposal.tenant or "_yourorgname"
     mapping = compile_mapping(proposal.mapping_set, tenant=tenant, primary_identity="crm", schema=schema)
     build = ExperienceEvents(mapping, MappingSettings(tenant=tenant, primary_identity=("crm", "Email")), schema).build
-    verdicts = Judge(build, mapping.apply, mapping.rows, schema).verdicts(events)
+    verdicts = Judge(build, mapping.apply, mapping.rows, schema, rules=RULES).verdicts(events)
     assert [group for group in verdicts.groups if group.row and not group.path.startswith("identityMap")] == []

@@ -7,7 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bridge.sources.moengage.envelopes import events_of, isolate, parse_json, record_key
+from bridge.sources.http.json_reading import parse_json
+from bridge.sources.moengage.envelopes import events_of, isolate, record_key
 
 DATA = Path(__file__).parent.parent / "data" / "samples"
 LINES = (DATA / "moengage-events.jsonl").read_bytes().splitlines()

@@ -11,9 +11,11 @@ from bridge.mapping.lint.rules import lint
 from bridge.mapping.sets.table import load_mapping_set
 from bridge.mapping.syntax.parser import MAX_LENGTH
 from bridge.mapping.workshop.samples import Samples
+from bridge.model.event import Refusal
 from bridge.settings import MappingSettings
-from bridge.sources.moengage.envelopes import Refusal, events_of
+from bridge.sources.moengage.envelopes import events_of
 from bridge.xdm.experience_event import ExperienceEvents
+from bridge.xdm.rules import RULES
 from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +81,7 @@ def test_every_calculated_field_fits_adobe():
 
 def test_it_lints_clean_against_its_schema():
     """No finding of any severity."""
-    assert lint(MAPPING_SET, tenant="_yourorgname", primary_identity="lumaCrmId", schema=SCHEMA) == ()
+    assert lint(MAPPING_SET, tenant="_yourorgname", primary_identity="lumaCrmId", schema=SCHEMA, rules=RULES) == ()
 
 
 def test_every_sample_event_maps_without_a_warning():
@@ -101,7 +103,7 @@ def test_its_sources_are_paths_that_moengage_sends():
     """Against the seed's event only the optional ECID paths and those of flat events are unknown."""
     unknown = [
         one.message.rsplit(" ", 1)[1]
-        for one in lint(MAPPING_SET, tenant="_t", primary_identity="crm", samples=Samples([SEED]))
+        for one in lint(MAPPING_SET, tenant="_t", primary_identity="crm", samples=Samples([SEED]), rules=RULES)
     ]
     flat = ["campaign_id", "campaign_name", "campaign_type", "campaign_channel"]
     assert unknown == ["identities.ecid", "user_attributes.ecid", "user_attributes.ECID", *flat]

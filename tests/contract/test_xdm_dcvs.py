@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
-from bridge.xdm.experience_event import ExperienceEvents, open_experience_events
+from bridge.xdm.experience_event import ExperienceEvents
 from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
 ROOT = Path(__file__).parents[2]

@@ -113,12 +113,12 @@ def test_their_neighbours_go_on_within_a_minute():
 
 
 @pytest.mark.parametrize("by_key", [False, True])
-@pytest.mark.parametrize("most", [100, 1_000, 12_000])
+@pytest.mark.parametrize("most", [100, 1_000])
 def test_one_event_in_ten_that_is_always_refused_gets_its_verdict(most, by_key):
     """Every full request holds some: requests are cut until what can be taken is, and the rest are dead letters."""
-    consumption = _deliver(_refuses(lambda item: item.endswith(b"7")), most, 1_200, by_key=by_key, ceiling=8)
+    consumption = _deliver(_refuses(lambda item: item.endswith(b"7")), most, 400, by_key=by_key, ceiling=8)
     taken = sum(consumption.taken.values())
-    assert taken > 5_000
+    assert taken > 2_000
     assert len(consumption.dead) > taken / 9 / 2
     assert all(offset % 10 == 7 for _, offset, _ in consumption.dead)
 
@@ -162,13 +162,13 @@ def test_as_many_postponed_ones_as_the_bound_are_set_aside(answer, by_key):
 
 
 def test_an_outage_makes_no_dead_letter_however_long_it_is():
-    """Six hours of server errors, then all is taken: what was read meanwhile stays within the bound and a little more."""
+    """An hour of server errors, then all is taken: what was read meanwhile stays within the bound and a little more."""
     found = []
     away = [True]
 
     async def work(delivery, _destination, resolutions):
         consumption = _Consumption(delivery, resolutions, 1_000)
-        await consumption.go_on(6 * 3_600)
+        await consumption.go_on(3_600)
         found.append(consumption.ledger.events)
         away[0] = False
         await consumption.go_on(120)
@@ -176,5 +176,5 @@ def test_an_outage_makes_no_dead_letter_however_long_it_is():
         found.append(sum(consumption.taken.values()))
 
     run(lambda _items, _number: _SUSPECT if away[0] else OK, work, ceiling=4, postponed_tries=5)
-    assert found[0] < 50_000
+    assert found[0] <= 2_000
     assert found[1] > found[0]

@@ -17,7 +17,7 @@ _CHANGED = frozenset(module_path(module).parent for role in ROLES for module in 
 }
 _CHANGED_ALONE = frozenset(module_path(module) for role in ROLES for module in role.modules)
 """Rooms and modules of the worker: bridge/model holds what everybody speaks of."""
-_FROM = (ROOT, ROOT / "tests", ROOT / "tests" / "simulation")
+_FROM = (ROOT, ROOT / "tests", ROOT / "tests" / "support", ROOT / "tests" / "simulation")
 
 
 @cache

@@ -26,7 +26,7 @@ _TIMEOUT = 30.0
 
 
 class Connection:
-    """What one worker has of it: the destination's side of :class:`bridge.model.verdicts.Destination`."""
+    """What one worker has of it: the destination's side of :class:`bridge.model.ports.Destination`."""
 
     name, max_request_bytes, max_request_events, frame_bytes, separator_bytes = "simulated", 4_000, 40, 10, 1
 

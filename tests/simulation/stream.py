@@ -154,7 +154,7 @@ class SimulatedStream:
             world.count,
             session=kafka.session_timeout_seconds,
             rebalance=max(60.0, kafka.session_timeout_seconds * 2),
-            heartbeat=min(3.0, kafka.session_timeout_seconds / 4),
+            heartbeat=kafka.heartbeat_seconds,
             revoked=self._revoked,
             assigned=self._assigned,
         )

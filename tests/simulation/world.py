@@ -130,7 +130,7 @@ def _settings(shape):
         kafka=KafkaSettings(
             topic=TOPIC,
             dead_letter_topic=LETTERS,
-            session_timeout_seconds=shape.choice((10, 12, 45)),
+            session_timeout_seconds=shape.choice((8, 12, 45)),
             request_timeout_seconds=30,
             commit_interval_seconds=shape.choice((0.5, 1.0, 3.0)),
         ),

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import typer
 
-from bridge.cli import app, words
+from bridge.cli.app import app, words
 
 mapping = typer.Typer(
     name="mapping",
-    help="Write, check, try and understand mapping sets (Adobe Data Prep), without Adobe and without a network.",
+    help="Write, check, try and understand mapping sets (Adobe Data Prep), without Adobe and without a network; verify alone asks Adobe.",
     no_args_is_help=True,
 )
 app.add_typer(mapping)
@@ -36,15 +36,3 @@ JSON = typer.Option(False, "--json", help="JSON on stdout.")
 def say(text: str) -> None:
     """Words for a person, on stderr, as they are."""
     words.print(text, markup=False, soft_wrap=True)
-
-
-from bridge.cli.mapping import (  # noqa: E402, I001 - each registers its command; their order is that of --help
-    lint as _lint,  # noqa: F401
-    preview as _preview,  # noqa: F401
-    eval as _eval,  # noqa: F401
-    functions as _functions,  # noqa: F401
-    init as _init,  # noqa: F401
-    sets as _sets,  # noqa: F401
-    plan as _plan,  # noqa: F401
-    drift as _drift,  # noqa: F401
-)

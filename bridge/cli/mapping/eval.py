@@ -89,7 +89,7 @@ class _Known:
     def tell(self, expression: str) -> None:
         """Say which paths of the expression no event has; nothing where there is no event at all."""
         from bridge.mapping.compiler.expressions.evaluation import compile_expression
-        from bridge.mapping.syntax.expression_reads import unknown_paths
+        from bridge.mapping.compiler.row_sources import unknown_paths
 
         if not self.samples.paths:
             return
@@ -155,7 +155,7 @@ class _Prompt:
             import readline
         except ImportError:  # a Python built without it edits lines all the same, only poorer
             return
-        from bridge.mapping.functions import FUNCTIONS
+        from bridge.mapping.functions.catalogue import FUNCTIONS
 
         names = sorted(
             [*(f"{name}(" for name in FUNCTIONS), *self._known.samples.paths, ".event", ".paths", "help", "exit"]

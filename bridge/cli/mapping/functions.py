@@ -10,7 +10,7 @@ from bridge.cli.mapping.commands import JSON, mapping
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
-    from bridge.mapping.functions import Function
+    from bridge.mapping.functions.registry import Function
 
 
 @mapping.command()
@@ -26,7 +26,7 @@ def functions(
         aep-bridge mapping functions dformat
     """
     from bridge.cli.mapping import show
-    from bridge.mapping.functions import FUNCTIONS, METHODS
+    from bridge.mapping.functions.catalogue import FUNCTIONS, METHODS
 
     if name is not None:
         describe(name, as_json=as_json)
@@ -47,7 +47,7 @@ def functions(
 
 def list_names() -> None:
     """Print every name, a line for each category."""
-    from bridge.mapping.functions import FUNCTIONS
+    from bridge.mapping.functions.catalogue import FUNCTIONS
 
     for category in dict.fromkeys(one.category for one in FUNCTIONS.values()):
         print(f"{category}: {', '.join(name for name, one in FUNCTIONS.items() if one.category == category)}")
@@ -56,9 +56,9 @@ def list_names() -> None:
 def describe(name: str, *, as_json: bool = False) -> None:
     """Print what one function does."""
     from bridge.cli.mapping import show
-    from bridge.mapping.functions import FUNCTIONS, METHODS
-    from bridge.mapping.functions.examples import examples_of
+    from bridge.mapping.functions.catalogue import FUNCTIONS, METHODS
     from bridge.mapping.functions.synonyms import meant
+    from bridge.mapping.workshop.function_examples import examples_of
 
     bare = name.removeprefix(".")
     found = FUNCTIONS.get(bare) or METHODS.get(bare)
@@ -91,7 +91,7 @@ def describe(name: str, *, as_json: bool = False) -> None:
 
 
 def _as_json(function: Function) -> dict[str, Any]:
-    from bridge.mapping.functions.examples import examples_of
+    from bridge.mapping.workshop.function_examples import examples_of
 
     return {
         "name": function.name,

@@ -65,6 +65,7 @@ def init(  # noqa: PLR0917 - typer reads the signature
     from bridge.mapping.workshop.proposal.rows_proposed import propose
     from bridge.mapping.workshop.proposal.settling import settle
     from bridge.mapping.workshop.samples import Samples
+    from bridge.xdm.rules import RULES
 
     if payload is None and output is not None:
         payload = output.with_suffix(".sample.json")
@@ -77,7 +78,7 @@ def init(  # noqa: PLR0917 - typer reads the signature
     samples = Samples(read.event for source in events for read in given.events(source) if read.refusal is None)
     if not samples.events:
         raise BridgeError("there is no event among the samples")
-    proposal = propose(compiled, samples, event_type=_shipped_event_type(), all_codes=all_codes)
+    proposal = propose(compiled, samples, RULES, event_type=_shipped_event_type(), all_codes=all_codes)
     settings = given.mapping_settings(tenant=tenant or proposal.tenant, primary_identity=primary_identity)
     proposal, verdicts = settle(proposal, samples, lambda made: _verdicts(made, settings, compiled, samples))
     mapping_set = proposal.mapping_set
@@ -121,8 +122,8 @@ def _verdicts(mapping_set: MappingSet, settings: MappingSettings, schema: Compil
     """What would become of the samples under the rows."""
     from bridge.cli.mapping import inputs as given
     from bridge.mapping.compiler.mapping_compiler import compile_mapping
+    from bridge.routes.mapping_opening import row_policy
     from bridge.xdm.experience_event import ExperienceEvents
-    from bridge.xdm.opening import row_policy
 
     compiled = compile_mapping(
         mapping_set,

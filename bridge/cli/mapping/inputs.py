@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from bridge.mapping.sets.findings import Finding
     from bridge.mapping.workshop.event_verdicts import Judge
+    from bridge.model.event import Refusal
+    from bridge.model.rules import Rules
+    from bridge.routes.moengage_events import MoEngageEvents
     from bridge.settings import MappingSettings
-    from bridge.sources.moengage.envelopes import Refusal
     from bridge.xdm.experience_event import Built, ExperienceEvents
+    from bridge.xdm.schema.compiled_schema import CompiledSchema
 
 
 class InputError(BridgeError):
@@ -40,7 +43,8 @@ class Read(NamedTuple):
 
 def documents(source: str) -> list[Any]:
     """The JSON documents of ``source``: a file, ``-`` for stdin, or JSON itself; one document, an array, or JSON lines."""
-    from bridge.sources.moengage.envelopes import NotJson, parse_json
+    from bridge.model.errors import NotJson
+    from bridge.sources.http.json_reading import parse_json
 
     body = _body(source)
     try:
@@ -92,7 +96,8 @@ def events(source: str, *, as_is: bool = False) -> list[Read]:
 
 def read_documents(given: Iterable[Any], *, as_is: bool = False) -> list[Read]:
     """The events of JSON documents."""
-    from bridge.sources.moengage.envelopes import Refusal, events_of
+    from bridge.model.event import Refusal
+    from bridge.sources.moengage.envelopes import events_of
 
     found: list[Read] = []
     for document in map(_unwrapped, given):
@@ -132,7 +137,9 @@ def newest_timed(count: int) -> list[tuple[float, Read]]:
     import asyncio
 
     from bridge.kafka.newest_records import newest_values
-    from bridge.sources.moengage.envelopes import NotJson, Refusal, parse_json
+    from bridge.model.errors import NotJson
+    from bridge.model.event import Refusal
+    from bridge.sources.http.json_reading import parse_json
 
     hush()
     found: list[tuple[float, Read]] = []
@@ -150,7 +157,9 @@ def dead_letter_event(place: str) -> list[Read]:
     import asyncio
 
     from bridge.kafka.dead_letters.stored_letters import read_one
-    from bridge.sources.moengage.envelopes import NotJson, Refusal, parse_json
+    from bridge.model.errors import NotJson
+    from bridge.model.event import Refusal
+    from bridge.sources.http.json_reading import parse_json
 
     left, _, right = place.rpartition("/")
     if not right.isdecimal() or not (left or "0").isdecimal():
@@ -203,32 +212,74 @@ def mapping_settings(
     return settings_for("mapping", **({"mapping": said} if said else {})).mapping
 
 
-def builder(settings: MappingSettings) -> ExperienceEvents:
-    """What makes ExperienceEvents as the settings say."""
-    from bridge.xdm.experience_event import open_experience_events
+def is_for_moengage(settings: MappingSettings) -> bool:
+    """Whether the set writes elements for MoEngage: its route goes there, or, without --route, its destinations say so."""
+    from bridge.cli.route_option import named_destination
+    from bridge.mapping.sets.findings import MappingRefused
+    from bridge.mapping.sets.table import load_mapping_set
 
+    if (destination := named_destination()) is not None:
+        return destination == "moengage"
+    try:
+        rows = load_mapping_set(settings.path).rows
+    except MappingRefused:  # what reads it for its own sake says what is wrong
+        return False
+    written = [row.destination for row in rows]
+    return any(one.startswith(("customer.", "event.actions")) for one in written) and "_id" not in written
+
+
+def rules_of(settings: MappingSettings) -> Rules:
+    """What the destination of this set asks of it."""
+    from bridge.destinations.moengage.rules import rules_of as moengage_rules
+    from bridge.xdm.rules import RULES
+
+    return moengage_rules(settings_for("moengage").moengage) if is_for_moengage(settings) else RULES
+
+
+def schema_for(settings: MappingSettings) -> CompiledSchema | None:
+    """The schema that this set is held to; None for none, as for all sets towards MoEngage."""
+    from bridge.routes.mapping_opening import schema_of
+
+    return None if is_for_moengage(settings) else schema_of(settings)
+
+
+def builder(settings: MappingSettings) -> ExperienceEvents | MoEngageEvents:
+    """What makes ExperienceEvents, or elements for MoEngage, as the settings say."""
+    from bridge.routes.mapping_opening import open_experience_events
+    from bridge.routes.moengage_events import open_moengage_events
+
+    if is_for_moengage(settings):
+        return open_moengage_events(settings, settings_for("moengage").moengage)
     return open_experience_events(settings)
 
 
-def disagreements_of(made: ExperienceEvents, settings: MappingSettings) -> list[Finding]:
+def disagreements_of(made: ExperienceEvents | MoEngageEvents, settings: MappingSettings) -> list[Finding]:
     """Where mapping set, schema and settings contradict each other: the worker would not start."""
-    from bridge.xdm.agreement import disagreements
+    from bridge.routes.agreement import disagreements
+    from bridge.routes.moengage_events import MoEngageEvents
 
+    if isinstance(made, MoEngageEvents):
+        return []
     mapping: Any = made.mapping
     schema: Any = made.schema
     return disagreements(settings, mapping.rows, schema, schema_id=settings_for("aep").aep.schema_id)
 
 
-def departing_of(made: ExperienceEvents, settings: MappingSettings) -> Callable[[dict[str, Any]], Built]:
+def departing_of(
+    made: ExperienceEvents | MoEngageEvents, settings: MappingSettings
+) -> Callable[[dict[str, Any]], Built]:
     """What the worker does with one event up to its encoding (:func:`bridge.xdm.departure.departing`)."""
     from bridge.destinations.aep.destination import open_envelope
+    from bridge.routes.moengage_events import MoEngageEvents
     from bridge.xdm.departure import departing
     from bridge.xdm.size import SizeRule
 
+    if isinstance(made, MoEngageEvents):
+        return made.safely
     return departing(made.build, SizeRule(settings), open_envelope(settings_for("aep")).encode)
 
 
-def judge_of(made: ExperienceEvents, settings: MappingSettings) -> Judge:
+def judge_of(made: ExperienceEvents | MoEngageEvents, settings: MappingSettings) -> Judge:
     """What counts and explains the fate of events under the mapping set of ``made``."""
     from bridge.mapping.compiler.mapping_compiler import CompiledMapping
     from bridge.mapping.workshop.event_verdicts import Judge
@@ -236,4 +287,4 @@ def judge_of(made: ExperienceEvents, settings: MappingSettings) -> Judge:
     compiled = made.mapping
     if not isinstance(compiled, CompiledMapping):
         raise TypeError("the mapping set is not compiled")
-    return Judge(departing_of(made, settings), compiled.apply, compiled.rows, made.schema)  # type: ignore[arg-type]
+    return Judge(departing_of(made, settings), compiled.apply, compiled.rows, made.schema, rules=rules_of(settings))  # type: ignore[arg-type]

@@ -86,17 +86,17 @@ def linted(settings: MappingSettings, read: Sequence[Read]) -> tuple[tuple[Findi
     from bridge.mapping.sets.table import load_mapping_set
     from bridge.mapping.workshop.samples import Samples
     from bridge.model.errors import MappingError
-    from bridge.xdm.opening import schema_of
 
     findings = lint_file(
         lambda: load_mapping_set(settings.path),
         tenant=settings.tenant,
         primary_identity=settings.primary_identity[0],
         placeholders=settings.placeholders,
-        schema=schema_of(settings),
+        schema=given.schema_for(settings),
         samples=Samples(one.event for one in read if one.refusal is None) if read else None,
         # The default names a demo's namespaces: only a list that somebody has written says what is meant.
         priority=settings.primary_identity,
+        rules=given.rules_of(settings),
     )
     if not read:
         return findings, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -13,8 +13,11 @@ from bridge.cli.route_option import MAPPED_ROUTE
 
 if TYPE_CHECKING:
     from bridge.cli.mapping.inputs import Read
+    from bridge.mapping.sets.findings import Finding
     from bridge.mapping.workshop.plan import Plan
     from bridge.settings import MappingSettings
+
+_UNKNOWN: Final = frozenset({"tenant_unknown", "destination_unknown", "primary_not_listed"})
 
 
 @mapping.command()
@@ -58,12 +61,14 @@ def plan(  # noqa: PLR0917 - typer reads the signature
 def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -> Plan:
     """The whole comparison; a new set that cannot be compiled is a problem, an old one an error."""
     from bridge.cli.mapping import inputs as given
+    from bridge.cli.route_option import settings_for
     from bridge.mapping.sets.table import load_mapping_set
-    from bridge.mapping.workshop.plan import Plan, compare, rows_changed, settings_changed, strangers
+    from bridge.mapping.workshop.plan import Plan, compare, rows_changed, settings_changed
     from bridge.model.errors import BridgeError
-    from bridge.worker.reload import failing
-    from bridge.xdm.opening import schema_of
+    from bridge.routes.golden_cases import failing
+    from bridge.routes.moengage_files import failing as moengage_failing
 
+    moengage = settings_for("moengage").moengage
     old = given.builder(before)
     try:
         new = given.builder(after)
@@ -71,12 +76,12 @@ def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -
         return Plan(0, problems=(str(error),))
     rows = rows_changed(load_mapping_set(before.path), load_mapping_set(after.path))
     disagreeing = given.disagreements_of(new, after)
-    findings = strangers(load_mapping_set(after.path), after, schema_of(after))
+    findings = _strangers(after)
     known = {(one.code, one.row) for one in findings}
     findings += [one for one in disagreeing if (one.code, one.row) not in known]
     problems = [str(finding) for finding in findings]
     try:
-        broken = failing(after)
+        broken = moengage_failing(after, moengage) if given.is_for_moengage(after) else failing(after)
     except BridgeError as error:
         problems.append(str(error))
     else:
@@ -93,6 +98,27 @@ def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -
         settings=tuple(settings_changed(before, after)),
         findings=tuple(findings),
     )
+
+
+def _strangers(settings: MappingSettings) -> list[Finding]:
+    """What the schema and the namespaces do not know of a set.
+
+    Of namespaces only where the settings name them: the default names a demo's.
+    """
+    from bridge.cli.mapping import inputs as given
+    from bridge.mapping.lint.rules import lint
+    from bridge.mapping.sets.table import load_mapping_set
+
+    findings = lint(
+        load_mapping_set(settings.path),
+        tenant=settings.tenant,
+        primary_identity=settings.primary_identity[0],
+        placeholders=settings.placeholders,
+        schema=given.schema_for(settings),
+        priority=settings.primary_identity if "primary_identity" in settings.model_fields_set else (),
+        rules=given.rules_of(settings),
+    )
+    return [finding for finding in findings if finding.code in _UNKNOWN and finding.severity == "error"]
 
 
 def _print(found: Plan) -> None:

@@ -47,19 +47,20 @@ def run_golden(  # noqa: PLR0917 - typer reads the signature
     from bridge.cli.mapping import inputs as given
     from bridge.cli.mapping import show
     from bridge.mapping.workshop import golden
-    from bridge.xdm.size import sized
+    from bridge.routes import golden_cases
 
     cases = golden.load_cases(shipped.find(directory))
-    settings = golden.settings_of(cases, given.mapping_settings(path=file, schema=schema))
+    settings = golden_cases.settings_of(cases, given.mapping_settings(path=file, schema=schema))
     said = given.mapping_settings(path=file, schema=schema, tenant=tenant, primary_identity=primary_identity)
     if tenant is not None:
         settings = settings.model_copy(update={"tenant": said.tenant})
     if primary_identity is not None:
         settings = settings.model_copy(update={"primary_identity": said.primary_identity})
     _refuse_strange_tenant(settings)
-    results = golden.run_cases(cases, sized(given.builder(settings).build, settings))
+    for_moengage = given.is_for_moengage(settings)
+    results = golden_cases.run(cases, settings, given.builder(settings).build if for_moengage else None)
     if update:
-        for path in (*golden.update(results), *golden.keep_settings(cases, settings)):
+        for path in (*golden.update(results), *golden_cases.keep_settings(cases, settings)):
             say(f"wrote {path}")
         return
     if as_json:
@@ -74,8 +75,8 @@ def run_golden(  # noqa: PLR0917 - typer reads the signature
 
 def _refuse_strange_tenant(settings: MappingSettings) -> None:
     """Cases of a tenant that the schema does not have would hold, and every event be wrong."""
-    from bridge.mapping.lint.schema_paths import tenants_of
-    from bridge.xdm.opening import schema_of
+    from bridge.mapping.compiler.schema_fields import tenants_of
+    from bridge.routes.mapping_opening import schema_of
 
     schema = schema_of(settings)
     known = tenants_of(schema) if schema is not None else []

@@ -24,14 +24,13 @@ An item of a 207 is fine only if it carries neither ``status`` (today's service)
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from bridge.destinations.aep.plain_answer import says_all_accepted
-from bridge.destinations.aep.reasons import parse, reason_of
+from bridge.destinations.aep.reasons import reason_of
+from bridge.destinations.http.reasons import parse
+from bridge.destinations.http.retry_after import retry_after
 from bridge.model.verdicts import (
     ACCEPTED,
     AllAccepted,
@@ -53,8 +52,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-LONGEST_RETRY_AFTER = 3600.0
-"""Seconds; a longer ``Retry-After`` is cut to this, so that a wrong clock cannot stop delivery for days."""
 
 _ALL_ACCEPTED = AllAccepted()
 _PASSING = frozenset({408, 425})
@@ -103,35 +100,6 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, count: int
             return Misconfigured(reason)
         return Unexplained(f"aep_{status}", reason)
     return Transient(reason, data_suspect=status == 500)
-
-
-def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
-    """Seconds to wait from ``Retry-After``, given in seconds or as an HTTP date; ``None`` when absent or unreadable.
-
-    A date counts from the answer's own ``Date``, so that two clocks need not agree; only without one from ``now``, in
-    seconds since 1970.
-    """
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        until, sent = _seconds_since_1970(value), _seconds_since_1970(headers.get("date", ""))
-        if until is None:
-            return None
-        seconds = until - (now if sent is None else sent)
-    if not math.isfinite(seconds):
-        return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
-
-
-def _seconds_since_1970(value: str) -> float | None:
-    try:
-        date = parsedate_to_datetime(value)
-        return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
-    except (ValueError, OverflowError, TypeError, IndexError):
-        return None
 
 
 def _read_success(status: int, body: bytes, count: int) -> Outcome:

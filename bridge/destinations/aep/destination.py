@@ -12,6 +12,7 @@ from bridge.destinations.aep.answers import read_answer
 from bridge.destinations.aep.envelope import Envelope, raw_envelope, xdm_envelope
 from bridge.destinations.http.exchange import NoReply, open_client, post
 from bridge.destinations.http.oauth import REFUSED_AGAIN, NoToken, Token, TokenSource
+from bridge.model.delivery_policy import DeliveryPolicy
 from bridge.model.errors import SettingsError
 from bridge.model.verdicts import AllAccepted, Answered, Outcome, Rejected, Transient, Unauthorized
 from bridge.settings import every_setting, is_example, variable
@@ -34,7 +35,7 @@ _MOST_ANSWER_BYTES = 32_000_000
 
 
 class AepDestination:
-    """A :class:`bridge.model.verdicts.Destination`. Made by :func:`open_destination`; connections open with the first request."""
+    """A :class:`bridge.model.ports.Destination`. Made by :func:`open_destination`; connections open with the first request."""
 
     name = "aep"
 
@@ -226,4 +227,20 @@ def open_destination(settings: Settings, metrics: Metrics) -> AepDestination:
         max_request_events=settings.aep.batch_events,
         concurrency=settings.aep.concurrency,
         timeout_seconds=settings.aep.timeout_seconds,
+    )
+
+
+def delivery_policy(settings: Settings) -> DeliveryPolicy:
+    """How delivery goes about AEP, as the settings want it."""
+    aep = settings.aep
+    return DeliveryPolicy(
+        linger=aep.linger_seconds,
+        batch_bytes=aep.batch_bytes,
+        batch_events=aep.batch_events,
+        ceiling=aep.concurrency,
+        requests_per_second=aep.requests_per_second,
+        events_per_second=aep.events_per_second,
+        rate_share=aep.rate_share,
+        by_key=aep.ordering == "key",
+        postponed_tries=aep.postponed_tries,
     )

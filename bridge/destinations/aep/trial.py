@@ -12,10 +12,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge.destinations.aep.answers import read_answer
-from bridge.destinations.aep.destination import check_settings, open_envelope, request_headers
+from bridge.destinations.aep.destination import check_settings, open_destination, open_envelope, request_headers
 from bridge.destinations.http.exchange import NoReply, Reply, open_client, post
 from bridge.destinations.http.oauth import NoToken, Pauses, Token, TokenSource
-from bridge.model.verdicts import AllAccepted, Misconfigured, Outcome, Rejected, Throttled, Transient, Unauthorized
+from bridge.model.verdicts import (
+    Accepted,
+    AllAccepted,
+    Answered,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    Throttled,
+    Transient,
+    Unauthorized,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +71,12 @@ def trial_event(settings: Settings, moment: datetime) -> dict[str, Any]:
 
 async def send_trial(settings: Settings, metrics: Metrics) -> Trial:
     """Send :func:`trial_event`; it stays in the dataset, as AEP deletes no single event."""
+    return await send_validated(settings, metrics, trial_event(settings, datetime.now(UTC)))
+
+
+async def send_validated(settings: Settings, metrics: Metrics, event: Mapping[str, Any]) -> Trial:
+    """Send one event, as it leaves the mapping, to the single endpoint, validated at once where AEP offers that."""
     check_settings(settings)
-    event = trial_event(settings, datetime.now(UTC))
     envelope = open_envelope(settings)
     item = envelope.encode(event)
     if isinstance(item, Rejected):
@@ -90,8 +104,25 @@ async def send_trial(settings: Settings, metrics: Metrics) -> Trial:
         return Trial(ok=False, words=reply.reason, todo="check BRIDGE_AEP__ENDPOINT and the way out of this network")
     outcome = read_answer(reply.status, reply.headers, reply.body, 1, now=time.time())
     if isinstance(outcome, AllAccepted):
-        return Trial(ok=True, words=f"{event.get('_id') or event['event_uuid']} {how}")
+        return Trial(ok=True, words=f"{event.get('_id') or event.get('event_uuid')} {how}")
     return Trial(ok=False, words=getattr(outcome, "reason", f"AEP answered {reply.status}"), todo=_todo(outcome))
+
+
+async def send_batched(settings: Settings, metrics: Metrics, event: Mapping[str, Any]) -> Trial:
+    """Send one event, as it leaves the mapping, the way the worker does: in a request to the batch endpoint."""
+    async with open_destination(settings, metrics) as destination:
+        item = destination.encode(event)
+        if isinstance(item, Rejected):
+            return Trial(ok=False, words=item.reason)
+        outcome = await destination.send([item])
+    if isinstance(outcome, Answered):
+        verdict = outcome.verdicts[0]
+        if not isinstance(verdict, Accepted):
+            return Trial(ok=False, words=verdict.reason, todo=_todo(outcome))
+    elif not isinstance(outcome, AllAccepted):
+        said = getattr(outcome, "reason", "") or f"AEP answered with {type(outcome).__name__}"
+        return Trial(ok=False, words=said, todo=_todo(outcome))
+    return Trial(ok=True, words="taken, as the worker sends it")
 
 
 async def _post(

@@ -15,7 +15,7 @@ import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
 from bridge import __version__
-from bridge.destinations.aep.reasons import tidy
+from bridge.destinations.http.reasons import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,11 +68,27 @@ async def post(
     most_bytes: int,
 ) -> Reply | NoReply:
     """POST and read the whole answer within ``timeout_seconds``. Raises nothing but cancellation."""
+    return await exchange(
+        client, "POST", url, body=body, headers=headers, timeout_seconds=timeout_seconds, most_bytes=most_bytes
+    )
+
+
+async def exchange(
+    client: httpx.AsyncClient,
+    method: str,
+    url: httpx.URL | str,
+    *,
+    headers: Mapping[str, str],
+    timeout_seconds: float,
+    most_bytes: int,
+    body: bytes | None = None,
+) -> Reply | NoReply:
+    """The same with any method, and without a body where that is None."""
     try:
         async with asyncio.timeout(timeout_seconds):
             # Made without the client, which would take URL and headers apart and join them anew each time.
             request = httpx.Request(
-                "POST",
+                method,
                 url,
                 content=body,
                 headers={**_OWN_HEADERS, **headers},

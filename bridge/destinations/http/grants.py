@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-from bridge.destinations.aep.answers import retry_after
-from bridge.destinations.aep.reasons import parse, reason_of
+from bridge.destinations.http.reasons import parse, reason_of
+from bridge.destinations.http.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bridge.emulators.adobe.connected import FlowChecker
+from bridge.emulators.adobe.ingestion.failed_records import shown
 from bridge.emulators.adobe.inlet import NO_FLOW, UNKNOWN_FORMAT, Checker, Inlet
 from bridge.emulators.adobe.problems import authorization_problem, edge_problem, inlet_problem, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bridge.emulators.adobe.faults import Faults, ItemFailures, Shape
     from bridge.emulators.adobe.ims import Ims
+    from bridge.emulators.adobe.ingestion.ingestion import Ingestion
+    from bridge.emulators.adobe.ingestion.validation import Violation
+    from bridge.emulators.adobe.platform.flow_service.inlets import Connected
     from bridge.emulators.adobe.received import Received
 
 MEGABYTE = 1_048_576
@@ -34,10 +39,22 @@ class Answer:
 
 
 class Collection:
-    """Checks, stores and answers; knows nothing of HTTP beyond names of headers."""
+    """Checks, stores and answers; knows nothing of HTTP beyond names of headers.
+
+    ``ingestion`` takes what was answered 200; ``connected`` finds the inlets that Flow Service made, beside the preset one.
+    """
 
     def __init__(
-        self, inlet: Inlet, ims: Ims, received: Received, faults: Faults, *, max_bytes: int, sync_validation: bool
+        self,
+        inlet: Inlet,
+        ims: Ims,
+        received: Received,
+        faults: Faults,
+        *,
+        max_bytes: int,
+        sync_validation: bool,
+        ingestion: Ingestion | None = None,
+        connected: Callable[[str], Connected | None] = lambda _: None,
     ) -> None:
         self.inlet = inlet
         self._ims = ims
@@ -48,13 +65,16 @@ class Collection:
         self._sync_requests: deque[float] = deque()
         self._counted = 0
         self._transaction = 0
+        self._ingestion = ingestion
+        self._connected = connected
 
     def refuse(self, inlet_id: str, headers: Mapping[str, str], query: Mapping[str, str], size: int) -> Answer | None:
         """What is wrong with the request before its body is read."""
         inlet = self.inlet
-        if inlet.inlet_id is not None and inlet_id != inlet.inlet_id:
+        made = self._connected(inlet_id)
+        if made is None and inlet.inlet_id is not None and inlet_id != inlet.inlet_id:
             return Answer(404, edge_problem("0003", 404, "Not found", "There is no such streaming connection"))
-        if inlet.authenticated:
+        if (inlet if made is None else made).authenticated:
             wrong = self._ims.refusal(headers.get("Authorization"))
             if wrong is not None:
                 status = self._faults.unauthorized_status
@@ -66,14 +86,15 @@ class Collection:
             return Answer(415, edge_problem("0111", 415, "Unsupported content type", "Send application/json"))
         if size > (self._faults.max_bytes or self._max_bytes):
             return Answer(413, edge_problem("0112", 413, "Payload too large", "The request exceeds 1 MB"))
-        if inlet.payload == "raw":
-            flow = headers.get("x-adobe-flow-id") or query.get("x-adobe-flow-id")
-            if not flow or (inlet.flow_id is not None and flow != inlet.flow_id):
+        if (inlet if made is None else made).payload == "raw":
+            flow = flow_of(headers, query)
+            known = {inlet.flow_id} - {None} if made is None else made.targets
+            if not flow or ((made is not None or known) and flow not in known):
                 return Answer(400, inlet_problem(inlet_id, inlet.org_id, NO_FLOW))
         return None
 
-    def batch(self, inlet_id: str, body: bytes) -> Answer:
-        """``POST /collection/batch/{id}``."""
+    def batch(self, inlet_id: str, body: bytes, flow_id: str | None = None) -> Answer:
+        """``POST /collection/batch/{id}``. ``flow_id``: of the header ``x-adobe-flow-id``."""
         document = _parse(body)
         messages = document.get("messages") if isinstance(document, dict) else None
         if not isinstance(messages, list) or not messages:
@@ -85,7 +106,7 @@ class Collection:
             self._received.events += len(messages)
             responses = _accepted(transaction, batch, range(len(messages)), shape)
         else:
-            responses = self._each(inlet_id, messages, transaction, batch, shape)
+            responses = self._each(inlet_id, messages, transaction, batch, flow_id)
         dropped = self._faults.strike(self._faults.drop_responses)
         if dropped is not None:
             responses = responses[: max(0, len(responses) - dropped.by)]
@@ -99,7 +120,7 @@ class Collection:
             },
         )
 
-    def single(self, inlet_id: str, body: bytes, *, synchronous: bool) -> Answer:
+    def single(self, inlet_id: str, body: bytes, flow_id: str | None = None, *, synchronous: bool) -> Answer:
         """``POST /collection/{id}``, with ``syncValidation`` if asked for."""
         if synchronous:
             if not self._sync_validation:
@@ -107,12 +128,21 @@ class Collection:
             if not self._within_sync_rate():
                 return Answer(429, edge_problem("0108", 429, "Too many requests", "60 a minute with syncValidation"))
         message = _parse(body)
-        found = Checker(self.inlet).event_of(message)
+        checker = self._checker(inlet_id, flow_id)
+        found = checker.event_of(message)
         if isinstance(found, str):
             self._received.rejected += 1
+            self._note(inlet_id, 1, 1)
             return Answer(400, inlet_problem(inlet_id, self.inlet.org_id, found, cause=_cause(found, synchronous)))
+        if synchronous and (violations := self._violations(checker, message)):
+            self._received.rejected += 1
+            self._note(inlet_id, 1, 1)
+            return Answer(400, _sync_problem(inlet_id, self.inlet.org_id, violations))
         self._received.bytes += len(body)
         self._received.add(*found)
+        self._note(inlet_id, 1, 0)
+        if (take := self._taker(checker)) is not None:
+            take(found[0], message)
         validation = {"status": "pass"} if synchronous else {"skipped": True}
         now = time.time_ns() // 1_000_000
         transaction = self._next_batch()
@@ -120,11 +150,35 @@ class Collection:
             200, {"inletId": inlet_id, "xactionId": transaction, "receivedTimeMs": now, "syncValidation": validation}
         )
 
+    def _checker(self, inlet_id: str, flow_id: str | None) -> Checker | FlowChecker:
+        made = self._connected(inlet_id)
+        return Checker(self.inlet) if made is None else FlowChecker(made, self.inlet.org_id, flow_id)
+
+    def _taker(self, checker: Checker | FlowChecker) -> Callable[[str, Mapping[str, Any]], None] | None:
+        if self._ingestion is None:
+            return None
+        if isinstance(checker, Checker):
+            return self._ingestion.taker(self.inlet.dataset_id)
+        return checker.hand_to(self._ingestion)
+
+    def _violations(self, checker: Checker | FlowChecker, message: Mapping[str, Any]) -> Sequence[Violation]:
+        if self._ingestion is None:
+            return ()
+        if isinstance(checker, Checker):
+            return self._ingestion.violations(None, None, self.inlet.dataset_id, message)
+        return self._ingestion.violations(checker.connected.sandbox, checker.target, None, message)
+
+    def _note(self, inlet_id: str, received: int, refused: int) -> None:
+        if self._ingestion is not None:
+            self._ingestion.note_inlet(inlet_id, time.time_ns() // 1_000_000, received, refused)
+
     def _each(
-        self, inlet_id: str, messages: Sequence[Any], transaction: str, batch: str, shape: Shape
+        self, inlet_id: str, messages: Sequence[Any], transaction: str, batch: str, flow_id: str | None
     ) -> list[dict[str, Any]]:
+        shape = self._faults.shape
         faults = self._faults.strike(self._faults.item_failures)
-        checker, received = Checker(self.inlet), self._received
+        checker, received = self._checker(inlet_id, flow_id), self._received
+        take = self._taker(checker)
         failed: list[tuple[int, int, str]] = []
         for position, message in enumerate(messages):
             self._counted += 1
@@ -135,6 +189,9 @@ class Collection:
                 failed.append((position, faults.status, refusal(inlet_id, self.inlet.org_id, faults.message)))
             else:
                 received.add(*found)
+                if take is not None:
+                    take(found[0], message)
+        self._note(inlet_id, len(messages), len(failed))
         responses = _accepted(transaction, batch, range(len(messages)), shape)
         failed_shape = (faults.shape if faults is not None else None) or shape
         for position, status, message in failed:
@@ -157,6 +214,25 @@ class Collection:
             return False
         recent.append(now)
         return True
+
+
+def flow_of(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
+    """The dataflow that a request names, in its header or its query."""
+    return headers.get("x-adobe-flow-id") or query.get("x-adobe-flow-id")
+
+
+def _sync_problem(inlet_id: str, org_id: str | None, violations: Sequence[Violation]) -> dict[str, Any]:
+    """What ``syncValidation`` says of a record that does not pass: the record is dropped."""
+    first = shown(violations[0])
+    if len(violations) > 1:
+        first = {
+            "schemaLocation": "#",
+            "pointerToViolation": "#",
+            "causingExceptions": [shown(one) for one in violations],
+            "keyword": None,
+            "message": f"{len(violations)} schema violations found",
+        }
+    return inlet_problem(inlet_id, org_id, "Message is invalid", cause=first)
 
 
 def _parse(body: bytes) -> Any:

@@ -106,6 +106,7 @@ class Control(BaseModel):
     clear_faults: bool = Field(False, description="Forget every fault first.")
     clear_received: bool = Field(False, description="Forget what was received.")
     seed: int | None = Field(None, description="Seed of the probabilities.")
+    platform: dict[str, Any] | None = Field(None, description="Of the platform APIs: see their own vocabulary.")
 
     @field_validator("fail", "ims", mode="before")
     @classmethod
@@ -152,6 +153,8 @@ class Faults:
         self.reset: Reset | None = None
         self.item_failures: ItemFailures | None = None
         self.drop_responses: DropResponses | None = None
+        self.struck = 0
+        """Requests that any of the spells has hit so far."""
 
     def apply(self, control: Control) -> None:
         """Take over the keys that the message names."""
@@ -170,7 +173,10 @@ class Faults:
 
     def strike(self, spell: S | None) -> S | None:
         """The spell, if it hits this request."""
-        return spell if spell is not None and spell.strikes(self.clock(), self.chance) else None
+        if spell is None or not spell.strikes(self.clock(), self.chance):
+            return None
+        self.struck += 1
+        return spell
 
     def shown(self) -> dict[str, Any]:
         """What is in force, for ``GET /control``."""

@@ -1,8 +1,9 @@
-"""The emulator's HTTP server: IMS, collection, control and what was received."""
+"""The emulator's HTTP server: IMS, collection, platform APIs, control and what was received."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -11,20 +12,31 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from bridge.emulators.adobe.collection import MEGABYTE, Answer, Collection
+from bridge.emulators.adobe.collection import MEGABYTE, Answer, Collection, flow_of
 from bridge.emulators.adobe.faults import Control, Faults
 from bridge.emulators.adobe.ims import Ims
+from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.ingestion import Ingestion
+from bridge.emulators.adobe.ingestion.shown import dataset_page, datasets
 from bridge.emulators.adobe.inlet import EXAMPLE, Inlet
+from bridge.emulators.adobe.platform.control import PlatformControl
+from bridge.emulators.adobe.platform.flow_service.inlets import connected
+from bridge.emulators.adobe.platform.gateway import Platform
+from bridge.emulators.adobe.platform.sandbox import Times
+from bridge.emulators.adobe.platform.service import PlatformService
 from bridge.emulators.adobe.problems import edge_problem
 from bridge.emulators.adobe.received import PAGE, Received
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, MutableSet, Sequence
     from types import TracebackType
 
     from bridge.emulators.adobe.faults import Fail, Shape
+    from bridge.xdm.schema.compiled_schema import CompiledSchema
 
+TENANT = "yourorgname"
+"""Without the underscore that it has in payloads."""
 CLIENT_ID = "0123456789abcdef0123456789abcdef"
 CLIENT_SECRET = "emulated-secret"  # nosec B105 # noqa: S105 - opens nothing but the emulator
 _MOST_READ = 64_000_000
@@ -49,15 +61,48 @@ class Emulator:
         payloads: int = 1_000,
         max_bytes: int = MEGABYTE,
         sync_validation: bool = True,
+        tenant: str = TENANT,
+        sandboxes: Sequence[str] = ("prod",),
+        times: Times | None = None,
+        limits: Limits | None = None,
+        schema: CompiledSchema | None = None,
+        new_ids: Callable[[], MutableSet[str]] = set,
     ) -> None:
         self._host, self._port = host, port
         self.inlet = inlet
         self.faults = Faults(latency_seconds=latency_seconds, shape=shape, token_ttl=token_ttl)
         self.ims = Ims(client_id=client_id, client_secrets=client_secrets, clock=self.faults.clock)
         self.received = Received(payloads=payloads, fast=fast)
-        self.collection = Collection(
-            self.inlet, self.ims, self.received, self.faults, max_bytes=max_bytes, sync_validation=sync_validation
+        self.platform = Platform(
+            ims=self.ims,
+            faults=self.faults,
+            org_id=self.org_id,
+            tenant=tenant,
+            names=sandboxes,
+            base_url=lambda: self.url,
+            clock=time.time,
+            times=times or Times(),
         )
+        limits = limits or Limits()
+        self.ingestion = Ingestion(
+            limits=Limits(enabled=False) if fast else limits,
+            oddities=self.platform.oddities,
+            sandboxes=lambda: self.platform.sandboxes,
+            preset_schema=schema,
+            new_ids=new_ids,
+        )
+        self.platform.ingestion = self.ingestion
+        self.collection = Collection(
+            self.inlet,
+            self.ims,
+            self.received,
+            self.faults,
+            max_bytes=max_bytes,
+            sync_validation=sync_validation,
+            ingestion=self.ingestion,
+            connected=lambda inlet_id: connected(self.platform.sandboxes.values(), inlet_id),
+        )
+        self._clock: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
 
     @property
@@ -140,10 +185,16 @@ class Emulator:
             ) from None
         self._runner = runner
         self._port = runner.addresses[0][1]
+        if self.ingestion.limits.enabled:
+            self._clock = asyncio.create_task(self.ingestion.run())
         return self
 
     async def stop(self) -> None:
-        """Stop listening and cut connections; the port stays the same for another ``start``."""
+        """Stop listening and cut connections; the port stays the same for another ``start``, and so does what was ingested."""
+        if self._clock is not None:
+            self._clock.cancel()
+            await asyncio.wait([self._clock])
+            self._clock = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -175,16 +226,24 @@ class Emulator:
         app.router.add_get("/control", self._show_control)
         app.router.add_post("/control", self._control)
         app.router.add_get("/health", self._health)
+        app.router.add_get("/platform", self._show_platform)
+        app.router.add_get("/dataset", self._show_dataset)
+        PlatformService(self.platform).add_to(app)
         return app
 
     def _apply(self, control: Control) -> None:
+        platform = None if control.platform is None else PlatformControl.model_validate(control.platform)
         self.faults.apply(control)
         if control.secrets is not None:
             self.ims.client_secrets = control.secrets
         if control.revoke_tokens:
             self.ims.revoke()
         if control.clear_received:
-            self.received.clear()
+            self._clear()
+        if control.clear_faults:
+            self.platform.troubles.clear()
+        if platform is not None:
+            self.platform.apply(platform)
 
     async def _batch(self, request: web.Request) -> web.Response:
         return await self._collect(request, batch=True)
@@ -217,10 +276,11 @@ class Emulator:
         refused = self.collection.refuse(inlet_id, request.headers, request.query, len(body))
         if refused is not None:
             return refused
+        flow = flow_of(request.headers, request.query)
         if batch:
-            return self.collection.batch(inlet_id, body)
+            return self.collection.batch(inlet_id, body, flow)
         asked = (request.query.get("syncValidation") or request.query.get("synchronousValidation") or "").lower()
-        return self.collection.single(inlet_id, body, synchronous=asked == "true")
+        return self.collection.single(inlet_id, body, flow, synchronous=asked == "true")
 
     def _cut(self, request: web.Request) -> web.Response:
         self.received.requests["reset"] += 1
@@ -255,12 +315,16 @@ class Emulator:
             summary |= self.received.page(max(offset, 0), max(limit, 1))
         return _json(summary)
 
-    async def _forget(self, _: web.Request) -> web.Response:
+    def _clear(self) -> None:
         self.received.clear()
+        self.ingestion.clear()
+
+    async def _forget(self, _: web.Request) -> web.Response:
+        self._clear()
         return _json(self.received.summary())
 
     async def _show_control(self, _: web.Request) -> web.Response:
-        return _json(self.faults.shown())
+        return _json(self._in_force())
 
     async def _control(self, request: web.Request) -> web.Response:
         try:
@@ -271,7 +335,24 @@ class Emulator:
                 for problem in error.errors(include_input=False, include_url=False)
             ]
             return _json({"error": "not a control message", "problems": problems}, 400)
-        return _json(self.faults.shown())
+        return _json(self._in_force())
+
+    def _in_force(self) -> dict[str, Any]:
+        return self.faults.shown() | {"platform": self.platform.shown()}
+
+    async def _show_dataset(self, request: web.Request) -> web.Response:
+        kind = request.query.get("ids")
+        if kind is None:
+            return _json(datasets(self.ingestion, request.query.get("dataset")))
+        try:
+            offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", PAGE))
+            page = dataset_page(self.ingestion, request.query.get("dataset"), kind, max(offset, 0), max(limit, 1))
+        except ValueError as error:
+            return _json({"error": str(error)}, 400)
+        return _json(page)
+
+    async def _show_platform(self, _: web.Request) -> web.Response:
+        return _json(self.platform.summary())
 
     async def _health(self, _: web.Request) -> web.Response:
         return _json({"status": "ok"})

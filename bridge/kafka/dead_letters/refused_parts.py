@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bridge.model.dead_letter import uuid_of
-from bridge.sources.moengage.envelopes import Refusal, encode, events_of, isolate, parse_json
+from bridge.model.event import MOST, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.kafka.consumer.ledger import Chunk
+    from bridge.model.ports import Decoder
 
 MOST_EQUAL = 20
 """So many refusals of one record with the same code get a letter each: a few kilobytes can hold a hundred thousand items that
@@ -39,7 +40,8 @@ class _Record:
 class RefusedParts:
     """Remembers the records of which parts were refused last."""
 
-    def __init__(self) -> None:
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
         self._records: OrderedDict[tuple[int, int], _Record] = OrderedDict()
 
     def many(self, chunk: Chunk, row: int, code: str) -> bool:
@@ -69,10 +71,10 @@ class RefusedParts:
         # Whatever is wrong with it is why it is here; as a whole it is always storable.
         with contextlib.suppress(Exception):
             if part is None:
-                events = events_of(parse_json(value))
+                events = self._decoder.decode(value)
                 return value, uuid_of(events[0]) if len(events) == 1 else None
             if (record := self._of(chunk, row)) is not None:
-                alone = encode(isolate(record.document, part))
+                alone = self._decoder.encode(self._decoder.isolate(record.document, part))
                 return (value if isinstance(alone, Refusal) else alone), uuid_of(record.events[part])
         return value, None
 
@@ -83,8 +85,8 @@ class RefusedParts:
         if record is None:
             value = chunk.records[row].value or b""
             try:
-                document = parse_json(value)
-                record = _Record(chunk, document, events_of(document))
+                document = self._decoder.parse_record(value)
+                record = _Record(chunk, document, self._decoder.events_of(document, MOST))
             except Exception:  # noqa: BLE001 - what cannot be read has no parts
                 return None
             for gone in [key for key, each in self._records.items() if each.chunk.closed or not each.chunk.unresolved]:

@@ -21,7 +21,7 @@ from bridge.model.record import record_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.kafka.producer.letter_store import Publisher
+    from bridge.model.ports import Decoder, Publisher
     from bridge.model.record import Record
     from bridge.settings import KafkaSettings
 
@@ -48,6 +48,7 @@ async def replay(
     kafka: KafkaSettings,
     publisher: Publisher | None,
     wanted: Filter,
+    decoder: Decoder,
     *,
     most: int | None = None,
     max_replays: int = MAX_REPLAYS,
@@ -61,7 +62,7 @@ async def replay(
     limit = None if publisher is None else publisher.limit
     done = Replayed()
     async with open_letters(kafka, group=group_of(kafka, wanted, max_replays)) as (consumer, ends):
-        marks = Marks(()) if again else await load_marks(kafka)
+        marks = Marks((), decoder) if again else await load_marks(kafka, decoder)
         for partition, end in ends.items():
             mark = marks.of(partition.partition, wanted, max_replays)
             consumer.assign([partition])
@@ -85,6 +86,7 @@ async def replay(
                     most=most,
                     max_replays=max_replays,
                     limit=limit,
+                    decoder=decoder,
                     replayed=marks.replayed,
                 )
                 if publisher is not None:
@@ -123,6 +125,7 @@ def _choose(
     most: int | None,
     max_replays: int,
     limit: Callable[[str], int] | None = None,
+    decoder: Decoder | None = None,
     replayed: Callable[[Stored], bool] = lambda _stored: False,
 ) -> Chosen:
     """What of the letters to send, and how far they were looked at."""
@@ -132,7 +135,7 @@ def _choose(
             break
         chosen.upto = stored.offset + 1
         letter = stored.letter
-        if not wanted.fits(letter):
+        if not wanted.fits(letter, decoder):
             done.kept["not asked for"] += 1
         elif (why := why_kept(stored, max_replays)) is not None:
             done.kept[why] += 1

@@ -21,6 +21,7 @@ from bridge.model.dead_letter import Form
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from bridge.model.ports import Decoder
     from bridge.settings import KafkaSettings
 
 MAX_REPLAYS = 3
@@ -49,12 +50,12 @@ class Mark:
     sent: int = 0
     left: tuple[int, ...] = ()
 
-    def covers(self, stored: Stored) -> bool:
-        """Whether this letter was sent."""
+    def covers(self, stored: Stored, decoder: Decoder | None = None) -> bool:
+        """Whether this letter was sent; ``decoder`` as for :meth:`Filter.fits`."""
         return (
             stored.partition == self.partition
             and stored.offset < self.upto
-            and self.wanted.fits(stored.letter)
+            and self.wanted.fits(stored.letter, decoder)
             and why_kept(stored, self.max_replays) is None
             and stored.offset not in self.left
         )
@@ -93,16 +94,17 @@ class Mark:
 
 
 class Marks:
-    """All that is known of what was replayed."""
+    """All that is known of what was replayed; ``decoder`` reads letters for filters by the event's code."""
 
-    def __init__(self, marks: Iterable[Mark]) -> None:
+    def __init__(self, marks: Iterable[Mark], decoder: Decoder | None = None) -> None:
+        self._decoder = decoder
         self._by_partition: dict[int, list[Mark]] = defaultdict(list)
         for mark in marks:
             self._by_partition[mark.partition].append(mark)
 
     def replayed(self, stored: Stored) -> bool:
         """Whether a letter has been sent by any replay."""
-        return any(mark.covers(stored) for mark in self._by_partition.get(stored.partition, ()))
+        return any(mark.covers(stored, self._decoder) for mark in self._by_partition.get(stored.partition, ()))
 
     def of(self, partition: int, wanted: Filter, max_replays: int) -> Mark | None:
         """How far this filter has gone in a partition."""
@@ -118,7 +120,7 @@ def group_of(kafka: KafkaSettings, wanted: Filter, max_replays: int) -> str:
     return f"{kafka.group}.replay{wanted.name}{often}"
 
 
-async def load_marks(kafka: KafkaSettings) -> Marks:
+async def load_marks(kafka: KafkaSettings, decoder: Decoder) -> Marks:
     """Ask the brokers for the groups of all replays; ``KafkaError`` when they cannot be asked."""
     prefix = f"{kafka.group}.replay"
     found: list[Mark] = []
@@ -134,4 +136,4 @@ async def load_marks(kafka: KafkaSettings) -> Marks:
                 )
                 if mark is not None:
                     found.append(mark)
-    return Marks(found)
+    return Marks(found, decoder)

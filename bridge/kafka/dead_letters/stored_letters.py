@@ -15,11 +15,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 from bridge.kafka.connection import client_options
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.dead_letter import DeadLetter
-from bridge.sources.moengage.envelopes import NotJson, events_of, parse_json
+from bridge.model.errors import NotJson
+from bridge.model.event import MOST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from bridge.model.ports import Decoder
     from bridge.settings import KafkaSettings
 
 _AT_ONCE = 500
@@ -46,15 +48,17 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
 
-    def fits(self, letter: DeadLetter) -> bool:
-        """Whether the letter is one of them."""
+    def fits(self, letter: DeadLetter, decoder: Decoder | None = None) -> bool:
+        """Whether the letter is one of them; ``decoder`` reads the event inside, where its code is asked for."""
         if self.stage not in (None, letter.stage) or self.code not in (None, letter.code):
             return False
         if self.since is not None and (letter.failed_at is None or letter.failed_at < self.since):
             return False
         if self.until is not None and (letter.failed_at is None or letter.failed_at >= self.until):
             return False
-        return self.event_code is None or self.event_code in event_codes(letter.value)
+        if self.event_code is None:
+            return True
+        return decoder is not None and self.event_code in event_codes(letter.value, decoder)
 
     def to_dict(self) -> dict[str, str]:
         """What is set, as JSON takes it."""
@@ -80,10 +84,10 @@ class Filter:
         return "." + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
 
 
-def event_codes(value: bytes) -> set[str]:
+def event_codes(value: bytes, decoder: Decoder) -> set[str]:
     """Codes of the events in a letter; nothing where it holds none."""
     try:
-        events = events_of(parse_json(value))
+        events = decoder.events_of(decoder.parse_record(value), MOST)
     except NotJson:
         return set()
     return {str(event.get("event_code")) for event in events if isinstance(event, dict)}
@@ -95,7 +99,7 @@ def field_of(letter: DeadLetter) -> str:
     return "" if found is None else found[1].rstrip(".").replace("/", ".")
 
 
-async def read(kafka: KafkaSettings, wanted: Filter) -> AsyncIterator[Stored]:
+async def read(kafka: KafkaSettings, wanted: Filter, decoder: Decoder) -> AsyncIterator[Stored]:
     """Every letter that fits, partition by partition, up to what is there at the start."""
     async with open_letters(kafka, group=None) as (consumer, ends):
         for partition, end in ends.items():
@@ -103,7 +107,7 @@ async def read(kafka: KafkaSettings, wanted: Filter) -> AsyncIterator[Stored]:
             await consumer.seek_to_beginning(partition)
             async for batch in up_to(consumer, partition, end):
                 for stored in batch:
-                    if wanted.fits(stored.letter):
+                    if wanted.fits(stored.letter, decoder):
                         yield stored
 
 

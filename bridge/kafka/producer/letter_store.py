@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 import orjson
@@ -19,23 +19,9 @@ from bridge.model.verdicts import Stage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bridge.model.ports import Publisher
 
 _ANY = 1 << 62
-
-
-class Publisher(Protocol):
-    """Writes records and returns when all are confirmed.
-
-    Raises ``RefusedByKafka`` for those that Kafka will not store while all others are stored, ``KafkaError`` otherwise.
-    """
-
-    async def publish(self, records: Sequence[Record], *, topic: str | None = None) -> None:
-        """Write to the topic."""
-        ...
-
-    def limit(self, topic: str) -> int:
-        """Most bytes of one record."""
-        ...
 
 
 @dataclass(slots=True)

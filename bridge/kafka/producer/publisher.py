@@ -11,6 +11,7 @@ from aiokafka import errors
 from aiokafka.partitioner import murmur2
 
 from bridge.kafka.producer.isolation import Entry, isolate
+from bridge.kafka.producer.known_topics import KnownTopics
 from bridge.kafka.producer.lanes import Confirmation, Lane
 from bridge.kafka.producer.letter_store import LetterFit, store_letters
 from bridge.kafka.producer.producer_connection import ProducerConnection
@@ -118,7 +119,12 @@ class KafkaPublisher(ProducerConnection):
 
         refused = await isolate(suspects, passed, send=send, oversize=oversize)
         if refused:
-            log.warning("kafka_refused_records", count=len(refused), codes=sorted({each.code for each in refused}))
+            log.warning(
+                "kafka_refused_records",
+                detail="Kafka refuses these records for good.",
+                count=len(refused),
+                codes=sorted({each.code for each in refused}),
+            )
         return refused
 
     def _partitions(self, topic: str) -> int:
@@ -173,7 +179,7 @@ class KafkaPublisher(ProducerConnection):
         lane = self._lanes.get(place)
         if lane is None:
             topic = entry.topic
-            lane = self._lanes[place] = Lane(self._producer, *place, most=lambda: self.limit(topic))
+            lane = self._lanes[place] = Lane(KnownTopics(self._producer), *place, most=lambda: self.limit(topic))
         return lane
 
 

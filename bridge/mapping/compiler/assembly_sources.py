@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.compiler.expressions import pycode as py
 from bridge.mapping.syntax.paths import Key
+from bridge.mapping.values import pycode as py
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

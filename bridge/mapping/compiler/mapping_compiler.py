@@ -11,24 +11,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.compiler.attribute_warnings import AttributeWarning, fail, warn
 from bridge.mapping.compiler.destinations import clashes, grow
-from bridge.mapping.compiler.expressions import pycode as py
 from bridge.mapping.compiler.expressions.compiled import Constant
 from bridge.mapping.compiler.expressions.reads import Reads
 from bridge.mapping.compiler.expressions.translation import ExpressionCompiler
 from bridge.mapping.compiler.output import aligned, clean, every, flatten, lent, prune, rest_of, spread, without_nulls
 from bridge.mapping.compiler.output_statements import Assembly
 from bridge.mapping.compiler.preparation import Prepared, known_placeholders, prepare
+from bridge.mapping.compiler.recurring import KEYED, Recurring, recurring_path
 from bridge.mapping.compiler.wrapping import wrapped
 from bridge.mapping.sets.findings import Finding, MappingRefused
 from bridge.mapping.syntax.paths import Every, Key, print_path
+from bridge.mapping.values import pycode as py
 
 if TYPE_CHECKING:
     import ast
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.mapping.compiler.assembly_sources import PlainIdentities
-    from bridge.mapping.lint.schema_paths import SchemaFields
+    from bridge.mapping.compiler.schema_fields import SchemaFields
     from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.syntax.nodes import Node
     from bridge.mapping.values.expected import Expected
 
     Delivered = tuple[dict[str, Any], Sequence[AttributeWarning], bool]
@@ -83,7 +85,7 @@ class CompiledMapping:
         fresh. The third value tells whether the identityMap came from the function that ``identities`` gave, and needs
         no rules any more. The function wants an object.
         """
-        return _Plan(self.rows, strict=self._strict, identities=identities).load(self.sha256)[0]
+        return _Generator(self.rows, strict=self._strict, identities=identities).load(self.sha256)[0]
 
     def checked(
         self, identities: PlainIdentities, expected: Callable[[tuple[str, ...]], Expected | None]
@@ -93,7 +95,7 @@ class CompiledMapping:
         The function gives null for an event with something that cannot stand: the whole check has to tell what comes of it.
         The fourth value is what the checks said.
         """
-        return _Plan(self.rows, strict=self._strict, identities=identities, expected=expected).load(self.sha256)[0]
+        return _Generator(self.rows, strict=self._strict, identities=identities, expected=expected).load(self.sha256)[0]
 
 
 def compile_mapping(
@@ -113,7 +115,7 @@ def compile_mapping(
     """
     prepared, findings = prepare(mapping_set, known_placeholders(tenant, primary_identity, placeholders or {}))
     prepared = wrapped(prepared, schema)
-    plan = _Plan(prepared, strict=strict)
+    plan = _Generator(prepared, strict=strict)
     findings += plan.findings
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
@@ -124,10 +126,10 @@ def compile_mapping(
 
 def check(prepared: Sequence[Prepared]) -> list[Finding]:
     """Everything the compiler finds in rows that were parsed: functions, arities, constants, destinations."""
-    return _Plan(prepared, strict=False).findings
+    return _Generator(prepared, strict=False).findings
 
 
-class _Plan:
+class _Generator:
     """Generates the function of one mapping set."""
 
     def __init__(
@@ -157,8 +159,11 @@ class _Plan:
             "without_nulls": without_nulls,
             "warn": warn,
             "fail": fail,
+            "KEYED": KEYED,
         }
         self._strict = strict
+        self._recurring: dict[str, tuple[str, py.Expr]] = {}
+        """Name of what is kept -> the variable of the source and the expression of the row."""
         self._reads = Reads(self._names, strict=strict)
         self._compiler = ExpressionCompiler(self._names, self._reads)
         rows = [one for one in prepared if one.target is not None]
@@ -188,6 +193,9 @@ class _Plan:
         """The function and its tree. Raises ``MappingRefused`` when Python itself finds the expressions too deep."""
         tree = py.function_tree("apply", ("event",), self._body)
         try:
+            for kept, (variable, expression) in self._recurring.items():
+                row = py.function_tree("row", (variable,), [py.give(expression)])
+                self._names[kept] = Recurring(py.load(row, "row", self._names))
             return py.load(tree, "apply", {**self._names, "__name__": f"mapping {sha256[:12]}"}), tree
         except (RecursionError, MemoryError):
             raise MappingRefused([Finding(0, "source", "syntax", "the expressions are nested too deeply")]) from None
@@ -230,7 +238,7 @@ class _Plan:
                 if value is not _MISSING:
                     assembly.constant(position, value)
                     return []
-            expression = self._compiler.code(compiled)
+            expression = self._kept(position, one.node, self._compiler.code(compiled))
             needed = [(variable, print_path(node.path)) for variable, node in self._compiler.needed]
         else:
             assembly.constant(position, None)
@@ -245,6 +253,16 @@ class _Plan:
             ),
         ]
         return self._guarded(position, needed, body, assembly)
+
+    def _kept(self, position: int, node: Node, expression: py.Expr) -> py.Expr:
+        """The expression, or what it was for the same source value before."""
+        path = None if self._strict else recurring_path(node)
+        if path is None:
+            return expression
+        variable, kept = self._reads.variable(path), f"kept{position}"
+        self._recurring[kept] = variable, expression
+        keyed = py.within(py.attribute(py.name(variable), "__class__"), py.name("KEYED"))
+        return py.either(keyed, py.item(py.name(kept), py.name(variable)), expression)
 
     def _unwrapped(self, expression: py.Expr, depth: int, stars: int) -> py.Expr:
         levels = depth - max(stars, 1)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.compiler.assembly_sources import Cleaned, Constant, Raw, has_id, plain_call
 from bridge.mapping.compiler.destinations import IDENTITY_MAP
-from bridge.mapping.compiler.expressions import pycode as py
 from bridge.mapping.compiler.holding import NAMES, checked, required
 from bridge.mapping.syntax.paths import Index, Key
+from bridge.mapping.values import pycode as py
 
 if TYPE_CHECKING:
     from collections.abc import Callable

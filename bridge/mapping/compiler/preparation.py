@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bridge.mapping.sets.findings import Finding, nearest
+from bridge.mapping.sets.findings import Finding
 from bridge.mapping.syntax.cells import fill
 from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression
 from bridge.mapping.syntax.paths import Key, Path, PathProblem, parse_path
+from bridge.mapping.values.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bridge.mapping.lint.schema_paths import schema_path
+from bridge.mapping.compiler.schema_fields import schema_path
 from bridge.mapping.syntax.paths import Index, Key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.mapping.compiler.preparation import Prepared
-    from bridge.mapping.lint.schema_paths import SchemaFields
+    from bridge.mapping.compiler.schema_fields import SchemaFields
     from bridge.mapping.syntax.paths import Path, Segment
 
 

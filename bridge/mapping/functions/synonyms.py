@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.mapping.functions import FUNCTIONS
-from bridge.mapping.sets.findings import nearest
+from bridge.mapping.functions.catalogue import FUNCTIONS
+from bridge.mapping.values.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

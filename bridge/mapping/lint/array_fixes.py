@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.mapping.lint.schema_paths import schema_path
+from bridge.mapping.compiler.schema_fields import schema_path
+from bridge.mapping.lint.name_likeness import NO_MATCH, likeness
 from bridge.mapping.syntax.paths import Every, Key, Path, parse_path, print_path
-from bridge.mapping.workshop.proposal.names import NO_MATCH, likeness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bridge.mapping.compiler.preparation import Prepared
-    from bridge.mapping.lint.schema_paths import SchemaFields
+    from bridge.mapping.compiler.schema_fields import SchemaFields
 
 
 def renamed(source: Path, names: Mapping[str, str]) -> str:

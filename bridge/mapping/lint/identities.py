@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.mapping.lint.schema import is_plain, rewrapped
-from bridge.mapping.sets.findings import Finding, nearest
+from bridge.mapping.lint.against_schema import is_plain, rewrapped
+from bridge.mapping.sets.findings import Finding
 from bridge.mapping.syntax.nodes import Literal
 from bridge.mapping.syntax.paths import Every, Index, Key, Path, print_path
+from bridge.mapping.values.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bridge.mapping.compiler.preparation import Prepared
-    from bridge.mapping.lint.schema import Kinds
+    from bridge.mapping.lint.against_schema import Kinds
 
+IDENTITY_MAP: Final = "identityMap"
+"""The field that these rules are about."""
 _ITEM: Final = ("id", "primary", "authenticatedState")
 
 

@@ -8,36 +8,37 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.mapping.compiler.mapping_compiler import check
 from bridge.mapping.compiler.preparation import known_placeholders, prepare
+from bridge.mapping.compiler.row_sources import sources
 from bridge.mapping.compiler.wrapping import wrapped
-from bridge.mapping.functions import FUNCTIONS
-from bridge.mapping.lint.identities import identities
-from bridge.mapping.lint.samples import ambiguous_dates, copied_children
-from bridge.mapping.lint.schema import (
+from bridge.mapping.functions.catalogue import FUNCTIONS
+from bridge.mapping.lint.against_samples import ambiguous_dates, copied_children
+from bridge.mapping.lint.against_schema import (
     against_schema,
     of_another_class,
     required_by_schema,
     scalars_with_children,
     unenforced,
 )
-from bridge.mapping.sets.findings import Finding, MappingRefused, in_order, nearest
-from bridge.mapping.syntax.expression_reads import sources
+from bridge.mapping.lint.identities import IDENTITY_MAP, identities
+from bridge.mapping.sets.findings import Finding, MappingRefused, in_order
 from bridge.mapping.syntax.nodes import Call, Lambda, Literal, PathRef, walk
 from bridge.mapping.syntax.parser import MAX_LENGTH, ExpressionProblem, parse_expression
 from bridge.mapping.syntax.paths import IDENTIFIER, Key, Path, print_key, print_path
 from bridge.mapping.syntax.printer import KEYWORDS
+from bridge.mapping.values.spelling import nearest
+from bridge.model.mapping_rows import EVERY, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bridge.mapping.compiler.preparation import Prepared
-    from bridge.mapping.lint.schema_paths import SchemaFields
+    from bridge.mapping.compiler.schema_fields import SchemaFields
     from bridge.mapping.sets.table import MappingSet
-
-_REQUIRED: Final = ("_id", "timestamp", "identityMap")
+    from bridge.model.rules import Rules
 
 
 class Sampled(Protocol):
@@ -70,10 +71,12 @@ def lint(
     schema: SchemaFields | None = None,
     samples: Sampled | None = None,
     priority: Sequence[str] = (),
+    rules: Rules | None = None,
 ) -> tuple[Finding, ...]:
     """All findings, errors and warnings, in the order of the file.
 
     ``priority``: the namespaces that may be primary, as BRIDGE_MAPPING__PRIMARY_IDENTITY lists them; none when not known.
+    ``rules``: those of the destination that the set is for; without them nothing is said of what it requires.
     """
     prepared, findings = prepare(mapping_set, known_placeholders(tenant, primary_identity, placeholders or {}))
     prepared = wrapped(prepared, schema)
@@ -82,13 +85,17 @@ def lint(
         findings += _row(one)
         if samples is not None:
             findings += _unknown_sources(one, samples)
-    findings += _required(prepared)
-    findings += identities(prepared, samples, priority)
+    if rules is not None:
+        findings += _required(prepared, rules.required)
+        if IDENTITY_MAP in rules.required:
+            findings += identities(prepared, samples, priority)
+        findings += complained(prepared, rules)
     findings += scalars_with_children(prepared, samples)
     if schema is not None:
         findings += against_schema(prepared, schema, samples)
-        findings += required_by_schema(prepared, schema)
-        findings += of_another_class(schema)
+        findings += required_by_schema(prepared, schema, () if rules is None else rules.required)
+        if rules is not None:
+            findings += of_another_class(schema, rules.schema_wanted)
         findings += unenforced(prepared, schema)
     if samples is not None:
         findings += ambiguous_dates(prepared, samples, schema)
@@ -96,6 +103,23 @@ def lint(
             findings += copied_children(prepared, samples, schema)
     findings += mapping_set.warnings
     return in_order(findings)
+
+
+def complained(prepared: Sequence[Prepared], rules: Rules) -> list[Finding]:
+    """What the destination says of the rows' destinations."""
+    written = [
+        Written(
+            one.row.row,
+            tuple(step.name if isinstance(step, Key) else EVERY for step in one.target),
+            one.row.nulls,
+        )
+        for one in prepared
+        if one.target is not None
+    ]
+    return [
+        Finding(each.row, "destination" if each.row else "file", each.code, each.message, each.severity, each.fix)
+        for each in rules.complaints(written)
+    ]
 
 
 def lint_file(load: Any, **options: Any) -> tuple[Finding, ...]:
@@ -209,13 +233,13 @@ def _first_name(path: Path | None) -> str:
     return path[0].name if path and isinstance(path[0], Key) else ""
 
 
-def _required(prepared: Sequence[Prepared]) -> Iterator[Finding]:
+def _required(prepared: Sequence[Prepared], names: Sequence[str]) -> Iterator[Finding]:
     written = {_first_name(one.target) for one in prepared}
-    for name in _REQUIRED:
+    for name in names:
         if name not in written:
             near = nearest(name, [found for found in written if found])
             yield Finding(
-                0, "destination", "required_missing", f"no row writes {name}, which every ExperienceEvent needs",
+                0, "destination", "required_missing", f"no row writes {name}, which every event needs",
                 fix=f"is {near} meant to be {name}?" if near else None,
             )  # fmt: skip
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.compiler.output import follow
 from bridge.mapping.lint.date_texts import date_pattern, epoch_unit
-from bridge.mapping.sets.findings import nearest
 from bridge.mapping.syntax.nodes import Call, Literal, PathRef, walk
 from bridge.mapping.syntax.paths import print_path
 from bridge.mapping.values.dates.fallback import NO_FORMAT
+from bridge.mapping.values.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

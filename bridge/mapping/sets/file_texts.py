@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 OnInvalid = Literal["drop", "reject"]
 ON_INVALID: Final = "oninvalid"
+Nulls = Literal["skip", "clear", "unset"]
+NULLS: Final = "nulls"
+_NULLS_SPELLINGS: Final[Mapping[str, Nulls]] = {"skip": "skip", "clear": "clear", "unset": "unset"}
 _ON_INVALID_SPELLINGS: Final[Mapping[str, OnInvalid]] = {"drop": "drop", "reject": "reject"}
 _ZERO_WIDTH: Final = "\u200b\u2060\ufeff"
 _QUOTED_OR_ZERO_WIDTH: Final = re.compile(rf"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|[{_ZERO_WIDTH}]""", re.DOTALL)
@@ -32,6 +35,19 @@ def on_invalid_of(extra: Mapping[str, Any]) -> OnInvalid | None:
 def says_on_invalid(extra: Mapping[str, Any]) -> bool:
     """Whether there is anything in a column or key of that name."""
     return any(normal_header(name) == ON_INVALID and value not in (None, "") for name, value in extra.items())
+
+
+def nulls_of(extra: Mapping[str, Any]) -> Nulls | None:
+    """The value of a column or key named ``nulls``; None for any other value."""
+    for name, value in extra.items():
+        if normal_header(name) == NULLS and isinstance(value, str):
+            return _NULLS_SPELLINGS.get(value.strip().lower())
+    return None
+
+
+def says_nulls(extra: Mapping[str, Any]) -> bool:
+    """Whether there is anything in a column or key of that name."""
+    return any(normal_header(name) == NULLS and value not in (None, "") for name, value in extra.items())
 
 
 def blank(cell: str) -> bool:

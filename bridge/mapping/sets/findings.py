@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,14 +67,3 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     unique = dict.fromkeys(findings)
     columns = ("file", "source_type", "source", "destination", "name", "description")
     return tuple(sorted(unique, key=lambda one: (one.row, columns.index(one.column), one.position or 0, one.code)))
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that ``name`` was probably meant to be."""
-    names = list(known)
-    folded = {one.lower().replace("_", ""): one for one in names}
-    same = folded.get(name.lower().replace("_", ""))
-    if same is not None:
-        return same
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
-    return close[0] if close else None

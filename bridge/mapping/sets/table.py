@@ -15,17 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from bridge.mapping.sets.file_texts import (
+    NULLS,
     ON_INVALID,
+    Nulls,
     OnInvalid,
     blank,
     normal_header,
+    nulls_of,
     on_invalid_of,
+    says_nulls,
     says_on_invalid,
     visible,
     without_separator_line,
 )
-from bridge.mapping.sets.findings import Column, Finding, MappingRefused, nearest
+from bridge.mapping.sets.findings import Column, Finding, MappingRefused
 from bridge.mapping.syntax.cells import SOURCE_TYPES, SourceType, infer_source_type, unquoted
+from bridge.mapping.values.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -103,6 +108,11 @@ class MappingRow:
     def on_invalid(self) -> OnInvalid | None:
         """What a wrong value of this row's field costs, from the column ``on_invalid``; None where the row does not say."""
         return on_invalid_of(self.extra)
+
+    @property
+    def nulls(self) -> Nulls | None:
+        """What a null of this row means to a destination of profiles, from the column ``nulls``; None where the row does not say."""
+        return nulls_of(self.extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +246,8 @@ def _columns(header: Sequence[str], findings: list[Finding]) -> list[tuple[str |
             findings.append(Finding(1, "file", "header_twice", f"two columns mean {known}"))
         if known:
             seen.add(known)
-        if known is None and not blank(cell) and normal_header(cell) != ON_INVALID:
-            near = nearest(cell.strip(), (*_JSON_KEYS, "source_type", "on_invalid"))
+        if known is None and not blank(cell) and normal_header(cell) not in (ON_INVALID, NULLS):
+            near = nearest(cell.strip(), (*_JSON_KEYS, "source_type", "on_invalid", "nulls"))
             findings.append(
                 Finding(1, "file", "column_unknown", f"the column {cell.strip()} means nothing here and is only kept",
                         "warning", fix=near)
@@ -307,6 +317,8 @@ def _row(line: int, facts: dict[str, str], extra: dict[str, Any], findings: list
         source = visible(source)
     if says_on_invalid(extra) and on_invalid_of(extra) is None:
         findings.append(Finding(line, "file", "on_invalid_unknown", "on_invalid is drop or reject", fix="drop"))
+    if says_nulls(extra) and nulls_of(extra) is None:
+        findings.append(Finding(line, "file", "nulls_unknown", "nulls is skip, clear or unset", fix="skip"))
     if not source.strip() and source_type != "STATIC":
         findings.append(Finding(line, "source", "source_empty", "the source is empty"))
     if not destination:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -34,6 +34,7 @@ class Expected:
     """Texts that are known to be right."""
 
 
+@runtime_checkable
 class Expecting(Protocol):
     """A schema that knows what it expects (:class:`bridge.xdm.schema.compiled_schema.CompiledSchema`)."""
 

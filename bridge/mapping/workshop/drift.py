@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.syntax.expression_reads import reads_of, sources
+from bridge.mapping.compiler.row_sources import reads_of, sources
 from bridge.mapping.syntax.nodes import Literal, walk
 from bridge.mapping.syntax.paths import Every, Index, Key, Path, print_path
 from bridge.mapping.workshop.sample_payload import mask

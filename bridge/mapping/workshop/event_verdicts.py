@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from bridge.mapping.compiler.output import follow
-from bridge.mapping.lint.schema_paths import SchemaFields
+from bridge.mapping.compiler.row_sources import sources
+from bridge.mapping.compiler.schema_fields import SchemaFields
 from bridge.mapping.lint.value_fixes import explained
 from bridge.mapping.sets.findings import Finding
-from bridge.mapping.syntax.expression_reads import sources
 from bridge.mapping.syntax.paths import Every, Index, Path, parse_path
-from bridge.xdm.problems import REJECTION_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bridge.mapping.compiler.preparation import Prepared
-    from bridge.xdm.experience_event import Built
+    from bridge.mapping.workshop.outcomes import Judged, NoEvent
+    from bridge.model.rules import Rules
 
-Outcome = Literal["refused", "lost", "nulled", "noted"]
-_CODES: Final[Mapping[Outcome, tuple[str, Literal["error", "warning"]]]] = {
+Fate = Literal["refused", "lost", "nulled", "noted"]
+_CODES: Final[Mapping[Fate, tuple[str, Literal["error", "warning"]]]] = {
     "refused": ("events_refused", "error"),
     "lost": ("events_lose_field", "warning"),
     "nulled": ("events_null_row", "warning"),
@@ -34,18 +34,6 @@ _CODES: Final[Mapping[Outcome, tuple[str, Literal["error", "warning"]]]] = {
 _VALUES: Final = 1_000
 _QUIET: Final = frozenset({"map_value_as_json"})
 """Findings that say how a value leaves, not that something is lost or odd."""
-
-
-class NoEvent(Protocol):
-    """Why a document is no event (:class:`bridge.sources.moengage.envelopes.Refusal`)."""
-
-    @property
-    def code(self) -> str:
-        """A short stable identifier."""
-
-    @property
-    def reason(self) -> str:
-        """One sentence."""
 
 
 class CheckedSchema(SchemaFields, Protocol):
@@ -62,7 +50,7 @@ class Group:
     ``count`` events, the first of them ``first`` (from 1). ``row``: line of the mapping set that writes the field, 0 when unknown.
     """
 
-    outcome: Outcome
+    outcome: Fate
     code: str
     path: str
     reason: str
@@ -119,18 +107,21 @@ class Verdicts:
 
 
 class Judge:
-    """Puts events through ``depart`` (:func:`bridge.xdm.departure.departing`) and counts what becomes of them.
+    """Puts events through ``depart`` (mapped, checked, measured: all that the worker does to it) and counts what becomes of them.
 
     ``plain`` is the mapping alone: it gives the values that a refusal is about. ``schema`` knows what would be allowed.
     """
 
     def __init__(
         self,
-        depart: Callable[[dict[str, Any]], Built],
+        depart: Callable[[dict[str, Any]], Judged],
         plain: Callable[[dict[str, Any]], tuple[dict[str, Any], Any]],
         rows: Sequence[Prepared],
         schema: CheckedSchema | None = None,
+        *,
+        rules: Rules,
     ) -> None:
+        self._refusals = rules.refusals
         self._depart = depart
         self._plain = plain
         self._rows = rows
@@ -154,16 +145,16 @@ class Judge:
             )
             at = self._schema.type_at(group.path) if self._schema is not None and group.path else None
             group.reason, group.fix = explained(group.code, group.reason, group.values, at, row)
-        order: tuple[Outcome, ...] = ("refused", "lost", "nulled", "noted")
+        order: tuple[Fate, ...] = ("refused", "lost", "nulled", "noted")
         ranked = sorted(groups.values(), key=lambda one: (order.index(one.outcome), -one.count, one.path))
         return Verdicts(number, refused, tuple(ranked))
 
     def _event(self, event: dict[str, Any], number: int, groups: dict[tuple[str, ...], Group]) -> bool:
         built = self._depart(event)
-        said: list[tuple[Outcome, str, str, str]] = [("refused", *fault) for fault in self._faults(built)]
+        said: list[tuple[Fate, str, str, str]] = [("refused", *fault) for fault in self._faults(built)]
         for finding in built.findings:
             if finding.code not in _QUIET:
-                outcome: Outcome = "lost" if finding.code in REJECTION_CODES else "noted"
+                outcome: Fate = "lost" if finding.code in self._refusals else "noted"
                 said.append((outcome, finding.code, finding.path, finding.reason.removeprefix("left out: ")))
         values = self._plain(event)[0] if any(at not in ("", "#") for _, _, at, _ in said) else {}
         seen: set[tuple[str, ...]] = set()
@@ -185,7 +176,7 @@ class Judge:
             _count(groups, Group("lost", "identity_dropped", path, dropped.reason, self._row(path), number))
         return built.rejection is not None
 
-    def _faults(self, built: Built) -> list[tuple[str, str, str]]:
+    def _faults(self, built: Judged) -> list[tuple[str, str, str]]:
         """Code, place and words of all for which an event is refused; the rejection itself tells only the first code."""
         if built.rejection is None:
             return []

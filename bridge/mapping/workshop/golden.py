@@ -13,19 +13,21 @@ import json
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.functions import clock
 from bridge.mapping.workshop.trace import Change, differences
 from bridge.model.errors import BridgeError
-from bridge.sources.moengage.envelopes import Refusal, events_of, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from bridge.settings import MappingSettings
+    from bridge.mapping.workshop.outcomes import NoEvent, Outcome
+
+    Reader = Callable[[bytes], Sequence[dict[str, Any] | NoEvent]]
+    """The events of a case's document in canonical form, in their order."""
 
 _EVENT: Final = ".event.json"
 _EXPECTED: Final = ".expected.json"
@@ -35,30 +37,6 @@ SETTINGS: Final = frozenset({"tenant", "primary_identity", "placeholders", "now"
 
 class GoldenError(BridgeError):
     """The directory holds no usable cases."""
-
-
-class Rejection(Protocol):
-    """Why an event is refused (:class:`bridge.model.verdicts.Rejected`)."""
-
-    @property
-    def stage(self) -> str:
-        """Where."""
-
-    @property
-    def code(self) -> str:
-        """Which rule."""
-
-
-class Outcome(Protocol):
-    """What became of one event (:class:`bridge.xdm.experience_event.Built`)."""
-
-    @property
-    def xdm(self) -> dict[str, Any]:
-        """The ExperienceEvent, as far as it got."""
-
-    @property
-    def rejection(self) -> Any:
-        """None, or why it may not leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +97,10 @@ def load_cases(directory: Path) -> Cases:
     return Cases(directory, found, settings)
 
 
-def settings_of(cases: Cases, settings: MappingSettings) -> MappingSettings:
-    """``settings`` with what ``settings.json`` beside the cases fixes. Raises :class:`GoldenError`."""
-    fixed = {key: value for key, value in cases.settings.items() if key != "now"}
-    try:
-        return type(settings).model_validate({**settings.model_dump(by_alias=True), **fixed})
-    except ValueError as error:
-        raise GoldenError(f"{cases.directory / 'settings.json'}: {error}") from None
-
-
-def run_cases(cases: Cases, build: Callable[[dict[str, Any]], Outcome]) -> list[Result]:
-    """Every case run through ``build`` (:meth:`bridge.xdm.experience_event.ExperienceEvents.build`)."""
+def run_cases(cases: Cases, build: Callable[[dict[str, Any]], Outcome], read: Reader) -> list[Result]:
+    """Every case, read by ``read``, run through ``build``."""
     with _time(cases.settings.get("now")):
-        return [_run(case, build) for case in cases.cases]
+        return [_run(case, build, read) for case in cases.cases]
 
 
 def update(results: Sequence[Result]) -> list[Path]:
@@ -151,14 +120,8 @@ def update(results: Sequence[Result]) -> list[Path]:
     return written
 
 
-def keep_settings(cases: Cases, settings: MappingSettings) -> list[Path]:
-    """Write into settings.json for which tenant and namespaces the cases hold, where it does not say so; the file, if written."""
-    fixed = {
-        "tenant": settings.tenant,
-        "primary_identity": list(settings.primary_identity),
-        **({"placeholders": dict(settings.placeholders)} if settings.placeholders else {}),
-        **({"strict": True} if settings.strict else {}),
-    }
+def keep_settings(cases: Cases, fixed: Mapping[str, Any]) -> list[Path]:
+    """Write into settings.json for which tenant and namespaces (``fixed``) the cases hold; the file, where it said otherwise."""
     wanted = {**cases.settings, **fixed}
     if wanted == cases.settings:
         return []
@@ -177,8 +140,8 @@ def _time(now: Any) -> AbstractContextManager[None]:
     return clock.stopped(moment)
 
 
-def _run(case: Case, build: Callable[[dict[str, Any]], Outcome]) -> Result:
-    events = events_of(parse_json(case.event.read_bytes()))
+def _run(case: Case, build: Callable[[dict[str, Any]], Outcome], read: Reader) -> Result:
+    events = read(case.event.read_bytes())
     outcomes = [_outcome(event, build) for event in events]
     actual = outcomes[0] if len(outcomes) == 1 else outcomes
     if case.expected is None:
@@ -186,14 +149,13 @@ def _run(case: Case, build: Callable[[dict[str, Any]], Outcome]) -> Result:
     return Result(case, actual, differences(case.expected, _comparable(actual, case.expected)), missing=False)
 
 
-def _outcome(event: dict[str, Any] | Refusal, build: Callable[[dict[str, Any]], Outcome]) -> Any:
-    if isinstance(event, Refusal):
+def _outcome(event: dict[str, Any] | NoEvent, build: Callable[[dict[str, Any]], Outcome]) -> Any:
+    if not isinstance(event, dict):
         return {"rejected": {"stage": "decode", "code": event.code}}
     built = build(event)
     if built.rejection is None:
         return built.xdm
-    rejection: Rejection = built.rejection
-    return {"rejected": {"stage": str(rejection.stage), "code": rejection.code}}
+    return {"rejected": {"stage": str(built.rejection.stage), "code": built.rejection.code}}
 
 
 def _comparable(actual: Any, expected: Any) -> Any:

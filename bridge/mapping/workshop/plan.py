@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.lint.rules import lint
 from bridge.mapping.workshop.event_verdicts import faults_of, located
 from bridge.mapping.workshop.trace import differences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from bridge.mapping.lint.schema_paths import SchemaFields
     from bridge.mapping.sets.findings import Finding
     from bridge.mapping.sets.table import MappingSet
-    from bridge.settings import MappingSettings
-    from bridge.xdm.experience_event import Built
+    from bridge.mapping.workshop.outcomes import Outcome
 
-    Depart = Callable[[dict[str, Any]], Built]
+    Depart = Callable[[dict[str, Any]], Outcome]
 
-_UNKNOWN: Final = frozenset({"tenant_unknown", "destination_unknown", "primary_not_listed"})
 _SAID: Final = ("tenant", "primary_identity", "placeholders", "schema_path", "on_invalid", "strict")
 
 
@@ -115,22 +111,6 @@ def compare(old: Depart, new: Depart, events: Iterable[dict[str, Any]]) -> Plan:
     )
 
 
-def strangers(mapping_set: MappingSet, settings: MappingSettings, schema: SchemaFields | None) -> list[Finding]:
-    """What the schema and the namespaces do not know of a set.
-
-    Of namespaces only where the settings name them: the default names a demo's.
-    """
-    findings = lint(
-        mapping_set,
-        tenant=settings.tenant,
-        primary_identity=settings.primary_identity[0],
-        placeholders=settings.placeholders,
-        schema=schema,
-        priority=settings.primary_identity if "primary_identity" in settings.model_fields_set else (),
-    )
-    return [finding for finding in findings if finding.code in _UNKNOWN and finding.severity == "error"]
-
-
 def rows_changed(old: MappingSet, new: MappingSet) -> list[str]:
     """``+``, ``-`` and ``~`` lines for rows that are new, gone, or read something else."""
     before = {row.destination: row for row in old.rows}
@@ -144,8 +124,8 @@ def rows_changed(old: MappingSet, new: MappingSet) -> list[str]:
     return lines
 
 
-def settings_changed(old: MappingSettings, new: MappingSettings) -> list[str]:
-    """Tenant, namespaces, schema: what else differs beside the rows."""
+def settings_changed(old: object, new: object) -> list[str]:
+    """Tenant, namespaces, schema: what else differs beside the rows, by the settings of the mapping."""
     return [
         f"{name.removesuffix('_path')}: {getattr(old, name)} -> {getattr(new, name)}"
         for name in _SAID
@@ -162,7 +142,7 @@ def reload_problems(old: Depart, new: Depart, events: Sequence[dict[str, Any]]) 
     ]
 
 
-def _move(moved: dict[tuple[str, str], Moved], built: Built, number: int) -> None:
+def _move(moved: dict[tuple[str, str], Moved], built: Outcome, number: int) -> None:
     rejection = built.rejection
     if rejection is None:
         return

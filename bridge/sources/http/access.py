@@ -7,24 +7,16 @@ from collections import Counter
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
+from bridge.settings.moengage_addresses import EGRESS, PRESET
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from bridge.settings import ReceiverSettings
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-EGRESS: Mapping[str, str] = {
-    "dc-01": "52.6.248.125",
-    "dc-02": "18.195.110.23",
-    "dc-03": "3.6.251.95",
-    "dc-04": "18.217.73.1",
-    "dc-05": "18.143.35.151",
-    "dc-06": "43.218.197.196",
-}
-"""Where MoEngage's Streams and Partner Exports come from, by data centre (MoEngage docs, IP whitelisting; they may change)."""
-PRESET = "moengage"
 _NEIGHBOURS = 64
 """Bits of an IPv6 address that one customer of a provider has; he may use any address below them."""
 

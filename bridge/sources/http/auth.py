@@ -1,4 +1,4 @@
-"""Who may post: what MoEngage was told to send, compared in constant time.
+"""Who may post: what the sender was told to send, compared in constant time.
 
 MoEngage Streams offers no credentials, HTTP Basic, or a static header (Streams page); no signature and no renewal.
 """
@@ -48,9 +48,8 @@ class _Open:
 
 
 class _Basic:
-    challenge = 'Basic realm="MoEngage Streams", charset="UTF-8"'
-
-    def __init__(self, username: str, password: str) -> None:
+    def __init__(self, username: str, password: str, realm: str) -> None:
+        self.challenge = f'Basic realm="{realm}", charset="UTF-8"'
         self._expected = f"{username}:{password}".encode()
 
     def given(self, headers: Mapping[str, str]) -> str:
@@ -88,12 +87,12 @@ class _Header:
         return bool(given) and hmac.compare_digest(given, self._expected)
 
 
-def authenticator(settings: ReceiverSettings) -> Authenticator:
-    """The check that the settings ask for; they are complete, since the settings checked themselves."""
+def authenticator(settings: ReceiverSettings, realm: str = "events") -> Authenticator:
+    """The check that the settings ask for; they are complete, since the settings checked themselves. ``realm``: for Basic."""
     password, value = settings.password, settings.header_value
     made: dict[str, Callable[[], Authenticator]] = {
         "none": _Open,
-        "basic": lambda: _Basic(settings.username or "", password.get_secret_value() if password else ""),
+        "basic": lambda: _Basic(settings.username or "", password.get_secret_value() if password else "", realm),
         "header": lambda: _Header(settings.header_name, value.get_secret_value() if value else ""),
     }
     return made[settings.auth or "none"]()
@@ -106,7 +105,7 @@ def refuse_open(settings: ReceiverSettings) -> None:
         raise SettingsError(
             f"{name} is not set, and {variable('receiver', 'host')}={settings.host} is reached from outside:"
             " whoever finds it could post events",
-            hint=f"{name}=basic or header, as MoEngage was told to send; {name}=none takes events from anybody",
+            hint=f"{name}=basic or header, as the sender was told to send; {name}=none takes events from anybody",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Self
 
-from bridge.sources.moengage.envelopes import Refusal
+from bridge.model.event import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

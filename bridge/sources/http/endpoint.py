@@ -1,4 +1,4 @@
-"""``POST /moengage/streams``, or a path below it for a route of several: answered 200 only when every event of the request is stored, or lies in the dead letters.
+"""A POST of events to the path of a route (``/moengage/streams``, or one below it): answered 200 only when every event of the request is stored, or lies in the dead letters.
 
 ======  ====================================================================================  =========================
 status  when                                                                                  what MoEngage does
@@ -29,7 +29,7 @@ import math
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import HttpVersion11, web
@@ -48,39 +48,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.model.dead_letter import DeadLetter
-    from bridge.model.record import Record
+    from bridge.model.event import Refusal
+    from bridge.model.ports import Decoder, EventStore
     from bridge.settings import ReceiverSettings
-    from bridge.sources.moengage.envelopes import Refusal
+    from bridge.sources.http.posting import Posting
     from bridge.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-PATH = "/moengage/streams"
 _TROUBLE_SECONDS = 15.0
 _BECOMES = 4
 """Times ``max_body_bytes`` that the records of one body may weigh: envelope fields are copied to each event."""
 
 
-class EventStore(Protocol):
-    """Where events are safe."""
-
-    @property
-    def event_limit(self) -> int:
-        """The most bytes one event's record may weigh."""
-        ...
-
-    @property
-    def dead_letter_limit(self) -> int:
-        """The most bytes one dead letter's record may weigh."""
-        ...
-
-    async def store(self, events: Sequence[Record], dead_letters: Sequence[Record]) -> StoredLetters:
-        """Return when all of them are safe, with what was changed to make them so; raise ``BridgeError`` when one is not."""
-        ...
-
-
 class Receiver:
-    """The endpoint's logic for the route of ``metrics``; it knows HTTP and a store, and no Kafka.
+    """The endpoint's logic for the route of ``metrics``; it knows HTTP, a store and a decoder, and neither Kafka nor any sender.
 
     ``named``: log lines name the route, since there are others. ``path`` is what is told to who posts elsewhere. ``budget`` and
     ``parsing``: the memory for bodies, and one place to parse large ones, where they are not its own.
@@ -91,8 +73,10 @@ class Receiver:
         settings: ReceiverSettings,
         store: EventStore,
         metrics: Metrics,
+        posting: Posting,
+        decoder: Decoder,
         *,
-        path: str = PATH,
+        path: str | None = None,
         named: bool = False,
         budget: Budget | None = None,
         parsing: asyncio.Semaphore | None = None,
@@ -106,8 +90,10 @@ class Receiver:
         self._admission = admission or Admission.of(settings)
         self._now = now
         self._clock = clock
-        self._auth = authenticator(settings)
-        self.path = path
+        self._auth = authenticator(settings, posting.sender)
+        self._posting = posting
+        self._decoder = decoder
+        self.path = path or posting.path
         self.route = metrics.route
         self.is_open = settings.auth in {None, "none"}
         self._of_route = {"route": metrics.route} if named else {}
@@ -126,7 +112,7 @@ class Receiver:
     def application(self) -> web.Application:
         """The aiohttp application; the listener must not decompress bodies (``auto_decompress=False``)."""
         app = web.Application()
-        for path in (PATH, PATH + "/"):
+        for path in (self._posting.path, self._posting.path + "/"):
             app.router.add_route("*", path, self.handle, expect_handler=self.expected)
         app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
         return app
@@ -154,7 +140,7 @@ class Receiver:
         """Answer a request to another path. Who has our credentials means us, and drops what is refused: an alert asks for the count."""
         if request.method == "POST" and self.admits(request):
             return self.wrong_path(request)
-        return refusal(404, f"MoEngage Streams posts events to {PATH}")
+        return refusal(404, f"{self._posting.sender} posts events to {self._posting.path}")
 
     def admits(self, request: web.Request) -> bool:
         """Whether the caller may post events of this route."""
@@ -164,7 +150,7 @@ class Receiver:
         """The answer to a caller who may post here, and posts elsewhere."""
         self.refusals.tell("wrong_path", self._address(request), expected=self.path)
         self.refusals.count(404)
-        return refusal(404, f"MoEngage Streams posts events to {self.path}")
+        return refusal(404, f"{self._posting.sender} posts events to {self.path}")
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
@@ -172,7 +158,7 @@ class Receiver:
         self._idle.clear()
         try:
             response = await self._answer(request)
-        except Exception as error:  # noqa: BLE001 - MoEngage sends again what is answered 503, and only that
+        except Exception as error:  # noqa: BLE001 - every sender sends again what is answered 503, and only that
             response = self.refusals.unexpected(error)
         finally:
             self._under_way -= 1
@@ -207,7 +193,7 @@ class Receiver:
 
     async def _answer(self, request: web.Request) -> web.Response:
         if request.method != "POST":
-            return refusal(405, "MoEngage Streams posts events here: use POST", {"Allow": "POST"})
+            return refusal(405, f"{self._posting.sender} posts events here: use POST", {"Allow": "POST"})
         if not self._allows(request):
             self.refusals.tell("address_refused", self._address(request))
             return refusal(403, "this address is not allowed to post here")
@@ -274,7 +260,7 @@ class Receiver:
 
     async def _read(self, body: bytes, doubt: Refusal | None, lease: Lease) -> Intake:
         """What ``body`` comes to. However large it is, other requests and probes of health are answered meanwhile."""
-        taking = Taking(body, self._limits(), self._now(), doubt)
+        taking = Taking(body, self._limits(), self._now(), self._decoder, doubt)
         if len(body) <= LARGE:
             taking.parse()
         else:

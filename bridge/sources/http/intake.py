@@ -1,6 +1,6 @@
 """One request body becomes the records to write: an event each, and dead letters for what is no event.
 
-Pure: bytes in, records out. A body that is not JSON, or no event, is a dead letter too, because a 4xx would make MoEngage
+Pure: bytes in, records out. A body that is not JSON, or no event, is a dead letter too, because a 4xx would make the sender
 send the batch three times more and then drop it with its good neighbours. JSON lines are read line by line.
 
 What a body becomes is bounded: in events and in bytes of records, counted as they are made (:class:`TooMuch`), and equal
@@ -14,16 +14,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.model.dead_letter import DEFAULT_ROUTE, DeadLetter, uuid_of
+from bridge.model.errors import NotJson
+from bridge.model.event import ANY, Refusal
 from bridge.model.letter_fit import fit
 from bridge.model.record import record_bytes
 from bridge.model.verdicts import Stage
-from bridge.sources.moengage.decoding import parse_body
-from bridge.sources.moengage.envelopes import ANY, NotJson, Refusal, encode, events_of, isolate, record_key, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from bridge.model.ports import Decoder
     from bridge.model.record import Record
 
 ALONE = 20
@@ -67,9 +68,9 @@ class Intake:
     bytes: int = 0
 
 
-def take(body: bytes, limits: Limits, now: datetime) -> Intake:
+def take(body: bytes, limits: Limits, now: datetime, decoder: Decoder) -> Intake:
     """Read a body of any envelope at once; ``now`` is the time of whatever is refused. Raises :class:`TooMuch`."""
-    taking = Taking(body, limits, now)
+    taking = Taking(body, limits, now, decoder)
     taking.parse()
     for _ in taking.slices():
         pass
@@ -89,9 +90,12 @@ class _Refusals:
 class Taking:
     """The way from a body to its intake: ``parse``, then ``slices`` to its end, then ``intake``."""
 
-    def __init__(self, body: bytes, limits: Limits, now: datetime, doubt: Refusal | None = None) -> None:
+    def __init__(
+        self, body: bytes, limits: Limits, now: datetime, decoder: Decoder, doubt: Refusal | None = None
+    ) -> None:
         """``doubt`` is why the body is refused should it not be readable."""
         self._body = body
+        self._decoder = decoder
         self._doubt = doubt
         self._limits = limits
         self._now = now
@@ -115,16 +119,17 @@ class Taking:
     def parse(self) -> None:
         """Parse the body, or see that it is JSON lines. Raises :class:`TooMuch` before anything is made."""
         try:
-            document, _ = parse_body(self._body)
+            document = self._decoder.parse_body(self._body)
         except NotJson as error:
-            self._has_lines = _are_json_lines(self._body)
+            self._has_lines = self._are_json_lines()
             if not self._has_lines:
                 self._refuse(self._body, self._doubt or Refusal("not_json", str(error)), None)
             return
-        if isinstance(document, list) or (isinstance(document, dict) and "events" in document):
-            weight = weigh(document)
-            if weight.events > self._limits.body_events or weight.bytes + len(self._body) > self._limits.body_bytes:
-                raise TooMuch
+        weight = self._decoder.weigh(document)
+        if weight is not None and (
+            weight.events > self._limits.body_events or weight.bytes + len(self._body) > self._limits.body_bytes
+        ):
+            raise TooMuch
         self._units.append((document, self._body))
 
     def slices(self) -> Iterator[int]:
@@ -132,8 +137,10 @@ class Taking:
         told = at = 0
         event_limit, most_events, most_bytes = self._limits.event, self._limits.body_events, self._limits.body_bytes
         keep = self._events.append
+        decoder = self._decoder
+        encode, record_key = decoder.encode, decoder.record_key
         for document, raw in self._documents():
-            for index, event in enumerate(events_of(document, ANY)):
+            for index, event in enumerate(decoder.events_of(document, ANY)):
                 if isinstance(event, Refusal):
                     self._set_aside(document, raw, index, event)
                 elif isinstance(value := encode(event), Refusal):
@@ -162,11 +169,22 @@ class Taking:
                 letters.append(self._whole(found.why, found.whole, found.uuid))
         return Intake(self._events, letters, self._made)
 
+    def _are_json_lines(self) -> bool:
+        """Whether the first line is JSON of its own though the whole is none."""
+        first = next(_lines(self._body), b"")
+        if first[:1] not in (b"{", b"[") or first == self._body:
+            return False
+        try:
+            self._decoder.parse_body(first)
+        except NotJson:
+            return False
+        return True
+
     def _documents(self) -> Iterator[tuple[Any, bytes]]:
         yield from self._units
         for line in _lines(self._body) if self._has_lines else ():
             try:
-                yield parse_body(line)[0], line
+                yield self._decoder.parse_body(line), line
             except NotJson as error:
                 self._refuse(line, Refusal("not_json", str(error)), None)
 
@@ -176,9 +194,9 @@ class Taking:
             found.whole += 1
             self._account(0)
             return
-        alone = isolate(document, index)
+        alone = self._decoder.isolate(document, index)
         # A body of one event stays byte for byte; what cannot be written again (nesting) stays with its neighbours.
-        value = raw if alone is document else encode(alone)
+        value = raw if alone is document else self._decoder.encode(alone)
         self._refuse(raw if isinstance(value, Refusal) else value, why, _uuid(alone))
 
     def _refuse(self, value: bytes, why: Refusal, uuid: str | None) -> None:
@@ -227,18 +245,6 @@ def refused(body: bytes, why: Refusal, limits: Limits, now: datetime, *, uuid: s
         route=limits.route,
     )
     return fit(letter, limits.dead_letter)[0]
-
-
-def _are_json_lines(body: bytes) -> bool:
-    """Whether the first line is JSON of its own though the whole is none."""
-    first = next(_lines(body), b"")
-    if first[:1] not in (b"{", b"[") or first == body:
-        return False
-    try:
-        parse_body(first)
-    except NotJson:
-        return False
-    return True
 
 
 def _lines(body: bytes) -> Iterator[bytes]:

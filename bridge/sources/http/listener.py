@@ -15,7 +15,7 @@ from bridge.settings.tls import RenewedContext, TlsFiles
 from bridge.sources.http.access import Admission, Places
 from bridge.sources.http.auth import refuse_open
 from bridge.sources.http.connection import Connection
-from bridge.sources.http.endpoint import PATH, Receiver
+from bridge.sources.http.endpoint import Receiver
 
 if TYPE_CHECKING:
     import ssl
@@ -76,7 +76,7 @@ class Listener:
         scheme = "https" if context else "http"
         base = f"{scheme}://{settings.host}:{self.port}"
         if isinstance(self._receiver, Receiver):
-            log.info("receiver_listening", url=base + PATH, auth=settings.auth or "none")
+            log.info("receiver_listening", url=base + self._receiver.path, auth=settings.auth or "none")
             tell_open(settings)
         else:
             log.info("receiver_listening", url=base, paths=self._receiver.paths)

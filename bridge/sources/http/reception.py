@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bridge.sources.http.endpoint import PATH
 from bridge.sources.http.refusals import FULL, Refusals, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bridge.sources.http.endpoint import Receiver
+    from bridge.sources.http.posting import Posting
     from bridge.telemetry.metrics import Metrics
 
 
@@ -23,11 +23,12 @@ class Reception:
     Each has credentials, limits, topics and troubles of its own; they share the port.
     """
 
-    def __init__(self, by_path: Mapping[str, Receiver], metrics: Metrics) -> None:
+    def __init__(self, by_path: Mapping[str, Receiver], metrics: Metrics, postings: Sequence[Posting]) -> None:
         self._by_path = dict(by_path)
         # Credentials tell whom a request was meant for; to an endpoint that asks for none it may always have been.
         self._receivers = sorted(dict.fromkeys(by_path.values()), key=lambda receiver: receiver.is_open)
         self.refusals = Refusals(metrics)
+        self._senders = "; ".join(f"{each.sender} posts events to {each.path}" for each in postings)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -49,7 +50,7 @@ class Reception:
             for receiver in self._receivers:
                 if receiver.admits(request):
                     return receiver.wrong_path(request)
-        return refusal(404, f"MoEngage Streams posts events to {PATH}, or below it to a path of each route")
+        return refusal(404, f"{self._senders}, or below it to a path of each route")
 
     def full(self) -> bytes:
         """The answer to one connection too many, whoever it was for."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER = "30"
-"""Seconds; MoEngage's own first pause."""
+"""Seconds; the first pause of MoEngage Streams, the sender that waits longest."""
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: " + RETRY_AFTER.encode() + b"\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n"

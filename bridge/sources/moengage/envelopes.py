@@ -29,33 +29,14 @@ it no longer tells neighbours apart, and a boolean name nobody.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-import orjson
-
-from bridge.sources.moengage.decoding import NotJson, exactly, parse_json
-from bridge.sources.moengage.exact import Ambiguous
+from bridge.model.event import ANY, MOST, Bound, Event, Refusal
+from bridge.sources.http.json_exact import Ambiguous
+from bridge.sources.http.json_reading import AMBIGUOUS_MEMBERS, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = [
-    "ANY",
-    "MOST",
-    "Bound",
-    "NotJson",
-    "Refusal",
-    "encode",
-    "events_of",
-    "exactly",
-    "isolate",
-    "parse_json",
-    "record_key",
-    "weigh",
-]
-
-Event = dict[str, Any]
 
 _EXACT = 2**53
 _NO_FIELDS: Event = {}
@@ -63,33 +44,12 @@ _BLANK: tuple[Any, ...] = ([], "")
 _OBJECTS = ("event_attributes", "user_attributes", "device_attributes")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why something is no event: ``code`` fits a metric label, ``reason`` is a sentence and quotes no values."""
-
-    code: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The most that one document may become: so many ``events``, and so many ``bytes`` of envelope fields copied to them."""
-
-    events: int
-    bytes: int
-
-
-MOST = Bound(events=10_000, bytes=64_000_000)
-ANY = Bound(events=1 << 62, bytes=1 << 62)
-
 _NOT_AN_OBJECT = Refusal("not_an_object", "the body is JSON but not an object")
 _NOT_AN_EVENT = Refusal(
     "not_an_event", "neither an event (event_code, event_name or event_uuid) nor an envelope (events or event)"
 )
 _ITEM_NOT_AN_OBJECT = Refusal("not_an_object", "an element of events is not an object")
 _ITEM_NOT_AN_EVENT = Refusal("not_an_event", "an event without event_code, event_name and event_uuid")
-_TOO_DEEP = Refusal("too_deep", "the event is nested deeper than 254 levels, which JSON writers refuse")
-_AMBIGUOUS = Refusal("duplicate_keys", "an object has several members of one name with different values")
 _TOO_MANY = Refusal(
     "too_many_events", "the events, each with the fields of its envelope, are more than one record may hold"
 )
@@ -103,7 +63,7 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
     """
     if not isinstance(document, dict):
         return (_NOT_AN_OBJECT,) if (several := _documents(document)) is None else _several(several, bound)
-    if _is_complete(document):
+    if is_complete(document):
         return (document,)
     if _is_event(document):
         return (_canonical(document, _NO_FIELDS),)
@@ -126,7 +86,7 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
             return (_ITEM_NOT_AN_EVENT,)
         return (_canonical(event, _fields(document, "event")),)
     if isinstance(events, Ambiguous) or isinstance(event, Ambiguous):
-        return (_AMBIGUOUS,)
+        return (AMBIGUOUS_MEMBERS,)
     return (_NOT_AN_EVENT,)
 
 
@@ -173,14 +133,6 @@ def record_key(event: Event) -> bytes | None:
                 return text.encode()
     text = _text(event.get("event_uuid"))
     return None if text is None else text.encode()
-
-
-def encode(value: Any) -> bytes | Refusal:
-    """``value`` as UTF-8 JSON; a :class:`Refusal` for what can be parsed but not written (nesting, ambiguous members)."""
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError as error:
-        return _AMBIGUOUS if Ambiguous.__name__ in str(error) else _TOO_DEEP
 
 
 def _documents(value: Any) -> list[Any] | None:
@@ -237,7 +189,7 @@ def _is_named(value: Any) -> bool:
     )
 
 
-def _is_complete(event: Event) -> bool:
+def is_complete(event: Event) -> bool:
     """Whether this is plainly an event to which :func:`_canonical` would add nothing, as nearly all that the receiver wrote."""
     get = event.get
     if get("event_code") is None or get("id") is None or get("time") is None:
@@ -246,10 +198,23 @@ def _is_complete(event: Event) -> bool:
     if identities.__class__ is not dict:
         return False
     has = identities.get
+    # Text that is not blank is seen without a call of ours: this is asked once an event.
     if (
-        (get("uid") is not None and _lacks(has("externalId")))
-        or (get("email_id") is not None and _lacks(has("email")))
-        or (get("mobile_number") is not None and _lacks(has("phone")))
+        (
+            get("uid") is not None
+            and not ((value := has("externalId")).__class__ is str and value and not value.isspace())
+            and _lacks(value)
+        )
+        or (
+            get("email_id") is not None
+            and not ((value := has("email")).__class__ is str and value and not value.isspace())
+            and _lacks(value)
+        )
+        or (
+            get("mobile_number") is not None
+            and not ((value := has("phone")).__class__ is str and value and not value.isspace())
+            and _lacks(value)
+        )
     ):
         return False
     attributes = get("user_attributes")

@@ -22,18 +22,20 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from bridge.model.dead_letter import DEFAULT_ROUTE
-from bridge.model.errors import BridgeError
+from bridge.model.errors import BridgeError, NotJson
+from bridge.model.event import Refusal
 from bridge.model.record import record_bytes
 from bridge.sources.http.intake import Limits, take
-from bridge.sources.moengage.envelopes import NotJson, Refusal, encode, parse_json
+from bridge.sources.http.json_reading import encode, parse_json
+from bridge.sources.moengage.decoder import DECODER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from datetime import datetime
 
     from bridge.model.dead_letter import DeadLetter, StoredLetters
+    from bridge.model.ports import EventStore
     from bridge.model.record import Record
-    from bridge.sources.http.endpoint import EventStore
 
 STDIN = "-"
 _BEFORE_JSON = b" \t\r\n\x1e\xef\xbb\xbf"
@@ -252,7 +254,7 @@ async def fill(
                 # With room in the line nothing above suspends.
                 await asyncio.sleep(0)
             tally.line, tally.position = line, export.position
-            intake = take(document, limits, now())
+            intake = take(document, limits, now(), DECODER)
             batch.events.extend(intake.events)
             batch.bytes += sum(map(record_bytes, intake.events))
             tally.events += len(intake.events)

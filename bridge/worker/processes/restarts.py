@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bridge.delivery.pacing import Backoff
+    from bridge.model.backoff import Backoff
 
 
 @dataclass(slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -21,11 +20,12 @@ _log = structlog.get_logger(__name__)
 
 
 class SelfReport:
-    """``mapping`` is the sha256 of the set in use, None for raw events; ``clock`` is delivery's, ``wall`` seconds since 1970."""
+    """``host`` is the destination's; ``mapping`` is the sha256 of the set in use, None for raw events; ``clock`` is delivery's, ``wall`` seconds since 1970."""
 
     def __init__(
         self,
         settings: Settings,
+        host: str,
         mapping: str | None,
         ledger: Ledger,
         delivery: Delivery[Any],
@@ -35,7 +35,7 @@ class SelfReport:
     ) -> None:
         self._topic = settings.kafka.topic
         self._path = settings.mapping.path
-        self._host = urlsplit(settings.aep.endpoint or "").netloc
+        self._host = host
         self._ledger = ledger
         self._delivery = delivery
         self._clock = clock
@@ -44,7 +44,7 @@ class SelfReport:
         self._since = wall()
         self._told: list[int] | None = None
 
-    def exchanged(self, mapping: str) -> None:
+    def exchanged(self, mapping: str | None) -> None:
         """Another mapping set is in use from now on."""
         self._mapping, self._since = mapping, self._wall()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.compiler.expressions import pycode as py
+from bridge.mapping.values import pycode as py
 from bridge.xdm.identity.identity_map import (
     ECID,
     EMAIL,

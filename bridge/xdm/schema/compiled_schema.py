@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.values.expected import Expected
-from bridge.xdm.problems import DroppedValue, Finding
+from bridge.xdm.problems import DroppedValue, EventFinding
 from bridge.xdm.schema.checks import ABSENT, EMPTIED, compile_check, exact_type, leaving_out
 from bridge.xdm.schema.event_class import wrong_class
 from bridge.xdm.schema.fields import EXAMPLE_ID, SchemaError, SchemaField, load_schema, read_schema
@@ -71,7 +71,9 @@ class CompiledSchema:
         self.unenforced: tuple[tuple[str, str], ...] = tuple(_unenforced(root, ""))
         """Paths and keywords of the schema that are not checked."""
 
-    def check(self, xdm: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Finding | DroppedValue], Sequence[Finding]]:
+    def check(
+        self, xdm: dict[str, Any]
+    ) -> tuple[dict[str, Any], Sequence[EventFinding | DroppedValue], Sequence[EventFinding]]:
         """``xdm`` (left as it is) coerced to the schema, nulls pruned; findings; what AEP would refuse it for, up to five.
 
         Among the findings are the values that were dropped (:class:`~bridge.xdm.problems.DroppedValue`), where the policy
@@ -80,7 +82,7 @@ class CompiledSchema:
         said: Said = []
         sent = self._check(xdm, None, said)
         if type(sent) is Wrong:
-            return sent.value, [one for one in said if type(one) is Finding], [*sent.found]
+            return sent.value, [one for one in said if type(one) is EventFinding], [*sent.found]
         return ({} if sent is ABSENT or sent is EMPTIED else sent), said, []
 
     def expected(self, names: tuple[str, ...], seen: Collection[str]) -> Expected | None:

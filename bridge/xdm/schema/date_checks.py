@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.mapping.values.coercion import to_date
 from bridge.mapping.values.dates.conversion import is_ambiguous, iso, of_epoch
 from bridge.mapping.values.failures import FunctionError
-from bridge.xdm.problems import Finding
+from bridge.xdm.problems import EventFinding
 from bridge.xdm.required import parse_date_time
 from bridge.xdm.schema.value_checks import Place, Said, Wrong, constraints, pointer, wrong, wrong_type
 
@@ -47,7 +47,7 @@ def date_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
             except (FunctionError, ValueError, OverflowError):
                 return _no_date(place, name or "", value)
             if type(value) is str and is_ambiguous(value):
-                said.append(Finding(pointer(place), "date_ambiguous", AMBIGUOUS))
+                said.append(EventFinding(pointer(place), "date_ambiguous", AMBIGUOUS))
         if held is not None and (faults := held(text)):
             return wrong(place, text, *faults)
         if text is value:

@@ -16,7 +16,7 @@ from bridge.mapping.values.coercion import double_text, to_boolean, to_number
 from bridge.mapping.values.dates.conversion import iso
 from bridge.mapping.values.failures import FunctionError
 from bridge.mapping.values.regex.java import compile_java
-from bridge.xdm.problems import MAX_VIOLATIONS, DroppedValue, Finding
+from bridge.xdm.problems import MAX_VIOLATIONS, DroppedValue, EventFinding
 from bridge.xdm.required import is_uri_reference
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Place = tuple[Any, str | int] | None
 """Where a value stands: the place of what holds it, and its key or index there; None for the event itself."""
 
-Said = list[Finding | DroppedValue]
+Said = list[EventFinding | DroppedValue]
 """What has been said of one event that does not keep it from leaving: findings, and values that were left out."""
 
 Check = "Callable[[Any, Place, Said], Any]"
@@ -40,7 +40,7 @@ class Wrong:
     ``final``: the event has to be refused for it, whatever is optional around it.
     """
 
-    found: tuple[Finding, ...]
+    found: tuple[EventFinding, ...]
     value: Any
     final: bool = False
 
@@ -82,7 +82,7 @@ def pointer(place: Place) -> str:
 
 def wrong(place: Place, value: Any, *faults: tuple[str, str]) -> Wrong:
     """The value with what is wrong about it: pairs of code and reason."""
-    return Wrong(tuple(Finding(pointer(place), code, reason) for code, reason in faults[:MAX_VIOLATIONS]), value)
+    return Wrong(tuple(EventFinding(pointer(place), code, reason) for code, reason in faults[:MAX_VIOLATIONS]), value)
 
 
 def wrong_type(place: Place, kind: Kind, value: Any) -> Wrong:

@@ -2,10 +2,15 @@
 
 ``CHAOS_HOST`` is 127.0.0.1 while the file ``CHAOS_HOSTS`` exists, and unknown while it does not: a failure of DNS that
 reaches nobody else on the machine. What the process makes of it is its own.
+
+While the file ``CHAOS_HANGING`` exists, mapping the event whose id it holds never ends, and the interpreter's lock is held
+meanwhile: no mapping can do that any more, so it is put into workers from outside.
 """
 
 import os
+import re
 import socket
+import sys
 
 from aiohttp import resolver
 
@@ -25,3 +30,19 @@ def _wrapped(resolve):
 
 for _kind in (resolver.ThreadedResolver, resolver.AsyncResolver):
     _kind.resolve = _wrapped(_kind.resolve)
+
+if "worker" in sys.argv:
+    from bridge.xdm import experience_event
+
+    _HANGING = os.environ["CHAOS_HANGING"]
+    _build = experience_event.ExperienceEvents.build
+
+    def hanging_build(self, event):
+        """As it was, or never ending."""
+        if os.path.exists(_HANGING):  # noqa: PTH110 - for each event
+            with open(_HANGING, encoding="utf-8") as file:  # noqa: PTH123
+                if file.read() == event.get("id"):
+                    re.fullmatch("(a+)+b", "a" * 80)
+        return _build(self, event)
+
+    experience_event.ExperienceEvents.build = hanging_build

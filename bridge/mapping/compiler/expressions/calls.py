@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.compiler.expressions import pycode as py
 from bridge.mapping.compiler.expressions.compiled import Compiled, Constant, Dynamic, Problem, values_of
 from bridge.mapping.compiler.expressions.lazy import inline
-from bridge.mapping.functions import FUNCTIONS
-from bridge.mapping.functions.registry import NOT_CONSTANT, Attribute, Function, FunctionError, methods
+from bridge.mapping.functions.catalogue import FUNCTIONS, METHODS
+from bridge.mapping.functions.registry import NOT_CONSTANT, Attribute, Function, FunctionError
 from bridge.mapping.functions.synonyms import meant
-from bridge.mapping.sets.findings import nearest
 from bridge.mapping.syntax.nodes import ArrayLiteral, Call, Lambda, MapLiteral, MethodCall, Node, PathRef
 from bridge.mapping.syntax.paths import Every, Key
+from bridge.mapping.values import pycode as py
+from bridge.mapping.values.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.mapping.compiler.expressions.translation import ExpressionCompiler
+    from bridge.mapping.compiler.expressions.compiling import Compiling
 
 
-def function(compiler: ExpressionCompiler, node: Call) -> Compiled:
+def function(compiler: Compiling, node: Call) -> Compiled:
     """``name(arguments)``."""
     function = FUNCTIONS.get(node.name)
     if function is None:
         near = meant(node.name)
-        as_method = f"; it is a method: write value.{node.name}(...)" if node.name in methods() else ""
+        as_method = f"; it is a method: write value.{node.name}(...)" if node.name in METHODS else ""
         compiler.problem("unknown_function", f"no function {node.name}{as_method}", node.position, near)
         for argument in node.arguments:
             _argument(compiler, argument, "lambda")
@@ -39,11 +39,11 @@ def function(compiler: ExpressionCompiler, node: Call) -> Compiled:
     return inlined or _function(compiler, function, node.arguments, [], position=node.position)
 
 
-def method(compiler: ExpressionCompiler, node: MethodCall) -> Compiled:
+def method(compiler: Compiling, node: MethodCall) -> Compiled:
     """``target.name(arguments)``."""
-    function = methods().get(node.name)
+    function = METHODS.get(node.name)
     if function is None:
-        near = nearest(node.name, methods())
+        near = nearest(node.name, METHODS)
         compiler.problem("unknown_method", f"no method .{node.name}()", node.position, near)
         return Constant(None)
     # The value before the dot is a method's first parameter.
@@ -54,9 +54,7 @@ def method(compiler: ExpressionCompiler, node: MethodCall) -> Compiled:
     )
 
 
-def _fits(
-    compiler: ExpressionCompiler, function: Function, shown: str, given: int, *, counted: int, position: int
-) -> bool:
+def _fits(compiler: Compiling, function: Function, shown: str, given: int, *, counted: int, position: int) -> bool:
     fewest, most = function.arity
     fewest, most = fewest - counted, None if most is None else most - counted
     if given >= fewest and (most is None or given <= most):
@@ -71,7 +69,7 @@ def _fits(
 
 
 def _function(
-    compiler: ExpressionCompiler,
+    compiler: Compiling,
     function: Function,
     arguments: Sequence[Node],
     before: Sequence[Compiled],
@@ -116,7 +114,7 @@ def _is_container(node: Node) -> bool:
     return isinstance(node, ArrayLiteral | MapLiteral)
 
 
-def _argument(compiler: ExpressionCompiler, node: Node, kind: str) -> Compiled:
+def _argument(compiler: Compiling, node: Node, kind: str) -> Compiled:
     if kind == "lambda" and isinstance(node, Lambda):
         return _lambda(compiler, node)
     if kind == "attribute" and isinstance(node, PathRef) and len(node.path) == 1:
@@ -127,7 +125,7 @@ def _argument(compiler: ExpressionCompiler, node: Node, kind: str) -> Compiled:
     return compiler.expression(node)
 
 
-def _lambda(compiler: ExpressionCompiler, node: Lambda) -> Compiled:
+def _lambda(compiler: Compiling, node: Lambda) -> Compiled:
     with compiler.parameter(node.parameter) as variable:
         body = compiler.later(node.body)
     return Dynamic(py.lambda_of(variable, compiler.code(body)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.mapping.compiler.expressions import pycode as py
+    from bridge.mapping.values import pycode as py
 
 
 @dataclass(frozen=True, slots=True)

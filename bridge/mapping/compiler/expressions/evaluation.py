@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.compiler.attribute_warnings import reason_of
-from bridge.mapping.compiler.expressions import pycode as py
 from bridge.mapping.compiler.expressions.reads import Reads
 from bridge.mapping.compiler.expressions.translation import ExpressionCompiler
 from bridge.mapping.compiler.output import every, follow
@@ -16,6 +15,7 @@ from bridge.mapping.sets.findings import Finding, MappingRefused
 from bridge.mapping.syntax.nodes import PathRef, walk
 from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression
 from bridge.mapping.syntax.paths import print_path
+from bridge.mapping.values import pycode as py
 from bridge.mapping.values.arithmetic import LONG_MAX, LONG_MIN
 from bridge.mapping.values.dates.conversion import iso
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.compiler.expressions import pycode as py
 from bridge.mapping.compiler.expressions.compiled import Compiled, Constant, Dynamic
 from bridge.mapping.compiler.expressions.decode_lookup import decoder, same
 from bridge.mapping.functions.logic import truth as iif_truth
 from bridge.mapping.values import operators
+from bridge.mapping.values import pycode as py
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.mapping.compiler.expressions.translation import ExpressionCompiler
+    from bridge.mapping.compiler.expressions.compiling import Compiling
     from bridge.mapping.functions.registry import Function
     from bridge.mapping.syntax.nodes import Node
 
@@ -24,7 +24,7 @@ _NO_MATCH: Final = object()
 
 
 def choose(
-    compiler: ExpressionCompiler,
+    compiler: Compiling,
     condition: Compiled,
     yes: Node,
     no: Node,
@@ -40,7 +40,7 @@ def choose(
     return Dynamic(py.either(test.code, compiler.code(one), compiler.code(other)))
 
 
-def inline(compiler: ExpressionCompiler, function: Function, arguments: Sequence[Node]) -> Compiled | None:
+def inline(compiler: Compiling, function: Function, arguments: Sequence[Node]) -> Compiled | None:
     """The lazy functions as Python's own branches."""
     match function.name, arguments:
         case "nullify", _:
@@ -57,7 +57,7 @@ def inline(compiler: ExpressionCompiler, function: Function, arguments: Sequence
     return None
 
 
-def _first_of(compiler: ExpressionCompiler, one: Compiled, following: Node) -> Compiled:
+def _first_of(compiler: Compiling, one: Compiled, following: Node) -> Compiled:
     if isinstance(one, Constant) and one.value is not None:
         return one
     other = compiler.later(following)
@@ -68,7 +68,7 @@ def _first_of(compiler: ExpressionCompiler, one: Compiled, following: Node) -> C
     return Dynamic(py.either(test, py.name(variable), compiler.code(other)))
 
 
-def _decode(compiler: ExpressionCompiler, key: Node, options: Sequence[Node]) -> Compiled | None:
+def _decode(compiler: Compiling, key: Node, options: Sequence[Node]) -> Compiled | None:
     selector = compiler.expression(key)
     cases = [(compiler.later(options[at]), compiler.later(options[at + 1])) for at in range(0, len(options) - 1, 2)]
     default = compiler.later(options[-1]) if len(options) % 2 else Constant(None)
@@ -88,9 +88,7 @@ def _decode(compiler: ExpressionCompiler, key: Node, options: Sequence[Node]) ->
     return Dynamic(py.item(py.tuple_of([held, result]), py.const(1)))
 
 
-def _table(
-    compiler: ExpressionCompiler, selector: Compiled, cases: Sequence[tuple[Any, Any]], default: Compiled
-) -> Compiled:
+def _table(compiler: Compiling, selector: Compiled, cases: Sequence[tuple[Any, Any]], default: Compiled) -> Compiled:
     lookup, other = decoder(cases, default.value if isinstance(default, Constant) else _NO_MATCH)
     if isinstance(selector, Constant):
         found = other(selector.value)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.mapping.compiler.expressions import pycode as py
 from bridge.mapping.compiler.output import follow
 from bridge.mapping.syntax.paths import Every, Index, Key, Path, Segment
+from bridge.mapping.values import pycode as py
 
 if TYPE_CHECKING:
     from typing import Any

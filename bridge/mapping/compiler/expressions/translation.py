@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.compiler.expressions import calls, lazy
-from bridge.mapping.compiler.expressions import pycode as py
 from bridge.mapping.compiler.expressions.compiled import Compiled, Constant, Dynamic, Problem, values_of
 from bridge.mapping.compiler.output import follow
 from bridge.mapping.functions.registry import FunctionError
@@ -31,6 +30,7 @@ from bridge.mapping.syntax.nodes import (
 )
 from bridge.mapping.syntax.paths import Index, Key
 from bridge.mapping.values import operators
+from bridge.mapping.values import pycode as py
 from bridge.mapping.values.coercion import to_text
 
 if TYPE_CHECKING:

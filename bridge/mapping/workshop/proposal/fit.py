@@ -9,10 +9,11 @@ from bridge.mapping.compiler.expressions.evaluation import compile_expression
 from bridge.mapping.compiler.output import clean, follow
 from bridge.mapping.syntax.paths import Key, Path, parse_path
 from bridge.model.errors import BridgeError
-from bridge.xdm.problems import REJECTION_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from bridge.model.rules import Rules
 
 
 class Checking(Protocol):
@@ -23,9 +24,10 @@ class Checking(Protocol):
 
 
 class Fit:
-    """Tries sources for fields over the sample events."""
+    """Tries sources for fields over the sample events. ``rules``: those of the destination."""
 
-    def __init__(self, schema: Checking, events: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, schema: Checking, events: Sequence[dict[str, Any]], rules: Rules) -> None:
+        self.rules = rules
         self._schema = schema
         self._events = events
 
@@ -64,7 +66,7 @@ class Fit:
             segment.name.replace("~", "~0").replace("/", "~1") for segment in path if isinstance(segment, Key)
         )
         _, findings, violations = self._schema.check(xdm)
-        faults = [*(one for one in findings if one.code in REJECTION_CODES), *violations]
+        faults = [*(one for one in findings if one.code in self.rules.refusals), *violations]
         return [one.path[len(pointer) :] for one in faults if one.path == pointer or one.path.startswith(pointer + "/")]
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.mapping.compiler.schema_fields import SchemaFields, schema_path
 from bridge.mapping.lint.array_fixes import children_of, matched, renamed
 from bridge.mapping.lint.date_texts import date_pattern
-from bridge.mapping.lint.schema_paths import SchemaFields, schema_path
+from bridge.mapping.lint.name_likeness import NO_MATCH, likeness
 from bridge.mapping.lint.value_fixes import ISO
 from bridge.mapping.syntax.paths import Every, Key, Path, parse_path, print_path
 from bridge.mapping.workshop.proposal.event_codes import for_codes
 from bridge.mapping.workshop.proposal.fit import Fit, child_at
-from bridge.mapping.workshop.proposal.names import NO_MATCH, likeness
-from bridge.xdm.required import parse_date_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +101,7 @@ class Writer:
         pattern = date_pattern(texts) if dated and texts and len(texts) == len(values) else None
         # Text that is no date-time yet is read by date(), in AEP as here; what is one already need not be.
         unread = pattern is not None and (pattern.pattern is not None or field.format == "date-time")
-        ready = dated and all(parse_date_time(text) is not None for text in texts)
+        ready = dated and all(map(self.fit.rules.is_date_time, texts))
         # A number that stands for a date says nothing of its unit: an expression has to.
         counted = dated and self._samples.kind(path) in ("integer", "number")
         if (ready or not unread) and not counted and self.fit.takes(field.path, path):

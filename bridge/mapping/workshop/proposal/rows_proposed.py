@@ -11,17 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from bridge.mapping.lint.schema_paths import SchemaFields, schema_path, tenants_of
+from bridge.mapping.compiler.schema_fields import SchemaFields, schema_path, tenants_of
+from bridge.mapping.lint.name_likeness import resemblance
 from bridge.mapping.sets.table import MappingRow, MappingSet
 from bridge.mapping.syntax.paths import Key, parse_path, print_path
 from bridge.mapping.workshop.proposal.fit import Checking, Fit
-from bridge.mapping.workshop.proposal.names import resemblance
 from bridge.mapping.workshop.proposal.rows import Draft, Writer, covers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from bridge.mapping.workshop.samples import Samples
+    from bridge.model.rules import Rules
 
 _LEAST: Final = 0.3
 _CANDIDATES: Final = 3
@@ -68,14 +69,16 @@ class Proposal:
     questions: dict[str, str]
 
 
-def propose(schema: ProposalSchema, samples: Samples, *, event_type: str | None, all_codes: bool = False) -> Proposal:
+def propose(
+    schema: ProposalSchema, samples: Samples, rules: Rules, *, event_type: str | None, all_codes: bool = False
+) -> Proposal:
     """A mapping set for ``schema``. ``event_type``: the expression that decodes MoEngage's event codes, when it is known.
 
     Without ``all_codes`` only the codes that occur in the samples are kept of it.
     """
     roots = tenants_of(schema)
     tenant = roots[0] if len(roots) == 1 else None
-    writer = Writer(samples, Fit(schema, samples.given), schema, tenant, all_codes=all_codes)
+    writer = Writer(samples, Fit(schema, samples.given, rules), schema, tenant, all_codes=all_codes)
     fields = [field for field in schema.fields() if ".*" not in field.path and "[*]" not in field.path]
     unmapped: list[str] = []
     misfits: dict[str, str] = {}

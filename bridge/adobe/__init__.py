@@ -1,0 +1,1 @@
+"""Adobe's platform APIs: one client, one module an API, and what is done with them (provisioning)."""

@@ -1,0 +1,1 @@
+"""``aep-bridge setup``: set Adobe Experience Platform up for a route."""

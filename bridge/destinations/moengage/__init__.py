@@ -1,0 +1,1 @@
+"""MoEngage's Data API: users, events and devices."""

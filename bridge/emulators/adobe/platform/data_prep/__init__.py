@@ -1,0 +1,1 @@
+"""Data Prep: mapping sets, their check and preview, and the language (``/data/foundation/conversion``)."""

@@ -1,0 +1,1 @@
+"""Flow Service: specs, connections, dataflows and their runs (``/data/foundation/flowservice``)."""

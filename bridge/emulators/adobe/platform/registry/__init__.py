@@ -1,0 +1,1 @@
+"""Schema Registry: tenant, resources with their ids and versions, descriptors, unions, what may change and what may not."""

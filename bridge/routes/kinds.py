@@ -1,0 +1,155 @@
+"""The kinds of sources and destinations, in one table: the only place that names them all.
+
+A new kind is a folder in ``bridge/sources`` or ``bridge/destinations``, its section of the settings, and an entry here. What is
+heavy is imported when a route of that kind is opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bridge.settings import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.model.ports import Decoder, RouteParts
+    from bridge.settings import Route, Settings
+    from bridge.sources.http.posting import Posting
+    from bridge.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """A kind of source.
+
+    ``title`` names it in sentences. ``sections``: the sections of the settings that it reads beside ``kafka`` and ``receiver``.
+    ``decoder`` opens its decoder. ``posting`` says how it posts to the receiver; None where it does not. ``profiles``: its events
+    are states of customers, of which only the last counts where several wait.
+    """
+
+    name: str
+    title: str
+    sections: tuple[str, ...]
+    decoder: Callable[[Settings], Decoder]
+    posting: Callable[[], Posting] | None = None
+    profiles: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationKind:
+    """A kind of destination.
+
+    ``sections``: the sections of the settings that it reads beside ``kafka``, ``mapping`` and ``worker``. ``check_settings``
+    raises ``SettingsError`` for what is missing. ``open_parts`` makes what a worker runs, but for the decoder; it raises
+    ``BridgeError``, and nothing is connected yet. ``host``: where requests go. ``organisation``: what the routes that share its
+    rate limits have in common. ``metrics``: names of the metrics that only this kind moves.
+    """
+
+    name: str
+    title: str
+    sections: tuple[str, ...]
+    check_settings: Callable[[Settings], None]
+    open_parts: Callable[[Settings, Decoder, Metrics], RouteParts]
+    host: Callable[[Settings], str]
+    blamed_settings: tuple[tuple[str, str], ...] = ()
+
+
+def source_of(route: Route) -> SourceKind:
+    """The kind of the route's source."""
+    return SOURCES[route.source]
+
+
+def destination_of(route: Route) -> DestinationKind:
+    """The kind of the route's destination."""
+    return DESTINATIONS[route.destination]
+
+
+def open_decoder(route: Route) -> Decoder:
+    """The decoder of the route's source."""
+    return source_of(route).decoder(route.settings)
+
+
+def open_parts(route: Route, metrics: Metrics) -> RouteParts:
+    """What a worker of this route runs. Raises ``BridgeError`` for settings or mapping files that cannot be used."""
+    kind, settings = destination_of(route), route.settings
+    parts = kind.open_parts(settings, open_decoder(route), metrics)
+    if not (source_of(route).profiles if settings.moengage.coalesce is None else settings.moengage.coalesce):
+        parts = replace(parts, policy=replace(parts.policy, fold=None))
+    named = tuple(variable(section, key) for section, key in kind.blamed_settings)
+    return replace(parts, title=kind.title, host=kind.host(settings), blamed_settings=named)
+
+
+def _moengage_decoder(_settings: Settings) -> Decoder:
+    from bridge.sources.moengage.decoder import DECODER  # noqa: PLC0415 - opened with a route of this kind
+
+    return DECODER
+
+
+def _moengage_posting() -> Posting:
+    from bridge.sources.moengage.posting import STREAMS  # noqa: PLC0415 - as above
+
+    return STREAMS
+
+
+def _check_aep(settings: Settings) -> None:
+    from bridge.destinations.aep.destination import check_settings  # noqa: PLC0415 - as above
+
+    check_settings(settings)
+
+
+def _open_aep(settings: Settings, decoder: Decoder, metrics: Metrics) -> RouteParts:
+    from bridge.routes.aep_parts import open_aep  # noqa: PLC0415 - as above
+
+    return open_aep(settings, decoder, metrics)
+
+
+def _aep_host(settings: Settings) -> str:
+    return urlsplit(settings.aep.endpoint or "").netloc
+
+
+def _check_moengage(settings: Settings) -> None:
+    from bridge.destinations.moengage.destination import check_settings  # noqa: PLC0415 - as above
+
+    check_settings(settings.moengage)
+
+
+def _open_moengage(settings: Settings, decoder: Decoder, metrics: Metrics) -> RouteParts:
+    from bridge.routes.moengage_parts import open_moengage  # noqa: PLC0415 - as above
+
+    return open_moengage(settings, decoder, metrics)
+
+
+def _moengage_host(settings: Settings) -> str:
+    return urlsplit(settings.moengage.url or "").netloc
+
+
+SOURCES = {
+    kind.name: kind
+    for kind in (SourceKind("moengage", "MoEngage Streams", (), decoder=_moengage_decoder, posting=_moengage_posting),)
+}
+DESTINATIONS = {
+    kind.name: kind
+    for kind in (
+        DestinationKind(
+            "aep",
+            "AEP",
+            ("aep", "oauth"),
+            check_settings=_check_aep,
+            open_parts=_open_aep,
+            host=_aep_host,
+            blamed_settings=(("aep", "endpoint"), ("aep", "org_id"), ("aep", "flow_id"), ("aep", "dataset_id")),
+        ),
+        DestinationKind(
+            "moengage",
+            "MoEngage",
+            ("moengage",),
+            check_settings=_check_moengage,
+            open_parts=_open_moengage,
+            host=_moengage_host,
+            blamed_settings=(("moengage", "workspace_id"), ("moengage", "data_center"), ("moengage", "project_code")),
+        ),
+    )
+}

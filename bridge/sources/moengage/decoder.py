@@ -1,0 +1,71 @@
+"""MoEngage's :class:`bridge.model.ports.Decoder`: records, bodies and lines of exports become canonical events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from bridge.model.event import MOST
+from bridge.sources.http.json_reading import encode, exactly, parse_body, parse_json
+from bridge.sources.moengage.envelopes import events_of, is_complete, isolate, record_key, weigh
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.model.event import Bound, Event, Refusal
+
+_loads = orjson.loads
+
+
+class MoEngageDecoder:
+    """Decodes MoEngage's envelopes (:mod:`bridge.sources.moengage.envelopes`)."""
+
+    __slots__ = ()
+
+    def decode(self, value: bytes) -> Sequence[Event | Refusal]:
+        """The canonical events of one Kafka record, in order; raises ``NotJson``."""
+        try:
+            document = _loads(value)
+        except orjson.JSONDecodeError:
+            document = parse_json(value)
+        if document.__class__ is dict and is_complete(document):
+            return (document,)
+        events = events_of(document)
+        # Canonical is what the receiver wrote, and that is exact; whatever else came here may be read differently.
+        if (len(events) != 1 or events[0] is not document) and (exact := exactly(value, document)) is not document:
+            return events_of(exact)
+        return events
+
+    def parse_record(self, value: bytes) -> Any:
+        """The document of a record, every digit and every member of it; raises ``NotJson``."""
+        return parse_json(value)
+
+    def parse_body(self, body: bytes) -> Any:
+        """The document of a request's body; ambiguous members stay in it. Raises ``NotJson``."""
+        return parse_body(body)[0]
+
+    def events_of(self, document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
+        """Every event of a document in canonical form."""
+        return events_of(document, bound)
+
+    def weigh(self, document: Any) -> Bound | None:
+        """What a batch, or an array of documents, becomes; None for a single event."""
+        if isinstance(document, list) or (isinstance(document, dict) and "events" in document):
+            return weigh(document)
+        return None
+
+    def isolate(self, document: Any, index: int) -> Any:
+        """The document with its ``index``-th event alone, in its envelope."""
+        return isolate(document, index)
+
+    def record_key(self, event: Event) -> bytes | None:
+        """The first of externalId, moengageUserId and event_uuid, as UTF-8."""
+        return record_key(event)
+
+    def encode(self, value: Any) -> bytes | Refusal:
+        """A document or event as UTF-8 JSON."""
+        return encode(value)
+
+
+DECODER = MoEngageDecoder()

@@ -1,0 +1,41 @@
+"""What an event can do to those who map it: hold a process for good."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from counting import is_deliverable
+from faults import fault
+from numbered_events import uuid_of
+
+if TYPE_CHECKING:
+    from faults import Planned
+    from stage import Stage
+
+_LONGEST = 240.0
+"""Seconds after which the event is left alone: reading may have stood still, as AEP was away."""
+
+
+@fault("process", 90, 110, spares=False, brief=False)
+async def event_hangs_workers(stage: Stage, _: Planned) -> None:
+    """A regex without an end over one event holds each worker that maps it, until it is a dead letter."""
+    chosen, deadline = _choose(stage), time.monotonic() + _LONGEST
+    try:
+        while time.monotonic() < deadline:
+            await asyncio.sleep(0.5)
+            if uuid_of(chosen) in stage.hung:
+                break
+            if chosen in stage.expired or chosen in stage.given_up():
+                # Nobody can map it any more: the topic was deleted.
+                chosen = _choose(stage)
+    finally:
+        stage.hanging_file.unlink()
+
+
+def _choose(stage: Stage) -> int:
+    chosen = next(number for number in range(stage.next_number() + 50, 1 << 40) if is_deliverable(number))
+    stage.hanging.add(chosen)
+    stage.hanging_file.write_text(uuid_of(chosen), encoding="utf-8")
+    return chosen

@@ -1,0 +1,549 @@
+"""What the emulator does after its 200: the dataset, failed batches and their files, fact by fact as Adobe documents them."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import json
+import time
+
+import httpx
+import orjson
+import pytest
+from platform_client import CATALOG, EXPORT, FLOWS, PlatformClient
+
+from bridge.emulators.adobe import Emulator
+from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.platform.sandbox import Times
+from bridge.xdm.schema.compiled_schema import compile_schema
+
+GOOD = {"_id": "good", "timestamp": "2026-11-26T08:00:00Z", "_yourorgname": {"clicks": 1}}
+BAD = {"_id": "bad", "timestamp": "2026-11-26T08:00:00Z", "_yourorgname": {"clicks": "many"}}
+
+
+@pytest.fixture
+async def stream():
+    """A stream into a dataset whose schema was made through the registry; batches are closed by hand."""
+    limits = Limits(batch_seconds=3600)
+    async with Emulator(times=Times(warm_up=0), limits=limits) as emulator, httpx.AsyncClient(timeout=5) as http:
+        yield await Stream(await PlatformClient(emulator, http).sign_in()).set_up()
+
+
+class Stream:
+    """One dataset with its dataflow."""
+
+    def __init__(self, platform: PlatformClient) -> None:
+        self.platform = platform
+        self.emulator = platform.emulator
+
+    async def set_up(self, **params) -> Stream:
+        """Make schema, dataset, connection and flow."""
+        self.schema = (await self.platform.schema(union=True))["$id"]
+        self.dataset = await self.platform.dataset(self.schema, enableErrorDiagnostics=True)
+        self.base = await self.platform.base(**params)
+        self.flow = await self.platform.flow(self.base, self.dataset)
+        self.inlet = (await self.platform.connection(self.base))["auth"]["params"]["inletUrl"]
+        return self
+
+    def message(self, event):
+        """The event in its envelope."""
+        schema = {"id": self.schema, "contentType": "application/vnd.adobe.xed-full+json;version=1"}
+        header = {
+            "schemaRef": schema,
+            "imsOrgId": self.emulator.org_id,
+            "datasetId": self.dataset,
+            "flowId": self.flow,
+            "source": {"name": "test"},
+        }
+        return {"header": header, "body": {"xdmMeta": {"schemaRef": schema}, "xdmEntity": event}}
+
+    async def post(self, *events):
+        """Post a batch; what was answered."""
+        body = {"messages": [self.message(event) for event in events]}
+        url = self.inlet.replace("/collection/", "/collection/batch/")
+        answer = await self.platform.http.post(
+            url, content=orjson.dumps(body), headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code == 207, answer.text
+        return answer.json()["responses"]
+
+    def settle(self):
+        """Close the batch."""
+        self.emulator.control(platform={"settle": True})
+
+    async def batches(self, query=""):
+        """The dataset's batches as Catalog lists them."""
+        return (await self.platform.call("GET", f"{CATALOG}/batches?dataSet={self.dataset}{query}")).json()
+
+    async def lines(self, batch):
+        """The raw lines of a failed batch."""
+        listed = (await self.platform.call("GET", f"{EXPORT}/batches/{batch}/failed")).json()["data"]
+        text = ""
+        for one in listed:
+            text += (await self.platform.call("GET", f"{EXPORT}/batches/{batch}/failed?path={one['name']}")).text
+        return text.splitlines()
+
+    async def counts(self):
+        """What GET /dataset says of it."""
+        return (await self.platform.http.get(f"{self.emulator.url}/dataset")).json()["datasets"].get(self.dataset)
+
+
+async def test_everything_is_answered_200_and_fails_later(stream):
+    """Both records are accepted; after the batch one is in the dataset and the other in a failed batch."""
+    responses = await stream.post(GOOD, BAD)
+    assert all("xactionId" in one and "status" not in one for one in responses)
+    assert (await stream.counts())["queued"] == 2
+    assert await stream.batches() == {}
+    stream.settle()
+    counts = await stream.counts()
+    assert (counts["ingested"], counts["failed"], counts["queued"]) == (1, 1, 0)
+    failed = await stream.batches("&status=failed")
+    ((identifier, batch),) = failed.items()
+    assert (len(identifier), batch["failedRecordCount"], batch["tags"]["flowId"]) == (26, 1, [stream.flow])
+    assert batch["relatedObjects"] == [{"type": "dataSet", "id": stream.dataset}]
+    (error,) = batch["errors"]
+    assert error["code"] == "DCVS-1104-400"
+    preview = (await stream.platform.call("GET", f"{EXPORT}/datasets/{stream.dataset}/preview")).json()["data"]
+    assert preview == [GOOD]
+
+
+async def test_nothing_fails_no_failed_batch(stream):
+    """Without a failed record there is a success batch alone."""
+    await stream.post(GOOD)
+    stream.settle()
+    assert [one["status"] for one in (await stream.batches()).values()] == ["success"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        (
+            {"_yourorgname": {"clicks": "5"}},
+            "DCVS-1104-400",
+            "#/_yourorgname/clicks: expected type: Integer, found: String",
+        ),
+        ({"_yourorgname": {"clicks": 5.0}}, "DCVS-1104-400", "found: Double"),
+        ({"_yourorgname": {"clicks": None}}, "DCVS-1104-400", "expected type: Integer, found: Null"),
+        ({"_yourorgname": {"clicks": True}}, "DCVS-1104-400", "found: Boolean"),
+        (
+            {"_yourorgname": {"attributes": {"a": 1}}},
+            "DCVS-1104-400",
+            "#/_yourorgname/attributes/a: expected type: String",
+        ),
+        ({"_yourorgname": {"attributes": {"a": {}}}}, "DCVS-1104-400", "found: JSONObject"),
+        ({"_yourorgname": []}, "DCVS-1104-400", "expected type: JSONObject, found: JSONArray"),
+        ({"_yourorgname": {"sentAt": "2026-11-26"}}, "DCVS-1105-400", "not a valid date-time"),
+        ({"_yourorgname": {"sentAt": "2026-02-30T00:00:00Z"}}, "DCVS-1105-400", "not a valid date-time"),
+        ({"_yourorgname": {"sentAt": "2026-11-26T08:00:00+0100"}}, "DCVS-1105-400", "not a valid date-time"),
+        ({"identityMap": {"Email": [{"id": 5}]}}, "DCVS-1104-400", "#/identityMap/Email/0/id: expected type: String"),
+        ({"identityMap": {"Email": [{"id": "x", "authenticatedState": "no"}]}}, "DCVS-1107-400", "enum"),
+        ({"identityMap": {"Email": {}}}, "DCVS-1104-400", "expected type: JSONArray"),
+    ],
+)
+async def test_validation_is_strict(stream, change, code, words):
+    """Nothing is coerced: types, nulls, formats and enums fail with AEP's words and codes."""
+    stream.emulator.control(platform={"oddities": {"failed_records": "codes"}})
+    await stream.post(GOOD | change)
+    stream.settle()
+    (batch,) = await stream.batches("&status=failed")
+    (line,) = await stream.lines(batch)
+    (error,) = json.loads(line)["_errors"]["_streamingValidation"]
+    assert error["code"] == code
+    assert words in error["message"]
+
+
+async def test_five_violations_at_most(stream):
+    """The validation of one record stops after five."""
+    stream.emulator.control(platform={"oddities": {"failed_records": "codes"}})
+    await stream.post(GOOD | {"_yourorgname": {"attributes": {str(number): number for number in range(9)}}})
+    stream.settle()
+    (batch,) = await stream.batches("&status=failed")
+    (line,) = await stream.lines(batch)
+    assert len(json.loads(line)["_errors"]["_streamingValidation"]) == 5
+
+
+@pytest.mark.parametrize("form", ["codes", "violations", "list", "text", "escaped", "corrupt"])
+async def test_every_form_of_errors(stream, form):
+    """Each form that was seen or documented holds the code and the whole record."""
+    stream.emulator.control(platform={"oddities": {"failed_records": form}})
+    await stream.post(BAD)
+    stream.settle()
+    (batch,) = await stream.batches("&status=failed")
+    (line,) = await stream.lines(batch)
+    record = json.loads(line)
+    assert "DCVS-1104-400" in line
+    if form == "corrupt":
+        assert record["_errors"][0]["code"] == "DCVS-1104-400"
+        record = json.loads(record["_corrupt_record"])
+    if form == "violations":
+        (told,) = record["_errors"]["_streamingValidation"]
+        assert told["_validationErrors"][0]["pointerToViolation"] == "#/_yourorgname/clicks"
+    if form == "list":
+        assert record["_errors"][0]["code"] == "DCVS-1104-400"
+    if form == "text":
+        assert json.loads(record["_errors"])["_streamingValidation"]
+    if form == "escaped":
+        assert all(isinstance(record[name], str) for name in ("header", "body", "_errors"))
+        decoded = codecs.escape_decode(line)[0].decode().replace('"body":"{', '"body":{')
+        decoded = decoded.replace('}","header":"{', '},"header":{').replace('}","_errors":"{', '},"_errors":{')
+        assert json.loads(decoded.replace('}"', "}"))["_errors"]["_streamingValidation"]
+        record = {name: json.loads(record[name]) for name in ("header", "body")}
+    assert record["body"]["xdmEntity"] == BAD
+
+
+async def test_forms_alternate(stream):
+    """By default one file holds all forms, one after the other."""
+    await stream.post(*(BAD | {"_id": str(number)} for number in range(6)))
+    stream.settle()
+    (batch,) = await stream.batches("&status=failed")
+    kinds = [type(json.loads(line)["_errors"]).__name__ for line in await stream.lines(batch)]
+    assert kinds == ["dict", "dict", "list", "str", "str", "list"]
+
+
+async def test_a_success_batch_may_have_failed_records(stream):
+    """Every second window good and bad share a batch with status success; a filter on status alone misses the bad one."""
+    for number in range(2):
+        await stream.post(GOOD, BAD | {"_id": f"bad{number}"})
+        stream.settle()
+    batches = list((await stream.batches()).values())
+    shapes = sorted((one["status"], one["recordCount"], one["failedRecordCount"]) for one in batches)
+    assert shapes == [("failed", 1, 1), ("success", 1, 0), ("success", 2, 1)]
+    partly = next(one for one in batches if one["recordCount"] == 2)
+    assert len(await stream.lines(partly["id"])) == 1
+
+
+@pytest.mark.parametrize(("reading", "count"), [("always", 1), ("never", 2)])
+async def test_how_failures_are_batched_can_be_chosen(stream, reading, count):
+    """Together or apart, in every window."""
+    stream.emulator.control(platform={"oddities": {"partial_batches": reading}})
+    await stream.post(GOOD, BAD)
+    stream.settle()
+    assert len(await stream.batches()) == count
+
+
+@pytest.mark.parametrize(
+    ("reading", "names"),
+    [
+        ("documented", {"inputRecordCount", "outputRecordCount", "failedRecordCount", "inputByteSize"}),
+        ("lake", {"recordsRead", "recordsWritten", "recordsFailed"}),
+        ("none", set()),
+    ],
+)
+async def test_names_of_counts_differ_by_producer(stream, reading, names):
+    """A batch has one set of names or another, or none; status failed may read failure."""
+    stream.emulator.control(platform={"oddities": {"batch_metrics": reading, "batch_status": "failure"}})
+    await stream.post(BAD)
+    stream.settle()
+    (batch,) = (await stream.batches("&status=failure")).values()
+    assert set(batch.get("metrics", {})) == names
+    assert ("recordCount" in batch) == (reading == "documented")
+
+
+async def test_metrics_of_streaming(stream):
+    """The names that Adobe's client reads of streaming batches."""
+    stream.emulator.control(platform={"oddities": {"batch_metrics": "streaming"}})
+    await stream.post(BAD)
+    stream.settle()
+    (batch,) = (await stream.batches()).values()
+    counts = {
+        "recordsSize": 1,
+        "invalidRecordCount": 1,
+        "invalidRecordsStreamingValidation": 1,
+        "invalidRecordsMapper": 0,
+    }
+    assert batch["metrics"] | counts == batch["metrics"]
+
+
+async def test_files_of_a_failed_batch(stream):
+    """_SUCCESS and parts with lengths as text and links; a page of 100; an unknown file or batch is 404; ranges work."""
+    await stream.post(BAD)
+    stream.settle()
+    (batch,) = await stream.batches("&status=failed")
+    path = f"{EXPORT}/batches/{batch}/failed"
+    listed = (await stream.platform.call("GET", path)).json()
+    assert listed["_page"] == {"limit": 100, "count": 2}
+    assert next(one["name"] for one in listed["data"]) == "_SUCCESS"
+    part = listed["data"][1]
+    whole = await stream.platform.http.get(part["_links"]["self"]["href"], headers=stream.platform.headers)
+    assert part["length"] == str(len(whole.content))
+    ranged = await stream.platform.call("GET", f"{path}?path={part['name']}", Range="bytes=0-9")
+    assert (ranged.status_code, ranged.content) == (206, whole.content[:10])
+    head = await stream.platform.call("HEAD", f"{path}?path={part['name']}")
+    assert head.headers["Content-Length"] == part["length"]
+    assert (await stream.platform.call("GET", f"{path}?path=none")).status_code == 404
+    assert (await stream.platform.call("GET", f"{EXPORT}/batches/none/failed")).status_code == 404
+    assert (await stream.platform.call("GET", f"{path}?limit=1&start=1")).json()["data"] == [part]
+    assert (await stream.platform.call("GET", f"{path}?limit=101")).status_code == 400
+
+
+async def test_diagnostics(stream):
+    """Meta lists row errors and a sample where diagnostics were on, and nothing where they were off."""
+    await stream.post(BAD)
+    stream.settle()
+    (batch,) = await stream.batches("&status=failed")
+    path = f"{EXPORT}/batches/{batch}/meta"
+    names = [one["name"] for one in (await stream.platform.call("GET", path)).json()["data"]]
+    assert names == ["row_errors", "input_files", "row_errors_sample.json"]
+    (file,) = (await stream.platform.call("GET", f"{path}?path=row_errors")).json()["data"]
+    assert file["name"] == "parsing_errors_0.json"
+    text = (await stream.platform.call("GET", f"{path}?path=row_errors/{file['name']}")).text
+    assert json.loads(text)["_errors"][0]["code"] == "DCVS-1104-400"
+    assert "DCVS-1104" in (await stream.platform.call("GET", f"{path}?path=row_errors_sample.json")).text
+    await stream.platform.call("PATCH", f"{CATALOG}/dataSets/{stream.dataset}", {"enableErrorDiagnostics": False})
+    assert (await stream.platform.call("GET", path)).json()["data"] == []
+
+
+async def test_files_of_a_good_batch(stream):
+    """The files of a success batch lead to the rows it holds."""
+    await stream.post(GOOD)
+    stream.settle()
+    (batch,) = await stream.batches()
+    (row,) = (await stream.platform.call("GET", f"{EXPORT}/batches/{batch}/files")).json()["data"]
+    (file,) = (await stream.platform.call("GET", f"{EXPORT}/files/{row['dataSetFileId']}")).json()["data"]
+    text = (await stream.platform.call("GET", f"{EXPORT}/files/{row['dataSetFileId']}?path={file['name']}")).text
+    assert json.loads(text) == GOOD
+
+
+async def test_batches_are_paged_ordered_and_filtered(stream):
+    """20 by default, newest first on demand, createdAfter exclusive; lastBatches has the newest one; one is keyed by its id."""
+    for number in range(22):
+        await stream.post(GOOD | {"_id": str(number)})
+        stream.settle()
+    assert len(await stream.batches()) == 20
+    newest = list((await stream.batches("&orderBy=desc:created&limit=100")).values())
+    assert len(newest) == 22
+    created = [one["created"] for one in newest]
+    assert created == sorted(created, reverse=True)
+    later = await stream.batches(f"&createdAfter={created[0]}&limit=100")
+    assert later == {}
+    last = (await stream.platform.call("GET", f"{CATALOG}/lastBatches?dataSetId={stream.dataset}")).json()
+    assert len(last) == 1
+    (identifier,) = last
+    assert (await stream.platform.call("GET", f"{CATALOG}/batches/{identifier}")).json().keys() == {identifier}
+    assert (await stream.platform.call("GET", f"{CATALOG}/batches/none")).status_code == 404
+    assert (await stream.platform.call("GET", f"{CATALOG}/batches?dataSet=other")).json() == {}
+
+
+async def test_compaction_replaces_batches(stream):
+    """On demand every third success batch makes one that replaces them: who counts all counts twice."""
+    stream.emulator.control(platform={"oddities": {"compaction": "on"}})
+    for number in range(3):
+        await stream.post(GOOD | {"_id": str(number)})
+        stream.settle()
+    batches = await stream.batches()
+    replaced = [one for one in batches.values() if "acp_successor" in one["tags"]]
+    assert (len(batches), len(replaced)) == (4, 3)
+    successor = batches[replaced[0]["tags"]["acp_successor"][0]]
+    assert (successor["recordCount"], successor["replay"]["reason"]) == (3, "compaction")
+    assert set(successor["replay"]["predecessors"]) == {one["id"] for one in replaced}
+
+
+async def test_records_vanish_while_a_flow_warms_up(stream):
+    """Answered 200, then neither in the dataset nor in a failed batch; every change of the flow begins it anew."""
+    stream.emulator.control(platform={"warm_up_seconds": 300})
+    await stream.post(GOOD)
+    stream.settle()
+    assert (await stream.counts())["ingested"] == 1
+    path = f"{FLOWS}/flows/{stream.flow}"
+    tag = (await stream.platform.call("GET", path)).json()["items"][0]["etag"]
+    patch = [{"op": "replace", "path": "/name", "value": "Renamed"}]
+    assert (await stream.platform.call("PATCH", path, patch, If_Match=tag)).status_code == 200
+    assert all("status" not in one for one in await stream.post(GOOD | {"_id": "lost"}))
+    stream.settle()
+    counts = await stream.counts()
+    assert (counts["ingested"], counts["failed"], counts["vanished"]) == (1, 0, 1)
+    page = (await stream.platform.http.get(f"{stream.emulator.url}/dataset?ids=vanished")).json()
+    assert page == {"ids": ["lost"], "next_offset": None}
+
+
+async def test_a_disabled_flow_ingests_nothing(stream):
+    """Its records are answered 200 and gone."""
+    await stream.platform.call("POST", f"{FLOWS}/flows/{stream.flow}/action?op=disable")
+    await stream.post(GOOD)
+    stream.settle()
+    assert (await stream.counts())["vanished"] == 1
+
+
+async def test_envelopes_are_checked_by_flow(stream):
+    """An unknown flow, another dataset or organisation is refused item by item at once."""
+    for change in ({"flowId": "other"}, {"datasetId": "other"}, {"imsOrgId": "other@AdobeOrg"}):
+        message = stream.message(GOOD)
+        message["header"] |= change
+        url = stream.inlet.replace("/collection/", "/collection/batch/")
+        answer = await stream.platform.http.post(url, json={"messages": [message]})
+        (item,) = answer.json()["responses"]
+        assert item["status"] == 400
+
+
+async def test_an_inlet_with_authentication_wants_a_token(stream):
+    """Made with authenticationRequired it answers 401 without a token; a deleted connection 404."""
+    base = await stream.platform.base("Second", authenticationRequired=True)
+    url = (await stream.platform.connection(base))["auth"]["params"]["inletUrl"]
+    assert (await stream.platform.http.post(url, json={})).status_code == 401
+    await stream.platform.call("DELETE", f"{FLOWS}/connections/{base}")
+    assert (await stream.platform.http.post(url, json={})).status_code == 404
+
+
+async def test_synchronous_validation_says_why_at_once(stream):
+    """On the single endpoint with syncValidation=true a bad record is dropped with its violations, a good one passes."""
+    url = f"{stream.inlet}?syncValidation=true"
+    bad = await stream.platform.http.post(url, json=stream.message(BAD))
+    assert bad.status_code == 400
+    (told,) = bad.json()["report"]["cause"]["_streamingValidation"]
+    assert (told["keyword"], told["pointerToViolation"]) == ("type", "#/_yourorgname/clicks")
+    several = BAD | {"_yourorgname": {"clicks": "x", "campaignId": 5}}
+    told = (await stream.platform.http.post(url, json=stream.message(several))).json()["report"]["cause"]
+    assert told["_streamingValidation"][0]["message"] == "2 schema violations found"
+    good = await stream.platform.http.post(url, json=stream.message(GOOD))
+    assert good.json()["syncValidation"] == {"status": "pass"}
+    skipped = await stream.platform.http.post(stream.inlet, json=stream.message(BAD))
+    assert skipped.json()["syncValidation"] == {"skipped": True}
+    stream.settle()
+    counts = await stream.counts()
+    assert (counts["ingested"], counts["failed"]) == (1, 1)
+
+
+async def test_a_changed_schema_reaches_validation_later(stream):
+    """A new field is in the schema at once, but validation knows it only after the cache; without one at the next batch."""
+    stream.emulator.control(platform={"schema_cache_seconds": 900, "oddities": {"evolution_locks": "ingestion"}})
+    await stream.post(GOOD)
+    stream.settle()
+    schema = (
+        await stream.platform.call(
+            "GET",
+            "/data/foundation/schemaregistry/tenant/schemas?property=title==Events",
+            Accept="application/vnd.adobe.xed+json",
+        )
+    ).json()
+    group = schema["results"][0]["allOf"][1]["$ref"]
+    path = f"/data/foundation/schemaregistry/tenant/fieldgroups/{group.replace(':', '%3A').replace('/', '%2F')}"
+    patch = [
+        {
+            "op": "add",
+            "path": "/definitions/customFields/properties/_yourorgname/properties/more",
+            "value": {"type": "integer"},
+        }
+    ]
+    assert (await stream.platform.call("PATCH", path, patch)).status_code == 200
+    wrong = GOOD | {"_id": "wrong", "_yourorgname": {"more": "text"}}
+    await stream.post(wrong)
+    stream.settle()
+    assert (await stream.counts())["failed"] == 0
+    stream.emulator.control(platform={"schema_cache_seconds": 0})
+    await stream.post(wrong)
+    stream.settle()
+    assert (await stream.counts())["failed"] == 1
+
+
+async def test_failed_batches_expire(stream):
+    """Beyond the retention they are gone from Catalog and Data Access, and counted."""
+    store = stream.emulator.ingestion
+    await stream.post(BAD)
+    stream.settle()
+    (batch,) = await stream.batches("&status=failed")
+    dataset = store.find(stream.dataset)
+    dataset.limits = Limits(retention_seconds=0)
+    stream.emulator.control(platform={"expire": True})
+    assert await stream.batches("&status=failed") == {}
+    assert (await stream.platform.call("GET", f"{EXPORT}/batches/{batch}/failed")).status_code == 404
+    assert (await stream.counts())["expired_batches"] == 1
+
+
+async def test_what_is_kept_is_bounded(stream):
+    """A full queue closes its batch at once; the oldest failed lines and batches make way."""
+    dataset = stream.emulator.ingestion.store(stream.emulator.platform.sandboxes["prod"], stream.dataset)
+    dataset.limits = Limits(queue_records=10, failed_records=15, batches=50)
+    for number in range(5):
+        await stream.post(*(BAD | {"_id": f"{number}-{one}"} for one in range(10)))
+    counts = await stream.counts()
+    assert (counts["queued"], counts["failed"]) == (0, 50)
+    kept = [len(one.lines) for one in dataset.batches.values()]
+    assert sum(kept) <= 15
+    assert counts["expired_batches"] == 4
+    dataset.limits = Limits(queue_records=1, batches=3)
+    for number in range(6):
+        await stream.post(GOOD | {"_id": str(number)})
+    assert len(dataset.batches) <= 3
+
+
+async def test_the_dataset_is_shown_with_its_ids(stream):
+    """GET /dataset counts records and distinct ids; ids come by kind and page; an unknown kind is 400."""
+    await stream.post(*(GOOD | {"_id": str(number)} for number in range(5)), GOOD | {"_id": "0"}, BAD)
+    stream.settle()
+    url = f"{stream.emulator.url}/dataset"
+    shown = (await stream.platform.http.get(url)).json()
+    assert (shown["ingested"], shown["ingested_ids"], shown["failed_ids"], shown["queued"]) == (6, 5, 1, 0)
+    found, offset = [], 0
+    while offset is not None:
+        page = (
+            await stream.platform.http.get(f"{url}?ids=ingested&limit=2&offset={offset}&dataset={stream.dataset}")
+        ).json()
+        found, offset = found + page["ids"], page["next_offset"]
+    assert sorted(found) == ["0", "1", "2", "3", "4"]
+    assert (await stream.platform.http.get(f"{url}?ids=failed")).json()["ids"] == ["bad"]
+    assert (await stream.platform.http.get(f"{url}?ids=other")).status_code == 400
+    await stream.platform.http.delete(f"{stream.emulator.url}/received")
+    assert (await stream.platform.http.get(url)).json()["ingested"] == 0
+
+
+async def test_the_clock_closes_batches():
+    """With a short clock nobody has to ask; after stop and start everything is still there, and the clock runs on."""
+    emulator = Emulator(limits=Limits(batch_seconds=0.05), times=Times(warm_up=0))
+    async with httpx.AsyncClient(timeout=5) as http:
+        async with emulator:
+            stream = await Stream(await PlatformClient(emulator, http).sign_in()).set_up()
+            await stream.post(GOOD)
+            await until(lambda: emulator.ingestion.find(stream.dataset).rows == 1)
+        async with emulator:
+            await stream.post(GOOD | {"_id": "second"})
+            await until(lambda: emulator.ingestion.find(stream.dataset).rows == 2)
+
+
+async def until(condition):
+    """Wait for it, ten seconds at most."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
+
+
+SCHEMA = {
+    "$id": "https://ns.adobe.com/yourorgname/schemas/preset",
+    "type": "object",
+    "meta:class": "https://ns.adobe.com/xdm/context/experienceevent",
+    "properties": {
+        "_id": {"type": "string"},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "_yourorgname": {"type": "object", "properties": {"clicks": {"type": "integer"}}},
+    },
+    "required": ["_id", "timestamp"],
+}
+
+
+@pytest.mark.parametrize(("schema", "failed"), [(None, 0), (compile_schema(SCHEMA), 1)])
+async def test_the_preset_connection_has_a_dataset_too(schema, failed):
+    """Without a schema everything passes there; with one it validates; its batches and files are found by its dataset's id."""
+    async with Emulator(limits=Limits(batch_seconds=3600), schema=schema) as emulator, httpx.AsyncClient() as http:
+        platform = await PlatformClient(emulator, http).sign_in()
+        stream = Stream(platform)
+        stream.schema, stream.dataset, stream.flow = emulator.schema_id, emulator.dataset_id, emulator.flow_id
+        url = emulator.collection_url.replace("/collection/", "/collection/batch/")
+        body = {"messages": [stream.message(GOOD), stream.message(BAD)]}
+        assert (await http.post(url, json=body, headers=platform.headers)).status_code == 207
+        stream.settle()
+        counts = await stream.counts()
+        assert (counts["ingested"], counts["failed"]) == (2 - failed, failed)
+        assert len(await stream.batches("&status=failed")) == failed
+        assert (await platform.call("GET", f"{CATALOG}/dataSets")).json() == {}
+
+
+async def test_it_can_be_switched_off():
+    """Without ingestion the inlet answers as ever, and there is no dataset."""
+    async with Emulator(limits=Limits(enabled=False)) as emulator, httpx.AsyncClient() as http:
+        platform = await PlatformClient(emulator, http).sign_in()
+        stream = Stream(platform)
+        stream.schema, stream.dataset, stream.flow = emulator.schema_id, emulator.dataset_id, emulator.flow_id
+        answer = await http.post(emulator.collection_url, json=stream.message(BAD), headers=platform.headers)
+        assert answer.status_code == 200
+        shown = (await http.get(f"{emulator.url}/dataset")).json()
+        assert (shown["enabled"], shown["datasets"]) == (False, {})

@@ -1,0 +1,69 @@
+"""Programs from Debian's packages that tests run for real: unpacked below .make, never installed, no service started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+_STORE = Path(__file__).resolve().parents[2] / ".make" / "debian"
+_SECONDS = 300
+
+
+class ToolUnavailableError(Exception):
+    """The program is not on this machine and could not be fetched; says why."""
+
+
+def tool(program: str, *, package: str) -> Path:
+    """Path of the program; skips the test with the reason where it cannot be had, and fails it in CI."""
+    try:
+        return find_tool(program, package)
+    except ToolUnavailableError as reason:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(f"CI must run the tests against the real {program}, and it cannot: {reason}", pytrace=False)
+        pytest.skip(f"not run with the real {program}: {reason}")
+
+
+def find_tool(program: str, package: str) -> Path:
+    """Path of the program, fetched where it is not there; raises :class:`ToolUnavailableError`."""
+    if installed := shutil.which(program):
+        return Path(installed)
+    folder = _STORE / package
+    if not folder.exists():
+        _unpack(package, folder)
+    for found in (*folder.glob(f"usr/bin/{program}"), *folder.glob(f"usr/lib/**/{program}")):
+        return found
+    raise ToolUnavailableError(f"Debian's package {package} has no program {program}")
+
+
+def _unpack(package: str, folder: Path) -> None:
+    """Download the package and unpack it; the folder appears only when it is complete."""
+    for command in ("apt-get", "dpkg-deb"):
+        if shutil.which(command) is None:
+            raise ToolUnavailableError(f"{command} is not on this machine, and {package} is not installed")
+    fetched = folder.with_name(f"{package}.{os.getpid()}")
+    shutil.rmtree(fetched, ignore_errors=True)
+    (fetched / "root").mkdir(parents=True)
+    if not _run(["apt-get", "download", package], fetched):
+        if os.geteuid() == 0:
+            _run(["apt-get", "update"], fetched)  # a new machine has no list of packages yet
+        if not _run(["apt-get", "download", package], fetched):
+            raise ToolUnavailableError(f"apt-get cannot download {package}")
+    (archive,) = fetched.glob("*.deb")
+    if not _run(["dpkg-deb", "-x", str(archive), str(fetched / "root")], fetched):
+        raise ToolUnavailableError(f"{archive.name} cannot be unpacked")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        (fetched / "root").rename(folder)
+    except OSError:
+        if not folder.exists():  # another test process was quicker
+            raise
+    shutil.rmtree(fetched, ignore_errors=True)
+
+
+def _run(command: list[str], directory: Path) -> bool:
+    done = subprocess.run(command, cwd=directory, capture_output=True, timeout=_SECONDS, check=False)
+    return done.returncode == 0

@@ -1,0 +1,223 @@
+"""What the worker makes of its own parts ending."""
+
+import asyncio
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
+from structlog.testing import capture_logs
+from worker_parts import parts_of
+
+from bridge.model.verdicts import AllAccepted, Misconfigured, Transient, Unauthorized
+from bridge.settings import Settings
+from bridge.telemetry.metrics import Metrics
+from bridge.worker.stopping import left_because
+from bridge.worker.worker import Worker
+
+_DESTINATION = SimpleNamespace(
+    name="double",
+    max_request_bytes=1_000_000,
+    max_request_events=1_000,
+    frame_bytes=10,
+    separator_bytes=1,
+    encode=lambda _event: b"{}",
+)
+_APP = SimpleNamespace(crashed=False, consumer=SimpleNamespace(joined=True, topic_partitions=lambda _topic: 1))
+
+
+class _EndedMeter:
+    total = lags = None
+    silent = 0.0
+
+    async def run(self):
+        """The client it asks is gone."""
+        raise ConsumerStoppedError
+
+
+@pytest.mark.parametrize("stopping", [True, False])
+async def test_a_client_that_is_gone_is_an_error_only_while_working(stopping):
+    """During a stop the Kafka client goes away before its last user: no alarm. At work it is one, and it ends the worker."""
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
+    worker._app = _APP
+    if stopping:
+        worker.stop()
+    with capture_logs() as logs:
+        watching = asyncio.create_task(worker._supervise(_EndedMeter()))
+        await asyncio.sleep(1.2)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ([] if stopping else ["internal_error"])
+    assert worker._why == ("" if stopping else "internal error: ConsumerStoppedError")
+
+
+class _Lag:
+    total, lags, silent, movable = 5, None, 0.0, True
+
+    async def run(self):
+        """Lag that stays."""
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
+    """With lag and nothing finished the watchdog ends the worker, but not while AEP's own Retry-After runs."""
+    worker = Worker(Settings(worker={"stall_seconds": 1.5}), parts_of(_DESTINATION), Metrics())
+    worker._app = _APP
+    if asked:
+        worker.delivery.brakes.throttle.until = worker._clock() + 600
+    watching = asyncio.create_task(worker._supervise(_Lag()))
+    await asyncio.sleep(4.3)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert worker._why == ("" if asked else "stalled: no event finished for 1.5 s")
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError("Unable to bootstrap"), ConnectionResetError(104, "reset")])
+async def test_a_start_without_brokers_says_what_to_do(error):
+    """One line with the address and a hint, no traceback; the run ends as a failure."""
+
+    async def start():
+        raise error
+
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
+    worker._app = SimpleNamespace(start=start)
+    with capture_logs() as logs:
+        await worker._start()
+    [line] = logs
+    assert line["log_level"] == "error"
+    assert line["event"] == "stream_not_started"
+    assert "start the worker once it answers" in line["detail"]
+    assert line["why"].startswith("Kafka at localhost:9092 (PLAINTEXT): ")
+    assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in line["hint"]
+    assert "exc_info" not in line
+    assert worker._why == f"the stream did not start: {type(error).__name__}"
+
+
+async def test_a_stop_that_leaves_work_says_why():
+    """Refused credentials, an outage, a topic that cannot be written: not "the budget", which was never used."""
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
+    assert left_because(worker._drain) == "the drain budget is over"
+    worker.delivery.brakes.note(Unauthorized("invalid client_secret"), 0.0, seconds=0.1, under_way=1)
+    assert left_because(worker._drain) == "invalid client_secret"
+    worker.letters.writable = False
+    assert left_because(worker._drain) == "the dead-letter topic cannot be written"
+
+
+async def test_an_error_in_a_task_of_its_own_ends_the_worker():
+    """Without its watchdog a worker would look well for ever; told to stop or cancelled, its tasks may end as they like."""
+
+    async def fails():
+        raise ValueError("any")
+
+    for stopping, why in ((False, "internal error: ValueError"), (True, "")):
+        worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
+        if stopping:
+            worker.stop()
+        await asyncio.wait([worker._begin(fails(), "watchdog")])
+        await asyncio.sleep(0)
+        assert (worker.stopping, worker._why) == (True, why)
+    worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
+    task = worker._begin(asyncio.sleep(60), "memory")
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert not worker.stopping
+
+
+def _at_work(**parts):
+    worker = Worker(Settings(), replace(parts_of(_DESTINATION), **parts), Metrics())
+    worker._app = _APP
+    return worker
+
+
+async def test_at_work_is_said_once_an_assignment():
+    """Which partitions, which mapping, for whom; again when the partitions are others, and not before it has any."""
+    worker = _at_work(host="dcs.adobedc.net")
+    with capture_logs() as logs:
+        worker.show(_Lag())
+        worker.ledger.open(1, {("moengage.events", 1): None, ("moengage.events", 0): None})
+        for _ in range(3):
+            worker.show(_Lag())
+        worker.ledger.open(2, {("moengage.events", 1): None})
+        worker.show(_Lag())
+    lines = [line for line in logs if line["event"] == "at_work"]
+    assert [line["partitions"] for line in lines] == [[], [0, 1], [1]]
+    assert {line["destination"] for line in lines} == {"dcs.adobedc.net"}
+    assert {line["mapping"] for line in lines} == {"none (raw events)"}
+
+
+async def test_a_set_up_that_aep_refuses_is_not_called_credentials():
+    """A wrong address is told with the settings to look at; credentials that are refused keep their own name."""
+    worker = _at_work(title="AEP", blamed_settings=("BRIDGE_AEP__ENDPOINT", "BRIDGE_AEP__ORG_ID"))
+    brakes = worker.delivery.brakes
+    brakes.note(Misconfigured("AEP answered 404: no such connection"), 0.0, seconds=0.1, under_way=1)
+    told = worker.health.unready()
+    assert set(told) == {"settings"}
+    assert told["settings"].startswith(
+        "AEP refuses this bridge: AEP answered 404: no such connection; check BRIDGE_AEP__ENDPOINT, BRIDGE_AEP__ORG_ID"
+    )
+    brakes.note(Unauthorized("AEP answered 403"), 1.0, seconds=0.1, under_way=1)
+    assert worker.health.unready() == {"credentials": "AEP answered 403"}
+    brakes.note(AllAccepted(), 2.0, seconds=0.1, under_way=1)
+    assert worker.health.unready() == {}
+
+
+async def test_a_destination_that_nobody_waits_for_is_no_trouble():
+    """A worker whose partitions went elsewhere while AEP was away has nothing to ask with: it is ready, until something waits."""
+    worker = _at_work()
+    for _ in range(5):
+        worker.delivery.brakes.note(Transient("AEP answered 503"), worker._clock(), seconds=0.1, under_way=1)
+    assert set(worker.health.unready()) == {"destination"}, "while it is not known whether anything waits"
+    worker._lag = SimpleNamespace(total=7)
+    assert set(worker.health.unready()) == {"destination"}
+    worker._lag = SimpleNamespace(total=0)
+    assert worker.health.unready() == {}
+    worker.ledger.open(1, {("moengage.events", 0): None})
+    record = SimpleNamespace(value=b"{}", key=None, timestamp=0, offset=0, headers=())
+    worker.ledger.fetch(("moengage.events", 0), 1, [record], 10, first=0, last=0)
+    assert set(worker.health.unready()) == {"destination"}
+
+
+async def test_the_report_tells_answer_mapping_and_what_is_known():
+    """Before the first answer nothing is claimed of AEP; then its words and when it is asked again."""
+    worker = _at_work()
+    first = worker.report()
+    assert (first.role, first.lag_known, first.destination.good, first.destination.since) == (
+        "worker",
+        False,
+        None,
+        None,
+    )
+    now = worker._clock()
+    for _ in range(5):
+        worker.delivery.brakes.note(Transient("AEP answered 503"), now, seconds=0.1, under_way=1)
+    told = worker.report().destination
+    assert (told.good, told.answer) == (False, "AEP answered 503")
+    assert abs(told.since - time.time()) < 5
+    assert told.next_try.startswith("next try")
+    worker._lag = SimpleNamespace(lags={})
+    assert worker.report().lag_known
+    worker._app = None
+    left = worker.report()
+    assert (left.joined, left.partitions, left.lag_known) == (False, None, False), "nothing asked is nothing known"
+
+
+async def test_vitals_say_held_for_each_reason_that_is_told_elsewhere():
+    """Destination away, a pause, a dead-letter topic that cannot be written; otherwise not, and the rest is counted."""
+    worker = _at_work()
+    lag = _Lag()
+    assert not worker.vitals(lag).held
+    worker.letters.writable = False
+    assert worker.vitals(lag).held
+    worker.letters.writable = True
+    worker.delivery.brakes.throttle.until = worker._clock() + 60
+    assert worker.vitals(lag).held
+    worker.delivery.brakes.throttle.until = 0.0
+    worker.delivery.brakes.note(Unauthorized("no"), 0.0, seconds=0.1, under_way=1)
+    assert worker.vitals(lag).held
+    worker.delivery.answers, lag.silent = 7, 3.5
+    vitals = worker.vitals(lag)
+    assert (vitals.lag, vitals.answers, vitals.silent, vitals.joined, vitals.lost) == (True, 7, 3.5, True, "")
