@@ -114,7 +114,8 @@ class Worker:
             max_events=settings.worker.max_in_flight_events,
             max_bytes=settings.worker.max_in_flight_bytes,
             blocked=lambda: self.delivery.blocked,
-            starved=lambda: self.delivery.starved,
+            evidence=lambda ahead: self.delivery.evidence(ahead=ahead),
+            held=lambda: self.delivery.held,
             metrics=metrics,
         )
         self._drain = Drain(
@@ -354,7 +355,12 @@ class Worker:
             await self._state.open()
         except KafkaError as error:
             self._metrics.restart_memory.set(0)
-            _log.warning("what ends a process will not be remembered", why=str(error), hint=error.hint)
+            _log.warning(
+                "restart_memory_unavailable",
+                detail="What ends a process will not be remembered, and may end the next one too.",
+                why=str(error),
+                hint=error.hint,
+            )
         else:
             self._metrics.restart_memory.set(1)
 
