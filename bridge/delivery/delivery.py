@@ -240,6 +240,8 @@ class Delivery(Generic[Owner]):
         events = len(shipment.batch.items)
         self.flow_control.leave(events, now)
         self._carried += events
+        if shipment.batch.folded and not shipment.tries:
+            self._metrics.coalesced_events.inc(shipment.batch.events - events)
         self._metrics.delivery_in_flight.inc()
         task = asyncio.create_task(self._carry(shipment))
         self._under_way[task] = shipment, now

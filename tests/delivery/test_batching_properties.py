@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def _drain(batcher):
     return list(iter(lambda: batcher.take(0.0, force=True), None))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(chunks, limits)
 def test_batches_hold_every_event_once_in_order_within_the_limits(sizes, bounds):
     """Nothing is lost, doubled or reordered; bytes are counted exactly; no batch is over its limits."""

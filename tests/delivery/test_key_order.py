@@ -3,6 +3,7 @@
 from collections import defaultdict
 from random import Random
 
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_delivery import OK, events, run
@@ -37,7 +38,7 @@ def _of_lane(batcher, lane):
     return list(iter(lambda: batcher.take(0.0, lane, force=True), None))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(STEPS, LIMITS, st.integers(1, 4))
 def test_no_request_holds_two_events_of_a_key(steps, bounds, lanes):
     """Taken while it is filled: every event once, limits kept, a key once a request and in order from request to request."""
@@ -91,7 +92,7 @@ def test_a_request_waits_for_its_linger():
     assert batcher.take(10.4, 0).items == [b"x", b"y"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 6), st.integers(0, 100))
 def test_an_event_never_passes_an_earlier_one_of_its_key(seed, keys, ceiling, trouble):
     """Postponed inside a 207, split, throttled, unreadable, refused: what AEP takes of a key is in order, nothing is missing."""

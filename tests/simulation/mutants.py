@@ -126,7 +126,7 @@ def main():
     for number, mutant in enumerate(MUTANTS):
         done = subprocess.run(
             [sys.executable, "-m", "simulation.mutants", str(number), "--seconds", str(arguments.seconds)],
-            cwd=_TESTS, env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": f"{_TESTS}:{_TESTS.parent}"},
+            cwd=_TESTS, env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": f"{_TESTS}:{_TESTS / 'support'}:{_TESTS.parent}"},
             check=False, capture_output=True, text=True,
         )  # fmt: skip
         survivors += done.returncode != 0

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from examples import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -179,5 +180,5 @@ class LedgerMachine(RuleBasedStateMachine):
         assert all(self.ledger.span(p) == 0 for p in PARTITIONS)
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=120, stateful_step_count=60, deadline=None)
+LedgerMachine.TestCase.settings = settings(max_examples=examples(120), stateful_step_count=60, deadline=None)
 TestLedgerMachine = LedgerMachine.TestCase
