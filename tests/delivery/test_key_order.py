@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from virtual_delivery import OK, events, run
 from virtual_delivery import settle as all_settled
 
-from bridge.delivery.batching import Limits
+from bridge.delivery.batching import RequestLimits
 from bridge.delivery.ordering import KeyedBatcher
 from bridge.model.verdicts import (
     ACCEPTED,
@@ -24,7 +24,7 @@ from bridge.model.verdicts import (
 )
 
 LIMITS = st.builds(
-    Limits,
+    RequestLimits,
     max_bytes=st.integers(70, 200),
     max_events=st.integers(1, 12),
     frame=st.integers(0, 9),
@@ -74,7 +74,7 @@ def test_no_request_holds_two_events_of_a_key(steps, bounds, lanes):
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(1, 20))
 def test_a_key_that_comes_often_costs_others_nothing(others, often, most):
     """Events of other keys fill the requests of the frequent one: there are never more requests than either needs alone."""
-    batcher = KeyedBatcher(Limits(1_000_000, most, 0, 1, 1.0), 1)
+    batcher = KeyedBatcher(RequestLimits(1_000_000, most, 0, 1, 1.0), 1)
     batcher.add("often", [b"x"] * often, [0] * often, 0.0)
     batcher.add("others", [b"x"] * others, list(range(1, others + 1)), 0.0)
     assert len(_of_lane(batcher, 0)) <= max(often, -(-(often + others) // most))
@@ -82,7 +82,7 @@ def test_a_key_that_comes_often_costs_others_nothing(others, often, most):
 
 def test_a_request_waits_for_its_linger():
     """A lane's front request leaves when it is full or has waited the linger time."""
-    batcher = KeyedBatcher(Limits(1_000, 2, 0, 0, 0.5), 2)
+    batcher = KeyedBatcher(RequestLimits(1_000, 2, 0, 0, 0.5), 2)
     assert batcher.due(0.0, 0) is None
     batcher.add("a", [b"x"], [0], 10.0)
     assert batcher.take(10.4, 0) is None

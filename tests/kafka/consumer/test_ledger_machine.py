@@ -67,7 +67,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if not run:
             return
         records = [SimpleNamespace(timestamp=0) for _ in run]
-        chunk = self.ledger.fetch(
+        chunk = self.ledger.register_chunk(
             partition,
             self.generation,
             records,
@@ -163,7 +163,7 @@ class LedgerMachine(RuleBasedStateMachine):
             run = [r for r in log if r[0] >= (self.stored[partition] or 0)]
             since = self.stored[partition] or 0
             for at, count in run:
-                chunk = self.ledger.fetch(
+                chunk = self.ledger.register_chunk(
                     partition, self.generation, [SimpleNamespace(timestamp=0)], 1, first=at, last=at, since=since
                 )
                 since = at + 1

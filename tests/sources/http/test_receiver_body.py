@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.sources.http.body import Budget, NoRoom, TooLarge, read_body
+from bridge.sources.http.body import BodyMemory, BodyTooLarge, NoRoom, read_body
 
 packed = partial(gzip.compress, mtime=0)
 """Without the time: the names of tests that run in parallel are the same in each process."""
@@ -23,7 +23,7 @@ async def read(body: bytes, encoding: str = "", *, limit: int = 1_000, room: int
         for start in range(0, len(body), step):
             yield body[start : start + step]
 
-    budget = Budget(room)
+    budget = BodyMemory(room)
     with budget.lease() as lease:
         plain, refusal = await read_body(chunks(), encoding, limit=limit, lease=lease)
         held = budget.used
@@ -88,16 +88,16 @@ async def test_what_cannot_be_undone_stays_as_it_came(encoding, body, code) -> N
 async def test_size_is_bounded_before_and_after() -> None:
     """A body over the limit is refused at once, and a bomb as soon as it grows beyond it."""
     assert (await read(b"x" * 1_000))[0] == b"x" * 1_000
-    with pytest.raises(TooLarge):
+    with pytest.raises(BodyTooLarge):
         await read(b"x" * 1_001)
     bomb = packed(b"\0" * 100_000_000)
-    with pytest.raises(TooLarge):
+    with pytest.raises(BodyTooLarge):
         await read(bomb, "gzip", limit=1_000_000, room=10_000_000, step=65_536)
-    with pytest.raises(TooLarge):
+    with pytest.raises(BodyTooLarge):
         await read(packed(bomb), "gzip", limit=1_000_000, room=10_000_000, step=65_536)
     nested = packed(b"x" * 1_000)
     assert (await read(nested, "gzip"))[0] == b"x" * 1_000
-    with pytest.raises(TooLarge):
+    with pytest.raises(BodyTooLarge):
         await read(packed(b"x" * 1_001), "gzip")
 
 
@@ -111,7 +111,7 @@ async def test_all_requests_together_are_bounded() -> None:
 
 def test_one_request_alone_has_room_for_what_its_body_becomes() -> None:
     """Or a body that is allowed would be refused each time; beside others the budget holds."""
-    budget = Budget(1_000)
+    budget = BodyMemory(1_000)
     with budget.lease() as alone:
         alone.take(900)
         alone.need(5_000)
