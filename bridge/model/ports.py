@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bridge.model.dead_letter import StoredLetters
-    from bridge.model.event import Bound, Event, Refusal
+    from bridge.model.event import Bound, Event, LeftOut, Refusal
     from bridge.model.record import Record
     from bridge.model.verdicts import Outcome, Rejected
 
@@ -28,7 +28,7 @@ class Decoder(Protocol):
     A *document* is the JSON value of a body or record. It holds one event or several, each with its index.
     """
 
-    def decode(self, value: bytes) -> Sequence[Event | Refusal]:
+    def decode(self, value: bytes) -> Sequence[Event | Refusal | LeftOut]:
         """The canonical events of one Kafka record, in order. The worker's hot path.
 
         A canonical event gives itself. Bounded by :data:`bridge.model.event.MOST`. Raises ``NotJson``.
@@ -46,7 +46,7 @@ class Decoder(Protocol):
         """
         ...
 
-    def events_of(self, document: Any, bound: Bound) -> Sequence[Event | Refusal]:
+    def events_of(self, document: Any, bound: Bound) -> Sequence[Event | Refusal | LeftOut]:
         """Every event of a document in canonical form; one ``Refusal`` for a document that would become more than ``bound``."""
         ...
 

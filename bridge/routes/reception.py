@@ -12,7 +12,7 @@ import structlog
 from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.model.errors import BridgeError
 from bridge.routes.kinds import open_decoder
-from bridge.routes.receiving import paths, posting_of
+from bridge.routes.receiving import own_path, paths, posting_of
 from bridge.settings import variable
 from bridge.sources.http.body import Budget
 from bridge.sources.http.endpoint import Receiver
@@ -110,7 +110,7 @@ def open_reception(routes: Sequence[Route]) -> Opened:
     by_path = paths(routes)
     receivers: dict[str, Receiver] = {}
     for route in routes:
-        own = next(path for path, name in reversed(by_path.items()) if name == route.name)
+        own = own_path(route, by_path)
         receiver = receivers[route.name] = Receiver(
             route.settings.receiver,
             publishers[route.name],

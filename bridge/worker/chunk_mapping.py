@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
 from bridge.model.errors import NotJson
-from bridge.model.event import Refusal
+from bridge.model.event import LeftOut, Refusal
 from bridge.model.verdicts import Rejected, Stage
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Intake:
         transform = self.transform
         with contextlib.suppress(Exception):
             for event in self._decode(record.value):
-                if isinstance(event, Refusal):
+                if isinstance(event, (Refusal, LeftOut)):
                     continue
                 with contextlib.suppress(Exception):
                     transform.apply(event)
@@ -125,8 +125,11 @@ class Intake:
                 continue
             place = at if len(events) == 1 else at + 1
             for event in events:
-                if isinstance(event, Refusal):
-                    refused.append((place, Rejected(Stage.DECODE, event.code, event.reason)))
+                if event.__class__ is not dict:
+                    if isinstance(event, LeftOut):
+                        self._metrics.left_out_events.labels(event.rule).inc()
+                    else:
+                        refused.append((place, Rejected(Stage.DECODE, event.code, event.reason)))
                     place += 1
                     continue
                 try:

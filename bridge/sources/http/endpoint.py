@@ -92,6 +92,7 @@ class Receiver:
         self._clock = clock
         self._auth = authenticator(settings, posting.sender)
         self._posting = posting
+        self._confirm_seconds = min(settings.confirm_timeout_seconds, posting.confirm_seconds or math.inf)
         self._decoder = decoder
         self.path = path or posting.path
         self.route = metrics.route
@@ -203,6 +204,8 @@ class Receiver:
         if self._stopping:
             return self._busy("the receiver is stopping")
         if (wait := self._admission.wait_seconds()) > 0:
+            if not self._posting.throttles:
+                return self._busy("too many requests")
             return refusal(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
         if (request.content_length or 0) > self._settings.max_body_bytes:
             return self._too_large(request, "the body is too large")
@@ -238,7 +241,7 @@ class Receiver:
             return refusal(400, "the request is damaged or broke off", close=True)
         stored = StoredLetters((), ())
         try:
-            async with asyncio.timeout(settings.confirm_timeout_seconds):
+            async with asyncio.timeout(self._confirm_seconds):
                 intake = await self._read(body, doubt, lease)
                 # From here on the records are held, not the body they came in.
                 del body
@@ -255,6 +258,8 @@ class Receiver:
         except BridgeError as error:
             return self._busy("not confirmed", str(error))
         events, letters = len(intake.events) - len(stored.made), [*intake.dead_letters, *stored.made]
+        for rule, count in intake.left_out.items():
+            self._metrics.left_out_events.labels(rule).inc(count)
         self._stored(events, letters, cut=len(stored.cut))
         return as_json(200, {"status": "ok", "events": events, "dead_letters": len(letters)})
 

@@ -10,18 +10,19 @@ something else in between.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.model.dead_letter import DEFAULT_ROUTE, DeadLetter, uuid_of
 from bridge.model.errors import NotJson
-from bridge.model.event import ANY, Refusal
+from bridge.model.event import ANY, LeftOut, Refusal
 from bridge.model.letter_fit import fit
 from bridge.model.record import record_bytes
 from bridge.model.verdicts import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from bridge.model.ports import Decoder
@@ -61,11 +62,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What a request comes to; ``bytes`` is the weight of all its records."""
+    """What a request comes to; ``bytes`` is the weight of all its records, ``left_out`` counts by rule what goes nowhere."""
 
     events: Sequence[Record]
     dead_letters: Sequence[DeadLetter]
     bytes: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def take(body: bytes, limits: Limits, now: datetime, decoder: Decoder) -> Intake:
@@ -103,6 +105,7 @@ class Taking:
         self._has_lines = False
         self._events: list[Record] = []
         self._refusals: dict[str, _Refusals] = {}
+        self._left_out: Counter[str] = Counter()
         self._seen = 0
         self._made = 0
 
@@ -143,6 +146,9 @@ class Taking:
             for index, event in enumerate(decoder.events_of(document, ANY)):
                 if isinstance(event, Refusal):
                     self._set_aside(document, raw, index, event)
+                elif isinstance(event, LeftOut):
+                    self._left_out[event.rule] += 1
+                    self._account(0)
                 elif isinstance(value := encode(event), Refusal):
                     self._set_aside(document, raw, index, value)
                 elif (size := record_bytes(record := (record_key(event), value, ()))) <= event_limit:
@@ -167,7 +173,7 @@ class Taking:
             letters += found.letters
             if found.whole and found.why is not None:
                 letters.append(self._whole(found.why, found.whole, found.uuid))
-        return Intake(self._events, letters, self._made)
+        return Intake(self._events, letters, self._made, self._left_out)
 
     def _are_json_lines(self) -> bool:
         """Whether the first line is JSON of its own though the whole is none."""
