@@ -10,6 +10,7 @@ import typer
 import uvloop
 
 from bridge.cli.app import app, words
+from bridge.cli.emulating import first_control, told_to_stop
 from bridge.cli.route_option import ROUTE, chosen
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def emulator(
     )
     _set_oddities(made, oddity)
     if control is not None:
-        _first_control(made, control)
+        first_control(made, control)
     # A secret of the operator's own is never printed, not even one that opens nothing but this.
     uvloop.run(_serve(made, as_json=as_json, hide_secret=secret is not None))
 
@@ -191,23 +192,8 @@ def _set_oddities(made: Emulator, chosen_readings: list[str]) -> None:
         raise typer.BadParameter(f"{problem['loc'][0]}: {problem['msg']}", param_hint="--oddity") from None
 
 
-def _first_control(made: Emulator, message: str) -> None:
-    from pydantic import ValidationError
-
-    try:
-        made.control_json(message.encode())
-    except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise typer.BadParameter(
-            f"{where}: {problem['msg']}" if where else problem["msg"], param_hint="--control"
-        ) from None
-
-
 async def _serve(made: Emulator, *, as_json: bool, hide_secret: bool) -> None:
-    from bridge.runtime.signals import stop_event
-
-    stop = stop_event()
+    stop = told_to_stop()
     async with made:
         environment = made.environment()
         if hide_secret:

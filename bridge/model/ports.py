@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.model.delivery_policy import DeliveryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import Any
 
@@ -191,25 +191,6 @@ class EventStore(Protocol):
 
     async def store(self, events: Sequence[Record], dead_letters: Sequence[Record]) -> StoredLetters:
         """Return when all of them are safe, with what was changed to make them so; raise ``BridgeError`` when one is not."""
-        ...
-
-
-class Rules(Protocol):
-    """What a destination accepts, for those who speak of a mapping set before it runs: ``lint``, ``preview``, ``check``."""
-
-    @property
-    def rejection_codes(self) -> Mapping[str, str]:
-        """Every code of a rejection by this destination's checks, and what it means."""
-        ...
-
-    @property
-    def finding_codes(self) -> Mapping[str, str]:
-        """Every code of a finding that does not keep an event from leaving, and what it means."""
-        ...
-
-    @property
-    def required(self) -> Sequence[str]:
-        """Paths that a mapping set has to write, or every event is refused."""
         ...
 
 

@@ -14,7 +14,7 @@ from bridge.model.errors import BridgeError
 from bridge.routes.kinds import open_decoder
 from bridge.routes.receiving import own_path, paths, posting_of
 from bridge.settings import variable
-from bridge.sources.http.body import Budget
+from bridge.sources.http.body import BodyMemory
 from bridge.sources.http.endpoint import Receiver
 from bridge.sources.http.listener import tell_open
 from bridge.sources.http.reception import Reception
@@ -55,7 +55,7 @@ class Stores:
             raise next(error for error in failures if error is not None)
 
     def trouble(self, name: str) -> str | None:
-        """Why a route's events cannot be stored just now, if it has no connection."""
+        """Why a route's events cannot be stored currently, if it has no connection."""
         if self._publishers[name].is_connected:
             return None
         return self._why.get(name, "there is no connection to Kafka")
@@ -119,7 +119,7 @@ def open_reception(routes: Sequence[Route]) -> Opened:
             open_decoder(route),
             path=own,
             named=True,
-            budget=Budget(in_flight),
+            budget=BodyMemory(in_flight),
             parsing=parsing,
         )
         health.watch_route(route.name, "kafka", lambda name=route.name: stores.trouble(name))  # type: ignore[misc]

@@ -54,7 +54,7 @@ class Rejecting(Protocol):
         ...
 
 
-class Intake:
+class ChunkMapping:
     """Takes chunks. ``transform`` may be exchanged at any time between two chunks; each chunk keeps its ``mapping``."""
 
     def __init__(
@@ -98,7 +98,7 @@ class Intake:
             return
         if chunk.unreadable:
             self._ledger.admit(chunk, 1)
-            self._letters.put(chunk, 0, None, Rejected(Stage.DECODE, "unreadable", told_of(chunk)), 0)
+            self._letters.put(chunk, 0, None, Rejected(Stage.DECODE, "unreadable", why_unreadable(chunk)), 0)
             return
         transform = self.transform
         chunk.mapping = transform.mapping
@@ -161,7 +161,7 @@ class Intake:
             self._sketch.look(event)
 
 
-def told_of(chunk: Chunk) -> str:
+def why_unreadable(chunk: Chunk) -> str:
     """Where what could not be read lies, and why."""
     last = chunk.upto - 1
     place = f"offset {chunk.first}" if last <= chunk.first else f"offsets {chunk.first} to {last}"

@@ -40,8 +40,8 @@ from bridge.model.record import record_bytes
 from bridge.model.verdicts import Stage
 from bridge.sources.http.access import Admission
 from bridge.sources.http.auth import authenticator
-from bridge.sources.http.body import Budget, Lease, NoRoom, TooLarge, read_body
-from bridge.sources.http.intake import LARGE, Intake, Limits, Taking, TooMuch
+from bridge.sources.http.body import BodyMemory, BodyTooLarge, Lease, NoRoom, read_body
+from bridge.sources.http.intake import LARGE, BodyReading, BodyRecords, RecordLimits, TooMuch
 from bridge.sources.http.refusals import FULL, RETRY_AFTER, Refusals, as_json, refusal
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Receiver:
         *,
         path: str | None = None,
         named: bool = False,
-        budget: Budget | None = None,
+        budget: BodyMemory | None = None,
         parsing: asyncio.Semaphore | None = None,
         admission: Admission | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -98,12 +98,14 @@ class Receiver:
         self.route = metrics.route
         self.is_open = settings.auth in {None, "none"}
         self._of_route = {"route": metrics.route} if named else {}
-        self._budget = budget or Budget(settings.max_in_flight_bytes)
+        self._budget = budget or BodyMemory(settings.max_in_flight_bytes)
         # Large bodies are parsed one at a time, beside the event loop.
         self._parsing = parsing or asyncio.Semaphore(1)
         self._trouble: str | None = None
         self._trouble_at = 0.0
-        self._known_limits = Limits(0, 0, settings.max_events, _BECOMES * settings.max_body_bytes, route=metrics.route)
+        self._known_limits = RecordLimits(
+            0, 0, settings.max_events, _BECOMES * settings.max_body_bytes, route=metrics.route
+        )
         self.refusals = Refusals(metrics, clock, route=metrics.route if named else None)
         self._stopping = False
         self._under_way = 0
@@ -119,7 +121,7 @@ class Receiver:
         return app
 
     def trouble(self) -> str | None:
-        """Why requests are refused just now; None when they are not: a probe for readiness.
+        """Why requests are refused currently; None when they are not: a probe for readiness.
 
         What no request has confirmed lately is forgotten, or a balancer that sends none would never learn of the end.
         """
@@ -229,7 +231,7 @@ class Receiver:
                     limit=settings.max_body_bytes,
                     lease=lease,
                 )
-        except TooLarge:
+        except BodyTooLarge:
             return self._too_large(request, "the body is too large")
         except NoRoom:
             return self._no_room()
@@ -263,9 +265,9 @@ class Receiver:
         self._stored(events, letters, cut=len(stored.cut))
         return as_json(200, {"status": "ok", "events": events, "dead_letters": len(letters)})
 
-    async def _read(self, body: bytes, doubt: Refusal | None, lease: Lease) -> Intake:
+    async def _read(self, body: bytes, doubt: Refusal | None, lease: Lease) -> BodyRecords:
         """What ``body`` comes to. However large it is, other requests and probes of health are answered meanwhile."""
-        taking = Taking(body, self._limits(), self._now(), self._decoder, doubt)
+        taking = BodyReading(body, self._limits(), self._now(), self._decoder, doubt)
         if len(body) <= LARGE:
             taking.parse()
         else:
@@ -280,7 +282,7 @@ class Receiver:
             before = made
         return taking.intake()
 
-    def _limits(self) -> Limits:
+    def _limits(self) -> RecordLimits:
         limits, store = self._known_limits, self._store
         if limits.event != store.event_limit or limits.dead_letter != store.dead_letter_limit:
             limits = replace(limits, event=store.event_limit, dead_letter=store.dead_letter_limit)
