@@ -64,7 +64,7 @@ demo: $(VENV)/.demo ## Watch events travel from MoEngage's side to AEP's (an emu
 
 .PHONY: test
 test: $(VENV)/.dev ## Run the tests (with Java 17 and Maven against a real Apache Kafka); ARGS="-k name" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python tests/support/lanes.py $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev ## Lint, formatting, types and security
@@ -95,7 +95,7 @@ bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run
 
 .PHONY: simulate
 simulate: $(VENV)/.dev ## Run whole workers on virtual time for SECONDS=300; ARGS="--seed N" plays one seed again
-	@PYTHONHASHSEED=0 PYTHONPATH=tests $(BIN)/python -m simulation --seconds=$(SECONDS) $(ARGS)
+	@PYTHONHASHSEED=0 PYTHONPATH=tests:tests/support $(BIN)/python -m simulation --seconds=$(SECONDS) $(ARGS)
 
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break things for SECONDS=300 against three real brokers and count every event

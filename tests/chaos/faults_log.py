@@ -12,6 +12,7 @@ from faults import fault
 from kafka_topics import admin_client
 from log_files import batches, flip
 from numbered_events import number_of
+from processes import eventually
 from stage import GROUP, PARTITIONS, TOPIC
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ def _log_of_leader(stage: Stage, partition: int) -> Path:
     """The newest log file of the partition, of the broker that leads it."""
     found = admin_client(stage.cluster.bootstrap).list_topics(TOPIC, timeout=5).topics[TOPIC].partitions[partition]
     (leader,) = (broker for broker in stage.cluster.brokers if broker.node.id == found.leader)
-    return max((leader.directory / "data" / f"{TOPIC}-{partition}").glob("*.log"))
+    folder = leader.directory / "data" / f"{TOPIC}-{partition}"
+    # Of a topic that was made just now the brokers name a leader before it has its files.
+    return max(eventually(lambda: list(folder.glob("*.log")), within=20, what=f"{folder} has a log"))
 
 
 def _reader(stage: Stage) -> Consumer:

@@ -44,7 +44,7 @@ MUTANTS = (
     Mutant("closed chunks still resolve", "bridge.kafka.consumer.ledger", "        if chunk.closed:\n            return False\n", ""),
     Mutant("a closed chunk is not marked", "bridge.kafka.consumer.ledger", "                chunk.closed = True\n", ""),
     Mutant("a commit is confirmed though not stored", "bridge.kafka.consumer.consumption", "            if stored:\n", "            if True:\n"),
-    Mutant("the commit of a revoke has no bound", "bridge.kafka.consumer.consumption", "asyncio.timeout(min(left, _REVOKE_COMMIT_SECONDS))", "asyncio.timeout(None)"),
+    Mutant("the commit of a revoke has no bound", "bridge.kafka.consumer.consumption", "deadline.timeout(most=_REVOKE_COMMIT_SECONDS)", "asyncio.timeout(None)"),
     Mutant("a revoke does not close the ledger", "bridge.kafka.consumer.consumption", "            self._ledger.close(tuple(self._ledger.committed()))\n", ""),
     Mutant("a revoke leaves the gate open", "bridge.kafka.consumer.consumption", "        self._gate.shut()\n", "        self._gate.shut()\n        self._gate.reopen()\n"),
     Mutant("the gate never reopens", "bridge.kafka.consumer.consumption", "            self._gate.reopen()\n", ""),
@@ -126,7 +126,7 @@ def main():
     for number, mutant in enumerate(MUTANTS):
         done = subprocess.run(
             [sys.executable, "-m", "simulation.mutants", str(number), "--seconds", str(arguments.seconds)],
-            cwd=_TESTS, env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": f"{_TESTS}:{_TESTS.parent}"},
+            cwd=_TESTS, env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": f"{_TESTS}:{_TESTS / 'support'}:{_TESTS.parent}"},
             check=False, capture_output=True, text=True,
         )  # fmt: skip
         survivors += done.returncode != 0

@@ -23,12 +23,24 @@ def simulate(*arguments, module="simulation"):
     """A run in a process of its own, where the order of sets is the seed's."""
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": f"{TESTS}:{TESTS.parent}"},
+        env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": f"{TESTS}:{TESTS / 'support'}:{TESTS.parent}"},
         cwd=TESTS.parent,
         check=False,
         capture_output=True,
         text=True,
     )
+
+
+def test_the_makefile_finds_the_simulator():
+    """`make simulate` starts it with a path on which everything that it imports lies."""
+    makefile = (TESTS.parent / "Makefile").read_text()
+    (line,) = (line for line in makefile.splitlines() if "-m simulation " in line)
+    path = line.partition("PYTHONPATH=")[2].split()[0]
+    command = [sys.executable, "-m", "simulation", "--help"]
+    run = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": path}, cwd=TESTS.parent, check=False, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ _LOOK_SECONDS = 2.0
 
 
 class OffsetSource(Protocol):
-    """Asks the brokers (:class:`bridge.kafka.consumer.transport.ChunkConsumer`)."""
+    """Asks the brokers (:class:`bridge.kafka.consumer.stream.transport.ChunkConsumer`)."""
 
     async def offsets(self, partitions: Sequence[Any]) -> Mapping[Any, Offsets]:
         """Where these partitions stand."""
