@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from virtual_delivery import OK, events, run, settle
 
-from bridge.delivery.batching import Limits, choose, without
+from bridge.delivery.batching import RequestLimits, choose, without
 from bridge.delivery.ordering import KeyedBatcher
 from bridge.model.delivery_policy import Budget
 from bridge.model.verdicts import ACCEPTED, Answered, Rejected, Stage, Transient, Unexplained
 
-LIMITS = Limits(max_bytes=200, max_events=5, frame=10, separator=1, linger=1.0)
+LIMITS = RequestLimits(max_bytes=200, max_events=5, frame=10, separator=1, linger=1.0)
 
 
 def _fold(first: bytes, second: bytes) -> bytes | None:
