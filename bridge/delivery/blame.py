@@ -26,14 +26,14 @@ _NAMED_SECONDS = 15.0
 
 
 @dataclass(slots=True)
-class Record:
+class RequestTally:
     """How requests have fared so far, less single events that have failed often (:func:`is_alone`)."""
 
     successes: int = 0
     failures: int = 0
 
 
-def note_failure(shipment: Shipment[Any], record: Record, now: float, *, suspect: bool, reason: str) -> None:
+def note_failure(shipment: Shipment[Any], record: RequestTally, now: float, *, suspect: bool, reason: str) -> None:
     """Count a failed sending; others have passed it by when they mostly succeeded since it failed before.
 
     That is a strike against its data where the failure is ``suspect``.
@@ -50,12 +50,12 @@ def note_failure(shipment: Shipment[Any], record: Record, now: float, *, suspect
     shipment.successes, shipment.failures = record.successes, record.failures
 
 
-def wants_evidence(shipment: Shipment[Any], record: Record) -> bool:
+def wants_evidence(shipment: Shipment[Any], record: RequestTally) -> bool:
     """Whether nothing has been taken since it failed."""
     return shipment.tries > 0 and record.successes == shipment.successes
 
 
-def is_about_its_events(shipment: Shipment[Any], record: Record) -> bool:
+def is_about_its_events(shipment: Shipment[Any], record: RequestTally) -> bool:
     """Whether a refusal of us all (credentials, set-up) must be its events': it failed before, and others were taken since."""
     return shipment.passed > 0 or (shipment.tries > 0 and record.successes > shipment.successes)
 

@@ -11,9 +11,9 @@ import asyncio
 from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from bridge.delivery import blame as suspicion
-from bridge.delivery.batching import Batcher, Limits, without
-from bridge.delivery.flow_control import Brakes
+from bridge.delivery import blame
+from bridge.delivery.batching import Batcher, RequestLimits, without
+from bridge.delivery.flow_control import FlowControl
 from bridge.delivery.ordering import KeyedBatcher
 from bridge.delivery.pace import Pace, windows
 from bridge.delivery.pace_board import OwnAccount
@@ -59,7 +59,7 @@ class Delivery(Generic[Owner]):
         self._metrics = metrics
         self._clock = clock
         self._on_failure = on_failure
-        self._limits = Limits(
+        self._limits = RequestLimits(
             max_bytes=min(policy.batch_bytes, destination.max_request_bytes),
             max_events=min(policy.batch_events, destination.max_request_events),
             frame=destination.frame_bytes,
@@ -73,7 +73,7 @@ class Delivery(Generic[Owner]):
             if policy.by_key
             else Unordered(Batcher(self._limits))
         )
-        self.brakes = Brakes(
+        self.flow_control = FlowControl(
             ceiling=policy.ceiling,
             requests_per_second=policy.requests_per_second,
             events_per_second=policy.events_per_second,
@@ -89,7 +89,7 @@ class Delivery(Generic[Owner]):
         self._settlement = Settlement(
             resolutions,
             self._limits,
-            self.brakes,
+            self.flow_control,
             Backoff(random, cap=_RETRY_SECONDS),
             metrics,
             postponed_tries=policy.postponed_tries,
@@ -107,12 +107,12 @@ class Delivery(Generic[Owner]):
     @property
     def blocked(self) -> bool:
         """Whether the destination is away or refuses our credentials."""
-        return self.brakes.blocked
+        return self.flow_control.blocked
 
     @property
     def paused(self) -> bool:
         """Whether requests wait for a pause that the destination asked for, or for a rate limit."""
-        return self.brakes.paused(self._clock())
+        return self.flow_control.paused(self._clock())
 
     @property
     def events(self) -> int:
@@ -122,9 +122,7 @@ class Delivery(Generic[Owner]):
     def held_up(self) -> list[Shipment[Owner]]:
         """What the destination keeps postponing while it takes others, the longest first."""
         now = self._clock()
-        found = [
-            shipment for shipment in self._again() if suspicion.is_held_up(shipment, now) and not self._gone(shipment)
-        ]
+        found = [shipment for shipment in self._again() if blame.is_held_up(shipment, now) and not self._gone(shipment)]
         return sorted(found, key=lambda shipment: shipment.since)
 
     @property
@@ -139,12 +137,12 @@ class Delivery(Generic[Owner]):
 
         Events that are named as postponed need no more of it, unless they are given up after some tries.
         """
-        now, record = self._clock(), self.brakes.record
+        now, record = self._clock(), self.flow_control.record
         if any(not shipment.tries for shipment, _ in self._under_way.values()) or self._waiting.has_free:
             return False
         return any(
-            suspicion.wants_evidence(shipment, record)
-            and (self._postponed_tries > 0 or not suspicion.is_held_up(shipment, now))
+            blame.wants_evidence(shipment, record)
+            and (self._postponed_tries > 0 or not blame.is_held_up(shipment, now))
             for shipment in self._waiting.again()
         )
 
@@ -155,7 +153,7 @@ class Delivery(Generic[Owner]):
 
     def tick(self) -> None:
         """Tell what has begun without an event: call it every second or so."""
-        self.brakes.tick(self._clock())
+        self.flow_control.tick(self._clock())
 
     def _again(self) -> list[Shipment[Owner]]:
         return [*self._waiting.again(), *(shipment for shipment, _ in self._under_way.values())]
@@ -214,9 +212,9 @@ class Delivery(Generic[Owner]):
 
     def _launch_what_may(self, held: list[Shipment[Owner]]) -> float | None:
         """As :meth:`_launch`; what has to wait for a budget goes to ``held``, and what counts for another one passes it."""
-        while len(self._under_way) < self.brakes.most and len(held) < _MOST_HELD:
+        while len(self._under_way) < self.flow_control.most and len(held) < _MOST_HELD:
             now = self._clock()
-            wait = self.brakes.wait(now, waiting=bool(len(self._waiting)))
+            wait = self.flow_control.wait(now, waiting=bool(len(self._waiting)))
             if wait is None or wait > 0:
                 return wait
             fresh = False
@@ -231,7 +229,7 @@ class Delivery(Generic[Owner]):
                 self._waiting.landed(shipment)
                 continue
             shipment.batch = alive
-            if (hold := self.brakes.enter(alive.items, now)) > 0:
+            if (hold := self.flow_control.enter(alive.items, now)) > 0:
                 shipment.due = now + hold
                 held.append(shipment)
                 continue
@@ -240,7 +238,7 @@ class Delivery(Generic[Owner]):
 
     def _leave(self, shipment: Shipment[Owner], now: float) -> None:
         events = len(shipment.batch.items)
-        self.brakes.leave(events, now)
+        self.flow_control.leave(events, now)
         self._carried += events
         if shipment.batch.folded and not shipment.tries:
             self._metrics.coalesced_events.inc(shipment.batch.events - events)
@@ -275,17 +273,17 @@ class Delivery(Generic[Owner]):
     def _settle(self, shipment: Shipment[Owner], outcome: Outcome, began: float, under_way: int) -> None:
         now = self._clock()
         self.answers += 1
-        if isinstance(outcome, Unauthorized | Misconfigured) and suspicion.is_about_its_events(
-            shipment, self.brakes.record
+        if isinstance(outcome, Unauthorized | Misconfigured) and blame.is_about_its_events(
+            shipment, self.flow_control.record
         ):
             outcome = Transient(outcome.reason)
-        known = suspicion.is_known(shipment)
-        alone = suspicion.is_alone(shipment)
-        self.brakes.note(outcome, now, seconds=now - began, under_way=under_way, known=known, alone=alone)
+        known = blame.is_known(shipment)
+        alone = blame.is_alone(shipment)
+        self.flow_control.note(outcome, now, seconds=now - began, under_way=under_way, known=known, alone=alone)
         again = self._settlement.settle(shipment, outcome, now)
         self._waiting.landed(shipment)
         self._waiting.put_back(again)
-        self.brakes.show()
+        self.flow_control.show()
 
 
 def _outcome_of(task: asyncio.Task[Outcome], shipment: Shipment[Owner]) -> Outcome:

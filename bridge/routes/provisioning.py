@@ -13,7 +13,7 @@ from bridge.mapping.sets.convert import filled
 from bridge.mapping.sets.table import load_mapping_set
 from bridge.model.errors import SettingsError
 from bridge.settings import every_setting, variable
-from bridge.settings.mapping import NO_SCHEMA, SHIPPED_SCHEMA
+from bridge.settings.mapping import NO_SCHEMA, SHIPPED_SCHEMA, SHIPPED_SET
 from bridge.xdm.schema.fields import PLACEHOLDER_TENANT, load_schema
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bridge.settings import MappingSettings, Route, Settings
 
+FOLDER: Final = SHIPPED_SET.parent
 _IDENTITY: Final = re.compile(r"identityMap\.([^.\[\]]+)\[")
 _MOENGAGE_USER_ID: Final = "moengageUserId"
 _GUIDE: Final = {
@@ -85,10 +86,14 @@ def desired_schema(settings: MappingSettings) -> Path:
 
 
 def schema_file(route: Route) -> Path | None:
-    """Where the schema fetched from AEP belongs: beside the settings, never over the shipped one; None where none is wanted."""
+    """Where the schema fetched from AEP belongs, never over the shipped one; None where none is wanted.
+
+    Beside the settings, or there in the folder of mapping sets, which is what containers are given.
+    """
     if route.settings.mapping.schema_ == NO_SCHEMA:
         return None
-    return Path(f"aep-schema.{route.name}.json" if route.declared else "aep-schema.json")
+    name = f"aep-schema.{route.name}.json" if route.declared else "aep-schema.json"
+    return FOLDER / name if FOLDER.is_dir() else Path(name)
 
 
 def stated(settings: Settings, section: str, key: str) -> str:

@@ -22,11 +22,11 @@ from bridge.model.errors import KafkaError
 from bridge.runtime.deadline import StopBudget
 from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
-from bridge.worker.chunk_mapping import Intake, row_and_part
+from bridge.worker.chunk_mapping import ChunkMapping, row_and_part
 from bridge.worker.drain import Drain
 from bridge.worker.mapping_watch import MappingWatch
 from bridge.worker.restart_memory.marks import RestartMarks
-from bridge.worker.stopping import leave
+from bridge.worker.stopping import stop_worker
 from bridge.worker.supervision import supervise
 from bridge.worker.surroundings import PROCESS, Surroundings
 from bridge.worker.watch.progress import Progress
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
     from bridge.telemetry.report import Report
-    from bridge.worker.processes.member import Member
+    from bridge.worker.processes.member import GroupMember
 
 _log = structlog.get_logger(__name__)
 _GIVE_AWAY_SECONDS = 1.0
@@ -63,7 +63,7 @@ class Worker:
         parts: RouteParts,
         metrics: Metrics,
         *,
-        member: Member | None = None,
+        member: GroupMember | None = None,
         sharing_routes: int = 1,
         board: Board | None = None,
         surroundings: Surroundings = PROCESS,
@@ -126,7 +126,7 @@ class Worker:
             StopBudget(min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2)),
         )
         self._sketch = parts.sketch
-        self._intake = Intake(
+        self._intake = ChunkMapping(
             self.ledger,
             parts.decoder,
             parts.transform,
@@ -324,7 +324,7 @@ class Worker:
                 await self._stop.wait()
                 self.health.hold("draining", self._why or "told to stop")
                 await self._marks.give_away(_GIVE_AWAY_SECONDS)
-                return await leave(
+                return await stop_worker(
                     self._app, self._gate, self._drain, self._why, cut_off_after=self._surroundings.cut_off_after
                 )
             finally:
@@ -426,7 +426,10 @@ class Worker:
         health.watch("reading", lambda: self.reading.trouble or None)
         health.watch("transactions", lambda: self.reading.transactions or None)
         health.watch("destination", self._destination_trouble)
-        health.watch("credentials", lambda: None if delivery.brakes.misconfigured else delivery.brakes.refusal or None)
+        health.watch(
+            "credentials",
+            lambda: None if delivery.flow_control.misconfigured else delivery.flow_control.refusal or None,
+        )
         health.watch("settings", self._settings_trouble)
         health.watch("postponed", self._progress.postponed)
         health.watch("partitions", self._progress.standing)
@@ -442,18 +445,20 @@ class Worker:
         return f"topic {self._settings.kafka.topic} does not exist" if self._topic_is_absent() else None
 
     def _settings_trouble(self) -> str | None:
-        brakes = self.delivery.brakes
-        if not (brakes.refusal and brakes.misconfigured):
+        flow_control = self.delivery.flow_control
+        if not (flow_control.refusal and flow_control.misconfigured):
             return None
         named = ", ".join(self._parts.blamed_settings)
-        return f"{self._parts.title} refuses this bridge: {brakes.refusal}" + (f"; check {named}" if named else "")
+        return f"{self._parts.title} refuses this bridge: {flow_control.refusal}" + (
+            f"; check {named}" if named else ""
+        )
 
     def _destination_trouble(self) -> str | None:
         self.delivery.tick()  # so that metric and log say it no later than this
         if not self.ledger.events and self._lag is not None and self._lag.total == 0:
             return None  # nobody waits, and nothing is there to ask with whether the destination is back
-        brakes = self.delivery.brakes
-        return "; ".join(filter(None, (brakes.throttled(self._clock()), brakes.trouble))) or None
+        flow_control = self.delivery.flow_control
+        return "; ".join(filter(None, (flow_control.throttled(self._clock()), flow_control.trouble))) or None
 
     def _partitions(self) -> int | None:
         found: int | None = (

@@ -132,6 +132,18 @@ def test_several_routes_want_a_name(folder, adobe):
     assert [one["route"] for one in json.loads(done.stdout)] == ["eu", "us"]
 
 
+def test_ctrl_c_ends_the_waiting_and_nothing_else(folder, adobe):
+    """While apply counts down everything is done and written: an interrupt skips the rest of the time, exit 0."""
+    child = start_tied(
+        [sys.executable, "-m", "bridge", "setup", "apply", "--yes", "--allow-irreversible"],
+        log=folder / "apply.log", env=_environment(), cwd=folder,
+    )  # fmt: skip
+    eventually(lambda: "waiting 300 s" in (folder / "apply.log").read_text(), within=60, what="it counts down")
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == 0, (folder / "apply.log").read_text()
+    assert run(folder, "setup", "plan").returncode == 0
+
+
 @pytest.mark.slow
 def test_killed_in_the_middle_of_any_write_it_is_completed(folder, adobe):
     """Kill -9 while each of its requests that create or change something has taken effect and is not answered yet."""

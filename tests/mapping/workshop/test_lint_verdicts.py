@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import orjson
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings, Settings
 from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.chunk_mapping import Intake
+from bridge.worker.chunk_mapping import ChunkMapping
 from bridge.xdm.departure import departing
 from bridge.xdm.problems import DroppedValue
 from bridge.xdm.rules import RULES
@@ -109,11 +110,11 @@ def worker_fates(document: Any, builder: Any, configured: Settings) -> tuple[lis
     record = SimpleNamespace(
         value=json.dumps(document).encode(), key=None, timestamp=0, topic="t", partition=0, offset=0, headers=()
     )
-    chunk = ledger.fetch(("t", 0), 1, [record], 10, first=0, last=0)
+    chunk = ledger.register_chunk(("t", 0), 1, [record], 10, first=0, last=0)
     rule = SizeRule(configured.mapping)
     metrics = Metrics()
     transform = XdmTransform(builder, open_envelope(configured).encode, metrics, size=rule)
-    Intake(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
+    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
     dropped: Counter[Any] = Counter()
     for family in metrics.dropped_values.collect():
         for sample in family.samples:
@@ -150,7 +151,7 @@ def test_lint_says_what_the_worker_does(tmp_path_factory):
     tmp = tmp_path_factory.mktemp("verdicts")
     stages = [Stage(tmp, one, 2_000) for one in ALL]
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     @given(bodies, st.sampled_from(stages))
     def holds(document: Any, stage: Stage) -> None:
         # As it arrives: whatever JSON text cannot tell apart is not told apart.

@@ -93,7 +93,7 @@ class ChunkConsumer(ReplacedConsumer):
                 except KafkaError as error:
                     # Of the group's coordinator, or of a question about offsets: no record was taken out.
                     name = type(error).__name__
-                    if (left_out := told.left_out(name)) is not None:
+                    if (left_out := told.suppressed_since(name)) is not None:
                         _log.warning("fetch failed, will try again", error=name, left_out=left_out)
                     await asyncio.sleep(1.0)
                 except BridgeError as error:
