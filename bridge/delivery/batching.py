@@ -87,8 +87,12 @@ def choose(batch: Batch[Owner], chosen: Sequence[int], limits: RequestLimits) ->
 
 def halves(batch: Batch[Owner], limits: RequestLimits) -> tuple[Batch[Owner], Batch[Owner]]:
     """The batch cut in two, in order; for two items or more."""
-    middle = len(batch.items) // 2
-    return choose(batch, range(middle), limits), choose(batch, range(middle, len(batch.items)), limits)
+    return cut(batch, len(batch.items) // 2, limits)
+
+
+def cut(batch: Batch[Owner], at: int, limits: RequestLimits) -> tuple[Batch[Owner], Batch[Owner]]:
+    """Its first ``at`` items, and the others."""
+    return choose(batch, range(at), limits), choose(batch, range(at, len(batch.items)), limits)
 
 
 def without(batch: Batch[Owner], gone: Callable[[Owner], bool], limits: RequestLimits) -> Batch[Owner] | None:

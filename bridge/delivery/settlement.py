@@ -69,7 +69,7 @@ class Settlement(Generic[Owner]):
     ) -> None:
         self._resolutions = resolutions
         self._limits = limits
-        self._brakes = flow_control
+        self._flow_control = flow_control
         self._backoff = backoff
         self._metrics = metrics
         self._postponed_tries = postponed_tries
@@ -79,6 +79,7 @@ class Settlement(Generic[Owner]):
         batch, retries = shipment.batch, self._metrics.retries
         match outcome:
             case AllAccepted():
+                blame.note_taken(shipment, self._flow_control.record)
                 self._metrics.delivered_events.inc(batch.events)
                 for run in batch.runs:
                     self._resolutions.accepted(run.owner, run.count)
@@ -93,7 +94,7 @@ class Settlement(Generic[Owner]):
                 return [shipment]
             case Unauthorized(reason) | Misconfigured(reason):
                 retries.labels("held").inc()
-                blame.note_failure(shipment, self._brakes.record, now, suspect=False, reason=reason)
+                blame.note_failure(shipment, self._flow_control.record, now, suspect=False, reason=reason)
                 return [shipment]
             case TooLarge():
                 return self._split(shipment, now, _TOO_LARGE)
@@ -132,6 +133,8 @@ class Settlement(Generic[Owner]):
                 case Transient(reason, suspect):
                     again.setdefault(suspect, []).append(position)
                     why.setdefault(suspect, reason)
+        if sum(map(len, again.values())) < len(shipment.batch.items):
+            blame.note_taken(shipment, self._flow_control.record)
         self._metrics.delivered_events.inc(delivered)
         for owner, count in accepted.values():
             self._resolutions.accepted(owner, count)
@@ -150,7 +153,7 @@ class Settlement(Generic[Owner]):
         self, shipment: Shipment[Owner], now: float, *, suspect: bool, code: str, reason: str, by_event: bool = False
     ) -> list[Shipment[Owner]]:
         """Count the failure; ``by_event``: each event of the shipment was told so by name."""
-        blame.note_failure(shipment, self._brakes.record, now, suspect=suspect, reason=reason)
+        blame.note_failure(shipment, self._flow_control.record, now, suspect=suspect, reason=reason)
         if suspect and blame.is_guilty(shipment):
             return self._split(shipment, now, Rejected(Stage.DELIVER, code, f"{reason}, while other events were taken"))
         told_apart = by_event or len(shipment.batch.items) == 1
@@ -164,7 +167,7 @@ class Settlement(Generic[Owner]):
         if blame.should_split(shipment) and (suspect or not by_event):
             return self._split(shipment, now, None)
         # While the circuit is open it is the circuit that spaces attempts; what failed for an outage must not wait beyond it.
-        shipment.due = now if self._brakes.circuit.open else now + self._backoff.delay(shipment.tries)
+        shipment.due = now if self._flow_control.circuit.open else now + self._backoff.delay(shipment.tries)
         return [shipment]
 
     def _split(self, shipment: Shipment[Owner], now: float, alone: Rejected | None) -> list[Shipment[Owner]]:

@@ -75,7 +75,12 @@ class StateTopic:
             new = NewTopic(self._name, 1, self._kafka.replication_factor, topic_configs=dict(STATE_CONFIG))
             for _, code, *_more in (await client.create_topics([new])).topic_errors:
                 if code == 0:
-                    _log.info("topic_created", topic=self._name, partitions=1)
+                    _log.info(
+                        "topic_created",
+                        detail="The topic was not there and has been made.",
+                        topic=self._name,
+                        partitions=1,
+                    )
                 elif code != errors.TopicAlreadyExistsError.errno:
                     raise KafkaError(f"the topic {self._name} cannot be created: {errors.for_code(code).__name__}")
 

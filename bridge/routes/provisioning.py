@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 FOLDER: Final = SHIPPED_SET.parent
 _IDENTITY: Final = re.compile(r"identityMap\.([^.\[\]]+)\[")
 _MOENGAGE_USER_ID: Final = "moengageUserId"
+_OF_MOENGAGE: Final = {
+    "identities.externalId": "uid, the customer id",
+    "identities.email": "email_id",
+    "identities.phone": "mobile_number",
+    "identities.moengageUserId": "moengage_user_id",
+}
+"""What MoEngage calls an identity of a canonical event."""
 _GUIDE: Final = {
     "field_group": "Fields of MoEngage's events in the tenant's namespace.",
     "schema": "Campaign events and user actions of MoEngage Streams.",
@@ -134,5 +141,6 @@ def _namespaces(settings: Settings, rows: Sequence[MappingRow]) -> Iterator[Name
 
 
 def attribute_of_primary(rows: Sequence[MappingRow], primary: str) -> str:
-    """The source from which the primary namespace takes its id, "" where no row writes it."""
-    return next((row.source for row in rows if row.destination == f"identityMap.{primary}[0].id"), "")
+    """The source from which the primary namespace takes its id, with MoEngage's word for it; "" where no row writes it."""
+    source = next((row.source for row in rows if row.destination == f"identityMap.{primary}[0].id"), "")
+    return f"{source} (MoEngage: {_OF_MOENGAGE[source]})" if source in _OF_MOENGAGE else source

@@ -25,6 +25,7 @@ from bridge.telemetry.health import Health
 from bridge.worker.chunk_mapping import ChunkMapping, row_and_part
 from bridge.worker.drain import Drain
 from bridge.worker.mapping_watch import MappingWatch
+from bridge.worker.readiness import Readiness
 from bridge.worker.restart_memory.marks import RestartMarks
 from bridge.worker.stopping import stop_worker
 from bridge.worker.supervision import supervise
@@ -114,7 +115,8 @@ class Worker:
             max_events=settings.worker.max_in_flight_events,
             max_bytes=settings.worker.max_in_flight_bytes,
             blocked=lambda: self.delivery.blocked,
-            starved=lambda: self.delivery.starved,
+            evidence=lambda ahead: self.delivery.evidence(ahead=ahead),
+            held=lambda: self.delivery.held,
             metrics=metrics,
         )
         self._drain = Drain(
@@ -165,7 +167,21 @@ class Worker:
         self._self_report = SelfReport(
             settings, parts.host, parts.transform.mapping, self.ledger, self.delivery, clock=self._clock
         )
-        self._watch()
+        self._readiness = Readiness(
+            topic=settings.kafka.topic,
+            title=self._parts.title,
+            blamed_settings=self._parts.blamed_settings,
+            ledger=self.ledger,
+            delivery=self.delivery,
+            letters=self.letters,
+            reading=self.reading,
+            progress=self._progress,
+            joined=lambda: self.joined,
+            partitions=self._partitions,
+            total=lambda: None if self._lag is None else self._lag.total,
+            clock=self._clock,
+        )
+        self._readiness.watch(self.health)
 
     # What delivery and the dead letters report.
 
@@ -303,7 +319,7 @@ class Worker:
                 self._metrics,
                 clock=self._clock,
                 joined=lambda: self.joined,
-                absent=self._topic_is_absent,
+                absent=self._readiness.topic_is_absent,
                 unreadable=lambda: self.reading.partitions,
             )
             self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
@@ -354,7 +370,12 @@ class Worker:
             await self._state.open()
         except KafkaError as error:
             self._metrics.restart_memory.set(0)
-            _log.warning("what ends a process will not be remembered", why=str(error), hint=error.hint)
+            _log.warning(
+                "restart_memory_unavailable",
+                detail="What ends a process will not be remembered, and may end the next one too.",
+                why=str(error),
+                hint=error.hint,
+            )
         else:
             self._metrics.restart_memory.set(1)
 
@@ -418,47 +439,6 @@ class Worker:
 
     async def _supervise(self, lag: LagMeter) -> None:
         await supervise(self, self._app, lag, self._settings.worker.stall_seconds)
-
-    def _watch(self) -> None:
-        health, delivery = self.health, self.delivery
-        health.watch("group", lambda: None if self.joined else "not a member of the consumer group yet")
-        health.watch("topic", self._absence)
-        health.watch("reading", lambda: self.reading.trouble or None)
-        health.watch("transactions", lambda: self.reading.transactions or None)
-        health.watch("destination", self._destination_trouble)
-        health.watch(
-            "credentials",
-            lambda: None if delivery.flow_control.misconfigured else delivery.flow_control.refusal or None,
-        )
-        health.watch("settings", self._settings_trouble)
-        health.watch("postponed", self._progress.postponed)
-        health.watch("partitions", self._progress.standing)
-        health.watch(
-            "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
-        )
-
-    def _topic_is_absent(self) -> bool:
-        # With more workers than partitions some have none, and all is well.
-        return self.joined and not self.ledger.assigned and self._partitions() is None
-
-    def _absence(self) -> str | None:
-        return f"topic {self._settings.kafka.topic} does not exist" if self._topic_is_absent() else None
-
-    def _settings_trouble(self) -> str | None:
-        flow_control = self.delivery.flow_control
-        if not (flow_control.refusal and flow_control.misconfigured):
-            return None
-        named = ", ".join(self._parts.blamed_settings)
-        return f"{self._parts.title} refuses this bridge: {flow_control.refusal}" + (
-            f"; check {named}" if named else ""
-        )
-
-    def _destination_trouble(self) -> str | None:
-        self.delivery.tick()  # so that metric and log say it no later than this
-        if not self.ledger.events and self._lag is not None and self._lag.total == 0:
-            return None  # nobody waits, and nothing is there to ask with whether the destination is back
-        flow_control = self.delivery.flow_control
-        return "; ".join(filter(None, (flow_control.throttled(self._clock()), flow_control.trouble))) or None
 
     def _partitions(self) -> int | None:
         found: int | None = (

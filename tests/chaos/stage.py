@@ -95,8 +95,8 @@ class Stage:
     ``posted`` those in posts that are not answered yet. ``next_number``: the first that was never posted; ``given_up``: those that
     were never answered 200. ``deletions``:
     when (monotonic) a fault had Kafka delete records before the group had committed them, and the numbers of their events;
-    ``deleted_topics``: such numbers of events that were deleted with the whole topic. ``hanging``: events that were made to
-    hold whoever maps them; ``hung``: ids of those that became dead letters for it.
+    ``deleted_topics``: such numbers of events that were deleted with the whole topic. ``topic_stays``: held by whoever deletes
+    the topic, or needs it all the time. ``hanging``: events that were made to hold whoever maps them; ``hung``: ids of those that became dead letters for it.
     """
 
     cluster: Cluster
@@ -116,6 +116,7 @@ class Stage:
     given_up: Callable[[], Collection[int]] = tuple
     deletions: list[tuple[float, set[int]]] = field(default_factory=list)
     deleted_topics: list[set[int]] = field(default_factory=list)
+    topic_stays: asyncio.Lock = field(default_factory=asyncio.Lock)
     hanging: set[int] = field(default_factory=set)
     hung: set[str] = field(default_factory=set)
     secret_file: Path = field(init=False)

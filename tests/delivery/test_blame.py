@@ -18,25 +18,41 @@ def _shipment(events=1, **history):
     return Shipment(batch, **history)
 
 
-def _fail(shipment, record, *, taken=0, failed=0, now=0.0, suspect=True, reason="http_500"):
-    """It fails once more, after so many other requests were taken and so many failed."""
+def _fail(shipment, record, *, taken=0, recovered=0, now=0.0, suspect=True, reason="http_500"):
+    """It fails once more, after so many other requests were taken, and of those that had failed so many failures are forgiven."""
     record.successes += taken
-    record.failures += failed + 1
+    record.recovered += recovered
     blame.note_failure(shipment, record, now, suspect=suspect, reason=reason)
 
 
 @pytest.mark.parametrize(
-    ("taken", "failed", "passed"),
-    [(0, 0, 0), (1, 0, 1), (2, 0, 1), (1, 1, 0), (2, 1, 1), (1, 2, 0), (3, 2, 1), (0, 5, 0)],
+    ("taken", "recovered", "passed"),
+    [(0, 0, 0), (1, 0, 1), (2, 0, 1), (1, 1, 1), (2, 1, 1), (1, 2, 0), (3, 2, 1), (3, 4, 0), (0, 5, 0)],
 )
-def test_it_is_passed_by_when_others_mostly_succeed(taken, failed, passed):
-    """Since its last failure, its own new one counted: as many successes as failures, and one at least."""
+def test_it_is_passed_by_when_others_mostly_succeed_at_once(taken, recovered, passed):
+    """Since its last failure one was taken at least, and not more failures of others turned out to be the destination's."""
     shipment, record = _shipment(), RequestTally()
-    _fail(shipment, record)
-    assert (shipment.tries, shipment.passed, shipment.strikes) == (1, 0, 0)
-    assert (shipment.successes, shipment.failures) == (0, 1), "what others did since is counted from here on"
-    _fail(shipment, record, taken=taken, failed=failed)
-    assert (shipment.tries, shipment.passed, shipment.strikes) == (2, passed, passed)
+    _fail(shipment, record, recovered=1)
+    assert (shipment.tries, shipment.failed, shipment.passed, shipment.strikes) == (1, 1, 0, 0)
+    assert (shipment.successes, shipment.recovered) == (0, 1), "what others did since is counted from here on"
+    _fail(shipment, record, taken=taken, recovered=recovered)
+    assert (shipment.tries, shipment.failed, shipment.passed, shipment.strikes) == (2, 2, passed, passed)
+
+
+def test_failures_are_the_destinations_once_the_same_events_are_taken():
+    """Three failures of one request, then it is taken; a half of what failed had no failure of its own yet."""
+    shipment, record = _shipment(2), RequestTally()
+    for _ in range(3):
+        _fail(shipment, record)
+    half = _shipment()
+    blame.inherit(shipment, half)
+    blame.note_taken(half, record)
+    assert record.recovered == 0
+    blame.note_taken(shipment, record)
+    assert record.recovered == 3
+    rest = _shipment()
+    blame.continues(shipment, rest)
+    assert rest.failed == 0, "they are counted once"
 
 
 def test_successes_before_its_first_failure_are_no_evidence():
@@ -106,7 +122,20 @@ def test_it_is_held_up_after_ten_tries_or_fifteen_seconds_beside_successes(tries
     """Three times passed by at least: without that it may be an outage."""
     shipment = _shipment(tries=tries, passed=passed, since=100.0)
     assert blame.is_held_up(shipment, 100.0 + seconds) is held_up
-    assert blame.is_known(shipment) is (passed >= 3)
+
+
+@pytest.mark.parametrize(
+    ("history", "known"),
+    [
+        ({"tries": 10, "passed": 3, "successes": 5}, True),
+        ({"tries": 10, "passed": 2, "successes": 5}, False),
+        ({"tries": 1, "successes": 4}, True),
+        ({"tries": 0, "successes": 4}, False),
+    ],
+)
+def test_its_next_failure_is_no_news_when_others_were_taken_since_the_last(history, known):
+    """Nor ever again after three times; the first failure of what is sent for the first time always is. Five were taken so far."""
+    assert blame.is_known(_shipment(**history), RequestTally(successes=5)) is known
 
 
 def test_what_counts_against_its_data_is_not_named():
@@ -130,11 +159,13 @@ def test_it_is_given_up_after_the_tries_of_the_setting(most, tries, passed, give
 
 def test_a_half_has_to_show_for_itself():
     """It starts near the limit, without strikes, and one short of being known; the rest of its history is the whole's."""
-    whole = _shipment(4, tries=9, passed=9, strikes=5, since=3.0, reason="http_502", told=True, successes=8, failures=2)
+    whole = _shipment(
+        4, tries=9, passed=9, strikes=5, since=3.0, reason="http_502", told=True, successes=8, recovered=2
+    )
     half = _shipment(2)
     blame.inherit(whole, half)
     assert (half.tries, half.passed, half.strikes) == (4, 2, 0)
-    assert (half.since, half.reason, half.told, half.successes, half.failures) == (3.0, "http_502", True, 8, 2)
+    assert (half.since, half.reason, half.told, half.successes, half.recovered) == (3.0, "http_502", True, 8, 2)
     young = _shipment(2)
     blame.inherit(_shipment(4, tries=1, passed=1), young)
     assert (young.tries, young.passed) == (1, 1)
@@ -142,8 +173,10 @@ def test_a_half_has_to_show_for_itself():
 
 def test_what_is_left_keeps_its_history():
     """The others of a request were taken: its own failures count on."""
-    whole = _shipment(4, tries=9, passed=7, strikes=5, since=3.0, reason="http_502", told=True, successes=8, failures=2)
+    whole = _shipment(
+        4, tries=9, passed=7, strikes=5, since=3.0, reason="http_502", told=True, successes=8, recovered=2
+    )
     rest = _shipment(1)
     blame.continues(whole, rest)
     assert (rest.tries, rest.passed, rest.strikes) == (9, 7, 5)
-    assert (rest.since, rest.reason, rest.told, rest.successes, rest.failures) == (3.0, "http_502", True, 8, 2)
+    assert (rest.since, rest.reason, rest.told, rest.successes, rest.recovered) == (3.0, "http_502", True, 8, 2)

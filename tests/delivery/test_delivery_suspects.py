@@ -102,7 +102,7 @@ async def _consume(delivery, resolutions, most, seconds):
         max_events=most,
         max_bytes=10_000_000,
         blocked=lambda: delivery.blocked,
-        starved=lambda: delivery.starved,
+        evidence=lambda ahead: delivery.evidence(ahead=ahead),
         metrics=Metrics(),
     )
     resolutions.accepted = ledger.resolve
@@ -180,10 +180,10 @@ def test_later_events_of_its_key_are_no_evidence_to_come():
         delivery.offer("poison", events(0, 4), range(4))
         delivery.offer("behind", events(10, 4), range(4))
         await asyncio.sleep(30)
-        assert delivery.starved
+        assert delivery.evidence(ahead=False)
         delivery.offer("free", events(20, 1), [20])
-        assert not delivery.starved
+        assert not delivery.evidence(ahead=False)
         await asyncio.sleep(30)
-        assert delivery.starved
+        assert delivery.evidence(ahead=False)
 
     run(_cannot_digest(4), work, by_key=True, ceiling=2)

@@ -58,6 +58,7 @@ CLASSES = {
     "Section": "of the settings; of a date pattern",
     "Table": "of words in dates; of a hand-over",
     "Target": "of a row",
+    "Trial": "of each destination: what came of a trial event",
     "Unreadable": "places of a log; a page that cannot be read",
 }
 """Public classes that share a name, and what each is."""

@@ -1,4 +1,4 @@
-"""How long hypothesis searches: by its profile, which ``HYPOTHESIS_PROFILE`` or ``--hypothesis-profile`` names.
+"""How long hypothesis searches: by its profile, which ``HYPOTHESIS_PROFILE`` names.
 
 ``dev`` is the default, ``ci`` (the default with ``CI=true``) also prints how to play a failure again, ``thorough`` tries twenty times as
 much. A test that says how many examples it needs says it as ``examples(300)``.
@@ -7,7 +7,6 @@ much. A test that says how many examples it needs says it as ``examples(300)``.
 from __future__ import annotations
 
 import os
-import sys
 
 from hypothesis import settings
 
@@ -29,5 +28,4 @@ def examples(count: int) -> int:
 
 
 def _asked() -> str | None:
-    named = [each.partition("=")[2] for each in sys.argv if each.startswith("--hypothesis-profile=")]
-    return named[-1] if named else os.environ.get("HYPOTHESIS_PROFILE")
+    return os.environ.get("HYPOTHESIS_PROFILE")

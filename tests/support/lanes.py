@@ -76,6 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the lanes; pytest's exit code: that of the first lane that failed."""
     began = time.monotonic()
     total: Counter[str] = Counter()
+    errors: set[str] = set()
     codes: list[int] = []
     for lane in lanes_of(arguments):
         with tempfile.TemporaryDirectory() as folder:
@@ -85,12 +86,15 @@ def main(arguments: Sequence[str]) -> int:
             done = subprocess.run([sys.executable, "-m", "pytest", "-p", "lanes", *lane], env=environment, check=False)
             codes.append(done.returncode)
             if counts.exists():
-                total.update(json.loads(counts.read_text(encoding="utf-8")))
+                found = json.loads(counts.read_text(encoding="utf-8"))
+                total.update(found["counts"])
+                errors |= set(found["errors"])
             elif done.returncode == 0:
                 return 0  # it was asked for help or the like, and no test
         stop = {"-x", "--exitfirst"} & set(arguments) and done.returncode not in {0, _NOTHING_RAN}
         if stop or done.returncode == _INTERRUPTED:
             break
+    total["error"] = len(errors)
     code = next((each for each in codes if each not in {0, _NOTHING_RAN}), None)
     if code is None:
         code = 0 if 0 in codes else _NOTHING_RAN
@@ -120,15 +124,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Write down how many tests had which outcome; a test counts once, as pytest's own line counts it."""
+    """Write down how many tests had which outcome; a test counts once, as pytest's own line counts it.
+
+    Errors by name: a file that cannot be collected is an error in every process of both lanes.
+    """
     if (to := os.environ.get(_COUNTS)) is not None:
+        stats = terminalreporter.stats
         counts = {
-            outcome: sum(
-                getattr(each, "count_towards_summary", True) for each in terminalreporter.stats.get(outcome, ())
-            )
+            outcome: sum(getattr(each, "count_towards_summary", True) for each in stats.get(outcome, ()))
             for outcome in _WORDS
+            if outcome != "error"
         }
-        Path(to).write_text(json.dumps(counts), encoding="utf-8")
+        errors = [f"{each.nodeid} {getattr(each, 'when', '')}" for each in stats.get("error", ())]
+        Path(to).write_text(json.dumps({"counts": counts, "errors": errors}), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,23 @@ _OURS += (
     "telemetry/health",
     "runtime/signals",
 )
+_OURS += (
+    "kafka/consumer/consumption",
+    "kafka/consumer/fetching",
+    "kafka/consumer/lag",
+    "kafka/consumer/offset_account",
+    "kafka/consumer/reading",
+    "kafka/consumer/stream/transport",
+    "kafka/dead_letters/store",
+    "kafka/producer/producer_connection",
+    "kafka/producer/publisher",
+    "kafka/retention",
+    "kafka/state_topic",
+    "kafka/topic_limits",
+    "kafka/topics",
+    "worker/restart_memory/marks",
+    "worker/worker",
+)
 
 
 @pytest.mark.parametrize("module", _OURS)

@@ -222,7 +222,10 @@ class Consumption:
                 async with asyncio.timeout(self._commit_seconds):
                     stored = await self._client.store(number, offsets)
             except TimeoutError:
-                _log.warning("offsets not committed in time, will try again")
+                _log.warning(
+                    "offsets_not_committed_in_time",
+                    detail="They are committed again with the next ones; a crash would repeat what they cover.",
+                )
                 return False
             except ConsumerStoppedError:
                 return False

@@ -109,7 +109,11 @@ class LagMeter:
                 if self.unanswered:
                     self._hide(set(self._shown))
                     self._metrics.event_age_seconds.set(math.nan)
-                _log.debug("lag_unknown", error=type(error).__name__)
+                _log.debug(
+                    "lag_unknown",
+                    detail="The brokers do not say how much waits; it is asked again.",
+                    error=type(error).__name__,
+                )
             else:
                 self._answered = self._clock()
                 if self._joined():

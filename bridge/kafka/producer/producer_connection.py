@@ -114,7 +114,12 @@ class ProducerConnection:
         dead = sender_has_ended(producer)
         # Its client knows only brokers it once met: after all of them have moved it never finds the new ones.
         if dead or now - oldest >= self._renew_after:
-            log.warning("kafka_producer_replaced", dead=dead, error=type(error).__name__ if error else "timeout")
+            log.warning(
+                "kafka_producer_replaced",
+                detail="The producer had failed or did not answer; a new one takes its place.",
+                dead=dead,
+                error=type(error).__name__ if error else "timeout",
+            )
             self._renew.set()
 
     async def _supervise(self) -> None:
@@ -130,7 +135,12 @@ class ProducerConnection:
                     return
                 self._why = error if isinstance(error, KafkaError) else unreachable(self._kafka, error)
                 told = str(error) if passing or isinstance(error, BridgeError) else ""
-                log.warning("kafka_unreachable", error=told or type(error).__name__, next_attempt_seconds=pause)
+                log.warning(
+                    "kafka_unreachable",
+                    detail="The brokers cannot be reached; it is tried again.",
+                    error=told or type(error).__name__,
+                    next_attempt_seconds=pause,
+                )
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # nosec B311 # noqa: S311 - jitter
                 pause = min(pause * 2, 5.0)
                 continue
@@ -159,7 +169,12 @@ class ProducerConnection:
         self._producer, self._lanes, self._failing_since = producer, {}, {}
         if not self._first.done():
             self._first.set_result(None)
-        log.info("kafka_connected", brokers=list(self._kafka.bootstrap_servers), topics=list(self._topics))
+        log.info(
+            "kafka_connected",
+            detail="The brokers answer, and the topics are there.",
+            brokers=list(self._kafka.bootstrap_servers),
+            topics=list(self._topics),
+        )
 
     async def _keep_limits_until_renewed(self) -> None:
         renewal = asyncio.ensure_future(self._renew.wait())

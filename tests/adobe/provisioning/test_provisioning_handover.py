@@ -58,7 +58,7 @@ def test_every_item_of_the_guides_tables_is_there():
     assert (told["bridge"]["username"], told["bridge"]["password"]) == ("moengage", SECRETS[1])
     assert told["identities"] == {
         "primary_namespace": "lumaCrmId", "secondary_namespaces": "Email, Phone, ECID",
-        "moengage_namespace": "moengageUserId", "primary_attribute": "identities.externalId",
+        "moengage_namespace": "moengageUserId", "primary_attribute": "identities.externalId (MoEngage: uid, the customer id)",
     }  # fmt: skip
     direct = told["direct"]
     assert direct["endpoint"] == "https://dcs.adobedc.net/collection/abc"

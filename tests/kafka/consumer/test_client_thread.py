@@ -145,7 +145,7 @@ class _Client:
             max_events=1_000,
             max_bytes=max_bytes,
             blocked=lambda: False,
-            starved=lambda: False,
+            evidence=lambda _ahead: 0,
             metrics=Metrics(),
         )
         self.consumption = Consumption(

@@ -46,7 +46,7 @@ class _Worker:
             max_events=max_events,
             max_bytes=10_000_000,
             blocked=lambda: False,
-            starved=lambda: False,
+            evidence=lambda _ahead: 0,
             metrics=self.metrics,
         )
         self.reading = Reading(self.metrics, lambda: self.now)

@@ -32,7 +32,7 @@ def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False):
         max_events=max_events,
         max_bytes=max_bytes,
         blocked=lambda: state.blocked,
-        starved=lambda: False,
+        evidence=lambda _ahead: 0,
         metrics=Metrics(),
     )
     return ledger, gate, state

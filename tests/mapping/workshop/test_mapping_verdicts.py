@@ -238,8 +238,8 @@ def test_cases_remember_for_whom_they_were_written(tmp_path):
     (cases / "one.event.json").write_text((EXAMPLE / "airline.events.jsonl").read_text().splitlines()[0])
     (tmp_path / "m.csv").write_text(GOOD)
     schema = SCHEMA[:2]
-    with pytest.raises(BridgeError, match=r"the tenant is _yourorgname, but the schema .* has _acmeair"):
-        run("test", str(cases), "--mapping", str(tmp_path / "m.csv"), *schema, "--update")
+    with pytest.raises(BridgeError, match=r"the tenant is _acmear, but the schema .* has _acmeair"):
+        run("test", str(cases), "--mapping", str(tmp_path / "m.csv"), *schema, "--tenant", "_acmear", "--update")
     run("test", str(cases), "--mapping", str(tmp_path / "m.csv"), *SCHEMA, "--update")
     kept = json.loads((cases / "settings.json").read_text())
     assert kept == {"tenant": "_acmeair", "primary_identity": ["crm", "Email"]}

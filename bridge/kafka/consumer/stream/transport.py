@@ -94,10 +94,19 @@ class ChunkConsumer(ReplacedConsumer):
                     # Of the group's coordinator, or of a question about offsets: no record was taken out.
                     name = type(error).__name__
                     if (left_out := told.suppressed_since(name)) is not None:
-                        _log.warning("fetch failed, will try again", error=name, left_out=left_out)
+                        _log.warning(
+                            "fetch_failed",
+                            detail="It is tried again; nothing is lost meanwhile.",
+                            error=name,
+                            left_out=left_out,
+                        )
                     await asyncio.sleep(1.0)
                 except BridgeError as error:
-                    _log.error("records may have been passed over, stopping without acknowledging", why=str(error))
+                    _log.error(
+                        "records_passed_over",
+                        detail="Records may have been passed over; the worker stops without acknowledging them.",
+                        why=str(error),
+                    )
                     raise
                 await asyncio.sleep(0)
         except (ConsumerStoppedError, asyncio.CancelledError):
