@@ -12,7 +12,7 @@ import orjson
 
 from bench.parts import best_of
 from bench.stage import folder
-from bridge.delivery.batching import Limits
+from bridge.delivery.batching import RequestLimits
 from bridge.delivery.ordering import KeyedBatcher
 from bridge.destinations.moengage.coalescing import fold_items
 from bridge.destinations.moengage.encoding import FRAME_BYTES, bulk
@@ -73,7 +73,7 @@ def _rows(*, purchase: bool) -> str:
 
 
 def _requests(items: Sequence[bytes], tags: Sequence[int], *, fold: bool = False) -> list[list[bytes]]:
-    limits = Limits(95_000, 50, FRAME_BYTES, 1, 0.5)
+    limits = RequestLimits(95_000, 50, FRAME_BYTES, 1, 0.5)
     batcher = KeyedBatcher(limits, _LANES, fold=fold_items if fold else None)
     batcher.add("owner", items, tags, 0.0)
     found = []

@@ -105,7 +105,7 @@ async def _checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check
         complete = False
         yield failed("settings", error)
     if examples := ", ".join(_examples(settings)):
-        todo = "README.md, \"Go live\", says where in Adobe's and MoEngage's consoles each of these comes from"
+        todo = "aep-bridge setup apply writes those of AEP; docs/setup.md says where the credential comes from"
         yield Check("examples", ok=False, found=f"still the example: {examples}", todo=todo)
     if settings.aep.payload == "xdm":
         yield _mapping(settings)

@@ -72,7 +72,7 @@ def _run_alone(deployment: Deployment, route: Route, number: int | None, board: 
     from bridge.runtime.heap import keep_freed_memory
     from bridge.telemetry.logs import configure_logging
     from bridge.telemetry.metrics import Metrics
-    from bridge.worker.processes.member import Member
+    from bridge.worker.processes.member import GroupMember
     from bridge.worker.worker import Worker
 
     settings = route.settings
@@ -80,7 +80,7 @@ def _run_alone(deployment: Deployment, route: Route, number: int | None, board: 
     configure_logging(settings.telemetry, process=number, route=route.name if route.declared else None)
     member = None
     if number is not None:
-        member = Member(number, StopBudget(settings.worker.drain_seconds))
+        member = GroupMember(number, StopBudget(settings.worker.drain_seconds))
         member.watch_parent()
     metrics = Metrics(route.name)
     sharing = deployment.sharing_organisation(route)

@@ -27,14 +27,14 @@ _NAMED_SECONDS = 15.0
 
 
 @dataclass(slots=True)
-class Record:
+class RequestTally:
     """How requests have fared so far; ``recovered`` counts failures of those that were taken later, as they were."""
 
     successes: int = 0
     recovered: int = 0
 
 
-def note_failure(shipment: Shipment[Any], record: Record, now: float, *, suspect: bool, reason: str) -> None:
+def note_failure(shipment: Shipment[Any], record: RequestTally, now: float, *, suspect: bool, reason: str) -> None:
     """Count a failed sending; others have passed it by when they mostly succeeded at once since it failed before.
 
     That is a strike against its data where the failure is ``suspect``.
@@ -51,22 +51,22 @@ def note_failure(shipment: Shipment[Any], record: Record, now: float, *, suspect
     shipment.successes, shipment.recovered = record.successes, record.recovered
 
 
-def note_taken(shipment: Shipment[Any], record: Record) -> None:
+def note_taken(shipment: Shipment[Any], record: RequestTally) -> None:
     """Some of its events have a verdict: that it failed before was the destination's fault, not theirs."""
     record.recovered += shipment.failed
 
 
-def wants_evidence(shipment: Shipment[Any], record: Record) -> bool:
+def wants_evidence(shipment: Shipment[Any], record: RequestTally) -> bool:
     """Whether nothing has been taken since it failed."""
     return shipment.tries > 0 and record.successes == shipment.successes
 
 
-def is_about_its_events(shipment: Shipment[Any], record: Record) -> bool:
+def is_about_its_events(shipment: Shipment[Any], record: RequestTally) -> bool:
     """Whether a refusal of us all (credentials, set-up) must be its events': it failed before, and others were taken since."""
     return shipment.passed > 0 or (shipment.tries > 0 and record.successes > shipment.successes)
 
 
-def is_known(shipment: Shipment[Any], record: Record) -> bool:
+def is_known(shipment: Shipment[Any], record: RequestTally) -> bool:
     """Whether another failure of it would tell nothing new of the destination: it fails beside others that are taken."""
     return shipment.passed >= _KNOWN_AFTER or (shipment.tries > 0 and record.successes > shipment.successes)
 

@@ -11,10 +11,10 @@ import asyncio
 from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from bridge.delivery import blame as suspicion
-from bridge.delivery.batching import Batcher, Limits, cut, without
+from bridge.delivery import blame
+from bridge.delivery.batching import Batcher, RequestLimits, cut, without
 from bridge.delivery.evidence import Search
-from bridge.delivery.flow_control import Brakes
+from bridge.delivery.flow_control import FlowControl
 from bridge.delivery.ordering import KeyedBatcher
 from bridge.delivery.pace import Pace, windows
 from bridge.delivery.pace_board import OwnAccount
@@ -61,7 +61,7 @@ class Delivery(Generic[Owner]):
         self._metrics = metrics
         self._clock = clock
         self._on_failure = on_failure
-        self._limits = Limits(
+        self._limits = RequestLimits(
             max_bytes=min(policy.batch_bytes, destination.max_request_bytes),
             max_events=min(policy.batch_events, destination.max_request_events),
             frame=destination.frame_bytes,
@@ -75,7 +75,7 @@ class Delivery(Generic[Owner]):
             if policy.by_key
             else Unordered(Batcher(self._limits))
         )
-        self.brakes = Brakes(
+        self.flow_control = FlowControl(
             ceiling=policy.ceiling,
             requests_per_second=policy.requests_per_second,
             events_per_second=policy.events_per_second,
@@ -91,7 +91,7 @@ class Delivery(Generic[Owner]):
         self._settlement = Settlement(
             resolutions,
             self._limits,
-            self.brakes,
+            self.flow_control,
             Backoff(random, cap=_RETRY_SECONDS),
             metrics,
             postponed_tries=policy.postponed_tries,
@@ -111,12 +111,12 @@ class Delivery(Generic[Owner]):
     @property
     def blocked(self) -> bool:
         """Whether the destination is away or refuses our credentials."""
-        return self.brakes.blocked
+        return self.flow_control.blocked
 
     @property
     def paused(self) -> bool:
         """Whether requests wait for a pause that the destination asked for, or for a rate limit."""
-        return self.brakes.paused(self._clock())
+        return self.flow_control.paused(self._clock())
 
     @property
     def events(self) -> int:
@@ -126,9 +126,7 @@ class Delivery(Generic[Owner]):
     def held_up(self) -> list[Shipment[Owner]]:
         """What the destination keeps postponing while it takes others, the longest first."""
         now = self._clock()
-        found = [
-            shipment for shipment in self._again() if suspicion.is_held_up(shipment, now) and not self._gone(shipment)
-        ]
+        found = [shipment for shipment in self._again() if blame.is_held_up(shipment, now) and not self._gone(shipment)]
         return sorted(found, key=lambda shipment: shipment.since)
 
     @property
@@ -144,7 +142,7 @@ class Delivery(Generic[Owner]):
         Events that are named as postponed need no more of it, unless they are given up after some tries. What has been asked for
         in vain is asked for again after ever longer times.
         """
-        now, record = self._clock(), self.brakes.record
+        now, record = self._clock(), self.flow_control.record
         if (
             not self._search.is_time(now)
             or any(not shipment.tries for shipment, _ in self._under_way.values())
@@ -152,8 +150,8 @@ class Delivery(Generic[Owner]):
         ):
             return 0
         wanted = any(
-            suspicion.wants_evidence(shipment, record)
-            and (self._postponed_tries > 0 or not suspicion.is_held_up(shipment, now))
+            blame.wants_evidence(shipment, record)
+            and (self._postponed_tries > 0 or not blame.is_held_up(shipment, now))
             for shipment in self._waiting.again()
         )
         return self._search.ask(now, ahead=ahead) if wanted else 0
@@ -165,7 +163,7 @@ class Delivery(Generic[Owner]):
 
     def tick(self) -> None:
         """Tell what has begun without an event, and count what is ``held``, postponed for ever: call it every second or so."""
-        self.brakes.tick(self._clock())
+        self.flow_control.tick(self._clock())
         self.held = sum(len(shipment.batch.items) for shipment in self.held_up())
 
     def _again(self) -> list[Shipment[Owner]]:
@@ -227,9 +225,9 @@ class Delivery(Generic[Owner]):
 
     def _launch_what_may(self, held: list[Shipment[Owner]]) -> float | None:
         """As :meth:`_launch`; what has to wait for a budget goes to ``held``, and what counts for another one passes it."""
-        while len(self._under_way) < self.brakes.most and len(held) < _MOST_HELD:
+        while len(self._under_way) < self.flow_control.most and len(held) < _MOST_HELD:
             now = self._clock()
-            wait = self.brakes.wait(now, waiting=bool(len(self._waiting)))
+            wait = self.flow_control.wait(now, waiting=bool(len(self._waiting)))
             if wait is None or wait > 0:
                 return wait
             fresh: bool | None = None
@@ -250,7 +248,7 @@ class Delivery(Generic[Owner]):
                 self._waiting.landed(shipment)
                 continue
             shipment.batch = alive
-            if (hold := self.brakes.enter(alive.items, now)) > 0:
+            if (hold := self.flow_control.enter(alive.items, now)) > 0:
                 shipment.due = now + hold
                 held.append(shipment)
                 continue
@@ -259,7 +257,7 @@ class Delivery(Generic[Owner]):
 
     def _leave(self, shipment: Shipment[Owner], now: float) -> None:
         events = len(shipment.batch.items)
-        self.brakes.leave(events, now)
+        self.flow_control.leave(events, now)
         self._carried += events
         if shipment.batch.folded and not shipment.tries:
             self._metrics.coalesced_events.inc(shipment.batch.events - events)
@@ -294,19 +292,19 @@ class Delivery(Generic[Owner]):
     def _settle(self, shipment: Shipment[Owner], outcome: Outcome, began: float, under_way: int) -> None:
         now = self._clock()
         self.answers += 1
-        if isinstance(outcome, Unauthorized | Misconfigured) and suspicion.is_about_its_events(
-            shipment, self.brakes.record
+        if isinstance(outcome, Unauthorized | Misconfigured) and blame.is_about_its_events(
+            shipment, self.flow_control.record
         ):
             outcome = Transient(outcome.reason)
-        known = suspicion.is_known(shipment, self.brakes.record)
-        before = self.brakes.record.successes
-        self.brakes.note(outcome, now, seconds=now - began, under_way=under_way, known=known)
-        if not shipment.tries and self.brakes.record.successes > before:
+        known = blame.is_known(shipment, self.flow_control.record)
+        before = self.flow_control.record.successes
+        self.flow_control.note(outcome, now, seconds=now - began, under_way=under_way, known=known)
+        if not shipment.tries and self.flow_control.record.successes > before:
             self._search.taken(now)
         again = self._settlement.settle(shipment, outcome, now)
         self._waiting.landed(shipment)
         self._waiting.put_back(again)
-        self.brakes.show()
+        self.flow_control.show()
 
 
 def _outcome_of(task: asyncio.Task[Outcome], shipment: Shipment[Owner]) -> Outcome:

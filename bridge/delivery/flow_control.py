@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bridge.delivery import blame as suspicion
+from bridge.delivery import blame
 from bridge.delivery.concurrency import AdaptiveLimit
 from bridge.delivery.pacing import Circuit, RateLimit
 from bridge.delivery.standing import Standing
@@ -46,7 +46,7 @@ _UNAVAILABLE = 503
 """Whatever its headers say, a destination that answers so is away: the circuit counts it as a failure."""
 
 
-class Brakes:
+class FlowControl:
     """Says when the next request may leave.
 
     ``refusal`` says why credentials or set-up are refused (``misconfigured``: it is the set-up), ``trouble`` why the circuit is
@@ -72,7 +72,7 @@ class Brakes:
     ) -> None:
         self.circuit = Circuit(circuit_threshold, Backoff(random, base=1.0, cap=_PROBE_SECONDS))
         self.credentials = Circuit(1, Backoff(random, base=1.0))
-        self.record = suspicion.Record()
+        self.record = blame.RequestTally()
         self.refusal = ""
         self.misconfigured = False
         self.trouble = ""
@@ -102,7 +102,7 @@ class Brakes:
 
     @property
     def most(self) -> int:
-        """Requests that may be under way at once just now; while the destination throttles, a single one asks."""
+        """Requests that may be under way at once currently; while the destination throttles, a single one asks."""
         return 1 if self.throttle.active else self._limit.limit
 
     def _rate_limited(self, now: float) -> tuple[float, str]:

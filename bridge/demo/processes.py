@@ -26,7 +26,7 @@ _TAIL_LINES = 15
 
 
 def free_port() -> int:
-    """A port that nothing listens on just now."""
+    """A port that nothing listens on currently."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

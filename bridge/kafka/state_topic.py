@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
@@ -20,9 +20,9 @@ from bridge.model.errors import KafkaError
 from bridge.settings import variable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping
 
-    from bridge.model.record import Record
+    from bridge.model.ports import Publisher
     from bridge.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
@@ -34,14 +34,6 @@ STATE_CONFIG: Final = {
     "segment.ms": "3600000",
     "min.cleanable.dirty.ratio": "0.1",
 }
-
-
-class Publisher(Protocol):
-    """Writes records and returns when all are confirmed; ``KafkaError`` otherwise."""
-
-    async def publish(self, records: Sequence[Record], *, topic: str | None = None) -> None:
-        """Write to the topic."""
-        ...
 
 
 class StateTopic:

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 REREAD_SECONDS = 60.0
 """How often the limits are read again without a reason; one that was raised is known after so long."""
 _FRESH_SECONDS = 0.5
-"""So long limits count as read just now: many callers may be refused at once."""
+"""So long limits count as read currently: many callers may be refused at once."""
 _OVERHEAD = 110
 """A batch's header, a record's lengths, and the frame around what is compressed, generously."""
 _UNCOMPRESSIBLE = 2_048

@@ -40,13 +40,13 @@ class Readiness:
 
     def watch(self, health: Health) -> None:
         """Let health ask for every reason."""
-        brakes = self.delivery.brakes
+        flow_control = self.delivery.flow_control
         health.watch("group", lambda: None if self.joined() else "not a member of the consumer group yet")
         health.watch("topic", self._absence)
         health.watch("reading", lambda: self.reading.trouble or None)
         health.watch("transactions", lambda: self.reading.transactions or None)
         health.watch("destination", self._destination_trouble)
-        health.watch("credentials", lambda: None if brakes.misconfigured else brakes.refusal or None)
+        health.watch("credentials", lambda: None if flow_control.misconfigured else flow_control.refusal or None)
         health.watch("settings", self._settings_trouble)
         health.watch("postponed", self.progress.postponed)
         health.watch("partitions", self.progress.standing)
@@ -62,15 +62,15 @@ class Readiness:
         return f"topic {self.topic} does not exist" if self.topic_is_absent() else None
 
     def _settings_trouble(self) -> str | None:
-        brakes = self.delivery.brakes
-        if not (brakes.refusal and brakes.misconfigured):
+        flow_control = self.delivery.flow_control
+        if not (flow_control.refusal and flow_control.misconfigured):
             return None
         named = ", ".join(self.blamed_settings)
-        return f"{self.title} refuses this bridge: {brakes.refusal}" + (f"; check {named}" if named else "")
+        return f"{self.title} refuses this bridge: {flow_control.refusal}" + (f"; check {named}" if named else "")
 
     def _destination_trouble(self) -> str | None:
         self.delivery.tick()  # so that metric and log say it no later than this
         if not self.ledger.events and self.total() == 0:
             return None  # nobody waits, and nothing is there to ask with whether the destination is back
-        brakes = self.delivery.brakes
-        return "; ".join(filter(None, (brakes.throttled(self.clock()), brakes.trouble))) or None
+        flow_control = self.delivery.flow_control
+        return "; ".join(filter(None, (flow_control.throttled(self.clock()), flow_control.trouble))) or None

@@ -23,13 +23,13 @@ _LEAST_COMMIT_SECONDS = 1.0
 """A commit has this long, whatever the drain has left of its budget."""
 
 
-async def leave(
+async def stop_worker(
     app: Any, gate: Gate, drain: Drain, why: str, *, cut_off_after: Callable[[float], None] = cut_off_after
 ) -> int:
-    """Leave the group for good; 0 when all that was begun is finished and committed, else 1.
+    """End the worker and leave the group; 0 when all that was begun is finished and committed, else 1.
 
     ``why`` is the failure that ends the worker: after one nothing more is waited for. Empty when it was told to stop.
-    ``cut_off_after`` ends the process in so many seconds if something in it hangs.
+    ``cut_off_after`` ends the process after a number of seconds if something in it hangs.
     """
     deadline = drain.budget.deadline(drain.clock)
     cut_off_after(drain.budget.cut_off)
@@ -48,8 +48,8 @@ async def leave(
     if why or left or uncommitted:
         _log.error(
             "stopped_with_work_left",
-            detail="Its offsets are not committed, and it will be done again.",
-            why=why or (left_because(drain) if left else "the offsets could not be committed"),
+            detail="Stopped with unfinished events; they will be redelivered after the restart.",
+            why=why or (why_unfinished(drain) if left else "the offsets could not be committed"),
             events_left=left,
             uncommitted=uncommitted,
         )
@@ -58,12 +58,12 @@ async def leave(
     return 0
 
 
-def left_because(drain: Drain) -> str:
+def why_unfinished(drain: Drain) -> str:
     """Why a drain left work, in words for the operator."""
     if not drain.letters.writable:
         return "the dead-letter topic cannot be written"
     # Whoever looks for what hangs must not be sent to the budget when nothing would have come of waiting.
-    brakes = drain.delivery.brakes
-    if brakes.refusal or brakes.trouble:
-        return brakes.refusal or brakes.trouble
+    flow_control = drain.delivery.flow_control
+    if flow_control.refusal or flow_control.trouble:
+        return flow_control.refusal or flow_control.trouble
     return "the destination postpones what is left" if drain.delivery.only_postponed else "the drain budget is over"

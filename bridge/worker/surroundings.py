@@ -15,7 +15,7 @@ from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.kafka.retention import watch_retention
 from bridge.kafka.state_topic import StateTopic
 from bridge.runtime.dead_man import DeadMansSwitch
-from bridge.runtime.heap import give_back_regularly, leave_the_living_alone
+from bridge.runtime.heap import freeze_startup_objects, give_back_regularly
 from bridge.runtime.signals import cut_off_after, install
 from bridge.telemetry.health import TelemetryServer
 
@@ -43,7 +43,7 @@ class Surroundings:
     stream: Callable[..., Any] = build_app
     state: Callable[..., StateTopic] = StateTopic
     watch_retention: Callable[..., Coroutine[Any, Any, None]] = watch_retention
-    settle: Callable[[], None] = leave_the_living_alone
+    settle: Callable[[], None] = freeze_startup_objects
     tend: Callable[[], Coroutine[Any, Any, None]] = give_back_regularly
 
 

@@ -22,12 +22,12 @@ from bridge.model.errors import KafkaError
 from bridge.runtime.deadline import StopBudget
 from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
-from bridge.worker.chunk_mapping import Intake, row_and_part
+from bridge.worker.chunk_mapping import ChunkMapping, row_and_part
 from bridge.worker.drain import Drain
 from bridge.worker.mapping_watch import MappingWatch
 from bridge.worker.readiness import Readiness
 from bridge.worker.restart_memory.marks import RestartMarks
-from bridge.worker.stopping import leave
+from bridge.worker.stopping import stop_worker
 from bridge.worker.supervision import supervise
 from bridge.worker.surroundings import PROCESS, Surroundings
 from bridge.worker.watch.progress import Progress
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
     from bridge.telemetry.report import Report
-    from bridge.worker.processes.member import Member
+    from bridge.worker.processes.member import GroupMember
 
 _log = structlog.get_logger(__name__)
 _GIVE_AWAY_SECONDS = 1.0
@@ -64,7 +64,7 @@ class Worker:
         parts: RouteParts,
         metrics: Metrics,
         *,
-        member: Member | None = None,
+        member: GroupMember | None = None,
         sharing_routes: int = 1,
         board: Board | None = None,
         surroundings: Surroundings = PROCESS,
@@ -128,7 +128,7 @@ class Worker:
             StopBudget(min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2)),
         )
         self._sketch = parts.sketch
-        self._intake = Intake(
+        self._intake = ChunkMapping(
             self.ledger,
             parts.decoder,
             parts.transform,
@@ -340,7 +340,7 @@ class Worker:
                 await self._stop.wait()
                 self.health.hold("draining", self._why or "told to stop")
                 await self._marks.give_away(_GIVE_AWAY_SECONDS)
-                return await leave(
+                return await stop_worker(
                     self._app, self._gate, self._drain, self._why, cut_off_after=self._surroundings.cut_off_after
                 )
             finally:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of fault; ``seconds`` are the bounds of its length. ``spares``: workers and receiver live on, and no event
-    is gone from Kafka. ``brief``: it takes part in the short run.
+    is gone from Kafka. ``brief``: it takes part in the short run. ``once``: it costs so much that a run has it once.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Kind:
     inject: Callable[[Stage, Planned], Awaitable[None]]
     spares: bool
     brief: bool
+    once: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,12 @@ LANES = ("aep", "process", "broker")
 
 
 def fault(
-    lane: str, shortest: float, longest: float, *, spares: bool = True, brief: bool = True
+    lane: str, shortest: float, longest: float, *, spares: bool = True, brief: bool = True, once: bool = False
 ) -> Callable[[Any], Any]:
     """Register a fault under its function's name."""
 
     def register(inject: Any) -> Any:
-        KINDS[inject.__name__] = Kind(inject.__name__, lane, (shortest, longest), inject, spares, brief)
+        KINDS[inject.__name__] = Kind(inject.__name__, lane, (shortest, longest), inject, spares, brief, once)
         return inject
 
     return register
@@ -90,6 +91,7 @@ def schedule(
             planned.append(Planned(round(at, 2), name, lane, round(lasts, 2), rng.randrange(2**32)))
             at += lasts + rng.uniform(*gaps)
             if not hand and seconds is not None:
+                deck = [name for name in deck if not KINDS[name].once]
                 hand = rng.sample(deck, len(deck))
     return sorted(planned, key=lambda each: each.at)
 

@@ -18,20 +18,21 @@ _LONGEST = 240.0
 """Seconds after which the event is left alone: reading may have stood still, as AEP was away."""
 
 
-@fault("process", 90, 110, spares=False, brief=False)
+@fault("process", 90, 110, spares=False, brief=False, once=True)
 async def event_hangs_workers(stage: Stage, _: Planned) -> None:
     """A regex without an end over one event holds each worker that maps it, until it is a dead letter."""
-    chosen, deadline = _choose(stage), time.monotonic() + _LONGEST
-    try:
-        while time.monotonic() < deadline:
-            await asyncio.sleep(0.5)
-            if uuid_of(chosen) in stage.hung:
-                break
-            if chosen in stage.expired or chosen in stage.given_up():
-                # Nobody can map it any more: the topic was deleted.
-                chosen = _choose(stage)
-    finally:
-        stage.hanging_file.unlink()
+    async with stage.topic_stays:
+        chosen, deadline = _choose(stage), time.monotonic() + _LONGEST
+        try:
+            while time.monotonic() < deadline:
+                await asyncio.sleep(0.5)
+                if uuid_of(chosen) in stage.hung:
+                    break
+                if chosen in stage.expired or chosen in stage.given_up():
+                    # Nobody can map it any more: it was deleted, or never came to Kafka.
+                    chosen = _choose(stage)
+        finally:
+            stage.hanging_file.unlink()
 
 
 def _choose(stage: Stage) -> int:

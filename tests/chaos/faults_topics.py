@@ -26,17 +26,18 @@ ABSENCE_TOLD = 40.0
 """Seconds within which the topic's absence is told: the client looks at the brokers' topics each half minute."""
 
 
-@fault("broker", ABSENCE_TOLD + 2, ABSENCE_TOLD + 6, spares=False, brief=False)
+@fault("broker", ABSENCE_TOLD + 2, ABSENCE_TOLD + 6, spares=False, brief=False, once=True)
 async def topic_deleted(stage: Stage, planned: Planned) -> None:
     """The topic is deleted, with what nobody had delivered, and made again later: new events flow."""
-    committed = await asyncio.to_thread(stage.committed_offsets)
-    admin = admin_client(stage.cluster.bootstrap)
-    await asyncio.to_thread(admin.delete_topics([TOPIC])[TOPIC].result, 20)
-    stage.deleted_topics.append(await asyncio.to_thread(_numbers_in_deleted_logs, stage, committed))
-    try:
-        await asyncio.sleep(planned.seconds)
-    finally:
-        await asyncio.to_thread(_made_again, stage)
+    async with stage.topic_stays:
+        committed = await asyncio.to_thread(stage.committed_offsets)
+        admin = admin_client(stage.cluster.bootstrap)
+        await asyncio.to_thread(admin.delete_topics([TOPIC])[TOPIC].result, 20)
+        stage.deleted_topics.append(await asyncio.to_thread(_numbers_in_deleted_logs, stage, committed))
+        try:
+            await asyncio.sleep(planned.seconds)
+        finally:
+            await asyncio.to_thread(_made_again, stage)
 
 
 def _made_again(stage: Stage) -> None:

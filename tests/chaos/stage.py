@@ -26,6 +26,7 @@ from processes import BridgeProcess, eventually, free_port
 from tally import Digests
 
 from bridge.emulators.adobe import Emulator
+from bridge.emulators.adobe.ingestion.dataset import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -94,8 +95,8 @@ class Stage:
     ``posted`` those in posts that are not answered yet. ``next_number``: the first that was never posted; ``given_up``: those that
     were never answered 200. ``deletions``:
     when (monotonic) a fault had Kafka delete records before the group had committed them, and the numbers of their events;
-    ``deleted_topics``: such numbers of events that were deleted with the whole topic. ``hanging``: events that were made to
-    hold whoever maps them; ``hung``: ids of those that became dead letters for it.
+    ``deleted_topics``: such numbers of events that were deleted with the whole topic. ``topic_stays``: held by whoever deletes
+    the topic, or needs it all the time. ``hanging``: events that were made to hold whoever maps them; ``hung``: ids of those that became dead letters for it.
     """
 
     cluster: Cluster
@@ -115,6 +116,7 @@ class Stage:
     given_up: Callable[[], Collection[int]] = tuple
     deletions: list[tuple[float, set[int]]] = field(default_factory=list)
     deleted_topics: list[set[int]] = field(default_factory=list)
+    topic_stays: asyncio.Lock = field(default_factory=asyncio.Lock)
     hanging: set[int] = field(default_factory=set)
     hung: set[str] = field(default_factory=set)
     secret_file: Path = field(init=False)
@@ -136,7 +138,7 @@ class Stage:
             (STATE, 1, {"cleanup.policy": "compact"}),
         ):
             await asyncio.to_thread(self._create_topic, topic, partitions, config)
-        self.emulator = Emulator(port=free_port(), payloads=0)
+        self.emulator = Emulator(port=free_port(), payloads=0, limits=Limits(enabled=False))
         self.emulator.state.fingerprints = Digests()
         await self.emulator.start()
         self.allowance = Allowance(self.emulator, self.outstanding, self.posted, self._capacity, self._worker_logs)

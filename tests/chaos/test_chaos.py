@@ -123,7 +123,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         if prometheus.missing:
             report.without_prometheus = f"not watched: {prometheus.missing}"
         else:
-            report.unseen += unalarmed(done, prometheus.standing, begun, harmless=harmless)
+            report.unseen += unalarmed(done, watcher.observations, prometheus.standing, begun, harmless=harmless)
     report.write(chaos.report)
     print(report.table())
     print(f"report: {chaos.report}")

@@ -6,7 +6,21 @@ from alerting import RULES, Standing, names_of, standing_of
 from faults import KINDS
 from report import Done
 from test_chaos import KINDS as IN_THE_RUN
-from told import ALERTS, EXPECTED, Alarmed, Told, Tolerated, above, logged, rises, silent, unalarmed, unready, unseen
+from told import (
+    ALERTS,
+    EXPECTED,
+    Alarmed,
+    Told,
+    Tolerated,
+    above,
+    logged,
+    rises,
+    silent,
+    standing_for,
+    unalarmed,
+    unready,
+    unseen,
+)
 from watching import Observation
 
 
@@ -25,8 +39,7 @@ def test_every_kind_of_fault_says_what_must_be_seen_of_it():
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        ([], False),
-        ([_look(101)], False),
+        ([_look(100.5, bridge_in_flight_events=1.0)], False),
         ([_look(101, reasons=["destination"])], True),
         ([_look(101, bridge_circuit_open=1.0)], True),
         ([_look(90, reasons=["destination"])], False),
@@ -36,6 +49,7 @@ def test_every_kind_of_fault_says_what_must_be_seen_of_it():
 def test_an_outage_must_show_while_it_lasts(seen, told):
     """Readiness or the circuit's metric names it between its beginning and its end."""
     fault = Done("aep_outage", "aep", 1.0, 9.0)
+    seen = [_look(100.2, bridge_in_flight_events=1.0), *seen]
     assert (unseen([fault], seen, 99.0) == []) is told
 
 
@@ -55,7 +69,7 @@ def test_answers_that_nobody_asked_for_need_not_show():
         fault = Done("aep_items_transient_current", "aep", 1.0, 9.0, struck=struck)
         assert len(unseen([fault], [_look(105)], 99.0)) == wrong
     outage = Done("aep_outage", "aep", 1.0, 9.0, struck=0)
-    assert len(unseen([outage], [_look(105)], 99.0)) == 1
+    assert len(unseen([outage], [_look(101, bridge_in_flight_events=1.0)], 99.0)) == 1
 
 
 def test_a_deletion_that_cost_nothing_need_not_show():
@@ -132,6 +146,7 @@ def test_what_prometheus_answers_is_read():
         ("aep_400_for_the_whole", 20.0, ("BridgeDeadLetters", 110.0, {"stage": "map"}), False),
         ("aep_400_for_the_whole", 20.0, ("BridgeDeadLetters", 110.0, {"stage": "deliver", "code": "400"}), True),
         ("aep_slow", 20.0, ("BridgeHeld", 90.0, {}), True),
+        ("receiver_paused", 20.0, ("BridgeHeld", 110.0, {}), False),
         ("meteorite", 20.0, ("BridgeHeld", 110.0, {}), False),
     ],
 )
@@ -139,4 +154,43 @@ def test_what_outlasts_its_bound_must_raise_its_alert(kind, ended, standing, tol
     """The alert of that name and those labels stands between beginning and end; shorter faults need none."""
     name, at, labels = standing
     fault = Done(kind, "aep", 1.0, ended)
-    assert (unalarmed([fault], [Standing(at, name, "pending", labels)], 100.0) == []) is told
+    held = [_look(100 + second, bridge_delivery_held=1.0) for second in range(20)]
+    assert (unalarmed([fault], held, [Standing(at, name, "pending", labels)], 100.0) == []) is told
+
+
+def test_what_never_came_about_raises_no_alert():
+    """Credentials that nobody needed, and refusals that no request met; a state that stood for seconds must raise its alert."""
+    wrong = Done("ims_secret_wrong_for_long", "aep", 1.0, 20.0)
+    for seconds, unalarmed_faults in ((0, 0), (3, 0), (10, 1)):
+        looks = [_look(100 + second, bridge_delivery_held=float(second < seconds)) for second in range(20)]
+        assert len(unalarmed([wrong], looks, [], 100.0)) == unalarmed_faults
+    for struck, unalarmed_faults in ((0, 0), (5, 1), (None, 1)):
+        refused = Done("aep_400_for_the_whole", "aep", 1.0, 5.0, struck=struck)
+        assert len(unalarmed([refused], [], [], 100.0)) == unalarmed_faults
+
+
+def test_how_long_a_state_stood():
+    """Of any process that answers, or of each worker that does; lines are no looks."""
+    looks = [
+        _look(1, "worker-1", m=1.0),
+        _look(1, "worker-2", m=0.0),
+        _look(3, "receiver", m=1.0),
+        _look(4, "worker-2", m=1.0),
+        _look(5, "worker-2", lines=["x"]),
+        _look(6, "worker-1", m=1.0),
+        _look(7, "worker-2", answers=False),
+        _look(9, "worker-1", m=1.0),
+        _look(10, "worker-1", m=0.0),
+    ]
+    assert standing_for("m")(looks) == 8.0
+    assert standing_for("m", every_worker=True)(looks) == 5.0
+    assert standing_for("m")([]) == 0.0
+
+
+def test_an_outage_counts_from_when_somebody_has_events_to_deliver():
+    """While no worker holds any event, nobody can know that AEP is away."""
+    away = Done("aep_away_for_long", "aep", 1.0, 30.0)
+    idle = [_look(100 + second, bridge_in_flight_events=0.0) for second in range(30)]
+    late = [_look(100 + second, bridge_in_flight_events=float(second > 25)) for second in range(30)]
+    busy = [_look(100 + second, bridge_in_flight_events=float(second > 5)) for second in range(30)]
+    assert [len(unseen([away], looks, 100.0)) for looks in (idle, late, busy)] == [0, 0, 1]

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from processes import get
@@ -28,6 +28,8 @@ _PREFIXES = (
     "bridge_token_refreshes_total",
     "bridge_retries_total",
     "bridge_kafka_lag",
+    "bridge_postponed_events",
+    "bridge_in_flight_events",
 )
 
 
@@ -71,7 +73,13 @@ class Watcher:
             begun = time.monotonic()
             urls = {name: role.process.url for name, role in self.stage.roles.items()}
             found = await asyncio.gather(*(asyncio.to_thread(_look, name, url) for name, url in urls.items()))
-            self.observations += [replace(each, lines=self._lines(each.process)) for each in found]
+            self.observations += found
+            # Under their own time: they were written after the look, perhaps.
+            self.observations += [
+                Observation(time.monotonic(), name, answers=True, reasons={}, metrics={}, lines=lines)
+                for name in urls
+                if (lines := self._lines(name))
+            ]
             await asyncio.sleep(max(0.05, _EVERY - (time.monotonic() - begun)))
 
     def _lines(self, process: str) -> frozenset[str]:

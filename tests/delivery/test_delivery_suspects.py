@@ -115,7 +115,9 @@ async def _consume(delivery, resolutions, most, seconds):
         await asyncio.sleep(0.1)
         if _P0 in gate.admitted([_P0, _P1]):
             count = min(50, gate.room)
-            chunk = ledger.fetch(_P0, 1, [SimpleNamespace(timestamp=0)] * count, 1, first=at, last=at + count - 1)
+            chunk = ledger.register_chunk(
+                _P0, 1, [SimpleNamespace(timestamp=0)] * count, 1, first=at, last=at + count - 1
+            )
             ledger.admit(chunk, count)
             delivery.offer(chunk, events(at, count), range(at, at + count) if delivery.by_key else ())
             at += count

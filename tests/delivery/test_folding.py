@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from virtual_delivery import OK, events, run, settle
 
-from bridge.delivery.batching import Limits, choose, without
+from bridge.delivery.batching import RequestLimits, choose, without
 from bridge.delivery.ordering import KeyedBatcher
 from bridge.model.delivery_policy import Budget
 from bridge.model.verdicts import ACCEPTED, Answered, Rejected, Stage, Transient, Unexplained
 
-LIMITS = Limits(max_bytes=200, max_events=5, frame=10, separator=1, linger=1.0)
+LIMITS = RequestLimits(max_bytes=200, max_events=5, frame=10, separator=1, linger=1.0)
 
 
 def _fold(first: bytes, second: bytes) -> bytes | None:
@@ -173,6 +173,24 @@ def test_a_budget_that_is_used_up_holds_only_its_own() -> None:
     assert late[b"u"] > 120
     limited = {one.labels["limit"]: one.value for one in next(iter(metrics.rate_limited_seconds.collect())).samples}
     assert limited["users"] > 60
+
+
+def test_budgets_hold_without_order_too() -> None:
+    """In any minute no more than the budget leaves, whatever fails in between, and all is delivered once it may."""
+    budgets = (Budget("users", 120, 60.0, lambda _item: 1),)
+
+    def answer(_items, number):
+        return Transient("away") if number in (3, 4) else OK
+
+    async def work(delivery, _destination, _resolutions):
+        delivery.offer(0, events(0, 300))
+        await settle(delivery)
+
+    destination, resolutions, _ = run(answer, work, budgets=budgets, batch_events=10)
+    assert resolutions.done == {0: 300}
+    times = [(at, len(items)) for at, items in destination.requests]
+    for begun, _ in times:
+        assert sum(units for at, units in times if begun <= at < begun + 60) <= 120
 
 
 def test_resolutions_of_folded_events_know_their_owner() -> None:

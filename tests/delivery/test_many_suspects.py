@@ -55,7 +55,7 @@ class _Consumption:
             at = self.at[partition]
             count = min(_PER_FETCH, self.gate.room)
             records = [SimpleNamespace(timestamp=0)] * count
-            chunk = self.ledger.fetch(partition, 1, records, 100 * count, first=at, last=at + count - 1)
+            chunk = self.ledger.register_chunk(partition, 1, records, 100 * count, first=at, last=at + count - 1)
             self.ledger.admit(chunk, count)
             names = [b"%d-%05d" % (partition[1], offset) for offset in range(at, at + count)]
             tags = [offset * 2 + partition[1] for offset in range(at, at + count)]

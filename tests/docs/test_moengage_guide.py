@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bridge.cli import app
+from bridge.cli.main import app
 from bridge.destinations.moengage.remarks import FINDING_CODES, REJECTION_CODES
 from bridge.model.errors import BridgeError
 from bridge.settings import every_setting

@@ -61,10 +61,8 @@ def credentials(emulator: Emulator, **more: str) -> str:
 
 
 def write_credentials(folder: Path, emulator: Emulator, **more: str) -> None:
-    """The same as a file, in a folder from which the shipped mapping set is found as from the project's."""
-    if not (folder / "mappings").exists():
-        # The default of BRIDGE_MAPPING__PATH was looked up when the settings were imported, in another folder.
-        (folder / "mappings").symlink_to(ROOT / "mappings")
+    """The same as a file, with the shipped mapping set by its place: the default was looked up in another folder."""
+    more = {"BRIDGE_MAPPING__PATH": str(ROOT / "mappings/moengage_events.csv"), **more}
     (folder / ".env").write_text(credentials(emulator, **more), encoding="utf-8")
 
 

@@ -132,37 +132,50 @@ def test_several_routes_want_a_name(folder, adobe):
     assert [one["route"] for one in json.loads(done.stdout)] == ["eu", "us"]
 
 
+def test_ctrl_c_ends_the_waiting_and_nothing_else(folder, adobe):
+    """While apply counts down everything is done and written: an interrupt skips the rest of the time, exit 0."""
+    child = start_tied(
+        [sys.executable, "-m", "bridge", "setup", "apply", "--yes", "--allow-irreversible"],
+        log=folder / "apply.log", env=_environment(), cwd=folder,
+    )  # fmt: skip
+    eventually(lambda: "waiting 300 s" in (folder / "apply.log").read_text(), within=60, what="it counts down")
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == 0, (folder / "apply.log").read_text()
+    assert run(folder, "setup", "plan").returncode == 0
+
+
+# The first POST asks for the permissions; the one PATCH puts the schema into Profile.
+WRITES = [*(("POST", number) for number in range(1, sum(CREATED.values()) + 1)), ("PATCH", 0)]
+
+
+def test_the_writes_are_all_that_there_are(folder, adobe):
+    """The list of moments below is complete: apply sends these requests that are no GET, and one that asks for permissions."""
+    before = len(_platform(adobe)["log"])
+    assert run(folder, "setup", "apply", "--yes", "--allow-irreversible", "--no-wait").returncode == 0
+    sent = [method for method, _, _ in _platform(adobe)["log"][before:] if method != "GET"]
+    assert sorted(sent) == sorted(["POST", *(method for method, _ in WRITES)])
+
+
 @pytest.mark.slow
-def test_killed_in_the_middle_of_any_write_it_is_completed(folder, adobe):
-    """Kill -9 while each of its requests that create or change something has taken effect and is not answered yet."""
-    env = (folder / ".env").read_text(encoding="utf-8")
-    killed = 0
-    while True:
-        adobe.control(clear_faults=True, platform={"clear": True, "hang": None})
-        (folder / ".env").write_text(env, encoding="utf-8")
-        (folder / "aep-schema.json").unlink(missing_ok=True)
-        # The first POST asks for the permissions; the one PATCH puts the schema into Profile.
-        method, skip = ("POST", killed + 1) if killed < len(CREATED) + 1 else ("PATCH", killed - len(CREATED) - 1)
-        adobe.control(platform={"hang": {"method": method, "when": "after", "skip": skip, "count": 1}})
-        child = start_tied(
-            [sys.executable, "-m", "bridge", "setup", "apply", "--yes", "--allow-irreversible", "--no-wait"],
-            log=folder / "apply.log", env=_environment(), cwd=folder,
-        )  # fmt: skip
+@pytest.mark.parametrize(("method", "number"), WRITES, ids=str)
+def test_killed_in_the_middle_of_any_write_it_is_completed(folder, adobe, method, number):
+    """Kill -9 while a request that creates or changes something has taken effect and is not answered yet; then apply again."""
+    before = sum(1 for one in _platform(adobe)["log"] if one[0] == method)
+    adobe.control(platform={"hang": {"method": method, "when": "after", "skip": number, "count": 1}})
+    child = start_tied(
+        [sys.executable, "-m", "bridge", "setup", "apply", "--yes", "--allow-irreversible", "--no-wait"],
+        log=folder / "apply.log", env=_environment(), cwd=folder,
+    )  # fmt: skip
 
-        def hangs_or_ended(child=child, method=method, skip=skip):
-            log = [one for one in _platform(adobe)["log"] if one[0] == method]
-            return child.poll() is not None or len(log) > skip
+    def is_on_its_way():
+        assert child.poll() is None, (folder / "apply.log").read_text()
+        return sum(1 for one in _platform(adobe)["log"] if one[0] == method) > before + number
 
-        eventually(hangs_or_ended, within=60, what="the request is on its way")
-        if child.poll() is not None or (method == "PATCH" and skip > 0):
-            child.wait(60)
-            break
-        child.send_signal(signal.SIGKILL)
-        assert child.wait(30) == -signal.SIGKILL
-        adobe.control(platform={"hang": None})
-        done = run(folder, "setup", "apply", "--yes", "--allow-irreversible", "--no-wait")
-        assert done.returncode == 0, done.stderr
-        assert _counted(adobe) == CREATED, f"killed in {method} {skip + 1}"
-        assert run(folder, "setup", "plan").returncode == 0
-        killed += 1
-    assert killed == sum(CREATED.values()) + 1
+    eventually(is_on_its_way, within=60, what="the request is on its way")
+    child.send_signal(signal.SIGKILL)
+    assert child.wait(30) == -signal.SIGKILL
+    adobe.control(platform={"hang": None})
+    done = run(folder, "setup", "apply", "--yes", "--allow-irreversible", "--no-wait")
+    assert done.returncode == 0, done.stderr
+    assert _counted(adobe) == CREATED
+    assert run(folder, "setup", "plan").returncode == 0

@@ -63,7 +63,8 @@ def preview(  # noqa: PLR0917 - typer reads the signature
     read = _read(event, from_kafka, dead_letter, as_is=as_is)
     build = given.departing_of(made, settings)
     built = [build(one.event) for one in read]
-    for finding in given.disagreements_of(made, settings):
+    disagreeing = given.disagreements_of(made, settings)
+    for finding in disagreeing:
         if finding.code in ("tenant_unknown", "destination_unknown"):
             say(f"the worker would not start: {finding}")
     if diff is not None:
@@ -82,7 +83,7 @@ def preview(  # noqa: PLR0917 - typer reads the signature
         _reasons(number, one, result, judge)
         for number, (one, result) in enumerate(zip(read, built, strict=True), start=1)
     ]
-    if any(refused):
+    if any(refused) or any(finding.code in ("tenant_unknown", "destination_unknown") for finding in disagreeing):
         raise typer.Exit(1)
 
 

@@ -44,7 +44,7 @@ def apply(
     """Create and change in AEP what the plan shows, after asking, and write the ids into .env or bridge.toml.
 
     What exists is adopted, so that apply can be interrupted anywhere and run again. The schema as AEP resolves it goes into
-    aep-schema.json beside the settings, and BRIDGE_MAPPING__SCHEMA names it. A second apply changes nothing.
+    aep-schema.json beside the settings (there in mappings/, if that folder exists), and BRIDGE_MAPPING__SCHEMA names it. A second apply changes nothing.
 
     Examples:
         aep-bridge setup apply
@@ -152,10 +152,15 @@ async def wait_out(seconds: float) -> None:
     if seconds <= 0:
         return
     say(
-        f"AEP may lose events until a new or changed dataflow is ready: waiting {seconds:g} s (Ctrl-C or --no-wait skips it)"
+        f"AEP may lose events until a new or changed dataflow is ready: waiting {seconds:.0f} s (Ctrl-C ends the waiting)"
     )
     until = time.monotonic() + seconds
-    with words.status("") as status:
-        while (left := until - time.monotonic()) > 0:
-            status.update(f"ready in {int(left) // 60}:{int(left) % 60:02}")
-            await asyncio.sleep(min(1.0, left))
+    try:
+        with words.status("") as status:
+            while (left := until - time.monotonic()) > 0:
+                status.update(f"ready in {int(left) // 60}:{int(left) % 60:02}")
+                await asyncio.sleep(min(1.0, left))
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.uncancel():
+            raise
+        say("not waited for")

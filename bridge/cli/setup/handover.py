@@ -28,7 +28,7 @@ def handover(
     Examples:
         aep-bridge setup handover
 
-        aep-bridge setup handover --markdown --show-secrets > moengage.md
+        aep-bridge setup handover --markdown --show-secrets
 
         aep-bridge setup handover --route eu --json
     """

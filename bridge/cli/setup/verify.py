@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from bridge.cli.app import words
 from bridge.cli.route_option import ROUTE, only
+from bridge.cli.setup.apply import wait_out
 from bridge.cli.setup.commands import JSON, hush, opened, say, setup
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _as_json(station: Station) -> dict[str, Any]:
 
 
 async def _verify(route: Route, *, wait: float, as_json: bool) -> list[Station]:
-    from bridge.adobe.provisioning.verification import Patience, Station, verify
+    from bridge.adobe.provisioning.verification import Patience, Station, verify, warm_up_left
     from bridge.routes.probing import open_probe
     from bridge.telemetry.metrics import Metrics
 
@@ -84,6 +85,8 @@ async def _verify(route: Route, *, wait: float, as_json: bool) -> list[Station]:
         probe = open_probe(settings, Metrics(route.name), time.time())
         made = f"event {probe.identifier}" + ("" if settings.aep.payload == "xdm" else ", which AEP maps")
         tell(Station("mapping", ok=True, words=made, seconds=time.monotonic() - began))
+        warm_up = settings.setup.warm_up_seconds
+        await wait_out(await warm_up_left(client, settings.aep.flow_id or "", warm_up, time.time()))
         with words.status("") as status:
             async for station in verify(
                 client,

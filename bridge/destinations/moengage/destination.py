@@ -41,7 +41,7 @@ def call_url(settings: MoEngageSettings, call: str) -> httpx.URL:
     try:
         return httpx.URL(f"{settings.url}/v1/{path}?{urlencode(query)}")
     except (httpx.InvalidURL, ValueError) as error:
-        raise SettingsError(f"{variable('moengage', 'base_url')} is no URL: {error}") from None
+        raise SettingsError(f"{variable('moengage', 'base_url')} is not a URL: {error}") from None
 
 
 def check_settings(settings: MoEngageSettings) -> None:

@@ -6,11 +6,12 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from bridge.destinations.http.exchange import NoReply, Reply, open_client, post
+from bridge.destinations.http.reasons import parse
 from bridge.destinations.moengage.answers import error_of, read_answer
 from bridge.destinations.moengage.credentials import ApiKey
 from bridge.destinations.moengage.destination import call_url, check_settings
@@ -50,7 +51,7 @@ async def try_key(settings: MoEngageSettings) -> Trial:
     if isinstance(outcome, Unauthorized | Misconfigured) and reply.status in (401, 409):
         return Trial(ok=False, words=outcome.reason, todo=_todo(outcome))
     # Get User has to be enabled for a workspace: its refusal says nothing of the calls that deliver.
-    said = error_of(_json(reply.body))[1]
+    said = error_of(parse(reply.body))[1]
     words = (
         f"Get User answered {reply.status}{f' ({said})' if said else ''}: the key is not proven; --send-test does that"
     )
@@ -82,7 +83,7 @@ async def send_trial(settings: MoEngageSettings, *, sleep: Callable[[float], Awa
             continue
         found = read_users(answer.body) if answer.status == 200 else None
         if found is None:
-            said = f"Get User answered {answer.status}: {error_of(_json(answer.body))[1]}"
+            said = f"Get User answered {answer.status}: {error_of(parse(answer.body))[1]}"
             continue
         stored = found.users.get(TEST_USER)
         if stored is not None and not differing(attributes, stored):
@@ -113,13 +114,6 @@ def _todo(outcome: Outcome) -> str:
             return "try again in a few minutes"
         case _:
             return ""
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
 
 
 async def _post(settings: MoEngageSettings, call: str, body: bytes) -> Reply | NoReply:

@@ -184,7 +184,7 @@ class Consumption:
             for run, weight in _runs(taken.rows):
                 last = run[-1].offset
                 upto = taken.end if run[-1] is taken.rows[-1] else last + 1
-                chunk = ledger.fetch(
+                chunk = ledger.register_chunk(
                     partition,
                     number,
                     run,

@@ -18,8 +18,8 @@ FETCH_BYTES = 1_048_576
 """Most bytes that Kafka gives of one partition at once (more only when a single record is larger)."""
 _AHEAD = 4
 """Chunks that may wait to be mapped: more would only be read long before, and keep requests from being sent meanwhile."""
-_SPAN = 2
-"""A partition may be finished so many times the bound ahead of its oldest open event: that is what a crash would repeat."""
+_MAX_RUN_AHEAD = 2
+"""How far, in multiples of ``max_events``, a partition may run ahead of its oldest unfinished event: that is what a crash repeats."""
 _EVIDENCE = 50
 """Records at most, or a part of the bound as for probes, that are read at once beyond the bounds, for evidence."""
 _PROBES = 0.1
@@ -110,7 +110,7 @@ class Gate:
         if not is_open and not (self._may_hand_on and self._ledger.weight < self._max_bytes):
             return set()
         wanted = list(partitions)
-        some = [partition for partition in wanted if self._ledger.span(partition) < _SPAN * self._max_events]
+        some = [partition for partition in wanted if self._ledger.span(partition) < _MAX_RUN_AHEAD * self._max_events]
         if not is_open or len(some) < len(wanted):
             ahead = is_open or not some
             self._little = self._evidence(ahead)

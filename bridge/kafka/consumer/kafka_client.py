@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from bridge.kafka.consumer.ledger import Fetched, Partition
 
 ISOLATION = "read_committed"
-_BRIEF_MS = 50
-"""So long at most a broker may keep a fetch while there is work: it takes no other from us meanwhile, not even for data it has."""
+_MAX_EMPTY_FETCH_MS = 50
+"""Milliseconds; the longest a broker may hold an empty fetch while other partitions have data: it answers no other meanwhile."""
 _RAW_WAIT_MS = 500
 
 
@@ -216,7 +216,7 @@ class AiokafkaClient:
         tenth of a second. Read to their end, they would keep the broker to themselves for one and a half seconds, and
         partitions with a backlog would wait for the empty ones. When it holds nothing it asks for all of a broker's at once.
         """
-        self._inside.wait_ms = self._patience_ms if patient else min(_BRIEF_MS, self._patience_ms)
+        self._inside.wait_ms = self._patience_ms if patient else min(_MAX_EMPTY_FETCH_MS, self._patience_ms)
 
     def touch(self) -> None:
         """See :class:`KafkaClient`."""

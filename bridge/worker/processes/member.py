@@ -25,7 +25,7 @@ LISTENING: Final = b"listening"
 JOINED: Final = b"joined"
 
 
-class Member:
+class GroupMember:
     """This process as number ``number`` of a group; ``budget`` is what it has for its end."""
 
     def __init__(self, number: int, budget: StopBudget) -> None:

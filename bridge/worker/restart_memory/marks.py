@@ -105,6 +105,13 @@ class RestartMarks:
         for record in chunk.records:
             if watched.is_quiet() or chunk.closed:
                 break
+            if not memory.meets(record.offset, record.timestamp):
+                _log.info(
+                    "what was remembered of a record is forgotten: the topic was made again, and another one has its place",
+                    topic=chunk.partition[0],
+                    partition=chunk.partition[1],
+                    offset=record.offset,
+                )
             if memory.is_suspect(record.offset):
                 await self._write(chunk.partition, memory.trying(record.offset), watched)
                 if watched.is_quiet():

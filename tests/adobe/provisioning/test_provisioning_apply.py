@@ -95,6 +95,14 @@ async def test_the_shipped_schema_stays_as_it_is(adobe):
     assert load_settings().mapping.schema_path == Path("aep-schema.json")
 
 
+async def test_in_a_folder_of_mapping_sets_the_schema_is_put_there(adobe, tmp_path):
+    """Containers are given that folder and not the one above it; the setting names the file as it is found from here."""
+    (tmp_path / "mappings").mkdir()
+    await applied()
+    assert load_settings().mapping.schema_path == Path("mappings/aep-schema.json")
+    assert (await planned()).plan.exit_code == 0
+
+
 async def test_a_field_added_to_the_file_is_added_to_the_schema(adobe):
     """The fetched file is the desired state from then on: what is written into it by hand is a change, told as irreversible."""
     await applied()
@@ -111,13 +119,18 @@ async def test_a_field_added_to_the_file_is_added_to_the_schema(adobe):
     assert fetched["properties"][f"_{TENANT}"]["properties"]["orderValue"]["type"] == "number"
 
 
+PARTS = 6
+"""Into so many tests the kills are divided, so that each is short."""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("heard", [True, False], ids=["answer heard", "answer unheard"])
-async def test_killed_after_any_request_it_is_completed_without_a_duplicate(adobe, monkeypatch, heard):
+async def test_killed_after_any_request_it_is_completed_without_a_duplicate(adobe, monkeypatch, heard, part):
     """Every request in turn is the last of a run; the next run ends with one of each, and .env with the right ids."""
     start = text_of(".env")
-    count = 0
-    while True:
-        count += 1
+    count, died = part + 1 - PARTS, True
+    while died:
+        count += PARTS
         adobe.control(platform={"clear": True})
         put(".env", start)
         remove("aep-schema.json")
@@ -132,8 +145,6 @@ async def test_killed_after_any_request_it_is_completed_without_a_duplicate(adob
         await applied()
         assert counted(adobe) == ONE_OF_EACH, f"killed after request {count}"
         assert (await planned()).plan.exit_code == 0
-        if not died:
-            break
     assert count > len(ONE_OF_EACH) * 2
 
 
@@ -365,6 +376,20 @@ async def test_two_routes_keep_apart(adobe, tmp_path):
     assert "aep-schema.eu.json" in text
     assert "aep-schema.us.json" in text
     assert text.count("endpoint") == 2
+
+
+async def test_two_routes_in_one_sandbox_are_kept_apart_by_names(adobe):
+    """One schema for both, and a dataset, an account and a dataflow for each: the second adopts what has its names."""
+    put(
+        "bridge.toml",
+        '[routes.eu]\n\n[routes.us.setup]\ndataset_name = "US events"\naccount_name = "US account"\ndataflow_name = "US flow"\n',
+    )
+    await applied("eu")
+    await applied("us")
+    counts = counted(adobe)
+    assert counts == {**dict.fromkeys(counts, 2), "fieldgroups": 1, "schemas": 1}
+    for name in ("eu", "us"):
+        assert (await planned(name)).plan.exit_code == 0
 
 
 async def test_an_expired_token_is_renewed_on_the_way(adobe):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
-from setting_up import TENANT, append, applied, put, text_of, verified, write_credentials
+from setting_up import TENANT, append, applied, client_for, put, text_of, verified, write_credentials
 
+from bridge.adobe.provisioning.verification import warm_up_left
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.platform.sandbox import Times
 from bridge.model.errors import BridgeError
@@ -87,6 +89,17 @@ async def test_an_event_of_the_first_minutes_is_missed(tmp_path, monkeypatch):
         found = (await verified(emulator, longest=120))[-1]
         assert (found.name, found.ok) == ("dataset", False)
         assert "run aep-bridge setup verify again" in found.todo
+
+
+async def test_the_rest_of_the_first_minutes_is_known(adobe):
+    """How long a dataflow that was just made still needs; nothing where it was made long ago, or is not there."""
+    flow_id = load_settings().aep.flow_id
+    now = time.time()
+    async with client_for() as client:
+        assert 290 < await warm_up_left(client, flow_id, 300, now) <= 300
+        assert await warm_up_left(client, flow_id, 300, now + 400) == 0
+        assert await warm_up_left(client, "00000000-0000-0000-0000-000000000000", 300, now) == 0
+        assert await warm_up_left(client, "", 300, now) == 0
 
 
 async def test_where_aep_does_not_validate_at_once_it_is_sent_without(tmp_path, monkeypatch):

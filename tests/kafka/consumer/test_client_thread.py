@@ -236,7 +236,9 @@ async def test_what_faust_dropped_from_the_stream_is_handed_on_again():
     }
     record = [SimpleNamespace(timestamp=0)]
     chunks = [
-        ledger.fetch(partition, 0, record, 1, first=first, last=first) for first in range(3) for partition in PARTITIONS
+        ledger.register_chunk(partition, 0, record, 1, first=first, last=first)
+        for first in range(3)
+        for partition in PARTITIONS
     ]
     assert not client.gate.open
     ledger.admit(chunks[0], 1)

@@ -15,7 +15,7 @@ from bridge.kafka.consumer.ledger import Ledger, UnaccountedError
 from bridge.kafka.consumer.reading import Reading
 from bridge.runtime.deadline import Deadline, StopBudget
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.stopping import leave
+from bridge.worker.stopping import stop_worker
 
 P0, P1 = ("t", 0), ("t", 1)
 
@@ -234,11 +234,11 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
         return None
 
     app = SimpleNamespace(consumer=worker.consumption, stop=stop)
-    assert await leave(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 1
+    assert await stop_worker(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 1
     assert drained
     worker.client.fail_commits = False
     assert worker.ledger.committable() == {P0: 4}
-    assert await leave(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 0
+    assert await stop_worker(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 0
     assert worker.client.stored == {P0: 4}
 
 

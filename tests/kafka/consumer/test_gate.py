@@ -31,7 +31,7 @@ def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False, partitions=(P0
 def _open(ledger, partition, first, count, weight=1):
     """A chunk of so many events that have no verdict yet."""
     records = [SimpleNamespace(timestamp=0)] * count
-    chunk = ledger.fetch(partition, 1, records, weight, first=first, last=first + count - 1)
+    chunk = ledger.register_chunk(partition, 1, records, weight, first=first, last=first + count - 1)
     ledger.admit(chunk, count)
     return chunk
 
@@ -60,9 +60,9 @@ def test_four_chunks_that_nobody_has_taken_are_enough():
     """More would only be read long before; three leave room."""
     ledger, gate, _, _ = _gate()
     for first in range(3):
-        ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=first, last=first)
+        ledger.register_chunk(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=first, last=first)
     assert gate.open
-    ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
+    ledger.register_chunk(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
     assert not gate.open
 
 
@@ -96,7 +96,7 @@ def test_a_partition_may_be_twice_the_bound_ahead_of_its_oldest_open_event(span,
     """That is what a crash repeats at most; the others go on."""
     ledger, gate, _, _ = _gate()
     _open(ledger, P0, 0, 1)
-    done = ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)] * (span - 1), 1, first=1, last=span - 1)
+    done = ledger.register_chunk(P0, 1, [SimpleNamespace(timestamp=0)] * (span - 1), 1, first=1, last=span - 1)
     ledger.admit(done, 0)
     assert gate.admitted([P0, P1]) == admitted
 
@@ -213,7 +213,7 @@ def test_evidence_has_its_bounds_too(why):
         gate.shut()
     if why == "queued":
         for number in range(4):
-            ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=100 + number, last=100 + number)
+            ledger.register_chunk(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=100 + number, last=100 + number)
     assert gate.admitted([P0, P1]) == set()
 
 

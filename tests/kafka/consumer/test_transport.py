@@ -55,7 +55,7 @@ def _chunk():
     ledger = Ledger()
     ledger.open(1, {P0: None})
     records = [SimpleNamespace(timestamp=5_000), SimpleNamespace(timestamp=6_000)]
-    return ledger.fetch(P0, 1, records, 70, first=3, last=4)
+    return ledger.register_chunk(P0, 1, records, 70, first=3, last=4)
 
 
 def test_a_message_is_a_chunk():

@@ -52,7 +52,7 @@ def _scene(topic, values, failures=None):
         )
         for n, value in enumerate(values)
     ]  # fmt: skip
-    chunk = ledger.fetch(("t", 0), 1, records, 1, first=0, last=len(values) - 1)
+    chunk = ledger.register_chunk(("t", 0), 1, records, 1, first=0, last=len(values) - 1)
     chunk.mapping = "abc"
     ledger.admit(chunk, len(values))
     letters = DeadLetters(

@@ -80,9 +80,9 @@ class Bench:
         return hung
 
 
-def chunk(partition: tuple[str, int], first: int, last: int, generation: int = 1) -> Chunk:
+def chunk(partition: tuple[str, int], first: int, last: int, generation: int = 1, *, written: int = 1_000) -> Chunk:
     """A chunk of records without contents."""
-    records = [SimpleNamespace(offset=offset) for offset in range(first, last + 1)]
+    records = [SimpleNamespace(offset=offset, timestamp=written + offset) for offset in range(first, last + 1)]
     return Chunk(
         partition, generation, first, last, records, 0, 0.0, len(records),
         since=first, upto=last + 1, anew=False, unreadable="", oldest=0.0, fetched=0.0,
@@ -215,9 +215,38 @@ async def test_what_ended_two_processes_alone_is_given_up_until_it_is_committed(
     assert await bench.take(chunk(P, 5, 8)) == {5}
     assert bench.tried == [6, 7, 8]
     await bench.marks.close()
-    assert store.of(P) == Remembered(hung=(5,), busy=True)
+    assert store.of(P) == Remembered(hung=(5,), busy=True, times=((5, 1_005),))
     assert await Bench(store).take(chunk(P, 5, 8)) == {5}, "it was not committed"
     assert await Bench(store).take(chunk(P, 9, 9)) == frozenset()
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+async def test_what_has_the_place_of_a_record_of_before_is_another(deaths: int) -> None:
+    """A topic that was deleted and made again has other records at the same offsets: none inherits deaths, or is given up."""
+    store = Store()
+
+    def end(_: Any) -> None:
+        raise SystemExit
+
+    store.values[b"mapping/group/events/0"] = Remembered(5, 8, busy=True).to_bytes()
+    for _ in range(deaths):
+        dying = Bench(store)
+        dying.marks._try_alone = end
+        with pytest.raises(SystemExit):
+            await dying.marks.before(chunk(P, 5, 8))
+    with capture_logs() as logged:
+        bench = Bench(store, probation=1)
+        assert await bench.take(chunk(P, 0, 8, written=2_000)) == frozenset()
+    assert [each["offset"] for each in logged if "made again" in each["event"]] == [5]
+    assert bench.tried == [5, 6, 7, 8], "tried alone, as nobody can know"
+    await bench.marks.close()
+    assert store.of(P) == Remembered(busy=True)
+    dying = Bench(store)
+    store.values[b"mapping/group/events/0"] = Remembered(5, 8, busy=True).to_bytes()
+    dying.marks._try_alone = end
+    with pytest.raises(SystemExit):
+        await dying.marks.before(chunk(P, 5, 8, written=2_000))
+    assert await Bench(store).take(chunk(P, 5, 8, written=2_000)) == frozenset(), "its first death, not its third"
 
 
 async def test_what_is_given_up_is_watched_for_until_it_comes() -> None:

@@ -93,7 +93,7 @@ class ChunkConsumer(ReplacedConsumer):
                 except KafkaError as error:
                     # Of the group's coordinator, or of a question about offsets: no record was taken out.
                     name = type(error).__name__
-                    if (left_out := told.left_out(name)) is not None:
+                    if (left_out := told.suppressed_since(name)) is not None:
                         _log.warning(
                             "fetch_failed",
                             detail="It is tried again; nothing is lost meanwhile.",
