@@ -117,6 +117,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         findings = await _judged(stage, sender)
         report.faults = sorted(done, key=lambda each: each.began)
         report.fill(sender, stage, findings)
+        watcher.write(chaos.report.with_suffix(".looks.jsonl"), begun)
         harmless = _harmless(stage, done, begun, findings.gone)
         report.unseen = unseen(done, watcher.observations, begun, harmless=harmless)
         report.alerts = names_of(prometheus.standing)

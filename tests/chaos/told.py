@@ -37,7 +37,7 @@ class Told:
     """What must be seen of a kind of fault, by any one of ``signs``, when it lasts longer than ``within`` seconds.
 
     ``by_answers``: it lies in what AEP or IMS answer; where no request met it, there is nothing to see. ``holding``: it meets
-    who has events to deliver, and is counted from then on.
+    who has events to deliver, and lasts as long as one process has some all the time.
     """
 
     within: float
@@ -244,9 +244,13 @@ ALERTS: Mapping[str, Alarmed | Tolerated] = {
 }
 
 
-def _since_held(looked: Sequence[Observation]) -> float | None:
-    """When a worker was seen first that had events in flight."""
-    return min((each.at for each in looked if each.metrics.get("bridge_in_flight_events", 0.0) > 0), default=None)
+def _held(looked: Sequence[Observation]) -> float:
+    """For how many seconds one process had events in flight, at the longest; one that does not answer begins anew."""
+    held = standing_for("bridge_in_flight_events")
+    return max(
+        (held([each for each in looked if each.process == name]) for name in {each.process for each in looked}),
+        default=0.0,
+    )
 
 
 def unalarmed(
@@ -293,8 +297,8 @@ def unseen(
             found.append(f"{fault.kind}: tests/chaos/told.py does not say what must be seen of it")
         elif isinstance(wanted, Told):
             looked = between(observations, began + fault.began, began + fault.ended + _AFTER)
-            met = _since_held(looked) if wanted.holding else began + fault.began
-            if met is None or began + fault.ended - met <= wanted.within:
+            lasted = _held(between(looked, 0.0, began + fault.ended)) if wanted.holding else fault.ended - fault.began
+            if lasted <= wanted.within:
                 continue
             missed = fault.began in harmless or (wanted.by_answers and fault.struck == 0)
             if not missed and not any(sign(looked) for sign in wanted.signs):
