@@ -64,7 +64,7 @@ demo: $(VENV)/.demo ## Watch events travel from MoEngage's side to AEP's (an emu
 
 .PHONY: test
 test: $(VENV)/.dev ## Run the tests (with Java 17 and Maven against a real Apache Kafka); ARGS="-k name" goes to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python tests/support/lanes.py $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev ## Lint, formatting, types and security

@@ -14,7 +14,7 @@ from bench.stage import ROOT, folder, machine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KINDS = ("ladder", "inprocess", "parts", "scale", "receiver", "latency")
+KINDS = ("ladder", "inprocess", "parts", "moengage", "scale", "receiver", "latency")
 
 
 def main() -> int:
@@ -66,6 +66,11 @@ def main() -> int:
 
         found["parts"] = parts.run(7 if options.quick else 20)
         say(parts.table(found["parts"]))
+    if "moengage" in kinds:
+        from bench import moengage
+
+        found["moengage"] = moengage.run(7 if options.quick else 20)
+        say(moengage.table(found["moengage"]))
     embedded = (options.broker or ("embedded" if options.quick else "kafka")) == "embedded"
     needing: dict[str, Callable[[], None]] = {}
     if "ladder" in kinds:

@@ -18,7 +18,7 @@ import orjson
 from bench import handwritten
 from bench.records import ROOT, records
 from bench.stage import cleaned
-from bridge.delivery.batching import Batcher, Limits
+from bridge.delivery.batching import Batcher, RequestLimits
 from bridge.destinations.aep.envelope import Envelope, xdm_envelope
 from bridge.destinations.aep.transform import XdmTransform
 from bridge.kafka.consumer.ledger import Chunk, Ledger
@@ -27,7 +27,7 @@ from bridge.runtime.heap import keep_freed_memory
 from bridge.settings import MappingSettings
 from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.chunk_mapping import Intake
+from bridge.worker.chunk_mapping import ChunkMapping
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ class _Delivery:
     by_key = False
 
     def __init__(self, ledger: Ledger, wrapped: Envelope) -> None:
-        self._limits = Limits(wrapped.max_request_bytes, 10_000, wrapped.frame_bytes, len(wrapped.separator), 0.5)
+        self._limits = RequestLimits(
+            wrapped.max_request_bytes, 10_000, wrapped.frame_bytes, len(wrapped.separator), 0.5
+        )
         self._batcher: Batcher[Chunk] = Batcher(self._limits)
         self._ledger, self._body = ledger, wrapped.batch
         self.bodies = self.bytes = self.events = 0
@@ -112,11 +114,11 @@ def ours(*, schema: bool = False) -> Callable[[Sequence[Record]], int]:
         ledger = Ledger()
         delivery = _Delivery(ledger, wrapped)
         transform = XdmTransform(builder, wrapped.encode, metrics, size=size)
-        intake = Intake(ledger, DECODER, transform, delivery=delivery, letters=_Letters(), metrics=metrics)
+        intake = ChunkMapping(ledger, DECODER, transform, delivery=delivery, letters=_Letters(), metrics=metrics)
         ledger.open(1, {_PARTITION: None})
         for start in range(0, len(rows), CHUNK):
             run = rows[start : start + CHUNK]
-            chunk = ledger.fetch(_PARTITION, 1, run, 600_000, first=run[0].offset, last=run[-1].offset)
+            chunk = ledger.register_chunk(_PARTITION, 1, run, 600_000, first=run[0].offset, last=run[-1].offset)
             assert chunk is not None
             intake.take(chunk)
         delivery.land(force=True)

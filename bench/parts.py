@@ -18,7 +18,7 @@ from bench import handwritten
 from bench.inprocess import Record, envelope, made_records, mapping_settings
 from bench.records import DATA, records
 from bench.stage import SinkProcess, folder
-from bridge.delivery.batching import Batcher, Limits
+from bridge.delivery.batching import Batcher, RequestLimits
 from bridge.destinations.aep.answers import read_answer
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.mapping.compiler.mapping_compiler import compile_mapping
@@ -91,7 +91,7 @@ def run(rounds: int = 15) -> list[dict[str, Any]]:
             "responses": [{"xactionId": f"7a1d2c3b-1111-4222-8333-0123456789ab-{n}"} for n in range(_COUNT)],
         }
     )
-    limits = Limits(1_000_000, 10_000, wrapped.frame_bytes, len(wrapped.separator), 0.5)
+    limits = RequestLimits(1_000_000, 10_000, wrapped.frame_bytes, len(wrapped.separator), 0.5)
 
     def batch() -> None:
         batcher: Batcher[int] = Batcher(limits)
@@ -182,7 +182,7 @@ def _commit(rows: Sequence[Record]) -> None:
     ledger.open(1, {("bench", 0): None})
     for start in range(0, len(rows), _CHUNK):
         run = rows[start : start + _CHUNK]
-        chunk = ledger.fetch(("bench", 0), 1, run, 1, first=run[0].offset, last=run[-1].offset)
+        chunk = ledger.register_chunk(("bench", 0), 1, run, 1, first=run[0].offset, last=run[-1].offset)
         assert chunk is not None
         ledger.admit(chunk, len(run))
         ledger.resolve(chunk, len(run))

@@ -52,7 +52,7 @@ class _Deferred(Collection):
     def refuse(self, inlet_id: str, headers: Mapping[str, str], query: Mapping[str, str], size: int) -> Answer | None:
         return super().refuse(inlet_id, headers, query, size)
 
-    def batch(self, inlet_id: str, body: bytes) -> Answer:
+    def batch(self, inlet_id: str, body: bytes, flow_id: str | None = None) -> Answer:  # noqa: ARG002 - as the emulator
         count = body.count(self.mark)
         self.bodies.append(body)
         self.arrivals.append((time.time(), count))

@@ -36,6 +36,10 @@ _TIE = (
     "os.execvp(sys.argv[2], sys.argv[2:])\n"
 )
 _DEFAULT_ROUTE = re.compile(r'(?<=\{)route="default",|,?route="default"(?=[,}])')
+_FIRST_PORT = 20_000
+_RANGE = 1_500
+_RANGES = 8
+_random = random.SystemRandom()
 T = TypeVar("T")
 _children: set[subprocess.Popen[bytes]] = set()
 
@@ -83,10 +87,12 @@ def _end_all() -> None:
 def free_port() -> int:
     """A port nobody listens on, below the range that outgoing connections take their own ports from.
 
-    A client that knocks at a closed port *inside* that range can end up connected to itself.
+    A client that knocks at a closed port *inside* that range can end up connected to itself. Tests that run in parallel take
+    theirs from ranges of their own, so that none takes what another has found free and not yet bound.
     """
+    lane = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RANGES
     while True:
-        port = random.randint(20_000, 32_000)
+        port = _FIRST_PORT + lane * _RANGE + _random.randrange(_RANGE)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):

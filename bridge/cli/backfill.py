@@ -50,7 +50,7 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
     import logging
 
     from bridge.routes.receiving import posting
-    from bridge.runtime.process import run_until_stopped
+    from bridge.runtime.signals import run_until_stopped
     from bridge.settings import TelemetrySettings, load_deployment
     from bridge.telemetry.logs import configure_logging
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ import orjson
 import typer
 
 from bridge.cli.app import app
+from bridge.cli.check_lines import Check, failed, kafka_checks
 from bridge.cli.route_option import ROUTE, chosen
 from bridge.model.errors import BridgeError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 
     from bridge.destinations.aep.trial import Trial
-    from bridge.settings import KafkaSettings, Settings
+    from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
 
 _SHOWN = 10
@@ -26,23 +27,13 @@ _USUAL_EVENT_BYTES = 10_000
 """Profile keeps events of up to 10 KB (AEP docs: profile/guardrails), so events up to there are to be expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the table; ``todo`` says what to do where it is not ``ok``; ``route`` is "" where there are no several."""
-
-    name: str
-    ok: bool
-    found: str
-    todo: str = ""
-    route: str = ""
-
-
 @app.command()
 def check(
     send_test: bool = typer.Option(
         False,
         "--send-test",
-        help="Also send one trial event (no identity, _id aep-bridge-check-…) with syncValidation.",
+        help="Also send one trial event (no identity, _id aep-bridge-check-…) with syncValidation; to MoEngage one test user"
+        " (aep-bridge-check), which is read back.",
     ),
     as_json: bool = typer.Option(False, "--json", help="The checks as a JSON array."),
     route: str | None = ROUTE,
@@ -84,15 +75,17 @@ def _hush() -> None:
 
 
 async def _collect(name: str | None, *, send_test: bool) -> list[Check]:
+    from bridge.cli.check_moengage import checks as moengage_checks
     from bridge.settings import load_deployment
 
     try:
         deployment = load_deployment()
     except BridgeError as error:
-        return [_failed("settings", error)]
+        return [failed("settings", error)]
     found: list[Check] = []
     for route in chosen(deployment, name):
-        async for each in _checks(route.settings, send_test=send_test):
+        found_by = moengage_checks if route.destination == "moengage" else _checks
+        async for each in found_by(route.settings, send_test=send_test):
             if route.declared:
                 each = replace(each, found=route.named(each.found), todo=route.named(each.todo), route=route.name)  # noqa: PLW2901
             found.append(each)
@@ -110,13 +103,13 @@ async def _checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check
         yield Check("settings", ok=True, found="; ".join(["complete", *_remarks(settings)]))
     except BridgeError as error:
         complete = False
-        yield _failed("settings", error)
+        yield failed("settings", error)
     if examples := ", ".join(_examples(settings)):
-        todo = "README.md, \"Go live\", says where in Adobe's and MoEngage's consoles each of these comes from"
+        todo = "aep-bridge setup apply writes those of AEP; docs/setup.md says where the credential comes from"
         yield Check("examples", ok=False, found=f"still the example: {examples}", todo=todo)
     if settings.aep.payload == "xdm":
         yield _mapping(settings)
-    async for each in _kafka(settings):
+    async for each in kafka_checks(settings):
         yield each
     if not complete:
         return
@@ -179,12 +172,12 @@ def _mapping(settings: Settings) -> Check:
         _, sha256 = load_builder(settings)
     except BridgeError as error:
         todo = "aep-bridge mapping lint shows each finding with its row; BRIDGE_MAPPING__PATH and BRIDGE_MAPPING__SCHEMA name the files"
-        return _failed("mapping", error, todo=todo)
+        return failed("mapping", error, todo=todo)
     try:
         # The worker would refuse each change of the file for them.
         broken = failing(settings.mapping)
     except BridgeError as error:
-        return _failed("mapping", error, todo="BRIDGE_MAPPING__TESTS names the folder of golden cases")
+        return failed("mapping", error, todo="BRIDGE_MAPPING__TESTS names the folder of golden cases")
     if broken:
         todo = "aep-bridge mapping test shows what each gives instead"
         return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)
@@ -219,72 +212,14 @@ def _listed(unenforced: Sequence[tuple[str, str]]) -> str:
     return shown + (f" and {len(unenforced) - _SHOWN} more" if len(unenforced) > _SHOWN else "")
 
 
-async def _kafka(settings: Settings) -> AsyncIterator[Check]:
-    from bridge.kafka.topics import TopicMissing, ensure_topics
-
-    try:
-        partitions = await ensure_topics(settings.kafka, create=False)
-    except TopicMissing as error:
-        if settings.kafka.create_topics:
-            yield Check("kafka", ok=True, found=f"{error}; the worker will create it")
-        else:
-            yield _failed("kafka", error)
-        return
-    except BridgeError as error:
-        yield _failed("kafka", error)
-        return
-    counts = ", ".join(f"{topic} ({count} partitions)" for topic, count in partitions.items())
-    try:
-        await ensure_topics(settings.kafka, create=False, topics=(settings.kafka.state_topic,))
-    except BridgeError as error:
-        made = settings.kafka.create_topics
-        counts += f"; {error}" + (
-            "; the worker will create it" if made else ": an event that ends workers is not set aside"
-        )
-    topics = [each async for each in _topics(settings.kafka)]
-    unfit = "".join(f"; the {each.name} cannot be used as it is: see there" for each in topics if not each.ok)
-    yield Check("kafka", ok=not unfit, found=f"{', '.join(settings.kafka.bootstrap_servers)}: {counts}{unfit}")
-    for each in topics:
-        yield each
-
-
-async def _topics(kafka: KafkaSettings) -> AsyncIterator[Check]:
-    """A line a topic: how it is configured, and what of that loses events. What merely may is no failure."""
-    from bridge.kafka.topic_facts import describe, judge_all
-    from bridge.kafka.topics import admin
-
-    kinds = {kafka.topic: "event topic", kafka.dead_letter_topic: "dead-letter topic"}
-    try:
-        async with admin(kafka) as client:
-            facts = await describe(client, kinds)
-    except BridgeError as error:
-        yield Check("topics", ok=True, found=f"how they are configured is not told: {error}")
-        return
-    for each, findings in judge_all(facts, kafka):
-        found = [each.words, *(f"it {finding.words}" for finding in findings)]
-        fixes = [finding.fix for finding in findings]
-        if each.message_bytes is None:
-            found.append("its configuration is not told: the right DescribeConfigs on it is missing")
-        yield Check(
-            kinds[each.name],
-            ok=not any(finding.fails for finding in findings),
-            found="\n".join(found),
-            todo="\n".join(fixes),
-        )
-
-
 async def _trial(
     name: str, attempt: Callable[[Settings, Metrics], Awaitable[Trial]], settings: Settings, metrics: Metrics
 ) -> Check:
     try:
         trial = await attempt(settings, metrics)
     except BridgeError as error:
-        return _failed(name, error)
+        return failed(name, error)
     return Check(name, ok=trial.ok, found=trial.words, todo=trial.todo)
-
-
-def _failed(name: str, error: BridgeError, *, todo: str = "") -> Check:
-    return Check(name, ok=False, found=str(error), todo=error.hint or todo)
 
 
 def _show(checks: list[Check]) -> None:

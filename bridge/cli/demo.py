@@ -19,7 +19,7 @@ from bridge.demo.traffic import MOST_EVENTS
 
 if TYPE_CHECKING:
     from bridge.demo.stage import Reason
-    from bridge.demo.story import Plan, Snapshot
+    from bridge.demo.story import DemoPlan, Snapshot
 
 console = Console(highlight=False)
 _NEXT = """what next (. .venv/bin/activate makes aep-bridge a command):
@@ -51,13 +51,13 @@ def demo(
     """
     import asyncio
 
-    from bridge.demo.story import Plan
+    from bridge.demo.story import DemoPlan
 
     play = _routes if routes else _demo
-    raise typer.Exit(asyncio.run(play(Plan(events=events, rate=rate, away_seconds=away), as_json=as_json)))
+    raise typer.Exit(asyncio.run(play(DemoPlan(events=events, rate=rate, away_seconds=away), as_json=as_json)))
 
 
-async def _routes(plan: Plan, *, as_json: bool) -> int:
+async def _routes(plan: DemoPlan, *, as_json: bool) -> int:
     """Play the story on the first route while the second streams on, and account for both."""
     import asyncio
     from dataclasses import replace
@@ -93,7 +93,7 @@ async def _routes(plan: Plan, *, as_json: bool) -> int:
     return 0 if all(account["nothing_lost"] for account in accounts.values()) else 1
 
 
-async def _demo(plan: Plan, *, as_json: bool) -> int:
+async def _demo(plan: DemoPlan, *, as_json: bool) -> int:
     from bridge.demo.stage import open_stage, reasons
     from bridge.demo.story import Story
 
@@ -162,7 +162,7 @@ async def _plainly(story: Any, name: str = "") -> Snapshot:
     return last
 
 
-async def _live(story: Any, plan: Plan) -> Snapshot:
+async def _live(story: Any, plan: DemoPlan) -> Snapshot:
     peak = 1
     with Live(console=console, refresh_per_second=8, transient=False) as live:
         async for snapshot in story.snapshots():
@@ -172,7 +172,7 @@ async def _live(story: Any, plan: Plan) -> Snapshot:
     return last
 
 
-def _screen(snapshot: Snapshot, plan: Plan, peak: int) -> Panel:
+def _screen(snapshot: Snapshot, plan: DemoPlan, peak: int) -> Panel:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="bold")
     table.add_column(justify="right", min_width=7)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +55,9 @@ async def _dev(settings: MappingSettings, events: list[str], port: int, schema_i
     from bridge.cli.mapping.inputs import documents
     from bridge.demo.stage import open_stage
     from bridge.demo.workbench import Workbench
+    from bridge.runtime.signals import stop_event
 
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_event()
 
     def bodies() -> list[bytes]:
         import orjson

@@ -1,9 +1,8 @@
-"""``aep-bridge emulator``: Adobe's token endpoint and streaming collection API, or MoEngage's Data API, on this machine."""
+"""``aep-bridge emulator``: Adobe's token endpoint, streaming collection API and platform APIs, or MoEngage's Data API, on this machine."""
 
 from __future__ import annotations
 
-import asyncio
-import signal
+from pathlib import Path  # noqa: TC003 - typer reads the annotation
 from typing import TYPE_CHECKING, Literal
 
 import orjson
@@ -11,6 +10,7 @@ import typer
 import uvloop
 
 from bridge.cli.app import app, words
+from bridge.cli.emulating import first_control, told_to_stop
 from bridge.cli.route_option import ROUTE, chosen
 
 if TYPE_CHECKING:
@@ -41,15 +41,39 @@ def emulator(
     max_bytes: int = typer.Option(1_048_576, min=1_000, help="Larger requests get 413."),
     sync_validation: bool = typer.Option(True, help="Without it syncValidation gets 501, as outside VA7."),
     fast: bool = typer.Option(False, help="Parse and count only: no checks, no ids. For benchmarks of other parts."),
+    schema: Path | None = typer.Option(
+        None,
+        exists=True,
+        dir_okay=False,
+        help="Resolved XDM schema that the dataset of the preset connection holds its records to; without it all pass.",
+    ),
+    tenant: str | None = typer.Option(None, help="The sandboxes' tenant, else that of the settings."),
+    sandbox: list[str] = typer.Option(
+        [], help="A sandbox, several times for several; else prod and those of the settings."
+    ),
+    warm_up: float = typer.Option(
+        300, "--warm-up", min=0, help="Seconds in which a dataflow that was made or changed loses its records."
+    ),
+    batch_seconds: float = typer.Option(2, min=0.05, help="Seconds between two batches of a dataset (900 at Adobe)."),
+    queue: int = typer.Option(50_000, min=1, help="Records that wait for their batch; one more closes it at once."),
+    retention: float = typer.Option(7 * 86_400, min=1, help="Seconds that failed batches stay."),
+    ingest: bool = typer.Option(True, help="Without it nothing happens after the 200: no dataset, no failed batches."),
+    oddity: list[str] = typer.Option(
+        [], metavar="NAME=VALUE", help="A reading of what Adobe does not document; GET /control lists them with values."
+    ),
     control: str | None = typer.Option(None, metavar="JSON", help="A first POST /control message."),
     as_json: bool = typer.Option(False, "--json", help="Print where it listens as one line of JSON on stdout."),
     route: str | None = ROUTE,
 ) -> None:
-    """Emulate Adobe IMS and a streaming connection, or MoEngage's Data API: check, answer, misbehave and count as told.
+    """Emulate Adobe (IMS, streaming connections, platform APIs), or MoEngage's Data API: check, answer, misbehave and count.
 
     Organisation, schema, dataset, flow, credentials and payload are those of the bridge's settings where they are set,
     so that a configured bridge only needs BRIDGE_AEP__ENDPOINT and BRIDGE_OAUTH__TOKEN_URL pointed here. Of several routes it
     takes the ids of any (--route: of one), with credentials and payload of the first.
+
+    The platform APIs (BRIDGE_AEP__PLATFORM_URL) begin with empty sandboxes: namespaces, Schema Registry, datasets, Flow Service,
+    Data Prep, failed batches. What an inlet has answered 200 for is validated once more with its dataset's schema, batch by batch:
+    GET /dataset tells what came of it. docs/emulator.md has every address, control message and oddity.
 
     --kind moengage plays the Data API: users, events, devices, bulk and Get User, with MoEngage's rules; what MoEngage cuts or
     ignores without a word stands in GET /received. Of the other options it knows --host, --port, --latency, --fast, --control, --json.
@@ -66,6 +90,14 @@ def emulator(
         curl -d '{"clear_faults": true, "revoke_tokens": true}' http://127.0.0.1:8099/control
 
         curl 'http://127.0.0.1:8099/received?ids=1&limit=10'
+
+        aep-bridge emulator --schema mappings/moengage_events.schema.json --batch-seconds 5 --oddity failed_records=escaped
+
+        aep-bridge emulator --sandbox prod --sandbox dev --warm-up 10
+
+        curl -d '{"platform": {"fail": {"status": 429, "retry_after": 2, "path": "/flows", "count": 1}}}' http://127.0.0.1:8099/control
+
+        curl 'http://127.0.0.1:8099/dataset?ids=failed'
 
         aep-bridge emulator --kind moengage --control '{"limits": {"users": 600, "events": 1800}}'
 
@@ -85,12 +117,16 @@ def emulator(
         )
         return
     from bridge.emulators.adobe import Emulator
+    from bridge.emulators.adobe.ingestion.dataset import Limits
+    from bridge.emulators.adobe.platform.sandbox import Times
     from bridge.emulators.adobe.server import CLIENT_ID, CLIENT_SECRET
     from bridge.settings import load_deployment
+    from bridge.xdm.schema.compiled_schema import compile_schema, load_schema
 
     routes = chosen(load_deployment(), route)
     settings = routes[0].settings
     secret = settings.oauth.client_secret
+    names = [*dict.fromkeys(sandbox or ["prod", *(one.settings.aep.sandbox for one in routes)])]
     made = Emulator(
         host=host,
         port=8099 if port is None else port,
@@ -104,9 +140,17 @@ def emulator(
         payloads=payloads,
         max_bytes=max_bytes,
         sync_validation=sync_validation,
+        tenant=(tenant or settings.mapping.tenant).removeprefix("_"),
+        sandboxes=names,
+        times=Times(warm_up=warm_up),
+        limits=Limits(enabled=ingest, batch_seconds=batch_seconds, queue_records=queue, retention_seconds=retention),
+        schema=None
+        if schema is None
+        else compile_schema(load_schema(schema), tenant=tenant or settings.mapping.tenant),
     )
+    _set_oddities(made, oddity)
     if control is not None:
-        _first_control(made, control)
+        first_control(made, control)
     # A secret of the operator's own is never printed, not even one that opens nothing but this.
     uvloop.run(_serve(made, as_json=as_json, hide_secret=secret is not None))
 
@@ -129,38 +173,46 @@ def _inlet(settings: Settings, *, any_id: bool) -> Inlet:
     )
 
 
-def _first_control(made: Emulator, message: str) -> None:
+def _set_oddities(made: Emulator, chosen_readings: list[str]) -> None:
     from pydantic import ValidationError
 
+    values: dict[str, object] = {}
+    for one in chosen_readings:
+        name, sign, value = one.partition("=")
+        known = sorted(type(made.platform.oddities).model_fields)
+        if not sign or name not in known:
+            raise typer.BadParameter(
+                f"{one}: expected NAME=VALUE, NAME being one of {', '.join(known)}", param_hint="--oddity"
+            )
+        values[name] = int(value) if value.isdecimal() else value
     try:
-        made.control_json(message.encode())
+        made.platform.oddities.change(values)
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise typer.BadParameter(
-            f"{where}: {problem['msg']}" if where else problem["msg"], param_hint="--control"
-        ) from None
+        raise typer.BadParameter(f"{problem['loc'][0]}: {problem['msg']}", param_hint="--oddity") from None
 
 
 async def _serve(made: Emulator, *, as_json: bool, hide_secret: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     async with made:
         environment = made.environment()
         if hide_secret:
             del environment["BRIDGE_OAUTH__CLIENT_SECRET"]
         if as_json:
-            where = {"url": made.url, "control": f"{made.url}/control", "received": f"{made.url}/received"}
+            where = {"url": made.url} | {
+                name: f"{made.url}/{name}" for name in ("control", "received", "dataset", "platform")
+            }
             print(orjson.dumps(where | {"environment": environment}).decode(), flush=True)
         else:
             words.print(
-                f"emulating IMS and a streaming connection at [bold]{made.url}[/] (Ctrl-C stops); a bridge needs"
+                f"emulating IMS, a streaming connection and the platform APIs at [bold]{made.url}[/] (Ctrl-C stops); a bridge needs"
             )
             for name, value in environment.items():
                 words.print(f"  {name}={value}", markup=False, soft_wrap=True)
-            words.print(f"faults: POST {made.url}/control · accepted: GET {made.url}/received", markup=False)
+            words.print(
+                f"faults: POST {made.url}/control · accepted: GET {made.url}/received · ingested: GET {made.url}/dataset",
+                markup=False,
+            )
         await stop.wait()
     summary = made.received.summary()
     words.print(f"stopped after {summary['events']} events, {summary['duplicates']} of them again", markup=False)

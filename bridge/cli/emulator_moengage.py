@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from typing import TYPE_CHECKING
 
 import orjson
-import typer
 import uvloop
 
 from bridge.cli.app import words
+from bridge.cli.emulating import first_control, told_to_stop
 
 if TYPE_CHECKING:
     from bridge.emulators.moengage import MoEngageEmulator
@@ -37,29 +35,13 @@ def serve(
         fast=fast,
     )
     if control is not None:
-        _first_control(made, control)
+        first_control(made, control)
     # A key of the operator's own is never printed, not even one that opens nothing but this.
     uvloop.run(_serve(made, as_json=as_json, hide_key=key is not None))
 
 
-def _first_control(made: MoEngageEmulator, message: str) -> None:
-    from pydantic import ValidationError
-
-    try:
-        made.control_json(message.encode())
-    except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise typer.BadParameter(
-            f"{where}: {problem['msg']}" if where else problem["msg"], param_hint="--control"
-        ) from None
-
-
 async def _serve(made: MoEngageEmulator, *, as_json: bool, hide_key: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     async with made:
         environment = made.environment()
         if hide_key:

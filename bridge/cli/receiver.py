@@ -33,7 +33,7 @@ def receiver() -> None:
     from bridge.cli.route_option import under_its_name
     from bridge.model.errors import SettingsError
     from bridge.routes.receiving import posting
-    from bridge.runtime.process import run_until_stopped
+    from bridge.runtime.signals import run_until_stopped
     from bridge.settings import load_deployment
     from bridge.sources.http.auth import refuse_open
     from bridge.telemetry.logs import configure_logging
@@ -54,7 +54,7 @@ async def _receive(routes: Sequence[Route], stop: asyncio.Event) -> int:
 
     from bridge.routes.reception import open_reception
     from bridge.runtime.dead_man import DeadMansSwitch
-    from bridge.runtime.heap import give_back_regularly, leave_the_living_alone
+    from bridge.runtime.heap import freeze_startup_objects, give_back_regularly
     from bridge.sources.http.listener import Listener
     from bridge.telemetry.health import TelemetryServer
     from bridge.telemetry.report import Report
@@ -75,7 +75,7 @@ async def _receive(routes: Sequence[Route], stop: asyncio.Event) -> int:
             for one in done:
                 one.result()  # a missing topic or an unusable certificate ends the command
             # At its own pace for the rest: bodies that break off may hang on to errors, and any sender can make many of them.
-            leave_the_living_alone(young=None)
+            freeze_startup_objects(young=None)
             await stop.wait()
         finally:
             for one in (*waiting, memory):

@@ -22,6 +22,7 @@ _LABELS = {
     "destination": "destination",
     "endpoint": "endpoint",
     "sandbox": "sandbox",
+    "workspace": "workspace",
     "routes_of_the_organisation": "share of limits",
 }
 
@@ -63,7 +64,7 @@ def _shown(name: str, value: Any) -> str:
 def _described(deployment: Deployment, route: Route) -> dict[str, Any]:
     from bridge.routes.receiving import paths
 
-    settings = route.settings
+    settings, to_aep = route.settings, route.destination == "aep"
     return {
         "name": route.name,
         "source": route.source,
@@ -71,9 +72,9 @@ def _described(deployment: Deployment, route: Route) -> dict[str, Any]:
         "topic": settings.kafka.topic,
         "dead_letter_topic": settings.kafka.dead_letter_topic,
         "group": settings.kafka.group,
-        "mapping": str(settings.mapping.path) if settings.aep.payload == "xdm" else "none (raw payload)",
+        "mapping": "none (raw payload)" if to_aep and settings.aep.payload == "raw" else str(settings.mapping.path),
         "destination": route.destination,
-        "endpoint": settings.aep.endpoint or "",
-        "sandbox": settings.aep.sandbox,
+        "endpoint": (settings.aep.endpoint if to_aep else settings.moengage.url) or "",
+        **({"sandbox": settings.aep.sandbox} if to_aep else {"workspace": settings.moengage.workspace_id or ""}),
         "routes_of_the_organisation": deployment.sharing_organisation(route),
     }

@@ -34,7 +34,7 @@ def worker(
 
     Settings: BRIDGE_KAFKA__*, BRIDGE_MAPPING__*, BRIDGE_AEP__*, BRIDGE_OAUTH__*, BRIDGE_WORKER__*, BRIDGE_TELEMETRY__*
     (.env.example names them all). A changed mapping set is taken up while it runs. Exit 1 when something begun was not
-    finished; nothing beyond it is committed, and the next worker takes it up. A second signal exits at once.
+    finished; nothing beyond it is committed, and the next worker takes it up. A second signal ends it immediately (exit 128 + its number).
 
     With --processes N the machine's cores are used without a supervisor: signals reach every process, one that dies is started
     again, metrics and health of all are on the one telemetry port (label "process"), and they share the rate limits.
@@ -68,10 +68,11 @@ def _run_alone(deployment: Deployment, route: Route, number: int | None, board: 
 
     from bridge.delivery.pace_board import Board
     from bridge.routes.kinds import open_parts
+    from bridge.runtime.deadline import StopBudget
     from bridge.runtime.heap import keep_freed_memory
     from bridge.telemetry.logs import configure_logging
     from bridge.telemetry.metrics import Metrics
-    from bridge.worker.processes.member import Member
+    from bridge.worker.processes.member import GroupMember
     from bridge.worker.worker import Worker
 
     settings = route.settings
@@ -79,7 +80,7 @@ def _run_alone(deployment: Deployment, route: Route, number: int | None, board: 
     configure_logging(settings.telemetry, process=number, route=route.name if route.declared else None)
     member = None
     if number is not None:
-        member = Member(number, settings.worker.drain_seconds)
+        member = GroupMember(number, StopBudget(settings.worker.drain_seconds))
         member.watch_parent()
     metrics = Metrics(route.name)
     sharing = deployment.sharing_organisation(route)

@@ -59,7 +59,7 @@ class Batch(Generic[Owner]):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """What a request may hold; ``linger`` in seconds."""
 
     max_bytes: int
@@ -69,7 +69,7 @@ class Limits:
     linger: float
 
 
-def choose(batch: Batch[Owner], chosen: Sequence[int], limits: Limits) -> Batch[Owner]:
+def choose(batch: Batch[Owner], chosen: Sequence[int], limits: RequestLimits) -> Batch[Owner]:
     """A batch of only these items (ascending positions), for a retry of some or for a half."""
     owners = batch.owners()
     made: Batch[Owner] = Batch(batch.lane, 0, batch.opened)
@@ -85,13 +85,17 @@ def choose(batch: Batch[Owner], chosen: Sequence[int], limits: Limits) -> Batch[
     return made
 
 
-def halves(batch: Batch[Owner], limits: Limits) -> tuple[Batch[Owner], Batch[Owner]]:
+def halves(batch: Batch[Owner], limits: RequestLimits) -> tuple[Batch[Owner], Batch[Owner]]:
     """The batch cut in two, in order; for two items or more."""
-    middle = len(batch.items) // 2
-    return choose(batch, range(middle), limits), choose(batch, range(middle, len(batch.items)), limits)
+    return cut(batch, len(batch.items) // 2, limits)
 
 
-def without(batch: Batch[Owner], gone: Callable[[Owner], bool], limits: Limits) -> Batch[Owner] | None:
+def cut(batch: Batch[Owner], at: int, limits: RequestLimits) -> tuple[Batch[Owner], Batch[Owner]]:
+    """Its first ``at`` items, and the others."""
+    return choose(batch, range(at), limits), choose(batch, range(at, len(batch.items)), limits)
+
+
+def without(batch: Batch[Owner], gone: Callable[[Owner], bool], limits: RequestLimits) -> Batch[Owner] | None:
     """The batch less the events of owners that are gone; None when nothing is left."""
     if not any(map(gone, batch.every_owner())):
         return batch
@@ -115,7 +119,7 @@ def append_run(runs: list[Run[Owner]], owner: Owner, place: int) -> None:
 class Batcher(Generic[Owner]):
     """Collects encoded events into batches. ``events`` counts those inside."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
         self._full: deque[Batch[Owner]] = deque()
         self._filling: Batch[Owner] | None = None

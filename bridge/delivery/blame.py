@@ -3,7 +3,8 @@
 A 500 may mean an outage or a payload that the destination cannot digest. Splitting a request costs nothing and may free
 the innocent, so a request that keeps failing is halved. To call a single event guilty takes evidence: it failed, over and
 over, while other requests succeeded between its failures. During an outage no others succeed, so an outage never makes a
-dead letter.
+dead letter. Nor does a destination that fails now and then, whatever is sent: what failed is taken later, as it was, and so many
+failures of the destination's own excuse every event. What never is taken excuses nobody, however many such events there are.
 
 The same evidence names what the destination postpones for ever for another reason than its data (a 503, 429, 401 or 403 for
 this event, a proxy's 502, a time-out): not guilty of anything, but its partition stands still behind it, and somebody must know.
@@ -26,43 +27,48 @@ _NAMED_SECONDS = 15.0
 
 
 @dataclass(slots=True)
-class Record:
-    """How requests have fared so far, less single events that have failed often (:func:`is_alone`)."""
+class RequestTally:
+    """How requests have fared so far; ``recovered`` counts failures of those that were taken later, as they were."""
 
     successes: int = 0
-    failures: int = 0
+    recovered: int = 0
 
 
-def note_failure(shipment: Shipment[Any], record: Record, now: float, *, suspect: bool, reason: str) -> None:
-    """Count a failed sending; others have passed it by when they mostly succeeded since it failed before.
+def note_failure(shipment: Shipment[Any], record: RequestTally, now: float, *, suspect: bool, reason: str) -> None:
+    """Count a failed sending; others have passed it by when they mostly succeeded at once since it failed before.
 
     That is a strike against its data where the failure is ``suspect``.
     """
     succeeded = record.successes - shipment.successes
-    failed = record.failures - shipment.failures
-    if shipment.tries and succeeded > 0 and succeeded >= failed:
+    if shipment.tries and succeeded > 0 and succeeded >= record.recovered - shipment.recovered:
         shipment.passed += 1
         shipment.strikes += suspect
     if not shipment.tries:
         shipment.since = now
     shipment.tries += 1
+    shipment.failed += 1
     shipment.reason = reason
-    shipment.successes, shipment.failures = record.successes, record.failures
+    shipment.successes, shipment.recovered = record.successes, record.recovered
 
 
-def wants_evidence(shipment: Shipment[Any], record: Record) -> bool:
+def note_taken(shipment: Shipment[Any], record: RequestTally) -> None:
+    """Some of its events have a verdict: that it failed before was the destination's fault, not theirs."""
+    record.recovered += shipment.failed
+
+
+def wants_evidence(shipment: Shipment[Any], record: RequestTally) -> bool:
     """Whether nothing has been taken since it failed."""
     return shipment.tries > 0 and record.successes == shipment.successes
 
 
-def is_about_its_events(shipment: Shipment[Any], record: Record) -> bool:
+def is_about_its_events(shipment: Shipment[Any], record: RequestTally) -> bool:
     """Whether a refusal of us all (credentials, set-up) must be its events': it failed before, and others were taken since."""
     return shipment.passed > 0 or (shipment.tries > 0 and record.successes > shipment.successes)
 
 
-def is_known(shipment: Shipment[Any]) -> bool:
-    """Whether another failure of it would tell nothing new of the destination."""
-    return shipment.passed >= _KNOWN_AFTER
+def is_known(shipment: Shipment[Any], record: RequestTally) -> bool:
+    """Whether another failure of it would tell nothing new of the destination: it fails beside others that are taken."""
+    return shipment.passed >= _KNOWN_AFTER or (shipment.tries > 0 and record.successes > shipment.successes)
 
 
 def is_held_up(shipment: Shipment[Any], now: float) -> bool:
@@ -89,14 +95,6 @@ def is_guilty(shipment: Shipment[Any]) -> bool:
     return len(shipment.batch.items) == 1 and shipment.strikes >= _GUILTY_AFTER
 
 
-def is_alone(shipment: Shipment[Any]) -> bool:
-    """Whether it is a single event that keeps failing: how it fares says nothing of the destination.
-
-    Else many such events would be each other's excuse for ever.
-    """
-    return len(shipment.batch.items) == 1 and shipment.tries >= _HALVES_START_AT
-
-
 def inherit(shipment: Shipment[Any], half: Shipment[Any]) -> None:
     """A half starts a little below the limit, so that the guilty event is alone after a few rounds."""
     continues(shipment, half)
@@ -109,4 +107,4 @@ def continues(shipment: Shipment[Any], rest: Shipment[Any]) -> None:
     """What is left of a shipment whose other events have their verdict has its history."""
     rest.tries, rest.strikes, rest.passed = shipment.tries, shipment.strikes, shipment.passed
     rest.since, rest.reason, rest.told = shipment.since, shipment.reason, shipment.told
-    rest.successes, rest.failures = shipment.successes, shipment.failures
+    rest.successes, rest.recovered = shipment.successes, shipment.recovered

@@ -34,7 +34,7 @@ class AdaptiveLimit:
 
     @property
     def limit(self) -> int:
-        """Requests allowed at once just now."""
+        """Requests allowed at once currently."""
         return int(self._limit)
 
     def answered(self, seconds: float, under_way: int) -> None:

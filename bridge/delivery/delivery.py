@@ -11,9 +11,10 @@ import asyncio
 from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from bridge.delivery import blame as suspicion
-from bridge.delivery.batching import Batcher, Limits, without
-from bridge.delivery.flow_control import Brakes
+from bridge.delivery import blame
+from bridge.delivery.batching import Batcher, RequestLimits, cut, without
+from bridge.delivery.evidence import Search
+from bridge.delivery.flow_control import FlowControl
 from bridge.delivery.ordering import KeyedBatcher
 from bridge.delivery.pace import Pace, windows
 from bridge.delivery.pace_board import OwnAccount
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from bridge.telemetry.metrics import Metrics
 
 Owner = TypeVar("Owner")
+_SMALL_PROBE = 3
 _MOST_HELD = 8
 """So many requests that wait for a budget are passed by, in the hope that another counts for one that is not used up."""
 _RETRY_SECONDS = 4.0
@@ -59,7 +61,7 @@ class Delivery(Generic[Owner]):
         self._metrics = metrics
         self._clock = clock
         self._on_failure = on_failure
-        self._limits = Limits(
+        self._limits = RequestLimits(
             max_bytes=min(policy.batch_bytes, destination.max_request_bytes),
             max_events=min(policy.batch_events, destination.max_request_events),
             frame=destination.frame_bytes,
@@ -73,7 +75,7 @@ class Delivery(Generic[Owner]):
             if policy.by_key
             else Unordered(Batcher(self._limits))
         )
-        self.brakes = Brakes(
+        self.flow_control = FlowControl(
             ceiling=policy.ceiling,
             requests_per_second=policy.requests_per_second,
             events_per_second=policy.events_per_second,
@@ -89,13 +91,15 @@ class Delivery(Generic[Owner]):
         self._settlement = Settlement(
             resolutions,
             self._limits,
-            self.brakes,
+            self.flow_control,
             Backoff(random, cap=_RETRY_SECONDS),
             metrics,
             postponed_tries=policy.postponed_tries,
         )
         self._postponed_tries = policy.postponed_tries
-        self._probe_fresh = False
+        self._probes = 0
+        self._search = Search()
+        self.held = 0
         self._under_way: dict[asyncio.Task[Outcome], tuple[Shipment[Owner], float]] = {}
         self._carried = 0
         self._stopping = False
@@ -107,12 +111,12 @@ class Delivery(Generic[Owner]):
     @property
     def blocked(self) -> bool:
         """Whether the destination is away or refuses our credentials."""
-        return self.brakes.blocked
+        return self.flow_control.blocked
 
     @property
     def paused(self) -> bool:
         """Whether requests wait for a pause that the destination asked for, or for a rate limit."""
-        return self.brakes.paused(self._clock())
+        return self.flow_control.paused(self._clock())
 
     @property
     def events(self) -> int:
@@ -122,9 +126,7 @@ class Delivery(Generic[Owner]):
     def held_up(self) -> list[Shipment[Owner]]:
         """What the destination keeps postponing while it takes others, the longest first."""
         now = self._clock()
-        found = [
-            shipment for shipment in self._again() if suspicion.is_held_up(shipment, now) and not self._gone(shipment)
-        ]
+        found = [shipment for shipment in self._again() if blame.is_held_up(shipment, now) and not self._gone(shipment)]
         return sorted(found, key=lambda shipment: shipment.since)
 
     @property
@@ -133,20 +135,26 @@ class Delivery(Generic[Owner]):
         held_up = sum(len(shipment.batch.items) for shipment in self.held_up())
         return 0 < self.events <= held_up
 
-    @property
-    def starved(self) -> bool:
-        """Whether something fails and only what is not here yet can show whose fault it is.
+    def evidence(self, *, ahead: bool) -> int:
+        """How many events more are wanted, since something fails and only what is not here yet can show whose fault it is; 0: none.
 
-        Events that are named as postponed need no more of it, unless they are given up after some tries.
+        ``ahead``: they would come of a partition that is far ahead of its oldest event already.
+        Events that are named as postponed need no more of it, unless they are given up after some tries. What has been asked for
+        in vain is asked for again after ever longer times.
         """
-        now, record = self._clock(), self.brakes.record
-        if any(not shipment.tries for shipment, _ in self._under_way.values()) or self._waiting.has_free:
-            return False
-        return any(
-            suspicion.wants_evidence(shipment, record)
-            and (self._postponed_tries > 0 or not suspicion.is_held_up(shipment, now))
+        now, record = self._clock(), self.flow_control.record
+        if (
+            not self._search.is_time(now)
+            or any(not shipment.tries for shipment, _ in self._under_way.values())
+            or self._waiting.has_free
+        ):
+            return 0
+        wanted = any(
+            blame.wants_evidence(shipment, record)
+            and (self._postponed_tries > 0 or not blame.is_held_up(shipment, now))
             for shipment in self._waiting.again()
         )
+        return self._search.ask(now, ahead=ahead) if wanted else 0
 
     def owners(self) -> set[Owner]:
         """Whose events wait or are under way."""
@@ -154,8 +162,9 @@ class Delivery(Generic[Owner]):
         return {owner for batch in batches for owner in batch.every_owner()}
 
     def tick(self) -> None:
-        """Tell what has begun without an event: call it every second or so."""
-        self.brakes.tick(self._clock())
+        """Tell what has begun without an event, and count what is ``held``, postponed for ever: call it every second or so."""
+        self.flow_control.tick(self._clock())
+        self.held = sum(len(shipment.batch.items) for shipment in self.held_up())
 
     def _again(self) -> list[Shipment[Owner]]:
         return [*self._waiting.again(), *(shipment for shipment, _ in self._under_way.values())]
@@ -165,7 +174,9 @@ class Delivery(Generic[Owner]):
 
     def offer(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int] = ()) -> None:
         """Take an owner's encoded events; with ``by_key`` a tag for each (:mod:`bridge.delivery.ordering`)."""
-        self._waiting.add(owner, items, tags, self._clock())
+        now = self._clock()
+        self._search.found(now)
+        self._waiting.add(owner, items, tags, now)
         self._wake.set()
 
     def start(self) -> None:
@@ -214,24 +225,30 @@ class Delivery(Generic[Owner]):
 
     def _launch_what_may(self, held: list[Shipment[Owner]]) -> float | None:
         """As :meth:`_launch`; what has to wait for a budget goes to ``held``, and what counts for another one passes it."""
-        while len(self._under_way) < self.brakes.most and len(held) < _MOST_HELD:
+        while len(self._under_way) < self.flow_control.most and len(held) < _MOST_HELD:
             now = self._clock()
-            wait = self.brakes.wait(now, waiting=bool(len(self._waiting)))
+            wait = self.flow_control.wait(now, waiting=bool(len(self._waiting)))
             if wait is None or wait > 0:
                 return wait
-            fresh = False
+            fresh: bool | None = None
+            small = False
             if self.blocked:
                 # A probe: in turn something that failed and something new, so that one bad request cannot pass for an outage.
-                fresh = self._probe_fresh = not self._probe_fresh
+                # Of what is new in turn all and a single event: where many requests hold a bad event, hardly one is taken whole.
+                self._probes += 1
+                fresh, small = self._probes % 2 == 1, self._probes % 4 == _SMALL_PROBE
             shipment = self._waiting.next(now, force=self._draining, fresh=fresh)
             if shipment is None:
                 return self._waiting.due(now)
+            if small and not shipment.tries and len(shipment.batch.items) > 1:
+                shipment, rest = (Shipment(part) for part in cut(shipment.batch, 1, self._limits))
+                self._waiting.put_back([rest])
             alive = without(shipment.batch, self._resolutions.gone, self._limits)
             if alive is None:
                 self._waiting.landed(shipment)
                 continue
             shipment.batch = alive
-            if (hold := self.brakes.enter(alive.items, now)) > 0:
+            if (hold := self.flow_control.enter(alive.items, now)) > 0:
                 shipment.due = now + hold
                 held.append(shipment)
                 continue
@@ -240,8 +257,10 @@ class Delivery(Generic[Owner]):
 
     def _leave(self, shipment: Shipment[Owner], now: float) -> None:
         events = len(shipment.batch.items)
-        self.brakes.leave(events, now)
+        self.flow_control.leave(events, now)
         self._carried += events
+        if shipment.batch.folded and not shipment.tries:
+            self._metrics.coalesced_events.inc(shipment.batch.events - events)
         self._metrics.delivery_in_flight.inc()
         task = asyncio.create_task(self._carry(shipment))
         self._under_way[task] = shipment, now
@@ -273,17 +292,19 @@ class Delivery(Generic[Owner]):
     def _settle(self, shipment: Shipment[Owner], outcome: Outcome, began: float, under_way: int) -> None:
         now = self._clock()
         self.answers += 1
-        if isinstance(outcome, Unauthorized | Misconfigured) and suspicion.is_about_its_events(
-            shipment, self.brakes.record
+        if isinstance(outcome, Unauthorized | Misconfigured) and blame.is_about_its_events(
+            shipment, self.flow_control.record
         ):
             outcome = Transient(outcome.reason)
-        known = suspicion.is_known(shipment)
-        alone = suspicion.is_alone(shipment)
-        self.brakes.note(outcome, now, seconds=now - began, under_way=under_way, known=known, alone=alone)
+        known = blame.is_known(shipment, self.flow_control.record)
+        before = self.flow_control.record.successes
+        self.flow_control.note(outcome, now, seconds=now - began, under_way=under_way, known=known)
+        if not shipment.tries and self.flow_control.record.successes > before:
+            self._search.taken(now)
         again = self._settlement.settle(shipment, outcome, now)
         self._waiting.landed(shipment)
         self._waiting.put_back(again)
-        self.brakes.show()
+        self.flow_control.show()
 
 
 def _outcome_of(task: asyncio.Task[Outcome], shipment: Shipment[Owner]) -> Outcome:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bridge.delivery import blame as suspicion
+from bridge.delivery import blame
 from bridge.delivery.concurrency import AdaptiveLimit
 from bridge.delivery.pacing import Circuit, RateLimit
 from bridge.delivery.standing import Standing
@@ -46,12 +46,12 @@ _UNAVAILABLE = 503
 """Whatever its headers say, a destination that answers so is away: the circuit counts it as a failure."""
 
 
-class Brakes:
+class FlowControl:
     """Says when the next request may leave.
 
     ``refusal`` says why credentials or set-up are refused (``misconfigured``: it is the set-up), ``trouble`` why the circuit is
     open; "" when they are not.
-    ``record`` counts how all requests fared. Rates are by second, 0 for none, for all workers together; ``share`` is this
+    ``record`` counts requests that were taken. Rates are by second, 0 for none, for all workers together; ``share`` is this
     one's part of them just now. ``budgets`` are limits in units of the destination's own, which ``pace`` keeps. ``wall`` gives
     seconds since 1970, for the words that a person reads.
     """
@@ -72,7 +72,7 @@ class Brakes:
     ) -> None:
         self.circuit = Circuit(circuit_threshold, Backoff(random, base=1.0, cap=_PROBE_SECONDS))
         self.credentials = Circuit(1, Backoff(random, base=1.0))
-        self.record = suspicion.Record()
+        self.record = blame.RequestTally()
         self.refusal = ""
         self.misconfigured = False
         self.trouble = ""
@@ -102,7 +102,7 @@ class Brakes:
 
     @property
     def most(self) -> int:
-        """Requests that may be under way at once just now; while the destination throttles, a single one asks."""
+        """Requests that may be under way at once currently; while the destination throttles, a single one asks."""
         return 1 if self.throttle.active else self._limit.limit
 
     def _rate_limited(self, now: float) -> tuple[float, str]:
@@ -183,14 +183,11 @@ class Brakes:
         self.circuit.leave()
         self.credentials.leave()
 
-    def note(
-        self, outcome: Outcome, now: float, *, seconds: float, under_way: int, known: bool = False, alone: bool = False
-    ) -> None:
+    def note(self, outcome: Outcome, now: float, *, seconds: float, under_way: int, known: bool = False) -> None:
         """Take in what one request says of the destination as a whole; it took so many seconds, ``under_way`` counts it.
 
         ``known``: its events have been refused again and again while others were taken. Refused once more they say nothing of
-        the destination, unless the request was the probe of an open circuit. ``alone``: a single event that has failed often, which
-        is no evidence about others.
+        the destination, unless the request was the probe of an open circuit.
         """
         if isinstance(outcome, Answered) and all(isinstance(verdict, Transient) for verdict in outcome.verdicts):
             # An outage told event by event is one all the same: taken for an answer, it would make events guilty. What follows
@@ -199,7 +196,7 @@ class Brakes:
             outcome = Transient(said.partition(": ")[0])
         if known and not self.blocked and isinstance(outcome, Transient | Mismatched):
             return
-        self._weigh(outcome, now, seconds=seconds, under_way=under_way, counted=not alone)
+        self._weigh(outcome, now, seconds=seconds, under_way=under_way)
         self._stand(outcome, now)
         if not self.circuit.open:
             if self.trouble:
@@ -224,7 +221,7 @@ class Brakes:
                 "destination_throttles_no_more", detail="The destination takes events again, at a lower pace at first."
             )
 
-    def _weigh(self, outcome: Outcome, now: float, *, seconds: float, under_way: int, counted: bool) -> None:
+    def _weigh(self, outcome: Outcome, now: float, *, seconds: float, under_way: int) -> None:
         match outcome:
             case Unauthorized(reason) | Misconfigured(reason):
                 self.circuit.success()
@@ -236,13 +233,11 @@ class Brakes:
                 return
             case Transient():
                 self._limit.refused(now)
-                self.record.failures += counted
                 self.circuit.failure(now)
                 self.credentials.inconclusive(now)
                 return
             case Mismatched():
                 # It takes our credentials but speaks another language: if of every event, it is no event's fault.
-                self.record.failures += counted
                 self.circuit.failure(now)
                 self._accept_credentials()
                 return
@@ -252,13 +247,12 @@ class Brakes:
                 if self._pace is not None:
                     self._pace.pause(self.throttle.until)
                 if status == _UNAVAILABLE:
-                    self.record.failures += counted
                     self.circuit.failure(now)
                     self.credentials.inconclusive(now)
                     return
             case AllAccepted() | Answered():
                 self._limit.answered(seconds, under_way)
-                self.record.successes += counted
+                self.record.successes += 1
                 self.throttle.accepted()
             case TooLarge() | Unexplained():
                 self.throttle.accepted()

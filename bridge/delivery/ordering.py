@@ -20,7 +20,7 @@ from bridge.delivery.batching import Batch, append_run, choose
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-    from bridge.delivery.batching import Limits
+    from bridge.delivery.batching import RequestLimits
 
 Owner = TypeVar("Owner")
 Fold = Callable[[bytes, bytes], bytes | None]
@@ -82,7 +82,7 @@ class KeyedBatcher(Generic[Owner]):
     for events without a key: they keep their order of arrival but may share a request.
     """
 
-    def __init__(self, limits: Limits, lanes: int, *, fold: Fold | None = None) -> None:
+    def __init__(self, limits: RequestLimits, lanes: int, *, fold: Fold | None = None) -> None:
         self._limits = limits
         self._fold = fold
         self._lanes: list[_Lane[Owner]] = [_Lane() for _ in range(lanes)]

@@ -109,7 +109,6 @@ class _SharedAccount:
         self._member = member
         self._times_at = start + _KEY.size
         self._members_at = self._times_at + _TIMES.size
-        self._slot: int | None = None
 
     @contextmanager
     def held(self) -> Iterator[list[float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from bridge.delivery import blame as suspicion
+from bridge.delivery import blame
 from bridge.delivery.batching import choose, halves
 from bridge.delivery.waiting import Shipment
 from bridge.model.verdicts import (
@@ -23,8 +23,8 @@ from bridge.model.verdicts import (
 )
 
 if TYPE_CHECKING:
-    from bridge.delivery.batching import Limits
-    from bridge.delivery.flow_control import Brakes
+    from bridge.delivery.batching import RequestLimits
+    from bridge.delivery.flow_control import FlowControl
     from bridge.model.backoff import Backoff
     from bridge.model.verdicts import Outcome
     from bridge.telemetry.metrics import Metrics
@@ -52,7 +52,7 @@ class Resolutions(Protocol[Owner_contra]):
 
 
 class Settlement(Generic[Owner]):
-    """Reads outcomes event by event. ``brakes`` has noted an outcome before it is settled.
+    """Reads outcomes event by event. ``flow_control`` has noted an outcome before it is settled.
 
     ``postponed_tries``: what the destination has postponed so often while it took others is refused for good; 0 for never.
     """
@@ -60,8 +60,8 @@ class Settlement(Generic[Owner]):
     def __init__(
         self,
         resolutions: Resolutions[Owner],
-        limits: Limits,
-        brakes: Brakes,
+        limits: RequestLimits,
+        flow_control: FlowControl,
         backoff: Backoff,
         metrics: Metrics,
         *,
@@ -69,7 +69,7 @@ class Settlement(Generic[Owner]):
     ) -> None:
         self._resolutions = resolutions
         self._limits = limits
-        self._brakes = brakes
+        self._flow_control = flow_control
         self._backoff = backoff
         self._metrics = metrics
         self._postponed_tries = postponed_tries
@@ -79,6 +79,7 @@ class Settlement(Generic[Owner]):
         batch, retries = shipment.batch, self._metrics.retries
         match outcome:
             case AllAccepted():
+                blame.note_taken(shipment, self._flow_control.record)
                 self._metrics.delivered_events.inc(batch.events)
                 for run in batch.runs:
                     self._resolutions.accepted(run.owner, run.count)
@@ -93,7 +94,7 @@ class Settlement(Generic[Owner]):
                 return [shipment]
             case Unauthorized(reason) | Misconfigured(reason):
                 retries.labels("held").inc()
-                suspicion.note_failure(shipment, self._brakes.record, now, suspect=False, reason=reason)
+                blame.note_failure(shipment, self._flow_control.record, now, suspect=False, reason=reason)
                 return [shipment]
             case TooLarge():
                 return self._split(shipment, now, _TOO_LARGE)
@@ -132,6 +133,8 @@ class Settlement(Generic[Owner]):
                 case Transient(reason, suspect):
                     again.setdefault(suspect, []).append(position)
                     why.setdefault(suspect, reason)
+        if sum(map(len, again.values())) < len(shipment.batch.items):
+            blame.note_taken(shipment, self._flow_control.record)
         self._metrics.delivered_events.inc(delivered)
         for owner, count in accepted.values():
             self._resolutions.accepted(owner, count)
@@ -140,7 +143,7 @@ class Settlement(Generic[Owner]):
         left: list[Shipment[Owner]] = []
         for suspect, positions in again.items():
             rest = Shipment(choose(shipment.batch, positions, self._limits))
-            suspicion.continues(shipment, rest)
+            blame.continues(shipment, rest)
             left += self._again(
                 rest, now, suspect=suspect, code="refused_repeatedly", reason=why[suspect], by_event=True
             )
@@ -150,21 +153,21 @@ class Settlement(Generic[Owner]):
         self, shipment: Shipment[Owner], now: float, *, suspect: bool, code: str, reason: str, by_event: bool = False
     ) -> list[Shipment[Owner]]:
         """Count the failure; ``by_event``: each event of the shipment was told so by name."""
-        suspicion.note_failure(shipment, self._brakes.record, now, suspect=suspect, reason=reason)
-        if suspect and suspicion.is_guilty(shipment):
+        blame.note_failure(shipment, self._flow_control.record, now, suspect=suspect, reason=reason)
+        if suspect and blame.is_guilty(shipment):
             return self._split(shipment, now, Rejected(Stage.DELIVER, code, f"{reason}, while other events were taken"))
         told_apart = by_event or len(shipment.batch.items) == 1
-        if told_apart and suspicion.is_given_up(shipment, self._postponed_tries):
+        if told_apart and blame.is_given_up(shipment, self._postponed_tries):
             words = f"{reason}, {shipment.tries} times while other events were taken"
             for position, first in enumerate(shipment.batch.owners()):
                 rejected = Rejected(Stage.DELIVER, "postponed_repeatedly", words)
                 self._reject(shipment, position, first, rejected, shipment.tries)
             return []
         # Halves tell which event it is; an answer event by event has told so already.
-        if suspicion.should_split(shipment) and (suspect or not by_event):
+        if blame.should_split(shipment) and (suspect or not by_event):
             return self._split(shipment, now, None)
         # While the circuit is open it is the circuit that spaces attempts; what failed for an outage must not wait beyond it.
-        shipment.due = now if self._brakes.circuit.open else now + self._backoff.delay(shipment.tries)
+        shipment.due = now if self._flow_control.circuit.open else now + self._backoff.delay(shipment.tries)
         return [shipment]
 
     def _split(self, shipment: Shipment[Owner], now: float, alone: Rejected | None) -> list[Shipment[Owner]]:
@@ -173,7 +176,7 @@ class Settlement(Generic[Owner]):
         if len(batch.items) > 1:
             parts = [Shipment(part, due=now) for part in halves(batch, self._limits)]
             for part in parts:
-                suspicion.inherit(shipment, part)
+                blame.inherit(shipment, part)
             return parts
         if alone is not None:
             run = batch.runs[0]

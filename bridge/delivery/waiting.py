@@ -26,19 +26,20 @@ Owner = TypeVar("Owner")
 class Shipment(Generic[Owner]):
     """A batch and what has happened to it so far.
 
-    ``tries`` counts sendings that failed, ``passed`` those of them while others were taken, ``strikes`` those that speak
-    against its data (see :mod:`bridge.delivery.blame`), ``successes`` and ``failures`` what all requests had seen when it
-    last failed, for ``reason``. It failed first at ``since``; ``told``: an operator has been told.
+    ``tries`` counts sendings that failed, ``failed`` those of exactly these events, ``passed`` those while others were taken,
+    ``strikes`` those that speak against its data (see :mod:`bridge.delivery.blame`), ``successes`` and ``recovered`` how all
+    requests had fared when it last failed, for ``reason``. It failed first at ``since``; ``told``: an operator has been told.
     """
 
     batch: Batch[Owner]
     due: float = 0.0
     tries: int = 0
+    failed: int = 0
     mismatches: int = 0
     strikes: int = 0
     passed: int = 0
     successes: int = 0
-    failures: int = 0
+    recovered: int = 0
     since: float = 0.0
     reason: str = ""
     told: bool = False
@@ -51,8 +52,12 @@ class Waiting(Protocol[Owner]):
         """Take an owner's encoded events, with a tag each where order matters."""
         ...
 
-    def next(self, now: float, *, force: bool, fresh: bool) -> Shipment[Owner] | None:
-        """The next shipment to send now; ``force`` takes batches that still linger, ``fresh`` prefers untried ones."""
+    def next(self, now: float, *, force: bool, fresh: bool | None) -> Shipment[Owner] | None:
+        """The next shipment to send now; ``force`` takes batches that still linger.
+
+        ``fresh`` prefers untried ones, lingering or not (True), or failed ones (False); None: by turns, so that neither keeps the other
+        waiting.
+        """
         ...
 
     def due(self, now: float) -> float | None:
@@ -86,23 +91,27 @@ class Waiting(Protocol[Owner]):
 
 
 class Unordered(Generic[Owner]):
-    """Any shipment that is due, failed ones first, and then fresh batches."""
+    """Any shipment that is due, and fresh batches."""
 
     def __init__(self, batcher: Batcher[Owner]) -> None:
         self._batcher = batcher
         self._heap: list[tuple[float, int, Shipment[Owner]]] = []
         self._number = count()
         self._events = 0
+        self._fresh_next = False
 
     def add(self, owner: Owner, items: Sequence[bytes], _tags: Sequence[int], now: float) -> None:
         """See :class:`Waiting`."""
         self._batcher.add(owner, items, now)
 
-    def next(self, now: float, *, force: bool = False, fresh: bool = False) -> Shipment[Owner] | None:
+    def next(self, now: float, *, force: bool = False, fresh: bool | None = None) -> Shipment[Owner] | None:
         """See :class:`Waiting`."""
-        if fresh and (batch := self._batcher.take(now, force=True)) is not None:
+        first = self._fresh_next if fresh is None else fresh
+        if first and (batch := self._batcher.take(now, force=force or fresh is True)) is not None:
+            self._fresh_next = False
             return Shipment(batch)
         if self._heap and self._heap[0][0] <= now:
+            self._fresh_next = True
             shipment = heapq.heappop(self._heap)[2]
             self._events -= len(shipment.batch.items)
             return shipment
@@ -137,7 +146,7 @@ class Unordered(Generic[Owner]):
     @property
     def has_free(self) -> bool:
         """See :class:`Waiting`."""
-        return self._batcher.events > 0
+        return self._batcher.events > 0 or any(not shipment.tries for _, _, shipment in self._heap)
 
 
 class ByLane(Generic[Owner]):
@@ -147,18 +156,19 @@ class ByLane(Generic[Owner]):
         self._batcher = batcher
         self._back: list[deque[Shipment[Owner]]] = [deque() for _ in range(batcher.lanes)]
         self._under_way: set[int] = set()
+        self._fresh_next: set[int] = set()
         self._turn = 0
 
     def add(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int], now: float) -> None:
         """See :class:`Waiting`."""
         self._batcher.add(owner, items, tags, now)
 
-    def next(self, now: float, *, force: bool = False, fresh: bool = False) -> Shipment[Owner] | None:
+    def next(self, now: float, *, force: bool = False, fresh: bool | None = None) -> Shipment[Owner] | None:
         """See :class:`Waiting`."""
-        looks = [True, False] if fresh else [False]
-        for untried in looks:
+        looks = [True, None] if fresh else [fresh]
+        for look in looks:
             for lane in self._turns():
-                shipment = self._of(lane, now, force=force or fresh, untried=untried)
+                shipment = self._of(lane, now, force=force or fresh is True, fresh=look)
                 if shipment is not None:
                     self._under_way.add(lane)
                     self._turn = (lane + 1) % len(self._back)
@@ -169,16 +179,31 @@ class ByLane(Generic[Owner]):
         lanes = len(self._back)
         return (lane % lanes for lane in range(self._turn, self._turn + lanes) if lane % lanes not in self._under_way)
 
-    def _of(self, lane: int, now: float, *, force: bool, untried: bool) -> Shipment[Owner] | None:
+    def _of(self, lane: int, now: float, *, force: bool, fresh: bool | None) -> Shipment[Owner] | None:
         back = self._back[lane]
-        batch: Batch[Owner] | None
-        if back:
-            if back[0].due <= now and not untried:
-                return back.popleft()
-            # What cannot be delivered holds up its keys, and no other.
-            batch = self._batcher.take_past(now, lane, _tags(back), force=force)
-        else:
+        if not back:
             batch = self._batcher.take(now, lane, force=force)
+            return None if batch is None else Shipment(batch)
+        if fresh is None and lane in self._fresh_next:
+            self._fresh_next.discard(lane)
+            if (shipment := self._past(lane, now, force=force)) is not None:
+                return shipment
+        may = [
+            shipment
+            for shipment in _first_of_their_keys(back)
+            if shipment.due <= now and not (fresh and shipment.tries)
+        ]
+        if may:
+            # The one that has waited longest: else what fails anew would keep it from ever being tried again.
+            shipment = min(may, key=lambda each: each.due)
+            back.remove(shipment)
+            self._fresh_next.add(lane)
+            return shipment
+        return self._past(lane, now, force=force)
+
+    def _past(self, lane: int, now: float, *, force: bool) -> Shipment[Owner] | None:
+        """What cannot be delivered holds up its keys, and no other."""
+        batch = self._batcher.take_past(now, lane, _tags(self._back[lane]), force=force)
         return None if batch is None else Shipment(batch)
 
     def due(self, now: float) -> float | None:
@@ -186,7 +211,8 @@ class ByLane(Generic[Owner]):
         waits: list[float | None] = []
         for lane in self._turns():
             if back := self._back[lane]:
-                waits += [back[0].due - now, self._batcher.due_past(now, lane, _tags(back))]
+                waits += [shipment.due - now for shipment in _first_of_their_keys(back)]
+                waits.append(self._batcher.due_past(now, lane, _tags(back)))
             else:
                 waits.append(self._batcher.due(now, lane))
         return _least(waits)
@@ -216,7 +242,20 @@ class ByLane(Generic[Owner]):
     def has_free(self) -> bool:
         """See :class:`Waiting`. Of a lane that is under way it is not known: its request may be what waits."""
         free = self._batcher.due_past
-        return any(free(0.0, lane, _tags(self._back[lane])) is not None for lane in self._turns())
+        return any(
+            free(0.0, lane, _tags(back)) is not None or any(not each.tries for each in _first_of_their_keys(back))
+            for lane in self._turns()
+            for back in [self._back[lane]]
+        )
+
+
+def _first_of_their_keys(shipments: Iterable[Shipment[Owner]]) -> Iterator[Shipment[Owner]]:
+    """Those that no earlier one of the same key is before."""
+    before: set[int] = set()
+    for shipment in shipments:
+        if before.isdisjoint(shipment.batch.tags):
+            yield shipment
+        before.update(shipment.batch.tags)
 
 
 def _tags(shipments: Iterable[Shipment[Owner]]) -> set[int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 import httpx
 
 from bridge.model.errors import BridgeError
+from bridge.runtime.deadline import StopBudget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _READY_SECONDS = 40.0
-_STOP_SECONDS = 25.0
+_DRAIN_SECONDS = 20.0
+"""The default of ``worker.drain_seconds``, which holds here."""
 _TAIL_LINES = 15
 
 
 def free_port() -> int:
-    """A port that nothing listens on just now."""
+    """A port that nothing listens on currently."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -78,7 +80,7 @@ class Command:
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(_STOP_SECONDS):
+                async with asyncio.timeout(StopBudget(_DRAIN_SECONDS).killed):
                     await self._process.wait()
             except TimeoutError:
                 self._process.kill()

@@ -27,7 +27,7 @@ _PASSWORD = "demo"  # nosec B105 # noqa: S105 - opens a receiver on loopback, fo
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoStage:
     """A scene that is ready to be played, and the broker it stands on."""
 
     scene: Scene
@@ -40,7 +40,7 @@ class Stage:
 @asynccontextmanager
 async def open_stage(
     tell: Callable[[str], None], more: Mapping[str, str] | None = None, *, schema_id: str | None = None
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[DemoStage]:
     """Start every part, ``tell`` each in a line, and end them all in order afterwards. ``more``: settings that win.
 
     ``schema_id``: the schema that the emulated connection is for; else the emulator's own.
@@ -68,7 +68,7 @@ async def open_stage(
                     emulator=emulator.url,
                 )
                 try:
-                    yield Stage(scene, kafka.bootstrap, receiver, worker, emulator)
+                    yield DemoStage(scene, kafka.bootstrap, receiver, worker, emulator)
                 finally:
                     await scene.aclose()
 

@@ -35,7 +35,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DemoPlan:
     """How much and how fast: ``events`` in all, ``rate`` events/s, and for how many seconds AEP is away."""
 
     events: int = 4_000
@@ -136,7 +136,7 @@ class Scene:
 class Story:
     """Plays the plan in a scene; ``snapshots()`` tells it."""
 
-    def __init__(self, scene: Scene, plan: Plan) -> None:
+    def __init__(self, scene: Scene, plan: DemoPlan) -> None:
         self._scene = scene
         self._plan = plan
         self._posted = 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
-    from bridge.demo.stage import Stage
+    from bridge.demo.stage import DemoStage
     from bridge.model.dead_letter import DeadLetter
 
 RELOAD_SECONDS = 0.5
@@ -34,7 +34,7 @@ class Workbench:
 
     def __init__(
         self,
-        stage: Stage,
+        stage: DemoStage,
         rules: Sequence[Path],
         sources: Sequence[Path],
         *,

@@ -31,7 +31,12 @@ async def watch_retention(kafka: KafkaSettings, metrics: Metrics) -> None:
         except KafkaError as error:
             why = str(error)
         if math.isnan(found) and known:
-            _log.warning("how long the topic keeps its records is not known", topic=kafka.topic, why=why)
+            _log.warning(
+                "retention_unknown",
+                detail="How long the topic keeps its records is not known, so that their loss cannot be foreseen.",
+                topic=kafka.topic,
+                why=why,
+            )
         metrics.topic_retention_seconds.set(found)
         known = not math.isnan(found)
         await asyncio.sleep(_EVERY_SECONDS)

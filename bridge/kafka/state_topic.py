@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
@@ -20,9 +20,9 @@ from bridge.model.errors import KafkaError
 from bridge.settings import variable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping
 
-    from bridge.model.record import Record
+    from bridge.model.ports import Publisher
     from bridge.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
@@ -34,14 +34,6 @@ STATE_CONFIG: Final = {
     "segment.ms": "3600000",
     "min.cleanable.dirty.ratio": "0.1",
 }
-
-
-class Publisher(Protocol):
-    """Writes records and returns when all are confirmed; ``KafkaError`` otherwise."""
-
-    async def publish(self, records: Sequence[Record], *, topic: str | None = None) -> None:
-        """Write to the topic."""
-        ...
 
 
 class StateTopic:
@@ -83,7 +75,12 @@ class StateTopic:
             new = NewTopic(self._name, 1, self._kafka.replication_factor, topic_configs=dict(STATE_CONFIG))
             for _, code, *_more in (await client.create_topics([new])).topic_errors:
                 if code == 0:
-                    _log.info("topic_created", topic=self._name, partitions=1)
+                    _log.info(
+                        "topic_created",
+                        detail="The topic was not there and has been made.",
+                        topic=self._name,
+                        partitions=1,
+                    )
                 elif code != errors.TopicAlreadyExistsError.errno:
                     raise KafkaError(f"the topic {self._name} cannot be created: {errors.for_code(code).__name__}")
 

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 REREAD_SECONDS = 60.0
 """How often the limits are read again without a reason; one that was raised is known after so long."""
 _FRESH_SECONDS = 0.5
-"""So long limits count as read just now: many callers may be refused at once."""
+"""So long limits count as read currently: many callers may be refused at once."""
 _OVERHEAD = 110
 """A batch's header, a record's lengths, and the frame around what is compressed, generously."""
 _UNCOMPRESSIBLE = 2_048
@@ -55,7 +55,12 @@ class TopicLimits:
             facts = await self._facts()
         except KafkaError as error:
             # Describing configurations is a right of its own, and an older or embedded broker may not know the request.
-            log.warning("topic_limits_unknown", assumed_bytes=DEFAULT_MESSAGE_BYTES, error=str(error))
+            log.warning(
+                "topic_limits_unknown",
+                detail="What the topics take cannot be read; the default is assumed.",
+                assumed_bytes=DEFAULT_MESSAGE_BYTES,
+                error=str(error),
+            )
             return
         self._take({name: each.message_bytes for name, each in facts.items() if each.message_bytes is not None})
         for each, findings in judge_all(facts, self._kafka):
@@ -76,11 +81,17 @@ class TopicLimits:
             except Exception as error:  # noqa: BLE001 - those known stay, and who keeps them must live on
                 self._read_at = self._clock()
                 log.info(
-                    "topic_limits_unread", error=str(error) if isinstance(error, BridgeError) else type(error).__name__
+                    "topic_limits_unread",
+                    detail="What the topics take could not be read again; what was known stays.",
+                    error=str(error) if isinstance(error, BridgeError) else type(error).__name__,
                 )
             changed = {name: most for name, most in self._bytes.items() if before.get(name) != most}
             if changed:
-                log.info("topic_limits_changed", limits=changed)
+                log.info(
+                    "topic_limits_changed",
+                    detail="The topics take records of another size from now on.",
+                    limits=changed,
+                )
 
     def _take(self, told: Mapping[str, int]) -> None:
         self._read_at = self._clock()

@@ -103,7 +103,13 @@ async def _create(client: Any, kafka: KafkaSettings, names: list[str]) -> None:
         if code not in (0, errors.TopicAlreadyExistsError.errno):
             what = (more[0] if more else None) or errors.for_code(code).__name__
             raise KafkaError(f"the topic {name} cannot be created: {what}", hint=_how_to_create(kafka, [name]))
-        log.info("topic_created", topic=name, partitions=kafka.partitions, replication_factor=kafka.replication_factor)
+        log.info(
+            "topic_created",
+            detail="The topic was not there and has been made.",
+            topic=name,
+            partitions=kafka.partitions,
+            replication_factor=kafka.replication_factor,
+        )
 
 
 def _configuration(kafka: KafkaSettings, name: str) -> dict[str, str]:

@@ -18,6 +18,16 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An event that a rule of the operator's keeps from going on (consent, a filter): neither delivered nor a dead letter, but counted.
+
+    ``rule`` fits a metric label.
+    """
+
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """The most that one document may become: a number of ``events``, and ``bytes`` of envelope fields copied to them."""
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.model.delivery_policy import DeliveryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import Any
 
     from bridge.model.dead_letter import StoredLetters
-    from bridge.model.event import Bound, Event, Refusal
+    from bridge.model.event import Bound, Event, LeftOut, Refusal
     from bridge.model.record import Record
     from bridge.model.verdicts import Outcome, Rejected
 
@@ -28,7 +28,7 @@ class Decoder(Protocol):
     A *document* is the JSON value of a body or record. It holds one event or several, each with its index.
     """
 
-    def decode(self, value: bytes) -> Sequence[Event | Refusal]:
+    def decode(self, value: bytes) -> Sequence[Event | Refusal | LeftOut]:
         """The canonical events of one Kafka record, in order. The worker's hot path.
 
         A canonical event gives itself. Bounded by :data:`bridge.model.event.MOST`. Raises ``NotJson``.
@@ -46,7 +46,7 @@ class Decoder(Protocol):
         """
         ...
 
-    def events_of(self, document: Any, bound: Bound) -> Sequence[Event | Refusal]:
+    def events_of(self, document: Any, bound: Bound) -> Sequence[Event | Refusal | LeftOut]:
         """Every event of a document in canonical form; one ``Refusal`` for a document that would become more than ``bound``."""
         ...
 
@@ -191,25 +191,6 @@ class EventStore(Protocol):
 
     async def store(self, events: Sequence[Record], dead_letters: Sequence[Record]) -> StoredLetters:
         """Return when all of them are safe, with what was changed to make them so; raise ``BridgeError`` when one is not."""
-        ...
-
-
-class Rules(Protocol):
-    """What a destination accepts, for those who speak of a mapping set before it runs: ``lint``, ``preview``, ``check``."""
-
-    @property
-    def rejection_codes(self) -> Mapping[str, str]:
-        """Every code of a rejection by this destination's checks, and what it means."""
-        ...
-
-    @property
-    def finding_codes(self) -> Mapping[str, str]:
-        """Every code of a finding that does not keep an event from leaving, and what it means."""
-        ...
-
-    @property
-    def required(self) -> Sequence[str]:
-        """Paths that a mapping set has to write, or every event is refused."""
         ...
 
 

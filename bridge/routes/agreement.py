@@ -14,6 +14,7 @@ from bridge.mapping.syntax.nodes import Literal
 from bridge.mapping.syntax.paths import Index, Key, print_path
 from bridge.mapping.values.spelling import nearest
 from bridge.model.errors import MappingError
+from bridge.model.xdm_roots import ADOBES_ROOTS
 from bridge.xdm.schema.event_class import WANTED
 from bridge.xdm.schema.fields import PLACEHOLDER_TENANT
 
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from bridge.xdm.schema.compiled_schema import CompiledSchema
 
 _OF_EVERY_EVENT: Final = frozenset({"_id", "timestamp", "identityMap"})
-_ADOBES_OWN: Final = frozenset(
-    {"_id", "_repo", "_experience", "_channels", "_schema", "_dc", "_xdm", "_links", "_customer"}
-)
-"""Root fields of Adobe's that begin as a tenant's namespace does."""
 _ADOBES_HOST: Final = "adobedc.net"
 
 
@@ -105,7 +102,7 @@ def tenants(schema: CompiledSchema) -> list[str]:
     return [
         name
         for name, field in schema.root.properties.items()
-        if name.startswith("_") and name not in _ADOBES_OWN and field.kind in ("object", "any")
+        if name.startswith("_") and name not in ADOBES_ROOTS and field.kind in ("object", "any")
     ]
 
 

@@ -13,7 +13,7 @@ from bridge.mapping.sets.convert import filled
 from bridge.mapping.sets.table import load_mapping_set
 from bridge.model.errors import SettingsError
 from bridge.settings import every_setting, variable
-from bridge.settings.mapping import NO_SCHEMA, SHIPPED_SCHEMA
+from bridge.settings.mapping import NO_SCHEMA, SHIPPED_SCHEMA, SHIPPED_SET
 from bridge.xdm.schema.fields import PLACEHOLDER_TENANT, load_schema
 
 if TYPE_CHECKING:
@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 
     from bridge.settings import MappingSettings, Route, Settings
 
+FOLDER: Final = SHIPPED_SET.parent
 _IDENTITY: Final = re.compile(r"identityMap\.([^.\[\]]+)\[")
 _MOENGAGE_USER_ID: Final = "moengageUserId"
+_OF_MOENGAGE: Final = {
+    "identities.externalId": "uid, the customer id",
+    "identities.email": "email_id",
+    "identities.phone": "mobile_number",
+    "identities.moengageUserId": "moengage_user_id",
+}
+"""What MoEngage calls an identity of a canonical event."""
 _GUIDE: Final = {
     "field_group": "Fields of MoEngage's events in the tenant's namespace.",
     "schema": "Campaign events and user actions of MoEngage Streams.",
@@ -85,10 +93,14 @@ def desired_schema(settings: MappingSettings) -> Path:
 
 
 def schema_file(route: Route) -> Path | None:
-    """Where the schema fetched from AEP belongs: beside the settings, never over the shipped one; None where none is wanted."""
+    """Where the schema fetched from AEP belongs, never over the shipped one; None where none is wanted.
+
+    Beside the settings, or there in the folder of mapping sets, which is what containers are given.
+    """
     if route.settings.mapping.schema_ == NO_SCHEMA:
         return None
-    return Path(f"aep-schema.{route.name}.json" if route.declared else "aep-schema.json")
+    name = f"aep-schema.{route.name}.json" if route.declared else "aep-schema.json"
+    return FOLDER / name if FOLDER.is_dir() else Path(name)
 
 
 def stated(settings: Settings, section: str, key: str) -> str:
@@ -129,5 +141,6 @@ def _namespaces(settings: Settings, rows: Sequence[MappingRow]) -> Iterator[Name
 
 
 def attribute_of_primary(rows: Sequence[MappingRow], primary: str) -> str:
-    """The source from which the primary namespace takes its id, "" where no row writes it."""
-    return next((row.source for row in rows if row.destination == f"identityMap.{primary}[0].id"), "")
+    """The source from which the primary namespace takes its id, with MoEngage's word for it; "" where no row writes it."""
+    source = next((row.source for row in rows if row.destination == f"identityMap.{primary}[0].id"), "")
+    return f"{source} (MoEngage: {_OF_MOENGAGE[source]})" if source in _OF_MOENGAGE else source

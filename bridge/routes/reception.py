@@ -12,9 +12,9 @@ import structlog
 from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.model.errors import BridgeError
 from bridge.routes.kinds import open_decoder
-from bridge.routes.receiving import paths, posting_of
+from bridge.routes.receiving import own_path, paths, posting_of
 from bridge.settings import variable
-from bridge.sources.http.body import Budget
+from bridge.sources.http.body import BodyMemory
 from bridge.sources.http.endpoint import Receiver
 from bridge.sources.http.listener import tell_open
 from bridge.sources.http.reception import Reception
@@ -55,7 +55,7 @@ class Stores:
             raise next(error for error in failures if error is not None)
 
     def trouble(self, name: str) -> str | None:
-        """Why a route's events cannot be stored just now, if it has no connection."""
+        """Why a route's events cannot be stored currently, if it has no connection."""
         if self._publishers[name].is_connected:
             return None
         return self._why.get(name, "there is no connection to Kafka")
@@ -110,7 +110,7 @@ def open_reception(routes: Sequence[Route]) -> Opened:
     by_path = paths(routes)
     receivers: dict[str, Receiver] = {}
     for route in routes:
-        own = next(path for path, name in reversed(by_path.items()) if name == route.name)
+        own = own_path(route, by_path)
         receiver = receivers[route.name] = Receiver(
             route.settings.receiver,
             publishers[route.name],
@@ -119,7 +119,7 @@ def open_reception(routes: Sequence[Route]) -> Opened:
             open_decoder(route),
             path=own,
             named=True,
-            budget=Budget(in_flight),
+            budget=BodyMemory(in_flight),
             parsing=parsing,
         )
         health.watch_route(route.name, "kafka", lambda name=route.name: stores.trouble(name))  # type: ignore[misc]

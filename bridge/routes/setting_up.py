@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from bridge.routes.provisioning import desired_state, schema_file
 from bridge.settings.writing import Edit, edits, is_stated, replace_file, write
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from bridge.adobe.client import PlatformClient
@@ -109,10 +111,16 @@ def _text(file: Path) -> str | None:
         raise SettingsError(f"{file} cannot be read: {error}") from None
 
 
-async def carry_out(outlook: Outlook, client: PlatformClient, progress: Progress) -> Applied:
+async def carry_out(
+    outlook: Outlook,
+    client: PlatformClient,
+    progress: Progress,
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Applied:
     """Do the plan's steps in AEP. Raises ``Conflict`` and ``BridgeError``; what was done until then stays and is found again."""
     refuse_conflicts(outlook.plan.conflicts)
-    return await apply_plan(client, outlook.desired, outlook.observed, progress)
+    return await apply_plan(client, outlook.desired, outlook.observed, progress, sleep=sleep)
 
 
 async def write_down(outlook: Outlook, applied: Applied, client: PlatformClient) -> list[Edit]:

@@ -37,7 +37,7 @@ def give_back() -> None:
 
     An error that is kept in a frame it was raised in is such a ring, with all that the frame holds. By its own count the collector
     would come for it in many minutes, as a worker makes few objects that it looks at, or in hours if it has lived through a
-    round. What :func:`leave_the_living_alone` has set aside costs nothing here.
+    round. What :func:`freeze_startup_objects` has set aside costs nothing here.
 
     Left alone a heap only ever grows: each backlog and each fault leaves it as large as it once had to be, and free space
     that is cut up by what lives on is seldom whole enough for the next. Takes some milliseconds, and a page fault for each
@@ -64,10 +64,10 @@ def _of_glibc(name: str) -> Callable[..., int] | None:
     return found
 
 
-def leave_the_living_alone(young: int | None = 50_000) -> None:
-    """What is here already lives as long as the process: not to be looked at again and again. The rest is short-lived.
+def freeze_startup_objects(young: int | None = 50_000) -> None:
+    """Exempt the objects of the start, which live as long as the process, from garbage collection.
 
-    ``young``: so many more objects until the collector looks for rings; None leaves it at its own pace.
+    ``young``: the number of further objects after which the collector looks for cycles; None keeps its own threshold.
     """
     gc.collect()
     gc.freeze()

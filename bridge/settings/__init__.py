@@ -9,6 +9,7 @@ from bridge.settings.kafka import KafkaSettings
 from bridge.settings.loading import ENV_FILE, TOML_FILE, Settings, every_setting
 from bridge.settings.mapping import MappingSettings
 from bridge.settings.moengage import MoEngageSettings
+from bridge.settings.mparticle import MParticleSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.routes import Deployment, Route, load_deployment, load_settings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
@@ -22,6 +23,7 @@ __all__ = [
     "AepSettings",
     "Deployment",
     "KafkaSettings",
+    "MParticleSettings",
     "MappingSettings",
     "MoEngageSettings",
     "OauthSettings",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from bridge.settings.section import Names, Seconds, Secret, Section, bare, split
+from bridge.settings.section import Names, RateShare, Seconds, Secret, Section, bare, split
 
 _HEX64 = "0123456789abcdef" * 4
 
@@ -72,7 +72,7 @@ class AepSettings(Section):
     events_per_second: float = Field(
         10_000, ge=0, description="Rate limit of events per organisation; 0 turns it off.", examples=["10000"]
     )
-    rate_share: int | Literal["auto"] = Field(
+    rate_share: RateShare = Field(
         "auto",
         description="This worker's part of the two rate limits: by its share of the partitions (auto), or one of so many.",
         examples=["auto"],
@@ -88,7 +88,6 @@ class AepSettings(Section):
         "none", description="key: events of one Kafka key are delivered in order.", examples=["none"]
     )
 
-    @field_validator("rate_share", mode="before")
     @classmethod
     def _part(cls, value: Any) -> Any:
         text = str(value).strip().lower()

@@ -15,6 +15,7 @@ from bridge.settings.aep import AepSettings, OauthSettings
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.mapping import MappingSettings
 from bridge.settings.moengage import MoEngageSettings
+from bridge.settings.mparticle import MParticleSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     setup: SetupSettings = SetupSettings()
     moengage: MoEngageSettings = MoEngageSettings()
     receiver: ReceiverSettings = ReceiverSettings()
+    mparticle: MParticleSettings = MParticleSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from bridge import shipped
+from bridge.settings.schema_tenant import only_tenant
 from bridge.settings.section import Names, Section, json_object, split
 
 TENANT = r"^_[A-Za-z0-9_]+$"
@@ -33,7 +34,7 @@ class MappingSettings(Section):
     tenant: str = Field(
         "_yourorgname",
         pattern=TENANT,
-        description="AEP tenant namespace: {tenant} in a destination.",
+        description="AEP tenant namespace: {tenant} in a destination. Default for a schema of your own: the only one it has.",
         examples=["_yourorgname"],
     )
     primary_identity: Names = Field(
@@ -94,6 +95,13 @@ class MappingSettings(Section):
     )
 
     model_config = ConfigDict(populate_by_name=True)
+
+    @model_validator(mode="after")
+    def _tenant_of_the_schema(self) -> Self:
+        if "tenant" not in self.model_fields_set and self.schema_ is not None and self.schema_ != NO_SCHEMA:
+            self.__dict__["tenant"] = only_tenant(self.schema_) or self.tenant
+        return self
+
     _names = field_validator("primary_identity", "oversize_drop", mode="before")(split)
     _placeholders = field_validator("placeholders", mode="before")(json_object)
 

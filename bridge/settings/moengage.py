@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from bridge.settings.section import Names, Seconds, Secret, Section, User, split
+from bridge.settings.section import Names, RateShare, Seconds, Secret, Section, User, split
 
 DATA_CENTERS = (1, 2, 3, 4, 5, 6, 101)
 
@@ -76,7 +76,7 @@ class MoEngageSettings(Section):
         description="Most requests a second; 1.6 keeps to 100 a minute. 0 turns it off.",
         examples=["500"],
     )
-    rate_share: int | Literal["auto"] = Field(
+    rate_share: RateShare = Field(
         "auto",
         description="This worker's part of the budgets: by its share of the partitions (auto), or one of so many.",
         examples=["auto"],
@@ -158,7 +158,6 @@ class MoEngageSettings(Section):
             return value.strip().rstrip("/").removesuffix("/v1")
         return value
 
-    @field_validator("rate_share", mode="before")
     @classmethod
     def _part(cls, value: Any) -> Any:
         text = str(value).strip().lower()

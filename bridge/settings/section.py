@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import NoDecode
@@ -81,6 +81,19 @@ def json_object(value: Any) -> Any:
         return json.loads(value)
     except ValueError:
         raise ValueError("expected JSON") from None
+
+
+def _part(value: Any) -> Any:
+    text = str(value).strip().lower()
+    if text == "auto":
+        return text
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise ValueError("expected auto, or the number of equal parts (1 or more)")
+
+
+RateShare = Annotated[int | Literal["auto"], BeforeValidator(_part)]
+"""A worker's part of rates that belong to an account: by its share of the partitions, or one of so many."""
 
 
 def variable(section: str, key: str) -> str:

@@ -31,8 +31,8 @@ class Damper:
         # In the order of their last showing, as each is put in anew then.
         self._shown: dict[Hashable, tuple[float, int]] = {}
 
-    def left_out(self, message: Hashable) -> int | None:
-        """None: leave this one out. Else show it: so many of it were left out since it was last shown."""
+    def suppressed_since(self, message: Hashable) -> int | None:
+        """The number of equal messages suppressed since the last one that was shown; None when this one is to be suppressed."""
         now = self._clock()
         shown = self._shown.get(message)
         if shown is not None:
@@ -67,7 +67,7 @@ class LibraryDamper(logging.Filter):
             return True
         failure = record.exc_info[0] if record.exc_info else None
         with self._lock:
-            count = self._damper.left_out((record.name, record.levelno, str(record.msg), failure))
+            count = self._damper.suppressed_since((record.name, record.levelno, str(record.msg), failure))
         if count:
             record.left_out = count
         return count is not None

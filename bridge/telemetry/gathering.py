@@ -50,7 +50,7 @@ _PATIENCE = aiohttp.ClientTimeout(total=3.0)
 
 
 class GatheringServer(TelemetryServer):
-    """A :class:`TelemetryServer` for a group: ``addresses`` gives the base URL of each process that has one just now."""
+    """A :class:`TelemetryServer` for a group: ``addresses`` gives the base URL of each process that has one currently."""
 
     def __init__(
         self,

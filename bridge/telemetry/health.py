@@ -1,6 +1,6 @@
 """Alive and ready, with the names of whatever stands in the way; served beside the metrics.
 
-``/health/live`` answers 503 only when a restart would help; ``/health/ready`` whenever work cannot be done just now.
+``/health/live`` answers 503 only when a restart would help; ``/health/ready`` whenever work cannot be done currently.
 Both answer JSON: ``{"status": "ready"}`` or ``{"status": "unready", "reasons": {"kafka": "…"}}``.
 A receiver of several routes stays ready while one of them can take events; the others' troubles stand under ``degraded``.
 """

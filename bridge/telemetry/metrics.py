@@ -57,6 +57,12 @@ class Metrics:
         self.receiver_requests = Counter(
             "bridge_receiver_requests_total", "Requests to the receiver by status.", ["status"], registry=r
         )
+        self.left_out_events = Counter(
+            "bridge_left_out_events_total",
+            "Events that a rule of the operator's (consent, a filter) kept from going on, by rule.",
+            ["rule"],
+            registry=r,
+        )
         self.consumed_records = Counter(
             "bridge_consumed_records_total", "Kafka records read by the worker.", registry=r
         )

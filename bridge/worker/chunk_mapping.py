@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
 from bridge.model.errors import NotJson
-from bridge.model.event import Refusal
+from bridge.model.event import LeftOut, Refusal
 from bridge.model.verdicts import Rejected, Stage
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Rejecting(Protocol):
         ...
 
 
-class Intake:
+class ChunkMapping:
     """Takes chunks. ``transform`` may be exchanged at any time between two chunks; each chunk keeps its ``mapping``."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Intake:
         transform = self.transform
         with contextlib.suppress(Exception):
             for event in self._decode(record.value):
-                if isinstance(event, Refusal):
+                if isinstance(event, (Refusal, LeftOut)):
                     continue
                 with contextlib.suppress(Exception):
                     transform.apply(event)
@@ -98,7 +98,7 @@ class Intake:
             return
         if chunk.unreadable:
             self._ledger.admit(chunk, 1)
-            self._letters.put(chunk, 0, None, Rejected(Stage.DECODE, "unreadable", told_of(chunk)), 0)
+            self._letters.put(chunk, 0, None, Rejected(Stage.DECODE, "unreadable", why_unreadable(chunk)), 0)
             return
         transform = self.transform
         chunk.mapping = transform.mapping
@@ -125,8 +125,11 @@ class Intake:
                 continue
             place = at if len(events) == 1 else at + 1
             for event in events:
-                if isinstance(event, Refusal):
-                    refused.append((place, Rejected(Stage.DECODE, event.code, event.reason)))
+                if event.__class__ is not dict:
+                    if isinstance(event, LeftOut):
+                        self._metrics.left_out_events.labels(event.rule).inc()
+                    else:
+                        refused.append((place, Rejected(Stage.DECODE, event.code, event.reason)))
                     place += 1
                     continue
                 try:
@@ -158,7 +161,7 @@ class Intake:
             self._sketch.look(event)
 
 
-def told_of(chunk: Chunk) -> str:
+def why_unreadable(chunk: Chunk) -> str:
     """Where what could not be read lies, and why."""
     last = chunk.upto - 1
     place = f"offset {chunk.first}" if last <= chunk.first else f"offsets {chunk.first} to {last}"

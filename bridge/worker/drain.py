@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from bridge.delivery.delivery import Delivery
     from bridge.kafka.consumer.ledger import Chunk, Ledger
     from bridge.kafka.dead_letters.store import DeadLetters
+    from bridge.runtime.deadline import Deadline, StopBudget
 
-COMMIT_RESERVE = 2.0
-"""Seconds of the budget that belong to the commit and to leaving the group."""
 _PATIENCE = 3.0
 """Seconds that a stopping worker waits for a destination that is away or postpones what is left: that will not change within the
 budget."""
@@ -22,40 +21,40 @@ budget."""
 
 @dataclass(slots=True)
 class Drain:
-    """Waits until every event under way has its verdict. ``budget`` in seconds, of ``settings.worker.drain_seconds``.
+    """Waits until every event under way has its verdict. ``budget``: for the worker's end.
 
-    ``revoke_budget`` is less than the session timeout, so that the group does not take us for dead meanwhile.
+    ``revoke_budget`` is less than the session timeout, so that the group does not take this worker for dead meanwhile.
     """
 
     ledger: Ledger
     delivery: Delivery[Chunk]
     letters: DeadLetters
     clock: Callable[[], float]
-    budget: float
-    revoke_budget: float
+    budget: StopBudget
+    revoke_budget: StopBudget
     stopping: bool = False
 
-    async def for_revoke(self) -> float:
-        """Before partitions are given away; seconds that the budget leaves for the commit.
+    async def for_revoke(self) -> Deadline:
+        """Before partitions are given away; the deadline of the commit that follows.
 
         While the destination is away, or postpones all that is left, there is nothing to wait for. A worker that stops has its
         own deadline.
         """
-        deadline = self.clock() + self.revoke_budget
+        deadline = self.revoke_budget.deadline(self.clock)
         if not self.stopping:
-            await self._until(deadline - min(COMMIT_RESERVE, self.revoke_budget / 4), patience=0.0)
+            await self._until(deadline.earlier(self.revoke_budget.commit), patience=0.0)
             self.delivery.linger()
-        return max(0.0, deadline - self.clock())
+        return deadline
 
-    async def for_stop(self, deadline: float) -> bool:
+    async def for_stop(self, deadline: Deadline) -> bool:
         """Before the worker stops; whether nothing is left. Nothing may be admitted any more."""
         self.stopping = True
-        return await self._until(deadline, patience=_PATIENCE)
+        return await self._until(deadline.earlier(self.budget.commit), patience=_PATIENCE)
 
-    async def _until(self, deadline: float, *, patience: float) -> bool:
+    async def _until(self, deadline: Deadline, *, patience: float) -> bool:
         self.delivery.flush()
         blocked_since: float | None = None
-        while self.ledger.events and (now := self.clock()) < deadline:
+        while self.ledger.events and (now := self.clock()) < deadline.at:
             blocked = self.delivery.blocked or not self.letters.writable or self._only_postponed()
             blocked_since = (blocked_since or now) if blocked else None
             if blocked_since is not None and now - blocked_since >= patience:

@@ -19,12 +19,15 @@ from bridge.kafka.dead_letters.store import DeadLetters
 from bridge.kafka.topics import NO_ANSWER, unreachable
 from bridge.model.backoff import Backoff
 from bridge.model.errors import KafkaError
+from bridge.runtime.deadline import StopBudget
+from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
-from bridge.worker.chunk_mapping import Intake, row_and_part
+from bridge.worker.chunk_mapping import ChunkMapping, row_and_part
 from bridge.worker.drain import Drain
 from bridge.worker.mapping_watch import MappingWatch
+from bridge.worker.readiness import Readiness
 from bridge.worker.restart_memory.marks import RestartMarks
-from bridge.worker.stopping import leave
+from bridge.worker.stopping import stop_worker
 from bridge.worker.supervision import supervise
 from bridge.worker.surroundings import PROCESS, Surroundings
 from bridge.worker.watch.progress import Progress
@@ -37,10 +40,11 @@ if TYPE_CHECKING:
     from bridge.delivery.pace_board import Board
     from bridge.model.ports import RouteParts, Transform
     from bridge.model.verdicts import Rejected
+    from bridge.runtime.deadline import Deadline
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
     from bridge.telemetry.report import Report
-    from bridge.worker.processes.member import Member
+    from bridge.worker.processes.member import GroupMember
 
 _log = structlog.get_logger(__name__)
 _GIVE_AWAY_SECONDS = 1.0
@@ -60,7 +64,7 @@ class Worker:
         parts: RouteParts,
         metrics: Metrics,
         *,
-        member: Member | None = None,
+        member: GroupMember | None = None,
         sharing_routes: int = 1,
         board: Board | None = None,
         surroundings: Surroundings = PROCESS,
@@ -111,7 +115,8 @@ class Worker:
             max_events=settings.worker.max_in_flight_events,
             max_bytes=settings.worker.max_in_flight_bytes,
             blocked=lambda: self.delivery.blocked,
-            starved=lambda: self.delivery.starved,
+            evidence=lambda ahead: self.delivery.evidence(ahead=ahead),
+            held=lambda: self.delivery.held,
             metrics=metrics,
         )
         self._drain = Drain(
@@ -119,11 +124,11 @@ class Worker:
             self.delivery,
             self.letters,
             self._clock,
-            settings.worker.drain_seconds,
-            min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2),
+            StopBudget(settings.worker.drain_seconds),
+            StopBudget(min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2)),
         )
         self._sketch = parts.sketch
-        self._intake = Intake(
+        self._intake = ChunkMapping(
             self.ledger,
             parts.decoder,
             parts.transform,
@@ -162,7 +167,21 @@ class Worker:
         self._self_report = SelfReport(
             settings, parts.host, parts.transform.mapping, self.ledger, self.delivery, clock=self._clock
         )
-        self._watch()
+        self._readiness = Readiness(
+            topic=settings.kafka.topic,
+            title=self._parts.title,
+            blamed_settings=self._parts.blamed_settings,
+            ledger=self.ledger,
+            delivery=self.delivery,
+            letters=self.letters,
+            reading=self.reading,
+            progress=self._progress,
+            joined=lambda: self.joined,
+            partitions=self._partitions,
+            total=lambda: None if self._lag is None else self._lag.total,
+            clock=self._clock,
+        )
+        self._readiness.watch(self.health)
 
     # What delivery and the dead letters report.
 
@@ -182,12 +201,11 @@ class Worker:
 
     # What the consumer asks before partitions are given away.
 
-    async def for_revoke(self) -> float:
-        """Finish what can be; seconds that the budget leaves for the commit."""
-        left = await self._drain.for_revoke()
-        begun = self._clock()
-        await self._marks.give_away(min(left / 2, _GIVE_AWAY_SECONDS))
-        return max(0.0, left - (self._clock() - begun))
+    async def for_revoke(self) -> Deadline:
+        """Finish what can be; the deadline of the commit that follows."""
+        deadline = await self._drain.for_revoke()
+        await self._marks.give_away(min(deadline.left / 2, _GIVE_AWAY_SECONDS))
+        return deadline
 
     # What supervision looks at.
 
@@ -266,7 +284,15 @@ class Worker:
 
     async def run(self) -> int:
         """Work until stopped; 0 when all that was begun is finished and committed, else 1."""
-        self._surroundings.take_signals(self._signalled)
+        self._surroundings.install(
+            StopSignals(
+                self._signalled,
+                self._stop.is_set,
+                has_parent=self._member is not None,
+                hurry=lambda: {"events_left": self.ledger.events},
+                leave=self._surroundings.leave_now,
+            )
+        )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._switch)
             telemetry = self._surroundings.telemetry(self._settings.telemetry, self._metrics, self.health, self.report)
@@ -293,7 +319,7 @@ class Worker:
                 self._metrics,
                 clock=self._clock,
                 joined=lambda: self.joined,
-                absent=self._topic_is_absent,
+                absent=self._readiness.topic_is_absent,
                 unreadable=lambda: self.reading.partitions,
             )
             self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
@@ -314,7 +340,7 @@ class Worker:
                 await self._stop.wait()
                 self.health.hold("draining", self._why or "told to stop")
                 await self._marks.give_away(_GIVE_AWAY_SECONDS)
-                return await leave(
+                return await stop_worker(
                     self._app, self._gate, self._drain, self._why, cut_off_after=self._surroundings.cut_off_after
                 )
             finally:
@@ -344,7 +370,12 @@ class Worker:
             await self._state.open()
         except KafkaError as error:
             self._metrics.restart_memory.set(0)
-            _log.warning("what ends a process will not be remembered", why=str(error), hint=error.hint)
+            _log.warning(
+                "restart_memory_unavailable",
+                detail="What ends a process will not be remembered, and may end the next one too.",
+                why=str(error),
+                hint=error.hint,
+            )
         else:
             self._metrics.restart_memory.set(1)
 
@@ -397,15 +428,6 @@ class Worker:
             self.broke(error)
 
     def _signalled(self, name: str) -> None:
-        if self._stop.is_set():
-            if self._member is not None:
-                # The terminal or a supervisor may signal every process while the parent does too: it decides about haste.
-                return
-            _log.warning(
-                "leaving_at_once", detail="A second signal ends it.", signal=name, events_left=self.ledger.events
-            )
-            self._surroundings.leave_now(1)
-            return
         _log.info(
             "draining",
             detail="What is under way is finished and committed, then the worker leaves.",
@@ -417,42 +439,6 @@ class Worker:
 
     async def _supervise(self, lag: LagMeter) -> None:
         await supervise(self, self._app, lag, self._settings.worker.stall_seconds)
-
-    def _watch(self) -> None:
-        health, delivery = self.health, self.delivery
-        health.watch("group", lambda: None if self.joined else "not a member of the consumer group yet")
-        health.watch("topic", self._absence)
-        health.watch("reading", lambda: self.reading.trouble or None)
-        health.watch("transactions", lambda: self.reading.transactions or None)
-        health.watch("destination", self._destination_trouble)
-        health.watch("credentials", lambda: None if delivery.brakes.misconfigured else delivery.brakes.refusal or None)
-        health.watch("settings", self._settings_trouble)
-        health.watch("postponed", self._progress.postponed)
-        health.watch("partitions", self._progress.standing)
-        health.watch(
-            "dead_letters", lambda: None if self.letters.writable else "the dead-letter topic cannot be written"
-        )
-
-    def _topic_is_absent(self) -> bool:
-        # With more workers than partitions some have none, and all is well.
-        return self.joined and not self.ledger.assigned and self._partitions() is None
-
-    def _absence(self) -> str | None:
-        return f"topic {self._settings.kafka.topic} does not exist" if self._topic_is_absent() else None
-
-    def _settings_trouble(self) -> str | None:
-        brakes = self.delivery.brakes
-        if not (brakes.refusal and brakes.misconfigured):
-            return None
-        named = ", ".join(self._parts.blamed_settings)
-        return f"{self._parts.title} refuses this bridge: {brakes.refusal}" + (f"; check {named}" if named else "")
-
-    def _destination_trouble(self) -> str | None:
-        self.delivery.tick()  # so that metric and log say it no later than this
-        if not self.ledger.events and self._lag is not None and self._lag.total == 0:
-            return None  # nobody waits, and nothing is there to ask with whether the destination is back
-        brakes = self.delivery.brakes
-        return "; ".join(filter(None, (brakes.throttled(self._clock()), brakes.trouble))) or None
 
     def _partitions(self) -> int | None:
         found: int | None = (

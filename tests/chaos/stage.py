@@ -27,6 +27,7 @@ from processes import BridgeProcess, eventually, free_port
 from tally import Digests
 
 from bridge.emulators.adobe import Emulator
+from bridge.emulators.adobe.ingestion.dataset import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -141,7 +142,7 @@ class Stage:
             *self._second_topics(),
         ):
             await asyncio.to_thread(self._create_topic, topic, partitions, config)
-        self.emulator = Emulator(port=free_port(), payloads=0)
+        self.emulator = Emulator(port=free_port(), payloads=0, limits=Limits(enabled=False))
         self.emulator.state.fingerprints = Digests()
         await self.emulator.start()
         self.allowance = Allowance(self.emulator, self.outstanding, self.posted, self._capacity, self._worker_logs)

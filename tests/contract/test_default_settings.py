@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +42,7 @@ def test_real_shaped_events_leave_as_the_guide_s_schema_wants_them():
     assert sum(map(leaves_right, SAMPLES)) >= 130
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.sampled_from(SAMPLES),
     st.dictionaries(

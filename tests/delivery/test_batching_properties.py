@@ -2,14 +2,15 @@
 
 from itertools import pairwise
 
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.delivery.batching import Batcher, Limits, choose, halves, without
+from bridge.delivery.batching import Batcher, RequestLimits, choose, halves, without
 
 chunks = st.lists(st.lists(st.integers(1, 60), max_size=30), max_size=10)
 limits = st.builds(
-    Limits,
+    RequestLimits,
     max_bytes=st.integers(70, 200),
     max_events=st.integers(1, 12),
     frame=st.integers(0, 9),
@@ -26,7 +27,7 @@ def _drain(batcher):
     return list(iter(lambda: batcher.take(0.0, force=True), None))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(chunks, limits)
 def test_batches_hold_every_event_once_in_order_within_the_limits(sizes, bounds):
     """Nothing is lost, doubled or reordered; bytes are counted exactly; no batch is over its limits."""
@@ -51,7 +52,7 @@ def test_batches_hold_every_event_once_in_order_within_the_limits(sizes, bounds)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=40), st.data())
 def test_parts_of_a_batch_keep_events_and_owners_together(lengths, data):
     """Halving, choosing and dropping owners move each event with its owner, in order."""
-    bounds = Limits(10_000, 1_000, 5, 1, 1.0)
+    bounds = RequestLimits(10_000, 1_000, 5, 1, 1.0)
     batcher = Batcher(bounds)
     middle = data.draw(st.integers(0, len(lengths)))
     batcher.add("a", [b"x" * n for n in lengths[:middle]], 0.0)
@@ -70,7 +71,7 @@ def test_parts_of_a_batch_keep_events_and_owners_together(lengths, data):
 
 def test_a_partial_batch_waits_for_its_linger():
     """A request that is not full leaves when its oldest event has waited the linger time, not before."""
-    batcher = Batcher(Limits(1_000, 100, 0, 0, 0.5))
+    batcher = Batcher(RequestLimits(1_000, 100, 0, 0, 0.5))
     assert batcher.due(0.0) is None
     batcher.add("a", [b"x"], 10.0)
     assert batcher.take(10.4) is None

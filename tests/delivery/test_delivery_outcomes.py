@@ -140,15 +140,15 @@ def test_refused_credentials_hold_and_recover_by_themselves(refusal):
         for owner in range(20):
             delivery.offer(owner, events(owner * 100, 50))
         await asyncio.sleep(300)
-        assert delivery.brakes.credentials.open
+        assert delivery.flow_control.credentials.open
         assert delivery.blocked
-        assert delivery.brakes.refusal
+        assert delivery.flow_control.refusal
         before = len(destination.requests)
         await asyncio.sleep(200)
         assert len(destination.requests) - before < 60
         await settle(delivery)
         assert not delivery.blocked
-        assert not delivery.brakes.refusal
+        assert not delivery.flow_control.refusal
 
     _, resolutions, _ = run(answer, work)
     assert not resolutions.dead
@@ -198,7 +198,7 @@ def test_the_only_event_that_fails_is_held_not_condemned():
     async def work(delivery, _destination, resolutions):
         delivery.offer(0, events(0, 1))
         await asyncio.sleep(3_600)
-        assert delivery.brakes.circuit.open
+        assert delivery.flow_control.circuit.open
         assert not resolutions.dead
         assert delivery.events == 1
 

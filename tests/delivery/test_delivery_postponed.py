@@ -161,7 +161,7 @@ def test_what_is_known_to_be_postponed_neither_opens_the_circuit_nor_lowers_the_
         await asyncio.sleep(60)
         for _ in range(500):
             await asyncio.sleep(1)
-            seen.append((delivery.blocked, delivery.brakes._limit.limit))
+            seen.append((delivery.blocked, delivery.flow_control._limit.limit))
         await traffic
 
     run(_by_item, work)

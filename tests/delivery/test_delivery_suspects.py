@@ -102,7 +102,7 @@ async def _consume(delivery, resolutions, most, seconds):
         max_events=most,
         max_bytes=10_000_000,
         blocked=lambda: delivery.blocked,
-        starved=lambda: delivery.starved,
+        evidence=lambda ahead: delivery.evidence(ahead=ahead),
         metrics=Metrics(),
     )
     resolutions.accepted = ledger.resolve
@@ -115,7 +115,9 @@ async def _consume(delivery, resolutions, most, seconds):
         await asyncio.sleep(0.1)
         if _P0 in gate.admitted([_P0, _P1]):
             count = min(50, gate.room)
-            chunk = ledger.fetch(_P0, 1, [SimpleNamespace(timestamp=0)] * count, 1, first=at, last=at + count - 1)
+            chunk = ledger.register_chunk(
+                _P0, 1, [SimpleNamespace(timestamp=0)] * count, 1, first=at, last=at + count - 1
+            )
             ledger.admit(chunk, count)
             delivery.offer(chunk, events(at, count), range(at, at + count) if delivery.by_key else ())
             at += count
@@ -178,10 +180,10 @@ def test_later_events_of_its_key_are_no_evidence_to_come():
         delivery.offer("poison", events(0, 4), range(4))
         delivery.offer("behind", events(10, 4), range(4))
         await asyncio.sleep(30)
-        assert delivery.starved
+        assert delivery.evidence(ahead=False)
         delivery.offer("free", events(20, 1), [20])
-        assert not delivery.starved
+        assert not delivery.evidence(ahead=False)
         await asyncio.sleep(30)
-        assert delivery.starved
+        assert delivery.evidence(ahead=False)
 
     run(_cannot_digest(4), work, by_key=True, ceiling=2)

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 from virtual_delivery import OK, events, feed, run, settle
 
-from bridge.delivery.flow_control import Brakes
+from bridge.delivery.flow_control import FlowControl
 from bridge.delivery.throttle import Throttle
 from bridge.model.backoff import Backoff
 from bridge.model.verdicts import Throttled, Transient
@@ -48,22 +48,22 @@ def test_refusals_of_one_overload_are_one():
 
 def test_without_a_time_the_next_try_is_two_seconds_away_at_most():
     """However often it was refused and however the jitter falls: with the request itself that stays below three seconds."""
-    brakes = Brakes(
+    flow_control = FlowControl(
         ceiling=4, requests_per_second=0, events_per_second=0, share=lambda: 1.0, circuit_threshold=5, random=_Top(),
         metrics=Metrics(),
     )  # fmt: skip
     now, waits = 100.0, []
     for _ in range(12):
-        brakes.note(Throttled(429), now, seconds=0.1, under_way=1)
-        waits.append(brakes.wait(now, waiting=True))
+        flow_control.note(Throttled(429), now, seconds=0.1, under_way=1)
+        waits.append(flow_control.wait(now, waiting=True))
         now += waits[-1]
     assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, *[2.0] * 7])
-    assert brakes.most == 1
-    assert brakes.next_try(now - 2) == "next try in 2 s"
-    brakes.note(OK, now, seconds=0.1, under_way=1)
-    assert brakes.wait(now, waiting=True) == 0
-    assert brakes.next_try(now) == "next try now"
-    assert brakes.throttled(now + 1e6) == ""
+    assert flow_control.most == 1
+    assert flow_control.next_try(now - 2) == "next try in 2 s"
+    flow_control.note(OK, now, seconds=0.1, under_way=1)
+    assert flow_control.wait(now, waiting=True) == 0
+    assert flow_control.next_try(now) == "next try now"
+    assert flow_control.throttled(now + 1e6) == ""
 
 
 def test_the_alarm_counts_from_the_first_refusal_and_ends_with_a_success():
@@ -120,7 +120,7 @@ def test_throttled_for_a_minute_is_told_once_and_taken_back(status):
             await asyncio.sleep(1)
             delivery.tick()
             now = asyncio.get_running_loop().time()
-            seen.append((now - 1_000, delivery.brakes.throttled(now), delivery._metrics.throttled._value.get()))
+            seen.append((now - 1_000, delivery.flow_control.throttled(now), delivery._metrics.throttled._value.get()))
         await feeding
 
     with capture_logs() as logs:
@@ -144,7 +144,7 @@ def test_a_503_with_a_time_opens_the_circuit():
     async def work(delivery, _destination, _resolutions):
         delivery.offer(0, events(0, 50))
         await asyncio.sleep(30)
-        seen.append((delivery.blocked, delivery.brakes.trouble))
+        seen.append((delivery.blocked, delivery.flow_control.trouble))
 
     _, _, metrics = run(lambda *_: Throttled(503, 2.0), work)
     assert seen == [(True, "the destination is away, circuit open: the destination answered 503")]

@@ -3,12 +3,13 @@
 from collections import defaultdict
 from random import Random
 
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_delivery import OK, events, run
 from virtual_delivery import settle as all_settled
 
-from bridge.delivery.batching import Limits
+from bridge.delivery.batching import RequestLimits
 from bridge.delivery.ordering import KeyedBatcher
 from bridge.model.verdicts import (
     ACCEPTED,
@@ -23,7 +24,7 @@ from bridge.model.verdicts import (
 )
 
 LIMITS = st.builds(
-    Limits,
+    RequestLimits,
     max_bytes=st.integers(70, 200),
     max_events=st.integers(1, 12),
     frame=st.integers(0, 9),
@@ -37,7 +38,7 @@ def _of_lane(batcher, lane):
     return list(iter(lambda: batcher.take(0.0, lane, force=True), None))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(STEPS, LIMITS, st.integers(1, 4))
 def test_no_request_holds_two_events_of_a_key(steps, bounds, lanes):
     """Taken while it is filled: every event once, limits kept, a key once a request and in order from request to request."""
@@ -73,7 +74,7 @@ def test_no_request_holds_two_events_of_a_key(steps, bounds, lanes):
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(1, 20))
 def test_a_key_that_comes_often_costs_others_nothing(others, often, most):
     """Events of other keys fill the requests of the frequent one: there are never more requests than either needs alone."""
-    batcher = KeyedBatcher(Limits(1_000_000, most, 0, 1, 1.0), 1)
+    batcher = KeyedBatcher(RequestLimits(1_000_000, most, 0, 1, 1.0), 1)
     batcher.add("often", [b"x"] * often, [0] * often, 0.0)
     batcher.add("others", [b"x"] * others, list(range(1, others + 1)), 0.0)
     assert len(_of_lane(batcher, 0)) <= max(often, -(-(often + others) // most))
@@ -81,7 +82,7 @@ def test_a_key_that_comes_often_costs_others_nothing(others, often, most):
 
 def test_a_request_waits_for_its_linger():
     """A lane's front request leaves when it is full or has waited the linger time."""
-    batcher = KeyedBatcher(Limits(1_000, 2, 0, 0, 0.5), 2)
+    batcher = KeyedBatcher(RequestLimits(1_000, 2, 0, 0, 0.5), 2)
     assert batcher.due(0.0, 0) is None
     batcher.add("a", [b"x"], [0], 10.0)
     assert batcher.take(10.4, 0) is None
@@ -91,7 +92,7 @@ def test_a_request_waits_for_its_linger():
     assert batcher.take(10.4, 0).items == [b"x", b"y"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 6), st.integers(0, 100))
 def test_an_event_never_passes_an_earlier_one_of_its_key(seed, keys, ceiling, trouble):
     """Postponed inside a 207, split, throttled, unreadable, refused: what AEP takes of a key is in order, nothing is missing."""

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.delivery.batching import Batch, Limits, append_run
-from bridge.delivery.blame import Record
+from bridge.delivery.batching import Batch, RequestLimits, append_run
+from bridge.delivery.blame import RequestTally
 from bridge.delivery.settlement import Settlement
 from bridge.delivery.waiting import Shipment
 from bridge.model.verdicts import (
@@ -25,7 +25,7 @@ from bridge.model.verdicts import (
 from bridge.telemetry.metrics import Metrics
 
 NOW = 50.0
-LIMITS = Limits(1_000, 50, 10, 1, 0.1)
+LIMITS = RequestLimits(1_000, 50, 10, 1, 0.1)
 BUSY, BROKEN, BAD = (
     Transient("AEP 503"),
     Transient("AEP 500", data_suspect=True),
@@ -39,10 +39,10 @@ class _Scene:
     def __init__(self, *, circuit_open=False, postponed_tries=0, taken=0):
         self.done, self.dead = [], []
         self.metrics = Metrics()
-        brakes = SimpleNamespace(record=Record(successes=taken), circuit=SimpleNamespace(open=circuit_open))
-        self.record = brakes.record
+        flow_control = SimpleNamespace(record=RequestTally(successes=taken), circuit=SimpleNamespace(open=circuit_open))
+        self.record = flow_control.record
         backoff = SimpleNamespace(delay=lambda failures: 10.0 * failures)
-        self.settlement = Settlement(self, LIMITS, brakes, backoff, self.metrics, postponed_tries=postponed_tries)
+        self.settlement = Settlement(self, LIMITS, flow_control, backoff, self.metrics, postponed_tries=postponed_tries)
 
     def accepted(self, owner, events):
         """Delivered."""
@@ -107,7 +107,7 @@ def test_event_by_event():
     ],
 )
 def test_what_is_nobodys_fault_goes_again_at_once(outcome, reason, tries):
-    """The brakes hold it; a refusal of us all is remembered, as others may be taken meanwhile."""
+    """The flow_control hold it; a refusal of us all is remembered, as others may be taken meanwhile."""
     scene = _Scene()
     assert scene.settle(_shipment(), outcome) == [("abcd", 0.0, tries)]
     assert scene.retries() == {reason: 1}
@@ -115,7 +115,7 @@ def test_what_is_nobodys_fault_goes_again_at_once(outcome, reason, tries):
 
 @pytest.mark.parametrize("outcome", [Unauthorized("no"), Misconfigured("no")])
 def test_a_refusal_of_us_is_never_a_strike(outcome):
-    """Others were taken since: it was passed by, for the words of the refusal, and no data is under suspicion."""
+    """Others were taken since: it was passed by, for the words of the refusal, and no data is under blame."""
     shipment = _shipment(tries=1)
     _Scene(taken=5).settle(shipment, outcome)
     assert (shipment.tries, shipment.passed, shipment.strikes, shipment.reason) == (2, 1, 0, "no")

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 from kafka_certificates import make_certificates
 
 from bridge.kafka.connection import client_options, tls_context
-from bridge.kafka.consumer.faust_connection import faust_broker, faust_credentials
+from bridge.kafka.consumer.stream.faust_connection import faust_broker, faust_credentials
 from bridge.model.errors import SettingsError
 from bridge.settings import KafkaSettings
 

@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any
 
+import pytest
+from examples import examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +26,7 @@ PIECES = st.sampled_from(
      "\n", "é", "\x00", "[*]", "[0]", "concat(", "iif(", "decode(", "1L", "\\u00", "\ud800"]
 )  # fmt: skip
 TEXTS = st.one_of(st.lists(PIECES, max_size=60).map("".join), st.text(max_size=120))
-BOUNDED = settings(max_examples=800, deadline=1_500, suppress_health_check=[HealthCheck.too_slow])
+BOUNDED = settings(max_examples=examples(800), deadline=1_500, suppress_health_check=[HealthCheck.too_slow])
 
 
 @BOUNDED
@@ -134,6 +136,7 @@ def test_both_forms_hold_every_mapping_set(rows: list[MappingRow], extra: dict[s
         assert again.extra == extra
 
 
+@pytest.mark.serial
 def test_reading_time_grows_with_the_file_only():
     """Eight times the rows take nowhere near 64 times as long."""
 

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import orjson
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -90,7 +91,7 @@ JSON = st.recursive(
     max_leaves=20,
 )
 EVENTS = st.one_of(JSON, st.dictionaries(PLAIN, JSON, max_size=6))
-FAST = settings(max_examples=300, deadline=2_000, suppress_health_check=[HealthCheck.too_slow])
+FAST = settings(max_examples=examples(300), deadline=2_000, suppress_health_check=[HealthCheck.too_slow])
 
 
 @FAST
@@ -145,7 +146,7 @@ SOURCES = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=500, deadline=4_000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(500), deadline=4_000, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(SOURCES, min_size=1, max_size=4), EVENTS)
 def test_no_expression_raises_out_of_an_event(sources: list[str], event: Any):
     """Any functions over any JSON: an output that JSON can carry, warnings instead of exceptions, the event unchanged."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mutation.judge import Judged, Verdict, judge_all, preload
 from mutation.mutations import Mutant, mutants_of
+from mutation.quick import judge_quickly
 from mutation.reach import sources_of, tests_worker
 from mutation.roles import ROLES, ROOT, Role, fast_test_files, module_path
 from mutation.table import write_table
@@ -29,8 +30,8 @@ def main() -> int:
     modules = [module for role in ROLES for module in role.modules if _is_wanted(options.only, role, module)]
     mutants = [mutant for module in modules for mutant in mutants_of(module, _source(module))]
     if options.again is not None:
-        left = set(json.loads(options.again.read_text(encoding="utf-8"))["survivors"])
-        mutants = [mutant for mutant in mutants if mutant.key in left]
+        survivors = set(json.loads(options.again.read_text(encoding="utf-8"))["survivors"])
+        mutants = [mutant for mutant in mutants if mutant.key in survivors]
     equivalents = {
         entry["key"]: entry["reason"]
         for entry in tomllib.loads(_EQUIVALENTS.read_text(encoding="utf-8")).get("equivalent", [])
@@ -57,7 +58,11 @@ def main() -> int:
             tests = found.tests_for(mutant.module, mutant.line)[: options.tests]
             work.append((mutant, tests, sum(found.seconds[test] for test in tests)))
     progress = _Progress(len(work))
-    judged = judge_all(work, at_once=options.jobs, report=progress)
+    judged = judge_quickly(work, files, found.seconds, at_once=options.jobs, report=progress)
+    done = {each.mutant.key for each in judged}
+    left = [each for each in work if each[0].key not in done]
+    _say(f"{len(judged)} found by a patch in {time.monotonic() - begun:.0f} s; {len(left)} are judged by an import")
+    judged += judge_all(left, at_once=options.jobs, report=progress)
     return _conclude(
         judged,
         mutants,

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mutation.mutations import compile_mutant
-from mutation.roles import ROOT, module_path
+from mutation.roles import ROOT, fast_test_files, module_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import CodeType, ModuleType
 
     from mutation.mutations import Mutant
@@ -39,7 +39,7 @@ _SHARED = (
     "bridge.telemetry.logs",
     "bridge.xdm.experience_event",
 )
-_WITHOUT_WORKER = "tests/mutation/test_mutations.py"
+_WITHOUT_WORKER = "test_mutations.py"
 """What pytest itself and its plugins import is here once this file has been collected."""
 _SLOWER = 4.0
 """A mutant may make its tests wait: beyond so many times their usual duration, and the spare seconds, it counts as found."""
@@ -64,6 +64,10 @@ class Judged:
     seconds: float
 
 
+Work = tuple["Mutant", "Sequence[str]", float]
+"""A mutant, the tests that run its line, and the seconds that they take."""
+
+
 class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports one module from the given code instead of its source."""
 
@@ -81,14 +85,14 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(self._code, module.__dict__)  # noqa: S102 - the project's own source with one change
 
 
-_CHANGED = ("bridge.delivery", "bridge.kafka", "bridge.worker")
+_CHANGED = ("bridge.delivery", "bridge.kafka", "bridge.model.letter_fit", "bridge.worker")
 
 
 def preload() -> None:
     """Import in this process what all children share; none of the modules that are changed, nor what imports them."""
     for name in _SHARED:
         importlib.import_module(name)
-    _run([_WITHOUT_WORKER], "--collect-only", "-qqq")
+    _run([file for file in fast_test_files() if file.endswith(f"/{_WITHOUT_WORKER}")], "--collect-only", "-qqq")
     for name in [name for name in sys.modules if name.startswith(_CHANGED)]:
         del sys.modules[name]
     gc.freeze()
@@ -96,6 +100,18 @@ def preload() -> None:
 
 def start(mutant: Mutant, tests: Sequence[str]) -> int:
     """Fork a child that exits 0 when every test passes; its process id."""
+
+    def run() -> int:
+        source = module_path(mutant.module).read_text(encoding="utf-8")
+        changed = compile_mutant(mutant, source, str(module_path(mutant.module)))
+        sys.meta_path.insert(0, _Changed(mutant.module, changed))
+        return next((found for group in _by_file(mutant, tests) if (found := _run(group))), 0)
+
+    return in_child(run)
+
+
+def in_child(run: Callable[[], int]) -> int:
+    """Fork a child, silent and in a process group of its own, that exits with what ``run`` gives; its process id."""
     pid = os.fork()
     if pid:
         return pid
@@ -105,10 +121,7 @@ def start(mutant: Mutant, tests: Sequence[str]) -> int:
         quiet = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(quiet, descriptor)
-        source = module_path(mutant.module).read_text(encoding="utf-8")
-        changed = compile_mutant(mutant, source, str(module_path(mutant.module)))
-        sys.meta_path.insert(0, _Changed(mutant.module, changed))
-        code = next((found for group in _by_file(mutant, tests) if (found := _run(group))), 0)
+        code = run()
     finally:
         os._exit(code)
 
@@ -127,14 +140,20 @@ def _run(tests: Sequence[str], *more: str) -> int:
     return int(pytest.main([*quiet, "--rootdir", str(ROOT), *more, *tests]))
 
 
-def judge_all(work: Sequence[tuple[Mutant, Sequence[str], float]], *, at_once: int, report: object) -> list[Judged]:
-    """Judge every mutant; ``work`` gives its tests and their usual seconds, ``report`` is called with each result."""
+def judge_all(
+    work: Sequence[Work],
+    *,
+    at_once: int,
+    report: Callable[[Judged], None],
+    start: Callable[[Mutant, Sequence[str]], int] = start,
+) -> list[Judged]:
+    """Judge every mutant by a child that ``start`` forks; ``report`` is called with each result."""
     waiting, running, done = list(reversed(work)), {}, []
     selector = selectors.DefaultSelector()
 
     def finish(judged: Judged) -> None:
         done.append(judged)
-        report(judged)  # type: ignore[operator]
+        report(judged)
 
     while waiting or running:
         while waiting and len(running) < at_once:
@@ -152,8 +171,7 @@ def judge_all(work: Sequence[tuple[Mutant, Sequence[str], float]], *, at_once: i
             selector.unregister(key.fd)
             os.close(key.fd)
             _, status = os.waitpid(pid, 0)
-            passed = os.waitstatus_to_exitcode(status) == 0
-            finish(Judged(mutant, Verdict.SURVIVED if passed else Verdict.KILLED, tests, time.monotonic() - begun))
+            finish(Judged(mutant, _verdict(os.waitstatus_to_exitcode(status)), tests, time.monotonic() - begun))
         now = time.monotonic()
         for descriptor, (pid, mutant, tests, begun, limit) in list(running.items()):
             if now > limit:
@@ -164,3 +182,9 @@ def judge_all(work: Sequence[tuple[Mutant, Sequence[str], float]], *, at_once: i
                 os.close(descriptor)
                 finish(Judged(mutant, Verdict.TIMED_OUT, tests, now - begun))
     return done
+
+
+def _verdict(code: int) -> Verdict:
+    if code == 0:
+        return Verdict.SURVIVED
+    return Verdict.TIMED_OUT if code == -signal.SIGPROF else Verdict.KILLED

@@ -7,12 +7,16 @@ import hashlib
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mutation.roles import ROOT
+from mutation.roles import ROLES, ROOT, module_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_WORKER = ROOT / "bridge" / "pipeline"
+_CHANGED = frozenset(module_path(module).parent for role in ROLES for module in role.modules) - {
+    ROOT / "bridge" / "model"
+}
+_CHANGED_ALONE = frozenset(module_path(module) for role in ROLES for module in role.modules)
+"""Rooms and modules of the worker: bridge/model holds what everybody speaks of."""
 _FROM = (ROOT, ROOT / "tests", ROOT / "tests" / "support", ROOT / "tests" / "simulation")
 
 
@@ -37,7 +41,7 @@ def tests_worker(path: Path) -> bool:
     if "import subprocess" in path.read_text(encoding="utf-8"):
         return False
     own = {each for each in sources_of(path) if each.is_relative_to(ROOT / "tests")}
-    return any(used.parent == _WORKER or used.name == "letter_fit.py" for each in own for used in _imported(each))
+    return any(used.parent in _CHANGED or used in _CHANGED_ALONE for each in own for used in _imported(each))
 
 
 def digest_of(path: Path) -> str:

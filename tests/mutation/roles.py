@@ -31,13 +31,13 @@ ROLES = (
         "transport",
         (
             "bridge.kafka.consumer.consumption",
-            "bridge.kafka.consumer.transport",
+            "bridge.kafka.consumer.stream.transport",
         ),
     ),
     Role(
         "client thread",
         (
-            "bridge.kafka.consumer.client_thread",
+            "bridge.kafka.consumer.stream.client_thread",
             "bridge.kafka.consumer.fetching",
             "bridge.kafka.consumer.unread_places",
             "bridge.kafka.consumer.kafka_client",

@@ -15,7 +15,7 @@ from prometheus_client import generate_latest
 from bridge.routes.receiving import paths
 from bridge.routes.reception import in_flight_bytes
 from bridge.settings import ReceiverSettings, TelemetrySettings, load_deployment
-from bridge.sources.http.body import Budget
+from bridge.sources.http.body import BodyMemory
 from bridge.sources.http.endpoint import Receiver
 from bridge.sources.http.listener import Listener
 from bridge.sources.http.reception import Reception
@@ -51,7 +51,7 @@ class _Routes:
                 DECODER,
                 path=f"{STREAMS.path}/{name}",
                 named=True,
-                budget=Budget(in_flight_bytes(settings, len(made))),
+                budget=BodyMemory(in_flight_bytes(settings, len(made))),
             )
             for name, settings in made.items()
         }

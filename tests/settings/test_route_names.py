@@ -5,6 +5,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +38,7 @@ def _variable(name, rest):
     return f"BRIDGE_ROUTES__{name.upper().replace('-', '_')}__{rest}"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.dictionaries(names, secrets, min_size=1, max_size=4), secrets)
 def test_a_secret_of_any_form_is_its_routes_text(by_route, top):
     """Whatever a route is called and whatever its secret looks like, it arrives as it is, and the others keep theirs."""
@@ -51,7 +52,7 @@ def test_a_secret_of_any_form_is_its_routes_text(by_route, top):
     assert len({one.kafka.group for one in routes.values()}) == len(routes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.dictionaries(
         st.tuples(names | values.filter(lambda name: "=" not in name), st.sampled_from(sorted(every_setting()))),

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
@@ -201,7 +202,7 @@ def test_complaints_never_quote_secrets(monkeypatch) -> None:
 _text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 
 
-@budget(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@budget(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(150), deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(every_setting())), _text, max_size=4))
 def test_any_values_give_settings_or_one_kind_of_error(values) -> None:
     """No text in any variable raises anything but SettingsError."""
@@ -223,7 +224,7 @@ def test_a_directory_in_the_place_of_a_file_is_refused(name) -> None:
         load_settings()
 
 
-@budget(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@budget(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(100), deadline=None)
 @given(st.sampled_from([".env", "bridge.toml"]), st.binary(max_size=60) | _text.map(str.encode))
 def test_any_file_gives_settings_or_one_kind_of_error(name, content) -> None:
     """No bytes in either file raise anything but SettingsError."""

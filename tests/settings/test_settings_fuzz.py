@@ -5,6 +5,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -56,7 +57,7 @@ def _load(environment):
             return error
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(environments)
 @example({"BRIDGE_MAPPING__TESTS": "9" * 5000})
 def test_any_environment_is_settings_or_a_complaint_by_name(environment):
@@ -68,7 +69,7 @@ def test_any_environment_is_settings_or_a_complaint_by_name(environment):
     assert any(word in str(loaded) for word in {*environment, *sections})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(environments, st.sampled_from([name for name in NAMES if name.endswith(("SECRET", "PASSWORD", "HEADER_VALUE"))]))
 def test_no_secret_stands_in_a_complaint_or_in_what_is_shown(environment, name):
     """A secret is not in the error beside it, nor in the settings printed or dumped as JSON."""
@@ -81,7 +82,7 @@ def _shown(loaded):
     return f"{loaded} {loaded!r} {loaded.model_dump()} {loaded.model_dump_json()}"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode), st.sampled_from([".env", "bridge.toml"]))
 @example(b"\r", "bridge.toml")
 def test_any_file_is_settings_or_a_complaint(content, name):

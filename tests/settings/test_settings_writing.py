@@ -124,7 +124,7 @@ def test_files_are_replaced_whole_with_their_mode(folder):
     write(edits(DEFAULT, {("aep", "endpoint"): f"{ENDPOINT}d"}, environment={}))
     assert Path(".env").is_symlink()
     assert stat.S_IMODE(Path("elsewhere/settings").stat().st_mode) == 0o640
-    assert sorted(each.name for each in Path().iterdir()) == [".env", "elsewhere"]
+    assert sorted(path.name for path in folder.iterdir()) == [".env", "elsewhere"]
 
 
 def test_what_cannot_be_written_is_shown(folder, monkeypatch):

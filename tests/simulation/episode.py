@@ -124,7 +124,7 @@ def _logs_into_trace():
 
     def keep(_logger, method, event):
         process = PROCESS.get()
-        if worlds and event["event"].startswith("records were deleted before they were read"):
+        if worlds and event["event"] == "records_expired":
             worlds[0].account.told_expired((event["topic"], event["partition"]), event["first"], event["last"])
         if worlds:
             worlds[0].trace(

@@ -44,7 +44,7 @@ MUTANTS = (
     Mutant("closed chunks still resolve", "bridge.kafka.consumer.ledger", "        if chunk.closed:\n            return False\n", ""),
     Mutant("a closed chunk is not marked", "bridge.kafka.consumer.ledger", "                chunk.closed = True\n", ""),
     Mutant("a commit is confirmed though not stored", "bridge.kafka.consumer.consumption", "            if stored:\n", "            if True:\n"),
-    Mutant("the commit of a revoke has no bound", "bridge.kafka.consumer.consumption", "asyncio.timeout(min(left, _REVOKE_COMMIT_SECONDS))", "asyncio.timeout(None)"),
+    Mutant("the commit of a revoke has no bound", "bridge.kafka.consumer.consumption", "deadline.timeout(most=_REVOKE_COMMIT_SECONDS)", "asyncio.timeout(None)"),
     Mutant("a revoke does not close the ledger", "bridge.kafka.consumer.consumption", "            self._ledger.close(tuple(self._ledger.committed()))\n", ""),
     Mutant("a revoke leaves the gate open", "bridge.kafka.consumer.consumption", "        self._gate.shut()\n", "        self._gate.shut()\n        self._gate.reopen()\n"),
     Mutant("the gate never reopens", "bridge.kafka.consumer.consumption", "            self._gate.reopen()\n", ""),
@@ -64,7 +64,7 @@ MUTANTS = (
     Mutant("a lane's rest goes behind what is fresh", "bridge.delivery.waiting", "        for shipment in reversed(shipments):\n            self._back[shipment.batch.lane].appendleft(shipment)", "        for shipment in shipments:\n            self._back[shipment.batch.lane].append(shipment)"),
     Mutant("a worker that stops says that all is done", "bridge.worker.stopping", "    if why or left or uncommitted:", "    if why:"),
     Mutant("the gate has no bound", "bridge.kafka.consumer.gate", "return ledger.events < self._max_events * part and ledger.weight < self._max_bytes * part", "return True"),
-    Mutant("an outage is not told", "bridge.worker.worker", 'health.watch("destination", self._destination_trouble)', 'health.watch("destination", lambda: None)'),
+    Mutant("an outage is not told", "bridge.worker.readiness", 'health.watch("destination", self._destination_trouble)', 'health.watch("destination", lambda: None)'),
     Mutant("an unreadable partition is not told", "bridge.worker.worker", 'health.watch("reading", lambda: self.reading.trouble or None)', 'health.watch("reading", lambda: None)'),
     Mutant("records deleted unread are not told", "bridge.kafka.consumer.offset_account", "self.expired.append(lost)", "list().append(lost)"),
 )  # fmt: skip

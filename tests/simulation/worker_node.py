@@ -1,6 +1,7 @@
 """A machine with one worker process on it, which is started, killed, stopped and restarted; and what must hold of it at each step."""
 
 import asyncio
+import signal
 from random import Random
 
 from aiokafka.errors import KafkaError as ClientError
@@ -76,7 +77,7 @@ class WorkerNode:
         self.metrics = Metrics()
         surroundings = Surroundings(
             random=lambda: Random(self.random.random()),
-            take_signals=self._take_signals,
+            install=self._install,
             leave_now=lambda code: self._ended(process, code),
             cut_off_after=lambda seconds: world.loop.outside(seconds, self._cut_off, process),
             switch=lambda _seconds: DeadMansSwitch(0),
@@ -108,7 +109,7 @@ class WorkerNode:
         self.stream = SimulatedStream(self, kafka, **parts)
         return self.stream
 
-    def _take_signals(self, handle):
+    def _install(self, handle):
         self._signal = handle
 
     def _cut_off(self, process):
@@ -154,7 +155,7 @@ class WorkerNode:
         """SIGTERM."""
         if self.at_work and self._signal is not None:
             self.world.trace(self.process.name, lambda: "SIGTERM")
-            self.process._context.run(self._signal, "SIGTERM")
+            self.process._context.run(self._signal, signal.SIGTERM)
 
     @property
     def at_work(self):

@@ -6,12 +6,13 @@ from bridge.settings import every_setting
 
 HEAD = """\
 # Settings of the bridge. Copy to .env and fill in the first part, where the receiver's credentials are to be uncommented;
-# the rest has defaults that work.
+# the rest has defaults that work. Of AEP only organisation, client id and secret are yours to fill in: aep-bridge setup apply
+# writes tenant, endpoint and ids in the place of their examples (docs/setup.md).
 # The environment wins over .env, .env over bridge.toml (there: [kafka] topic = "…"), and that over the defaults.
 # For several routes (README.md, "Several workspaces, several sandboxes") a route's own value of any of these, but for those of
 # telemetry, listener and processes, is BRIDGE_ROUTES__NAME__SECTION__KEY, dashes of NAME as underscores; for example
 # BRIDGE_ROUTES__EU__AEP__SANDBOX=eu
-# README.md, "Go live", says where in Adobe's and MoEngage's consoles each of these comes from.
+# docs/setup.md says where in Adobe's consoles the credential comes from, README.md, "Go live", what MoEngage is told.
 """
 FIRST = (
     "BRIDGE_MAPPING__TENANT",

@@ -3,9 +3,11 @@
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 from env_example import rendered
 
+from bridge.emulators.adobe.platform.oddities import Oddities
 from bridge.mapping.workshop.function_reference import markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,9 +41,24 @@ def decision_index() -> str:
     )
 
 
+def emulator_oddities() -> str:
+    """docs/emulator-oddities.md: each reading of what Adobe does not document, with its values."""
+    rows = []
+    for name, field in Oddities.model_fields.items():
+        values = [f"`{value}`" for value in get_args(field.annotation)] or ["any text"]
+        rows.append(f"| `{name}` | `{field.default}` | {', '.join(values)} | {field.description} |")
+    return (
+        "# Oddities of the emulated platform\n\n"
+        "Where Adobe's documents say nothing, or say two things, [the emulator](emulator.md) has each reading under a name.\n"
+        "A client should work under all of them. `make generated` writes this page.\n\n"
+        "| name | default | values | what it is about |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
 GENERATED = {
     ROOT / ".env.example": rendered,
     ROOT / "docs" / "functions.md": markdown,
+    ROOT / "docs" / "emulator-oddities.md": emulator_oddities,
     DECISIONS / "README.md": decision_index,
 }
 """File and the function that gives its text."""

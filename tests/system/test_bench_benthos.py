@@ -12,7 +12,7 @@ from bench.rungs import rungs
 
 
 @pytest.mark.skipif(
-    not benthos.BINARY.exists(), reason="not built; python -m bench --only ladder --rungs connect does it"
+    not benthos.BINARY.exists(), reason="only what python -m bench --only ladder --rungs connect has built"
 )
 def test_bloblang_mapping_does_what_the_shipped_one_does():
     """Else the ladder would compare two different jobs."""

@@ -11,7 +11,10 @@ import time
 import aiohttp
 import orjson
 import psutil
+import pytest
 from memory_store import serve
+
+pytestmark = pytest.mark.serial
 
 EVENT = {"event_code": "X", "uid": "user", "event_time": 5}
 KEY = {"X-Api-Key": "k"}

@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 from numbered_events import by_id, event
 from rig import Rig
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.serial]
 _EVENTS = 6_000
 
 

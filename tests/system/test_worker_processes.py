@@ -15,7 +15,9 @@ from rig import Rig
 
 pytestmark = [
     pytest.mark.kafka,
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="children are looked up in /proc"),
+    pytest.mark.skipif(
+        not sys.platform.startswith("linux"), reason="only Linux has /proc, where children are looked up"
+    ),
 ]
 
 

@@ -53,7 +53,7 @@ def test_a_batch_that_rots_on_the_disk_costs_the_other_partitions_nothing(kafka_
         place = f"topic {rig.topic} partition 1 cannot be read at offset 0: CorruptRecordException"
         eventually(lambda: _reasons(worker) == {"reading": place}, within=10, what="the place is told")
         assert worker.metrics()['bridge_unreadable_partitions{partition="1"}'] == 1
-        (line,) = _errors(worker, "a partition cannot be read")
+        (line,) = _errors(worker, "partition_unreadable")
         assert (line["topic"], line["partition"], line["offset"]) == (rig.topic, 1, 0)
         mend(kafka_broker.directory / "data", rig.topic, 1, before)
         rest = {_ident(number) for number in range(30)}
@@ -129,7 +129,7 @@ def test_what_retention_deletes_unread_is_counted_and_told(kafka, topic, tmp_pat
         rig.emulator.control(clear_faults=True)
         rig.wait_drained()
         assert len(rig.emulator.accepted()) + expired == 4_000
-        (line,) = _errors(worker, "records were deleted before they were read")
+        (line,) = _errors(worker, "records_expired")
         assert (line["topic"], line["partition"], line["last"], line["count"]) == (rig.topic, 0, 3_799, expired)
         assert worker.stop(grace=30) == 0
         rig.produce(range(5_000, 5_050))

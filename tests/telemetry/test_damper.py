@@ -18,7 +18,7 @@ def test_each_message_is_shown_at_most_once_in_its_time_and_all_are_counted(step
     last, waiting = {}, Counter()
     for seconds, message in steps:
         now[0] += seconds
-        left_out = damper.left_out(message)
+        left_out = damper.suppressed_since(message)
         due = message not in last or now[0] - last[message] >= 10
         assert (left_out is not None) == due
         if due:
@@ -33,6 +33,6 @@ def test_memory_is_bounded_and_what_was_just_shown_stays_damped(messages):
     """However many templates there are, so many are remembered, the latest among them."""
     damper = Damper(10, lambda: 0.0, most=4)
     for message in messages:
-        damper.left_out(message)
+        damper.suppressed_since(message)
         assert len(damper._shown) <= 4
-        assert damper.left_out(message) is None
+        assert damper.suppressed_since(message) is None

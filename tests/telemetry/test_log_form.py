@@ -21,13 +21,13 @@ def test_libraries_speak_from_warning_on(logged) -> None:
     for name in (
         "faust.tables.recovery",
         "mode.supervisors",
-        "bridge.kafka.consumer.app",
-        "bridge.kafka.consumer.transport",
+        "bridge.kafka.consumer.stream.app",
+        "bridge.kafka.consumer.stream.transport",
         "aiokafka",
     ):
         logging.getLogger(name).info("[^--Service]: Starting...")
         logging.getLogger(name).warning("told by %s", name)
-    structlog.get_logger("bridge.kafka.consumer.app").info("ours")
+    structlog.get_logger("bridge.kafka.consumer.stream.app").info("ours")
     told = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
     assert [event for event in told if not event.startswith("told by ")] == ["ours"]
     assert len(told) == 6
@@ -61,7 +61,24 @@ _OURS += (
     "worker/stopping",
     "worker/supervision",
     "telemetry/health",
-    "runtime/process",
+    "runtime/signals",
+)
+_OURS += (
+    "kafka/consumer/consumption",
+    "kafka/consumer/fetching",
+    "kafka/consumer/lag",
+    "kafka/consumer/offset_account",
+    "kafka/consumer/reading",
+    "kafka/consumer/stream/transport",
+    "kafka/dead_letters/store",
+    "kafka/producer/producer_connection",
+    "kafka/producer/publisher",
+    "kafka/retention",
+    "kafka/state_topic",
+    "kafka/topic_limits",
+    "kafka/topics",
+    "worker/restart_memory/marks",
+    "worker/worker",
 )
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from virtual_delivery import VirtualLoop
 
+from bridge.runtime.deadline import Deadline, StopBudget
 from bridge.worker.drain import Drain
 
 
@@ -41,7 +42,12 @@ def _run(work):
 
 def _drain(work, budget=20.0, revoke=20.0):
     letters = SimpleNamespace(writable=work.writable)
-    return Drain(work, work, letters, work.clock, budget, revoke)
+    return Drain(work, work, letters, work.clock, StopBudget(budget), StopBudget(revoke))
+
+
+def _until_commit(at):
+    """The deadline of a stop whose drain ends at ``at``: two seconds belong to the commit."""
+    return Deadline(asyncio.get_running_loop().time, at + 2)
 
 
 @pytest.mark.parametrize(("takes", "budget", "waited"), [(3, 20, 3), (60, 20, 18), (60, 4, 3)])
@@ -51,7 +57,7 @@ def test_a_revoke_leaves_part_of_its_budget_for_the_commit(takes, budget, waited
     async def main():
         began = asyncio.get_running_loop().time()
         work = _Work(began + takes)
-        left = await _drain(work, revoke=float(budget)).for_revoke()
+        left = (await _drain(work, revoke=float(budget)).for_revoke()).left
         passed = asyncio.get_running_loop().time() - began
         assert passed == pytest.approx(waited, abs=0.1)
         assert passed + left == pytest.approx(budget)
@@ -65,7 +71,7 @@ def test_a_revoke_does_not_wait_for_what_is_away(state):
     """AEP or the dead-letter topic away, or all that is left postponed: the partitions are given up at once, the budget is left."""
 
     async def main():
-        assert await _drain(_Work(1e9, **state)).for_revoke() == 20.0
+        assert (await _drain(_Work(1e9, **state)).for_revoke()).left == 20.0
 
     _run(main)
 
@@ -82,7 +88,7 @@ def test_a_stop_waits_a_little_for_a_destination_that_is_away_and_all_its_budget
             ({}, 5, 5, True),
         ):
             began = loop.time()
-            assert await _drain(_Work(began + takes, **state)).for_stop(began + 15) is finished
+            assert await _drain(_Work(began + takes, **state)).for_stop(_until_commit(began + 15)) is finished
             assert loop.time() - began == pytest.approx(waited, abs=0.1)
 
     _run(main)
@@ -97,7 +103,7 @@ def test_an_outage_that_ends_while_the_worker_stops_begins_the_patience_anew():
         loop.call_later(2, setattr, work, "blocked", False)
         loop.call_later(9, setattr, work, "blocked", True)
         began = loop.time()
-        assert await _drain(work).for_stop(began + 15) is False
+        assert await _drain(work).for_stop(_until_commit(began + 15)) is False
         assert loop.time() - began == pytest.approx(12, abs=0.1)
 
     _run(main)
@@ -113,9 +119,9 @@ def test_dead_letters_on_their_way_are_waited_for_beside_what_is_postponed():
         delivery = SimpleNamespace(
             blocked=False, only_postponed=True, events=1, flush=lambda: None, linger=lambda: None
         )
-        drain = Drain(ledger, delivery, SimpleNamespace(writable=True), loop.time, 20.0, 20.0)
+        drain = Drain(ledger, delivery, SimpleNamespace(writable=True), loop.time, StopBudget(20.0), StopBudget(20.0))
         loop.call_later(2, setattr, ledger, "events", 1)
-        assert await drain.for_revoke() == pytest.approx(18, abs=0.1)
+        assert (await drain.for_revoke()).left == pytest.approx(18, abs=0.1)
         assert loop.time() - began == pytest.approx(2, abs=0.1)
 
     _run(main)
@@ -129,7 +135,7 @@ def test_a_worker_that_stops_waits_for_no_revoke():
         drain = _drain(work)
         drain.stopping = True
         began = asyncio.get_running_loop().time()
-        assert await drain.for_revoke() == pytest.approx(20)
+        assert (await drain.for_revoke()).left == pytest.approx(20)
         assert asyncio.get_running_loop().time() == began
         assert work.flushing is None, "nothing is sent any more on its account"
 
@@ -142,7 +148,7 @@ def test_a_stop_is_remembered_and_lets_nothing_linger():
     async def main():
         work = _Work(asyncio.get_running_loop().time() + 1)
         drain = _drain(work)
-        assert await drain.for_stop(asyncio.get_running_loop().time() + 15) is True
+        assert await drain.for_stop(_until_commit(asyncio.get_running_loop().time() + 15)) is True
         assert drain.stopping
         assert work.flushing is True
 
@@ -156,7 +162,7 @@ def test_a_deadline_that_has_passed_leaves_nothing_for_the_commit():
         work = _Work(1e9)
         drain = _drain(work, revoke=0.0)
         began = asyncio.get_running_loop().time()
-        assert await drain.for_revoke() == 0.0
+        assert (await drain.for_revoke()).left == 0.0
         assert asyncio.get_running_loop().time() == began
 
     _run(main)

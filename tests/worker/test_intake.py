@@ -12,7 +12,7 @@ from bridge.kafka.consumer.ledger import Ledger
 from bridge.model.verdicts import Rejected, Stage
 from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.chunk_mapping import Intake, place, row_and_part, told_of
+from bridge.worker.chunk_mapping import ChunkMapping, place, row_and_part, why_unreadable
 from bridge.xdm.experience_event import Built
 from bridge.xdm.identity.identity_map import Dropped
 
@@ -63,7 +63,7 @@ def _encode(event):
 
 def _intake(ledger, builder, spy, metrics, encode=_encode):
     transform = RawTransform(encode) if builder is None else XdmTransform(builder, encode, metrics)
-    return Intake(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics)
+    return ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics)
 
 
 def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset()):
@@ -73,7 +73,7 @@ def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset()):
         SimpleNamespace(value=v, key=(keys or {}).get(n), timestamp=n, topic="t", partition=0, offset=n, headers=())
         for n, v in enumerate(values)
     ]
-    chunk = ledger.fetch(("t", 0), 1, records, 10, first=0, last=len(records) - 1)
+    chunk = ledger.register_chunk(("t", 0), 1, records, 10, first=0, last=len(records) - 1)
     _intake(ledger, builder, spy, metrics).take(chunk, hung)
     return ledger, spy, metrics, chunk
 
@@ -179,7 +179,7 @@ def _closed():
     ledger, spy, metrics = Ledger(), Spy(), Metrics()
     ledger.open(1, {("t", 0): None})
     record = SimpleNamespace(value=_event("a"), key=None, timestamp=0)
-    chunk = ledger.fetch(("t", 0), 1, [record], 10, first=0, last=0)
+    chunk = ledger.register_chunk(("t", 0), 1, [record], 10, first=0, last=0)
     ledger.close([("t", 0)])
     _intake(ledger, None, spy, metrics, lambda _: b"").take(chunk)
     return ledger, spy, metrics, chunk
@@ -210,13 +210,15 @@ def test_what_could_not_be_read_is_one_letter_whatever_its_bytes_are():
     ledger, spy, metrics = Ledger(), Spy(), Metrics()
     ledger.open(1, {("t", 0): None})
     record = SimpleNamespace(value=_event("a"), key=None, timestamp=0, offset=4, headers=())
-    chunk = ledger.fetch(("t", 0), 1, [record], 10, first=4, last=4, upto=14, unreadable="its checksum does not match")
+    chunk = ledger.register_chunk(
+        ("t", 0), 1, [record], 10, first=4, last=4, upto=14, unreadable="its checksum does not match"
+    )
     intake = _intake(ledger, _BUILDER, spy, metrics)
     for _ in range(2):
         intake.take(chunk)
     assert spy.letters == [(0, None, Stage.DECODE, "unreadable")]
     assert spy.items == []
-    assert told_of(chunk) == "offsets 4 to 13 cannot be read: its checksum does not match"
+    assert why_unreadable(chunk) == "offsets 4 to 13 cannot be read: its checksum does not match"
     assert ledger.committable() == {}
     ledger.resolve(chunk)
     assert ledger.committable() == {("t", 0): 14}

@@ -219,7 +219,7 @@ async def test_a_refusal_after_a_reload_names_the_mapping_of_its_event(mapping):
 
     def admitted(offset):
         record = SimpleNamespace(key=b"k", value=json.dumps(EVENT).encode(), timestamp=0, offset=offset, headers=())
-        chunk = worker.ledger.fetch(("t", 0), 1, [record], 10, first=offset, last=offset)
+        chunk = worker.ledger.register_chunk(("t", 0), 1, [record], 10, first=offset, last=offset)
         worker._intake.take(chunk)
         return chunk
 

@@ -7,7 +7,7 @@ import pytest
 import structlog
 from test_intake import _take
 
-from bridge.destinations.aep.dropped_values import LeftOut
+from bridge.destinations.aep.dropped_values import DroppedValueLog
 from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
 from bridge.xdm.problems import DroppedValue
@@ -116,7 +116,7 @@ def test_what_is_left_out_is_counted_by_field_and_code(opened):
 def test_the_log_tells_it_once_a_minute():
     """At once, then what has added up since."""
     now = [0.0]
-    told = LeftOut(lambda: now[0])
+    told = DroppedValueLog(lambda: now[0])
     one = DroppedValue("#/a", "xdm_enum", "", "a")
     with structlog.testing.capture_logs() as lines:
         told.tell([one])

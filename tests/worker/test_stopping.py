@@ -9,6 +9,7 @@ from virtual_delivery import VirtualLoop
 
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.model.errors import KafkaError
+from bridge.runtime.deadline import StopBudget
 from bridge.worker import stopping
 from bridge.worker.drain import Drain
 
@@ -27,7 +28,7 @@ class _Stage:
         self.ledger = Ledger(self.clock)
         self.ledger.open(1, {P: 0})
         done, self.chunk = (
-            self.ledger.fetch(P, 1, [SimpleNamespace(timestamp=0)], 1, first=n, last=n) for n in range(2)
+            self.ledger.register_chunk(P, 1, [SimpleNamespace(timestamp=0)], 1, first=n, last=n) for n in range(2)
         )
         self.ledger.admit(done, 0)
         self.ledger.admit(self.chunk, 1)
@@ -39,17 +40,17 @@ class _Stage:
         self.steps, self.at = [], {}
         self.shut = 0
         self.consumer = SimpleNamespace(commit=self._commit)
-        brakes = SimpleNamespace(refusal="", trouble="AEP is away" if blocked else "")
+        flow_control = SimpleNamespace(refusal="", trouble="AEP is away" if blocked else "")
         delivery = SimpleNamespace(
             blocked=blocked,
             only_postponed=postponed,
             events=1,
-            brakes=brakes,
+            flow_control=flow_control,
             flush=lambda: self._step("flush"),
             linger=lambda: self._step("linger"),
         )
         letters = SimpleNamespace(writable=True)
-        self.drain = Drain(self.ledger, delivery, letters, self.clock, budget, budget)
+        self.drain = Drain(self.ledger, delivery, letters, self.clock, StopBudget(budget), StopBudget(budget))
         self.gate = SimpleNamespace(shut=lambda: self._step("shut"))
 
     def _step(self, name):
@@ -94,12 +95,12 @@ def left(monkeypatch):
             assert self.daemon, "a process that is done need not wait for it"
             cut.append(self._seconds)
 
-    monkeypatch.setattr("bridge.runtime.process.threading.Timer", Timer)
+    monkeypatch.setattr("bridge.runtime.signals.threading.Timer", Timer)
 
     def run(why="", **state):
         async def main():
             stage = _Stage(**state)
-            code = await stopping.leave(stage, stage.gate, stage.drain, why)
+            code = await stopping.stop_worker(stage, stage.gate, stage.drain, why)
             stage.took = stage.clock() - stage.began
             return code, stage
 

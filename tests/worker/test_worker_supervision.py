@@ -13,7 +13,7 @@ from worker_parts import parts_of
 from bridge.model.verdicts import AllAccepted, Misconfigured, Transient, Unauthorized
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.stopping import left_because
+from bridge.worker.stopping import why_unfinished
 from bridge.worker.worker import Worker
 
 _DESTINATION = SimpleNamespace(
@@ -66,7 +66,7 @@ async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
     worker = Worker(Settings(worker={"stall_seconds": 1.5}), parts_of(_DESTINATION), Metrics())
     worker._app = _APP
     if asked:
-        worker.delivery.brakes.throttle.until = worker._clock() + 600
+        worker.delivery.flow_control.throttle.until = worker._clock() + 600
     watching = asyncio.create_task(worker._supervise(_Lag()))
     await asyncio.sleep(4.3)
     watching.cancel()
@@ -98,11 +98,11 @@ async def test_a_start_without_brokers_says_what_to_do(error):
 async def test_a_stop_that_leaves_work_says_why():
     """Refused credentials, an outage, a topic that cannot be written: not "the budget", which was never used."""
     worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
-    assert left_because(worker._drain) == "the drain budget is over"
-    worker.delivery.brakes.note(Unauthorized("invalid client_secret"), 0.0, seconds=0.1, under_way=1)
-    assert left_because(worker._drain) == "invalid client_secret"
+    assert why_unfinished(worker._drain) == "the drain budget is over"
+    worker.delivery.flow_control.note(Unauthorized("invalid client_secret"), 0.0, seconds=0.1, under_way=1)
+    assert why_unfinished(worker._drain) == "invalid client_secret"
     worker.letters.writable = False
-    assert left_because(worker._drain) == "the dead-letter topic cannot be written"
+    assert why_unfinished(worker._drain) == "the dead-letter topic cannot be written"
 
 
 async def test_an_error_in_a_task_of_its_own_ends_the_worker():
@@ -152,16 +152,16 @@ async def test_at_work_is_said_once_an_assignment():
 async def test_a_set_up_that_aep_refuses_is_not_called_credentials():
     """A wrong address is told with the settings to look at; credentials that are refused keep their own name."""
     worker = _at_work(title="AEP", blamed_settings=("BRIDGE_AEP__ENDPOINT", "BRIDGE_AEP__ORG_ID"))
-    brakes = worker.delivery.brakes
-    brakes.note(Misconfigured("AEP answered 404: no such connection"), 0.0, seconds=0.1, under_way=1)
+    flow_control = worker.delivery.flow_control
+    flow_control.note(Misconfigured("AEP answered 404: no such connection"), 0.0, seconds=0.1, under_way=1)
     told = worker.health.unready()
     assert set(told) == {"settings"}
     assert told["settings"].startswith(
         "AEP refuses this bridge: AEP answered 404: no such connection; check BRIDGE_AEP__ENDPOINT, BRIDGE_AEP__ORG_ID"
     )
-    brakes.note(Unauthorized("AEP answered 403"), 1.0, seconds=0.1, under_way=1)
+    flow_control.note(Unauthorized("AEP answered 403"), 1.0, seconds=0.1, under_way=1)
     assert worker.health.unready() == {"credentials": "AEP answered 403"}
-    brakes.note(AllAccepted(), 2.0, seconds=0.1, under_way=1)
+    flow_control.note(AllAccepted(), 2.0, seconds=0.1, under_way=1)
     assert worker.health.unready() == {}
 
 
@@ -169,7 +169,7 @@ async def test_a_destination_that_nobody_waits_for_is_no_trouble():
     """A worker whose partitions went elsewhere while AEP was away has nothing to ask with: it is ready, until something waits."""
     worker = _at_work()
     for _ in range(5):
-        worker.delivery.brakes.note(Transient("AEP answered 503"), worker._clock(), seconds=0.1, under_way=1)
+        worker.delivery.flow_control.note(Transient("AEP answered 503"), worker._clock(), seconds=0.1, under_way=1)
     assert set(worker.health.unready()) == {"destination"}, "while it is not known whether anything waits"
     worker._lag = SimpleNamespace(total=7)
     assert set(worker.health.unready()) == {"destination"}
@@ -177,7 +177,7 @@ async def test_a_destination_that_nobody_waits_for_is_no_trouble():
     assert worker.health.unready() == {}
     worker.ledger.open(1, {("moengage.events", 0): None})
     record = SimpleNamespace(value=b"{}", key=None, timestamp=0, offset=0, headers=())
-    worker.ledger.fetch(("moengage.events", 0), 1, [record], 10, first=0, last=0)
+    worker.ledger.register_chunk(("moengage.events", 0), 1, [record], 10, first=0, last=0)
     assert set(worker.health.unready()) == {"destination"}
 
 
@@ -193,7 +193,7 @@ async def test_the_report_tells_answer_mapping_and_what_is_known():
     )
     now = worker._clock()
     for _ in range(5):
-        worker.delivery.brakes.note(Transient("AEP answered 503"), now, seconds=0.1, under_way=1)
+        worker.delivery.flow_control.note(Transient("AEP answered 503"), now, seconds=0.1, under_way=1)
     told = worker.report().destination
     assert (told.good, told.answer) == (False, "AEP answered 503")
     assert abs(told.since - time.time()) < 5
@@ -213,10 +213,10 @@ async def test_vitals_say_held_for_each_reason_that_is_told_elsewhere():
     worker.letters.writable = False
     assert worker.vitals(lag).held
     worker.letters.writable = True
-    worker.delivery.brakes.throttle.until = worker._clock() + 60
+    worker.delivery.flow_control.throttle.until = worker._clock() + 60
     assert worker.vitals(lag).held
-    worker.delivery.brakes.throttle.until = 0.0
-    worker.delivery.brakes.note(Unauthorized("no"), 0.0, seconds=0.1, under_way=1)
+    worker.delivery.flow_control.throttle.until = 0.0
+    worker.delivery.flow_control.note(Unauthorized("no"), 0.0, seconds=0.1, under_way=1)
     assert worker.vitals(lag).held
     worker.delivery.answers, lag.silent = 7, 3.5
     vitals = worker.vitals(lag)

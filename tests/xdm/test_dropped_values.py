@@ -3,6 +3,8 @@
 import copy
 import time
 
+import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,7 +65,7 @@ def compiled(one, other, required=()):
     return compile_schema(raw).holding(Policy()), compile_schema(raw)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(documents)
 def test_what_remains_passes_the_full_check(document):
     """With nothing required at the root nothing is refused; a second check finds nothing to say, coerce or leave out."""
@@ -82,7 +84,7 @@ def test_what_remains_passes_the_full_check(document):
         assert repr(sent) == repr(strict.check(xdm)[0])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(documents)
 def test_a_wrong_value_at_the_root_s_required_field_refuses_the_event(document):
     """Where the smallest optional container is the event itself, it is refused with what the strict check says first."""
@@ -108,7 +110,7 @@ def positions(value, path=()):
         yield path, value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(schemas, values)
 def test_what_is_kept_stays_where_it_was(raw, value):
     """Of a value that no coercion touches, whatever is kept has the place it had: indices never shift."""
@@ -194,6 +196,7 @@ def test_what_every_event_must_have_is_never_dropped():
     assert [each.path for each in schema.check({"_id": ["x"], "timestamp": "soon"})[2]] == ["#/_id", "#/timestamp"]
 
 
+@pytest.mark.serial
 def test_many_wrong_values_take_time_in_proportion():
     """A map of thousands of wrong values is no way to hold up a worker."""
     schema = compile_schema(

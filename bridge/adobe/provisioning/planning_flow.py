@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.adobe.flow_service import DATA_LAKE, HTTP_API, WITH_MAPPING, WITHOUT_MAPPING
+from bridge.adobe.provisioning.conflicts import not_found, several
 from bridge.adobe.provisioning.steps import (
     LATER,
     Action,
@@ -34,7 +35,9 @@ _FAILED: Final = frozenset({"draft", "delete-finalizing", "failed"})
 def account(desired: Desired, observed: Observed) -> Iterator[Step]:
     """The account (base connection): its inlet is the endpoint."""
     kind, name = Kind.ACCOUNT, desired.account.name
-    if (problem := _several(kind, name, observed.accounts, "BRIDGE_SETUP__ACCOUNT_NAME")) is not None:
+    if (
+        problem := several(kind, name, observed.accounts, "BRIDGE_SETUP__ACCOUNT_NAME", "BRIDGE_AEP__FLOW_ID")
+    ) is not None:
         yield problem
         return
     authentication = "OAuth 2.0" if desired.authenticated else "none"
@@ -83,7 +86,9 @@ def account(desired: Desired, observed: Observed) -> Iterator[Step]:
 def source(desired: Desired, observed: Observed) -> Iterator[Step]:
     """The source connection of the account."""
     kind, name = Kind.SOURCE, desired.account.name
-    if (problem := _several(kind, name, observed.sources, "BRIDGE_SETUP__ACCOUNT_NAME")) is not None:
+    if (
+        problem := several(kind, name, observed.sources, "BRIDGE_SETUP__ACCOUNT_NAME", "BRIDGE_AEP__FLOW_ID")
+    ) is not None:
         yield problem
     elif observed.sources:
         yield Step(kind, observed.sources[0].name, Action.EXISTS, observed.sources[0].identifier)
@@ -97,7 +102,9 @@ def source(desired: Desired, observed: Observed) -> Iterator[Step]:
 def target(desired: Desired, observed: Observed) -> Iterator[Step]:
     """The target connection to the dataset."""
     kind, name = Kind.TARGET, desired.dataset.name
-    if (problem := _several(kind, name, observed.targets, "BRIDGE_SETUP__DATAFLOW_NAME")) is not None:
+    if (
+        problem := several(kind, name, observed.targets, "BRIDGE_SETUP__DATAFLOW_NAME", "BRIDGE_AEP__FLOW_ID")
+    ) is not None:
         yield problem
     elif observed.targets:
         yield Step(kind, observed.targets[0].name, Action.EXISTS, observed.targets[0].identifier)
@@ -115,13 +122,17 @@ def target(desired: Desired, observed: Observed) -> Iterator[Step]:
 
 
 def mapping_document(desired: Desired, tenant: str, schema_id: str) -> dict[str, Any]:
-    """The mapping set as Data Prep takes it."""
+    """The mapping set of the desired state as Data Prep takes it."""
+    return document_of(desired.mapping_set.name, _rows(desired, tenant), schema_id)
+
+
+def document_of(name: str, rows: Sequence[MappingRow], schema_id: str) -> dict[str, Any]:
+    """A mapping set as Data Prep takes it: for a schema, with its rows in order."""
     return {
-        "name": desired.mapping_set.name,
+        "name": name,
         "outputSchema": {"schemaRef": {"id": schema_id, "contentType": _TYPE}},
         "mappings": [
-            {"sourceType": row.source_type, "source": row.source, "destination": row.destination}
-            for row in _rows(desired, tenant)
+            {"sourceType": row.source_type, "source": row.source, "destination": row.destination} for row in rows
         ],
     }
 
@@ -135,7 +146,7 @@ def mapping_set(desired: Desired, observed: Observed) -> Iterator[Step]:
     if desired.payload != "raw":
         return
     kind, name = Kind.MAPPING_SET, desired.mapping_set.name
-    if (problem := _several(kind, name, observed.mapping_sets, "BRIDGE_SETUP__MAPPING_SET_NAME")) is not None:
+    if (problem := several(kind, name, observed.mapping_sets, "BRIDGE_SETUP__MAPPING_SET_NAME")) is not None:
         yield problem
         return
     schema = observed.schemas[0].identifier if len(observed.schemas) == 1 else LATER
@@ -195,17 +206,12 @@ def _by_destination(rows: Sequence[MappingRow]) -> Mapping[str, list[str]]:
 def dataflow(desired: Desired, observed: Observed) -> Iterator[Step]:
     """The dataflow from source to target, with the mapping where there is one."""
     kind, name = Kind.DATAFLOW, desired.dataflow.name
-    if "aep.flow_id" in observed.not_found:
-        yield Step(
-            kind,
-            name,
-            Action.CONFLICT,
-            desired.known.flow_id,
-            todo="BRIDGE_AEP__FLOW_ID names one that is not in this sandbox, or that a label hides from the credential:"
-            " correct it, or unset it to have one found by its connections or created",
-        )
+    if (problem := not_found(kind, name, observed, "aep", "flow_id")) is not None:
+        yield problem
         return
-    if (problem := _several(kind, name, observed.dataflows, "BRIDGE_SETUP__ACCOUNT_NAME")) is not None:
+    if (
+        problem := several(kind, name, observed.dataflows, "BRIDGE_SETUP__ACCOUNT_NAME", "BRIDGE_AEP__FLOW_ID")
+    ) is not None:
         yield problem
         return
     mapped = desired.payload == "raw"
@@ -290,16 +296,3 @@ def _existing(observed: Observed, found: Dataflow, *, mapped: bool) -> Step:
             kind, found.name, Action.CHANGE, found.identifier, (change,), write=EnableDataflow(found.identifier)
         )
     return Step(kind, found.name, Action.EXISTS, found.identifier, note="" if found.state == "enabled" else found.state)
-
-
-def _several(kind: Kind, name: str, found: Sequence[Any], setting: str) -> Step | None:
-    if len(found) < 2:
-        return None
-    ids = ", ".join(one.identifier for one in found)
-    return Step(
-        kind,
-        name,
-        Action.CONFLICT,
-        todo=f"there are {len(found)} that fit ({ids}): delete all but one in AEP, set BRIDGE_AEP__FLOW_ID to the dataflow that"
-        f" is meant, or {setting} to another name",
-    )

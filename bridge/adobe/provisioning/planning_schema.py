@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.adobe.provisioning.conflicts import not_found, several
 from bridge.adobe.provisioning.desired import EXPERIENCE_EVENT
 from bridge.adobe.provisioning.fields import Clash, Missing, child, compare, grown, joined, json_steps, kind_of, pointer
 from bridge.adobe.provisioning.steps import (
@@ -18,7 +19,6 @@ from bridge.adobe.provisioning.steps import (
     PatchResource,
     Step,
 )
-from bridge.settings import variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,8 +71,8 @@ def namespaces(desired: Desired, observed: Observed) -> Iterator[Step]:
 def field_group(desired: Desired, observed: Observed) -> Iterator[Step]:
     """The tenant's fields, wherever the schema has them already; what is missing goes into the field group."""
     kind, name = Kind.FIELD_GROUP, desired.field_group.name
-    if (several := _several(kind, name, observed.field_groups, "BRIDGE_SETUP__FIELD_GROUP_NAME")) is not None:
-        yield several
+    if (problem := several(kind, name, observed.field_groups, "BRIDGE_SETUP__FIELD_GROUP_NAME")) is not None:
+        yield problem
         return
     group = observed.field_groups[0] if observed.field_groups else None
     schema = _only(observed.schemas)
@@ -168,8 +168,8 @@ def _additions(group: FieldGroup, tenant: str, missing: Sequence[Missing]) -> It
 def schema(desired: Desired, observed: Observed) -> Iterator[Step]:
     """The schema, what it extends, and whether it is in Profile."""
     kind, name = Kind.SCHEMA, desired.schema.name
-    if (problem := _not_found(kind, name, observed, "aep.schema_id")) or (
-        problem := _several(kind, name, observed.schemas, "BRIDGE_SETUP__SCHEMA_NAME")
+    if (problem := not_found(kind, name, observed, "aep", "schema_id")) or (
+        problem := several(kind, name, observed.schemas, "BRIDGE_SETUP__SCHEMA_NAME", "BRIDGE_AEP__SCHEMA_ID")
     ):
         yield problem
         return
@@ -245,8 +245,8 @@ def dataset(desired: Desired, observed: Observed) -> Iterator[Step]:
     kind, name = Kind.DATASET, desired.dataset.name
     schema = _only(observed.schemas)
     schema_id = schema.identifier if schema else LATER
-    if (problem := _not_found(kind, name, observed, "aep.dataset_id")) or (
-        problem := _several(kind, name, observed.datasets, "BRIDGE_SETUP__DATASET_NAME")
+    if (problem := not_found(kind, name, observed, "aep", "dataset_id")) or (
+        problem := several(kind, name, observed.datasets, "BRIDGE_SETUP__DATASET_NAME", "BRIDGE_AEP__DATASET_ID")
     ):
         yield problem
         return
@@ -293,29 +293,3 @@ def dataset(desired: Desired, observed: Observed) -> Iterator[Step]:
 
 def _only(found: Sequence[Schema]) -> Schema | None:
     return found[0] if len(found) == 1 else None
-
-
-def _several(kind: Kind, name: str, found: Sequence[Any], setting: str) -> Step | None:
-    if len(found) < 2:
-        return None
-    ids = ", ".join(one.identifier for one in found)
-    return Step(
-        kind,
-        name,
-        Action.CONFLICT,
-        todo=f"there are {len(found)} of this name ({ids}): rename or delete all but one in AEP, or set {setting} to"
-        " another name",
-    )
-
-
-def _not_found(kind: Kind, name: str, observed: Observed, key: str) -> Step | None:
-    if key not in observed.not_found:
-        return None
-    setting = variable(*key.split("."))
-    return Step(
-        kind,
-        name,
-        Action.CONFLICT,
-        todo=f"{setting} names one that is not in this sandbox, or that a label hides from the credential: correct it, or"
-        " unset it to have one found by its name or created",
-    )

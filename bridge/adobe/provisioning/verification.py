@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 
-from bridge.adobe import catalog, data_access
+from bridge.adobe import catalog, data_access, flow_service
 from bridge.adobe.failed_records import reasons
+from bridge.adobe.provisioning.observed import dataflow
 from bridge.adobe.refusals import PlatformError
 
 if TYPE_CHECKING:
@@ -54,10 +55,15 @@ class Said:
 class Probe(Protocol):
     """The test event of a route, ready to be sent."""
 
-    identifier: str
-    """Stands in the event and nowhere else in AEP."""
-    identity: tuple[str, str] | None
-    """Namespace and id by which Profile would know it."""
+    @property
+    def identifier(self) -> str:
+        """Stands in the event and nowhere else in AEP."""
+        ...
+
+    @property
+    def identity(self) -> tuple[str, str] | None:
+        """Namespace and id by which Profile would know it."""
+        ...
 
     async def send_alone(self) -> Said:
         """To the single endpoint, validated at once where AEP offers that."""
@@ -78,6 +84,16 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+async def warm_up_left(client: PlatformClient, flow_id: str, seconds: float, now: float) -> float:
+    """Seconds until a dataflow that was just made or changed takes events; 0 where that is past or not known.
+
+    ``now`` in seconds since 1970.
+    """
+    found = await flow_service.read(client, "flows", flow_id) if flow_id else None
+    changed = 0.0 if found is None else dataflow(found).changed_at
+    return min(max(changed + seconds - now, 0.0), seconds) if changed else 0.0
 
 
 async def verify(

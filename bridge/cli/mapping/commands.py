@@ -11,7 +11,7 @@ from bridge.cli.app import app, words
 
 mapping = typer.Typer(
     name="mapping",
-    help="Write, check, try and understand mapping sets (Adobe Data Prep), without Adobe and without a network.",
+    help="Write, check, try and understand mapping sets (Adobe Data Prep), without Adobe and without a network; verify alone asks Adobe.",
     no_args_is_help=True,
 )
 app.add_typer(mapping)

@@ -12,7 +12,11 @@ from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, mapping, say
 from bridge.cli.route_option import MAPPED_ROUTE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.mapping.compiler.mapping_compiler import CompiledMapping
     from bridge.mapping.workshop.drift import Drift, Seen
+    from bridge.settings import MappingSettings
 
 
 @mapping.command()
@@ -25,7 +29,7 @@ def drift(
 ) -> None:
     """Tell what comes in and is not mapped: attributes and event codes that no row reads, changed types, rows that read nothing.
 
-    Each with how often, first and last seen, a masked example, and the row to add. Times are those of the records, or of the
+    Each with how often, first and last seen, a masked example, and the row to add; with a schema only into a field that it has. Times are those of the records, or of the
     events where they come from a file.
 
     Examples:
@@ -54,11 +58,11 @@ def drift(
     sketch = Drift(compiled.rows)
     for at, event in found:
         sketch.look(event, at)
-    taken = [row.destination for row in compiled.mapping_set.rows]
+    row = _row_for(settings, compiled)
     if as_json:
-        show.data(_as_json(sketch, taken))
+        show.data(_as_json(sketch, row))
     else:
-        _print(sketch, taken)
+        _print(sketch, row)
         say(
             f"of {sketch.events} events: attributes that no row reads: {len(sketch.unmapped())}, event codes that no row names:"
             f" {len(sketch.unlisted_codes())}, changed types: {len(sketch.changed_kinds())}, sources not seen:"
@@ -66,19 +70,28 @@ def drift(
         )
 
 
+def _row_for(settings: MappingSettings, compiled: CompiledMapping) -> Callable[[str], str | None]:
+    """What gives the row to add for a path; None where the schema has no field for it."""
+    from bridge.cli.mapping import inputs as given
+    from bridge.mapping.workshop.drift import row_for_schema, row_to_add
+
+    schema = given.schema_for(settings)
+    taken = [one.destination for one in compiled.rows]
+    if schema is None:
+        written = [row.destination for row in compiled.mapping_set.rows]
+        return lambda path: row_to_add(path, written)
+    return lambda path: row_for_schema(path, schema, taken, settings.tenant)
+
+
 def _time_of(event: dict[str, Any]) -> float:
     time = event.get("time")
     return float(time) if isinstance(time, int | float) and not isinstance(time, bool) else 0.0
 
 
-def _as_json(sketch: Drift, taken: list[str]) -> dict[str, Any]:
-    from bridge.mapping.workshop.drift import row_to_add
-
+def _as_json(sketch: Drift, row: Callable[[str], str | None]) -> dict[str, Any]:
     return {
         "events": sketch.events,
-        "unmapped": [
-            {"path": path, **_shown(seen), "row": row_to_add(path, taken)} for path, seen in sketch.unmapped().items()
-        ],
+        "unmapped": [{"path": path, **_shown(seen), "row": row(path)} for path, seen in sketch.unmapped().items()],
         "event_codes": [{"event_code": code, **_shown(seen)} for code, seen in sketch.unlisted_codes().items()],
         "changed_types": [{"path": path, **_shown(seen)} for path, seen in sketch.changed_kinds().items()],
         "unseen": [{"path": path, "rows": lines} for path, lines in sketch.unseen().items()],
@@ -90,9 +103,8 @@ def _shown(seen: Seen) -> dict[str, Any]:
     return {**seen.as_json(), "first": _when(seen.first), "last": _when(seen.last)}
 
 
-def _print(sketch: Drift, taken: list[str]) -> None:
+def _print(sketch: Drift, row: Callable[[str], str | None]) -> None:
     from bridge.cli.mapping import show
-    from bridge.mapping.workshop.drift import row_to_add
 
     for title, found in (
         ("attributes that no row reads", sketch.unmapped()),
@@ -111,9 +123,12 @@ def _print(sketch: Drift, taken: list[str]) -> None:
                 )
             )
             if title.startswith("attributes"):
-                print(show.cut(f"      e.g. {show.short(seen.example)}; row to add:"))
-                # Whole whatever the width: it is there to be copied.
-                print(f"      {row_to_add(name, taken)}")
+                wanted = row(name)
+                add = "row to add:" if wanted else "the schema has no field of such a name: add one there first"
+                print(show.cut(f"      e.g. {show.short(seen.example)}; {add}"))
+                if wanted:
+                    # Whole whatever the width: it is there to be copied.
+                    print(f"      {wanted}")
     unseen = sketch.unseen()
     if unseen:
         print("sources that no event has:")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations when it runs
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from bridge.mapping.sets.findings import Finding
     from bridge.mapping.workshop.event_verdicts import Verdicts
     from bridge.settings import MappingSettings
+
+
+_STOPS: Final = frozenset(
+    {"tenant_unknown", "tenant_example", "primary_not_listed", "namespace_unknown", "schema_class", "schema_id_differs"}
+)
+"""Codes of findings with which neither a worker starts nor ``check`` is green."""
 
 
 class Format(StrEnum):
@@ -73,7 +79,12 @@ def lint(  # noqa: PLR0917 - typer reads the signature
         show.sarif(findings, str(file), CODES)
     else:
         show.findings_list(findings, str(file))
-        say(f"{file}: {summary(findings)}" + (f"; {verdicts.summary}" if verdicts is not None else ""))
+        # What keeps the worker from starting is no verdict on an event: beside it, "none would be refused" would mislead.
+        stops = sorted({one.code for one in findings if one.severity == "error" and one.code in _STOPS})
+        fate = f"; the worker would not start with it ({', '.join(stops)})" if stops else ""
+        if verdicts is not None and (verdicts.refused or not stops):
+            fate += f"; {verdicts.summary}"
+        say(f"{file}: {summary(findings)}{fate}")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 

@@ -130,6 +130,11 @@ def _print(found: Plan) -> None:
         ("settings", found.settings),
         ("newly refused", [f"{one.events} events: {one.code} {one.path}: {one.reason}" for one in found.newly_refused]),
         ("newly accepted", [f"{one.events} events: {one.code} {one.path}" for one in found.newly_accepted]),
+        (
+            "newly left out",
+            [f"{one.events} events: {one.code} {one.path}: {one.reason}" for one in found.newly_dropped],
+        ),
+        ("no longer left out", [f"{one.events} events: {one.code} {one.path}" for one in found.no_longer_dropped]),
     ):
         if lines:
             print(f"{title}:")

@@ -56,13 +56,15 @@ def preview(  # noqa: PLR0917 - typer reads the signature
         aep-bridge mapping preview mapping.csv --diff before.csv --event events.jsonl
     """
     from bridge.cli.mapping import inputs as given
+    from bridge.routes.moengage_events import MoEngageEvents
 
     settings = given.mapping_settings(path=file, tenant=tenant, schema=schema, primary_identity=primary_identity)
     made = given.builder(settings)
     read = _read(event, from_kafka, dead_letter, as_is=as_is)
     build = given.departing_of(made, settings)
     built = [build(one.event) for one in read]
-    for finding in given.disagreements_of(made, settings):
+    disagreeing = given.disagreements_of(made, settings)
+    for finding in disagreeing:
         if finding.code in ("tenant_unknown", "destination_unknown"):
             say(f"the worker would not start: {finding}")
     if diff is not None:
@@ -73,13 +75,15 @@ def preview(  # noqa: PLR0917 - typer reads the signature
     if as_json:
         _print_json(read, built, show_event=show_event)
     else:
-        _print_traces(read, built, made.mapping, show_event=show_event)
+        # What a row gave stands where it was written, before elements were made of it.
+        plain = made.map_event if isinstance(made, MoEngageEvents) else None
+        _print_traces(read, built, made.mapping, show_event=show_event, plain=plain)
     judge = given.judge_of(made, settings)
     refused = [
         _reasons(number, one, result, judge)
         for number, (one, result) in enumerate(zip(read, built, strict=True), start=1)
     ]
-    if any(refused):
+    if any(refused) or any(finding.code in ("tenant_unknown", "destination_unknown") for finding in disagreeing):
         raise typer.Exit(1)
 
 
@@ -110,7 +114,9 @@ def _print_json(read: Sequence[Read], built: Sequence[Built], *, show_event: boo
     show.data(shown[0] if len(shown) == 1 else shown)
 
 
-def _print_traces(read: Sequence[Read], built: Sequence[Built], compiled: Any, *, show_event: bool) -> None:
+def _print_traces(
+    read: Sequence[Read], built: Sequence[Built], compiled: Any, *, show_event: bool, plain: Any = None
+) -> None:
     from bridge.cli.mapping import show
     from bridge.mapping.workshop.trace import Tracer
 
@@ -121,9 +127,9 @@ def _print_traces(read: Sequence[Read], built: Sequence[Built], compiled: Any, *
         if show_event:
             print("# the event as the mapping sees it")
             show.data(one.event)
-            print("# the ExperienceEvent that it becomes")
+            print("# the ExperienceEvent that it becomes" if plain is None else "# the call that carries it")
         show.data(result.xdm)
-        show.trace_list(tracer.trace(one.event, result.xdm))
+        show.trace_list(tracer.trace(one.event, result.xdm if plain is None else plain(one.event)[0]))
 
 
 def _reasons(number: int, read: Read, built: Built, judge: Judge) -> bool:

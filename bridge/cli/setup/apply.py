@@ -17,6 +17,7 @@ from bridge.cli.setup.plan import document, show
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
+    from bridge.adobe.provisioning.applying import Applied
     from bridge.adobe.provisioning.steps import Plan, Step
     from bridge.routes.setting_up import Outlook
     from bridge.settings import Route
@@ -43,7 +44,7 @@ def apply(
     """Create and change in AEP what the plan shows, after asking, and write the ids into .env or bridge.toml.
 
     What exists is adopted, so that apply can be interrupted anywhere and run again. The schema as AEP resolves it goes into
-    aep-schema.json beside the settings, and BRIDGE_MAPPING__SCHEMA names it. A second apply changes nothing.
+    aep-schema.json beside the settings (there in mappings/, if that folder exists), and BRIDGE_MAPPING__SCHEMA names it. A second apply changes nothing.
 
     Examples:
         aep-bridge setup apply
@@ -78,7 +79,7 @@ async def _apply(route: Route, *, yes: bool, allow_irreversible: bool, no_wait: 
         written = await write_down(outlook, applied, client)
     _show_edits(written)
     if as_json:
-        print(orjson.dumps(_results(outlook, written), option=orjson.OPT_INDENT_2).decode())
+        print(orjson.dumps(_told(outlook, applied, written), option=orjson.OPT_INDENT_2).decode())
     if applied.warms_up and not no_wait:
         with under_its_name(route):
             await wait_out(route.settings.setup.warm_up_seconds)
@@ -88,8 +89,14 @@ async def _apply(route: Route, *, yes: bool, allow_irreversible: bool, no_wait: 
         say("nothing to do")
 
 
-def _results(outlook: Outlook, written: list[Edit]) -> dict[str, object]:
-    return {**document(outlook), "written": [str(edit.path) for edit in written]}
+def _told(outlook: Outlook, applied: Applied, written: list[Edit]) -> dict[str, object]:
+    """The plan that was carried out, what AEP has issued, and the files that changed."""
+    from dataclasses import asdict
+
+    from bridge.adobe.provisioning.local import results
+
+    found = asdict(results(outlook.desired, applied.observed))
+    return {**document(outlook), "results": found, "written": [str(edit.path) for edit in written]}
 
 
 def _agree(plan: Plan, *, yes: bool, allow_irreversible: bool) -> None:
@@ -145,10 +152,15 @@ async def wait_out(seconds: float) -> None:
     if seconds <= 0:
         return
     say(
-        f"AEP may lose events until a new or changed dataflow is ready: waiting {seconds:g} s (Ctrl-C or --no-wait skips it)"
+        f"AEP may lose events until a new or changed dataflow is ready: waiting {seconds:.0f} s (Ctrl-C ends the waiting)"
     )
     until = time.monotonic() + seconds
-    with words.status("") as status:
-        while (left := until - time.monotonic()) > 0:
-            status.update(f"ready in {int(left) // 60}:{int(left) % 60:02}")
-            await asyncio.sleep(min(1.0, left))
+    try:
+        with words.status("") as status:
+            while (left := until - time.monotonic()) > 0:
+                status.update(f"ready in {int(left) // 60}:{int(left) % 60:02}")
+                await asyncio.sleep(min(1.0, left))
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is None or task.uncancel():
+            raise
+        say("not waited for")

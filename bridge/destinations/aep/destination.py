@@ -197,7 +197,7 @@ def _inlet(settings: Settings) -> httpx.URL:
     try:
         return httpx.URL(batch_url(settings.aep.endpoint or ""))
     except (httpx.InvalidURL, ValueError) as error:
-        raise SettingsError(f"{variable('aep', 'endpoint')} is no URL: {error}") from None
+        raise SettingsError(f"{variable('aep', 'endpoint')} is not a URL: {error}") from None
 
 
 def open_envelope(settings: Settings) -> Envelope:

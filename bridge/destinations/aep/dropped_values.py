@@ -17,7 +17,7 @@ EVERY_SECONDS: Final = 60.0
 SHOWN: Final = 20
 
 
-class LeftOut:
+class DroppedValueLog:
     """Adds up values that were dropped and tells them. ``clock``: seconds, never back."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

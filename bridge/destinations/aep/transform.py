@@ -6,7 +6,7 @@ from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bridge.destinations.aep.dropped_values import LeftOut
+from bridge.destinations.aep.dropped_values import DroppedValueLog
 from bridge.xdm.problems import DroppedValue
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class XdmTransform:
         self._identities: list[Any] = []
         self._findings: list[Any] = []
         self._by_row: dict[int, Any] = {}
-        self._log = LeftOut(clock)
+        self._log = DroppedValueLog(clock)
 
     def apply(self, event: Event) -> bytes | Rejected:
         """One event as it stands in a request, or why it may not leave."""

@@ -40,7 +40,7 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class GrantRefused:
     """IMS says no; asking again in the same way is no use. ``secret_suspect``: another secret may do."""
 
     reason: str
@@ -63,7 +63,9 @@ def token_request(url: str, *, client_id: str, secret: str, scopes: Sequence[str
     return headers, form.encode()
 
 
-def read_grant(status: int, headers: Mapping[str, str], body: bytes, *, now: float) -> Granted | Refused | Unavailable:
+def read_grant(
+    status: int, headers: Mapping[str, str], body: bytes, *, now: float
+) -> Granted | GrantRefused | Unavailable:
     """What IMS answered; ``now`` in seconds since 1970, for ``Retry-After`` as a date where IMS gives no ``Date``."""
     document = parse(body)
     error = document.get("error") if isinstance(document, dict) else None
@@ -73,7 +75,7 @@ def read_grant(status: int, headers: Mapping[str, str], body: bytes, *, now: flo
         return Unavailable(reason, retry_after(headers, now=now))
     if 400 <= status < 500 or (isinstance(error, str) and error):
         suspect = status in (401, 403) or (isinstance(error, str) and error in _SUSPECT_SECRET)
-        return Refused(f"IMS answered {status}" + (f" ({said})" if said else ""), suspect)
+        return GrantRefused(f"IMS answered {status}" + (f" ({said})" if said else ""), suspect)
     granted = _granted(document) if status == 200 else None
     return granted or Unavailable(f"IMS answered {status} without a usable token")
 

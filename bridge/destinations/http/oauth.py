@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bridge.destinations.http.exchange import NoReply, open_client, post
-from bridge.destinations.http.grants import Granted, Refused, Unavailable, read_grant, token_request
+from bridge.destinations.http.grants import Granted, GrantRefused, Unavailable, read_grant, token_request
 from bridge.destinations.http.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class NoToken:
-    """There is no token to be had just now; the reason says what to do."""
+    """There is no token to be had currently; the reason says what to do."""
 
     reason: str
 
@@ -171,14 +171,14 @@ class TokenSource:
         pause = min(self._pauses.first * 2 ** min(self._failures - 1, 16), self._pauses.longest)
         named = result.pause if isinstance(result, Unavailable) else None
         self._not_before = self._clock() + max(pause * random.uniform(0.75, 1.0), named or 0.0)  # nosec B311 # noqa: S311 - jitter
-        if isinstance(result, Refused):
+        if isinstance(result, GrantRefused):
             self._failure = NoToken(f"{result.reason}: {_CHECK}; the bridge holds and asks again by itself")
         else:
             self._failure = NoToken(f"{result.reason}: {_REACH}; the bridge holds and asks again by itself")
         log.error("token_unavailable", reason=self._failure.reason, failures=self._failures)
         return self._failure
 
-    async def _ask_patiently(self) -> Token | Refused | Unavailable:
+    async def _ask_patiently(self) -> Token | GrantRefused | Unavailable:
         for pause in (*self._pauses.quick, None):
             result = await self._ask_with_every_secret()
             if not isinstance(result, Unavailable) or result.pause is not None or pause is None:
@@ -186,9 +186,9 @@ class TokenSource:
             await self._sleep(pause)
         raise AssertionError  # pragma: no cover - the last pause is None
 
-    async def _ask_with_every_secret(self) -> Token | Refused | Unavailable:
+    async def _ask_with_every_secret(self) -> Token | GrantRefused | Unavailable:
         tried: set[str] = set()
-        result: Token | Refused | Unavailable = Refused("there is no client secret", secret_suspect=True)
+        result: Token | GrantRefused | Unavailable = GrantRefused("there is no client secret", secret_suspect=True)
         for again in (True, False):
             for secret in tuple(self._secrets):
                 if secret in tried:
@@ -197,13 +197,13 @@ class TokenSource:
                 result = await self._ask_once(secret)
                 if isinstance(result, Token):
                     self._secrets.prefer(secret)
-                if not (isinstance(result, Refused) and result.secret_suspect):
+                if not (isinstance(result, GrantRefused) and result.secret_suspect):
                     return result
             if not (again and await asyncio.to_thread(self._secrets.reload)):
                 break
         return result
 
-    async def _ask_once(self, secret: str) -> Token | Refused | Unavailable:
+    async def _ask_once(self, secret: str) -> Token | GrantRefused | Unavailable:
         if self._client is None:
             self._client = open_client(connections=1, timeout_seconds=self._pauses.timeout)
         headers, body = token_request(self._url, client_id=self._client_id, secret=secret, scopes=self._scopes)
@@ -224,9 +224,9 @@ class TokenSource:
                 self._metrics.token_refreshes.labels("ok").inc()
                 log.info("token_obtained", lifetime_seconds=round(lifetime))
                 return self._fresh(token, asked, lifetime)
-            case Refused(reason, suspect):
+            case GrantRefused(reason, suspect):
                 self._metrics.token_refreshes.labels("refused").inc()
-                return Refused(self._secrets.redact(reason), suspect)
+                return GrantRefused(self._secrets.redact(reason), suspect)
             case Unavailable(reason, pause):
                 self._metrics.token_refreshes.labels("unavailable").inc()
                 return Unavailable(self._secrets.redact(reason), pause)

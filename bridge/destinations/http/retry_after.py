@@ -26,7 +26,7 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        until, sent = _seconds_since_1970(value), _seconds_since_1970(headers.get("date", ""))
+        until, sent = seconds_since_1970(value), seconds_since_1970(headers.get("date", ""))
         if until is None:
             return None
         seconds = until - (now if sent is None else sent)
@@ -35,7 +35,8 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
-def _seconds_since_1970(value: str) -> float | None:
+def seconds_since_1970(value: str) -> float | None:
+    """The instant of an HTTP date; None for any other text."""
     try:
         date = parsedate_to_datetime(value)
         return date.replace(tzinfo=date.tzinfo or UTC).timestamp()

@@ -20,12 +20,10 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from bridge.destinations.http.reasons import parse, tidy
+from bridge.destinations.http.retry_after import LONGEST_RETRY_AFTER, retry_after, seconds_since_1970
 from bridge.model.verdicts import (
     AllAccepted,
     Misconfigured,
@@ -41,8 +39,6 @@ from bridge.model.verdicts import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LONGEST_PAUSE: Final = 3_600.0
-"""Seconds; a longer pause is cut to this, so that a wrong clock cannot stop delivery for days."""
 RELATIVE_BELOW: Final = 1_000_000.0
 """``x-ratelimit-reset`` below this is seconds left, from here on seconds since 1970: documents have both."""
 _SUCCESS: Final = frozenset({"success"})
@@ -59,7 +55,6 @@ _OUR_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 """Complaints about what the bridge writes itself, the same for every element."""
-_LONGEST_WORDS: Final = 300
 _DATA_CENTRE: Final = "; the workspace may lie in another data centre: BRIDGE_MOENGAGE__DATA_CENTER"
 
 
@@ -71,7 +66,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, *, now: fl
         return Throttled(status, pause(headers, now=now))
     if status == 503 and (wait := pause(headers, now=now)) is not None:
         return Throttled(status, wait)
-    document = _parse(body)
+    document = parse(body)
     if 200 <= status < 300:
         return _read_success(status, document)
     kind, words = error_of(document)
@@ -122,53 +117,25 @@ def error_of(document: Any) -> tuple[str, str]:
         kind = _text(document.get("error_type") or document.get("title") or error)
         message, about = _text(document.get("message") or document.get("description")), ""
     words = ": ".join(part for part in (kind, message) if part) + (f" ({about})" if about else "")
-    return kind, words[:_LONGEST_WORDS]
+    return kind, tidy(words)
 
 
 def pause(headers: Mapping[str, str], *, now: float) -> float | None:
     """Seconds to wait: ``Retry-After`` (seconds or a date), else ``x-ratelimit-reset`` (seconds left, or since 1970).
 
-    A point of time counts from the answer's own ``Date``, so that two clocks need not agree; only without one from ``now``.
+    Seconds since 1970 count from the answer's own ``Date``, so that two clocks need not agree; only without one from ``now``.
     """
-    sent = _seconds_since_1970(headers.get("date", ""))
-    here = now if sent is None else sent
-    for name in ("retry-after", "x-ratelimit-reset"):
-        value = headers.get(name)
-        if value is None:
-            continue
-        seconds = _number(value)
-        if seconds is None:
-            until = _seconds_since_1970(value)
-            seconds = None if until is None else until - here
-        elif name == "x-ratelimit-reset" and seconds >= RELATIVE_BELOW:
-            seconds -= here
-        if seconds is not None and math.isfinite(seconds):
-            return min(max(seconds, 0.0), LONGEST_PAUSE)
-    return None
-
-
-def _number(value: str) -> float | None:
+    if (wait := retry_after(headers, now=now)) is not None:
+        return wait
     try:
-        return float(value)
+        seconds = float(headers.get("x-ratelimit-reset", ""))
     except ValueError:
         return None
-
-
-def _seconds_since_1970(value: str) -> float | None:
-    try:
-        date = parsedate_to_datetime(value)
-        return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
-    except (ValueError, OverflowError, TypeError, IndexError):
-        return None
+    if seconds >= RELATIVE_BELOW:
+        sent = seconds_since_1970(headers.get("date", ""))
+        seconds -= now if sent is None else sent
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None
 
 
 def _text(value: Any) -> str:
-    # One line, without what a terminal or a log would take for its own.
-    return " ".join(value.split()) if isinstance(value, str) else ""
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+    return tidy(value) if isinstance(value, str) else ""

@@ -1,7 +1,7 @@
 """Successive changes of one user folded into one: last value wins, edits of lists are combined in order. Pure.
 
 Lists that are edited are taken for sets, as MoEngage's documents do not say whether an added value that is there already comes
-twice. ``fold`` gives None for what one element cannot say exactly; both are sent then, in their order.
+twice, and what is edited is taken for a list. ``fold`` gives None for what one element cannot say exactly; both are sent then, in their order.
 """
 
 from __future__ import annotations

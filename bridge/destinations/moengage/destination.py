@@ -9,10 +9,11 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from bridge.destinations.http.exchange import NoReply, open_client, post
+from bridge.destinations.http.exchange import NoReply, Reply, open_client, post
 from bridge.destinations.moengage.answers import read_answer
 from bridge.destinations.moengage.credentials import ApiKey
 from bridge.destinations.moengage.encoding import FRAME_BYTES, SEPARATOR, bulk, path_of
+from bridge.destinations.moengage.sampling import AFTER_SECONDS, ReadBack
 from bridge.model.errors import SettingsError
 from bridge.model.verdicts import AllAccepted, Outcome, Transient, Unauthorized
 from bridge.settings import every_setting, variable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.telemetry.metrics import Metrics
 
 _MOST_ANSWER_BYTES = 1_000_000
+_CALLS = ("transition", "customer", "event", "device", "customers/export")
 
 
 def call_url(settings: MoEngageSettings, call: str) -> httpx.URL:
@@ -39,7 +41,7 @@ def call_url(settings: MoEngageSettings, call: str) -> httpx.URL:
     try:
         return httpx.URL(f"{settings.url}/v1/{path}?{urlencode(query)}")
     except (httpx.InvalidURL, ValueError) as error:
-        raise SettingsError(f"{variable('moengage', 'base_url')} is no URL: {error}") from None
+        raise SettingsError(f"{variable('moengage', 'base_url')} is not a URL: {error}") from None
 
 
 def check_settings(settings: MoEngageSettings) -> None:
@@ -63,7 +65,7 @@ def check_settings(settings: MoEngageSettings) -> None:
 class MoEngageDestination:
     """A :class:`bridge.model.ports.Destination`. Connections open with the first request.
 
-    ``sent`` is told the elements of each request that was taken.
+    Where the settings want it, a share of the customers that were taken is read back.
     """
 
     name = "moengage"
@@ -74,7 +76,8 @@ class MoEngageDestination:
         metrics: Metrics,
         *,
         wall: Callable[[], float] = time.time,
-        sent: Callable[[Sequence[bytes]], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        read_back_after: float = AFTER_SECONDS,
     ) -> None:
         self._settings = settings
         self._single = settings.mode == "single"
@@ -82,12 +85,16 @@ class MoEngageDestination:
         self.max_request_events = 1 if self._single else settings.batch_elements
         self.frame_bytes = FRAME_BYTES
         self.separator_bytes = len(SEPARATOR)
-        self._urls = {call: call_url(settings, call) for call in ("transition", "customer", "event", "device")}
+        self._urls = {call: call_url(settings, call) for call in _CALLS}
         self._key = ApiKey(settings)
         self._headers = self._authorized()
         self._metrics = metrics
         self._wall = wall
-        self._sent = sent
+        self._read_back = (
+            ReadBack(settings.read_back, self._ask, metrics, clock=clock, after=read_back_after)
+            if settings.read_back
+            else None
+        )
         self._client: httpx.AsyncClient | None = None
         self._by_status: dict[str, Counter] = {}
 
@@ -102,15 +109,31 @@ class MoEngageDestination:
                 self._headers = self._authorized()
             if headers is not self._headers:
                 outcome = await self._attempt(call, body, len(items), self._headers)
-        if isinstance(outcome, AllAccepted) and self._sent is not None:
-            self._sent(items)
+        if isinstance(outcome, AllAccepted) and self._read_back is not None:
+            self._read_back.sent(items)
         return outcome
 
     async def aclose(self) -> None:
         """Close connections; requests under way end as transient failures."""
+        if self._read_back is not None:
+            await self._read_back.aclose()
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+    async def _ask(self, body: bytes) -> bytes | None:
+        """What Get User answers, None where it does not."""
+        if self._client is None:
+            return None
+        reply = await post(
+            self._client,
+            self._urls["customers/export"],
+            body=body,
+            headers=self._headers,
+            timeout_seconds=self._settings.timeout_seconds,
+            most_bytes=_MOST_ANSWER_BYTES,
+        )
+        return reply.body if isinstance(reply, Reply) and reply.status == 200 else None
 
     async def __aenter__(self) -> Self:
         return self

@@ -98,6 +98,10 @@ FINDING_CODES: Final[Mapping[str, str]] = {
 
 
 def rejection_of(remarks: Sequence[Remark]) -> Rejected:
-    """One rejection for what was found: the first code, every place and reason."""
-    said = "; ".join(f"{remark.path}: {remark.reason}" for remark in remarks[:MOST_TOLD])
-    return Rejected(Stage.CHECK, remarks[0].code, said)
+    """One rejection for what was found: the first code, every place and reason, with its code where that is another."""
+    first = remarks[0].code
+    said = "; ".join(
+        f"{remark.path}: {remark.reason}" + (f" ({remark.code})" if remark.code != first else "")
+        for remark in remarks[:MOST_TOLD]
+    )
+    return Rejected(Stage.CHECK, first, said)

@@ -70,6 +70,8 @@ def check_attributes(
             if len(value) > limits.VALUE_CHARACTERS or value[:1].isdigit():
                 report.findings += about_text(value, f"{path}/{escaped(name)}", f"{field}.{name}")
         elif kind_of_value is not int and kind_of_value is not bool and kind_of_value is not float:
+            if kind_of_value is list and _is_plain(value):
+                continue
             report.findings += about(value, f"{path}/{escaped(name)}", f"{field}.{name}", objects=objects)
             holding += _holds_objects(value)
     most = limits.OBJECTS_OF_A_USER if kind == "customer" else limits.OBJECTS_OF_AN_EVENT
@@ -130,6 +132,13 @@ def _unset(unset: Any, path: str, report: Report, *, allowed: bool) -> frozenset
         if one["type"] == "equals":
             found.add(one["attr"])
     return frozenset(found)
+
+
+def _is_plain(values: list[Any]) -> bool:
+    """Whether it is a list of short texts, few enough: as most lists are."""
+    return len(values) <= limits.LIST_ITEMS and all(
+        one.__class__ is str and len(one) <= limits.VALUE_CHARACTERS for one in values
+    )
 
 
 def _holds_objects(value: Any) -> bool:

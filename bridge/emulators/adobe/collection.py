@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from bridge.emulators.adobe.faults import Faults, ItemFailures, Shape
     from bridge.emulators.adobe.ims import Ims
-    from bridge.emulators.adobe.ingestion.ingestion import Ingestion
     from bridge.emulators.adobe.ingestion.validation import Violation
     from bridge.emulators.adobe.platform.flow_service.inlets import Connected
+    from bridge.emulators.adobe.platform.ingesting import Ingestion
     from bridge.emulators.adobe.received import Received
 
 MEGABYTE = 1_048_576

@@ -9,9 +9,9 @@ from bridge.emulators.adobe.inlet import NO_HEADER, UNKNOWN_FORMAT, Checker, Inl
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bridge.emulators.adobe.ingestion.ingestion import Ingestion
     from bridge.emulators.adobe.platform.flow_service.flows import Target
     from bridge.emulators.adobe.platform.flow_service.inlets import Connected
+    from bridge.emulators.adobe.platform.ingesting import Ingestion
 
 
 class FlowChecker:

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Self
 
-import orjson
 from aiohttp import web
-from pydantic import ValidationError
 
-from bridge.emulators.adobe.collection import MEGABYTE, Answer, Collection, flow_of
+from bridge.emulators.adobe.collection import MEGABYTE, Collection
+from bridge.emulators.adobe.collection_service import CollectionService
+from bridge.emulators.adobe.control_service import ControlService
 from bridge.emulators.adobe.faults import Control, Faults
 from bridge.emulators.adobe.ims import Ims
 from bridge.emulators.adobe.ingestion.dataset import Limits
-from bridge.emulators.adobe.ingestion.ingestion import Ingestion
-from bridge.emulators.adobe.ingestion.shown import dataset_page, datasets
 from bridge.emulators.adobe.inlet import EXAMPLE, Inlet
 from bridge.emulators.adobe.platform.control import PlatformControl
 from bridge.emulators.adobe.platform.flow_service.inlets import connected
 from bridge.emulators.adobe.platform.gateway import Platform
+from bridge.emulators.adobe.platform.ingesting import Ingestion
 from bridge.emulators.adobe.platform.sandbox import Times
 from bridge.emulators.adobe.platform.service import PlatformService
-from bridge.emulators.adobe.problems import edge_problem
-from bridge.emulators.adobe.received import PAGE, Received
+from bridge.emulators.adobe.received import Received
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableSet, Sequence
     from types import TracebackType
 
-    from bridge.emulators.adobe.faults import Fail, Shape
+    from bridge.emulators.adobe.faults import Shape
     from bridge.xdm.schema.compiled_schema import CompiledSchema
 
 TENANT = "yourorgname"
@@ -66,6 +62,7 @@ class Emulator:
         times: Times | None = None,
         limits: Limits | None = None,
         schema: CompiledSchema | None = None,
+        preset_sandbox: str | None = None,
         new_ids: Callable[[], MutableSet[str]] = set,
     ) -> None:
         self._host, self._port = host, port
@@ -89,6 +86,7 @@ class Emulator:
             oddities=self.platform.oddities,
             sandboxes=lambda: self.platform.sandboxes,
             preset_schema=schema,
+            preset_sandbox=preset_sandbox,
             new_ids=new_ids,
         )
         self.platform.ingestion = self.ingestion
@@ -165,6 +163,7 @@ class Emulator:
             "BRIDGE_AEP__SCHEMA_ID": self.schema_id,
             "BRIDGE_AEP__DATASET_ID": self.dataset_id,
             "BRIDGE_AEP__FLOW_ID": self.flow_id,
+            "BRIDGE_AEP__PLATFORM_URL": self.url,
             "BRIDGE_OAUTH__TOKEN_URL": self.token_url,
             "BRIDGE_OAUTH__CLIENT_ID": self.client_id,
             "BRIDGE_OAUTH__CLIENT_SECRET": self.client_secret,
@@ -218,160 +217,25 @@ class Emulator:
     def app(self) -> web.Application:
         """The aiohttp application."""
         app = web.Application(client_max_size=_MOST_READ)
-        app.router.add_post("/collection/batch/{inlet}", self._batch)
-        app.router.add_post("/collection/{inlet}", self._single)
-        app.router.add_post("/ims/token/{version:v[23]}", self._token)
-        app.router.add_get("/received", self._received)
-        app.router.add_delete("/received", self._forget)
-        app.router.add_get("/control", self._show_control)
-        app.router.add_post("/control", self._control)
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/platform", self._show_platform)
-        app.router.add_get("/dataset", self._show_dataset)
+        CollectionService(lambda: self.collection, self.ims, self.received, self.faults).add_to(app)
         PlatformService(self.platform).add_to(app)
+        ControlService(self.received, self.ingestion, self.platform, self.faults, self.control_json).add_to(app)
         return app
 
     def _apply(self, control: Control) -> None:
         platform = None if control.platform is None else PlatformControl.model_validate(control.platform)
+        if platform is not None:
+            # Refused before anything has changed.
+            self.platform.oddities.changed(platform.oddities)
         self.faults.apply(control)
         if control.secrets is not None:
             self.ims.client_secrets = control.secrets
         if control.revoke_tokens:
             self.ims.revoke()
         if control.clear_received:
-            self._clear()
+            self.received.clear()
+            self.ingestion.clear()
         if control.clear_faults:
             self.platform.troubles.clear()
         if platform is not None:
             self.platform.apply(platform)
-
-    async def _batch(self, request: web.Request) -> web.Response:
-        return await self._collect(request, batch=True)
-
-    async def _single(self, request: web.Request) -> web.Response:
-        return await self._collect(request, batch=False)
-
-    async def _collect(self, request: web.Request, *, batch: bool) -> web.Response:
-        body = await request.read()
-        faults = self.faults
-        if faults.latency_seconds:
-            await asyncio.sleep(faults.latency_seconds)
-        if (reset := faults.reset) is not None and reset.when == "before" and faults.strike(reset):
-            return self._cut(request)
-        if (hang := faults.hang) is not None and hang.when == "before" and faults.strike(hang):
-            await asyncio.sleep(hang.for_seconds)
-        if (fail := faults.strike(faults.fail)) is not None:
-            self.received.requests[str(fail.status)] += 1
-            return _failed(fail)
-        answer = self._answer(request, body, batch=batch)
-        self.received.requests[str(answer.status)] += 1
-        if reset is not None and reset.when == "after" and faults.strike(reset):
-            return self._cut(request)
-        if hang is not None and hang.when == "after" and faults.strike(hang):
-            await asyncio.sleep(hang.for_seconds)
-        return _json(answer.document, answer.status)
-
-    def _answer(self, request: web.Request, body: bytes, *, batch: bool) -> Answer:
-        inlet_id = request.match_info["inlet"]
-        refused = self.collection.refuse(inlet_id, request.headers, request.query, len(body))
-        if refused is not None:
-            return refused
-        flow = flow_of(request.headers, request.query)
-        if batch:
-            return self.collection.batch(inlet_id, body, flow)
-        asked = (request.query.get("syncValidation") or request.query.get("synchronousValidation") or "").lower()
-        return self.collection.single(inlet_id, body, flow, synchronous=asked == "true")
-
-    def _cut(self, request: web.Request) -> web.Response:
-        self.received.requests["reset"] += 1
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response(status=500)
-
-    async def _token(self, request: web.Request) -> web.Response:
-        form: dict[str, Any] = dict(request.query) if request.match_info["version"] == "v2" else {}
-        if request.content_type == "application/x-www-form-urlencoded":
-            form |= await request.post()
-        fail = self.faults.strike(self.faults.ims)
-        if fail is not None:
-            self.received.token_requests[str(fail.status)] += 1
-            return _failed(fail)
-        status, document = self.ims.grant(form, lifetime=self.faults.token_ttl)
-        self.received.token_requests[str(status)] += 1
-        return _json(document, status)
-
-    async def _received(self, request: web.Request) -> web.Response:
-        if (identifier := request.query.get("payload")) is not None:
-            payload = self.received.payloads.get(identifier)
-            if payload is None:
-                return _json({"error": "no such event, or its payload was not kept"}, 404)
-            return web.Response(body=payload, content_type="application/json")
-        summary = self.received.summary()
-        if request.query.get("ids"):
-            try:
-                offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", PAGE))
-            except ValueError:
-                return _json({"error": "offset and limit are numbers"}, 400)
-            summary |= self.received.page(max(offset, 0), max(limit, 1))
-        return _json(summary)
-
-    def _clear(self) -> None:
-        self.received.clear()
-        self.ingestion.clear()
-
-    async def _forget(self, _: web.Request) -> web.Response:
-        self._clear()
-        return _json(self.received.summary())
-
-    async def _show_control(self, _: web.Request) -> web.Response:
-        return _json(self._in_force())
-
-    async def _control(self, request: web.Request) -> web.Response:
-        try:
-            self.control_json(await request.read())
-        except ValidationError as error:
-            problems = [
-                {"key": ".".join(str(part) for part in problem["loc"]), "message": problem["msg"]}
-                for problem in error.errors(include_input=False, include_url=False)
-            ]
-            return _json({"error": "not a control message", "problems": problems}, 400)
-        return _json(self._in_force())
-
-    def _in_force(self) -> dict[str, Any]:
-        return self.faults.shown() | {"platform": self.platform.shown()}
-
-    async def _show_dataset(self, request: web.Request) -> web.Response:
-        kind = request.query.get("ids")
-        if kind is None:
-            return _json(datasets(self.ingestion, request.query.get("dataset")))
-        try:
-            offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", PAGE))
-            page = dataset_page(self.ingestion, request.query.get("dataset"), kind, max(offset, 0), max(limit, 1))
-        except ValueError as error:
-            return _json({"error": str(error)}, 400)
-        return _json(page)
-
-    async def _show_platform(self, _: web.Request) -> web.Response:
-        return _json(self.platform.summary())
-
-    async def _health(self, _: web.Request) -> web.Response:
-        return _json({"status": "ok"})
-
-
-def _json(document: Any, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(document), status=status, content_type="application/json")
-
-
-def _failed(fail: Fail) -> web.Response:
-    headers = {}
-    if fail.retry_after is not None:
-        date = datetime.now(UTC) + timedelta(seconds=fail.retry_after)
-        headers["Retry-After"] = (
-            format_datetime(date, usegmt=True) if fail.retry_after_date else f"{fail.retry_after:g}"
-        )
-    if fail.body is not None:
-        return web.Response(text=fail.body, status=fail.status, headers=headers)
-    problem = edge_problem("0201", fail.status, "Service unavailable", "The emulator was told to fail")
-    return web.Response(
-        body=orjson.dumps(problem), status=fail.status, headers=headers, content_type="application/problem+json"
-    )

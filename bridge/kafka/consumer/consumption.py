@@ -1,6 +1,6 @@
 """What consuming does in the worker's main loop: fetch what the gate admits, write it into the ledger, hand it on, commit.
 
-It knows neither Faust nor threads: :class:`~bridge.kafka.consumer.transport.ChunkConsumer` drives it in a worker, with the client in
+It knows neither Faust nor threads: :class:`~bridge.kafka.consumer.stream.transport.ChunkConsumer` drives it in a worker, with the client in
 a thread of its own; a simulation drives the same code in one loop.
 """
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bridge.kafka.consumer.gate import Gate
     from bridge.kafka.consumer.kafka_client import Offsets
     from bridge.kafka.consumer.ledger import Chunk, Ledger, Partition
+    from bridge.runtime.deadline import Deadline
 
 _log = structlog.get_logger(__name__)
 _RECORDS = 500
@@ -37,8 +38,8 @@ _REVOKE_COMMIT_SECONDS = 5.0
 class Finisher(Protocol):
     """Brings what is under way to an end (:class:`bridge.worker.drain.Drain`)."""
 
-    async def for_revoke(self) -> float:
-        """Deliver and store what can be; seconds of the budget that are left. Early when waiting is of no use."""
+    async def for_revoke(self) -> Deadline:
+        """Deliver and store what can be; the deadline of the commit that follows. Early when waiting is of no use."""
         ...
 
 
@@ -183,7 +184,7 @@ class Consumption:
             for run, weight in _runs(taken.rows):
                 last = run[-1].offset
                 upto = taken.end if run[-1] is taken.rows[-1] else last + 1
-                chunk = ledger.fetch(
+                chunk = ledger.register_chunk(
                     partition,
                     number,
                     run,
@@ -221,7 +222,10 @@ class Consumption:
                 async with asyncio.timeout(self._commit_seconds):
                     stored = await self._client.store(number, offsets)
             except TimeoutError:
-                _log.warning("offsets not committed in time, will try again")
+                _log.warning(
+                    "offsets_not_committed_in_time",
+                    detail="They are committed again with the next ones; a crash would repeat what they cover.",
+                )
                 return False
             except ConsumerStoppedError:
                 return False
@@ -234,10 +238,10 @@ class Consumption:
         self.joined = False
         self._gate.shut()
         try:
-            left = await self._finisher.for_revoke()
+            deadline = await self._finisher.for_revoke()
             with contextlib.suppress(TimeoutError):
                 # The group waits for us; what is not committed in time is done again by whoever comes next.
-                async with asyncio.timeout(min(left, _REVOKE_COMMIT_SECONDS)):
+                async with deadline.timeout(most=_REVOKE_COMMIT_SECONDS):
                     await self.commit()
         finally:
             self._gate.reopen()

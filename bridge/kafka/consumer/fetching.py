@@ -176,7 +176,8 @@ class Fetching:
             end = rows[-1].last + 1
             if rows[0].unreadable:
                 _log.error(
-                    "what cannot be read is set aside as a dead letter",
+                    "unreadable_records_set_aside",
+                    detail="What cannot be read becomes a dead letter, and the partition goes on behind it.",
                     topic=partition[0],
                     partition=partition[1],
                     first=rows[0].offset,
@@ -205,7 +206,11 @@ class Fetching:
         try:
             await self._client.commit(offsets)
         except KafkaError as error:
-            _log.warning("offsets not committed, will try again", error=type(error).__name__)
+            _log.warning(
+                "offsets_not_committed",
+                detail="They are committed again with the next ones; a crash would repeat what they cover.",
+                error=type(error).__name__,
+            )
             return False
         return True
 

@@ -18,10 +18,10 @@ FETCH_BYTES = 1_048_576
 """Most bytes that Kafka gives of one partition at once (more only when a single record is larger)."""
 _AHEAD = 4
 """Chunks that may wait to be mapped: more would only be read long before, and keep requests from being sent meanwhile."""
-_SPAN = 2
-"""A partition may be finished so many times the bound ahead of its oldest open event: that is what a crash would repeat."""
+_MAX_RUN_AHEAD = 2
+"""How far, in multiples of ``max_events``, a partition may run ahead of its oldest unfinished event: that is what a crash repeats."""
 _EVIDENCE = 50
-"""Records at once of a partition that is too far ahead, while evidence is wanted of what holds it up."""
+"""Records at most, or a part of the bound as for probes, that are read at once beyond the bounds, for evidence."""
 _PROBES = 0.1
 """While the destination is away this part of the bounds still fills: probes need more than one event to be telling."""
 
@@ -29,7 +29,9 @@ _PROBES = 0.1
 class Gate:
     """Says which partitions may be fetched from. Bounds are events and bytes of records; ``blocked``: destination away.
 
-    ``starved``: whether something fails, and nothing else is there to be sent that would show whose fault it is.
+    ``evidence``: how many events are wanted of those that would show whose fault it is that what is here fails, if they come of a
+    partition that is not too far ahead (False), and if they do (True). ``held`` events are
+    postponed for ever while others are taken: they leave the others' room to them, within the bound of bytes.
     """
 
     def __init__(
@@ -39,15 +41,17 @@ class Gate:
         max_events: int,
         max_bytes: int,
         blocked: Callable[[], bool],
-        starved: Callable[[], bool],
+        evidence: Callable[[bool], int],
+        held: Callable[[], int] = lambda: 0,
         metrics: Metrics,
     ) -> None:
         self._ledger = ledger
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._blocked = blocked
-        self._starved = starved
-        self._is_little = False
+        self._evidence = evidence
+        self._held = held
+        self._little = 0
         self._metrics = metrics
         self._room = asyncio.Event()
         self._shut = 0
@@ -69,36 +73,53 @@ class Gate:
     @property
     def open(self) -> bool:
         """Whether there is room for more."""
-        ledger = self._ledger
-        if self._shut or ledger.queued >= _AHEAD:
-            return False
         part = _PROBES if self._blocked() else 1.0
-        return ledger.events < self._max_events * part and ledger.weight < self._max_bytes * part
+        return (
+            self._may_hand_on
+            and self._events < self._max_events * part
+            and self._ledger.weight < self._max_bytes * part
+        )
+
+    @property
+    def _may_hand_on(self) -> bool:
+        return not self._shut and self._ledger.queued < _AHEAD
+
+    @property
+    def _events(self) -> int:
+        return self._ledger.events - self._held()
 
     @property
     def room(self) -> int:
         """How many records more there is room for; a batch record may still hold more events than one."""
+        if self._little:
+            return min(self._little, max(_EVIDENCE, int(self._max_events * _PROBES)))
         part = _PROBES if self._blocked() else 1.0
-        room = max(1, int(self._max_events * part) - self._ledger.events)
-        return min(room, _EVIDENCE) if self._is_little else room
+        return max(1, int(self._max_events * part) - self._events)
 
     def admitted(self, partitions: Iterable[Partition]) -> set[Partition]:
         """Those of the partitions that may be fetched from now.
 
         A partition whose oldest event is held up waits alone once a crash would repeat too much of it, unless evidence is
-        wanted of that event: then a little comes of it too. Of many partitions as many take part as have room for a full
-        fetch each, by turns.
+        wanted of that event: then a little comes of it too. So it is where all that may be here has failed, as far as there is
+        room for its bytes. Of many partitions as many take part as have room for a full fetch each, by turns.
         """
-        self._is_little = False
+        self._little = 0
         self._metrics.in_flight_events.set(self._ledger.events)
         self._metrics.in_flight_bytes.set(self._ledger.weight)
-        if not self.open:
+        is_open = self.open
+        if not is_open and not (self._may_hand_on and self._ledger.weight < self._max_bytes):
             return set()
         wanted = list(partitions)
-        some = [partition for partition in wanted if self._ledger.span(partition) < _SPAN * self._max_events]
-        if len(some) < len(wanted) and self._starved():
-            some, self._is_little = wanted, True
-        most = max(1, (self._max_bytes - self._ledger.weight) // FETCH_BYTES)
+        some = [partition for partition in wanted if self._ledger.span(partition) < _MAX_RUN_AHEAD * self._max_events]
+        if not is_open or len(some) < len(wanted):
+            ahead = is_open or not some
+            self._little = self._evidence(ahead)
+            if self._little and ahead:
+                some = wanted
+            elif not self._little and not is_open:
+                return set()
+        # Evidence of one partition at a time: in a request with what cannot be taken the others' events show nothing.
+        most = 1 if self._little else max(1, (self._max_bytes - self._ledger.weight) // FETCH_BYTES)
         self._turn += 1
         turns = deque(some)
         turns.rotate(-self._turn)

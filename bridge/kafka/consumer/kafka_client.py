@@ -1,8 +1,8 @@
 """What fetching and committing need of a Kafka consumer client, and aiokafka's consumer in that shape.
 
 :class:`KafkaClient` is the port: a simulation implements it as well, and runs the same fetching above it. The adapter
-:class:`AiokafkaClient` is the only place that touches private names of aiokafka's consumer, since aiokafka has no public way
-to take out the records of one partition alone: a record that cannot be parsed would cost what the other partitions gave.
+:class:`AiokafkaClient` takes out the records of one partition alone: a record that cannot be parsed would else cost what the
+other partitions gave.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import ConsumerStoppedError, RecordTooLargeError, StaleMetadata, UnsupportedCodecError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
+
+from bridge.kafka.aiokafka_internals import ConsumerInternals, error_of, moved_on, set_isolation, unread_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from bridge.kafka.consumer.ledger import Fetched, Partition
 
 ISOLATION = "read_committed"
-_BRIEF_MS = 50
-"""So long at most a broker may keep a fetch while there is work: it takes no other from us meanwhile, not even for data it has."""
+_MAX_EMPTY_FETCH_MS = 50
+"""Milliseconds; the longest a broker may hold an empty fetch while other partitions have data: it answers no other meanwhile."""
 _RAW_WAIT_MS = 500
 
 
@@ -135,16 +137,7 @@ class KafkaClient(Protocol):
 
 def read_committed(consumer: Any) -> None:
     """Have a consumer that is not started yet pass over aborted and open transactions."""
-    consumer._isolation_level = ISOLATION  # noqa: SLF001 - Faust decides about it when it makes the client
-
-
-def _as_parsed(_partition: TopicPartition, record: Any) -> Any:
-    """The parser's own record in the place of a ``ConsumerRecord`` made of it.
-
-    It knows offset, timestamp, key, value and headers by the same names; the frozen dataclass alone costs more than fetching
-    and parsing the record.
-    """
-    return record
+    set_isolation(consumer, ISOLATION)
 
 
 class AiokafkaClient:
@@ -152,40 +145,39 @@ class AiokafkaClient:
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
-        self._fetcher = consumer._fetcher  # noqa: SLF001
-        self._patience_ms: int = self._fetcher._fetch_max_wait_ms  # noqa: SLF001
+        self._inside = ConsumerInternals(consumer)
+        self._patience_ms = self._inside.wait_ms
 
     @property
     def reads_committed(self) -> bool:
         """Whether it passes over aborted and open transactions."""
-        return bool(self._fetcher._isolation_level == READ_COMMITTED)  # noqa: SLF001
+        return self._inside.reads_committed
 
     def holds(self) -> Collection[Partition]:
         """See :class:`KafkaClient`."""
-        fetcher = self._fetcher
-        if self._consumer._closed or fetcher._closed:  # noqa: SLF001
+        inside = self._inside
+        if inside.closed:
             raise ConsumerStoppedError
-        if fetcher._fetch_task.done():  # noqa: SLF001 - nothing would ever come again, and nobody would be told
-            fetcher._fetch_task.result()  # noqa: SLF001
+        if inside.fetch_task.done():
+            inside.fetch_task.result()
             raise RuntimeError("the client's fetcher has ended")
         # Between two assignments what is here may be another member's already.
         if self._subscriptions.reassignment_in_progress:
             return ()
-        return list(fetcher._records)  # noqa: SLF001
+        return list(inside.held)
 
     def take(self, partition: Partition, most: int) -> Taken | None:
         """See :class:`KafkaClient`."""
-        tp, fetcher = TopicPartition(*partition), self._fetcher
-        held = fetcher._records.get(tp)  # noqa: SLF001
+        tp = TopicPartition(*partition)
+        held = self._inside.held.get(tp)
         if held is None:
             return None
         if type(held) is not FetchResult:
-            return self._refused(tp, held._error)  # noqa: SLF001
+            return self._refused(tp, error_of(held))
         if not held.check_assignment(tp) or not held.has_more():
-            self._drop(tp)
+            self._inside.drop(tp)
             return None
-        unread = held._partition_records  # noqa: SLF001
-        unread._consumer_record = _as_parsed  # noqa: SLF001
+        unread: Any = unread_of(held)
         start, error = unread.next_fetch_offset, None
         rows: list[Any] = []
         try:
@@ -195,9 +187,9 @@ class AiokafkaClient:
             raise
         except Exception as failure:  # noqa: BLE001 - parsing foreign bytes: decompressors and decoders raise what they like
             error = failure
-        held._update_position()  # noqa: SLF001
+        moved_on(held)
         if error is not None or len(rows) < most:
-            self._drop(tp)
+            self._inside.drop(tp)
         return Taken(rows, start, unread.next_fetch_offset, error, error is not None and _is_damage(error))
 
     def _refused(self, tp: TopicPartition, error: BaseException) -> Taken:
@@ -207,13 +199,9 @@ class AiokafkaClient:
         self._consumer.seek(tp, position)
         return Taken((), position, position, error, isinstance(error, RecordTooLargeError))
 
-    def _drop(self, tp: TopicPartition) -> None:
-        del self._fetcher._records[tp]  # noqa: SLF001
-        self._fetcher._notify(self._fetcher._wait_consume_future)  # noqa: SLF001
-
     async def arrival(self, seconds: float) -> None:
         """See :class:`KafkaClient`. The client's own wait goes on for what is asked alone."""
-        waiter = self._fetcher._create_fetch_waiter()  # noqa: SLF001
+        waiter = self._inside.fetch_waiter()
         try:
             done, _ = await asyncio.wait([waiter], timeout=seconds)
         finally:
@@ -228,7 +216,7 @@ class AiokafkaClient:
         tenth of a second. Read to their end, they would keep the broker to themselves for one and a half seconds, and
         partitions with a backlog would wait for the empty ones. When it holds nothing it asks for all of a broker's at once.
         """
-        self._fetcher._fetch_max_wait_ms = self._patience_ms if patient else min(_BRIEF_MS, self._patience_ms)  # noqa: SLF001
+        self._inside.wait_ms = self._patience_ms if patient else min(_MAX_EMPTY_FETCH_MS, self._patience_ms)
 
     def touch(self) -> None:
         """See :class:`KafkaClient`."""
@@ -240,9 +228,9 @@ class AiokafkaClient:
         state = self._state(partition)
         if state is None or not state.has_valid_position:
             return None
-        held = self._fetcher._records.get(TopicPartition(*partition))  # noqa: SLF001
+        held = self._inside.held.get(TopicPartition(*partition))
         # The client has moved past a batch that it takes for too large, which is not read yet.
-        passed = isinstance(getattr(held, "_error", None), RecordTooLargeError)
+        passed = isinstance(error_of(held), RecordTooLargeError)
         return int(state.position) - passed
 
     def seek(self, partition: Partition, offset: int) -> None:
@@ -266,7 +254,7 @@ class AiokafkaClient:
     async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
         """See :class:`KafkaClient`."""
         wanted = [TopicPartition(*partition) for partition in partitions]
-        found = await self._consumer._coordinator.fetch_committed_offsets(wanted)  # noqa: SLF001 - else one request each
+        found = await self._inside.coordinator.fetch_committed_offsets(wanted)
         return {tuple(tp): found[tp].offset if tp in found else None for tp in wanted}
 
     async def first_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
@@ -289,14 +277,14 @@ class AiokafkaClient:
     async def raw(self, partition: Partition, offset: int) -> bytes:
         """See :class:`KafkaClient`."""
         topic, number = partition
-        client, fetcher = self._consumer._client, self._fetcher  # noqa: SLF001
+        client, inside = self._inside.client, self._inside
         leader = client.cluster.leader_for_partition(TopicPartition(topic, number))
         if leader is None or leader < 0:
             raise StaleMetadata(f"{topic}[{number}] has no leader just now")
-        limit = fetcher._max_partition_fetch_bytes  # noqa: SLF001
+        limit = inside.partition_fetch_bytes
         asked = [(topic, [(number, offset, limit)])]
-        isolation = fetcher._isolation_level  # noqa: SLF001
-        answer = await client.send(leader, FetchRequest(_RAW_WAIT_MS, 1, limit, isolation, asked, rack_id=""))
+        request = FetchRequest(_RAW_WAIT_MS, 1, limit, inside.isolation, asked, rack_id="")
+        answer = await client.send(leader, request)
         for _topic, parts in answer.topics:
             for _number, code, _watermark, *rest in parts:
                 if code:
@@ -311,11 +299,11 @@ class AiokafkaClient:
 
     def refresh(self) -> None:
         """See :class:`KafkaClient`."""
-        self._consumer._client.force_metadata_update()  # noqa: SLF001
+        self._inside.client.force_metadata_update()
 
     @property
     def _subscriptions(self) -> Any:
-        return self._fetcher._subscriptions  # noqa: SLF001
+        return self._inside.subscriptions
 
     def _state(self, partition: Partition) -> Any:
         subscription = self._subscriptions.subscription

@@ -23,7 +23,7 @@ _LOOK_SECONDS = 2.0
 
 
 class OffsetSource(Protocol):
-    """Asks the brokers (:class:`bridge.kafka.consumer.transport.ChunkConsumer`)."""
+    """Asks the brokers (:class:`bridge.kafka.consumer.stream.transport.ChunkConsumer`)."""
 
     async def offsets(self, partitions: Sequence[Any]) -> Mapping[Any, Offsets]:
         """Where these partitions stand."""
@@ -109,7 +109,11 @@ class LagMeter:
                 if self.unanswered:
                     self._hide(set(self._shown))
                     self._metrics.event_age_seconds.set(math.nan)
-                _log.debug("lag_unknown", error=type(error).__name__)
+                _log.debug(
+                    "lag_unknown",
+                    detail="The brokers do not say how much waits; it is asked again.",
+                    error=type(error).__name__,
+                )
             else:
                 self._answered = self._clock()
                 if self._joined():

@@ -131,7 +131,7 @@ class Ledger:
                     self.events -= chunk.unresolved
                     self.weight -= chunk.weight
 
-    def fetch(
+    def register_chunk(
         self,
         partition: Partition,
         generation: int,
@@ -145,7 +145,7 @@ class Ledger:
         anew: bool = False,
         unreadable: str = "",
     ) -> Chunk | None:
-        """Write down a chunk before anyone sees it; None when it belongs to no assignment of now.
+        """Register a chunk before it is handed on; None when it belongs to no current assignment.
 
         ``since`` and ``upto`` are given where the client accounts for more offsets than the records have. Raises
         :class:`UnaccountedError` for a chunk behind offsets that were not accounted for.

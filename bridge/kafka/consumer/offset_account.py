@@ -165,7 +165,8 @@ class OffsetAccount:
         self._gone.pop(partition, None)
         self.anew.add(partition)
         _log.error(
-            "the log of a partition was cut or made again, it is read from its beginning",
+            "partition_made_again",
+            detail="The log of the partition was cut or made again; it is read from its beginning.",
             topic=partition[0],
             partition=partition[1],
             expected=before,

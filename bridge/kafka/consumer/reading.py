@@ -68,7 +68,12 @@ class Reading:
         for partition in self._places.keys() - places.keys():
             self._metrics.unreadable_partitions.remove(str(partition[1]))
             self._logged.pop(partition, None)
-            _log.info("a partition is read again", topic=partition[0], partition=partition[1])
+            _log.info(
+                "partition_read_again",
+                detail="What could not be read is read again.",
+                topic=partition[0],
+                partition=partition[1],
+            )
         for partition, place in places.items():
             self._metrics.unreadable_partitions.labels(str(partition[1])).set(1)
             self._log(partition, place)
@@ -89,7 +94,8 @@ class Reading:
                 if partition not in self._told:
                     self._told.add(partition)
                     _log.warning(
-                        "an open transaction holds a partition: nothing behind it is read until it ends",
+                        "open_transaction",
+                        detail="An open transaction holds the partition; nothing behind it is read until it ends.",
                         topic=partition[0],
                         partition=partition[1],
                         offset=found.end,
@@ -115,7 +121,8 @@ class Reading:
         if before is None or before[0] != place.offset or now - before[1] >= _AGAIN_SECONDS:
             self._logged[partition] = place.offset, now
             _log.error(
-                "a partition cannot be read, it is held and tried again",
+                "partition_unreadable",
+                detail="Nothing behind this offset is delivered; it is held and tried again.",
                 topic=partition[0],
                 partition=partition[1],
                 offset=place.offset,
@@ -128,7 +135,8 @@ class Reading:
         count = lost.end - lost.start
         self._metrics.expired_records.labels(str(partition)).inc(count)
         _log.error(
-            "records were deleted before they were read, by the topic's retention or by hand: they are lost",
+            "records_expired",
+            detail="They were deleted before they were read, by the topic's retention or by hand, and are lost.",
             topic=topic,
             partition=partition,
             first=lost.start,

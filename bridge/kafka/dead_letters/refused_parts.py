@@ -27,7 +27,7 @@ _REMEMBERED = 8
 
 
 @dataclass(slots=True)
-class _Record:
+class _BatchRecord:
     """One record of a chunk: its document and events, refusals by code, and the letter that stands for all of a code."""
 
     chunk: Chunk
@@ -42,7 +42,7 @@ class RefusedParts:
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self._records: OrderedDict[tuple[int, int], _Record] = OrderedDict()
+        self._records: OrderedDict[tuple[int, int], _BatchRecord] = OrderedDict()
 
     def many(self, chunk: Chunk, row: int, code: str) -> bool:
         """Count one more refusal of the record with this code; whether it is one too many for a letter of its own."""
@@ -78,7 +78,7 @@ class RefusedParts:
                 return (value if isinstance(alone, Refusal) else alone), uuid_of(record.events[part])
         return value, None
 
-    def _of(self, chunk: Chunk, row: int) -> _Record | None:
+    def _of(self, chunk: Chunk, row: int) -> _BatchRecord | None:
         place = (id(chunk), row)
         record = self._records.get(place)
         # An id is used again once its chunk is gone: the one that is remembered is held, so it is not.
@@ -86,7 +86,7 @@ class RefusedParts:
             value = chunk.records[row].value or b""
             try:
                 document = self._decoder.parse_record(value)
-                record = _Record(chunk, document, self._decoder.events_of(document, MOST))
+                record = _BatchRecord(chunk, document, self._decoder.events_of(document, MOST))
             except Exception:  # noqa: BLE001 - what cannot be read has no parts
                 return None
             for gone in [key for key, each in self._records.items() if each.chunk.closed or not each.chunk.unresolved]:

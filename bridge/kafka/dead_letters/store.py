@@ -177,7 +177,11 @@ class DeadLetters:
                     failures += 1
                     if self.writable:
                         self.writable = False
-                        _log.error("dead letters cannot be stored, their offsets are held", error=str(error))
+                        _log.error(
+                            "dead_letters_unwritable",
+                            detail="They are kept and tried again; their offsets are held meanwhile.",
+                            error=str(error),
+                        )
                     await asyncio.sleep(self._backoff.delay(failures))
                 else:
                     self._confirm(letters)
@@ -197,7 +201,7 @@ class DeadLetters:
 
     def _confirm(self, letters: list[Letter]) -> None:
         if not self.writable:
-            _log.info("dead letters are stored again")
+            _log.info("dead_letters_writable", detail="Dead letters are stored again.")
         for letter in letters:
             stored = letter.fit.stored
             its = (letter.fit.letter.stage, letter.fit.letter.code)
@@ -206,7 +210,8 @@ class DeadLetters:
             if letter.fit.newly_cut:
                 self._metrics.truncated_dead_letters.labels(its[0]).inc()
                 _log.error(
-                    "a dead letter is larger than its topic takes and was cut",
+                    "dead_letter_cut",
+                    detail="It is larger than its topic takes, so that a part of it is stored; replay refuses it.",
                     bytes=stored.truncated_from or len(letter.fit.letter.value),
                     topic=letter.fit.letter.topic,
                     partition=letter.fit.letter.partition,
@@ -220,7 +225,13 @@ class DeadLetters:
     def _tell(self) -> None:
         """One line a code; nothing that an event holds."""
         for (stage, code), count in self._untold.most_common():
-            _log.info("dead_letters_stored", stage=str(stage), code=code, count=count)
+            _log.info(
+                "dead_letters_stored",
+                detail="Events were refused for good and are stored as dead letters.",
+                stage=str(stage),
+                code=code,
+                count=count,
+            )
         self._untold.clear()
         self._told_at = self._clock()
 

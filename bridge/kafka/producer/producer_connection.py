@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import structlog
 from aiokafka import AIOKafkaProducer, errors
 
+from bridge.kafka.aiokafka_internals import abandon, sender_has_ended
 from bridge.kafka.connection import client_options
 from bridge.kafka.topic_facts import UnfitTopic
 from bridge.kafka.topic_limits import REREAD_SECONDS, TopicLimits
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
+_STOP_SECONDS = 2
 
 BATCH_BYTES = 512_000
 """Most bytes of records in one batch, before compression; under what any broker takes as one message."""
@@ -109,10 +111,15 @@ class ProducerConnection:
         if producer is None:
             return
         # An unexpected error ends aiokafka's sender; from then on every call fails at once.
-        dead = producer._sender.sender_task.done()  # noqa: SLF001 - not told otherwise; a test holds aiokafka to it
+        dead = sender_has_ended(producer)
         # Its client knows only brokers it once met: after all of them have moved it never finds the new ones.
         if dead or now - oldest >= self._renew_after:
-            log.warning("kafka_producer_replaced", dead=dead, error=type(error).__name__ if error else "timeout")
+            log.warning(
+                "kafka_producer_replaced",
+                detail="The producer had failed or did not answer; a new one takes its place.",
+                dead=dead,
+                error=type(error).__name__ if error else "timeout",
+            )
             self._renew.set()
 
     async def _supervise(self) -> None:
@@ -128,7 +135,12 @@ class ProducerConnection:
                     return
                 self._why = error if isinstance(error, KafkaError) else unreachable(self._kafka, error)
                 told = str(error) if passing or isinstance(error, BridgeError) else ""
-                log.warning("kafka_unreachable", error=told or type(error).__name__, next_attempt_seconds=pause)
+                log.warning(
+                    "kafka_unreachable",
+                    detail="The brokers cannot be reached; it is tried again.",
+                    error=told or type(error).__name__,
+                    next_attempt_seconds=pause,
+                )
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # nosec B311 # noqa: S311 - jitter
                 pause = min(pause * 2, 5.0)
                 continue
@@ -157,7 +169,12 @@ class ProducerConnection:
         self._producer, self._lanes, self._failing_since = producer, {}, {}
         if not self._first.done():
             self._first.set_result(None)
-        log.info("kafka_connected", brokers=list(self._kafka.bootstrap_servers), topics=list(self._topics))
+        log.info(
+            "kafka_connected",
+            detail="The brokers answer, and the topics are there.",
+            brokers=list(self._kafka.bootstrap_servers),
+            topics=list(self._topics),
+        )
 
     async def _keep_limits_until_renewed(self) -> None:
         renewal = asyncio.ensure_future(self._renew.wait())
@@ -187,12 +204,8 @@ class ProducerConnection:
 async def _stop(producer: Any, error: KafkaError) -> None:
     # Stopping flushes first, and to brokers that are away that takes as long as a request may.
     with contextlib.suppress(Exception):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(_STOP_SECONDS):
             await producer.stop()
             return
     # Cut short, it leaves its tasks and connections behind.
-    producer._message_accumulator.fail_all(error)  # noqa: SLF001 - aiokafka has no way to give up
-    for close in (producer._sender.close, producer.client.close):  # noqa: SLF001
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(2):
-                await close()
+    await abandon(producer, error, seconds=_STOP_SECONDS)

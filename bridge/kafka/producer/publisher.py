@@ -119,7 +119,12 @@ class KafkaPublisher(ProducerConnection):
 
         refused = await isolate(suspects, passed, send=send, oversize=oversize)
         if refused:
-            log.warning("kafka_refused_records", count=len(refused), codes=sorted({each.code for each in refused}))
+            log.warning(
+                "kafka_refused_records",
+                detail="Kafka refuses these records for good.",
+                count=len(refused),
+                codes=sorted({each.code for each in refused}),
+            )
         return refused
 
     def _partitions(self, topic: str) -> int:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from bridge.mapping.syntax.paths import Index, Key, Path
-
-ADOBES: Final = frozenset({"_experience", "_repo", "_channels", "_schema", "_dc", "_xdm"})
-"""Roots with an underscore that are Adobe's own."""
+from bridge.model.xdm_roots import ADOBES_ROOTS
 
 
 class Field(Protocol):
@@ -49,5 +47,8 @@ def tenants_of(schema: SchemaFields) -> list[str]:
     return [
         field.path
         for field in schema.fields()
-        if field.path.startswith("_") and "." not in field.path and field.type == "object" and field.path not in ADOBES
+        if field.path.startswith("_")
+        and "." not in field.path
+        and field.type == "object"
+        and field.path not in ADOBES_ROOTS
     ]

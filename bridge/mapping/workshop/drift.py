@@ -12,18 +12,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.mapping.compiler.row_sources import reads_of, sources
+from bridge.mapping.lint.name_likeness import likeness, resemblance
 from bridge.mapping.syntax.nodes import Literal, walk
-from bridge.mapping.syntax.paths import Every, Index, Key, Path, print_path
+from bridge.mapping.syntax.paths import Every, Index, Key, Path, parse_path, print_path
 from bridge.mapping.workshop.sample_payload import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bridge.mapping.compiler.preparation import Prepared
+    from bridge.mapping.compiler.schema_fields import SchemaFields
 
 MAX_PATHS: Final = 2_000
 """More are not kept; :attr:`Drift.overflow` counts how often one was left out."""
 _MAX_DEPTH: Final = 12
+_PLAIN: Final = frozenset({"string", "integer", "number", "boolean"})
+_ALIKE: Final = 0.6
+"""How much the names of an attribute and of a field have in common before a row is proposed for the two."""
 _MAX_LEAVES: Final = 1_000
 _CODE: Final = (Key("event_code"),)
 _OURS: Final = frozenset({"id", "time", "identities"})
@@ -140,6 +145,32 @@ def row_to_add(path: str, taken: Sequence[str] = ()) -> str:
     while place in taken:
         place += "2"
     return f"ATTRIBUTE,{_cell(path)},{place}"
+
+
+def row_for_schema(path: str, schema: SchemaFields, taken: Sequence[str], tenant: str) -> str | None:
+    """The same into the field of ``schema`` whose name says what the path's does, where it has one that no row writes yet.
+
+    ``taken``: destinations of the rows, ``tenant`` in place of ``{tenant}``.
+    """
+    source = parse_path(path)
+    best: tuple[float, str] | None = None
+    for known in schema.fields():
+        if known.type not in _PLAIN or "[*]" in known.path or ".*" in known.path or _is_written(known.path, taken):
+            continue
+        target = parse_path(known.path)
+        if len(target) > 1 and target[0] == Key(tenant):
+            target = target[1:]
+        alike = max(likeness(target, source) * 1.0, resemblance(target, source))
+        if alike >= _ALIKE and (best is None or alike > best[0]):
+            best = (alike, known.path)
+    if best is None:
+        return None
+    place = best[1].removeprefix(f"{tenant}.")
+    return f"ATTRIBUTE,{_cell(path)},{_cell(place if place == best[1] else f'{{tenant}}.{place}')}"
+
+
+def _is_written(field: str, taken: Sequence[str]) -> bool:
+    return any(field == one or field.startswith((f"{one}.", f"{one}[")) for one in taken)
 
 
 def _cell(text: str) -> str:

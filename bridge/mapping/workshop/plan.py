@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from bridge.mapping.sets.findings import Finding
     from bridge.mapping.sets.table import MappingSet
-    from bridge.mapping.workshop.outcomes import Outcome
+    from bridge.mapping.workshop.outcomes import Judged
 
-    Depart = Callable[[dict[str, Any]], Outcome]
+    Depart = Callable[[dict[str, Any]], Judged]
 
 _SAID: Final = ("tenant", "primary_identity", "placeholders", "schema_path", "on_invalid", "strict")
 
@@ -33,7 +33,7 @@ class Changed:
 
 @dataclass(slots=True)
 class Moved:
-    """Events that newly are refused, or newly are not: by code and field, with the words of the first."""
+    """Events that newly are refused or lose a field, or newly do not: by code and field, with the words of the first."""
 
     code: str
     path: str
@@ -51,6 +51,8 @@ class Plan:
     changed: tuple[Changed, ...] = ()
     newly_refused: tuple[Moved, ...] = ()
     newly_accepted: tuple[Moved, ...] = ()
+    newly_dropped: tuple[Moved, ...] = ()
+    no_longer_dropped: tuple[Moved, ...] = ()
     rows: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     refused_before: int = 0
@@ -62,7 +64,8 @@ class Plan:
         """0 nothing to do, 3 something changes, 1 it must not be taken as it is."""
         if self.problems or self.newly_refused:
             return 1
-        return 3 if self.changed or self.newly_accepted or self.rows or self.settings else 0
+        moved = self.newly_accepted or self.newly_dropped or self.no_longer_dropped
+        return 3 if self.changed or moved or self.rows or self.settings else 0
 
     def as_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -73,6 +76,8 @@ class Plan:
             "problems": list(self.problems),
             "newly_refused": [_shown(one) for one in self.newly_refused],
             "newly_accepted": [_shown(one) for one in self.newly_accepted],
+            "newly_dropped": [_shown(one) for one in self.newly_dropped],
+            "no_longer_dropped": [_shown(one) for one in self.no_longer_dropped],
             "changed": [_shown(one) for one in self.changed],
             "rows": list(self.rows),
             "settings": list(self.settings),
@@ -81,7 +86,12 @@ class Plan:
 
 
 def compare(old: Depart, new: Depart, events: Iterable[dict[str, Any]]) -> Plan:
-    """Both sets over the same events."""
+    """Both sets over the same events.
+
+    A field counts as newly dropped where the new set leaves it out of an event that the old one does not leave it out of.
+    """
+    lost: dict[tuple[str, str], Moved] = {}
+    kept: dict[tuple[str, str], Moved] = {}
     changed: dict[str, Changed] = {}
     refused: dict[tuple[str, str], Moved] = {}
     accepted: dict[tuple[str, str], Moved] = {}
@@ -95,6 +105,12 @@ def compare(old: Depart, new: Depart, events: Iterable[dict[str, Any]]) -> Plan:
         elif before.rejection is not None and after.rejection is None:
             _move(accepted, before, number)
         elif after.rejection is None:
+            was, now = _dropped(before), _dropped(after)
+            for one, (reason, counted) in {
+                **{one: (reason, lost) for one, reason in now.items() if one not in was},
+                **{one: (reason, kept) for one, reason in was.items() if one not in now},
+            }.items():
+                counted.setdefault(one, Moved(*one, reason, 0, number)).events += 1
             seen: set[str] = set()
             for change in differences(before.xdm, after.xdm):
                 path = _shared(change.path)
@@ -106,6 +122,8 @@ def compare(old: Depart, new: Depart, events: Iterable[dict[str, Any]]) -> Plan:
         changed=tuple(sorted(changed.values(), key=lambda one: (-one.events, one.path))),
         newly_refused=_ranked(refused),
         newly_accepted=_ranked(accepted),
+        newly_dropped=_ranked(lost),
+        no_longer_dropped=_ranked(kept),
         refused_before=before_count,
         refused_after=after_count,
     )
@@ -142,7 +160,7 @@ def reload_problems(old: Depart, new: Depart, events: Sequence[dict[str, Any]]) 
     ]
 
 
-def _move(moved: dict[tuple[str, str], Moved], built: Outcome, number: int) -> None:
+def _move(moved: dict[tuple[str, str], Moved], built: Judged, number: int) -> None:
     rejection = built.rejection
     if rejection is None:
         return
@@ -150,6 +168,16 @@ def _move(moved: dict[tuple[str, str], Moved], built: Outcome, number: int) -> N
     path = located(place, built.xdm)[0]
     known = moved.setdefault((rejection.code, path), Moved(rejection.code, path, reason, 0, number))
     known.events += 1
+
+
+def _dropped(built: Judged) -> dict[tuple[str, str], str]:
+    """Code and field, without indices, of what was left out of an event, with the first words about it."""
+    found: dict[tuple[str, str], str] = {}
+    for one in built.findings:
+        field: str | None = getattr(one, "field", None)
+        if field is not None:
+            found.setdefault((one.code, field), one.reason.removeprefix("left out: "))
+    return found
 
 
 def _ranked(moved: dict[tuple[str, str], Moved]) -> tuple[Moved, ...]:

@@ -20,7 +20,7 @@ _MOST_MEMBERS = 100
 """Of a gzip body: each costs a decompressor, however little it holds."""
 
 
-class TooLarge(Exception):  # noqa: N818 - it reads as the verdict that it is
+class BodyTooLarge(Exception):  # noqa: N818 - it reads as the verdict that it is
     """The body is over the limit, compressed or not."""
 
 
@@ -28,7 +28,7 @@ class NoRoom(Exception):  # noqa: N818
     """All requests together hold as much as they may."""
 
 
-class Budget:
+class BodyMemory:
     """Bytes that all requests may hold at once."""
 
     def __init__(self, limit: int) -> None:
@@ -45,7 +45,7 @@ class Lease:
 
     __slots__ = ("_budget", "held")
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: BodyMemory) -> None:
         self._budget = budget
         self.held = 0
 
@@ -82,7 +82,7 @@ async def read_body(
 
     gzip is told by its first bytes, whatever ``encoding``, the Content-Encoding, says; deflate by that alone. Another label
     over a readable body harms nobody, so the caller tries to read the body before it believes the refusal. Raises
-    ``TooLarge`` at the first byte over ``limit``, and ``NoRoom``.
+    ``BodyTooLarge`` at the first byte over ``limit``, and ``NoRoom``.
     """
     labels = [label for part in encoding.split(",") if (label := part.strip()) not in _NO_ENCODING] if encoding else []
     inflater: _Inflater | None = None
@@ -95,7 +95,7 @@ async def read_body(
     async for chunk in chunks:
         raw_size += len(chunk)
         if raw_size > limit:
-            raise TooLarge
+            raise BodyTooLarge
         lease.take(len(chunk))
         raw.append(chunk)
         if not begun:
@@ -113,7 +113,7 @@ async def read_body(
             plain_size += _inflate(inflater, waiting, plain, limit - plain_size, lease)
         except zlib.error:
             damaged = True
-        except TooLarge:
+        except BodyTooLarge:
             # Under a label of another kind the bytes may be anything, and are kept.
             if set(labels) <= _KNOWN:
                 raise
@@ -142,7 +142,7 @@ def _inflate(inflater: _Inflater, data: bytes, plain: list[bytes], room: int, le
     for piece in inflater.feed(data):
         size += len(piece)
         if size > room:
-            raise TooLarge
+            raise BodyTooLarge
         lease.take(len(piece))
         plain.append(piece)
     return size

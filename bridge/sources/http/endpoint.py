@@ -40,8 +40,8 @@ from bridge.model.record import record_bytes
 from bridge.model.verdicts import Stage
 from bridge.sources.http.access import Admission
 from bridge.sources.http.auth import authenticator
-from bridge.sources.http.body import Budget, Lease, NoRoom, TooLarge, read_body
-from bridge.sources.http.intake import LARGE, Intake, Limits, Taking, TooMuch
+from bridge.sources.http.body import BodyMemory, BodyTooLarge, Lease, NoRoom, read_body
+from bridge.sources.http.intake import LARGE, BodyReading, BodyRecords, RecordLimits, TooMuch
 from bridge.sources.http.refusals import FULL, RETRY_AFTER, Refusals, as_json, refusal
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Receiver:
         *,
         path: str | None = None,
         named: bool = False,
-        budget: Budget | None = None,
+        budget: BodyMemory | None = None,
         parsing: asyncio.Semaphore | None = None,
         admission: Admission | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -92,17 +92,20 @@ class Receiver:
         self._clock = clock
         self._auth = authenticator(settings, posting.sender)
         self._posting = posting
+        self._confirm_seconds = min(settings.confirm_timeout_seconds, posting.confirm_seconds or math.inf)
         self._decoder = decoder
         self.path = path or posting.path
         self.route = metrics.route
         self.is_open = settings.auth in {None, "none"}
         self._of_route = {"route": metrics.route} if named else {}
-        self._budget = budget or Budget(settings.max_in_flight_bytes)
+        self._budget = budget or BodyMemory(settings.max_in_flight_bytes)
         # Large bodies are parsed one at a time, beside the event loop.
         self._parsing = parsing or asyncio.Semaphore(1)
         self._trouble: str | None = None
         self._trouble_at = 0.0
-        self._known_limits = Limits(0, 0, settings.max_events, _BECOMES * settings.max_body_bytes, route=metrics.route)
+        self._known_limits = RecordLimits(
+            0, 0, settings.max_events, _BECOMES * settings.max_body_bytes, route=metrics.route
+        )
         self.refusals = Refusals(metrics, clock, route=metrics.route if named else None)
         self._stopping = False
         self._under_way = 0
@@ -118,7 +121,7 @@ class Receiver:
         return app
 
     def trouble(self) -> str | None:
-        """Why requests are refused just now; None when they are not: a probe for readiness.
+        """Why requests are refused currently; None when they are not: a probe for readiness.
 
         What no request has confirmed lately is forgotten, or a balancer that sends none would never learn of the end.
         """
@@ -203,6 +206,8 @@ class Receiver:
         if self._stopping:
             return self._busy("the receiver is stopping")
         if (wait := self._admission.wait_seconds()) > 0:
+            if not self._posting.throttles:
+                return self._busy("too many requests")
             return refusal(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
         if (request.content_length or 0) > self._settings.max_body_bytes:
             return self._too_large(request, "the body is too large")
@@ -226,7 +231,7 @@ class Receiver:
                     limit=settings.max_body_bytes,
                     lease=lease,
                 )
-        except TooLarge:
+        except BodyTooLarge:
             return self._too_large(request, "the body is too large")
         except NoRoom:
             return self._no_room()
@@ -238,7 +243,7 @@ class Receiver:
             return refusal(400, "the request is damaged or broke off", close=True)
         stored = StoredLetters((), ())
         try:
-            async with asyncio.timeout(settings.confirm_timeout_seconds):
+            async with asyncio.timeout(self._confirm_seconds):
                 intake = await self._read(body, doubt, lease)
                 # From here on the records are held, not the body they came in.
                 del body
@@ -255,12 +260,14 @@ class Receiver:
         except BridgeError as error:
             return self._busy("not confirmed", str(error))
         events, letters = len(intake.events) - len(stored.made), [*intake.dead_letters, *stored.made]
+        for rule, count in intake.left_out.items():
+            self._metrics.left_out_events.labels(rule).inc(count)
         self._stored(events, letters, cut=len(stored.cut))
         return as_json(200, {"status": "ok", "events": events, "dead_letters": len(letters)})
 
-    async def _read(self, body: bytes, doubt: Refusal | None, lease: Lease) -> Intake:
+    async def _read(self, body: bytes, doubt: Refusal | None, lease: Lease) -> BodyRecords:
         """What ``body`` comes to. However large it is, other requests and probes of health are answered meanwhile."""
-        taking = Taking(body, self._limits(), self._now(), self._decoder, doubt)
+        taking = BodyReading(body, self._limits(), self._now(), self._decoder, doubt)
         if len(body) <= LARGE:
             taking.parse()
         else:
@@ -275,7 +282,7 @@ class Receiver:
             before = made
         return taking.intake()
 
-    def _limits(self) -> Limits:
+    def _limits(self) -> RecordLimits:
         limits, store = self._known_limits, self._store
         if limits.event != store.event_limit or limits.dead_letter != store.dead_letter_limit:
             limits = replace(limits, event=store.event_limit, dead_letter=store.dead_letter_limit)

@@ -10,18 +10,19 @@ something else in between.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.model.dead_letter import DEFAULT_ROUTE, DeadLetter, uuid_of
 from bridge.model.errors import NotJson
-from bridge.model.event import ANY, Refusal
+from bridge.model.event import ANY, LeftOut, Refusal
 from bridge.model.letter_fit import fit
 from bridge.model.record import record_bytes
 from bridge.model.verdicts import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from bridge.model.ports import Decoder
@@ -49,7 +50,7 @@ class TooMuch(Exception):  # noqa: N818 - it reads as the verdict that it is
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RecordLimits:
     """For the bodies of a route: the most bytes that one record may weigh, for each topic; the most that one may become."""
 
     event: int
@@ -60,17 +61,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
-    """What a request comes to; ``bytes`` is the weight of all its records."""
+class BodyRecords:
+    """What a request comes to; ``bytes`` is the weight of all its records, ``left_out`` counts by rule what goes nowhere."""
 
     events: Sequence[Record]
     dead_letters: Sequence[DeadLetter]
     bytes: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def take(body: bytes, limits: Limits, now: datetime, decoder: Decoder) -> Intake:
+def records_of(body: bytes, limits: RecordLimits, now: datetime, decoder: Decoder) -> BodyRecords:
     """Read a body of any envelope at once; ``now`` is the time of whatever is refused. Raises :class:`TooMuch`."""
-    taking = Taking(body, limits, now, decoder)
+    taking = BodyReading(body, limits, now, decoder)
     taking.parse()
     for _ in taking.slices():
         pass
@@ -78,7 +80,7 @@ def take(body: bytes, limits: Limits, now: datetime, decoder: Decoder) -> Intake
 
 
 @dataclass(slots=True)
-class _Refusals:
+class _RefusalsOfCode:
     """Of one code: letters, or only their number once the body stands for all of them."""
 
     letters: list[DeadLetter] = field(default_factory=list)
@@ -87,11 +89,11 @@ class _Refusals:
     uuid: str | None = None
 
 
-class Taking:
+class BodyReading:
     """The way from a body to its intake: ``parse``, then ``slices`` to its end, then ``intake``."""
 
     def __init__(
-        self, body: bytes, limits: Limits, now: datetime, decoder: Decoder, doubt: Refusal | None = None
+        self, body: bytes, limits: RecordLimits, now: datetime, decoder: Decoder, doubt: Refusal | None = None
     ) -> None:
         """``doubt`` is why the body is refused should it not be readable."""
         self._body = body
@@ -102,7 +104,8 @@ class Taking:
         self._units: list[tuple[Any, bytes]] = []
         self._has_lines = False
         self._events: list[Record] = []
-        self._refusals: dict[str, _Refusals] = {}
+        self._refusals: dict[str, _RefusalsOfCode] = {}
+        self._left_out: Counter[str] = Counter()
         self._seen = 0
         self._made = 0
 
@@ -143,6 +146,9 @@ class Taking:
             for index, event in enumerate(decoder.events_of(document, ANY)):
                 if isinstance(event, Refusal):
                     self._set_aside(document, raw, index, event)
+                elif isinstance(event, LeftOut):
+                    self._left_out[event.rule] += 1
+                    self._account(0)
                 elif isinstance(value := encode(event), Refusal):
                     self._set_aside(document, raw, index, value)
                 elif (size := record_bytes(record := (record_key(event), value, ()))) <= event_limit:
@@ -160,14 +166,14 @@ class Taking:
                     at, told = 0, self._made
         yield self._made - told
 
-    def intake(self) -> Intake:
+    def intake(self) -> BodyRecords:
         """What the body came to."""
         letters: list[DeadLetter] = []
         for found in self._refusals.values():
             letters += found.letters
             if found.whole and found.why is not None:
                 letters.append(self._whole(found.why, found.whole, found.uuid))
-        return Intake(self._events, letters, self._made)
+        return BodyRecords(self._events, letters, self._made, self._left_out)
 
     def _are_json_lines(self) -> bool:
         """Whether the first line is JSON of its own though the whole is none."""
@@ -200,7 +206,7 @@ class Taking:
         self._refuse(raw if isinstance(value, Refusal) else value, why, _uuid(alone))
 
     def _refuse(self, value: bytes, why: Refusal, uuid: str | None) -> None:
-        found = self._refusals.setdefault(why.code, _Refusals())
+        found = self._refusals.setdefault(why.code, _RefusalsOfCode())
         if found.whole:
             found.whole += 1
             self._account(0)
@@ -232,7 +238,7 @@ class Taking:
             raise TooMuch
 
 
-def refused(body: bytes, why: Refusal, limits: Limits, now: datetime, *, uuid: str | None = None) -> DeadLetter:
+def refused(body: bytes, why: Refusal, limits: RecordLimits, now: datetime, *, uuid: str | None = None) -> DeadLetter:
     """The dead letter of ``body``; of one too large for the topic the beginning is kept, or its headers alone."""
     letter = DeadLetter(
         key=None,

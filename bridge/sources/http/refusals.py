@@ -88,7 +88,7 @@ class Refusals:
         return refusal(503, "an unexpected error", {"Retry-After": RETRY_AFTER})
 
     def _tell(self, level: str, event: str, key: tuple[object, ...], **more: object) -> None:
-        left_out = self._damper.left_out(key)
+        left_out = self._damper.suppressed_since(key)
         if left_out is not None:
             getattr(log, level)(event, **self._of_route, **more, **({"left_out": left_out} if left_out else {}))
 

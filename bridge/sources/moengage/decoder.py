@@ -8,7 +8,7 @@ import orjson
 
 from bridge.model.event import MOST
 from bridge.sources.http.json_reading import encode, exactly, parse_body, parse_json
-from bridge.sources.moengage.envelopes import events_of, isolate, record_key, weigh
+from bridge.sources.moengage.envelopes import events_of, is_complete, isolate, record_key, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,8 @@ class MoEngageDecoder:
             document = _loads(value)
         except orjson.JSONDecodeError:
             document = parse_json(value)
+        if document.__class__ is dict and is_complete(document):
+            return (document,)
         events = events_of(document)
         # Canonical is what the receiver wrote, and that is exact; whatever else came here may be read differently.
         if (len(events) != 1 or events[0] is not document) and (exact := exactly(value, document)) is not document:

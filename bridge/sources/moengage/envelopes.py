@@ -63,7 +63,7 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
     """
     if not isinstance(document, dict):
         return (_NOT_AN_OBJECT,) if (several := _documents(document)) is None else _several(several, bound)
-    if _is_complete(document):
+    if is_complete(document):
         return (document,)
     if _is_event(document):
         return (_canonical(document, _NO_FIELDS),)
@@ -189,7 +189,7 @@ def _is_named(value: Any) -> bool:
     )
 
 
-def _is_complete(event: Event) -> bool:
+def is_complete(event: Event) -> bool:
     """Whether this is plainly an event to which :func:`_canonical` would add nothing, as nearly all that the receiver wrote."""
     get = event.get
     if get("event_code") is None or get("id") is None or get("time") is None:

@@ -25,7 +25,7 @@ from bridge.model.dead_letter import DEFAULT_ROUTE
 from bridge.model.errors import BridgeError, NotJson
 from bridge.model.event import Refusal
 from bridge.model.record import record_bytes
-from bridge.sources.http.intake import Limits, take
+from bridge.sources.http.intake import RecordLimits, records_of
 from bridge.sources.http.json_reading import encode, parse_json
 from bridge.sources.moengage.decoder import DECODER
 
@@ -214,7 +214,7 @@ async def fill(
     a batch is not confirmed within ``patience_seconds`` of trying: everything up to ``tally.stored_line`` is stored.
     """
     event_bytes, letter_bytes = (store.event_limit, store.dead_letter_limit) if store else (sys.maxsize, sys.maxsize)
-    limits = Limits(event_bytes, letter_bytes, route=route)
+    limits = RecordLimits(event_bytes, letter_bytes, route=route)
     under_way: deque[tuple[asyncio.Task[StoredLetters], int, int]] = deque()
     batch = _Batch()
 
@@ -254,7 +254,7 @@ async def fill(
                 # With room in the line nothing above suspends.
                 await asyncio.sleep(0)
             tally.line, tally.position = line, export.position
-            intake = take(document, limits, now(), DECODER)
+            intake = records_of(document, limits, now(), DECODER)
             batch.events.extend(intake.events)
             batch.bytes += sum(map(record_bytes, intake.events))
             tally.events += len(intake.events)

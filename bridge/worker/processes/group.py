@@ -18,17 +18,19 @@ import signal
 import sys
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from bridge.delivery.pace_board import Board
 from bridge.model.backoff import Backoff
+from bridge.runtime.deadline import StopBudget
+from bridge.runtime.signals import StopSignals, install
 from bridge.settings import variable
 from bridge.telemetry.gathering import GatheringServer, ProcessName
 from bridge.telemetry.health import Health
 from bridge.telemetry.metrics import GroupMetrics
-from bridge.worker.processes.member import JOINED, LISTENING, SPARE_SECONDS
+from bridge.worker.processes.member import JOINED, LISTENING
 from bridge.worker.processes.restarts import Restarts
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ class Group:
         self._metrics = GroupMetrics()
         self._health = Health()
         self._telemetry = routes[0].settings.telemetry
-        self._drain_seconds = max(route.settings.worker.drain_seconds for route in routes)
+        self._budget = StopBudget(max(route.settings.worker.drain_seconds for route in routes))
         self._several = len(routes) > 1
         path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - '' is the folder we are in
         self._routes = [
@@ -110,9 +112,7 @@ class Group:
 
     async def run(self) -> int:
         """Work until stopped. 0 when every process finished all that it had begun, 1 when not; theirs when they cannot even start."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled, signal.Signals(number).name)
+        install(StopSignals(self._signalled, self._stop.is_set, hurry=self._kill))
         async with GatheringServer(self._telemetry, self._metrics, self._health, lambda: self._addresses):
             _log.info(
                 "worker_processes_start",
@@ -128,7 +128,7 @@ class Group:
             try:
                 await self._stopped(kept)
                 self._end(signal.SIGTERM)
-                _, late = await asyncio.wait(kept, timeout=self._drain_seconds + SPARE_SECONDS)
+                _, late = await asyncio.wait(kept, timeout=self._budget.killed)
                 if late:
                     _log.error("worker_processes_killed", detail="They did not stop in time.", processes=self._names())
                     self._end(signal.SIGKILL)
@@ -160,18 +160,20 @@ class Group:
         return sorted(name.number for name in self._running)
 
     def _signalled(self, name: str) -> None:
-        if self._stop.is_set():
-            _log.warning("leaving_at_once", detail="A second signal ends it.", signal=name, processes=self._names())
-            self._end(signal.SIGKILL)
-            os._exit(1)
         _log.info(
             "worker_processes_stop",
             detail="Every worker process drains and ends.",
             signal=name,
-            budget=self._drain_seconds,
+            budget=self._budget.drain,
         )
         self._health.hold("draining", "told to stop")
         self._stop.set()
+
+    def _kill(self) -> dict[str, Any]:
+        """Kill every process; which ones, for the log."""
+        told = {"processes": self._names()}
+        self._end(signal.SIGKILL)
+        return told
 
     def _end(self, number: int) -> None:
         self._stop.set()

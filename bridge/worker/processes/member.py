@@ -18,19 +18,19 @@ import structlog
 if TYPE_CHECKING:
     from typing import Final
 
+    from bridge.runtime.deadline import StopBudget
+
 _log = structlog.get_logger(__name__)
 LISTENING: Final = b"listening"
 JOINED: Final = b"joined"
-SPARE_SECONDS: Final = 10.0
-"""Beyond the drain budget: closing connections, and the worker's own cut-off. What runs longer is killed."""
 
 
-class Member:
-    """This process as number ``number`` of a group; ``drain_seconds`` is the budget that it has for its end."""
+class GroupMember:
+    """This process as number ``number`` of a group; ``budget`` is what it has for its end."""
 
-    def __init__(self, number: int, drain_seconds: float) -> None:
+    def __init__(self, number: int, budget: StopBudget) -> None:
         self.number = number
-        self._drain_seconds = drain_seconds
+        self._budget = budget
 
     def watch_parent(self) -> None:
         """From now on end as on SIGTERM when the parent is gone, and by force when that takes too long."""
@@ -44,7 +44,7 @@ class Member:
                 pass
         _log.warning("parent_gone", detail="The parent process is gone; this one drains and ends.")
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(self._drain_seconds + SPARE_SECONDS)
+        time.sleep(self._budget.killed)
         os._exit(1)
 
     @staticmethod

@@ -181,7 +181,8 @@ class RestartMarks:
             self._watched[chunk.partition] = watched
             if memory.suspects or memory.hung:
                 _log.error(
-                    "a process ended while it mapped these records, trying them one by one",
+                    "records_mapped_alone",
+                    detail="A process ended while it mapped these records; they are tried one by one.",
                     topic=chunk.partition[0],
                     partition=chunk.partition[1],
                     offsets=list(memory.suspects or ()),
@@ -230,5 +231,8 @@ class RestartMarks:
     def _fails(self, what: str, error: KafkaError) -> None:
         self._tell(False)
         _log.warning(
-            f"the state topic cannot be {what}: going on without the memory of what ended a process", error=str(error)
+            "restart_memory_lost",
+            detail="The state topic cannot be used; what ends a process is not remembered meanwhile.",
+            what=what,
+            error=str(error),
         )

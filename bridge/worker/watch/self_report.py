@@ -66,8 +66,8 @@ class SelfReport:
 
     def report(self, *, joined: bool, lag_known: bool, refused: tuple[float, str] | None) -> Report:
         """The whole; ``refused``: when and why a change of the mapping files was refused last."""
-        now, brakes = self._clock(), self._delivery.brakes
-        standing = brakes.standing
+        now, flow_control = self._clock(), self._delivery.flow_control
+        standing = flow_control.standing
         name, sha256 = self._in_use()
         refused_at, refused_why = refused or (None, "")
         return Report(
@@ -80,7 +80,7 @@ class SelfReport:
                 good=standing.good,
                 answer=standing.word,
                 since=None if standing.good is None else self._wall() - (now - standing.since),
-                next_try=brakes.next_try(now) if brakes.blocked or brakes.throttle.active else "",
+                next_try=flow_control.next_try(now) if flow_control.blocked or flow_control.throttle.active else "",
             ),
             mapping=MappingReport(name, sha256, self._since, refused_at, refused_why),
         )

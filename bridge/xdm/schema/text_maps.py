@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     Check = Callable[[Any, Place, Said], Any]
 
 _SMALL: Final = 2**63
+_KEY_KEPT: Final = 64
 AS_JSON: Final = "an object or array in a map of text became JSON text"
 
 
@@ -53,7 +55,7 @@ def texts(value: Any, place: Place, said: Said) -> dict[str, Any] | None:
         else:
             text = _json_of_texts(one)
             if text is not None:
-                remark = EventFinding(pointer((place, key)), "map_value_as_json", AS_JSON)
+                remark = _recurring(place, key) if len(key) <= _KEY_KEPT else _became_json((place, key))
                 remarks = [remark] if remarks is None else [*remarks, remark]
         if text is None:
             return None
@@ -63,6 +65,16 @@ def texts(value: Any, place: Place, said: Said) -> dict[str, Any] | None:
     if remarks is not None and found:
         said += remarks
     return found or None
+
+
+def _became_json(place: Place) -> EventFinding:
+    return EventFinding(pointer(place), "map_value_as_json", AS_JSON)
+
+
+@lru_cache(maxsize=4_096)
+def _recurring(place: Place, key: str) -> EventFinding:
+    """The same of a key that may well come again."""
+    return _became_json((place, key))
 
 
 def _json_of_texts(value: Any) -> str | None:
@@ -87,7 +99,7 @@ def as_json(each: Check) -> Check:
                 text = json_text(value)
             except FunctionError:
                 return each(value, place, said)
-            said.append(EventFinding(pointer(place), "map_value_as_json", AS_JSON))
+            said.append(_became_json(place))
             return each(text, place, said)
         return each(value, place, said)
 

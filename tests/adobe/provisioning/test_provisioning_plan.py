@@ -109,7 +109,7 @@ def test_what_is_there_is_adopted(desired, observed):
         (Kind.DATASET, {"datasets": WHOLE.datasets * 2}, "BRIDGE_SETUP__DATASET_NAME"),
         (Kind.ACCOUNT, {"accounts": WHOLE.accounts * 2}, "BRIDGE_SETUP__ACCOUNT_NAME"),
         (Kind.SOURCE, {"sources": WHOLE.sources * 2}, "BRIDGE_AEP__FLOW_ID"),
-        (Kind.TARGET, {"targets": WHOLE.targets * 2}, "delete all but one"),
+        (Kind.TARGET, {"targets": WHOLE.targets * 2}, "BRIDGE_AEP__FLOW_ID"),
         (Kind.DATAFLOW, {"dataflows": WHOLE.dataflows * 2}, "BRIDGE_AEP__FLOW_ID"),
         (Kind.SCHEMA, {"schemas": (replace(SCHEMA, is_of_events=False),)}, "ExperienceEvent"),
         (Kind.DATASET, {"datasets": (replace(WHOLE.datasets[0], schema_id="other"),)}, "another schema"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bridge.destinations.aep.answers import read_answer
 from bridge.destinations.aep.envelope import xdm_envelope
 from bridge.destinations.aep.reasons import reason_of
-from bridge.destinations.http.grants import LONGEST_LIFETIME, Granted, Refused, Unavailable, read_grant
+from bridge.destinations.http.grants import LONGEST_LIFETIME, Granted, GrantRefused, Unavailable, read_grant
 from bridge.destinations.http.reasons import LONGEST
 from bridge.destinations.http.retry_after import LONGEST_RETRY_AFTER, retry_after
 from bridge.model.verdicts import (
@@ -156,7 +156,7 @@ grants = st.fixed_dictionaries(
 def test_any_answer_of_ims_is_read_without_raising(status, body):
     """A token is granted only under 200, fit for a header, with a life between nothing and a day."""
     result = read_grant(status, {"retry-after": "3"}, body, now=0.0)
-    assert isinstance(result, Granted | Refused | Unavailable)
+    assert isinstance(result, Granted | GrantRefused | Unavailable)
     if isinstance(result, Granted):
         assert status == 200
         assert 0 < result.lifetime <= LONGEST_LIFETIME

@@ -44,9 +44,9 @@ def test_while_no_answer_can_be_read_delivery_holds_and_says_so():
     async def work(delivery, destination, resolutions):
         feeding = asyncio.create_task(feed(200, owners=2)(delivery, destination, resolutions))
         await asyncio.sleep(300)
-        seen.append((delivery.blocked, delivery.brakes.trouble, delivery.brakes.refusal))
+        seen.append((delivery.blocked, delivery.flow_control.trouble, delivery.flow_control.refusal))
         await feeding
-        seen.append((delivery.blocked, delivery.brakes.trouble, delivery.brakes.refusal))
+        seen.append((delivery.blocked, delivery.flow_control.trouble, delivery.flow_control.refusal))
 
     with capture_logs() as logs:
         destination, resolutions, metrics = run(answer, work)
@@ -78,6 +78,6 @@ def test_a_single_event_alone_with_unreadable_answers_is_held():
         await asyncio.sleep(3_600)
         assert not resolutions.dead
         assert delivery.events == 1
-        assert delivery.brakes.circuit.open
+        assert delivery.flow_control.circuit.open
 
     run(lambda *_: Mismatched("odd"), work)

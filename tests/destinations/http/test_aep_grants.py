@@ -11,7 +11,7 @@ from bridge.destinations.http.grants import (
     ASSUMED_LIFETIME,
     LONGEST_LIFETIME,
     Granted,
-    Refused,
+    GrantRefused,
     Unavailable,
     read_grant,
     token_request,
@@ -76,12 +76,14 @@ def test_unusable_tokens_are_asked_for_again(document):
 
 def test_refusals_tell_secrets_from_the_rest():
     """invalid_client may be cured by the other secret, invalid_scope may not."""
-    assert read(400, {"error": "invalid_client", "error_description": "bad"}) == Refused(
+    assert read(400, {"error": "invalid_client", "error_description": "bad"}) == GrantRefused(
         "IMS answered 400 (invalid_client: bad)", secret_suspect=True
     )
-    assert read(401) == Refused("IMS answered 401", secret_suspect=True)
-    assert read(400, {"error": "invalid_scope"}) == Refused("IMS answered 400 (invalid_scope)", secret_suspect=False)
-    assert read(200, {"error": "unauthorized_client"}) == Refused(
+    assert read(401) == GrantRefused("IMS answered 401", secret_suspect=True)
+    assert read(400, {"error": "invalid_scope"}) == GrantRefused(
+        "IMS answered 400 (invalid_scope)", secret_suspect=False
+    )
+    assert read(200, {"error": "unauthorized_client"}) == GrantRefused(
         "IMS answered 200 (unauthorized_client)", secret_suspect=True
     )
 

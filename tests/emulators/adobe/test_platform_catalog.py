@@ -82,6 +82,13 @@ async def test_the_profile_tag_needs_the_union_tag(platform, value):
     assert (await platform.call("GET", f"{SETS}/{identifier}")).json()[identifier]["tags"]["unifiedProfile"] == [value]
 
 
+async def test_the_code_of_a_refused_profile_tag_can_be_chosen(adobe, platform):
+    """Nobody documents it."""
+    body = {"name": "D", "schemaRef": {"id": (await platform.schema())["$id"]}, "tags": PROFILE}
+    adobe.control(platform={"oddities": {"dataset_without_union": "CATALOG-1234-400"}})
+    assert (await platform.call("POST", SETS, body)).json()["type"].endswith("CATALOG-1234-400")
+
+
 async def test_the_schema_has_to_exist(platform):
     """A dataset of an unknown schema is refused, and a dataset's schema never changes."""
     assert (await platform.call("POST", SETS, {"name": "D", "schemaRef": {"id": "https://x"}})).status_code == 400

@@ -6,7 +6,7 @@ import json
 
 import httpx
 import pytest
-from platform_client import CATALOG, CONVERSION, EXPORT, FLOWS, PlatformClient
+from platform_client import CATALOG, CONVERSION, EXPORT, FLOWS, PlatformClient, encoded
 
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.ingestion.dataset import Limits
@@ -81,7 +81,12 @@ async def test_a_list_wants_start_and_limit(platform):
     page = (await platform.call("GET", f"{SETS}?start=1&limit=2")).json()
     assert (len(page["data"]), page["_page"]) == (2, {"count": 0, "limit": 2})
     assert len((await platform.call("GET", f"{SETS}?start=0&limit=9&name=B")).json()["data"]) == 2
-    platform.emulator.control(platform={"oddities": {"mapping_page_count": "right", "mapping_set_names": "unique"}})
+    of_schema = f"property=xdmSchema=={encoded(schema)}&start=0&limit=9"
+    assert len((await platform.call("GET", f"{SETS}?{of_schema}")).json()["data"]) == 3
+    assert (await platform.call("GET", f"{SETS}?property=status==PUBLISHED&start=0&limit=9")).json()["data"] == []
+    readings = {"mapping_page_count": "right", "mapping_set_names": "unique", "mapping_list_start": "optional"}
+    platform.emulator.control(platform={"oddities": readings})
+    assert (await platform.call("GET", f"{SETS}?limit=2")).json()["_page"]["count"] == 2
     assert (await platform.call("GET", f"{SETS}?start=0&limit=9")).json()["_page"]["count"] == 3
     assert (await platform.call("POST", SETS, mapping_set(schema, name="A"))).status_code == 409
 

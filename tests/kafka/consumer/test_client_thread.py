@@ -17,15 +17,15 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from virtual_delivery import VirtualLoop
 
-from bridge.kafka.consumer.app import build_app
-from bridge.kafka.consumer.client_thread import ChunkThread, FromMainLoop, NumberedAssignments
 from bridge.kafka.consumer.consumption import Consumption, Flow
 from bridge.kafka.consumer.fetching import Fetching
 from bridge.kafka.consumer.gate import FETCH_BYTES, Gate
 from bridge.kafka.consumer.kafka_client import AiokafkaClient
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.consumer.reading import Reading
-from bridge.kafka.consumer.transport import ChunkConsumer
+from bridge.kafka.consumer.stream.app import build_app
+from bridge.kafka.consumer.stream.client_thread import ChunkThread, FromMainLoop, NumberedAssignments
+from bridge.kafka.consumer.stream.transport import ChunkConsumer
 from bridge.settings import KafkaSettings
 from bridge.telemetry.metrics import Metrics
 
@@ -145,7 +145,7 @@ class _Client:
             max_events=1_000,
             max_bytes=max_bytes,
             blocked=lambda: False,
-            starved=lambda: False,
+            evidence=lambda _ahead: 0,
             metrics=Metrics(),
         )
         self.consumption = Consumption(
@@ -236,7 +236,9 @@ async def test_what_faust_dropped_from_the_stream_is_handed_on_again():
     }
     record = [SimpleNamespace(timestamp=0)]
     chunks = [
-        ledger.fetch(partition, 0, record, 1, first=first, last=first) for first in range(3) for partition in PARTITIONS
+        ledger.register_chunk(partition, 0, record, 1, first=first, last=first)
+        for first in range(3)
+        for partition in PARTITIONS
     ]
     assert not client.gate.open
     ledger.admit(chunks[0], 1)

@@ -13,8 +13,9 @@ from bridge.kafka.consumer.fetching import Fetching
 from bridge.kafka.consumer.gate import Gate
 from bridge.kafka.consumer.ledger import Ledger, UnaccountedError
 from bridge.kafka.consumer.reading import Reading
+from bridge.runtime.deadline import Deadline, StopBudget
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.stopping import leave
+from bridge.worker.stopping import stop_worker
 
 P0, P1 = ("t", 0), ("t", 1)
 
@@ -27,7 +28,7 @@ class _Finisher:
 
     async def for_revoke(self):
         self.asked += 1
-        return self.left
+        return Deadline.after(asyncio.get_running_loop().time, self.left)
 
 
 class _Worker:
@@ -45,7 +46,7 @@ class _Worker:
             max_events=max_events,
             max_bytes=10_000_000,
             blocked=lambda: False,
-            starved=lambda: False,
+            evidence=lambda _ahead: 0,
             metrics=self.metrics,
         )
         self.reading = Reading(self.metrics, lambda: self.now)
@@ -222,18 +223,22 @@ async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
         drained.append(deadline)
 
     drain = SimpleNamespace(
-        clock=asyncio.get_running_loop().time, budget=2.0, ledger=worker.ledger, for_stop=for_stop, stopping=False
+        clock=asyncio.get_running_loop().time,
+        budget=StopBudget(2.0),
+        ledger=worker.ledger,
+        for_stop=for_stop,
+        stopping=False,
     )
 
     async def stop():
         return None
 
     app = SimpleNamespace(consumer=worker.consumption, stop=stop)
-    assert await leave(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 1
+    assert await stop_worker(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 1
     assert drained
     worker.client.fail_commits = False
     assert worker.ledger.committable() == {P0: 4}
-    assert await leave(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 0
+    assert await stop_worker(app, worker.gate, drain, "", cut_off_after=lambda _seconds: None) == 0
     assert worker.client.stored == {P0: 4}
 
 
@@ -452,7 +457,7 @@ async def test_while_partitions_are_given_away_nothing_is_admitted_and_this_is_n
 
     async def for_revoke():
         seen.append((worker.gate.is_shut, worker.consumption.joined))
-        return 1.0
+        return Deadline.after(asyncio.get_running_loop().time, 1.0)
 
     worker.finisher.for_revoke = for_revoke
     await worker.consumption.revoked()

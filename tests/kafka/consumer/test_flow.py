@@ -32,7 +32,7 @@ def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False):
         max_events=max_events,
         max_bytes=max_bytes,
         blocked=lambda: state.blocked,
-        starved=lambda: False,
+        evidence=lambda _ahead: 0,
         metrics=Metrics(),
     )
     return ledger, gate, state
@@ -40,7 +40,7 @@ def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False):
 
 def _fetch(ledger, partition, first, count, weight=1):
     records = [SimpleNamespace(timestamp=0)] * count
-    return ledger.fetch(partition, 1, records, weight, first=first, last=first + count - 1)
+    return ledger.register_chunk(partition, 1, records, weight, first=first, last=first + count - 1)
 
 
 async def test_the_gate_closes_at_its_bounds_and_opens_when_there_is_room():
@@ -240,7 +240,7 @@ async def test_the_marker_of_a_transaction_is_no_lag():
             return dict.fromkeys(partitions, Offsets(0, 3, 5, 5))
 
     meter = LagMeter(_Source(), ledger, Metrics(), interval=0.01)
-    chunk = ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
+    chunk = ledger.register_chunk(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
     task = asyncio.create_task(meter.run())
     await asyncio.sleep(0.1)
     assert meter.total == 2, "one is open"
@@ -264,7 +264,7 @@ async def test_a_worker_that_has_finished_nothing_shows_how_long_events_wait():
 
     an_hour_ago, now = (time.time() - 3_600) * 1_000, time.time() * 1_000
     first, second = (
-        ledger.fetch(P0, 1, [SimpleNamespace(timestamp=at)], 1, first=n, last=n)
+        ledger.register_chunk(P0, 1, [SimpleNamespace(timestamp=at)], 1, first=n, last=n)
         for n, at in enumerate([an_hour_ago, now])
     )
     task = asyncio.create_task(LagMeter(_Source(), ledger, metrics, interval=0.01).run())

@@ -14,14 +14,15 @@ FIVE = [("t", number) for number in range(5)]
 
 
 def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False, partitions=(P0, P1)):
-    ledger, state, metrics = Ledger(), SimpleNamespace(blocked=blocked, starved=False), Metrics()
+    ledger, state, metrics = Ledger(), SimpleNamespace(blocked=blocked, evidence=0, held=0, asked=[]), Metrics()
     ledger.open(1, dict.fromkeys(partitions))
     gate = Gate(
         ledger,
         max_events=max_events,
         max_bytes=max_bytes,
         blocked=lambda: state.blocked,
-        starved=lambda: state.starved,
+        evidence=lambda ahead: (state.asked.append(ahead), state.evidence)[1],
+        held=lambda: state.held,
         metrics=metrics,
     )
     return ledger, gate, state, metrics
@@ -30,7 +31,7 @@ def _gate(*, max_events=100, max_bytes=10_000_000, blocked=False, partitions=(P0
 def _open(ledger, partition, first, count, weight=1):
     """A chunk of so many events that have no verdict yet."""
     records = [SimpleNamespace(timestamp=0)] * count
-    chunk = ledger.fetch(partition, 1, records, weight, first=first, last=first + count - 1)
+    chunk = ledger.register_chunk(partition, 1, records, weight, first=first, last=first + count - 1)
     ledger.admit(chunk, count)
     return chunk
 
@@ -59,9 +60,9 @@ def test_four_chunks_that_nobody_has_taken_are_enough():
     """More would only be read long before; three leave room."""
     ledger, gate, _, _ = _gate()
     for first in range(3):
-        ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=first, last=first)
+        ledger.register_chunk(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=first, last=first)
     assert gate.open
-    ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
+    ledger.register_chunk(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=3, last=3)
     assert not gate.open
 
 
@@ -95,7 +96,7 @@ def test_a_partition_may_be_twice_the_bound_ahead_of_its_oldest_open_event(span,
     """That is what a crash repeats at most; the others go on."""
     ledger, gate, _, _ = _gate()
     _open(ledger, P0, 0, 1)
-    done = ledger.fetch(P0, 1, [SimpleNamespace(timestamp=0)] * (span - 1), 1, first=1, last=span - 1)
+    done = ledger.register_chunk(P0, 1, [SimpleNamespace(timestamp=0)] * (span - 1), 1, first=1, last=span - 1)
     ledger.admit(done, 0)
     assert gate.admitted([P0, P1]) == admitted
 
@@ -144,7 +145,7 @@ async def test_who_waits_is_woken_when_there_is_room_and_not_before():
 
 
 def test_a_partition_that_is_too_far_ahead_gives_a_little_while_evidence_is_wanted():
-    """Its oldest event fails and nothing else is there: fifty records of it come, and no more once that is over."""
+    """Its oldest event fails and nothing else is there: a few records of it come, and no more once that is over."""
     ledger, gate, state, _ = _gate(max_events=100)
     _open(ledger, P0, 0, 1)
     for first in range(1, 200, 50):
@@ -153,11 +154,80 @@ def test_a_partition_that_is_too_far_ahead_gives_a_little_while_evidence_is_want
     assert ledger.span(P0) == 201
     assert gate.admitted([P0, P1]) == {P1}
     assert gate.room == 99
-    state.starved = True
-    assert gate.admitted([P0, P1]) == {P0, P1}
+    state.evidence = 4
+    state.asked.clear()
+    assert gate.admitted([P0]) == {P0}
+    assert state.asked == [True]
+    assert gate.room == 4
+    assert [gate.admitted([P0, P1]) for _ in range(4)] in ([{P0}, {P1}] * 2, [{P1}, {P0}] * 2)
+    state.evidence = 1_000
+    assert gate.admitted([P0]) == {P0}
     assert gate.room == 50
     _open(ledger, P0, 201, 60)
-    assert gate.room == 39
-    state.starved = False
+    state.evidence = 0
     assert gate.admitted([P0, P1]) == {P1}
     assert gate.room == 39
+
+
+def test_room_is_the_bound_s_while_no_partition_is_too_far_ahead():
+    """Evidence is wanted, and there is room for all: nobody is asked for less, nor one by one."""
+    _, gate, state, _ = _gate()
+    state.evidence = 1
+    assert gate.admitted([P0, P1]) == {P0, P1}
+    assert gate.room == 100
+
+
+@pytest.mark.parametrize(("max_events", "most"), [(100, 50), (1_000, 100), (12_000, 1_200)])
+def test_when_all_that_may_be_here_fails_evidence_is_read_beyond_the_bound(max_events, most):
+    """As many records as are asked for, fifty or a tenth of the bound at most, of one partition; without need nothing."""
+    ledger, gate, state, _ = _gate(max_events=max_events)
+    _open(ledger, P0, 0, max_events)
+    assert gate.admitted([P0, P1]) == set()
+    for asked, room in ((1, 1), (most, most), (most + 1, most)):
+        state.evidence = asked
+        assert len(gate.admitted([P0, P1])) == 1
+        assert gate.room == room
+    state.evidence = 0
+    assert gate.admitted([P0, P1]) == set()
+    assert gate.room == 1
+
+
+def test_evidence_comes_of_a_partition_that_is_not_too_far_ahead():
+    """As long as there is one; of those that are, where there is no other."""
+    ledger, gate, state, _ = _gate(max_events=100)
+    state.evidence = 4
+    _open(ledger, P0, 0, 200)
+    assert [gate.admitted([P0, P1]) for _ in range(4)] == [{P1}] * 4
+    assert state.asked == [False] * 4
+    assert gate.admitted([P0]) == {P0}
+    assert state.asked[4:] == [True]
+
+
+@pytest.mark.parametrize("why", ["bytes", "shut", "queued"])
+def test_evidence_has_its_bounds_too(why):
+    """The bytes of the bound, an end that has begun, and chunks that nobody has taken yet."""
+    ledger, gate, state, _ = _gate(max_bytes=1_000)
+    _open(ledger, P0, 0, 100, 1_000 if why == "bytes" else 999)
+    state.evidence = 4
+    if why == "shut":
+        gate.shut()
+    if why == "queued":
+        for number in range(4):
+            ledger.register_chunk(P0, 1, [SimpleNamespace(timestamp=0)], 1, first=100 + number, last=100 + number)
+    assert gate.admitted([P0, P1]) == set()
+
+
+def test_what_is_postponed_for_ever_takes_no_room_of_the_others():
+    """A hundred events are held: a hundred others may come beside them, as long as there is room for their bytes."""
+    ledger, gate, state, _ = _gate(max_bytes=1_000)
+    _open(ledger, P0, 0, 100)
+    assert not gate.open
+    state.held = 60
+    assert gate.open
+    assert gate.room == 60
+    _open(ledger, P1, 0, 60, 10)
+    assert not gate.open
+    state.held = 100
+    assert gate.open
+    _open(ledger, P1, 60, 1, 989)
+    assert not gate.open

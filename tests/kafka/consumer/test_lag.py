@@ -101,7 +101,7 @@ def test_the_age_of_events_is_never_below_nothing(waiting, ahead, age):
     """A producer's clock may be ahead of ours; and when nothing waits, nothing has an age."""
     meter = _Meter(_Brokers(found=FOUND._replace(waiting=waiting)))
     record = SimpleNamespace(timestamp=(time.time() + ahead) * 1_000)
-    meter.ledger.admit(meter.ledger.fetch(P0, 1, [record], 1, first=3, last=3), 0)
+    meter.ledger.admit(meter.ledger.register_chunk(P0, 1, [record], 1, first=3, last=3), 0)
     meter.watch(0.5)
     assert meter.age == age
 
@@ -111,7 +111,7 @@ def test_who_is_no_member_shows_no_age():
     member = [True]
     meter = _Meter(_Brokers(found=FOUND._replace(waiting=2)), joined=lambda: member[0])
     record = SimpleNamespace(timestamp=time.time() * 1_000)
-    meter.ledger.admit(meter.ledger.fetch(P0, 1, [record], 1, first=3, last=3), 0)
+    meter.ledger.admit(meter.ledger.register_chunk(P0, 1, [record], 1, first=3, last=3), 0)
 
     def look(_meter):
         member[0] = False

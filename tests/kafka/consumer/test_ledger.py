@@ -11,7 +11,7 @@ PARTITION = ("t", 0)
 
 def _chunk(ledger, first, last, *, generation=1, events=None):
     records = [SimpleNamespace(timestamp=0) for _ in range(last - first + 1)]
-    chunk = ledger.fetch(PARTITION, generation, records, 10, first=first, last=last)
+    chunk = ledger.register_chunk(PARTITION, generation, records, 10, first=first, last=last)
     ledger.admit(chunk, len(records) if events is None else events)
     return chunk
 
@@ -39,7 +39,7 @@ def test_what_is_finished_behind_something_open_is_not_committed(ledger):
 def test_what_was_fetched_and_not_finished_is_not_committed(ledger):
     """Fetching moves nothing, decoding moves nothing."""
     _chunk(ledger, 0, 9)
-    assert ledger.fetch(PARTITION, 1, [SimpleNamespace(timestamp=0)], 10, first=10, last=10) is not None
+    assert ledger.register_chunk(PARTITION, 1, [SimpleNamespace(timestamp=0)], 10, first=10, last=10) is not None
     assert ledger.committable() == {}
 
 
@@ -73,8 +73,8 @@ def test_a_chunk_of_an_assignment_that_is_over_is_refused(ledger):
     """It arrives late, when the partition is there again under another number: it belongs to nobody."""
     ledger.open(2, {PARTITION: None})
     record = [SimpleNamespace(timestamp=0)]
-    assert ledger.fetch(PARTITION, 1, record, 10, first=0, last=0) is None
-    assert ledger.fetch(("t", 1), 2, record, 10, first=0, last=0) is None
+    assert ledger.register_chunk(PARTITION, 1, record, 10, first=0, last=0) is None
+    assert ledger.register_chunk(("t", 1), 2, record, 10, first=0, last=0) is None
     ledger.passed(PARTITION, 1, 0, 9)
     assert (ledger.events, ledger.weight, ledger.queued, ledger.committable()) == (0, 0, 0, {})
 
@@ -84,10 +84,10 @@ def test_a_chunk_behind_offsets_that_nobody_accounts_for_is_refused(ledger):
     record = [SimpleNamespace(timestamp=0)]
     ledger.resolve(_chunk(ledger, 0, 9), 10)
     with pytest.raises(UnaccountedError, match="topic t partition 0: 10 expected, 12 came"):
-        ledger.fetch(PARTITION, 1, record, 10, first=12, last=12)
+        ledger.register_chunk(PARTITION, 1, record, 10, first=12, last=12)
     assert ledger.committable() == {PARTITION: 10}
     assert ledger.events == 0
-    chunk = ledger.fetch(PARTITION, 1, record, 10, first=12, last=12, since=10, upto=15)
+    chunk = ledger.register_chunk(PARTITION, 1, record, 10, first=12, last=12, since=10, upto=15)
     ledger.admit(chunk, 0)
     assert ledger.committable() == {PARTITION: 15}
 
@@ -117,7 +117,7 @@ def test_a_commit_of_before_a_cut_does_not_hide_the_offsets_after_it(ledger):
     """Its confirmation comes late, and is ahead of everything that can be committed now."""
     ledger.resolve(_chunk(ledger, 0, 99), 100)
     record = [SimpleNamespace(timestamp=0)]
-    anew = ledger.fetch(PARTITION, 1, record, 10, first=0, last=0, anew=True)
+    anew = ledger.register_chunk(PARTITION, 1, record, 10, first=0, last=0, anew=True)
     ledger.admit(anew, 0)
     ledger.confirm(1, {PARTITION: 100})
     assert ledger.committable() == {PARTITION: 1}
@@ -128,7 +128,7 @@ def test_a_commit_of_before_a_cut_does_not_hide_the_offsets_after_it(ledger):
 def test_what_is_under_way_is_counted_to_the_offset_and_the_byte(ledger):
     """Bounds of memory and of what a crash would repeat are taken from these figures."""
     records = [SimpleNamespace(timestamp=0)] * 3
-    chunk = ledger.fetch(PARTITION, 1, records, 70, first=4, last=8, since=2, upto=12)
+    chunk = ledger.register_chunk(PARTITION, 1, records, 70, first=4, last=8, since=2, upto=12)
     assert (ledger.events, ledger.weight, ledger.queued, ledger.span(PARTITION)) == (3, 70, 1, 10)
     ledger.admit(chunk, 5)
     ledger.admit(chunk, 9)
@@ -151,7 +151,7 @@ def test_a_chunk_has_the_time_of_its_last_record_and_of_its_oldest(ledger):
     """The last tells how far the worker is; the oldest, how long something waits, also when a producer's clock went back."""
     for times, last, oldest in (((4_000, 2_000, 9_000), 9.0, 4.0), ((4_000, 3_000), 3.0, 3.0)):
         records = [SimpleNamespace(timestamp=at) for at in times]
-        chunk = ledger.fetch(PARTITION, 1, records, 1, first=0, last=len(times) - 1)
+        chunk = ledger.register_chunk(PARTITION, 1, records, 1, first=0, last=len(times) - 1)
         assert (chunk.timestamp, chunk.oldest) == (last, oldest)
 
 
@@ -179,7 +179,7 @@ def test_offsets_without_records_wait_for_the_newest_chunk(ledger):
 def test_the_newest_that_is_finished_is_remembered(ledger):
     """Whatever is finished after it: the age of events is told from it."""
     for at, (first, newest) in enumerate(((4_000, 4.0), (9_000, 9.0), (2_000, 9.0))):
-        chunk = ledger.fetch(PARTITION, 1, [SimpleNamespace(timestamp=first)], 1, first=at, last=at)
+        chunk = ledger.register_chunk(PARTITION, 1, [SimpleNamespace(timestamp=first)], 1, first=at, last=at)
         ledger.admit(chunk, 0)
         assert ledger.newest == newest
 
@@ -189,5 +189,5 @@ def test_the_oldest_that_is_open_is_that_of_all_partitions(ledger):
     assert ledger.oldest == 0.0
     ledger.open(2, {PARTITION: None, ("t", 1): None, ("t", 2): None})
     for number, at in ((0, 9_000), (1, 4_000)):
-        ledger.fetch(("t", number), 2, [SimpleNamespace(timestamp=at)], 1, first=0, last=0)
+        ledger.register_chunk(("t", number), 2, [SimpleNamespace(timestamp=at)], 1, first=0, last=0)
     assert ledger.oldest == 4.0

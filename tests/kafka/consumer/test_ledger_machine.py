@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from examples import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -66,7 +67,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if not run:
             return
         records = [SimpleNamespace(timestamp=0) for _ in run]
-        chunk = self.ledger.fetch(
+        chunk = self.ledger.register_chunk(
             partition,
             self.generation,
             records,
@@ -162,7 +163,7 @@ class LedgerMachine(RuleBasedStateMachine):
             run = [r for r in log if r[0] >= (self.stored[partition] or 0)]
             since = self.stored[partition] or 0
             for at, count in run:
-                chunk = self.ledger.fetch(
+                chunk = self.ledger.register_chunk(
                     partition, self.generation, [SimpleNamespace(timestamp=0)], 1, first=at, last=at, since=since
                 )
                 since = at + 1
@@ -179,5 +180,5 @@ class LedgerMachine(RuleBasedStateMachine):
         assert all(self.ledger.span(p) == 0 for p in PARTITIONS)
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=120, stateful_step_count=60, deadline=None)
+LedgerMachine.TestCase.settings = settings(max_examples=examples(120), stateful_step_count=60, deadline=None)
 TestLedgerMachine = LedgerMachine.TestCase

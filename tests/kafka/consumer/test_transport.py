@@ -10,9 +10,9 @@ from faust.types import TP
 from structlog.testing import capture_logs
 from virtual_delivery import VirtualLoop
 
-from bridge.kafka.consumer.app import build_app
 from bridge.kafka.consumer.ledger import Ledger
-from bridge.kafka.consumer.transport import ChunkConsumer
+from bridge.kafka.consumer.stream.app import build_app
+from bridge.kafka.consumer.stream.transport import ChunkConsumer
 from bridge.model.errors import BridgeError
 from bridge.settings import KafkaSettings
 
@@ -55,7 +55,7 @@ def _chunk():
     ledger = Ledger()
     ledger.open(1, {P0: None})
     records = [SimpleNamespace(timestamp=5_000), SimpleNamespace(timestamp=6_000)]
-    return ledger.fetch(P0, 1, records, 70, first=3, last=4)
+    return ledger.register_chunk(P0, 1, records, 70, first=3, last=4)
 
 
 def test_a_message_is_a_chunk():

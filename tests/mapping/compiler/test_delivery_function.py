@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -147,7 +148,7 @@ loose = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(written, st.dictionaries(st.sampled_from(["a", "b", "c", "eventType"]), field_schemas), st.booleans(), loose,
        st.lists(st.sampled_from(["a", "identityMap"]), max_size=1))  # fmt: skip
 def test_a_check_fused_into_any_mapping_is_the_check_after_it(rows, fields, firm, event, required):

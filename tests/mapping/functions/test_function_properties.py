@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def outcome(call: Any, arguments: list[Any]) -> tuple[str, Any]:
 
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_specialisation_changes_nothing(name: str, data: st.DataObject) -> None:
     """Whichever arguments are constants, the specialised callable gives what the plain one gives, or refuses what fails."""

@@ -162,6 +162,7 @@ def test_an_enclosing_clock_comes_back() -> None:
     assert clock.now().year > 2020
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     "expression",
     [

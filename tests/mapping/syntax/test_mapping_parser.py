@@ -136,6 +136,7 @@ def test_an_assignment_suggests_the_comparison():
     assert caught.value.fix == "compare with =="
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     "hostile",
     ["(" * 60_000, "!" * 60_000 + "a", "a+" * 30_000 + "a", "a?" * 30_000, "a?b:" * 15_000 + "c", "[" * 60_000,
@@ -150,6 +151,7 @@ def test_hostile_text_is_refused_quickly(hostile: str):
     assert time.perf_counter() - started < 5
 
 
+@pytest.mark.serial
 def test_parsing_time_grows_with_the_length_only():
     """Sixteen times the text takes nowhere near 256 times as long."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,7 +47,7 @@ def test_printed_dates_are_read_as_by_all_formats_in_order(date: datetime, patte
     assert by_shape(text) == in_order(text)
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(INSTANTS, st.sampled_from(FALLBACK_FORMATS), st.data())
 def test_damaged_dates_are_taken_or_refused_as_by_all_formats_in_order(
     date: datetime, pattern: str, data: st.DataObject
@@ -59,7 +60,7 @@ def test_damaged_dates_are_taken_or_refused_as_by_all_formats_in_order(
     assert by_shape(text) == in_order(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.text(alphabet="0123456789-/.: TZ+APMapmJanFebDec", max_size=30))
 def test_arbitrary_text_is_read_as_by_all_formats_in_order(text: str) -> None:
     """Text that nobody printed, too."""

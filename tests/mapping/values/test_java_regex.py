@@ -310,6 +310,7 @@ def test_a_repeated_group_that_may_be_empty_is_not_guessed() -> None:
         match.groups()
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     "regex",
     [

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +23,9 @@ from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings, Settings
 from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.chunk_mapping import Intake
+from bridge.worker.chunk_mapping import ChunkMapping
 from bridge.xdm.departure import departing
+from bridge.xdm.problems import DroppedValue
 from bridge.xdm.rules import RULES
 from bridge.xdm.size import SizeRule
 
@@ -81,10 +85,12 @@ class Fates:
 
     by_key: bool = False
     fates: dict[int, str] = field(default_factory=dict)
+    sent: list[bytes] = field(default_factory=list)
 
     def offer(self, owner: Any, items: Any, tags: Any = ()) -> None:
         """Events that leave."""
         assert not tags
+        self.sent += items
         self.fates |= dict.fromkeys(owner.places[: len(items)], "")
 
     def put(self, chunk: Any, row: int, part: int | None, rejected: Any, attempts: int) -> None:
@@ -94,19 +100,27 @@ class Fates:
         self.fates[0 if part is None else part + 1] = rejected.code
 
 
-def worker_fates(document: Any, builder: Any, configured: Settings) -> list[str]:
-    """The code of each event's dead letter, "" for those that leave, as the worker's own intake decides."""
+def worker_fates(document: Any, builder: Any, configured: Settings) -> tuple[list[str], list[bytes], Counter[Any]]:
+    """What the worker's own intake decides.
+
+    The code of each event's dead letter, "" for those that leave; what leaves; how often it left out which field for which code.
+    """
     ledger, spy = Ledger(), Fates()
     ledger.open(1, {("t", 0): None})
     record = SimpleNamespace(
         value=json.dumps(document).encode(), key=None, timestamp=0, topic="t", partition=0, offset=0, headers=()
     )
-    chunk = ledger.fetch(("t", 0), 1, [record], 10, first=0, last=0)
+    chunk = ledger.register_chunk(("t", 0), 1, [record], 10, first=0, last=0)
     rule = SizeRule(configured.mapping)
     metrics = Metrics()
     transform = XdmTransform(builder, open_envelope(configured).encode, metrics, size=rule)
-    Intake(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
-    return [spy.fates[at] for at in sorted(spy.fates)]
+    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
+    dropped: Counter[Any] = Counter()
+    for family in metrics.dropped_values.collect():
+        for sample in family.samples:
+            if sample.name.endswith("_total") and sample.value:
+                dropped[sample.labels["path"], sample.labels["code"]] += int(sample.value)
+    return [spy.fates[at] for at in sorted(spy.fates)], spy.sent, dropped
 
 
 class Stage:
@@ -126,9 +140,9 @@ class Stage:
         )
         self.settings = Settings(mapping=mapping, aep={"batch_bytes": batch_bytes})
         self.builder = open_experience_events(mapping)
-        depart = departing(self.builder.build, SizeRule(mapping), open_envelope(self.settings).encode)
+        self.depart = departing(self.builder.build, SizeRule(mapping), open_envelope(self.settings).encode)
         self.judge = Judge(
-            depart, self.builder.mapping.apply, self.builder.mapping.rows, self.builder.schema, rules=RULES
+            self.depart, self.builder.mapping.apply, self.builder.mapping.rows, self.builder.schema, rules=RULES
         )
 
 
@@ -137,18 +151,25 @@ def test_lint_says_what_the_worker_does(tmp_path_factory):
     tmp = tmp_path_factory.mktemp("verdicts")
     stages = [Stage(tmp, one, 2_000) for one in ALL]
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     @given(bodies, st.sampled_from(stages))
     def holds(document: Any, stage: Stage) -> None:
         # As it arrives: whatever JSON text cannot tell apart is not told apart.
         document = json.loads(json.dumps(document))
         read = read_documents([document])
-        fates = worker_fates(document, stage.builder, stage.settings)
+        fates, sent, dropped = worker_fates(document, stage.builder, stage.settings)
         verdicts = [stage.judge.verdicts([one.given]) for one in read]
         assert [one.refused == 1 for one in verdicts] == [bool(fate) for fate in fates]
         for one, fate in zip(verdicts, fates, strict=True):
             codes = [group.code for group in one.groups if group.outcome == "refused"]
             assert (fate in codes) if fate else codes == []
+        # What lint and preview show of those that leave is what leaves, to the byte, and what is left out is what is counted.
+        built = [stage.depart(one.event) for one in read if one.refusal is None]
+        assert sent == [orjson.dumps(one.xdm) for one in built if one.rejection is None]
+        lost = Counter((each.field, each.code) for one in built for each in one.findings if type(each) is DroppedValue)
+        assert lost == dropped
+        told = {(group.path, group.code) for one in verdicts for group in one.groups if group.outcome == "lost"}
+        assert {code for _, code in lost} <= {code for _, code in told}
         together = stage.judge.verdicts([one.given for one in read])
         assert (together.events, together.refused) == (len(fates), sum(map(bool, fates)))
         assert any(finding.severity == "error" for finding in together.findings()) == any(fates)

@@ -238,8 +238,8 @@ def test_cases_remember_for_whom_they_were_written(tmp_path):
     (cases / "one.event.json").write_text((EXAMPLE / "airline.events.jsonl").read_text().splitlines()[0])
     (tmp_path / "m.csv").write_text(GOOD)
     schema = SCHEMA[:2]
-    with pytest.raises(BridgeError, match=r"the tenant is _yourorgname, but the schema .* has _acmeair"):
-        run("test", str(cases), "--mapping", str(tmp_path / "m.csv"), *schema, "--update")
+    with pytest.raises(BridgeError, match=r"the tenant is _acmear, but the schema .* has _acmeair"):
+        run("test", str(cases), "--mapping", str(tmp_path / "m.csv"), *schema, "--tenant", "_acmear", "--update")
     run("test", str(cases), "--mapping", str(tmp_path / "m.csv"), *SCHEMA, "--update")
     kept = json.loads((cases / "settings.json").read_text())
     assert kept == {"tenant": "_acmeair", "primary_identity": ["crm", "Email"]}
@@ -270,6 +270,56 @@ def test_drift_names_what_no_row_reads(tmp_path):
     assert "MOE_EMAIL_SENT" not in [one["event_code"] for one in found["event_codes"]]
     assert [one["path"] for one in found["changed_types"]] == ["event_attributes.results", "event_attributes.total"]
     assert found["unseen"] == [{"path": "event_attributes.gone", "rows": [8]}]
+
+
+def test_drift_proposes_only_fields_of_the_schema(tmp_path):
+    """A row into the field that is named so and that no row writes yet; of others it says that the schema has none."""
+    (tmp_path / "m.csv").write_text(GOOD, encoding="utf-8")
+    attributes = {"booking_reference": "K7QX2P", "favourite_colour": "red", "loyalty_tier": "GOLD"}
+    event = {"event_code": "X", "event_uuid": "u", "event_time": 1_795_603_600, "event_attributes": attributes}
+    (tmp_path / "e.json").write_text(json.dumps(event), encoding="utf-8")
+    environment = {
+        "BRIDGE_MAPPING__SCHEMA": str(EXAMPLE / "airline.schema.json"),
+        "BRIDGE_MAPPING__TENANT": "_acmeair",
+        "BRIDGE_MAPPING__PRIMARY_IDENTITY": "crm,Email",
+        "COLUMNS": "200",
+    }
+    words = ["mapping", "drift", str(tmp_path / "m.csv"), "--events", str(tmp_path / "e.json")]
+    found = json.loads(CliRunner().invoke(app, [*words, "--json"], env=environment).stdout)
+    rows = {one["path"].rpartition(".")[2]: one["row"] for one in found["unmapped"]}
+    assert rows["booking_reference"] == (
+        "ATTRIBUTE,event_attributes.booking_reference,{tenant}.booking.bookingReference"
+    )
+    assert (rows["favourite_colour"], rows["loyalty_tier"]) == (None, None)
+    shown = CliRunner().invoke(app, words, env=environment).stdout
+    assert "the schema has no field of such a name" in shown
+    # Every row that is proposed is one that lint takes.
+    (tmp_path / "n.csv").write_text(GOOD + "\n".join(row for row in rows.values() if row) + "\n", encoding="utf-8")
+    linted = json.loads(run("lint", str(tmp_path / "n.csv"), *SCHEMA, "--json").stdout)
+    assert [one for one in linted if one["severity"] == "error"] == []
+
+
+def test_plan_tells_what_is_newly_left_out_and_why(tmp_path):
+    """Code, field and words of a value that the changed set gives and the schema does not take, and the way back."""
+    code, found = plan(tmp_path, GOOD, RAW_TIER)
+    (lost,) = found["newly_dropped"]
+    assert (code, lost["code"], lost["path"], lost["events"]) == (3, "xdm_enum", "_acmeair.loyalty.tier", 10)
+    assert "BLUE, SILVER, GOLD" in lost["reason"]
+    assert found["no_longer_dropped"] == []
+    code, found = plan(tmp_path, RAW_TIER, GOOD)
+    assert (code, [one["path"] for one in found["no_longer_dropped"]]) == (3, ["_acmeair.loyalty.tier"])
+    assert found["newly_dropped"] == []
+
+
+def test_no_verdict_beside_what_stops_the_worker(tmp_path):
+    """With another tenant than the schema's lint does not say that nothing would be refused, and preview is exit 1."""
+    (tmp_path / "m.csv").write_text(GOOD, encoding="utf-8")
+    wrong = [SCHEMA[0], SCHEMA[1], "--tenant", "_acmear", "--primary-identity", "crm,Email"]
+    result = run("lint", str(tmp_path / "m.csv"), *wrong, *EVENTS)
+    assert "the worker would not start with it (tenant_unknown)" in result.stderr
+    assert "would be refused" not in result.stderr
+    preview = run("preview", str(tmp_path / "m.csv"), *wrong, "--event", EVENTS[1], "--json")
+    assert (preview.exit_code, "the worker would not start" in preview.stderr) == (1, True)
 
 
 def rows_of(text: str) -> Any:

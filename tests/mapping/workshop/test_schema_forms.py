@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schema_forms import FORMS, faults, good_value, pointer, snake, trees, written
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from bridge.mapping.sets.table import MappingSet
 
 slow_to_draw = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 IDENTITY = {
     "type": "array",
@@ -103,7 +104,9 @@ def attributes_for(draw: st.DrawFn, field: SchemaField) -> dict[str, Any]:
     return found
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(data=st.data(), tree=trees(leaves_at_most=6))
 def test_a_proposal_compiles_and_refuses_none_of_its_samples(data: st.DataObject, tree: SchemaField):
     """Whatever schema and attributes: the set compiles, and no sample is refused, lessened or warned of because of a row."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bridge.sources.http.intake import Limits, take
+from bridge.sources.http.intake import RecordLimits, records_of
 from bridge.sources.moengage.decoder import DECODER
 
 CASES = [
@@ -21,7 +21,7 @@ _HELD = ("event_attributes", "identities", "identities_as_sent")
 def test_bodies(case):
     """Keys and parts of the events, and the codes of the dead letters, which hold the body as it came."""
     body = case["body"].encode()
-    intake = take(body, Limits(1_000_000, 1_000_000), datetime(2026, 1, 1, tzinfo=UTC), DECODER)
+    intake = records_of(body, RecordLimits(1_000_000, 1_000_000), datetime(2026, 1, 1, tzinfo=UTC), DECODER)
     assert [key and key.decode() for key, *_ in intake.events] == case.get("keys", [])
     assert [letter.code for letter in intake.dead_letters] == case.get("dead", [])
     assert all(letter.value == body for letter in intake.dead_letters)

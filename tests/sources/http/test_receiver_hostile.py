@@ -128,6 +128,7 @@ async def test_a_bug_of_ours_is_sent_again_and_told_without_its_words(log, monke
     assert PRIVATE not in log.getvalue()
 
 
+@pytest.mark.serial
 async def test_a_silent_or_slow_head_does_not_hold_a_connection() -> None:
     """Half a head is answered 408 after the read timeout, a silence is closed, and both make room for MoEngage."""
     async with serve(read_timeout_seconds=0.5, max_connections=5) as served:
@@ -247,6 +248,7 @@ def _forget_peak() -> float:
     return _memory("VmRSS")
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("name", BOMBS)
 async def test_a_small_body_does_not_become_much(name) -> None:
     """Memory grows by less than 100 MB, the event loop never stops for long, and the answer is the contract's."""

@@ -271,8 +271,9 @@ async def test_without_the_store_work_goes_on(broken: str) -> None:
         assert await bench.take(chunk(P, 0, 9)) == frozenset()
     assert bench.told == [False]
     what = "read" if broken == "read" else "written"
-    told = f"the state topic cannot be {what}: going on without the memory of what ended a process"
-    assert [(line["event"], line["error"]) for line in logs] == [(told, "no brokers")]
+    assert [(line["event"], line["what"], line["error"]) for line in logs] == [
+        ("restart_memory_lost", what, "no brokers")
+    ]
     assert not bench.marks.watches(chunk(P, 10, 19))
     store.broken = set()
     await bench.take(chunk(P, 10, 19, generation=2))
@@ -430,8 +431,9 @@ async def test_whether_the_memory_works_is_told_with_each_write() -> None:
     with capture_logs() as logs:
         await bench.marks.close()
     assert bench.told == [True, False]
-    told = "the state topic cannot be written: going on without the memory of what ended a process"
-    assert [(line["event"], line["error"]) for line in logs] == [(told, "no brokers")]
+    assert [(line["event"], line["what"], line["error"]) for line in logs] == [
+        ("restart_memory_lost", "written", "no brokers")
+    ]
     store.broken = set()
     await bench.marks.give_away(1.0)
     assert bench.told == [True, False, True]

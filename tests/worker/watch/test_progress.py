@@ -39,7 +39,7 @@ def _ledger(clock=None, partitions=(P0, P1)):
 
 def _fetch(ledger, partition, first, *, count=1, timestamp=0.0):
     records = [SimpleNamespace(timestamp=timestamp * 1_000, offset=first + row) for row in range(count)]
-    return ledger.fetch(partition, 1, records, 1, first=first, last=first + count - 1)
+    return ledger.register_chunk(partition, 1, records, 1, first=first, last=first + count - 1)
 
 
 def _finish(ledger, chunk):

@@ -4,6 +4,7 @@ import copy
 import math
 import re
 
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,7 +91,7 @@ def conforms(raw, value):
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(schemas, values)
 def test_what_passes_conforms_and_passes_again(raw, value):
     """Nothing is raised or changed in place; what has no violation is valid and comes through a second time as it is."""
@@ -107,7 +108,7 @@ def test_what_passes_conforms_and_passes_again(raw, value):
         assert (findings, violations) == ([], [])
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(schemas, values)
 def test_what_conforms_is_not_touched(raw, value):
     """A value that is valid already, nulls aside, is never refused and never replaced."""

@@ -13,6 +13,7 @@ from bridge.emulators.adobe.ingestion.dataset import Outcome
 from bridge.emulators.adobe.ingestion.validation import Violation
 from bridge.mapping.compiler.mapping_compiler import compile_mapping
 from bridge.mapping.sets.table import read_mapping_set
+from bridge.xdm.identity.flags import with_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +46,7 @@ def mapper(
         xdm, _ = mapping.apply(dict(record))
         if schema is None:
             return Outcome(xdm, ())
-        coerced, _, found = schema.check(xdm)
+        coerced, _, found = schema.check(with_flags(xdm))
         if found:
             return Outcome(coerced, [_violation(one.path, one.code, one.reason) for one in found], mapper=True)
         return Outcome(coerced, () if strict is None else strict(coerced))

@@ -37,6 +37,8 @@ _NAMES: Final[Mapping[Kind, str]] = {
     "boolean": "Boolean",
 }
 _DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", flags=re.ASCII)
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _MAX_INT: Final = 2**31
 
 
@@ -98,23 +100,27 @@ def _object(field: SchemaField) -> Check:
     rest_plain = None if field.values is None else _plain(field.values)
     patterns = [(search_of(pattern), _check(child)) for pattern, child in field.patterns]
     required, kind = field.required, field.kind
-    closed = field.closed and not patterns
+    # A pattern that cannot be read here may match any name.
+    closed = field.closed and all(search is not None for search, _ in patterns)
 
     def check(value: Any, place: Place, out: list[Violation]) -> None:
         if type(value) is not dict:
             out.append(_wrong_type(kind, value, place))
             return
         for key, item in value.items():
-            if type(item) is plain.get(key, rest_plain):
-                continue
             if key in checks:
+                if type(item) is plain.get(key):
+                    continue
                 each = checks[key]
-            elif closed:
-                out.append(Violation("DCVS-1110-400", "additionalProperties", _pointer(place),
-                                     f"extraneous key [{key}] is not permitted"))  # fmt: skip
-                continue
             else:
-                each = next((one for search, one in patterns if search is not None and search(key)), rest)
+                matching = [one for search, one in patterns if search is not None and search(key)]
+                if closed and not matching:
+                    message = f"extraneous key [{key}] is not permitted"
+                    out.append(Violation("DCVS-1110-400", "additionalProperties", _pointer(place), message))
+                    continue
+                each = matching[0] if matching else rest
+                if not matching and type(item) is rest_plain:
+                    continue
             if each is not None:
                 each(item, (place, key), out)
         if required and not required <= value.keys():
@@ -251,4 +257,6 @@ _FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
     "date-time": _is_date_time,
     "date": _is_date,
     "uri-reference": is_uri_reference,
+    "uri": lambda text: _URI.match(text) is not None and is_uri_reference(text),
+    "email": lambda text: _EMAIL.fullmatch(text) is not None,
 }

@@ -113,9 +113,14 @@ def _create(call: Call) -> Reply:
         "namespace": "ACP",
         "extensions": sent.get("extensions") or {"adobe_lakeHouse": {}, "adobe_unifiedProfile": {}},
         "files": f"@/dataSetFiles?dataSetId={identifier}",
+        "classification": {"dataBehavior": _behaviour(schema), "managedBy": "CUSTOMER"},
     }
     sandbox.datasets[identifier] = made
     return Reply(201, [f"@/dataSets/{identifier}"], {"Location": f"{BASE}/dataSets/{identifier}"})
+
+
+def _behaviour(schema: Mapping[str, Any]) -> str:
+    return "time-series" if "https://ns.adobe.com/xdm/data/time-series" in schema["meta:extends"] else "record"
 
 
 def _table(name: str, number: int) -> str:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from bridge.emulators.adobe.faults import Faults
     from bridge.emulators.adobe.ims import Ims
-    from bridge.emulators.adobe.ingestion.ingestion import Ingestion
     from bridge.emulators.adobe.platform.control import PlatformControl, PlatformFail
+    from bridge.emulators.adobe.platform.ingesting import Ingestion
 
 _LOGGED = 2_000
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from bridge.emulators.adobe.ingestion.batch import Batch
-    from bridge.emulators.adobe.ingestion.ingestion import Ingestion
     from bridge.emulators.adobe.platform.calls import Call, Route
+    from bridge.emulators.adobe.platform.ingesting import Ingestion
 
 _PATH: Final = "/data/infrastructure/observability/insights/metrics"
 _STEPS: Final = {"HOUR": 3_600_000, "DAY": 86_400_000}

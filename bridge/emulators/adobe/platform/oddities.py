@@ -63,6 +63,10 @@ class Oddities(BaseModel):
     mapping_version_type: Literal["integer", "string"] = Field(
         "integer", description="mappingVersion in the answers of Flow Service."
     )
+    mapping_list_start: Literal["required", "optional"] = Field(
+        "required",
+        description="start of a list of mapping sets: required as documented, or not, as Adobe's client has it.",
+    )
     mapping_page_count: Literal["zero", "right"] = Field(
         "zero", description="_page.count of the list of mapping sets; Adobe's sample shows 0 beside two rows."
     )
@@ -95,8 +99,12 @@ class Oddities(BaseModel):
     inlet_metric_filter: str = Field("inletId", description="Filter key of the inlet's metrics.")
     retry_after: Literal["header", "missing"] = Field("header", description="Retry-After beside a 429 of the gateway.")
 
+    def changed(self, values: dict[str, object]) -> Oddities:
+        """The same with the named values; raises pydantic's ``ValidationError``."""
+        return Oddities.model_validate(self.model_dump() | values)
+
     def change(self, values: dict[str, object]) -> None:
         """Take over the named values; raises pydantic's ``ValidationError``."""
-        checked = Oddities.model_validate(self.model_dump() | values)
+        checked = self.changed(values)
         for name in values:
             setattr(self, name, getattr(checked, name))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.emulators.adobe.platform.calls import Refused, Reply, problem
 from bridge.emulators.adobe.platform.data_prep.trial import outcome_of, preview, schema_of
+from bridge.emulators.adobe.platform.filters import UnknownOperator, kept
 from bridge.emulators.adobe.platform.registry.resolving import resolved
 
 if TYPE_CHECKING:
@@ -47,12 +48,17 @@ def refused(status: int, detail: str) -> Refused:
 
 
 def _list(call: Call) -> Reply:
-    if call.one("start") is None or call.one("limit") is None:
-        raise refused(400, "start and limit are required")
+    needed = ("start", "limit") if call.sandbox.oddities.mapping_list_start == "required" else ("limit",)
+    if any(call.one(name) is None for name in needed):
+        raise refused(400, f"{' and '.join(needed)} are required")
     start, limit = call.number("start", 0), call.number("limit", 20, least=1)
     name = call.one("name")
     newest = [versions[-1] for versions in call.sandbox.mapping_sets.values()]
-    found = [one for one in newest if name is None or one.get("name") == name]
+    try:
+        fitting = kept(newest, call.all("property"), commas=False)
+    except UnknownOperator as error:
+        raise refused(400, f"property={error} cannot be read") from None
+    found = [one for one in fitting if name is None or one.get("name") == name]
     order = call.one("orderBy") or "createdDate"
     found.sort(key=lambda one: str(one.get(order.lstrip("-+"), "")), reverse=order.startswith("-"))
     page = found[start : start + limit]

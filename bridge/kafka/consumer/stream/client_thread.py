@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiokafka.errors import ConsumerStoppedError, KafkaError
-from faust.transport.drivers import aiokafka as driver
-from mode.utils.futures import maybe_set_exception
+from aiokafka.errors import ConsumerStoppedError
 
 from bridge.kafka.consumer.fetching import Fetching
 from bridge.kafka.consumer.kafka_client import AiokafkaClient, read_committed
+from bridge.kafka.consumer.stream.faust_internals import AssignmentListener, BoundedThread
 
 if TYPE_CHECKING:
     from collections import deque
@@ -24,92 +22,37 @@ if TYPE_CHECKING:
     from bridge.kafka.consumer.ledger import Partition
 
 _T = TypeVar("_T")
-_CLOSE_SECONDS = 3.0
-"""To leave the group and close connections; less than the worker gives the app to stop."""
 
 
-class NumberedAssignments(driver.ConsumerRebalanceListener):
+class NumberedAssignments(AssignmentListener):
     """Numbers the assignments, in the client's thread and in step with the client's own state."""
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Number it before any of its records can be fetched."""
-        self._thread.fetching.assigned()
+        self.thread.fetching.assigned()
         await super().on_partitions_assigned(assigned)
 
 
-class ChunkThread(driver.AIOKafkaConsumerThread):
+class ChunkThread(BoundedThread):
     """Runs the client and what fetches from it; both are there once it has started."""
 
     set_aside: bool
     client: AiokafkaClient | None = None
     fetching: Fetching | None = None
-    _serving: asyncio.Task[Any] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Not uvloop: writing to a connection that has just broken raises RuntimeError there. aiokafka expects OSError, and its
         # task that looks for brokers and coordinators ends for good.
         super().__init__(*args, thread_loop=asyncio.SelectorEventLoop(), **kwargs)
 
-    async def _serve(self) -> None:
-        self._serving = asyncio.current_task()
-        await super()._serve()
-
-    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
-        consumer = super()._create_consumer(loop)
+    def prepare(self, consumer: Any) -> None:
+        """See :class:`BoundedThread`."""
         read_committed(consumer)
-        return consumer
 
-    async def on_start(self) -> None:
-        """Connect. Brokers that have gone away are told to whoever waits for the start, and end the thread in order.
-
-        Left to mode the same error is a crash, with a traceback each for the thread, the consumer and the app.
-        """
-        waiting = self._thread_running
-        try:
-            await super().on_start()
-        except (KafkaError, OSError) as error:
-            self.parent_loop.call_soon_threadsafe(maybe_set_exception, waiting, error)
-            raise asyncio.CancelledError from error
-        self.client = AiokafkaClient(self._consumer)
+    def connected(self, consumer: Any) -> None:
+        """See :class:`BoundedThread`."""
+        self.client = AiokafkaClient(consumer)
         self.fetching = Fetching(self.client, time.monotonic, set_aside=self.set_aside)
-
-    async def on_thread_started(self) -> None:
-        """From here on a stop is waited for by the thread itself."""
-        self._serving = None
-        await super().on_thread_started()
-
-    def _start_thread(self) -> None:
-        try:
-            # A start that was given up ends the thread as it should.
-            with contextlib.suppress(asyncio.CancelledError):
-                super()._start_thread()
-        finally:
-            self._close_loop()
-
-    def _close_loop(self) -> None:
-        """Left to mode, tasks of a start that failed would be pending when the loop is closed."""
-        loop = self.thread_loop
-        if left := asyncio.all_tasks(loop):
-            for task in left:
-                task.cancel()
-            loop.run_until_complete(asyncio.wait(left, timeout=_CLOSE_SECONDS))
-        loop.close()
-
-    def _stopped_set(self) -> None:
-        try:
-            super()._stopped_set()
-            # Towards brokers that say nothing a start takes as long as a request may.
-            if self._serving is not None:
-                self.thread_loop.call_soon_threadsafe(self._serving.cancel)
-        except RuntimeError:  # the thread has ended by itself and closed its loop: nobody waits there
-            self._stopped.set()
-
-    async def on_thread_stop(self) -> None:
-        """Close the client, within a bound and without an error: else the worker waits for a thread that has ended."""
-        # Its fetcher lets the cancellation of its own tasks out when the brokers are away.
-        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await super().on_thread_stop()
 
     async def inside(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine in this thread's loop."""

@@ -39,7 +39,8 @@ class _Rules:
 class Ingestion:
     """What happens to records after their 200.
 
-    ``preset_schema``: of the dataset of the connection that the emulator starts with; None lets everything pass there.
+    ``preset_schema``: of the dataset of the connection that the emulator starts with; None lets everything pass there. That
+    dataset is in ``preset_sandbox``, else in the first one.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class Ingestion:
         oddities: Oddities,
         sandboxes: Callable[[], Mapping[str, Sandbox]],
         preset_schema: CompiledSchema | None,
+        preset_sandbox: str | None = None,
         new_ids: Callable[[], MutableSet[str]] = set,
     ) -> None:
         self.limits = limits
         self._oddities = oddities
         self._sandboxes = sandboxes
         self._preset = None if preset_schema is None else _Rules(preset_schema)
+        self._preset_sandbox = preset_sandbox
         self._new_ids = new_ids
         self._rules: dict[str, tuple[str, _Rules | None]] = {}
         self._mappings: dict[tuple[str, str, int], Callable[[Mapping[str, Any]], Outcome] | None] = {}
@@ -89,10 +92,13 @@ class Ingestion:
         """
         if not self.limits.enabled:
             return None
-        sandbox = next(iter(self._sandboxes().values()))
         if dataset_id is not None:
-            return self.store(sandbox, dataset_id).take
+            return self.store(self._home(), dataset_id).take
         return lambda identifier, message: self._named(message).take(identifier, message)
+
+    def _home(self) -> Sandbox:
+        sandboxes = self._sandboxes()
+        return sandboxes.get(self._preset_sandbox or "") or next(iter(sandboxes.values()))
 
     def _named(self, message: Mapping[str, Any]) -> Dataset:
         header = message.get("header")
@@ -100,7 +106,7 @@ class Ingestion:
         for sandbox in self._sandboxes().values():
             if named in sandbox.datasets:
                 return self.store(sandbox, named)
-        return self.store(next(iter(self._sandboxes().values())), named)
+        return self.store(self._home(), named)
 
     def arrive(self, sandbox: Sandbox, target: Target, identifier: str, message: Mapping[str, Any]) -> None:
         """A record of a dataflow."""
@@ -116,7 +122,7 @@ class Ingestion:
         self, sandbox: Sandbox | None, target: Target | None, dataset_id: str | None, message: Mapping[str, Any]
     ) -> Sequence[Violation]:
         """What the synchronous validation says of a message."""
-        owner = sandbox or next(iter(self._sandboxes().values()))
+        owner = sandbox or self._home()
         identifier = target.dataset_id if target is not None else dataset_id
         store = self._named(message) if identifier is None else self.store(owner, identifier)
         self._prepare(owner, store)

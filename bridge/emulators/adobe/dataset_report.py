@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.emulators.adobe.ingestion.dataset import Dataset
-    from bridge.emulators.adobe.ingestion.ingestion import Ingestion
+    from bridge.emulators.adobe.platform.ingesting import Ingestion
 
 KINDS: Final = ("ingested", "failed", "queued", "vanished")
 

@@ -1,16 +1,16 @@
-"""The Faust app: one agent over a stream of chunks, on the transport of :mod:`bridge.kafka.consumer.transport`."""
+"""The Faust app: one agent over a stream of chunks, on the transport of :mod:`bridge.kafka.consumer.stream.transport`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import faust
 from faust.app import BootStrategy
 from yarl import URL
 
-from bridge.kafka.consumer.faust_connection import faust_broker, faust_credentials
 from bridge.kafka.consumer.gate import FETCH_BYTES
-from bridge.kafka.consumer.transport import ChunkTransport
+from bridge.kafka.consumer.stream.faust_connection import faust_broker, faust_credentials
+from bridge.kafka.consumer.stream.faust_internals import DisklessApp
+from bridge.kafka.consumer.stream.transport import ChunkTransport
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,13 +31,6 @@ class _ConsumerOnly(BootStrategy):
     enable_kafka_producer = False
 
 
-class _App(faust.App):
-    """An app without tables keeps nothing on disk: it runs where nothing may be written, and litters no folder."""
-
-    def _create_directories(self) -> None:
-        pass
-
-
 def build_app(
     kafka: KafkaSettings,
     *,
@@ -52,7 +45,7 @@ def build_app(
 
     ``set_aside``: what cannot be read is passed on as unreadable after a few tries, in the place of being tried for ever.
     """
-    app = _App(
+    app = DisklessApp(
         kafka.group,
         broker=faust_broker(kafka),
         broker_credentials=faust_credentials(kafka),

@@ -4,7 +4,7 @@ Faust's path for single records costs about 100 µs a record and its offset book
 come out of order (faust-streaming#606). So the consumer below hands the stream chunks, writes each into the
 :class:`~bridge.kafka.consumer.ledger.Ledger` before anyone sees it, and commits what the ledger says and nothing else: that is
 :mod:`bridge.kafka.consumer.consumption`, for which this is the way into Faust. The client itself lives in a thread of its own
-(:mod:`bridge.kafka.consumer.client_thread`).
+(:mod:`bridge.kafka.consumer.stream.client_thread`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from bridge.kafka.consumer.client_thread import ChunkThread, FromMainLoop, NumberedAssignments
 from bridge.kafka.consumer.consumption import Consumption, Finisher, Flow, Reporting
+from bridge.kafka.consumer.stream.client_thread import ChunkThread, FromMainLoop, NumberedAssignments
+from bridge.kafka.consumer.stream.faust_internals import ReplacedConsumer
 from bridge.model.errors import BridgeError
 from bridge.telemetry.damper import Damper
 
@@ -35,17 +36,16 @@ _TOLD_EVERY = 60.0
 """Seconds between two lines of a fetch that fails the same way again and again."""
 
 
-class ChunkConsumer(driver.Consumer):
+class ChunkConsumer(ReplacedConsumer):
     """Faust's consumer with the ledger in the place of its own bookkeeping."""
 
     RebalanceListener = NumberedAssignments
-    _thread: ChunkThread
 
     def __init__(self, transport: ChunkTransport, *args: Any, **kwargs: Any) -> None:
         super().__init__(transport, *args, **kwargs)
-        self._thread.set_aside = transport.set_aside
+        self.thread.set_aside = transport.set_aside
         self.consumption = Consumption(
-            FromMainLoop(self._thread),
+            FromMainLoop(self.thread),
             Flow(self._admissible, lambda: bool(self.flow_active), lambda: bool(self.should_stop)),
             ledger=transport.ledger,
             gate=transport.gate,
@@ -61,9 +61,10 @@ class ChunkConsumer(driver.Consumer):
 
     def _admissible(self) -> Any:
         # The members of an empty set mean "all" to aiokafka, so nothing is asked for at all then.
-        return self._get_active_partitions() if self.flow_active else ()
+        return self.active_partitions() if self.flow_active else ()
 
-    def _new_consumer_thread(self) -> ChunkThread:
+    def open_thread(self) -> ChunkThread:
+        """A thread that fetches by chunks."""
         return ChunkThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's
@@ -79,7 +80,7 @@ class ChunkConsumer(driver.Consumer):
             generation_id=generation,
         )  # fmt: skip
 
-    async def _drain_messages(self, fetcher: Any) -> None:
+    async def fetch_until_stopped(self, fetcher: Any) -> None:
         """Faust's fetch loop without its guesses about gaps between offsets."""
         told = Damper(_TOLD_EVERY, time.monotonic)
         try:
@@ -92,11 +93,20 @@ class ChunkConsumer(driver.Consumer):
                 except KafkaError as error:
                     # Of the group's coordinator, or of a question about offsets: no record was taken out.
                     name = type(error).__name__
-                    if (left_out := told.left_out(name)) is not None:
-                        _log.warning("fetch failed, will try again", error=name, left_out=left_out)
+                    if (left_out := told.suppressed_since(name)) is not None:
+                        _log.warning(
+                            "fetch_failed",
+                            detail="It is tried again; nothing is lost meanwhile.",
+                            error=name,
+                            left_out=left_out,
+                        )
                     await asyncio.sleep(1.0)
                 except BridgeError as error:
-                    _log.error("records may have been passed over, stopping without acknowledging", why=str(error))
+                    _log.error(
+                        "records_passed_over",
+                        detail="Records may have been passed over; the worker stops without acknowledging them.",
+                        why=str(error),
+                    )
                     raise
                 await asyncio.sleep(0)
         except (ConsumerStoppedError, asyncio.CancelledError):

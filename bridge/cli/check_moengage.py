@@ -1,0 +1,62 @@
+"""``aep-bridge check`` of a route to MoEngage: its settings, its mapping set, the key, and on request a user written and read back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.cli.check_lines import Check, failed, kafka_checks
+from bridge.model.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from bridge.settings import Settings
+
+
+async def checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check]:
+    """A line each; the test user is written only where ``send_test`` asks for it."""
+    from bridge.destinations.moengage.destination import check_settings
+    from bridge.destinations.moengage.trial import send_trial, try_key
+
+    complete = True
+    try:
+        check_settings(settings.moengage)
+        yield Check("settings", ok=True, found="; ".join(["complete", *_remarks(settings)]))
+    except BridgeError as error:
+        complete = False
+        yield failed("settings", error)
+    yield _mapping(settings)
+    async for each in kafka_checks(settings):
+        yield each
+    if not complete:
+        return
+    trial = await try_key(settings.moengage)
+    yield Check("key", ok=trial.ok, found=trial.words, todo=trial.todo)
+    if send_test:
+        trial = await send_trial(settings.moengage)
+        yield Check("test user", ok=trial.ok, found=trial.words, todo=trial.todo)
+
+
+def _remarks(settings: Settings) -> Iterator[str]:
+    """What is allowed and may yet surprise."""
+    moengage = settings.moengage
+    if not moengage.users_per_minute or not moengage.events_per_minute:
+        yield "without a budget a minute MoEngage answers 429 when it is too much"
+
+
+def _mapping(settings: Settings) -> Check:
+    from bridge.routes.moengage_events import open_moengage_events
+    from bridge.routes.moengage_files import failing
+    from bridge.routes.moengage_parts import check_mapping
+
+    todo = "aep-bridge mapping lint shows each finding with its row; BRIDGE_MAPPING__PATH names the file"
+    try:
+        check_mapping(settings.mapping)
+        events = open_moengage_events(settings.mapping, settings.moengage)
+        broken = failing(settings.mapping, settings.moengage)
+    except BridgeError as error:
+        return failed("mapping", error, todo=todo)
+    if broken:
+        todo = "aep-bridge mapping test shows what each gives instead"
+        return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)
+    return Check("mapping", ok=True, found=f"{settings.mapping.path} ({events.mapping.sha256[:12]})")

@@ -1,0 +1,52 @@
+"""``aep-bridge setup handover``: what MoEngage asks for."""
+
+from __future__ import annotations
+
+import time
+
+import orjson
+import typer
+
+from bridge.cli.route_option import ROUTE, chosen, under_its_name
+from bridge.cli.setup.commands import JSON, hush, setup
+
+
+@setup.command()
+def handover(
+    *,
+    markdown: bool = typer.Option(
+        False, "--markdown", help="A Markdown document with schema, payload and mapping in it."
+    ),
+    as_json: bool = JSON,
+    show_secrets: bool = typer.Option(False, "--show-secrets", help="Print passwords and the client secret."),
+    route: str | None = ROUTE,
+) -> None:
+    """Print what MoEngage asks for, for both set-ups: MoEngage to the bridge, and MoEngage to AEP directly.
+
+    Everything comes from the settings and their files; nobody is asked. Secrets are masked unless you want them shown.
+
+    Examples:
+        aep-bridge setup handover
+
+        aep-bridge setup handover --markdown --show-secrets
+
+        aep-bridge setup handover --route eu --json
+    """
+    from bridge.adobe.provisioning import handover as made
+    from bridge.routes.handing_over import facts_of
+    from bridge.settings import load_deployment
+
+    if markdown and as_json:
+        raise typer.BadParameter("choose one of --markdown and --json", param_hint="--markdown")
+    hush()
+    deployment = load_deployment()
+    documents = []
+    for selected in chosen(deployment, route):
+        with under_its_name(selected):
+            documents.append(made.handover(facts_of(deployment, selected, time.time())))
+    if as_json:
+        told = [made.as_json(one, secrets=show_secrets) for one in documents]
+        print(orjson.dumps(told[0] if len(told) == 1 else told, option=orjson.OPT_INDENT_2).decode())
+        return
+    form = made.as_markdown if markdown else made.as_text
+    print("\n".join(form(one, secrets=show_secrets) for one in documents), end="")

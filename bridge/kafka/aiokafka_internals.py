@@ -1,0 +1,137 @@
+"""Every private name of aiokafka that the bridge touches, with the reason for each; nothing else may.
+
+``tests/kafka/test_library_internals.py`` holds the pinned version to the source that was read when this was written.
+"""
+
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, MutableMapping
+
+    from aiokafka import TopicPartition
+
+
+def set_isolation(consumer: Any, level: str) -> None:
+    """Set the isolation level of a consumer that is not started yet: Faust decides about it when it makes the client."""
+    consumer._isolation_level = level
+
+
+class ConsumerInternals:
+    """A started ``AIOKafkaConsumer``: aiokafka has no public way to take out the records of one partition alone."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._fetcher = consumer._fetcher
+
+    @property
+    def closed(self) -> bool:
+        """Whether consumer or fetcher has been closed."""
+        return bool(self._consumer._closed or self._fetcher._closed)
+
+    @property
+    def fetch_task(self) -> asyncio.Future[Any]:
+        """The task that fetches. When it has ended nothing would ever come again, and nobody would be told."""
+        task: asyncio.Future[Any] = self._fetcher._fetch_task
+        return task
+
+    @property
+    def held(self) -> MutableMapping[TopicPartition, Any]:
+        """What was fetched and not taken out, by partition: a ``FetchResult`` or an error in its place."""
+        held: MutableMapping[TopicPartition, Any] = self._fetcher._records
+        return held
+
+    def drop(self, partition: TopicPartition) -> None:
+        """Forget what is held of a partition, and have the fetcher ask for more of it."""
+        del self._fetcher._records[partition]
+        self._fetcher._notify(self._fetcher._wait_consume_future)
+
+    def fetch_waiter(self) -> asyncio.Future[Any]:
+        """A future that is done when something is fetched."""
+        waiter: asyncio.Future[Any] = self._fetcher._create_fetch_waiter()
+        return waiter
+
+    @property
+    def wait_ms(self) -> int:
+        """How long a broker may hold a fetch that finds nothing, in milliseconds."""
+        return int(self._fetcher._fetch_max_wait_ms)
+
+    @wait_ms.setter
+    def wait_ms(self, milliseconds: int) -> None:
+        self._fetcher._fetch_max_wait_ms = milliseconds
+
+    @property
+    def isolation(self) -> Any:
+        """The isolation level as the protocol has it."""
+        return self._fetcher._isolation_level
+
+    @property
+    def reads_committed(self) -> bool:
+        """Whether aborted and open transactions are passed over."""
+        return bool(self._fetcher._isolation_level == READ_COMMITTED)
+
+    @property
+    def partition_fetch_bytes(self) -> int:
+        """The most bytes of one partition in an answer."""
+        return int(self._fetcher._max_partition_fetch_bytes)
+
+    @property
+    def subscriptions(self) -> Any:
+        """The subscription state, with assignments and positions."""
+        return self._fetcher._subscriptions
+
+    @property
+    def client(self) -> Any:
+        """The ``AIOKafkaClient`` below."""
+        return self._consumer._client
+
+    @property
+    def coordinator(self) -> Any:
+        """The group coordinator: it answers for several partitions in one request, where the consumer asks for each."""
+        return self._consumer._coordinator
+
+
+def error_of(held: Any) -> Any:
+    """The error that is held in the place of records; None for records."""
+    return None if type(held) is FetchResult else getattr(held, "_error", None)
+
+
+def unread_of(held: Any) -> Iterator[Any]:
+    """The unread records of a ``FetchResult`` as the parser makes them; what they are read up to is ``next_fetch_offset``.
+
+    The parser's record stands in the place of a ``ConsumerRecord`` made of it: it knows offset, timestamp, key, value and headers
+    by the same names, and the frozen dataclass alone costs more than fetching and parsing the record.
+    """
+    unread: Iterator[Any] = held._partition_records
+    unread._consumer_record = _as_parsed  # type: ignore[attr-defined]
+    return unread
+
+
+def _as_parsed(_partition: TopicPartition, record: Any) -> Any:
+    return record
+
+
+def moved_on(held: Any) -> None:
+    """Have the client's position follow what was read of a ``FetchResult``."""
+    held._update_position()
+
+
+def sender_has_ended(producer: Any) -> bool:
+    """Whether the task that sends has ended over an unexpected error: from then on every call fails, and nothing says so."""
+    return bool(producer._sender.sender_task.done())
+
+
+async def abandon(producer: Any, error: BaseException, *, seconds: float) -> None:
+    """Fail what a producer has not sent, and close its tasks and connections, ``seconds`` for each; aiokafka cannot give up."""
+    producer._message_accumulator.fail_all(error)
+    for close in (producer._sender.close, producer.client.close):
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(seconds):
+                await close()

@@ -1,0 +1,1 @@
+"""mParticle's batches: webhook, Events API, and what its Kafka output writes."""

@@ -1,0 +1,31 @@
+"""How long hypothesis searches: by its profile, which ``HYPOTHESIS_PROFILE`` names.
+
+``dev`` is the default, ``ci`` (the default with ``CI=true``) also prints how to play a failure again, ``thorough`` tries twenty times as
+much. A test that says how many examples it needs says it as ``examples(300)``.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+_THOROUGH = 20
+
+
+def register_profiles() -> None:
+    """Make the profiles known. No deadline for one example: on a busy machine it would tell of the machine."""
+    in_ci = os.environ.get("CI", "").lower() in {"1", "true"}
+    settings.register_profile("dev", deadline=None)
+    settings.register_profile("ci", deadline=None, print_blob=True)
+    settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=100 * _THOROUGH)
+    settings.load_profile(_asked() or ("ci" if in_ci else "dev"))
+
+
+def examples(count: int) -> int:
+    """``count``, or more of them where the profile is thorough."""
+    return count * _THOROUGH if _asked() == "thorough" else count
+
+
+def _asked() -> str | None:
+    return os.environ.get("HYPOTHESIS_PROFILE")
