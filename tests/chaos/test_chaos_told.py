@@ -90,6 +90,9 @@ def test_signs():
     assert not above("m", 3)([_look(1, m=3.0)])
     assert rises("m")([_look(1, m=3.0), _look(2, m=4.0)])
     assert not rises("m")([_look(1, m=3.0), _look(2, "worker-2", m=4.0)])
+    assert rises("m")([_look(1, other=1.0), _look(2, other=1.0, m=1.0)]), "from nothing"
+    assert rises("m")([_look(1, m=9.0), _look(2, m=1.0), _look(3, m=2.0)]), "after a restart"
+    assert not rises("m")([_look(1, m=9.0), _look(1.5, lines=["x"]), _look(2, m=9.0)])
     assert logged("one", "two")([_look(1, lines=["two", "three"])])
     assert not logged("one")([_look(1, lines=["two", "three"])])
 
@@ -185,6 +188,14 @@ def test_how_long_a_state_stood():
     assert standing_for("m")(looks) == 8.0
     assert standing_for("m", every_worker=True)(looks) == 5.0
     assert standing_for("m")([]) == 0.0
+
+
+def test_damage_counts_from_when_somebody_reads_on():
+    """While AEP throttles nobody reads, and what nobody has read cannot be told."""
+    damage = Done("damaged_batch", "broker", 1.0, 20.0)
+    for reads_at, unseen_faults in ((30, 0), (12, 0), (2, 1)):
+        looks = [_look(100 + each, bridge_consumed_records_total=float(each >= reads_at)) for each in range(20)]
+        assert len(unseen([damage], looks, 100.0)) == unseen_faults
 
 
 def test_an_outage_counts_while_one_process_has_events_to_deliver():

@@ -31,6 +31,7 @@ _PREFIXES = (
     "bridge_kafka_lag",
     "bridge_postponed_events",
     "bridge_in_flight_events",
+    "bridge_consumed_records_total",
 )
 
 
