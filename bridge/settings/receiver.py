@@ -21,9 +21,9 @@ class ReceiverSettings(Section):
 
     host: str = Field(_EVERYWHERE, description="Address to listen on.", examples=[_EVERYWHERE])
     port: Port = Field(8080, description="Port to listen on.", examples=["8080"])
-    auth: Literal["none", "basic", "header"] | None = Field(
+    auth: Literal["none", "basic", "header", "oauth"] | None = Field(
         None,
-        description="What MoEngage was told to send: basic, header, or none to take events from anybody. Unset, the receiver"
+        description="What MoEngage was told to send: basic, header, oauth (a token that it fetches from the receiver), or none to take events from anybody. Unset, the receiver"
         " starts on a loopback address only.",
         examples=["basic"],
     )
@@ -33,6 +33,15 @@ class ReceiverSettings(Section):
         "X-Api-Key", pattern=r"^[A-Za-z0-9_-]+$", description="Header for header.", examples=["X-Api-Key"]
     )
     header_value: Secret | None = Field(None, description="Value for header.", examples=["change-me"])
+    client_id: User | None = Field(
+        None,
+        description="OAuth client id for oauth: the sender fetches a token at its path with /token.",
+        examples=["moengage"],
+    )
+    client_secret: Secret | None = Field(None, description="OAuth client secret for oauth.", examples=["change-me"])
+    token_seconds: int = Field(
+        3_600, ge=60, description="How long a token of the receiver's holds, in seconds.", examples=["3600"]
+    )
     max_body_bytes: int = Field(
         10_000_000, ge=1_000, description="Largest body, also after gzip is undone.", examples=["10000000"]
     )
@@ -157,6 +166,13 @@ class ReceiverSettings(Section):
                     f" {password}"
                 )
             refuse_example(password, self.password)
+        if self.auth == "oauth":
+            secret = variable("receiver", "client_secret")
+            if not self.client_id or not self.client_secret:
+                raise ValueError(
+                    f"{variable('receiver', 'auth')}=oauth needs {variable('receiver', 'client_id')} and {secret}"
+                )
+            refuse_example(secret, self.client_secret)
         if self.auth == "header":
             if not self.header_value:
                 raise ValueError(f"{variable('receiver', 'auth')}=header needs {value}")

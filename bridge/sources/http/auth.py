@@ -1,6 +1,6 @@
 """Who may post: what the sender was told to send, compared in constant time.
 
-MoEngage Streams offers no credentials, HTTP Basic, or a static header (Streams page); no signature and no renewal.
+MoEngage Streams offers no credentials, HTTP Basic, a static header, or OAuth client credentials (Streams page); no signature.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.model.errors import SettingsError
 from bridge.settings import variable
+from bridge.sources.http.access_tokens import AccessTokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,8 +88,38 @@ class _Header:
         return bool(given) and hmac.compare_digest(given, self._expected)
 
 
+class _Bearer:
+    """Tokens of the receiver's own (:mod:`bridge.sources.http.access_tokens`)."""
+
+    def __init__(self, tokens: AccessTokens, realm: str) -> None:
+        self.challenge = f'Bearer realm="{realm}"'
+        self._tokens = tokens
+
+    def given(self, headers: Mapping[str, str]) -> str:
+        header = headers.get("Authorization")
+        if header is None:
+            return "no Authorization header"
+        token = _bearer(header)
+        if token is None:
+            return "Authorization of another kind than Bearer"
+        return "a token that has expired" if self._tokens.is_expired(token) else "a token that is none of ours"
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        token = _bearer(headers.get("Authorization", ""))
+        return token is not None and self._tokens.admits(token)
+
+
+def tokens_of(settings: ReceiverSettings) -> AccessTokens | None:
+    """What gives tokens to senders, where the settings ask for OAuth."""
+    if settings.auth != "oauth" or settings.client_id is None or settings.client_secret is None:
+        return None
+    return AccessTokens(settings.client_id, settings.client_secret.get_secret_value(), settings.token_seconds)
+
+
 def authenticator(settings: ReceiverSettings, realm: str = "events") -> Authenticator:
     """The check that the settings ask for; they are complete, since the settings checked themselves. ``realm``: for Basic."""
+    if (tokens := tokens_of(settings)) is not None:
+        return _Bearer(tokens, realm)
     password, value = settings.password, settings.header_value
     made: dict[str, Callable[[], Authenticator]] = {
         "none": _Open,
@@ -105,8 +136,13 @@ def refuse_open(settings: ReceiverSettings) -> None:
         raise SettingsError(
             f"{name} is not set, and {variable('receiver', 'host')}={settings.host} is reached from outside:"
             " whoever finds it could post events",
-            hint=f"{name}=basic or header, as the sender was told to send; {name}=none takes events from anybody",
+            hint=f"{name}=basic, header or oauth, as the sender was told to send; {name}=none takes events from anybody",
         )
+
+
+def _bearer(header: str) -> str | None:
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _pair(header: str) -> bytes | None:

@@ -30,6 +30,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import structlog
 from aiohttp import HttpVersion11, web
@@ -39,7 +40,7 @@ from bridge.model.errors import BridgeError
 from bridge.model.record import record_bytes
 from bridge.model.verdicts import Stage
 from bridge.sources.http.access import Admission
-from bridge.sources.http.auth import authenticator
+from bridge.sources.http.auth import authenticator, tokens_of
 from bridge.sources.http.body import BodyMemory, BodyTooLarge, Lease, NoRoom, read_body
 from bridge.sources.http.intake import LARGE, BodyReading, BodyRecords, RecordLimits, TooMuch
 from bridge.sources.http.refusals import FULL, RETRY_AFTER, Refusals, as_json, refusal
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _TROUBLE_SECONDS = 15.0
+TOKEN = "/token"  # nosec B105 # noqa: S105 - a part of a path
+"""Below an endpoint's path: where its sender fetches access tokens."""
+_TOKEN_BYTES = 10_000
 _BECOMES = 4
 """Times ``max_body_bytes`` that the records of one body may weigh: envelope fields are copied to each event."""
 
@@ -91,6 +95,7 @@ class Receiver:
         self._now = now
         self._clock = clock
         self._auth = authenticator(settings, posting.sender)
+        self._tokens = tokens_of(settings)
         self._posting = posting
         self._confirm_seconds = min(settings.confirm_timeout_seconds, posting.confirm_seconds or math.inf)
         self._decoder = decoder
@@ -117,6 +122,8 @@ class Receiver:
         app = web.Application()
         for path in (self._posting.path, self._posting.path + "/"):
             app.router.add_route("*", path, self.handle, expect_handler=self.expected)
+        if self.gives_tokens:
+            app.router.add_route("*", self._posting.path + TOKEN, self.token)
         app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
         return app
 
@@ -154,6 +161,39 @@ class Receiver:
         self.refusals.tell("wrong_path", self._address(request), expected=self.path)
         self.refusals.count(404)
         return refusal(404, f"{self._posting.sender} posts events to {self.path}")
+
+    @property
+    def gives_tokens(self) -> bool:
+        """Whether the sender fetches tokens, at this endpoint's path and :data:`TOKEN`."""
+        return self._tokens is not None
+
+    async def token(self, request: web.Request) -> web.Response:
+        """Answer a request for an access token (RFC 6749, section 4.4)."""
+        response = await self._token(request)
+        self.refusals.count(response.status)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _token(self, request: web.Request) -> web.Response:
+        if self._tokens is None or request.method != "POST":
+            return refusal(405, "a token is asked for with POST", {"Allow": "POST"})
+        if not self._allows(request):
+            self.refusals.tell("address_refused", self._address(request))
+            return refusal(403, "this address is not allowed to post here")
+        if (request.content_length or 0) > _TOKEN_BYTES:
+            return refusal(413, "a request for a token is a short form", close=True)
+        try:
+            async with asyncio.timeout(self._settings.read_timeout_seconds):
+                body = await request.content.read(_TOKEN_BYTES)
+        except TimeoutError:
+            return refusal(408, "the body took too long", close=True)
+        except (web.RequestPayloadError, ConnectionError):
+            return refusal(400, "the request is damaged or broke off", close=True)
+        form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+        status, told = self._tokens.answer(request.headers, form)
+        if status == 401:
+            self.refusals.tell("wrong_credentials", self._address(request), given="client id or secret for a token")
+        return as_json(status, told, {"WWW-Authenticate": "Basic"} if status == 401 else None)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""

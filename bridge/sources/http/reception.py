@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from bridge.sources.http.endpoint import TOKEN
 from bridge.sources.http.refusals import FULL, Refusals, refusal
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class Reception:
         for path, receiver in self._by_path.items():
             for each in (path, path + "/"):
                 app.router.add_route("*", each, receiver.handle, expect_handler=receiver.expected)
+        for path, receiver in self._by_path.items():
+            if receiver.gives_tokens and path + TOKEN not in self._by_path:
+                app.router.add_route("*", path + TOKEN, receiver.token)
         app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
         return app
 

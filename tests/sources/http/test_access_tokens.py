@@ -1,0 +1,124 @@
+"""A sender that fetches OAuth tokens from the receiver, as a real OAuth client does, may post; nobody else may."""
+
+import base64
+
+import httpx
+import orjson
+import pytest
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+from memory_store import MemoryStore
+
+from bridge.model.errors import SettingsError
+from bridge.settings import ReceiverSettings, load_settings
+from bridge.sources.http.access_tokens import AccessTokens
+from bridge.sources.http.endpoint import Receiver
+from bridge.sources.http.listener import Listener
+from bridge.sources.http.reception import Reception
+from bridge.sources.moengage.decoder import DECODER
+from bridge.sources.moengage.posting import STREAMS
+from bridge.telemetry.metrics import Metrics
+
+EVENT = orjson.dumps({"event_code": "X", "event_uuid": "u-1", "uid": "user", "event_time": 5})
+CLIENT = {"client_id": "moengage", "client_secret": "secret-of-a-test"}
+FORM = {"grant_type": "client_credentials"}
+
+
+def a_receiver(**settings):
+    """A receiver that gives tokens, and its metrics."""
+    metrics = Metrics("eu")
+    asked = ReceiverSettings(host="127.0.0.1", port=0, auth="oauth", **{**CLIENT, **settings})
+    return Receiver(asked, MemoryStore(), metrics, STREAMS, DECODER, path="/moengage/streams/eu"), asked, metrics
+
+
+def count(metrics, status):
+    """How many requests were answered so."""
+    return metrics.registry.get_sample_value("bridge_receiver_requests_total", {"status": str(status)}) or 0
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+async def test_a_client_fetches_a_token_and_posts(method):
+    """Authlib's own client, with id and secret in the form or as Basic, at a route's path and below it."""
+    receiver, asked, metrics = a_receiver()
+    reception = Reception({"/moengage/streams/eu": receiver}, Metrics("-"), [STREAMS])
+    async with (
+        Listener(asked, reception) as listener,
+        AsyncOAuth2Client(**CLIENT, token_endpoint_auth_method=method, trust_env=False) as client,
+    ):
+        url = f"http://127.0.0.1:{listener.port}/moengage/streams/eu"
+        token = await client.fetch_token(url + "/token", grant_type="client_credentials")
+        assert (token["token_type"], token["expires_in"]) == ("Bearer", 3600)
+        assert (await client.post(url, content=EVENT)).status_code == 200
+        assert count(metrics, 200) == 2
+
+
+async def test_wrong_credentials_and_tokens_are_401_and_counted():
+    """Another secret, another id, no token, a token that was changed: 401 each, so that the alert sees it."""
+    receiver, asked, metrics = a_receiver()
+    async with (
+        Listener(asked, receiver) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}/moengage/streams", trust_env=False) as client,
+    ):
+        for auth in (("moengage", "wrong"), ("other", CLIENT["client_secret"]), None):
+            answer = await client.post("/token", data=FORM, auth=auth)
+            assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+        token = (await client.post("/token", data=FORM | CLIENT)).json()["access_token"]
+        changed = token[:-5] + "AAAAA"
+        for header in (
+            "",
+            f"Bearer {changed}",
+            "Bearer",
+            f"Basic {base64.b64encode(b'moengage:secret-of-a-test').decode()}",
+        ):
+            answer = await client.post("", content=EVENT, headers={"Authorization": header})
+            assert answer.status_code == 401
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert count(metrics, 401) == 7
+
+
+@pytest.mark.parametrize(
+    ("form", "error"), [({}, "unsupported_grant_type"), ({"grant_type": "password"}, "unsupported_grant_type")]
+)
+async def test_other_grants_are_refused(form, error):
+    """Only client credentials; a GET is no request for a token."""
+    receiver, asked, _ = a_receiver()
+    async with (
+        Listener(asked, receiver) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", trust_env=False) as client,
+    ):
+        answer = await client.post("/moengage/streams/token", data=form | CLIENT)
+        assert (answer.status_code, answer.json()["error"]) == (400, error)
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert (await client.get("/moengage/streams/token")).status_code == 405
+        assert (await client.post("/moengage/streams/token", content=b"x" * 20_000)).status_code == 413
+
+
+def test_a_token_ends_with_its_time_and_with_the_secret():
+    """It holds for as long as it says, on every receiver with the same secret, and on none with another."""
+    now = [1_000.0]
+    made = AccessTokens("moengage", "one", 60, lambda: now[0])
+    token = made.answer({}, FORM | {"client_id": "moengage", "client_secret": "one"})[1]["access_token"]
+    beside = AccessTokens("moengage", "one", 60, lambda: now[0])
+    assert made.admits(token)
+    assert beside.admits(token)
+    assert not AccessTokens("moengage", "two", 60, lambda: now[0]).admits(token)
+    assert not AccessTokens("other", "one", 60, lambda: now[0]).admits(token)
+    now[0] = 1_061
+    assert not made.admits(token)
+    assert made.is_expired(token)
+    assert not made.is_expired("no.token.atall")
+
+
+@pytest.mark.parametrize("missing", ["BRIDGE_RECEIVER__CLIENT_ID", "BRIDGE_RECEIVER__CLIENT_SECRET"])
+def test_settings_that_lack_a_part_are_refused(missing, monkeypatch, tmp_path):
+    """Oauth needs id and secret, and not the example."""
+    monkeypatch.chdir(tmp_path)
+    given = {"AUTH": "oauth", "CLIENT_ID": "moengage", "CLIENT_SECRET": "secret-of-a-test"}
+    for key, value in given.items():
+        monkeypatch.setenv(f"BRIDGE_RECEIVER__{key}", value)
+    load_settings()
+    monkeypatch.delenv(missing)
+    with pytest.raises(SettingsError, match=missing):
+        load_settings()
+    monkeypatch.setenv("BRIDGE_RECEIVER__CLIENT_SECRET", "change-me")
+    with pytest.raises(SettingsError, match="CLIENT_"):
+        load_settings()
