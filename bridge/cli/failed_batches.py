@@ -17,7 +17,7 @@ from bridge.cli.setup.commands import hush, opened, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.routes.failed_batches import Fetched, Period
+    from bridge.routes.failed_batches import FailedBatchesFound, Period
     from bridge.settings import Route
 
 failed_batches = typer.Typer(
@@ -42,7 +42,7 @@ def list_batches(
     """Show the batches of the route's dataset that hold failed records, with AEP's codes and fields. Nothing is stored.
 
     Batches that succeeded in part are among them. Where the settings have several routes to AEP, each is told by itself.
-    Exits 1 where AEP counts failed records that it no longer gives out.
+    Exits 1 where AEP counts failed records that it does not give out, or a batch could not be read.
 
     Examples:
         aep-bridge failed-batches list
@@ -54,7 +54,7 @@ def list_batches(
     hush()
     period = _period(since, until)
 
-    async def run(one: Route) -> Fetched:
+    async def run(one: Route) -> FailedBatchesFound:
         async with opened(one) as client:
             with words.status("") as status:
                 return await list_failed(one, client, period, status.update)
@@ -67,7 +67,7 @@ def list_batches(
     else:
         for one in routes:
             _show(one, period, found[one.name])
-    raise typer.Exit(1 if any(one.missing for one in found.values()) else 0)
+    raise typer.Exit(0 if all(one.is_whole for one in found.values()) else 1)
 
 
 @failed_batches.command()
@@ -89,7 +89,7 @@ def fetch(
 
     The letter holds the event where it is still in Kafka, and can be replayed after the fix; else it holds the XDM that came
     back, to be read only. What is stored already is told from the dead-letter topic.
-    Exits 1 where AEP counts failed records that it no longer gives out.
+    Exits 1 where AEP counts failed records that it does not give out, or a batch could not be read.
 
     Examples:
         aep-bridge failed-batches fetch
@@ -105,7 +105,7 @@ def fetch(
     one = only(routes, route)
     kafka = one.settings.kafka
 
-    async def run() -> Fetched:
+    async def run() -> FailedBatchesFound:
         async with opened(one) as client, KafkaPublisher(kafka) as publisher:
             await publisher.connected(within=kafka.request_timeout_seconds)
             with words.status("") as status:
@@ -129,7 +129,7 @@ def fetch(
             )
         if done.stored:
             say("aep-bridge deadletters list --stage ingest shows them")
-    raise typer.Exit(1 if done.missing else 0)
+    raise typer.Exit(0 if done.is_whole else 1)
 
 
 def _routes(name: str | None) -> Sequence[Route]:
@@ -151,7 +151,7 @@ def _period(since: str | None, until: str | None) -> Period:
     return Period(begin, end)
 
 
-def _body(route: Route, period: Period, done: Fetched) -> dict[str, Any]:
+def _body(route: Route, period: Period, done: FailedBatchesFound) -> dict[str, Any]:
     return {
         "dataset": route.settings.aep.dataset_id,
         "since": period.since.isoformat(),
@@ -167,6 +167,7 @@ def _body(route: Route, period: Period, done: Fetched) -> dict[str, Any]:
                 "records": report.batch.records,
                 "failed": report.batch.failed,
                 "read": report.read,
+                "problem": report.problem or None,
                 "reasons": [
                     {"code": code, "field": place, "count": count}
                     for (code, place), count in report.reasons.most_common()
@@ -177,7 +178,7 @@ def _body(route: Route, period: Period, done: Fetched) -> dict[str, Any]:
     }
 
 
-def _show(route: Route, period: Period, done: Fetched) -> None:
+def _show(route: Route, period: Period, done: FailedBatchesFound) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -199,7 +200,7 @@ def _show(route: Route, period: Period, done: Fetched) -> None:
             rows = report.reasons.most_common() or [(("", ""), 0)]
             for (code, place), count in rows:
                 table.add_row(*first, plain(code), plain(place), str(count))
-                first: list[Any] = [""] * 4
+                first = [""] * 4
         Console().print(table)
     _tell_amiss(done)
     found = sum(report.read for report in done.reports)
@@ -209,11 +210,13 @@ def _show(route: Route, period: Period, done: Fetched) -> None:
     )
 
 
-def _tell_amiss(done: Fetched) -> None:
+def _tell_amiss(done: FailedBatchesFound) -> None:
     if done.under_way:
         say(f"{done.under_way} batches are still under way in AEP; look again in some minutes")
     for report in done.reports:
-        if report.missing:
+        if report.problem:
+            say(f"batch {report.batch.identifier} could not be read whole: {report.problem}")
+        elif report.missing:
             say(
                 f"batch {report.batch.identifier}: AEP counts {report.batch.failed} failed records and gives out {report.read}"
             )

@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from bridge.adobe import catalog
+from bridge.adobe.pages import Unreadable
 from bridge.adobe.reconciliation.failed_batch import Batches, FailedBatch, batches_in
 from bridge.adobe.reconciliation.refused_record import records_of
+from bridge.adobe.refusals import PlatformError, Unreachable
 from bridge.kafka.dead_letters.stored_letters import Filter, read
 from bridge.kafka.offset_range import records_between
 from bridge.kafka.producer.letter_store import LetterFit, store_letters
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
 
 _TOGETHER: Final = 10_000
 """Records that are looked up in Kafka in one reading of the topic, and held in memory meanwhile."""
+_TOGETHER_BYTES: Final = 64_000_000
 _AT_ONCE: Final = 500
+_PROBLEMS: Final = 3
+"""So many batches in a row that cannot be read end the reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +50,11 @@ class Period:
 
 @dataclass(slots=True)
 class BatchReport:
-    """A batch and what its files hold: failed records by code and field."""
+    """A batch and what its files hold: failed records by code and field, and the ``problem`` that ended the reading early."""
 
     batch: FailedBatch
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    problem: str = ""
 
     @property
     def read(self) -> int:
@@ -62,7 +68,7 @@ class BatchReport:
 
 
 @dataclass(slots=True)
-class Fetched:
+class FailedBatchesFound:
     """What came of it: letters ``stored`` now (``matched`` with the event in Kafka, ``cut`` to fit) and ``before``."""
 
     reports: list[BatchReport] = field(default_factory=list)
@@ -77,6 +83,11 @@ class Fetched:
         """Failed records that could not be had."""
         return sum(report.missing for report in self.reports)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that AEP counts could be had."""
+        return not self.missing and not any(report.problem for report in self.reports)
+
 
 def dataset_of(route: Route) -> str:
     """The dataset that the route's events go to. Raises ``SettingsError`` where it is not set."""
@@ -88,10 +99,10 @@ def dataset_of(route: Route) -> str:
     return route.settings.aep.dataset_id
 
 
-async def list_failed(route: Route, client: PlatformClient, period: Period, tell: Tell) -> Fetched:
+async def list_failed(route: Route, client: PlatformClient, period: Period, tell: Tell) -> FailedBatchesFound:
     """Look into every batch of the period; nothing is stored."""
     listed = await _batches(route, client, period)
-    done = Fetched(under_way=listed.under_way)
+    done = FailedBatchesFound(under_way=listed.under_way)
     async for _batch, _record in _records(client, listed.to_read, done, tell):
         pass
     return done
@@ -99,14 +110,14 @@ async def list_failed(route: Route, client: PlatformClient, period: Period, tell
 
 async def fetch_failed(
     route: Route, client: PlatformClient, publisher: Publisher, period: Period, *, window: timedelta, tell: Tell
-) -> Fetched:
+) -> FailedBatchesFound:
     """Store a dead letter for every failed record of the period that has none in the dead-letter topic.
 
     The event is looked for in Kafka from ``window`` before its batch on. Raises ``BridgeError``; what was stored until then is
     found the next time.
     """
     listed = await _batches(route, client, period)
-    done = Fetched(under_way=listed.under_way)
+    done = FailedBatchesFound(under_way=listed.under_way)
     if not listed.to_read:
         return done
     tell("reading the dead letters that are stored")
@@ -117,15 +128,23 @@ async def fetch_failed(
         async for stored in read(route.settings.kafka, wanted, open_decoder(route))
     }
     waiting: list[tuple[FailedBatch, RefusedRecord]] = []
-    async for batch, record in _records(client, listed.to_read, done, tell):
-        if (place := (batch.identifier, record.digest)) in known:
-            done.before += 1
-            continue
-        known.add(place)
-        waiting.append((batch, record))
-        if len(waiting) >= _TOGETHER:
+    size = 0
+    try:
+        async for batch, record in _records(client, listed.to_read, done, tell):
+            if (place := (batch.identifier, record.digest)) in known:
+                done.before += 1
+                continue
+            known.add(place)
+            waiting.append((batch, record))
+            size += len(record.value)
+            if len(waiting) >= _TOGETHER or size >= _TOGETHER_BYTES:
+                together, waiting, size = waiting, [], 0
+                await _store(route, publisher, together, done, window=window, tell=tell)
+    except (Unreachable, Unreadable, PlatformError):
+        # What was read before AEP went away is not to be read again.
+        if waiting:
             await _store(route, publisher, waiting, done, window=window, tell=tell)
-            waiting = []
+        raise
     if waiting:
         await _store(route, publisher, waiting, done, window=window, tell=tell)
     return done
@@ -138,16 +157,26 @@ async def _batches(route: Route, client: PlatformClient, period: Period) -> Batc
 
 
 async def _records(
-    client: PlatformClient, batches: Sequence[FailedBatch], done: Fetched, tell: Tell
+    client: PlatformClient, batches: Sequence[FailedBatch], done: FailedBatchesFound, tell: Tell
 ) -> AsyncIterator[tuple[FailedBatch, RefusedRecord]]:
+    in_a_row = 0
     for number, batch in enumerate(batches, start=1):
         tell(f"reading batch {number} of {len(batches)}")
         report = BatchReport(batch)
-        async for record in records_of(client, batch.identifier):
-            report.reasons[record.code, record.field] += 1
-            yield batch, record
+        try:
+            async for record in records_of(client, batch.identifier):
+                report.reasons[record.code, record.field] += 1
+                yield batch, record
+        except (Unreachable, Unreadable, PlatformError) as error:
+            report.problem = str(error)
+            # One batch must not stand before all the others; without rights or connection it is every batch.
+            in_a_row += 1
+            if in_a_row >= _PROBLEMS or (isinstance(error, PlatformError) and error.status in (401, 403)):
+                raise
+        else:
+            in_a_row = 0
         # A batch whose counts are absent, and that holds none, has simply succeeded.
-        if report.read or batch.failed:
+        if report.read or batch.failed or report.problem:
             done.reports.append(report)
 
 
@@ -155,7 +184,7 @@ async def _store(
     route: Route,
     publisher: Publisher,
     waiting: Sequence[tuple[FailedBatch, RefusedRecord]],
-    done: Fetched,
+    done: FailedBatchesFound,
     *,
     window: timedelta,
     tell: Tell,

@@ -14,12 +14,18 @@ from kafka_reader import stored
 from setting_up import TENANT, append, applied, write_credentials
 from typer.testing import CliRunner
 
+from bridge.adobe import data_access
+from bridge.adobe.reconciliation.failed_batch import FailedBatch
+from bridge.adobe.reconciliation.refused_record import read_record
+from bridge.adobe.refusals import Unreachable
 from bridge.cli.main import app
 from bridge.destinations.aep.envelope import xdm_envelope
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.platform.sandbox import Times
 from bridge.model.dead_letter import DeadLetter
-from bridge.settings import load_settings
+from bridge.routes.failed_batches import letter_of
+from bridge.settings import load_deployment, load_settings
+from bridge.sources.moengage.decoder import DECODER
 
 pytestmark = pytest.mark.kafka
 
@@ -155,3 +161,40 @@ async def test_records_that_aep_counts_and_no_longer_gives_out_are_an_error(adob
 
     monkeypatch.setattr("bridge.adobe.reconciliation.refused_record.failed_files", gone)
     assert (await run("list", exit_code=1))["missing"] == 2
+
+
+async def test_one_batch_that_cannot_be_read_does_not_stand_before_the_others(adobe, kafka, topic, monkeypatch):
+    """It is named and makes exit 1; the letters of the others are stored."""
+    dead = topic("dead", partitions=1)
+    append(
+        f"BRIDGE_KAFKA__BOOTSTRAP_SERVERS={kafka}\nBRIDGE_KAFKA__TOPIC={topic()}\nBRIDGE_KAFKA__DEAD_LETTER_TOPIC={dead}\n"
+    )
+    for name in ("first", "second"):
+        await ingest(adobe, name)
+    (first, _) = (one["batch"] for one in (await run("list"))["batches"])
+    real = data_access.failed_files
+
+    async def files(client, batch):
+        if batch == first:
+            raise Unreachable("GET …/failed: the answer exceeds 5 bytes")
+        return await real(client, batch)
+
+    monkeypatch.setattr("bridge.adobe.reconciliation.refused_record.failed_files", files)
+    body = await run("fetch", exit_code=1)
+    assert (body["stored"], [one["problem"] is None for one in body["batches"]]) == (1, [False, True])
+    assert [DeadLetter.from_headers(one.key, one.value, one.headers).event_uuid for one in stored(kafka, dead)] == [
+        "second"
+    ]
+
+
+async def test_a_raw_event_that_came_back_can_be_replayed(adobe):
+    """With payload raw the body is the event: its letter has the form event, and the key of its customer."""
+    append("BRIDGE_AEP__PAYLOAD=raw\n")
+    (route,) = load_deployment().routes
+    event = {"event_uuid": "e1", "event_code": "X", "event_time": 1731421200, "uid": "u-1"}
+    record = read_record(json.dumps({"header": {}, "body": event, "_errors": [{"code": "DCVS-1104-400"}]}).encode())
+    batch = FailedBatch("B1", "failed", 1_000, 2_000, 1, 1)
+    letter = letter_of(route, batch, record, None).letter
+    assert (letter.form, letter.event_uuid, json.loads(letter.value)) == ("event", "e1", event)
+    assert letter.key == DECODER.record_key(event)
+    assert (letter.batch, letter.failed_at.timestamp()) == ("B1", 2.0)
