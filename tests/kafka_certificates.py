@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -27,11 +28,13 @@ class Certificates:
     client_key: Path
 
 
-def make_certificates(directory: Path, *, trusted_too: bytes = b"") -> Certificates:
+def make_certificates(
+    directory: Path, *, trusted_too: bytes = b"", trusted: Callable[[], None] = lambda: None
+) -> Certificates:
     """An authority, a broker certificate for 127.0.0.1 and localhost, and a client certificate, valid for a day.
 
     What is there already under the same names is renewed. ``trusted_too``: an authority (PEM) of before that is trusted
-    until nobody has certificates of it any more.
+    until nobody has certificates of it any more. ``trusted`` is called when the authority is there and nothing that it signed.
     """
     directory.mkdir(parents=True, exist_ok=True)
     authority_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -42,6 +45,7 @@ def make_certificates(directory: Path, *, trusted_too: bytes = b"") -> Certifica
     )
     own = authority.public_bytes(Encoding.PEM)
     made.ca.write_bytes(own + trusted_too)
+    trusted()
     for name, certificate_file, key_file in (
         ("localhost", made.broker_bundle, None),
         ("bridge", made.client_certificate, made.client_key),

@@ -46,6 +46,11 @@ class Asked:
     patience: float
     only: tuple[str, ...] = ()
 
+    @property
+    def brief(self) -> bool:
+        """Whether it is the run of every change, in which each kind has its turn."""
+        return self.seconds is None and not self.only
+
 
 @pytest.fixture
 def chaos(request: pytest.FixtureRequest) -> Asked:

@@ -33,10 +33,17 @@ async def kafka_certificates_renewed(stage: Stage, planned: Planned) -> None:
     files = stage.cluster.certificates
     assert files is not None
     before = x509.load_pem_x509_certificate(files.ca.read_bytes())
-    renewed = make_certificates(files.ca.parent, trusted_too=before.public_bytes(Encoding.PEM))
+
+    def read_again() -> None:
+        for broker in stage.cluster.brokers:
+            _read_again(stage, broker)
+
+    # As operators do: first everybody trusts the new authority beside the one before, then it signs what they show.
+    renewed = await asyncio.to_thread(
+        make_certificates, files.ca.parent, trusted_too=before.public_bytes(Encoding.PEM), trusted=read_again
+    )
     serial = _serial(renewed.broker_bundle)
-    for broker in stage.cluster.brokers:
-        await asyncio.to_thread(_read_again, stage, broker)
+    await asyncio.to_thread(read_again)
     for broker in stage.cluster.brokers:
         await asyncio.to_thread(
             _shown, broker.node.ssl, serial, client=(renewed.client_certificate, renewed.client_key)

@@ -46,7 +46,7 @@ async def worker_storm(stage: Stage, planned: Planned) -> None:
 @fault("process", 4, 8)
 async def worker_joins_and_leaves(stage: Stage, planned: Planned) -> None:
     """One more worker for a while: two rebalances."""
-    stage.add("worker-extra", "worker")
+    stage.add_worker("worker-extra")
     await asyncio.sleep(planned.seconds)
     stage.roles["worker-extra"].wanted = False
     await stage.terminate("worker-extra")

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+import second_route
 from allowance import Allowance, Glimpse
 from clocks import Clock
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kafka_cluster import Cluster
+    from second_route import SecondRoute
 
 TOPIC, DEAD_LETTERS, STATE, GROUP = "chaos.events", "chaos.dead-letters", "chaos.state", "chaos"
 PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2
@@ -104,6 +106,7 @@ class Stage:
     deliverable: Callable[[], int]
     posted: Callable[[], int]
     scale: Scale = field(default_factory=Scale)
+    second: SecondRoute | None = None
     emulator: Emulator = field(init=False)
     roles: dict[str, Role] = field(default_factory=dict)
     surprises: list[Surprise] = field(default_factory=list)
@@ -136,6 +139,7 @@ class Stage:
         for topic, partitions, config in (
             (DEAD_LETTERS, DEAD_LETTER_PARTITIONS, _AS_CREATED),
             (STATE, 1, {"cleanup.policy": "compact"}),
+            *self._second_topics(),
         ):
             await asyncio.to_thread(self._create_topic, topic, partitions, config)
         self.emulator = Emulator(port=free_port(), payloads=0, limits=Limits(enabled=False))
@@ -152,7 +156,9 @@ class Stage:
         self._settings = self._environment()
         self.add("receiver", "receiver")
         for number in range(1, self.scale.workers + 1):
-            self.add(f"worker-{number}", "worker")
+            self.add_worker(f"worker-{number}")
+        if self.second is not None:
+            self.add("second-worker", "worker", "--route", second_route.NAME)
         for role in self.roles.values():
             role.start()
         for role in self.roles.values():
@@ -254,15 +260,24 @@ class Stage:
             "CHAOS_HANGING": str(self.hanging_file),
         }
         del found["BRIDGE_OAUTH__CLIENT_SECRET"]
-        return found
+        return found | ({} if self.second is None else self.second.environment())
 
     # Processes.
 
-    def add(self, name: str, command: str) -> Role:
+    def add_worker(self, name: str) -> Role:
+        """One more worker of the route that is broken."""
+        return self.add(name, "worker", *(() if self.second is None else ("--route", "default")))
+
+    def _second_topics(self) -> list[tuple[str, int, dict[str, str]]]:
+        if self.second is None:
+            return []
+        return [(second_route.TOPIC, second_route.PARTITIONS, _AS_CREATED), (second_route.DEAD_LETTERS, 1, _AS_CREATED)]
+
+    def add(self, name: str, *command: str) -> Role:
         """A process that should run from now on; the supervisor starts it."""
         clock = Clock(self.directory / f"{name}.clock")
         self._clocks.append(clock)
-        made = BridgeProcess([command], self._settings | clock.environment(), directory=self.directory, name=name)
+        made = BridgeProcess(command, self._settings | clock.environment(), directory=self.directory, name=name)
         role = self.roles[name] = Role(made, clock, doomed=True)
         return role
 

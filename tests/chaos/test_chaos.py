@@ -16,12 +16,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import second_route
 from alerting import Prometheus, names_of
 from counting import DeadLetter, Findings, judge
 from faults import KINDS, LANES, schedule
 from kafka_reader import stored
 from report import Done, Report
 from running import drained, fresh_event_arrives, something_new
+from second_route import SecondRoute, stopping
 from sender import Sender
 from stage import DEAD_LETTERS, Stage
 from tally import Accepted
@@ -91,13 +93,20 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
     done: list[Done] = []
     sender = Sender(("moengage", "a-password"), chaos.rate, random.Random(chaos.seed), time.monotonic)
     stage_of_run = Stage(kafka_cluster, tmp_path, lambda: sender.deliverable, lambda: sender.under_way)
-    async with stage_of_run as stage, AsyncExitStack() as watching:
+    async with AsyncExitStack() as watching:
+        # The short run has two routes; the long one puts all its load on one.
+        second = await watching.enter_async_context(SecondRoute(random.Random(chaos.seed))) if chaos.brief else None
+        stage_of_run.second = second
+        stage = await watching.enter_async_context(stage_of_run)
         stage.next_number, stage.given_up = lambda: sender.next, lambda: sender.given_up
         watcher = await watching.enter_async_context(Watcher(stage))
         prometheus = await watching.enter_async_context(Prometheus(stage, tmp_path / "prometheus"))
         if prometheus.missing:
             print(f"alerts are not watched: {prometheus.missing}")
         posting = asyncio.create_task(sender.run(stage.receiver_url, stage.receiver_trust))
+        posting_too = second and asyncio.create_task(
+            second.sender.run(f"{stage.receiver_url}/calm", stage.receiver_trust)
+        )
         await asyncio.sleep(_CALM)
         begun = time.monotonic()
         async with asyncio.TaskGroup() as lanes:
@@ -115,8 +124,18 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         await posting
         report.drained_seconds = await drained(stage)
         findings = await _judged(stage, sender)
+        if second and posting_too:
+            second.sender.stop()
+            await posting_too
+            await second.finished()
+            assert (await _judged_second(stage, second)).wrong == {}
+            held_up = second.held_up(done, begun)
+            print(f"route calm: {len(second.sender.promised)} promised, lost 0, held up by {held_up or 'nothing'}")
+            # Now and then a broker or the receiver was broken at the same time.
+            assert len(held_up) <= len(stopping(done)) / 2
         report.faults = sorted(done, key=lambda each: each.began)
         report.fill(sender, stage, findings)
+        watcher.write(chaos.report.with_suffix(".looks.jsonl"), begun)
         harmless = _harmless(stage, done, begun, findings.gone)
         report.unseen = unseen(done, watcher.observations, begun, harmless=harmless)
         report.alerts = names_of(prometheus.standing)
@@ -156,6 +175,15 @@ async def _judged(stage: Stage, sender: Sender) -> Findings:
     found.gone = {number for number in found.lost if number in expired}
     found.lost = [number for number in found.lost if number not in expired]
     return found
+
+
+async def _judged_second(stage: Stage, second: SecondRoute) -> Findings:
+    rows = await asyncio.to_thread(stored, stage.cluster.bootstrap, second_route.DEAD_LETTERS)
+    letters = [DeadLetter(row.value, {name: text.decode() for name, text in row.headers}) for row in rows]
+    builder, _ = load_builder(Settings())
+    assert builder is not None
+    sender, accepted = second.sender, Accepted(second.emulator.state)
+    return await asyncio.to_thread(judge, sender.promised, sender.next, accepted, letters, builder)
 
 
 def _harmless(stage: Stage, done: Sequence[Done], begun: float, gone: set[int]) -> list[float]:

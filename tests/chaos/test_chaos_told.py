@@ -39,7 +39,7 @@ def test_every_kind_of_fault_says_what_must_be_seen_of_it():
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        ([_look(100.5, bridge_in_flight_events=1.0)], False),
+        ([], False),
         ([_look(101, reasons=["destination"])], True),
         ([_look(101, bridge_circuit_open=1.0)], True),
         ([_look(90, reasons=["destination"])], False),
@@ -49,7 +49,7 @@ def test_every_kind_of_fault_says_what_must_be_seen_of_it():
 def test_an_outage_must_show_while_it_lasts(seen, told):
     """Readiness or the circuit's metric names it between its beginning and its end."""
     fault = Done("aep_outage", "aep", 1.0, 9.0)
-    seen = [_look(100.2, bridge_in_flight_events=1.0), *seen]
+    seen = [*(_look(100.2 + second, bridge_in_flight_events=1.0) for second in range(8)), *seen]
     assert (unseen([fault], seen, 99.0) == []) is told
 
 
@@ -69,7 +69,7 @@ def test_answers_that_nobody_asked_for_need_not_show():
         fault = Done("aep_items_transient_current", "aep", 1.0, 9.0, struck=struck)
         assert len(unseen([fault], [_look(105)], 99.0)) == wrong
     outage = Done("aep_outage", "aep", 1.0, 9.0, struck=0)
-    assert len(unseen([outage], [_look(101, bridge_in_flight_events=1.0)], 99.0)) == 1
+    assert len(unseen([outage], [_look(100 + each, bridge_in_flight_events=1.0) for each in range(9)], 99.0)) == 1
 
 
 def test_a_deletion_that_cost_nothing_need_not_show():
@@ -90,6 +90,9 @@ def test_signs():
     assert not above("m", 3)([_look(1, m=3.0)])
     assert rises("m")([_look(1, m=3.0), _look(2, m=4.0)])
     assert not rises("m")([_look(1, m=3.0), _look(2, "worker-2", m=4.0)])
+    assert rises("m")([_look(1, other=1.0), _look(2, other=1.0, m=1.0)]), "from nothing"
+    assert rises("m")([_look(1, m=9.0), _look(2, m=1.0), _look(3, m=2.0)]), "after a restart"
+    assert not rises("m")([_look(1, m=9.0), _look(1.5, lines=["x"]), _look(2, m=9.0)])
     assert logged("one", "two")([_look(1, lines=["two", "three"])])
     assert not logged("one")([_look(1, lines=["two", "three"])])
 
@@ -187,10 +190,20 @@ def test_how_long_a_state_stood():
     assert standing_for("m")([]) == 0.0
 
 
-def test_an_outage_counts_from_when_somebody_has_events_to_deliver():
-    """While no worker holds any event, nobody can know that AEP is away."""
+def test_damage_counts_from_when_somebody_reads_on():
+    """While AEP throttles nobody reads, and what nobody has read cannot be told."""
+    damage = Done("damaged_batch", "broker", 1.0, 20.0)
+    for reads_at, unseen_faults in ((30, 0), (12, 0), (2, 1)):
+        looks = [_look(100 + each, bridge_consumed_records_total=float(each >= reads_at)) for each in range(20)]
+        assert len(unseen([damage], looks, 100.0)) == unseen_faults
+
+
+def test_an_outage_counts_while_one_process_has_events_to_deliver():
+    """While no worker holds any event, nobody can know that AEP is away; one that was started anew begins to count anew."""
     away = Done("aep_away_for_long", "aep", 1.0, 30.0)
     idle = [_look(100 + second, bridge_in_flight_events=0.0) for second in range(30)]
     late = [_look(100 + second, bridge_in_flight_events=float(second > 25)) for second in range(30)]
     busy = [_look(100 + second, bridge_in_flight_events=float(second > 5)) for second in range(30)]
-    assert [len(unseen([away], looks, 100.0)) for looks in (idle, late, busy)] == [0, 0, 1]
+    anew = [_look(100 + second, answers=second % 5, bridge_in_flight_events=1.0) for second in range(30)]
+    apart = [_look(100 + second, f"worker-{second // 5}", bridge_in_flight_events=1.0) for second in range(30)]
+    assert [len(unseen([away], looks, 100.0)) for looks in (idle, late, busy, anew, apart)] == [0, 0, 1, 0, 0]

@@ -37,13 +37,15 @@ class Told:
     """What must be seen of a kind of fault, by any one of ``signs``, when it lasts longer than ``within`` seconds.
 
     ``by_answers``: it lies in what AEP or IMS answer; where no request met it, there is nothing to see. ``holding``: it meets
-    who has events to deliver, and is counted from then on.
+    who has events to deliver, and lasts as long as one process has some all the time. ``reading``: it meets who reads on, and
+    lasts from when somebody does.
     """
 
     within: float
     signs: tuple[Callable[[Sequence[Observation]], bool], ...]
     by_answers: bool = False
     holding: bool = False
+    reading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,15 @@ def rises(metric: str) -> Callable[[Sequence[Observation]], bool]:
     """A counter of some process goes up meanwhile."""
 
     def sign(seen: Sequence[Observation]) -> bool:
-        first: dict[str, float] = {}
+        lowest: dict[str, float] = {}
         for each in seen:
-            value = each.metrics.get(metric)
-            if value is not None and value > first.setdefault(each.process, value):
+            if not each.metrics:
+                continue
+            # A counter with labels is not there before it counts.
+            value = each.metrics.get(metric, 0.0)
+            if value > lowest.setdefault(each.process, value):
                 return True
+            lowest[each.process] = value
         return False
 
     return sign
@@ -127,7 +133,7 @@ EXPECTED: Mapping[str, Told | Tolerated] = {
     "broker_paused": Tolerated("two of three replicas go on"),
     "kafka_certificates_renewed": Told(2, _RENEWED),
     "topic_deleted": Told(ABSENCE_TOLD, (unready("topic"), logged("refusing_requests"))),
-    "damaged_batch": Told(12, (above("bridge_unreadable_partitions"), unready())),
+    "damaged_batch": Told(12, (above("bridge_unreadable_partitions"), unready()), reading=True),
     "retention_overtakes": Told(12, (rises("bridge_expired_records_total"), above("bridge_expired_records_total"))),
     "worker_kill9": Told(1, (silent,)),
     "worker_sigterm": Told(1, (silent, unready())),
@@ -244,9 +250,24 @@ ALERTS: Mapping[str, Alarmed | Tolerated] = {
 }
 
 
-def _since_held(looked: Sequence[Observation]) -> float | None:
-    """When a worker was seen first that had events in flight."""
-    return min((each.at for each in looked if each.metrics.get("bridge_in_flight_events", 0.0) > 0), default=None)
+def _lasted(fault: Done, wanted: Told, looked: Sequence[Observation], began: float) -> float:
+    """For how many seconds somebody met the fault."""
+    if wanted.holding:
+        return _held(looked)
+    if wanted.reading:
+        read = rises("bridge_consumed_records_total")
+        first = next((n for n in range(1, len(looked) + 1) if read(looked[:n])), None)
+        return 0.0 if first is None else began + fault.ended - looked[first - 1].at
+    return fault.ended - fault.began
+
+
+def _held(looked: Sequence[Observation]) -> float:
+    """For how many seconds one process had events in flight, at the longest; one that does not answer begins anew."""
+    held = standing_for("bridge_in_flight_events")
+    return max(
+        (held([each for each in looked if each.process == name]) for name in {each.process for each in looked}),
+        default=0.0,
+    )
 
 
 def unalarmed(
@@ -293,8 +314,7 @@ def unseen(
             found.append(f"{fault.kind}: tests/chaos/told.py does not say what must be seen of it")
         elif isinstance(wanted, Told):
             looked = between(observations, began + fault.began, began + fault.ended + _AFTER)
-            met = _since_held(looked) if wanted.holding else began + fault.began
-            if met is None or began + fault.ended - met <= wanted.within:
+            if _lasted(fault, wanted, between(looked, 0.0, began + fault.ended), began) <= wanted.within:
                 continue
             missed = fault.began in harmless or (wanted.by_answers and fault.struck == 0)
             if not missed and not any(sign(looked) for sign in wanted.signs):

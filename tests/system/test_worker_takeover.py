@@ -22,7 +22,7 @@ from bridge.settings import KafkaSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.serial]
 
 _RATE = 200
 _STOPPED = 1.0
