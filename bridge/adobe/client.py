@@ -113,10 +113,15 @@ class PlatformClient:
         return (await self._token()).authorization
 
     async def get(
-        self, path: str, params: Sequence[tuple[str, str]] = (), *, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        params: Sequence[tuple[str, str]] = (),
+        *,
+        headers: Mapping[str, str] | None = None,
+        most_bytes: int = MOST_ANSWER_BYTES,
     ) -> Answer:
         """GET, patiently. Raises ``PlatformError`` for a refusal and ``Unreachable`` when there was no answer at last."""
-        return await self.ask("GET", path, params=params, headers=headers)
+        return await self.ask("GET", path, params=params, headers=headers, most_bytes=most_bytes)
 
     async def ask(
         self,
@@ -126,9 +131,10 @@ class PlatformClient:
         *,
         params: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        most_bytes: int = MOST_ANSWER_BYTES,
     ) -> Answer:
         """A request that changes nothing whatever its method (GET, or a POST that only validates): asked until answered."""
-        call = _Call(method, path, params, document, headers or {})
+        call = _Call(method, path, params, document, headers or {}, most_bytes)
         reply: Reply | NoReply = NoReply("connection", "not asked")
         for pause in (*PAUSES, None):
             reply = await self._once(call)
@@ -195,7 +201,7 @@ class PlatformClient:
             headers=sent,
             body=body,
             timeout_seconds=self._timeout,
-            most_bytes=MOST_ANSWER_BYTES,
+            most_bytes=call.most_bytes,
         )
 
     async def _token(self) -> Token:
@@ -214,6 +220,7 @@ class _Call:
     params: Sequence[tuple[str, str]]
     document: Any
     headers: Mapping[str, str]
+    most_bytes: int = MOST_ANSWER_BYTES
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

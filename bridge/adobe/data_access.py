@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 BASE: Final = "/data/foundation/export"
 ENTITIES: Final = "/data/core/ups/access/entities"
 _LIMIT: Final = 100
+MOST_FILE_BYTES: Final = 256_000_000
+"""Of one file with failed records: at a wrong schema every record of a quarter of an hour is in it."""
 PREVIEW_ROWS: Final = 100
 """Rows that a preview has at most."""
 
@@ -37,7 +39,12 @@ async def failed_files(client: PlatformClient, batch_id: str) -> list[str]:
 
 async def failed_lines(client: PlatformClient, batch_id: str, file: str) -> list[bytes]:
     """The lines of one file: a JSON document each."""
-    answer = await client.get(f"{BASE}/batches/{segment(batch_id)}/failed", [("path", file)], headers={"Accept": "*/*"})
+    answer = await client.get(
+        f"{BASE}/batches/{segment(batch_id)}/failed",
+        [("path", file)],
+        headers={"Accept": "*/*"},
+        most_bytes=MOST_FILE_BYTES,
+    )
     return [line for line in answer.body.split(b"\n") if line.strip()]
 
 

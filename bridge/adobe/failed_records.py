@@ -15,13 +15,18 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CODE: Final = re.compile(r"[A-Z]+-\d+-\d+")
+CODE: Final = re.compile(r"[A-Z]+-\d+-\d+")
 _MOST_DEPTH: Final = 24
 _LONGEST: Final = 300
 
 
 def reasons(line: bytes) -> list[str]:
     """Every reason that a failed record names, as ``CODE message``, each once; the line's beginning where it names none."""
+    return named_reasons(line) or [line[:_LONGEST].decode(errors="replace")]
+
+
+def named_reasons(line: bytes) -> list[str]:
+    """The same, but nothing where it names none: a line holds an event, which is not for everybody's eyes."""
     found: dict[str, None] = {}
     try:
         document = orjson.loads(line)
@@ -30,11 +35,11 @@ def reasons(line: bytes) -> list[str]:
     for part in _errors(document, 0):
         for said in _said(part, 0):
             found[said] = None
-    return [*found] or [line[:_LONGEST].decode(errors="replace")]
+    return [*found]
 
 
 def _errors(value: Any, depth: int) -> Iterator[Any]:
-    value = _opened(value)
+    value = opened(value)
     if depth > _MOST_DEPTH:
         return
     if isinstance(value, dict):
@@ -49,7 +54,7 @@ def _errors(value: Any, depth: int) -> Iterator[Any]:
 
 
 def _said(value: Any, depth: int) -> Iterator[str]:
-    value = _opened(value)
+    value = opened(value)
     if depth > _MOST_DEPTH:
         return
     if isinstance(value, list):
@@ -64,11 +69,11 @@ def _said(value: Any, depth: int) -> Iterator[str]:
         for key, one in value.items():
             if key not in ("code", "message"):
                 yield from _said(one, depth + 1)
-    elif isinstance(value, str) and _CODE.search(value):
+    elif isinstance(value, str) and CODE.search(value):
         yield value[:_LONGEST]
 
 
-def _opened(value: Any) -> Any:
+def opened(value: Any) -> Any:
     """A text that holds a JSON object or array as what it holds."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:

@@ -33,7 +33,9 @@ def _known_stage(stage: str | None) -> str | None:
     return stage
 
 
-_STAGE = typer.Option(None, callback=_known_stage, help="Only this stage: receive, decode, map, check or deliver.")
+_STAGE = typer.Option(
+    None, callback=_known_stage, help="Only this stage: receive, decode, map, check, deliver or ingest."
+)
 _CODE = typer.Option(None, help="Only this code, for example identity_none_valid.")
 _EVENT_CODE = typer.Option(None, help="Only events with this event_code.")
 _SINCE = typer.Option(None, metavar="TIME", help="Only refused at or after this time (ISO 8601; UTC unless it says).")
@@ -251,10 +253,11 @@ def _filter(
 ) -> Filter:
     from bridge.kafka.dead_letters.stored_letters import Filter
 
-    return Filter(stage, code, event_code, _moment(since, "--since"), _moment(until, "--until"))
+    return Filter(stage, code, event_code, moment(since, "--since"), moment(until, "--until"))
 
 
-def _moment(text: str | None, option: str) -> datetime | None:
+def moment(text: str | None, option: str) -> datetime | None:
+    """The time that an option gives, UTC unless it says; a usage error for what is none."""
     if text is None:
         return None
     try:

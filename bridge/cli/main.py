@@ -41,6 +41,7 @@ _COMMANDS = (
     "mapping.drift",
     "mapping.verify",
     "deadletters",
+    "failed_batches",
     "backfill",
     "emulator",
 )

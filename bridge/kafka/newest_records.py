@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
 from bridge.kafka.connection import client_options
+from bridge.kafka.offset_range import records_in
 from bridge.kafka.topics import ensure_topics, unreachable
 
 if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
-
-_EMPTY_POLLS = 5
-"""So many seconds without a record before its end end the reading of a partition: the rest is no records (markers, compacted)."""
 
 
 async def newest_values(kafka: KafkaSettings, count: int, *, topic: str | None = None) -> list[tuple[int, bytes]]:
@@ -42,18 +40,8 @@ async def newest_values(kafka: KafkaSettings, count: int, *, topic: str | None =
 
 
 async def _between(consumer: Any, partition: TopicPartition, start: int, end: int) -> list[tuple[int, int, int, bytes]]:
-    found: list[tuple[int, int, int, bytes]] = []
-    if start >= end:
-        return found
-    consumer.assign([partition])
-    consumer.seek(partition, start)
-    empty = 0
-    while await consumer.position(partition) < end and empty < _EMPTY_POLLS:
-        records = (await consumer.getmany(partition, timeout_ms=1_000)).get(partition, [])
-        empty = 0 if records else empty + 1
-        found += [
-            (record.timestamp, record.partition, record.offset, record.value)
-            for record in records
-            if record.offset < end and record.value is not None
-        ]
-    return found
+    return [
+        (record.timestamp, record.partition, record.offset, record.value)
+        async for record in records_in(consumer, partition, start, end)
+        if record.value is not None
+    ]

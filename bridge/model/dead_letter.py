@@ -4,7 +4,7 @@ A neutral module beside :mod:`bridge.model.verdicts`: the receiver and the worke
 them. Header values are UTF-8 text; a header is there only when it has something to say.
 
 =========================  ===========================================================================================
-``bridge.stage``           receive, decode, map, check or deliver
+``bridge.stage``           receive, decode, map, check, deliver, or ingest: refused by AEP after its 200
 ``bridge.code``            stable identifier of the reason, fit for a metric label
 ``bridge.reason``          one sentence for a person
 ``bridge.topic``           where the record was consumed from, with ``bridge.partition`` and ``bridge.offset``
@@ -17,12 +17,14 @@ them. Header values are UTF-8 text; a header is there only when it has something
 ``bridge.form``            ``event``: the value as consumed; ``xdm``: what came back from AEP; ``truncated``: cut, so that it
                            fits into the topic, and no longer an event
 ``bridge.truncated_from``  size in bytes of a value too large for the topic, of which the beginning is kept
+``bridge.batch``           AEP's batch in which the event failed, with ``bridge.record``, which names the record in it
 ``bridge.events``          how many events the letter stands for, where more than one: equal refusals of one record
 =========================  ===========================================================================================
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -36,6 +38,7 @@ _LONGEST = 4_000
 """Characters of a reason: headers must not outgrow what the topic takes."""
 _LONGEST_UUID = 200
 DEFAULT_ROUTE = "default"
+_POINTER = re.compile(r"#/([^\s:,()]+)")
 
 
 class Form(StrEnum):
@@ -67,6 +70,8 @@ class DeadLetter:
     route: str | None = DEFAULT_ROUTE
     form: str = Form.EVENT
     events: int = 1
+    batch: str | None = None
+    record: str | None = None
 
     def to_headers(self) -> list[tuple[str, bytes]]:
         """The Kafka headers of the record; key and value go beside them."""
@@ -86,6 +91,8 @@ class DeadLetter:
             "replays": self.replays or None,
             "truncated_from": self.truncated_from,
             "events": self.events if self.events > 1 else None,
+            "batch": self.batch,
+            "record": self.record,
         }
         return [
             (PREFIX + name, str(text).encode("utf-8", errors="replace"))
@@ -121,6 +128,8 @@ class DeadLetter:
             # Letters of earlier versions do not tell their form.
             form=told.get("form") or (Form.EVENT if truncated_from is None else Form.TRUNCATED),
             events=max(1, _integer(told.get("events")) or 1),
+            batch=told.get("batch"),
+            record=told.get("record"),
         )
 
     def to_record(self) -> tuple[bytes | None, bytes, list[tuple[str, bytes]]]:
@@ -142,6 +151,12 @@ def uuid_of(event: Any) -> str | None:
     if isinstance(uuid, int) and not isinstance(uuid, bool):
         uuid = str(uuid)
     return uuid[:_LONGEST_UUID] if isinstance(uuid, str) else None
+
+
+def pointer_in(reason: str) -> str:
+    """The field that a reason names first, as a path with dots; nothing where it names none."""
+    found = _POINTER.search(reason)
+    return "" if found is None else found[1].rstrip(".").replace("/", ".")
 
 
 def own_headers(headers: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:

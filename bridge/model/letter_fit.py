@@ -26,6 +26,7 @@ _DISPENSABLE: tuple[dict[str, Any], ...] = (
     {"failed_at": None},
     {"code": ""},
     {"stage": "", "route": None, "truncated_from": None},
+    {"batch": None, "record": None},
     {"topic": None},
     {"partition": None, "offset": None},
 )

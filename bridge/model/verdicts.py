@@ -21,6 +21,7 @@ class Stage(StrEnum):
     MAP = "map"
     CHECK = "check"
     DELIVER = "deliver"
+    INGEST = "ingest"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 
 from bridge.adobe import catalog, data_access, flow_service
 from bridge.adobe.failed_records import reasons
 from bridge.adobe.provisioning.observed import dataflow
+from bridge.adobe.reconciliation.failed_batch import failed_count
 from bridge.adobe.refusals import PlatformError
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ async def _arrival(  # noqa: PLR0917 - of one caller
     looks = 0
     while True:
         for identifier, batch in (await catalog.batches(client, dataset_id, created_after=since)).items():
-            if identifier not in read and (str(batch.get("status")).lower() in _FAILED or _failures(batch)):
+            if identifier not in read and (str(batch.get("status")).lower() in _FAILED or failed_count(batch)):
                 read.add(identifier)
                 if (found := await _failure(client, identifier, probe.identifier)) is not None:
                     words = f"AEP took it and refused it later, in batch {identifier}: {'; '.join(found)}"
@@ -158,15 +159,6 @@ async def _arrival(  # noqa: PLR0917 - of one caller
         waiting("waiting for the event in the dataset or in a failed batch", waited)
         await patience.sleep(min(patience.polls[min(looks, len(patience.polls) - 1)], patience.longest - waited))
         looks += 1
-
-
-def _failures(batch: dict[str, Any]) -> int:
-    """Failed records of a batch, which may have succeeded as a whole."""
-    metrics = batch.get("metrics")
-    numbers = [batch.get("failedRecordCount")]
-    if isinstance(metrics, dict):
-        numbers += [metrics.get(key) for key in ("failedRecordCount", "recordsFailed", "invalidRecordCount")]
-    return max((int(one) for one in numbers if isinstance(one, int | float)), default=0)
 
 
 async def _failure(client: PlatformClient, batch_id: str, identifier: str) -> list[str] | None:

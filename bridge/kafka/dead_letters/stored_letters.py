@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
 from bridge.kafka.connection import client_options
 from bridge.kafka.topics import ensure_topics, unreachable
-from bridge.model.dead_letter import DeadLetter
+from bridge.model.dead_letter import DeadLetter, pointer_in
 from bridge.model.errors import NotJson
 from bridge.model.event import MOST
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 _AT_ONCE = 500
-_POINTER = re.compile(r"#/([^\s:,()]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +93,7 @@ def event_codes(value: bytes, decoder: Decoder) -> set[str]:
 
 def field_of(letter: DeadLetter) -> str:
     """The field that the reason names, as a path with dots; nothing where it names none."""
-    found = _POINTER.search(letter.reason)
-    return "" if found is None else found[1].rstrip(".").replace("/", ".")
+    return pointer_in(letter.reason)
 
 
 async def read(kafka: KafkaSettings, wanted: Filter, decoder: Decoder) -> AsyncIterator[Stored]:
@@ -182,6 +179,7 @@ def as_json(stored: Stored, *, value: bool, replayed: bool | None = None) -> dic
         "mapping": letter.mapping,
         "source": {"topic": letter.topic, "partition": letter.partition, "offset": letter.offset},
         "truncated_from": letter.truncated_from,
+        "batch": letter.batch,
     }
     if value:
         shown["key"] = letter.key.decode(errors="replace") if letter.key is not None else None

@@ -1,0 +1,1 @@
+"""What AEP did after its 200: failed batches and their records."""
