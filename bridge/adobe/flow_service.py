@@ -30,14 +30,14 @@ async def matching(client: PlatformClient, kind: Kind, **properties: str) -> lis
         ("property", f"{name.replace('___', '[]').replace('__', '.')}=={value}") for name, value in properties.items()
     ]
     found: list[Document] = []
-    token = ""
+    continuation = ""
     for _ in range(MOST_PAGES):
-        params = [*filters, ("limit", str(_LIMIT)), *([("continuationToken", token)] if token else [])]
+        params = [*filters, ("limit", str(_LIMIT)), *([("continuationToken", continuation)] if continuation else [])]
         page = an_object((await client.get(f"{BASE}/{kind}", params)).document, f"the list of {kind}")
         found += objects(page.get("items", []), f"the list of {kind}")
         following = text(page, "_links", "next", "href")
-        token = next(iter(parse_qs(urlsplit(following).query).get("continuationToken", [])), "")
-        if not token:
+        continuation = next(iter(parse_qs(urlsplit(following).query).get("continuationToken", [])), "")
+        if not continuation:
             return found
     raise Unreadable(f"the list of {kind} has no end")
 

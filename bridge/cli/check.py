@@ -18,7 +18,7 @@ from bridge.model.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 
-    from bridge.destinations.aep.trial import Trial
+    from bridge.model.trial import Trial
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
 

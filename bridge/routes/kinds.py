@@ -126,9 +126,24 @@ def _moengage_host(settings: Settings) -> str:
     return urlsplit(settings.moengage.url or "").netloc
 
 
+def _mparticle_decoder(settings: Settings) -> Decoder:
+    from bridge.sources.mparticle.decoder import MParticleDecoder  # noqa: PLC0415 - as above
+
+    return MParticleDecoder(settings.mparticle)
+
+
+def _mparticle_posting() -> Posting:
+    from bridge.sources.mparticle.posting import BATCHES  # noqa: PLC0415 - as above
+
+    return BATCHES
+
+
 SOURCES = {
     kind.name: kind
-    for kind in (SourceKind("moengage", "MoEngage Streams", (), decoder=_moengage_decoder, posting=_moengage_posting),)
+    for kind in (
+        SourceKind("moengage", "MoEngage Streams", (), decoder=_moengage_decoder, posting=_moengage_posting),
+        SourceKind("mparticle", "mParticle", ("mparticle",), decoder=_mparticle_decoder, posting=_mparticle_posting),
+    )
 }
 DESTINATIONS = {
     kind.name: kind

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.adobe.provisioning.verification import Said
 from bridge.destinations.aep.destination import check_settings, open_envelope
-from bridge.destinations.aep.trial import Trial, send_batched, send_validated
+from bridge.destinations.aep.trial import send_batched, send_validated
 from bridge.model.errors import BridgeError
 from bridge.model.event import Refusal
 from bridge.routes.event_builder import load_builder
@@ -16,6 +16,7 @@ from bridge.xdm.departure import departing
 from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
+    from bridge.model.trial import Trial
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
 

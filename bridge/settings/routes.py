@@ -49,7 +49,9 @@ if TYPE_CHECKING:
 
 SOURCES: Final = ("moengage", "adobe", "mparticle", "warehouse")
 DESTINATIONS: Final = ("aep", "moengage")
-_AVAILABLE = frozenset({("moengage", "aep"), ("moengage", "moengage")})
+_AVAILABLE = frozenset({("moengage", "aep"), ("moengage", "moengage"), ("mparticle", "moengage")})
+_SHIPPED_SETS = {("mparticle", "moengage"): "mappings/mparticle_events.csv"}
+"""The mapping set of a route without a path of its own, by source and destination, where it is not that of the settings."""
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_NAME = 40
 _OWN_NAMES = {
@@ -230,6 +232,8 @@ def _tree(name: str, own: Tree, top: Tree, kinds: tuple[str, str]) -> tuple[Tree
     tree = overlay(
         {key: dict(value) if isinstance(value, dict) else value for key, value in sections.items()}, inherited
     )
+    if kinds in _SHIPPED_SETS:
+        tree = overlay(tree, {"mapping": {"path": _SHIPPED_SETS[kinds]}})
     if name != DEFAULT_ROUTE:
         tree = overlay(tree, {"kafka": {key: form.format(name) for key, form in _OWN_NAMES.items()}})
     else:

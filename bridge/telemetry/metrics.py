@@ -120,6 +120,9 @@ class Metrics:
             ["result"],
             registry=r,
         )
+        for result in ("same", "differs", "absent", "failed"):
+            # There from the start: an increase from nothing to 1 is none to Prometheus.
+            self.read_back.labels(result)
         self.delivery_requests = Counter(
             "bridge_delivery_requests_total", "Requests to the destination by status.", ["status"], registry=r
         )

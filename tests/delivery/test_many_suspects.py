@@ -49,15 +49,11 @@ class _Consumption:
         self.dead.append((chunk.partition, chunk.first + place, rejected.code))
         self.ledger.resolve(chunk, 1)
 
-    def read(self, partitions, most=10**9):
+    def read(self, partitions):
         """One round of fetching."""
         for partition in sorted(self.gate.admitted(partitions)):
-            if not self.gate.open and self.gate.room <= 0:
-                continue
             at = self.at[partition]
-            count = min(_PER_FETCH, self.gate.room, most - at)
-            if count <= 0:
-                continue
+            count = min(_PER_FETCH, self.gate.room)
             records = [SimpleNamespace(timestamp=0)] * count
             chunk = self.ledger.register_chunk(partition, 1, records, 100 * count, first=at, last=at + count - 1)
             self.ledger.admit(chunk, count)
@@ -98,11 +94,11 @@ def _deliver(answer, most, seconds, partitions=(_P0, _P1), **policy):
 def test_as_many_suspects_as_the_bound_end_as_dead_letters(count, by_key):
     """They fill all that may be in flight; more is read until something is taken, and each has its verdict."""
     bad = {b"0-%05d" % offset for offset in range(count)}
-    consumption = _deliver(_refuses(bad.__contains__), 100, 600, by_key=by_key, ceiling=4)
+    consumption = _deliver(_refuses(bad.__contains__), 100, 150, by_key=by_key, ceiling=4)
     assert sorted(offset for _, offset, _ in consumption.dead) == list(range(count))
     assert {code for _, _, code in consumption.dead} == {"refused_repeatedly"}
     assert consumption.taken[_P1] > 2_000
-    assert consumption.taken[_P0] > 2_000
+    assert consumption.taken[_P0] > 500
 
 
 def test_their_neighbours_go_on_within_a_minute():
@@ -116,9 +112,9 @@ def test_their_neighbours_go_on_within_a_minute():
 @pytest.mark.parametrize("most", [100, 1_000])
 def test_one_event_in_ten_that_is_always_refused_gets_its_verdict(most, by_key):
     """Every full request holds some: requests are cut until what can be taken is, and the rest are dead letters."""
-    consumption = _deliver(_refuses(lambda item: item.endswith(b"7")), most, 400, by_key=by_key, ceiling=8)
+    consumption = _deliver(_refuses(lambda item: item.endswith(b"7")), most, 200, by_key=by_key, ceiling=8)
     taken = sum(consumption.taken.values())
-    assert taken > 2_000
+    assert taken > 1_500
     assert len(consumption.dead) > taken / 9 / 2
     assert all(offset % 10 == 7 for _, offset, _ in consumption.dead)
 
@@ -137,15 +133,15 @@ def test_as_many_postponed_ones_as_the_bound_let_their_neighbours_go_on(answer):
 
     async def work(delivery, _destination, resolutions):
         consumption = _Consumption(delivery, resolutions, 100)
-        await consumption.go_on(300)
+        await consumption.go_on(60)
         before = consumption.taken[_P1]
-        await consumption.go_on(300)
+        await consumption.go_on(60)
         found.append((consumption.taken[_P1] - before, sum(len(s.batch.items) for s in delivery.held_up())))
         assert not consumption.dead
 
     run(answer, work, ceiling=4)
     [(flowed, held)] = found
-    assert flowed > 1_000
+    assert flowed > 500
     assert held == 150
 
 
@@ -155,20 +151,20 @@ def test_as_many_postponed_ones_as_the_bound_let_their_neighbours_go_on(answer):
 )
 def test_as_many_postponed_ones_as_the_bound_are_set_aside(answer, by_key):
     """After the tries of the setting each is a dead letter, and its own partition goes on too."""
-    consumption = _deliver(answer, 100, 900, by_key=by_key, ceiling=4, postponed_tries=12)
+    consumption = _deliver(answer, 100, 200, by_key=by_key, ceiling=4, postponed_tries=12)
     assert sorted(offset for _, offset, _ in consumption.dead) == list(range(150))
     assert {code for _, _, code in consumption.dead} == {"postponed_repeatedly"}
     assert consumption.taken[_P0] > 1_000
 
 
 def test_an_outage_makes_no_dead_letter_however_long_it_is():
-    """An hour of server errors, then all is taken: what was read meanwhile stays within the bound and a little more."""
+    """Half an hour of server errors, then all is taken: what was read meanwhile stays within the bound and a little more."""
     found = []
     away = [True]
 
     async def work(delivery, _destination, resolutions):
         consumption = _Consumption(delivery, resolutions, 1_000)
-        await consumption.go_on(3_600)
+        await consumption.go_on(1_800)
         found.append(consumption.ledger.events)
         away[0] = False
         await consumption.go_on(120)

@@ -85,6 +85,7 @@ ROLES = (
         (
             "bridge.delivery.settlement",
             "bridge.delivery.blame",
+            "bridge.delivery.evidence",
             "bridge.delivery.standing",
         ),
     ),

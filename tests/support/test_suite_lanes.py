@@ -1,5 +1,6 @@
 """Both lanes run, either failing fails the whole, and one line counts both."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,11 @@ def _lanes(folder, files, *arguments):
     (folder / "pytest.ini").write_text(SETTINGS)
     for name, text in files.items():
         (folder / f"test_{name}.py").write_text("import os, pytest\n" + text)
+    # This test may itself run in a worker of pytest-xdist.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run(
         [sys.executable, str(LANES), "-n", "2", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+        cwd=folder, env=clean, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout.splitlines()
 

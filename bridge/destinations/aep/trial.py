@@ -7,7 +7,6 @@ development, at 60 requests a minute, in one region. Elsewhere it answers 501 an
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from bridge.destinations.aep.answers import read_answer
 from bridge.destinations.aep.destination import check_settings, open_destination, open_envelope, request_headers
 from bridge.destinations.http.exchange import NoReply, Reply, open_client, post
 from bridge.destinations.http.oauth import NoToken, Pauses, Token, TokenSource
+from bridge.model.trial import Trial
 from bridge.model.verdicts import (
     Accepted,
     AllAccepted,
@@ -37,15 +37,6 @@ if TYPE_CHECKING:
 
 _IMPATIENT = Pauses(timeout=10.0, quick=())
 _MOST_ANSWER_BYTES = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """Whether it went well, in words fit for a person, and what to do where it did not."""
-
-    ok: bool
-    words: str
-    todo: str = ""
 
 
 async def try_token(settings: Settings, metrics: Metrics) -> Trial:

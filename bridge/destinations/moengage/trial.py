@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from bridge.destinations.moengage.answers import error_of, read_answer
 from bridge.destinations.moengage.credentials import ApiKey
 from bridge.destinations.moengage.destination import call_url, check_settings
 from bridge.destinations.moengage.read_back import differing, read_users, request_of
+from bridge.model.trial import Trial
 from bridge.model.verdicts import AllAccepted, Misconfigured, Outcome, Throttled, Transient, Unauthorized
 
 if TYPE_CHECKING:
@@ -28,15 +28,6 @@ TEST_USER = "aep-bridge-check"
 _MOST_ANSWER_BYTES = 1_000_000
 _LOOKS = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between looks for the test user: MoEngage processes what it has accepted by and by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """Whether it went well, in words fit for a person, and what to do where it did not."""
-
-    ok: bool
-    words: str
-    todo: str = ""
 
 
 async def try_key(settings: MoEngageSettings) -> Trial:

@@ -107,7 +107,8 @@ class RestartMarks:
                 break
             if not memory.meets(record.offset, record.timestamp):
                 _log.info(
-                    "what was remembered of a record is forgotten: the topic was made again, and another one has its place",
+                    "restart_memory_forgotten",
+                    detail="The topic was made again, and another record has the place of the one that was remembered.",
                     topic=chunk.partition[0],
                     partition=chunk.partition[1],
                     offset=record.offset,

@@ -237,7 +237,7 @@ async def test_what_has_the_place_of_a_record_of_before_is_another(deaths: int) 
     with capture_logs() as logged:
         bench = Bench(store, probation=1)
         assert await bench.take(chunk(P, 0, 8, written=2_000)) == frozenset()
-    assert [each["offset"] for each in logged if "made again" in each["event"]] == [5]
+    assert [each["offset"] for each in logged if each["event"] == "restart_memory_forgotten"] == [5]
     assert bench.tried == [5, 6, 7, 8], "tried alone, as nobody can know"
     await bench.marks.close()
     assert store.of(P) == Remembered(busy=True)

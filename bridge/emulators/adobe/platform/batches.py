@@ -13,7 +13,7 @@ from bridge.emulators.adobe.platform.catalog_pages import catalog_error, listed
 from bridge.emulators.adobe.platform.datasets import BASE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from bridge.emulators.adobe.ingestion.batch import Batch
     from bridge.emulators.adobe.platform.calls import Call, Route
@@ -49,13 +49,14 @@ def _shown(call: Call, batch: Batch) -> dict[str, Any]:
 
 
 def _list(call: Call) -> Reply:
-    dataset, status = call.one("dataSet"), call.one("status")
-    rows = {one.identifier: _shown(call, one) for one in batches_of(call.sandbox, dataset)}
-
-    def fits(one: Mapping[str, Any]) -> bool:
-        return status is None or one["status"] in status.split(",")
-
-    return listed(call, rows, fits)
+    status = call.one("status")
+    wanted = None if status is None else status.split(",")
+    rows = {
+        one.identifier: _shown(call, one)
+        for one in batches_of(call.sandbox, call.one("dataSet"))
+        if wanted is None or one.status in wanted
+    }
+    return listed(call, rows, lambda _: True)
 
 
 def _look_up(call: Call) -> Reply:
