@@ -64,6 +64,8 @@ CLASSES = {
 """Public classes that share a name, and what each is."""
 
 LARGE = {
+    "model": "one value or port a module: the words that all rooms share",
+    "sources/http": "each module is one concern of listening to strangers",
     "delivery": "each module is one reason to hold or send a request",
     "settings": "a module is a section",
     "mapping/functions": "a module is a category of Adobe's functions",
