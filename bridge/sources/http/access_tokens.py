@@ -73,7 +73,7 @@ class AccessTokens:
         now = int(self._wall())
         claims = {"aud": _AUDIENCE, "sub": self._client.client_id, "iat": now, "exp": now + self._seconds}
         token = jwt.encode({"alg": _ALGORITHM}, claims, self._key)
-        return {"access_token": token, "token_type": "Bearer", "expires_in": self._seconds}  # nosec B105 - the kind of token
+        return {"access_token": token, "token_type": "Bearer", "expires_in": self._seconds}  # nosec B105
 
     def _read(self, token: str) -> int | None:
         """When a token of ours expires, in seconds since 1970; None for what is none."""
