@@ -38,7 +38,7 @@ def test_the_guide_shows_what_happens(line: str, _end: str, output: str, place: 
     """The command's stdout and its exit are those of the guide; a line with an ellipsis ends the comparison."""
     ended = re.search(r"^exit (\d)\n?\Z", output, re.MULTILINE)
     shown, code = (output[: ended.start()], int(ended.group(1))) if ended else (output, 0)
-    result = CliRunner().invoke(app, shlex.split(line)[1:])
+    result = CliRunner().invoke(app, shlex.split(line)[1:], env={"COLUMNS": None})
     assert not isinstance(result.exception, BridgeError), result.exception
     printed = result.stdout
     if "…\n" in shown:

@@ -63,9 +63,9 @@ MUTANTS = (
     Mutant("lanes of keys run side by side", "bridge.delivery.waiting", "if lane % lanes not in self._under_way)", "if True)"),
     Mutant("a lane's rest goes behind what is fresh", "bridge.delivery.waiting", "        for shipment in reversed(shipments):\n            self._back[shipment.batch.lane].appendleft(shipment)", "        for shipment in shipments:\n            self._back[shipment.batch.lane].append(shipment)"),
     Mutant("a worker that stops says that all is done", "bridge.worker.stopping", "    if why or left or uncommitted:", "    if why:"),
-    Mutant("the gate has no bound", "bridge.kafka.consumer.gate", "return ledger.events < self._max_events * part and ledger.weight < self._max_bytes * part", "return True"),
+    Mutant("the gate has no bound", "bridge.kafka.consumer.gate", "            self._may_hand_on\n            and self._events < self._max_events * part\n            and self._ledger.weight < self._max_bytes * part\n", "            True\n"),
     Mutant("an outage is not told", "bridge.worker.readiness", 'health.watch("destination", self._destination_trouble)', 'health.watch("destination", lambda: None)'),
-    Mutant("an unreadable partition is not told", "bridge.worker.worker", 'health.watch("reading", lambda: self.reading.trouble or None)', 'health.watch("reading", lambda: None)'),
+    Mutant("an unreadable partition is not told", "bridge.worker.readiness", 'health.watch("reading", lambda: self.reading.trouble or None)', 'health.watch("reading", lambda: None)'),
     Mutant("records deleted unread are not told", "bridge.kafka.consumer.offset_account", "self.expired.append(lost)", "list().append(lost)"),
 )  # fmt: skip
 

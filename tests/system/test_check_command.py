@@ -149,6 +149,6 @@ async def test_what_the_worker_would_stumble_over_is_told(tmp_path, tests):
         },
     )
     assert code == 1
-    assert "BRIDGE_AEP__ENDPOINT is no URL" in checks["settings"]["found"]
+    assert "BRIDGE_AEP__ENDPOINT is not a URL" in checks["settings"]["found"]
     assert not checks["mapping"]["ok"]
     assert ("odd" if tests == "broken" else "nowhere") in checks["mapping"]["found"]

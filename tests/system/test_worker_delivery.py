@@ -245,7 +245,8 @@ async def test_an_outage_is_waited_out(kafka, topic, tmp_path):
         worker = scene.worker()
         await _until(lambda: worker.metric("bridge_circuit_open") == 1, 20, "circuit open")
         await _until(lambda: worker.metric("bridge_kafka_lag") > 2_000, 7, "lag is seen")
-        assert worker.metric("bridge_in_flight_events") <= 500
+        # While everything fails a little more is read, to show whose fault it is.
+        assert worker.metric("bridge_in_flight_events") <= 500 + 50
         await _until(lambda: not scene.missing, 60, "all events accepted after the outage")
         assert scene.duplicates == 0
         assert not await scene.letters(0)
