@@ -25,7 +25,7 @@ console = Console(highlight=False)
 _NEXT = """what next (. .venv/bin/activate makes aep-bridge a command):
   try an expression    aep-bridge mapping eval 'upper(event_name)' --event mappings/tests/email-batch.event.json
   make your mapping    docs/mapping.md, from your schema and ten events; aep-bridge dev keeps it running
-  go live              cp .env.example .env, then aep-bridge check"""
+  go live              docs/setup.md: aep-bridge setup plan, then aep-bridge check"""
 
 
 @app.command()
