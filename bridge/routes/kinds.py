@@ -138,11 +138,18 @@ def _mparticle_posting() -> Posting:
     return BATCHES
 
 
+def _warehouse_decoder(settings: Settings) -> Decoder:
+    from bridge.sources.warehouse.decoder import WarehouseDecoder  # noqa: PLC0415 - as above
+
+    return WarehouseDecoder(settings.warehouse)
+
+
 SOURCES = {
     kind.name: kind
     for kind in (
         SourceKind("moengage", "MoEngage Streams", (), decoder=_moengage_decoder, posting=_moengage_posting),
         SourceKind("mparticle", "mParticle", ("mparticle",), decoder=_mparticle_decoder, posting=_mparticle_posting),
+        SourceKind("warehouse", "the warehouse", ("warehouse",), decoder=_warehouse_decoder, profiles=True),
     )
 }
 DESTINATIONS = {

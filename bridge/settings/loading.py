@@ -21,6 +21,7 @@ from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
 from bridge.settings.setup import SetupSettings
 from bridge.settings.tree import ROUTES
+from bridge.settings.warehouse import WarehouseSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     moengage: MoEngageSettings = MoEngageSettings()
     receiver: ReceiverSettings = ReceiverSettings()
     mparticle: MParticleSettings = MParticleSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
