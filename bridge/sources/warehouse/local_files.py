@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from bridge.sources.warehouse.reading import RowSource
 
 _READERS: Final = {
-    ".csv": "read_csv({}, all_varchar = true, header = true, sample_size = 2048)",
-    ".tsv": "read_csv({}, all_varchar = true, header = true, delim = '\t', sample_size = 2048)",
+    ".csv": "read_csv({}, all_varchar = true, header = true, sample_size = 2048, buffer_size = 4194304)",
+    ".tsv": "read_csv({}, all_varchar = true, header = true, delim = '\t', sample_size = 2048, buffer_size = 4194304)",
     ".parquet": "read_parquet({})",
     ".ndjson": "read_json({}, format = 'newline_delimited')",
     ".jsonl": "read_json({}, format = 'newline_delimited')",
