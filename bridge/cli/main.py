@@ -43,6 +43,9 @@ _COMMANDS = (
     "deadletters",
     "failed_batches",
     "backfill",
+    "sync.plan",
+    "sync.run",
+    "sync.status",
     "emulator",
 )
 """Modules of ``bridge.cli`` in the order of ``--help``; each registers its commands when it is imported."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from bridge.model.accepted_state import Memory
     from bridge.model.dead_letter import StoredLetters
     from bridge.model.event import Bound, Event, LeftOut, Refusal
     from bridge.model.record import Record
@@ -167,8 +168,10 @@ class Publisher(Protocol):
     Raises ``RefusedByKafka`` for those that Kafka will not store while all others are stored, ``KafkaError`` otherwise.
     """
 
-    async def publish(self, records: Sequence[Record], *, topic: str | None = None) -> None:
-        """Write to the topic; None for the events' own."""
+    async def publish(
+        self, records: Sequence[Record], *, topic: str | None = None, partition: int | None = None
+    ) -> None:
+        """Write to the topic, None for the events' own; to one partition of it, or each record to that of its key."""
         ...
 
     def limit(self, topic: str) -> int:
@@ -201,6 +204,7 @@ class RouteParts:
     ``title`` names the destination in sentences (``AEP``), ``host`` is where its requests go. ``blamed_settings``: the
     variables to check when it refuses every event because of how the bridge is set up.
     ``files``: where a changed mapping set is to be taken up while running. ``sketch``: where there are rows to compare with.
+    ``memory``: where what was accepted is remembered by key.
     """
 
     decoder: Decoder
@@ -209,6 +213,7 @@ class RouteParts:
     policy: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     files: TransformFiles | None = None
     sketch: Sketch | None = None
+    memory: Memory | None = None
     title: str = "the destination"
     host: str = ""
     blamed_settings: tuple[str, ...] = ()

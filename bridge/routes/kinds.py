@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bridge.model.errors import SettingsError
 from bridge.settings import variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.model.accepted_state import Memory
     from bridge.model.ports import Decoder, RouteParts
     from bridge.settings import Route, Settings
     from bridge.sources.http.posting import Posting
@@ -27,7 +29,7 @@ class SourceKind:
 
     ``title`` names it in sentences. ``sections``: the sections of the settings that it reads beside ``kafka`` and ``receiver``.
     ``decoder`` opens its decoder. ``posting`` says how it posts to the receiver; None where it does not. ``profiles``: its events
-    are states of customers, of which only the last counts where several wait.
+    are states of customers, of which only the last counts where several wait. ``memory`` opens what remembers what was accepted.
     """
 
     name: str
@@ -36,6 +38,7 @@ class SourceKind:
     decoder: Callable[[Settings], Decoder]
     posting: Callable[[], Posting] | None = None
     profiles: bool = False
+    memory: Callable[[Settings, Metrics], Memory] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,14 @@ def open_parts(route: Route, metrics: Metrics) -> RouteParts:
     parts = kind.open_parts(settings, open_decoder(route), metrics)
     if not (source_of(route).profiles if settings.moengage.coalesce is None else settings.moengage.coalesce):
         parts = replace(parts, policy=replace(parts.policy, fold=None))
+    if (remember := source_of(route).memory) is not None:
+        memory = remember(settings, metrics)
+        if memory.joins and not parts.policy.by_key:
+            raise SettingsError(
+                f"{variable('moengage', 'ordering')}=none: what is known of a customer grows event by event, which needs their order",
+                hint=f"set {variable('moengage', 'ordering')}=customer",
+            )
+        parts = replace(parts, memory=memory)
     named = tuple(variable(section, key) for section, key in kind.blamed_settings)
     return replace(parts, title=kind.title, host=kind.host(settings), blamed_settings=named)
 
@@ -144,12 +155,25 @@ def _warehouse_decoder(settings: Settings) -> Decoder:
     return WarehouseDecoder(settings.warehouse)
 
 
+def _warehouse_memory(_settings: Settings, _metrics: Metrics) -> Memory:
+    from bridge.sources.warehouse.accepted_rows import AcceptedRows  # noqa: PLC0415 - as above
+
+    return AcceptedRows()
+
+
 SOURCES = {
     kind.name: kind
     for kind in (
         SourceKind("moengage", "MoEngage Streams", (), decoder=_moengage_decoder, posting=_moengage_posting),
         SourceKind("mparticle", "mParticle", ("mparticle",), decoder=_mparticle_decoder, posting=_mparticle_posting),
-        SourceKind("warehouse", "the warehouse", ("warehouse",), decoder=_warehouse_decoder, profiles=True),
+        SourceKind(
+            "warehouse",
+            "the warehouse",
+            ("warehouse",),
+            decoder=_warehouse_decoder,
+            profiles=True,
+            memory=_warehouse_memory,
+        ),
     )
 }
 DESTINATIONS = {

@@ -71,10 +71,10 @@ class WarehouseSettings(Section):
         " whole deployment.",
         examples=["*/15 * * * *"],
     )
-    vanished: Literal["unset", "clear", "event"] = Field(
+    vanished: Literal["unset", "event"] = Field(
         "unset",
         description="What mirror tells of a row that is gone: every attribute that the mapping set writes is unset (needs"
-        " BRIDGE_MOENGAGE__UNSET) or becomes an empty text, or an event is sent. Users are never deleted.",
+        " BRIDGE_MOENGAGE__UNSET), or an event is sent. Users are never deleted.",
         examples=["event"],
     )
     vanished_event: str = Field(

@@ -74,6 +74,31 @@ class Metrics:
         self.restart_memory = Gauge(
             "bridge_restart_memory", "1 while what ends a process can be remembered in the state topic.", registry=r
         )
+        self.state_writable = Gauge(
+            "bridge_state_writable", "1 while what the destination has accepted can be remembered.", registry=r
+        )
+        self.state_writable.set(1)
+        self.state_refused = Counter(
+            "bridge_state_refused_total",
+            "States of a key that Kafka refuses for good; they stay what they were.",
+            registry=r,
+        )
+        self.state_restoring = Gauge(
+            "bridge_state_restoring",
+            "Partitions of which the state is being read before anything is mapped.",
+            registry=r,
+        )
+        self.state_keys = Gauge("bridge_state_keys", "Keys (customers) whose state is in memory.", registry=r)
+        self.state_bytes = Gauge(
+            "bridge_state_bytes",
+            "Bytes of keys and values of the state in memory; Python adds about 200 a key.",
+            registry=r,
+        )
+        self.audiences_over_limit = Counter(
+            "bridge_audiences_over_limit_total",
+            "Events of customers in more audiences than MoEngage keeps of a list.",
+            registry=r,
+        )
         self.mapping_reloads = Counter(
             "bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r
         )

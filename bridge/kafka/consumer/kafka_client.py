@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import ConsumerStoppedError, RecordTooLargeError, StaleMetadata, UnsupportedCodecError, for_code
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    KafkaError,
+    RecordTooLargeError,
+    StaleMetadata,
+    UnsupportedCodecError,
+    for_code,
+)
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
@@ -108,6 +115,10 @@ class KafkaClient(Protocol):
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Store the group's offsets; ``aiokafka.errors.KafkaError`` when it did not come to pass."""
+        ...
+
+    async def beat(self) -> bool:
+        """Ask the group now whether it counts this consumer in; False also when it does not answer."""
         ...
 
     async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
@@ -250,6 +261,13 @@ class AiokafkaClient:
         await self._consumer.commit(
             {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
         )
+
+    async def beat(self) -> bool:
+        """See :class:`KafkaClient`."""
+        try:
+            return await self._inside.beat()
+        except KafkaError:
+            return False
 
     async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
         """See :class:`KafkaClient`."""

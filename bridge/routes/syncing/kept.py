@@ -78,7 +78,7 @@ class Kept:
         try:
             self._refuse_beside(account, before=account.run)
         except BridgeError:
-            await self._topic.write({self._run_key(account): b""})
+            await self._topic.write({self._run_key(account): None})
             raise
 
     def _refuse_beside(self, account: RunAccount, before: str | None = None) -> None:
@@ -99,11 +99,11 @@ class Kept:
 
     async def finish(self, account: RunAccount, cursor: Any = None) -> None:
         """Store the account as the last word of the run, the cursor with it, and forget the oldest runs."""
-        values = {self._run_key(account): account.to_bytes()}
+        values: dict[bytes, bytes | None] = {self._run_key(account): account.to_bytes()}
         if cursor is not None and self._column is not None:
             values[self._cursor_key] = orjson.dumps({"column": self._column, **cursors.to_kept(cursor)})
         runs = [one for one in self.runs() if one.run != account.run]
-        values |= {self._run_key(one): b"" for one in runs[_HISTORY - 1 :]}
+        values |= {self._run_key(one): None for one in runs[_HISTORY - 1 :]}
         await self._topic.write(values)
 
     async def give_up(self, hashes: Mapping[str, str]) -> None:

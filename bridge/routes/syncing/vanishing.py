@@ -1,7 +1,7 @@
 """What mirror tells MoEngage of a row that is gone, as an event that the mapping set takes like a row. Pure.
 
 The event has the columns of the key, ``customer_id``, and ``sync_vanished`` with ``update_existing_only`` (nobody is created to be told
-that he is gone) and either ``unset_attributes``, ``attributes`` (each an empty text) or ``action`` and ``user_time``.
+that he is gone) and ``unset_attributes``, or ``action`` and ``user_time``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,5 @@ def _told(settings: WarehouseSettings, attributes: Iterable[str], now: datetime)
             "action": settings.vanished_event,
             "user_time": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-    names = sorted(set(attributes))
-    if settings.vanished == "clear":
-        return {"update_existing_only": True, "attributes": dict.fromkeys(names, "")}
-    unset = [{"type": "equals", "attr": name, "case_sensitive": True} for name in names]
+    unset = [{"type": "equals", "attr": name, "case_sensitive": True} for name in sorted(set(attributes))]
     return {"update_existing_only": True, "unset_attributes": unset}

@@ -259,7 +259,7 @@ class Comparison:
                 f"SELECT key, customer FROM rows WHERE key > ? AND {condition} ORDER BY key LIMIT {_PAGE_ROWS}",  # noqa: S608 - ours
                 (after,),
             )
-            page = found.fetchall()
+            page: list[tuple[str, str]] = found.fetchall()
             if not page:
                 return
             after = page[-1][0]
