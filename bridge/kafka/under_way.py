@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 _PAGE: Final = 2_000
+_PAUSE_SECONDS: Final = 0.3
+_MOVING: Final = (
+    errors.GroupCoordinatorNotAvailableError,
+    errors.GroupLoadInProgressError,
+    errors.NotCoordinatorForGroupError,
+)
+"""Who answers for the group is not settled yet."""
 
 
 class Span(NamedTuple):
@@ -64,7 +72,7 @@ class UnderWay:
         """By partition what is not acknowledged now."""
         try:
             # Asked first: what is acknowledged meanwhile counts as not.
-            committed = await self._admin.list_consumer_group_offsets(self._kafka.group, partitions=self._partitions)
+            committed = await self._committed()
             firsts = await self._consumer.beginning_offsets(self._partitions)
             ends = await self._consumer.end_offsets(self._partitions)
         except (errors.KafkaError, OSError) as error:
@@ -74,6 +82,18 @@ class UnderWay:
             offset = committed[partition].offset if partition in committed else -1
             found[partition.partition] = Span(max(firsts[partition], offset), ends[partition])
         return found
+
+    async def _committed(self) -> Any:
+        """What the group has acknowledged. A cluster that has never had a group makes its topic of groups when it is asked first."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._kafka.request_timeout_seconds
+        while True:
+            try:
+                return await self._admin.list_consumer_group_offsets(self._kafka.group, partitions=self._partitions)
+            except _MOVING:
+                if loop.time() >= until:
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     async def headers(self, spans: Mapping[int, Span]) -> AsyncIterator[list[Any]]:
         """The headers of the records in these spans, in pages."""

@@ -24,7 +24,7 @@ from bridge.cli.sync.commands import (
 
 if TYPE_CHECKING:
     from bridge.routes.syncing.account import RunAccount
-    from bridge.routes.syncing.planning import SyncPlan
+    from bridge.routes.syncing.sync_plan import SyncPlan
     from bridge.settings import Route
 
 
@@ -55,7 +55,7 @@ def plan(*, route: str | None = ROUTE, full: bool = FULL, limit: int | None = LI
 
 
 async def _plan(route: Route, *, full: bool, limit: int | None) -> SyncPlan:
-    from bridge.routes.syncing import planning
+    from bridge.routes.syncing import sync_plan
     from bridge.routes.syncing.session import opened
     from bridge.telemetry.metrics import Metrics
 
@@ -66,7 +66,7 @@ async def _plan(route: Route, *, full: bool, limit: int | None) -> SyncPlan:
             screen.update(task, description="reading rows", told=f"{account.read:,} rows")
 
         async with connected(route) as (_, kept), opened(route, kept.given_up()) as session:
-            return await planning.plan(session, Metrics(route.name), kept.cursor(), full=full, limit=limit, tell=tell)
+            return await sync_plan.plan(session, Metrics(route.name), kept.cursor(), full=full, limit=limit, tell=tell)
 
 
 def _as_json(planned: SyncPlan) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _as_json(planned: SyncPlan) -> dict[str, Any]:
         "vanished": account.vanished,
         "held_back": account.held_back,
         "under_way": planned.under_way,
-        "invalid": dict(account.invalid),
+        "invalid": {str(rule): count for rule, count in account.invalid.items()},
         "would_be_refused": dict(planned.refused),
         "reasons": planned.reasons,
         "without_cursor": account.without_cursor,

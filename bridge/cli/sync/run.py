@@ -54,7 +54,7 @@ def run(*, route: str | None = ROUTE, full: bool = FULL, limit: int | None = LIM
 
 async def _run(route: Route, stop: asyncio.Event, *, full: bool, limit: int | None, as_json: bool) -> int:
     from bridge.routes.syncing.account import begin_account
-    from bridge.routes.syncing.run import run_once
+    from bridge.routes.syncing.one_run import run_once
 
     account = begin_account(route.name, route.settings.warehouse.way, full=full, limit=limit)
     with progress() as screen:

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
 from bridge.kafka.connection import client_options
 from bridge.kafka.consumer.kafka_client import AiokafkaClient
-from bridge.kafka.topics import unreachable
+from bridge.kafka.topics import TopicMissing, ensure_topics, unreachable
 from bridge.model.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -76,13 +76,14 @@ class StateReader:
         await self._close()
 
     async def _find(self) -> None:
-        topics = await self._consumer.topics()
-        if self._topic not in topics:
+        # What the consumer knows of topics it has not been given depends on who asked last.
+        try:
+            self.partitions = (await ensure_topics(self._kafka, create=False, topics=[self._topic]))[self._topic]
+        except TopicMissing:
             raise KafkaError(
                 f"no such topic: {self._topic}",
                 hint="the worker of the route makes it when it starts for the first time",
-            )
-        self.partitions = len(self._consumer.partitions_for_topic(self._topic))
+            ) from None
 
     async def _close(self) -> None:
         # Towards brokers that are gone it would wait for as long as a request may take.

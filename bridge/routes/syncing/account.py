@@ -81,7 +81,7 @@ class RunAccount:
     def as_json(self) -> dict[str, Any]:
         """As JSON has it."""
         return {
-            name: dict(value) if isinstance(value, Counter) else value
+            name: {str(key): count for key, count in value.items()} if isinstance(value, Counter) else value
             for name in self.__slots__
             if (value := getattr(self, name)) is not None
         } | {"seconds": round(self.seconds, 3)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bridge.sources.warehouse import cursors
-from bridge.sources.warehouse.comparison import Finding
+from bridge.sources.warehouse.comparison import RowFinding
 from bridge.sources.warehouse.rows import RowForm
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class RowsMet:
         self.newest: Any = None
         self.whole = False
 
-    def batches(self) -> Iterator[list[tuple[Row, Finding]]]:
+    def batches(self) -> Iterator[list[tuple[Row, RowFinding]]]:
         """Rows with what they are, a batch at a time. Raises ``BridgeError``."""
         for batch in self._source.batches(self._since):
             yield self._met(batch)
@@ -53,7 +53,7 @@ class RowsMet:
                     yield self._met(batch)
         self.whole = True
 
-    def _met(self, batch: RowBatch) -> list[tuple[Row, Finding]]:
+    def _met(self, batch: RowBatch) -> list[tuple[Row, RowFinding]]:
         form = self._form(batch)
         account = self._account
         rows: list[Row] = []
@@ -71,7 +71,7 @@ class RowsMet:
         account.read += len(batch.rows)
         findings = self._comparison.compare(rows, full=self._full)
         for finding in findings:
-            if finding is Finding.DUPLICATE:
+            if finding is RowFinding.DUPLICATE:
                 account.invalid[finding] += 1
             else:
                 account.findings[finding] += 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.model.accepted_state import Change
 from bridge.model.event import LeftOut
-from bridge.sources.warehouse.marks import Mark, MarkState, sent_of
+from bridge.sources.warehouse.marks import MarkState, RowMark, sent_of
 
 if TYPE_CHECKING:
     from bridge.model.accepted_state import Consumed, Recall
@@ -32,7 +32,7 @@ class AcceptedRows:
         """The mark that says why the row became a dead letter."""
         if change.value is None:
             return None
-        mark = replace(Mark.from_bytes(change.value), state=MarkState.REFUSED, code=rejected.code)
+        mark = replace(RowMark.from_bytes(change.value), state=MarkState.REFUSED, code=rejected.code)
         return Change(change.key, mark.to_bytes())
 
     def without_event(self, record: Consumed, outcome: Rejected | LeftOut) -> Change | None:
@@ -53,7 +53,7 @@ class AcceptedRows:
 
     def from_stored(self, stored: bytes) -> bytes:
         """As it is; ``ValueError`` for what is no mark."""
-        Mark.from_bytes(stored)
+        RowMark.from_bytes(stored)
         return stored
 
     def tally(self) -> None:
@@ -63,6 +63,6 @@ class AcceptedRows:
         """Nothing was noted."""
 
 
-def _mark(sent: Sent, record: Consumed) -> Mark:
+def _mark(sent: Sent, record: Consumed) -> RowMark:
     customer = (record.key or b"").decode("utf-8", errors="replace")
-    return Mark(sent.hash, sent.run, customer="" if customer == sent.key else customer)
+    return RowMark(sent.hash, sent.run, customer="" if customer == sent.key else customer)

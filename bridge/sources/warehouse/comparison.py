@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from bridge.model.errors import BridgeError
-from bridge.sources.warehouse.marks import GONE, Mark, MarkState
+from bridge.sources.warehouse.marks import GONE, MarkState, RowMark
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -35,7 +35,7 @@ CREATE TABLE rows (
 """
 
 
-class Finding(StrEnum):
+class RowFinding(StrEnum):
     """What a row is to the run that has met it."""
 
     NEW = "new"
@@ -53,7 +53,7 @@ class Finding(StrEnum):
     """A row with its key was met before."""
 
 
-TO_SEND: Final = frozenset({Finding.NEW, Finding.CHANGED, Finding.AGAIN})
+TO_SEND: Final = frozenset({RowFinding.NEW, RowFinding.CHANGED, RowFinding.AGAIN})
 
 
 class Comparison:
@@ -123,7 +123,7 @@ class Comparison:
 
     def marked(self, entries: Iterable[tuple[bytes, bytes | None]]) -> int:
         """Take marks as the worker has written them; how many ended what is under way. What is no mark is passed over."""
-        marks: list[tuple[str, Mark]] = []
+        marks: list[tuple[str, RowMark]] = []
         forgotten: list[tuple[str]] = []
         for key, value in entries:
             if key[:1] == b"\0":
@@ -133,7 +133,7 @@ class Comparison:
                 forgotten.append((text,))
                 continue
             with suppress(ValueError):
-                marks.append((text, Mark.from_bytes(value)))
+                marks.append((text, RowMark.from_bytes(value)))
         self._write("UPDATE rows SET hash = NULL, state = NULL WHERE key = ?", forgotten)
         before = self.open
         if self.open:
@@ -147,7 +147,7 @@ class Comparison:
         )
         return before - self.open
 
-    def _end(self, marks: Sequence[tuple[str, Mark]]) -> None:
+    def _end(self, marks: Sequence[tuple[str, RowMark]]) -> None:
         by_key = dict(marks)
         for page in _pages(list(by_key)):
             places = ",".join("?" * len(page))
@@ -160,7 +160,7 @@ class Comparison:
             self.open -= len(ended)
             self.ended.update((by_key[key].state, by_key[key].code) for (key,) in ended)
 
-    def compare(self, rows: Sequence[Row], *, full: bool = False) -> list[Finding]:
+    def compare(self, rows: Sequence[Row], *, full: bool = False) -> list[RowFinding]:
         """What each row is; from now on it has been met. ``full``: an unchanged row counts as changed."""
         known: dict[str, tuple[str | None, str | None, int, str | None]] = {}
         for page in _pages([row.key for row in rows]):
@@ -170,10 +170,12 @@ class Comparison:
                 page,
             )
             known.update({key: (hashed, state, met, sent) for key, hashed, state, met, sent in found})
-        findings: list[Finding] = []
+        findings: list[RowFinding] = []
         met: set[str] = set()
         for row in rows:
-            findings.append(Finding.DUPLICATE if row.key in met else self._finding(row, known.get(row.key), full=full))
+            findings.append(
+                RowFinding.DUPLICATE if row.key in met else self._finding(row, known.get(row.key), full=full)
+            )
             met.add(row.key)
         self._write(
             "INSERT INTO rows (key, met) VALUES (?, 1) ON CONFLICT (key) DO UPDATE SET met = 1", [(key,) for key in met]
@@ -182,21 +184,21 @@ class Comparison:
 
     def _finding(
         self, row: Row, known: tuple[str | None, str | None, int, str | None] | None, *, full: bool
-    ) -> Finding:
+    ) -> RowFinding:
         if known is None:
-            return Finding.NEW
+            return RowFinding.NEW
         hashed, state, met, sent = known
         if met:
-            return Finding.DUPLICATE
+            return RowFinding.DUPLICATE
         if sent is not None and (sent == row.hash or self._once):
-            return Finding.UNDER_WAY
+            return RowFinding.UNDER_WAY
         if state == MarkState.REFUSED:
-            return Finding.GIVEN_UP if self._given_up.get(row.key) == row.hash else Finding.AGAIN
+            return RowFinding.GIVEN_UP if self._given_up.get(row.key) == row.hash else RowFinding.AGAIN
         if hashed is None or hashed == GONE:
-            return Finding.NEW if sent is None else Finding.CHANGED
+            return RowFinding.NEW if sent is None else RowFinding.CHANGED
         if self._once:
-            return Finding.SENT_ONCE
-        return Finding.UNCHANGED if hashed == row.hash and sent is None and not full else Finding.CHANGED
+            return RowFinding.SENT_ONCE
+        return RowFinding.UNCHANGED if hashed == row.hash and sent is None and not full else RowFinding.CHANGED
 
     def not_sent(self, keys: Sequence[str]) -> None:
         """These rows could not be sent after all."""
@@ -269,8 +271,9 @@ class Comparison:
         if not values:
             return
         # In the order of the tree each page of it is touched once.
+        in_order = sorted(values, key=lambda one: str(one[0]))
         self._db.execute("BEGIN")
-        self._db.executemany(statement, sorted(values, key=lambda one: str(one[0])))
+        self._db.executemany(statement, in_order)
         self._db.execute("COMMIT")
 
 

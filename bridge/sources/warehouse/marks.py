@@ -30,7 +30,7 @@ class MarkState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class RowMark:
     """``hash`` of the row that ended so, the ``run`` that sent it (later runs are larger), and ``code``: why it was not accepted.
 
     ``customer``: whose row it is, where the key does not say.
@@ -46,13 +46,13 @@ class Mark:
         """As it is stored."""
         document = {"h": self.hash, "r": self.run}
         if self.state is not MarkState.ACCEPTED:
-            document[self.state] = self.code
+            document[self.state.value] = self.code
         if self.customer:
             document["c"] = self.customer
         return orjson.dumps(document)
 
     @classmethod
-    def from_bytes(cls, stored: bytes) -> Mark:
+    def from_bytes(cls, stored: bytes) -> RowMark:
         """Of what was stored; ``ValueError`` for anything else."""
         document = orjson.loads(stored)
         if not isinstance(document, dict):

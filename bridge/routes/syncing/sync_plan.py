@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bridge.model.ports import RouteParts
     from bridge.routes.syncing.session import Session
     from bridge.settings import Route
-    from bridge.sources.warehouse.comparison import Finding
+    from bridge.sources.warehouse.comparison import RowFinding
     from bridge.sources.warehouse.rows import Row
     from bridge.telemetry.metrics import Metrics
 
@@ -30,7 +30,7 @@ _EXAMPLES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class PlanExample:
     """A row that a run would send or that cannot be sent: its key, what it is, and why it would be refused, "" where it would not."""
 
     key: str
@@ -53,7 +53,7 @@ class SyncPlan:
     events: int = 0
     under_way: int = 0
     seconds: float = 0.0
-    examples: list[Example] = field(default_factory=list)
+    examples: list[PlanExample] = field(default_factory=list)
 
     @property
     def to_send(self) -> int:
@@ -61,7 +61,7 @@ class SyncPlan:
         return sum(self.account.findings[finding] for finding in TO_SEND) + self.account.vanished
 
 
-class Judge:
+class RowJudge:
     """Says what mapping and checks make of a row."""
 
     def __init__(self, parts: RouteParts) -> None:
@@ -98,7 +98,7 @@ async def plan(
     route = session.route
     warehouse = route.settings.warehouse
     account = begin_account(route.name, warehouse.way, full=full, limit=limit)
-    judge = Judge(open_parts(route, metrics))
+    judge = RowJudge(open_parts(route, metrics))
     since = None if full else where_to_begin(route, cursor)
     planned = SyncPlan(account, since=since, under_way=session.waiting_before)
     met = RowsMet(session.source, warehouse, session.comparison, account, since=since, full=full)
@@ -129,13 +129,13 @@ def attributes_of(route: Route) -> list[str]:
     return sorted(set(events.attributes.values()))
 
 
-def _judge_rows(planned: SyncPlan, judge: Judge, rows: Sequence[tuple[Row, Finding]]) -> None:
+def _judge_rows(planned: SyncPlan, judge: RowJudge, rows: Sequence[tuple[Row, RowFinding]]) -> None:
     for row, finding in rows:
         if finding in TO_SEND:
             _judge_one(planned, judge, row.key, finding, row.value)
 
 
-def _judge_one(planned: SyncPlan, judge: Judge, key: str, what: str, value: bytes) -> None:
+def _judge_one(planned: SyncPlan, judge: RowJudge, key: str, what: str, value: bytes) -> None:
     elements, refused = judge.elements(value)
     for element in elements:
         if element.startswith(b'{"type":"event"'):
@@ -149,10 +149,10 @@ def _judge_one(planned: SyncPlan, judge: Judge, key: str, what: str, value: byte
     wrong = sum(bool(one.refused) for one in planned.examples)
     room = wrong < _EXAMPLES // 2 if refused is not None else len(planned.examples) - wrong < _EXAMPLES // 2
     if room:
-        planned.examples.append(Example(key, what, "" if refused is None else f"{refused.code}: {refused.reason}"))
+        planned.examples.append(PlanExample(key, what, "" if refused is None else f"{refused.code}: {refused.reason}"))
 
 
-def _judge_vanished(planned: SyncPlan, judge: Judge, session: Session, attributes: Sequence[str]) -> None:
+def _judge_vanished(planned: SyncPlan, judge: RowJudge, session: Session, attributes: Sequence[str]) -> None:
     settings = session.route.settings.warehouse
     vanished, everything = session.comparison.count_vanished()
     if vanished > settings.vanished_share * everything:

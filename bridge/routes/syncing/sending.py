@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.kafka.producer.refusal import RefusedByKafka
 from bridge.model.errors import BridgeError
-from bridge.routes.syncing.planning import attributes_of, where_to_begin
 from bridge.routes.syncing.rows_met import RowsMet
+from bridge.routes.syncing.sync_plan import attributes_of, where_to_begin
 from bridge.routes.syncing.vanishing import vanished_event
 from bridge.sources.warehouse import cursors
-from bridge.sources.warehouse.comparison import TO_SEND, Finding
+from bridge.sources.warehouse.comparison import TO_SEND, RowFinding
 from bridge.sources.warehouse.marks import GONE, MarkState, Sent
 
 if TYPE_CHECKING:
@@ -115,11 +115,11 @@ class Running:
             if self._stop.is_set() or (account.limit is not None and account.sent >= account.limit):
                 return
 
-    def _within_limit(self, chosen: list[Row], rows: Sequence[tuple[Row, Finding]]) -> list[Row]:
+    def _within_limit(self, chosen: list[Row], rows: Sequence[tuple[Row, RowFinding]]) -> list[Row]:
         """As many as are left of the limit; where nothing has changed, rows as they are, since a test is to show something."""
         left = (self._account.limit or 0) - self._account.sent
         if not chosen and self._session.route.settings.warehouse.way != "insert":
-            chosen = [row for row, finding in rows if finding is Finding.UNCHANGED]
+            chosen = [row for row, finding in rows if finding is RowFinding.UNCHANGED]
         return chosen[:left]
 
     def _record(self, row: Row) -> Record:

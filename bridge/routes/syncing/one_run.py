@@ -13,9 +13,9 @@ from bridge.kafka.route_state.state_log import StateLog
 from bridge.model.errors import BridgeError, SettingsError
 from bridge.routes.kinds import open_parts
 from bridge.routes.syncing.account import RUNNING
-from bridge.routes.syncing.planning import Judge
-from bridge.routes.syncing.running import Running
+from bridge.routes.syncing.sending import Running
 from bridge.routes.syncing.session import opened
+from bridge.routes.syncing.sync_plan import RowJudge
 from bridge.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ async def run_once(
     """
     check_settings(route)
     # What is wrong in the mapping set is told before anything is sent.
-    judge = Judge(open_parts(route, Metrics(route.name)))
+    judge = RowJudge(open_parts(route, Metrics(route.name)))
     await kept.claim(account)
     try:
         await StateLog(route.settings.kafka, route.name, publisher, same_partitions=False).open()
@@ -74,7 +74,7 @@ def check_settings(route: Route) -> None:
         )
 
 
-async def _read_back(route: Route, judge: Judge, row: Row) -> Trial | None:
+async def _read_back(route: Route, judge: RowJudge, row: Row) -> Trial | None:
     for encoded in judge.elements(row.value)[0]:
         element = orjson.loads(encoded)
         attributes = to_compare(element)
