@@ -14,13 +14,16 @@ from bridge.sources.warehouse.comparison import Comparison, RowFinding, lies_in_
 from bridge.sources.warehouse.marks import GONE, MarkState, RowMark, Sent, sent_of
 from bridge.sources.warehouse.rows import Row
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - only looked at
+DISK = Path("/var/tmp")  # noqa: S108 - only looked at
+
 
 def row(key: str, hashed: str = "h") -> Row:
     """A row of which only key and hash count."""
     return Row(key, hashed, b"{}", key)
 
 
-def mark(
+def mark(  # noqa: PLR0917 - in the order of the mark
     key: str,
     hashed: str = "h",
     run: str = "1",
@@ -182,15 +185,15 @@ def test_the_file_is_removed(tmp_path):
         made.marked([mark("a")])
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
-    with pytest.raises(BridgeError, match="WORK_DIR|nothing can be written"), Comparison(tmp_path / "nowhere"):
+    with pytest.raises(BridgeError, match="nothing can be written"), Comparison(tmp_path / "nowhere"):
         pass
 
 
 def test_memory_is_no_disk(tmp_path, monkeypatch):
     """A folder that lies in memory is told apart, and another one is taken."""
-    assert lies_in_memory(Path("/dev/shm")) == Path("/dev/shm").exists()
-    monkeypatch.setattr(module, "lies_in_memory", lambda folder: folder != Path("/var/tmp"))
-    assert work_folder(None) == Path("/var/tmp")
+    assert lies_in_memory(MEMORY) == MEMORY.exists()
+    monkeypatch.setattr(module, "lies_in_memory", lambda folder: folder != DISK)
+    assert work_folder(None) == DISK
     assert work_folder(tmp_path) == tmp_path
 
 
