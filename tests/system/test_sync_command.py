@@ -82,7 +82,7 @@ def test_only_what_changed_is_sent(kafka, topic, tmp_path, table):
         second = route.sync("run")
         assert (second["sent"], second["accepted"]) == (4, 4)
         assert route.users() == table.wanted()
-        assert route.received()["elements"]["customer"] == ROWS + 4
+        assert route.received()["customer"] == ROWS + 4
         assert route.sync("run")["sent"] == 0
         assert [run["sent"] for run in route.sync("status")["runs"]] == [0, 4, ROWS]
         assert route.sync("run", "--full")["accepted"] == ROWS + 1
@@ -106,7 +106,7 @@ def test_killed_in_the_middle(kafka, topic, tmp_path, table):
         assert second["end"] == "done"
         assert route.users() == table.wanted()
         # What the first one had sent is not sent once more, but for the rows that have changed since.
-        updates = route.received()["elements"]["customer"]
+        updates = route.received()["customer"]
         assert updates <= 3_020
         assert route.sync("plan")["unchanged"] == 3_000
 

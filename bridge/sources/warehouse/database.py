@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +24,7 @@ from bridge.sources.warehouse.rows import place_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection, CursorResult, Engine
     from sqlalchemy.sql import Select
 
     from bridge.settings import WarehouseSettings
@@ -37,6 +38,8 @@ _DRIVERS: Final = {
 _CONNECT_SECONDS: Final = 15
 _COLON: Final = re.compile(r"(?<![:\w\\]):(?=\w)")
 """What SQLAlchemy would take for the name of a parameter; a query has none."""
+_MYSQL_TIMESTAMP: Final = 7
+"""The protocol's number of the type; DATETIME has another, and no zone."""
 _MANY: Final = 500
 """Keys asked for at once."""
 _exact_json = partial(json.loads, parse_float=Decimal)
@@ -121,10 +124,18 @@ class Database:
             result = self._connected().execute(statement)
             columns = list(result.keys())
             yield RowBatch(columns, ())
+            in_utc = self._places_in_utc(result)
             for rows in result.partitions(BATCH_ROWS):
-                yield RowBatch(columns, rows)
+                yield RowBatch(columns, _with_zone(rows, in_utc) if in_utc else rows)
         except SQLAlchemyError as error:
             raise _told(error) from None
+
+    def _places_in_utc(self, result: CursorResult[Any]) -> list[int]:
+        """Columns whose timestamps are in UTC though they do not say so: MySQL's TIMESTAMP, in a session of that zone."""
+        if self._backend not in ("mysql", "mariadb") or result.cursor is None:
+            return []
+        described = result.cursor.description or ()
+        return [place for place, column in enumerate(described) if column[1] == _MYSQL_TIMESTAMP]
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -137,6 +148,15 @@ class Database:
         if self._backend == "postgresql":
             return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         return {}
+
+
+def _with_zone(rows: Sequence[Sequence[Any]], places: Sequence[int]) -> list[list[Any]]:
+    found = [list(row) for row in rows]
+    for row in found:
+        for place in places:
+            if isinstance(row[place], datetime):
+                row[place] = row[place].replace(tzinfo=UTC)
+    return found
 
 
 def _engine(url: str) -> Engine:
