@@ -103,6 +103,10 @@ class RowForm:
         cursor = None if self._cursor is None else values[self._cursor]
         return Row(key, blake2b(value, digest_size=_HASH_BYTES).hexdigest(), value, customer, cursor)
 
+    def documents(self, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+        """Rows as the events that they leave as."""
+        return [orjson.loads(self._encode(values)) for values in rows]
+
     def _key_of(self, values: Sequence[Any]) -> str:
         if len(self._key) == 1:
             return key_text(values[self._key[0]])
