@@ -14,7 +14,7 @@ from bridge.mapping.sets.table import MappingRow, MappingSet
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.model.mapping_rows import SourceType
+    from bridge.mapping.syntax.cells import SourceType
     from bridge.settings import WarehouseSettings
 
 STANDARD: Final[Mapping[str, tuple[str, ...]]] = {
