@@ -316,6 +316,19 @@ class SimulatedClient:
         coordinator, stored = self._cluster.coordinator, dict(offsets)
         await self._cluster.ask("commit", lambda: coordinator.commit(name, generation, stored))
 
+    async def beat(self):
+        """See KafkaClient."""
+        cluster, name, generation = self._cluster, self.name, self._generation
+        if name is None:
+            return False
+        try:
+            await cluster.ask("heartbeat", lambda: cluster.coordinator.heartbeat(name, generation))
+        except RebalanceInProgressError:
+            return True
+        except KafkaError:
+            return False
+        return True
+
     async def committed(self, partitions):
         """See KafkaClient."""
         stored = await self._cluster.ask("offsets", lambda: dict(self._cluster.coordinator.committed))
