@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
 from bridge.kafka.connection import client_options
 from bridge.kafka.consumer.kafka_client import AiokafkaClient
-from bridge.kafka.topics import unreachable
+from bridge.kafka.topics import TopicMissing, ensure_topics, unreachable
 from bridge.model.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class StateReader:
         self.partitions = 0
 
     async def __aenter__(self) -> Self:
+        await self._find()
         self._consumer = AIOKafkaConsumer(
             **client_options(self._kafka),
             group_id=None,
@@ -63,7 +64,6 @@ class StateReader:
         )
         try:
             await self._consumer.start()
-            await self._find()
         except (errors.KafkaError, OSError) as error:
             await self._close()
             raise unreachable(self._kafka, error) from error
@@ -76,13 +76,13 @@ class StateReader:
         await self._close()
 
     async def _find(self) -> None:
-        topics = await self._consumer.topics()
-        if self._topic not in topics:
-            raise KafkaError(
-                f"no such topic: {self._topic}",
-                hint="the worker of the route makes it when it starts for the first time",
-            )
-        self.partitions = len(self._consumer.partitions_for_topic(self._topic))
+        try:
+            found = await ensure_topics(self._kafka, create=False, topics=(self._topic,))
+        except TopicMissing as error:
+            raise TopicMissing(
+                str(error), hint="the worker of the route makes it when it starts for the first time"
+            ) from None
+        self.partitions = found[self._topic]
 
     async def _close(self) -> None:
         # Towards brokers that are gone it would wait for as long as a request may take.
