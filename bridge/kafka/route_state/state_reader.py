@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bridge.settings import KafkaSettings
 
-_AT_ONCE: Final = 5_000
+_AT_ONCE: Final = 2_000
 _FETCH_BYTES: Final = 4_000_000
 _SILENT_SECONDS: Final = 30.0
 """So long nothing may come of what is known to be there."""
