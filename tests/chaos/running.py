@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from numbered_events import uuid_of
+from bridge.testing.numbered_events import uuid_of
 
 if TYPE_CHECKING:
     from sender import Sender

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from counting import is_deliverable
-from numbered_events import uuid_of
-from processes import free_port
 from sender import Sender
 
 from bridge.emulators.adobe import Emulator
+from bridge.testing.numbered_events import uuid_of
+from bridge.testing.processes import free_port
 
 if TYPE_CHECKING:
     import random

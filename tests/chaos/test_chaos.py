@@ -20,7 +20,6 @@ import second_route
 from alerting import Prometheus, names_of
 from counting import DeadLetter, Findings, judge
 from faults import KINDS, LANES, schedule
-from kafka_reader import stored
 from report import Done, Report
 from running import drained, fresh_event_arrives, something_new
 from second_route import SecondRoute, stopping
@@ -32,6 +31,7 @@ from watching import Watcher
 
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
+from bridge.testing.kafka.stored_records import stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

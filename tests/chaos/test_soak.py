@@ -19,7 +19,6 @@ import pytest
 from counting import DeadLetter, Findings, judge
 from faults import KINDS, steady
 from foresight import Foresight
-from kafka_reader import stored
 from report import Done, Report
 from running import drained, fresh_event_arrives, something_new
 from sender import Sender
@@ -30,6 +29,7 @@ from usage import Cpu, Usage
 
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
+from bridge.testing.kafka.stored_records import stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from kafka_reader import stored
-from processes import BridgeProcess, eventually
+
+from bridge.testing.kafka.stored_records import stored
+from bridge.testing.processes import BridgeProcess, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import httpx
-from account import letters_of
-from emulator_process import Emulator
-from processes import BridgeProcess, free_port, get
+
+from bridge.testing.account import letters_of
+from bridge.testing.emulator_process import EmulatorProcess
+from bridge.testing.processes import BridgeProcess, free_port, get
 
 _SET = """\
 source_type,source,destination,nulls
@@ -29,7 +30,7 @@ class Route:
         self.kafka, self.directory, self.port = kafka, directory, free_port()
         self.topic, self.dead = topic("copy.events", partitions=3), topic("copy.dead", partitions=1)
         (directory / "key").write_text("emulated-key\n", encoding="utf-8")
-        self.emulator = Emulator(directory / "workspace", "--kind", "moengage")
+        self.emulator = EmulatorProcess(directory / "workspace", "--kind", "moengage")
         # What the emulator of Adobe alone has an option for.
         self.emulator._command = [each for each in self.emulator._command if each not in ("--payloads", "100000")]
         (directory / "set.csv").write_text(mapping, encoding="utf-8")

@@ -8,8 +8,9 @@ import time
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from processes import eventually
 from system_route import Route
+
+from bridge.testing.processes import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(500)]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from processes import eventually, get
 from system_route import Route
+
+from bridge.testing.processes import eventually, get
 
 pytestmark = pytest.mark.kafka
 

@@ -6,10 +6,11 @@ import json
 
 import httpx
 import pytest
-from account import account_of, letters_of
-from emulator_process import Emulator
-from numbered_events import batch, by_id, event
-from processes import BridgeProcess, eventually, free_port, get
+
+from bridge.testing.account import account_of, letters_of
+from bridge.testing.emulator_process import EmulatorProcess
+from bridge.testing.numbered_events import batch, by_id, event
+from bridge.testing.processes import BridgeProcess, eventually, free_port, get
 
 pytestmark = pytest.mark.kafka
 NAMES = ("eu", "us", "raw", "broken")
@@ -25,9 +26,9 @@ class _Deployment:
         self.port = free_port()
         self.secret = directory / "us.secret"
         self.emulators = {
-            "eu": Emulator(directory / "eu"),
-            "us": Emulator(directory / "us"),
-            "raw": Emulator(directory / "raw", BRIDGE_AEP__PAYLOAD="raw"),
+            "eu": EmulatorProcess(directory / "eu"),
+            "us": EmulatorProcess(directory / "us"),
+            "raw": EmulatorProcess(directory / "raw", BRIDGE_AEP__PAYLOAD="raw"),
         }
         self.topics = {name: topic(f"{name}.events", partitions=2) for name in NAMES}
         self.dead = {name: topic(f"{name}.dead", partitions=1) for name in NAMES}

@@ -5,8 +5,9 @@ import time
 import orjson
 import pytest
 from confluent_kafka import Producer
-from numbered_events import by_id, event
-from rig import Rig
+
+from bridge.testing.numbered_events import by_id, event
+from bridge.testing.rig import Rig
 
 pytestmark = [pytest.mark.kafka, pytest.mark.serial]
 _EVENTS = 6_000

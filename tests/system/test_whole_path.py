@@ -8,14 +8,15 @@ from pathlib import Path
 
 import orjson
 import pytest
-from kafka_properties import PASSWORD, USERNAME
-from numbered_events import batch, event, uuid_of
-from processes import ROOT, eventually, get
-from rig import Rig
+from checkout import ROOT
 
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
 from bridge.sources.moengage.envelopes import events_of
+from bridge.testing.kafka.node_properties import PASSWORD, USERNAME
+from bridge.testing.numbered_events import batch, event, uuid_of
+from bridge.testing.processes import eventually, get
+from bridge.testing.rig import Rig
 
 pytestmark = pytest.mark.kafka
 DATA = ROOT / "tests" / "data" / "samples"

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 import pytest
 from confluent_kafka import Producer
-from numbered_events import by_id, event
-from processes import eventually
-from rig import Rig
 
 from bridge.settings import KafkaSettings
+from bridge.testing.numbered_events import by_id, event
+from bridge.testing.processes import eventually
+from bridge.testing.rig import Rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetterRecord:
     """A record of the dead-letter topic."""
 
     key: bytes | None
@@ -35,7 +35,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class PromiseAccount:
     """What became of the events that were promised, by ``_id``.
 
     ``accepted`` gives how often and with which payload AEP took it; ``dead`` are those with a dead letter; ``conflicts`` counts
@@ -43,7 +43,7 @@ class Account:
     """
 
     accepted: dict[str, tuple[int, str]]
-    letters: list[Letter]
+    letters: list[DeadLetterRecord]
     dead: set[str]
     conflicts: int
 
@@ -57,11 +57,11 @@ def account_of(
     sent: Mapping[str, dict[str, Any]],
     promised: AbstractSet[str],
     accepted: dict[str, tuple[int, str]],
-    letters: list[Letter],
+    letters: list[DeadLetterRecord],
     *,
     conflicts: int,
     settings: Mapping[str, str],
-) -> Account:
+) -> PromiseAccount:
     """Compare what was promised with what arrived; fails when an event is lost, invented or changed.
 
     ``sent`` has every event by ``_id``, ``promised`` the ids of those that were answered 200; ``settings`` are the worker's, as
@@ -74,15 +74,16 @@ def account_of(
     invented = set(accepted) - set(sent)
     assert not invented, f"AEP has events that nobody sent: {sorted(invented)[:3]}"
     builder, _ = load_builder(Settings(**_sections(settings)))
+    assert builder is not None, "what is sent unmapped cannot be compared with what arrived"
     for identifier, (_, digest) in accepted.items():
         assert digest == fingerprint(builder.build(sent[identifier]).xdm), f"{identifier} has changed"
-    return Account(accepted, letters, dead, conflicts)
+    return PromiseAccount(accepted, letters, dead, conflicts)
 
 
-def letters_of(bootstrap: str, topic: str, partitions: int) -> list[Letter]:
+def letters_of(bootstrap: str, topic: str, partitions: int) -> list[DeadLetterRecord]:
     """Everything in a dead-letter topic."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "oracle", "enable.partition.eof": False})
-    found: list[Letter] = []
+    found: list[DeadLetterRecord] = []
     try:
         ends = {
             number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
@@ -95,15 +96,15 @@ def letters_of(bootstrap: str, topic: str, partitions: int) -> list[Letter]:
             for record in consumer.consume(wanted - len(found), timeout=1):
                 assert record.error() is None
                 headers = {name: text.decode() for name, text in record.headers() or []}
-                found.append(Letter(record.key(), record.value(), headers))
+                found.append(DeadLetterRecord(record.key(), record.value(), headers))
     finally:
         consumer.close()
     assert len(found) == wanted
     return found
 
 
-def _sections(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    sections: dict[str, dict[str, str]] = {}
+def _sections(environment: Mapping[str, str]) -> dict[str, Any]:
+    sections: dict[str, Any] = {}
     for name, value in environment.items():
         section, key = name.removeprefix("BRIDGE_").lower().split("__", 1)
         sections.setdefault(section, {})[key] = value

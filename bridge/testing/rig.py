@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import orjson
-from account import Account, Letter, account_of, letters_of
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
-from emulator_process import Emulator
-from kafka_topics import admin_client
-from numbered_events import batch, by_id, event
-from processes import BridgeProcess, eventually, free_port
+
+from bridge.testing.account import DeadLetterRecord, PromiseAccount, account_of, letters_of
+from bridge.testing.emulator_process import EmulatorProcess
+from bridge.testing.kafka.admin import admin_client
+from bridge.testing.numbered_events import batch, by_id, event
+from bridge.testing.processes import BridgeProcess, eventually, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,7 +33,7 @@ class Rig:
         self.dead_topic = topic("dead", partitions=_DEAD_PARTITIONS)
         self.group = f"{self.topic}.group"
         self.partitions = partitions
-        self.emulator = Emulator(directory)
+        self.emulator = EmulatorProcess(directory)
         self.extra = settings
         self.sent: dict[str, dict[str, Any]] = {}
         self.promised: set[str] = set()
@@ -152,11 +153,11 @@ class Rig:
         """Wait until everything in the topic is committed."""
         eventually(lambda: self.lag() == 0, within=within, what=f"lag is zero (now {self.lag()})", every=0.3)
 
-    def letters(self) -> list[Letter]:
+    def letters(self) -> list[DeadLetterRecord]:
         """Everything in the dead-letter topic."""
         return letters_of(self.bootstrap, self.dead_topic, _DEAD_PARTITIONS)
 
-    def account(self) -> Account:
+    def account(self) -> PromiseAccount:
         """Compare what was promised with what arrived; fails when an event is lost, invented or changed."""
         accepted, letters = self.emulator.accepted(), self.letters()
         conflicts = self.emulator.summary()["conflicts"]

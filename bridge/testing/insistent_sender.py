@@ -7,14 +7,15 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
-from numbered_events import batch, event
-from processes import eventually
+
+from bridge.testing.numbered_events import batch, event
+from bridge.testing.processes import eventually
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from bridge.testing.rig import Rig
 
 
-class Sender:
+class InsistentSender:
     """MoEngage: posts numbered events in batches of 100 from a thread; a batch that is not answered 200 is sent again.
 
     Unlike MoEngage it does not give up after three times, so that a test can go on until all is confirmed.

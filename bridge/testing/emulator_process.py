@@ -6,7 +6,7 @@ import json
 import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
-from processes import BridgeProcess, eventually, free_port, get
+from bridge.testing.processes import BridgeProcess, eventually, free_port, get
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 INLET = "0123456789abcdef" * 4
 
 
-class Emulator(BridgeProcess):
+class EmulatorProcess(BridgeProcess):
     """``aep-bridge emulator`` as a process."""
 
     def __init__(self, directory: Path, *options: str, **settings: str) -> None:
@@ -53,7 +53,8 @@ class Emulator(BridgeProcess):
 
     def summary(self) -> dict[str, Any]:
         """Counts of what it has received."""
-        return json.loads(get(f"http://127.0.0.1:{self.port}/received")[1])
+        found: dict[str, Any] = json.loads(get(f"http://127.0.0.1:{self.port}/received")[1])
+        return found
 
     def accepted(self) -> dict[str, tuple[int, str]]:
         """_id -> (times, fingerprint of the payload)."""
@@ -69,4 +70,5 @@ class Emulator(BridgeProcess):
         """The event it accepted."""
         status, body = get(f"http://127.0.0.1:{self.port}/received?payload={identifier}")
         assert status == 200, body
-        return json.loads(body)
+        found: dict[str, Any] = json.loads(body)
+        return found
