@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.records import records
 from bench.stage import OTHERS, on
-from bridge.demo.kafka import KEPT_BYTES, PARTITIONS, EmbeddedKafka
+from bridge.testing.kafka.embedded import KEPT_BYTES, PARTITIONS, EmbeddedKafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -20,7 +20,7 @@ from bridge.testing.processes import start_tied
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.demo.kafka import EmbeddedKafka
+    from bridge.testing.kafka.embedded import EmbeddedKafka
 
 PARTITIONS = 6
 FEW = 2_000

@@ -142,7 +142,7 @@ class BridgeProcess:
         self.telemetry_port = int(settings.get("BRIDGE_TELEMETRY__PORT") or free_port())
         self._command = [sys.executable, "-m", "bridge", *arguments]
         self._directory = directory
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
+        inherited = {key: value for key, value in os.environ.items() if not key.upper().startswith("BRIDGE_")}
         path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH")]))
         self._env = inherited | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
         self._env |= {"BRIDGE_TELEMETRY__PORT": str(self.telemetry_port), **settings}
