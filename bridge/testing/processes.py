@@ -116,7 +116,7 @@ def eventually(probe: Callable[[], T], *, within: float, what: str, every: float
 def get(url: str, *, timeout: float = 5.0) -> tuple[int, str]:
     """Status and body of a GET; status 0 when nobody answers."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - addresses of our own children
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

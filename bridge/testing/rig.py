@@ -1,164 +1,140 @@
-"""One topic pair, an emulator of AEP and the bridge's own processes, with what was sent and promised written down for the account."""
+"""A deployment of one route, or of several: topics, emulators, the bridge's own processes, and what was sent and promised."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+import json
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import httpx
-import orjson
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
-
-from bridge.testing.account import DeadLetterRecord, PromiseAccount, account_of, letters_of
+from bridge.testing.commands import Commands
 from bridge.testing.emulator_process import EmulatorProcess
-from bridge.testing.kafka.admin import admin_client
-from bridge.testing.numbered_events import batch, by_id, event
-from bridge.testing.processes import BridgeProcess, eventually, free_port
+from bridge.testing.processes import free_port
+from bridge.testing.route_under_test import RouteUnderTest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-_DEAD_PARTITIONS = 2
+_PREFIX = "BRIDGE_"
 
 
-class Rig:
-    """One topic pair on a real broker, an emulator, and the processes that a test starts; ended with the test."""
+def _shared(bootstrap: str, receiver_port: int) -> dict[str, str]:
+    """What holds for every route: quick to notice, quick to commit."""
+    return {
+        "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+        "BRIDGE_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
+        "BRIDGE_KAFKA__COMMIT_INTERVAL_SECONDS": "0.3",
+        "BRIDGE_AEP__LINGER_SECONDS": "0.1",
+        "BRIDGE_MOENGAGE__LINGER_SECONDS": "0.1",
+        "BRIDGE_RECEIVER__HOST": "127.0.0.1",
+        "BRIDGE_RECEIVER__PORT": str(receiver_port),
+        "BRIDGE_RECEIVER__AUTH": "basic",
+        "BRIDGE_TELEMETRY__LOG_FORMAT": "json",
+    }
+
+
+class Rig(RouteUnderTest, Commands):
+    """One route, told by environment variables; ended with the test. ``settings`` are variables that win."""
 
     def __init__(
         self, bootstrap: str, topic: Callable[..., str], directory: Path, *, partitions: int = 6, **settings: str
     ) -> None:
-        self.bootstrap = bootstrap
-        self.directory = directory
-        self.topic = topic("events", partitions=partitions)
-        self.dead_topic = topic("dead", partitions=_DEAD_PARTITIONS)
-        self.group = f"{self.topic}.group"
-        self.partitions = partitions
-        self.emulator = EmulatorProcess(directory)
-        self.extra = settings
-        self.sent: dict[str, dict[str, Any]] = {}
-        self.promised: set[str] = set()
-        self._processes: list[BridgeProcess] = [self.emulator]
-        self._receiver_port = free_port()
+        Commands.__init__(self, directory)
+        port = free_port()
+        emulator = EmulatorProcess(directory)
+        streams = f"http://127.0.0.1:{port}/moengage/streams"
+        RouteUnderTest.__init__(self, bootstrap, topic, emulator, streams=streams, partitions=partitions, more=settings)
+        self.owns(emulator)
+        self._shared = _shared(bootstrap, port)
 
     @property
     def settings(self) -> dict[str, str]:
         """Settings of receiver and worker."""
-        return {
-            "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": self.bootstrap,
-            "BRIDGE_KAFKA__TOPIC": self.topic,
-            "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": self.dead_topic,
-            "BRIDGE_KAFKA__GROUP": self.group,
-            "BRIDGE_KAFKA__SESSION_TIMEOUT_SECONDS": "6",
-            "BRIDGE_KAFKA__COMMIT_INTERVAL_SECONDS": "0.3",
-            "BRIDGE_AEP__LINGER_SECONDS": "0.1",
-            "BRIDGE_RECEIVER__HOST": "127.0.0.1",
-            "BRIDGE_RECEIVER__PORT": str(self._receiver_port),
-            "BRIDGE_RECEIVER__AUTH": "basic",
-            "BRIDGE_RECEIVER__USERNAME": "moengage",
-            "BRIDGE_RECEIVER__PASSWORD": "a-password",
-            "BRIDGE_TELEMETRY__LOG_FORMAT": "json",
-            **self.emulator.settings(),
-            **self.extra,
-        }
+        return self._shared | self.own_settings
 
     def __enter__(self) -> Self:
-        self.emulator.start()
-        self.emulator.wait_up()
+        self.emulator.start().wait_up()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in reversed(self._processes):
-            process.stop(grace=0)
-            print(f"---- {process.name}\n{process.tail(40)}")  # noqa: T201 - pytest shows it with a failure
+        self.end()
 
-    # Processes.
 
-    def run(self, *arguments: str, name: str | None = None, **settings: str) -> BridgeProcess:
-        """Start ``aep-bridge ARGUMENTS``."""
-        made = BridgeProcess(arguments, self.settings | settings, directory=self.directory, name=name)
-        self._processes.append(made)
-        return made.start()
+class RoutesRig(Commands):
+    """Several routes from MoEngage, told by ``bridge.toml`` in ``directory``, each with an emulator of its own.
 
-    def worker(self, name: str = "worker", **settings: str) -> BridgeProcess:
-        """Start a worker and wait until it is in the group."""
-        return self.run("worker", name=name, **settings).wait_ready()
+    ``routes``: by name the route's settings (names of variables); ``destinations``: its kind where that is not ``aep``;
+    ``more``: settings for all.
+    """
 
-    def receiver(self, **settings: str) -> BridgeProcess:
-        """Start the receiver and wait until it is ready."""
-        return self.run("receiver", **settings).wait_ready()
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: Callable[..., str],
+        directory: Path,
+        routes: Mapping[str, Mapping[str, str]],
+        *,
+        destinations: Mapping[str, Literal["aep", "moengage"]] | None = None,
+        partitions: int = 2,
+        **more: str,
+    ) -> None:
+        super().__init__(directory)
+        port = free_port()
+        self._destinations = destinations or {}
+        self._shared = _shared(bootstrap, port) | more
+        self.routes: dict[str, RouteUnderTest] = {}
+        for name, settings in routes.items():
+            emulator = self._emulator(name, settings)
+            self.owns(emulator)
+            self.routes[name] = RouteUnderTest(
+                bootstrap,
+                topic,
+                emulator,
+                streams=f"http://127.0.0.1:{port}/moengage/streams/{name}",
+                # Digits alone, which a careless reader of settings takes for a number.
+                credentials=(name, f"000{len(self.routes)}"),
+                partitions=partitions,
+                label=f"{name}.",
+                more=dict(settings),
+            )
 
-    # Events.
+    def __getitem__(self, name: str) -> RouteUnderTest:
+        return self.routes[name]
 
-    def post(
-        self, document: Any, *, credentials: tuple[str, str] | None = ("moengage", "a-password")
-    ) -> httpx.Response:
-        """Post a body as MoEngage does; what is answered 200 is promised."""
-        events = {} if isinstance(document, bytes) else by_id(document)
-        self.sent |= events
-        body = document if isinstance(document, bytes) else orjson.dumps(document)
-        answer = httpx.post(
-            f"http://127.0.0.1:{self._receiver_port}/moengage/streams",
-            content=body,
-            headers={"Content-Type": "application/json"},
-            auth=credentials,
-            timeout=30,
-        )
-        if answer.status_code == 200:
-            self.promised |= set(events)
-        return answer
+    def write(self) -> None:
+        """Write ``bridge.toml`` anew."""
+        parts = [_tables(self._shared)]
+        for name, route in self.routes.items():
+            destination = self._destinations.get(name, "aep")
+            parts.append(f"[routes.{name}]\nsource = 'moengage'\ndestination = '{destination}'\n")
+            parts.append(_tables(route.own_settings, f"routes.{name}."))
+        (self.directory / "bridge.toml").write_text("".join(parts), encoding="utf-8")
 
-    def post_numbers(self, numbers: Iterable[int], size: int = 100) -> None:
-        """Post numbered events in batches, each answered 200."""
-        numbers = list(numbers)
-        for start in range(0, len(numbers), size):
-            assert self.post(batch(event(number) for number in numbers[start : start + size])).status_code == 200
+    def __enter__(self) -> Self:
+        self.write()
+        for route in self.routes.values():
+            route.emulator.start()
+        for route in self.routes.values():
+            route.emulator.wait_up()
+        return self
 
-    def produce(self, numbers: Iterable[int]) -> None:
-        """Write numbered events into the topic without the receiver."""
-        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5, "acks": "all"})
-        for number in numbers:
-            document = event(number)
-            producer.produce(self.topic, value=orjson.dumps(document), key=document["uid"])
-            producer.poll(0)
-            found = by_id(document)
-            self.sent |= found
-            self.promised |= set(found)
-        assert producer.flush(30) == 0
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
-    def produce_raw(self, *values: bytes) -> None:
-        """Write records into the topic as they are."""
-        producer = Producer({"bootstrap.servers": self.bootstrap, "acks": "all"})
-        for value in values:
-            producer.produce(self.topic, value=value)
-        assert producer.flush(30) == 0
+    def _emulator(self, name: str, settings: Mapping[str, str]) -> EmulatorProcess:
+        if self._destinations.get(name) == "moengage":
+            return EmulatorProcess(self.directory / name, kind="moengage")
+        payload = settings.get("BRIDGE_AEP__PAYLOAD", "xdm")
+        return EmulatorProcess(self.directory / name, BRIDGE_AEP__PAYLOAD=payload)
 
-    # What came of it.
 
-    def lag(self) -> int:
-        """End offsets less committed offsets of the group, asked of the broker."""
-        admin = admin_client(self.bootstrap)
-        asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group)])[self.group].result(10)
-        committed = {found.partition: found.offset for found in asked.topic_partitions if found.topic == self.topic}
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "oracle"})
-        try:
-            ends = [
-                consumer.get_watermark_offsets(TopicPartition(self.topic, number), timeout=10)[1]
-                for number in range(self.partitions)
-            ]
-        finally:
-            consumer.close()
-        return sum(end - max(committed.get(number, 0), 0) for number, end in enumerate(ends))
-
-    def wait_drained(self, within: float = 60.0) -> None:
-        """Wait until everything in the topic is committed."""
-        eventually(lambda: self.lag() == 0, within=within, what=f"lag is zero (now {self.lag()})", every=0.3)
-
-    def letters(self) -> list[DeadLetterRecord]:
-        """Everything in the dead-letter topic."""
-        return letters_of(self.bootstrap, self.dead_topic, _DEAD_PARTITIONS)
-
-    def account(self) -> PromiseAccount:
-        """Compare what was promised with what arrived; fails when an event is lost, invented or changed."""
-        accepted, letters = self.emulator.accepted(), self.letters()
-        conflicts = self.emulator.summary()["conflicts"]
-        return account_of(self.sent, self.promised, accepted, letters, conflicts=conflicts, settings=self.settings)
+def _tables(variables: Mapping[str, str], prefix: str = "") -> str:
+    """``BRIDGE_KAFKA__TOPIC=t`` -> ``[kafka]`` and ``topic = "t"``, in TOML; an empty value leaves the key out."""
+    sections: dict[str, dict[str, Any]] = {}
+    for variable, value in variables.items():
+        section, key = variable.removeprefix(_PREFIX).lower().split("__", 1)
+        if value:
+            sections.setdefault(section, {})[key] = value
+    return "".join(
+        f"[{prefix}{section}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+        for section, keys in sections.items()
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from counting import is_deliverable
-from sender import Sender
+from sender import ChaosSender
 
 from bridge.emulators.adobe import Emulator
 from bridge.testing.numbered_events import uuid_of
@@ -44,13 +44,13 @@ class SecondRoute:
 
     rng: random.Random
     emulator: Emulator = field(init=False)
-    sender: Sender = field(init=False)
+    sender: ChaosSender = field(init=False)
     arrivals: list[float] = field(default_factory=list)
     _task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self.emulator = Emulator(port=free_port(), payloads=0)
-        self.sender = Sender(_CREDENTIALS, _RATE, self.rng, time.monotonic, sizes=(1, 10, 20), at_once=4)
+        self.sender = ChaosSender(_CREDENTIALS, _RATE, self.rng, time.monotonic, sizes=(1, 10, 20), at_once=4)
         await self.emulator.start()
         self._task = asyncio.create_task(self._watch())
         return self

@@ -173,7 +173,7 @@ def test_tokens_that_expire_and_are_revoked_while_events_flow(rig):
         nonlocal sent
         rig.post_numbers(range(sent, sent + 100))
         sent += 100
-        return rig.emulator.summary()["token_requests"].get("200", 0) >= number
+        return rig.emulator.received()["token_requests"].get("200", 0) >= number
 
     eventually(lambda: send_until_token(2), within=20, what="a token is renewed")
     rig.emulator.control(revoke_tokens=True)

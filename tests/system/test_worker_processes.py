@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.testing.insistent_sender import InsistentSender
 from bridge.testing.processes import eventually
 from bridge.testing.rig import Rig
+from bridge.testing.sender import InsistentSender
 
 pytestmark = [
     pytest.mark.kafka,

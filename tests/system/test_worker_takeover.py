@@ -89,7 +89,7 @@ class _Flow:
     def _watch(self) -> None:
         seen = 0
         while not self._ending.wait(0.05):
-            if (found := self._rig.emulator.summary()["unique"]) != seen:
+            if (found := self._rig.emulator.received()["unique"]) != seen:
                 self.arrivals.append(time.monotonic())
                 seen = found
 
@@ -107,7 +107,7 @@ def _assignments(workers: Any) -> int:
 
 def _nothing_repeated_nothing_lost(rig: Rig) -> None:
     rig.wait_drained()
-    assert rig.emulator.summary()["duplicates"] == 0
+    assert rig.emulator.received()["duplicates"] == 0
     assert set(rig.promised) == set(rig.emulator.accepted())
 
 
