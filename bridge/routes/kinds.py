@@ -138,10 +138,23 @@ def _mparticle_posting() -> Posting:
     return BATCHES
 
 
+def _adobe_decoder(settings: Settings) -> Decoder:
+    from bridge.sources.adobe.decoder import AdobeDecoder  # noqa: PLC0415 - as above
+
+    return AdobeDecoder(settings.adobe)
+
+
+def _adobe_posting() -> Posting:
+    from bridge.sources.adobe.posting import PROFILES  # noqa: PLC0415 - as above
+
+    return PROFILES
+
+
 SOURCES = {
     kind.name: kind
     for kind in (
         SourceKind("moengage", "MoEngage Streams", (), decoder=_moengage_decoder, posting=_moengage_posting),
+        SourceKind("adobe", "Adobe", ("adobe",), decoder=_adobe_decoder, posting=_adobe_posting, profiles=True),
         SourceKind("mparticle", "mParticle", ("mparticle",), decoder=_mparticle_decoder, posting=_mparticle_posting),
     )
 }

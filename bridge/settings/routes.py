@@ -49,8 +49,13 @@ if TYPE_CHECKING:
 
 SOURCES: Final = ("moengage", "adobe", "mparticle", "warehouse")
 DESTINATIONS: Final = ("aep", "moengage")
-_AVAILABLE = frozenset({("moengage", "aep"), ("moengage", "moengage"), ("mparticle", "moengage")})
-_SHIPPED_SETS = {("mparticle", "moengage"): "mappings/mparticle_events.csv"}
+_AVAILABLE = frozenset(
+    {("moengage", "aep"), ("moengage", "moengage"), ("adobe", "moengage"), ("mparticle", "moengage")}
+)
+_SHIPPED_SETS = {
+    ("adobe", "moengage"): "mappings/adobe_profiles.csv",
+    ("mparticle", "moengage"): "mappings/mparticle_events.csv",
+}
 """The mapping set of a route without a path of its own, by source and destination, where it is not that of the settings."""
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_NAME = 40
