@@ -1,4 +1,4 @@
-"""A route from MoEngage's Streams to an emulated workspace: its folder, its processes, and what the workspace has."""
+"""A route to an emulated workspace of MoEngage: its folder, its processes, and what the workspace has."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ ATTRIBUTE,event_uuid,event.actions[0].attributes.source_event_id,
 
 
 class Route:
-    """Receiver, worker and emulated workspace of one route ``copy``."""
+    """Receiver, worker and emulated workspace of one route ``copy``; ``mapping`` None: the set that ships for its source."""
 
-    def __init__(self, kafka, topic, directory, *, moengage=None, mapping=_SET):
+    def __init__(self, kafka, topic, directory, *, moengage=None, mapping=_SET, source="moengage", more=None):
         self.kafka, self.directory, self.port = kafka, directory, free_port()
         self.topic, self.dead = topic("copy.events", partitions=3), topic("copy.dead", partitions=1)
         (directory / "key").write_text("emulated-key\n", encoding="utf-8")
         self.emulator = Emulator(directory / "workspace", "--kind", "moengage")
         # What the emulator of Adobe alone has an option for.
         self.emulator._command = [each for each in self.emulator._command if each not in ("--payloads", "100000")]
-        (directory / "set.csv").write_text(mapping, encoding="utf-8")
+        if mapping is not None:
+            (directory / "set.csv").write_text(mapping, encoding="utf-8")
         sections = {
             "kafka": {"topic": self.topic, "dead_letter_topic": self.dead, "group": self.topic},
-            "mapping": {"path": "set.csv"},
+            **({} if mapping is None else {"mapping": {"path": "set.csv"}}),
             "moengage": {
                 "workspace_id": "EMULATEDWORKSPACE",
                 "api_key_file": "key",
@@ -43,11 +44,12 @@ class Route:
                 "linger_seconds": 0.1,
                 **(moengage or {}),
             },
+            **(more or {}),
         }
         parts = [
             f"[kafka]\nbootstrap_servers = ['{kafka}']\nsession_timeout_seconds = 6\ncommit_interval_seconds = 0.3\n",
             f"[receiver]\nhost = '127.0.0.1'\nport = {self.port}\n[telemetry]\nlog_format = 'json'\n",
-            "[worker]\ndrain_seconds = 5\n[routes.copy]\nsource = 'moengage'\ndestination = 'moengage'\n",
+            f"[worker]\ndrain_seconds = 5\n[routes.copy]\nsource = '{source}'\ndestination = 'moengage'\n",
         ]
         for section, keys in sections.items():
             lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
