@@ -10,22 +10,22 @@ from bridge.model.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from bridge.settings import Settings
+    from bridge.settings import Route, Settings
 
 
-async def checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check]:
+async def checks(route: Route, *, send_test: bool) -> AsyncIterator[Check]:
     """A line each; the test user is written only where ``send_test`` asks for it."""
     from bridge.destinations.moengage.destination import check_settings
     from bridge.destinations.moengage.trial import send_trial, try_key
 
-    complete = True
+    settings, complete = route.settings, True
     try:
         check_settings(settings.moengage)
         yield Check("settings", ok=True, found="; ".join(["complete", *_remarks(settings)]))
     except BridgeError as error:
         complete = False
         yield failed("settings", error)
-    yield _mapping(settings)
+    yield _mapping(route)
     async for each in kafka_checks(settings):
         yield each
     if not complete:
@@ -44,16 +44,18 @@ def _remarks(settings: Settings) -> Iterator[str]:
         yield "without a budget a minute MoEngage answers 429 when it is too much"
 
 
-def _mapping(settings: Settings) -> Check:
+def _mapping(route: Route) -> Check:
+    from bridge.routes.kinds import open_decoder
     from bridge.routes.moengage_events import open_moengage_events
     from bridge.routes.moengage_files import failing
     from bridge.routes.moengage_parts import check_mapping
 
+    settings = route.settings
     todo = "aep-bridge mapping lint shows each finding with its row; BRIDGE_MAPPING__PATH names the file"
     try:
         check_mapping(settings.mapping)
         events = open_moengage_events(settings.mapping, settings.moengage)
-        broken = failing(settings.mapping, settings.moengage)
+        broken = failing(settings.mapping, settings.moengage, open_decoder(route))
     except BridgeError as error:
         return failed("mapping", error, todo=todo)
     if broken:

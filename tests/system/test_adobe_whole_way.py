@@ -58,7 +58,10 @@ def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
             "time": "2026-11-02T08:15:30Z",
         }
         assert _post(route, order)["events"] == 1
-        assert _post(route, [_raw(900, "guest"), {"person": {}, "identityMap": {"ECID": [{"id": "1"}]}}])["dead_letters"] == 1
+        assert (
+            _post(route, [_raw(900, "guest"), {"person": {}, "identityMap": {"ECID": [{"id": "1"}]}}])["dead_letters"]
+            == 1
+        )
         producer = Producer({"bootstrap.servers": kafka})
         producer.produce(route.topic, orjson.dumps(_raw(500, "C-500")))
         assert producer.flush(20) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bridge.mapping.sets.findings import Finding
     from bridge.mapping.workshop.event_verdicts import Judge
     from bridge.model.event import Refusal
+    from bridge.model.ports import Decoder
     from bridge.model.rules import Rules
     from bridge.routes.moengage_events import MoEngageEvents
     from bridge.settings import MappingSettings
@@ -96,20 +98,46 @@ def events(source: str, *, as_is: bool = False) -> list[Read]:
 
 def read_documents(given: Iterable[Any], *, as_is: bool = False) -> list[Read]:
     """The events of JSON documents."""
-    from bridge.model.event import Refusal
-    from bridge.sources.moengage.envelopes import events_of
+    from bridge.cli.mapping.commands import say
+    from bridge.model.event import LeftOut, Refusal
+    from bridge.routes.sample_events import read_sample
 
     found: list[Read] = []
+    left_out: Counter[str] = Counter()
+    source = None if as_is else decoder()
     for document in map(_unwrapped, given):
         whole = document if isinstance(document, dict) else {}
-        if as_is:
+        if source is None:
             none = Refusal("not_an_object", "the document is JSON but not an object")
             found.append(Read(whole, None if isinstance(document, dict) else none))
             continue
-        found += [
-            Read(whole, event) if isinstance(event, Refusal) else Read(event, None) for event in events_of(document)
-        ]
+        for event in read_sample(source, document):
+            if isinstance(event, LeftOut):
+                left_out[event.rule] += 1
+            else:
+                found.append(Read(whole, event) if isinstance(event, Refusal) else Read(event, None))
+    for rule, count in left_out.items():
+        say(f"left out by the rule {rule}: {count}")
     return found
+
+
+def decoder(source: str | None = None) -> Decoder:
+    """The decoder of the source that cases name, else of the route's, else of all routes' where they have one source; else MoEngage's."""
+    from bridge.cli.route_option import named_route
+    from bridge.routes.kinds import SOURCES, open_decoder
+    from bridge.settings import Settings, load_deployment
+
+    if source is not None and source not in SOURCES:
+        raise InputError(f"settings.json: source is one of {', '.join(SOURCES)}, not {source!r}")
+    routes = load_deployment().routes
+    if (route := named_route()) is not None:
+        routes = (route,)
+    if source is None:
+        sources = {one.source for one in routes}
+        source = sources.pop() if len(sources) == 1 else "moengage"
+    same = [one for one in routes if one.source == source]
+    # Of several routes none is meant more than another: what their decoders have set apart is left as it is by default.
+    return open_decoder(same[0]) if len(same) == 1 else SOURCES[source].decoder(Settings())
 
 
 def _unwrapped(document: Any) -> Any:

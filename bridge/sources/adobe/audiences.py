@@ -30,6 +30,8 @@ STATUSES: Final = {
     "exited": "exited",
 }
 """``existing`` is deprecated and still sent."""
+NAMES: Final = "audienceNames"
+"""Member of a profile that is mapped: the names of all audiences that its customer is in."""
 LISTS: Final = ("AEPSegments", "AdobeExperiencePlatformSegments")
 """Members of Adobe's sample templates that hold what is added and removed."""
 _ADDED: Final = {"add": "member", "added": "member", "remove": "exited", "removed": "exited"}
@@ -76,6 +78,12 @@ def audiences_of(unit: Mapping[str, Any], names: Any, chosen: AudienceFilter) ->
         if known is None or (one["at"] or 0) >= (known["at"] or 0):
             found[key] = one
     return list(found.values()), others
+
+
+def names_of(event: Mapping[str, Any]) -> list[str] | None:
+    """Names of the audiences that a canonical profile says its customer is in, sorted; None where it says nothing of audiences."""
+    audiences = event.get("audiences")
+    return sorted({one["name"] for one in audiences if one["status"] == "member"}) if audiences else None
 
 
 def instant(given: Any) -> int | None:

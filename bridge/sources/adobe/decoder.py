@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bridge.model.event import MOST, Bound
+from bridge.settings import AdobeSettings
+from bridge.sources.adobe.audiences import NAMES, names_of
 from bridge.sources.adobe.messages import is_canonical, key_of, most_events, read_unit, units_of
-from bridge.sources.adobe.reading import Reading
+from bridge.sources.adobe.reading import ProfileReading
 from bridge.sources.adobe.refusing import TOO_MANY
 from bridge.sources.http.json_reading import encode, exactly, parse_body, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bridge.model.event import Event, LeftOut, Refusal
-    from bridge.settings import AdobeSettings
 
 
 class AdobeDecoder:
@@ -32,7 +33,7 @@ class AdobeDecoder:
     def __init__(
         self, settings: AdobeSettings, *, anonymous: bool = False, now: Callable[[], int] = time.time_ns
     ) -> None:
-        self._reading = Reading.of(settings, anonymous=anonymous)
+        self._reading = ProfileReading.of(settings, anonymous=anonymous)
         self._now = now
 
     def decode(self, value: bytes) -> Sequence[Event | Refusal | LeftOut]:
@@ -91,6 +92,15 @@ class AdobeDecoder:
     def encode(self, value: Any) -> bytes | Refusal:
         """A document or event as UTF-8 JSON."""
         return encode(value)
+
+    def alone(self, event: Event) -> Event:
+        """A profile with the names of its own audiences, as if it were the first of its customer."""
+        names = names_of(event)
+        return event if names is None else {**event, NAMES: names}
+
+    def under(self, settings: Mapping[str, Any]) -> AdobeDecoder:
+        """The decoder with these settings of the section ``adobe``, and no others. Raises ``ValueError``."""
+        return AdobeDecoder(AdobeSettings(**settings), anonymous=self._reading.anonymous, now=self._now)
 
     def _events(self, document: Any, bound: Bound) -> Sequence[Event | Refusal | LeftOut]:
         if is_canonical(document):

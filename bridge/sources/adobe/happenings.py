@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bridge.model.event import Event
     from bridge.sources.adobe.identities import Identities
-    from bridge.sources.adobe.reading import Reading
+    from bridge.sources.adobe.reading import ProfileReading
 
 _NAMES: Final = ("name", "event", "event_name", "eventName", "action", "eventType")
 _CUSTOMERS: Final = ("customer", "customer_id", "customerId", "user_id", "userId", "uid")
@@ -44,7 +44,7 @@ def is_happening(unit: Mapping[str, Any]) -> bool:
     return has_name and ("identityMap" in unit or any(name in unit for name in (*_CUSTOMERS, *_ATTRIBUTES)))
 
 
-def events_of(unit: Mapping[str, Any], reading: Reading) -> Sequence[Event]:
+def events_of(unit: Mapping[str, Any], reading: ProfileReading) -> Sequence[Event]:
     """The canonical events of a message: one, one for each of its ``actions``, or for each customer id where the settings say so.
 
     Raises :class:`~bridge.sources.adobe.refusing.Unreadable`.
@@ -64,7 +64,7 @@ def _canonical(customer_id: str | None, identities: Identities, told: Mapping[st
     return event | {"identities": identities, "event": told}
 
 
-def _customers(unit: Mapping[str, Any], reading: Reading) -> tuple[Identities, Sequence[str | None]]:
+def _customers(unit: Mapping[str, Any], reading: ProfileReading) -> tuple[Identities, Sequence[str | None]]:
     given = next((value for name in _CUSTOMERS if (value := unambiguous(unit.get(name))) is not None), None)
     said = as_id(given)
     # An object holds identities by namespace, a list those of the Destination SDK's samples.

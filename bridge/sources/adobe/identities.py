@@ -14,7 +14,7 @@ from bridge.sources.adobe.refusing import ANONYMOUS_ONLY, NO_ID, SEVERAL_IDS, Un
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bridge.sources.adobe.reading import Reading
+    from bridge.sources.adobe.reading import ProfileReading
 
 Identities = dict[str, list[str]]
 """Namespace in lower case -> its ids without doubles, in the order of the message."""
@@ -45,7 +45,7 @@ def as_id(value: Any) -> str | None:
     return None
 
 
-def customer_ids(identities: Mapping[str, Sequence[str]], reading: Reading) -> Sequence[str | None]:
+def customer_ids(identities: Mapping[str, Sequence[str]], reading: ProfileReading) -> Sequence[str | None]:
     """The customer ids of a profile: one, each where the settings say so, or None for a profile that is identified otherwise.
 
     Raises :class:`Unreadable` where there is none, or where there are several and the settings refuse that.

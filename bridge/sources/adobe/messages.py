@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bridge.model.event import Event, LeftOut, Refusal
-    from bridge.sources.adobe.reading import Reading
+    from bridge.sources.adobe.reading import ProfileReading
 
 _FLAT: Final = "attributes"
 """The envelope whose elements have attributes, identities and lists of audiences side by side."""
@@ -69,7 +69,7 @@ def units_of(document: Any, *, flat: bool = False, depth: int = _DEPTH) -> Itera
     yield document, flat
 
 
-def read_unit(unit: Any, reading: Reading, *, flat: bool) -> Sequence[Event | Refusal | LeftOut]:
+def read_unit(unit: Any, reading: ProfileReading, *, flat: bool) -> Sequence[Event | Refusal | LeftOut]:
     """The canonical events of one message; what is canonical gives itself, and an empty object nothing."""
     if unit.__class__ is not dict:
         return (NO_OBJECT,)
@@ -87,7 +87,7 @@ def read_unit(unit: Any, reading: Reading, *, flat: bool) -> Sequence[Event | Re
         return (found.instead,)
 
 
-def most_events(unit: Any, reading: Reading) -> tuple[int, int]:
+def most_events(unit: Any, reading: ProfileReading) -> tuple[int, int]:
     """How many events a message becomes at most, and about how many bytes are copied to each of several."""
     if unit.__class__ is not dict:
         return 1, 0

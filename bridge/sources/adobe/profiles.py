@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bridge.model.event import Event
     from bridge.sources.adobe.audiences import Audience
     from bridge.sources.adobe.identities import Identities
-    from bridge.sources.adobe.reading import Reading
+    from bridge.sources.adobe.reading import ProfileReading
 
 OWN: Final = frozenset(
     {"kind", "customer_id", "received_at", "identities", "audiences", "audienceNames", "attributes", "event"}
@@ -57,7 +57,7 @@ NO_AUDIENCE: Final = "audience"
 """Rule of profiles that say nothing but audiences that the settings do not let through."""
 
 
-def profiles_of(unit: Mapping[str, Any], reading: Reading, *, flat: bool) -> Sequence[Event]:
+def profiles_of(unit: Mapping[str, Any], reading: ProfileReading, *, flat: bool) -> Sequence[Event]:
     """The canonical profile of a message: one, or one for each customer id where the settings say so.
 
     ``flat``: attributes, identities and lists of audiences stand side by side. Raises :class:`~bridge.sources.adobe.refusing.Unreadable` with a ``Refusal``, or with ``LeftOut`` for what rules keep back.

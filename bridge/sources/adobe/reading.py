@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ProfileReading:
     """How messages are read: ``namespace`` of customer ids in lower case; ``several``: reject, first or each of several ids.
 
     ``anonymous``: profiles without a customer id go on, as the mapping gives identifiers for Identity Resolution.
@@ -24,6 +24,6 @@ class Reading:
     anonymous: bool = False
 
     @classmethod
-    def of(cls, settings: AdobeSettings, *, anonymous: bool = False) -> Reading:
+    def of(cls, settings: AdobeSettings, *, anonymous: bool = False) -> ProfileReading:
         """As the settings say."""
         return cls(settings.customer_id_namespace.lower(), settings.several_ids, AudienceFilter(settings), anonymous)
