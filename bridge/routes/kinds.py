@@ -141,7 +141,7 @@ def _mparticle_posting() -> Posting:
 def _adobe_decoder(settings: Settings) -> Decoder:
     from bridge.sources.adobe.decoder import AdobeDecoder  # noqa: PLC0415 - as above
 
-    return AdobeDecoder(settings.adobe)
+    return AdobeDecoder(settings.adobe, anonymous=bool(settings.moengage.identifiers))
 
 
 def _adobe_posting() -> Posting:
