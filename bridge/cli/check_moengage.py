@@ -25,6 +25,8 @@ async def checks(route: Route, *, send_test: bool) -> AsyncIterator[Check]:
     except BridgeError as error:
         complete = False
         yield failed("settings", error)
+    for each in _source(route):
+        yield each
     yield _mapping(route)
     async for each in kafka_checks(settings):
         yield each
@@ -44,8 +46,21 @@ def _remarks(settings: Settings) -> Iterator[str]:
         yield "without a budget a minute MoEngage answers 429 when it is too much"
 
 
+def _source(route: Route) -> Iterator[Check]:
+    """Whose events are taken for whose, where the source's settings say so."""
+    from bridge.routes.kinds import source_of
+
+    said_of = source_of(route).said_of
+    if said_of is not None:
+        yield Check("source", ok=True, found=said_of(route.settings))
+
+
 def _mapping(route: Route) -> Check:
-    from bridge.routes.kinds import open_decoder
+    from dataclasses import replace
+
+    from bridge.destinations.moengage.rules import rules_of
+    from bridge.mapping.lint.rules import complained
+    from bridge.routes.kinds import open_decoder, source_of
     from bridge.routes.moengage_events import open_moengage_events
     from bridge.routes.moengage_files import failing
     from bridge.routes.moengage_parts import check_mapping
@@ -58,6 +73,11 @@ def _mapping(route: Route) -> Check:
         broken = failing(settings.mapping, settings.moengage, open_decoder(route))
     except BridgeError as error:
         return failed("mapping", error, todo=todo)
+    if (complaints := source_of(route).complaints) is not None:
+        rules = replace(rules_of(settings.moengage), source_complaints=complaints)
+        wrong = [str(each) for each in complained(events.mapping.rows, rules) if each.severity == "error"]
+        if wrong:
+            return Check("mapping", ok=False, found="; ".join(wrong), todo=todo)
     if broken:
         todo = "aep-bridge mapping test shows what each gives instead"
         return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +15,7 @@ from bridge.cli.route_option import settings_for
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from bridge.mapping.sets.findings import Finding
     from bridge.mapping.workshop.event_verdicts import Judge
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from bridge.model.ports import Decoder
     from bridge.model.rules import Rules
     from bridge.routes.moengage_events import MoEngageEvents
-    from bridge.settings import MappingSettings
+    from bridge.settings import MappingSettings, Route
     from bridge.xdm.experience_event import Built, ExperienceEvents
     from bridge.xdm.schema.compiled_schema import CompiledSchema
 
@@ -123,21 +124,29 @@ def read_documents(given: Iterable[Any], *, as_is: bool = False) -> list[Read]:
 
 def decoder(source: str | None = None) -> Decoder:
     """The decoder of the source that cases name, else of the route's, else of all routes' where they have one source; else MoEngage's."""
-    from bridge.cli.route_option import named_route
     from bridge.routes.kinds import SOURCES, open_decoder
-    from bridge.settings import Settings, load_deployment
+    from bridge.settings import Settings
 
     if source is not None and source not in SOURCES:
         raise InputError(f"settings.json: source is one of {', '.join(SOURCES)}, not {source!r}")
-    routes = load_deployment().routes
-    if (route := named_route()) is not None:
-        routes = (route,)
-    if source is None:
-        sources = {one.source for one in routes}
-        source = sources.pop() if len(sources) == 1 else "moengage"
-    same = [one for one in routes if one.source == source]
+    source = source or _source()
+    same = [one for one in _routes() if one.source == source]
     # Of several routes none is meant more than another: what their decoders have set apart is left as it is by default.
     return open_decoder(same[0]) if len(same) == 1 else SOURCES[source].decoder(Settings())
+
+
+def _routes() -> Sequence[Route]:
+    from bridge.cli.route_option import named_route
+    from bridge.settings import load_deployment
+
+    route = named_route()
+    return load_deployment().routes if route is None else (route,)
+
+
+def _source() -> str:
+    """The source of the route, or of all routes; ``moengage`` where they differ."""
+    sources = {one.source for one in _routes()}
+    return sources.pop() if len(sources) == 1 else "moengage"
 
 
 def _unwrapped(document: Any) -> Any:
@@ -257,11 +266,14 @@ def is_for_moengage(settings: MappingSettings) -> bool:
 
 
 def rules_of(settings: MappingSettings) -> Rules:
-    """What the destination of this set asks of it."""
+    """What destination and source of this set say of it."""
     from bridge.destinations.moengage.rules import rules_of as moengage_rules
+    from bridge.routes.kinds import SOURCES
     from bridge.xdm.rules import RULES
 
-    return moengage_rules(settings_for("moengage").moengage) if is_for_moengage(settings) else RULES
+    rules = moengage_rules(settings_for("moengage").moengage) if is_for_moengage(settings) else RULES
+    complaints = SOURCES[_source()].complaints
+    return rules if complaints is None else replace(rules, source_complaints=complaints)
 
 
 def schema_for(settings: MappingSettings) -> CompiledSchema | None:

@@ -36,7 +36,7 @@ OWN: Final = frozenset(
 """Members of a canonical profile that are none of XDM's."""
 _READ: Final = frozenset({"identityMap", "segmentMembership", "identities", "attributes", *LISTS})
 _FLAT_ID: Final = "external_id"
-_XDM_PATHS: Final = {
+XDM_PATHS: Final = {
     "firstname": ("person", "name", "firstName"),
     "lastname": ("person", "name", "lastName"),
     "birthdate": ("person", "birthDate"),
@@ -124,7 +124,7 @@ def _attributes(profile: Mapping[str, Any], namespace: str, *, flat: bool) -> di
         value = _value(wrapped)
         if value is None:
             continue
-        path = _XDM_PATHS.get(name.replace("_", "").lower()) or tuple(name.split("."))
+        path = XDM_PATHS.get(name.replace("_", "").lower()) or tuple(name.split("."))
         if len(path) == 1 or path[0] in OWN or not _put(found, path, value):
             own[name] = value
     if own:
