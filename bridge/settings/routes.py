@@ -152,6 +152,12 @@ class _Merged(Settings):
         return (init_settings,)
 
 
+def shipped_set(source: str, destination: str) -> Path | None:
+    """The mapping set of a route between them that names none, where it is not the settings' own."""
+    path = _SHIPPED_SETS.get((source, destination))
+    return None if path is None else Path(path)
+
+
 def load_deployment(**overrides: Any) -> Deployment:
     """Every route from environment, ``.env`` and ``bridge.toml``; ``overrides`` (section -> dict) win in each.
 

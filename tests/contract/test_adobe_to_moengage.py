@@ -113,6 +113,11 @@ def test_the_commands_of_the_page_run(route, tmp_path):
     assert json.loads(told.stdout)["elements"] == json.loads(block("elements"))
     told = run(app, ["mapping", "lint", "mappings/adobe_profiles.csv", "--route", "crm", "--events", "profile.json"])
     assert told.exit_code == 0, told.output
+    command = "aep-bridge mapping init --route crm --events profile.json --output mapping.csv"
+    assert command in PAGE
+    told = run(app, command.split()[1:])
+    assert told.exit_code == 0, told.output
+    assert elements(route, json.loads(block("profile")), tmp_path / "mapping.csv") == json.loads(block("elements"))
 
 
 def test_the_golden_cases_that_ship_pass(route):

@@ -129,7 +129,7 @@ def decoder(source: str | None = None) -> Decoder:
 
     if source is not None and source not in SOURCES:
         raise InputError(f"settings.json: source is one of {', '.join(SOURCES)}, not {source!r}")
-    source = source or _source()
+    source = source or source_name()
     same = [one for one in _routes() if one.source == source]
     # Of several routes none is meant more than another: what their decoders have set apart is left as it is by default.
     return open_decoder(same[0]) if len(same) == 1 else SOURCES[source].decoder(Settings())
@@ -143,7 +143,12 @@ def _routes() -> Sequence[Route]:
     return load_deployment().routes if route is None else (route,)
 
 
-def _source() -> str:
+def goes_to_moengage() -> bool:
+    """Whether the route, or each of all, goes to MoEngage."""
+    return all(one.destination == "moengage" for one in _routes())
+
+
+def source_name() -> str:
     """The source of the route, or of all routes; ``moengage`` where they differ."""
     sources = {one.source for one in _routes()}
     return sources.pop() if len(sources) == 1 else "moengage"
@@ -272,7 +277,7 @@ def rules_of(settings: MappingSettings) -> Rules:
     from bridge.xdm.rules import RULES
 
     rules = moengage_rules(settings_for("moengage").moengage) if is_for_moengage(settings) else RULES
-    complaints = SOURCES[_source()].complaints
+    complaints = SOURCES[source_name()].complaints
     return rules if complaints is None else replace(rules, source_complaints=complaints)
 
 
