@@ -18,13 +18,12 @@ async def state_checks(route: Route) -> AsyncIterator[Check]:
     from bridge.kafka.route_state.state_log import check_state_topic, state_topic
     from bridge.kafka.topics import TopicMissing
     from bridge.routes.kinds import source_of
-    from bridge.telemetry.metrics import Metrics
 
     remember = source_of(route).memory
     if remember is None:
         return
     kafka, name = route.settings.kafka, state_topic(route.settings.kafka, route.name)
-    joins = remember(route.settings, Metrics(route.name)).joins
+    joins = remember(route.settings).joins
     try:
         partitions = await check_state_topic(kafka, name, same_partitions=joins)
     except TopicMissing as error:

@@ -96,7 +96,7 @@ class WorkerNode:
         parts = parts_of(Connection(world.aep), _Builder(), self.metrics, policy=delivery_policy(world.settings))
         worker = Worker(
             world.settings,
-            replace(parts, memory=Membership(self.metrics)) if world.remembers else parts,
+            replace(parts, memory=Membership()) if world.remembers else parts,
             self.metrics,
             surroundings=surroundings,
         )
