@@ -14,6 +14,7 @@ pytestmark = pytest.mark.kafka
 
 _AUTH = {"Authorization": "Bearer long-random-text"}
 _SETTINGS = {
+    "BRIDGE_KAFKA__CREATE_TOPICS": "true",
     "BRIDGE_ADOBE__CUSTOMER_ID_NAMESPACE": "crmId",
     "BRIDGE_RECEIVER__AUTH": "header",
     "BRIDGE_RECEIVER__HEADER_NAME": "Authorization",
@@ -88,7 +89,9 @@ def test_lists_are_right_whatever_ends(kafka, topic, directory):
     """Two workers, one killed and started again and again while messages come, rebalances with it; then all anew, from the topic alone."""
     kinds = {"sources": {"copy": "adobe"}, "destinations": {"copy": "moengage"}}
     adobe = Adobe(7)
-    with RoutesRig(kafka, topic, directory, {"copy": _SETTINGS}, partitions=4, **kinds) as rig:
+    # The topic of the state is named after it, and every test has its own.
+    settings = _SETTINGS | {"BRIDGE_KAFKA__STATE_TOPIC": topic("state", partitions=1)}
+    with RoutesRig(kafka, topic, directory, {"copy": settings}, partitions=4, **kinds) as rig:
         route = rig["copy"]
         rig.run("receiver").wait_ready()
         steady = rig.run("worker").wait_ready(60)
