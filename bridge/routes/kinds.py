@@ -14,9 +14,10 @@ from bridge.model.errors import SettingsError
 from bridge.settings import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from bridge.model.accepted_state import Memory
+    from bridge.model.mapping_rows import Complaint, SourceRead
     from bridge.model.ports import Decoder, RouteParts
     from bridge.settings import Route, Settings
     from bridge.sources.http.posting import Posting
@@ -29,7 +30,8 @@ class SourceKind:
 
     ``title`` names it in sentences. ``sections``: the sections of the settings that it reads beside ``kafka`` and ``receiver``.
     ``decoder`` opens its decoder. ``posting`` says how it posts to the receiver; None where it does not. ``profiles``: its events
-    are states of customers, of which only the last counts where several wait. ``memory`` opens what remembers what was accepted.
+    are states of customers, of which only the last counts where several wait. ``complaints``: what is wrong with what a mapping set
+    reads of its events. ``said_of``: its settings in words. ``memory`` opens what remembers what was accepted.
     """
 
     name: str
@@ -38,7 +40,9 @@ class SourceKind:
     decoder: Callable[[Settings], Decoder]
     posting: Callable[[], Posting] | None = None
     profiles: bool = False
-    memory: Callable[[Settings, Metrics], Memory] | None = None
+    complaints: Callable[[Sequence[SourceRead]], Sequence[Complaint]] | None = None
+    said_of: Callable[[Settings], str] | None = None
+    memory: Callable[[Settings], Memory] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def open_parts(route: Route, metrics: Metrics) -> RouteParts:
     if not (source_of(route).profiles if settings.moengage.coalesce is None else settings.moengage.coalesce):
         parts = replace(parts, policy=replace(parts.policy, fold=None))
     if (remember := source_of(route).memory) is not None:
-        memory = remember(settings, metrics)
+        memory = remember(settings)
         if memory.joins and not parts.policy.by_key:
             raise SettingsError(
                 f"{variable('moengage', 'ordering')}=none: what is known of a customer grows event by event, which needs their order",
@@ -155,16 +159,57 @@ def _warehouse_decoder(settings: Settings) -> Decoder:
     return WarehouseDecoder(settings.warehouse)
 
 
-def _warehouse_memory(_settings: Settings, _metrics: Metrics) -> Memory:
+def _warehouse_memory(_settings: Settings) -> Memory:
     from bridge.sources.warehouse.accepted_rows import AcceptedRows  # noqa: PLC0415 - as above
 
     return AcceptedRows()
+
+
+def _adobe_decoder(settings: Settings) -> Decoder:
+    from bridge.sources.adobe.decoder import AdobeDecoder  # noqa: PLC0415 - as above
+
+    return AdobeDecoder(settings.adobe, anonymous=bool(settings.moengage.identifiers))
+
+
+def _adobe_complaints(reads: Sequence[SourceRead]) -> Sequence[Complaint]:
+    from bridge.sources.adobe.rules import complaints  # noqa: PLC0415 - as above
+
+    return complaints(reads)
+
+
+def _said_of_adobe(settings: Settings) -> str:
+    from bridge.sources.adobe.rules import said_of  # noqa: PLC0415 - as above
+
+    return said_of(settings.adobe)
+
+
+def _adobe_memory(_settings: Settings) -> Memory:
+    from bridge.sources.adobe.membership import Membership  # noqa: PLC0415 - as above
+
+    return Membership()
+
+
+def _adobe_posting() -> Posting:
+    from bridge.sources.adobe.posting import PROFILES  # noqa: PLC0415 - as above
+
+    return PROFILES
 
 
 SOURCES = {
     kind.name: kind
     for kind in (
         SourceKind("moengage", "MoEngage Streams", (), decoder=_moengage_decoder, posting=_moengage_posting),
+        SourceKind(
+            "adobe",
+            "Adobe",
+            ("adobe",),
+            decoder=_adobe_decoder,
+            posting=_adobe_posting,
+            profiles=True,
+            complaints=_adobe_complaints,
+            said_of=_said_of_adobe,
+            memory=_adobe_memory,
+        ),
         SourceKind("mparticle", "mParticle", ("mparticle",), decoder=_mparticle_decoder, posting=_mparticle_posting),
         SourceKind(
             "warehouse",

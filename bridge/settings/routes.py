@@ -50,9 +50,16 @@ if TYPE_CHECKING:
 SOURCES: Final = ("moengage", "adobe", "mparticle", "warehouse")
 DESTINATIONS: Final = ("aep", "moengage")
 _AVAILABLE = frozenset(
-    {("moengage", "aep"), ("moengage", "moengage"), ("mparticle", "moengage"), ("warehouse", "moengage")}
+    {
+        ("moengage", "aep"),
+        ("moengage", "moengage"),
+        ("adobe", "moengage"),
+        ("mparticle", "moengage"),
+        ("warehouse", "moengage"),
+    }
 )
 _SHIPPED_SETS = {
+    ("adobe", "moengage"): "mappings/adobe_profiles.csv",
     ("mparticle", "moengage"): "mappings/mparticle_events.csv",
     ("warehouse", "moengage"): "mappings/warehouse_{}.csv",
 }
@@ -151,6 +158,12 @@ class _Merged(Settings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What it is given, and nothing else."""
         return (init_settings,)
+
+
+def shipped_set(source: str, destination: str) -> Path | None:
+    """The mapping set of a route between them that names none, where it is not the settings' own."""
+    path = _SHIPPED_SETS.get((source, destination))
+    return None if path is None else Path(path)
 
 
 def load_deployment(**overrides: Any) -> Deployment:

@@ -94,11 +94,6 @@ class Metrics:
             "Bytes of keys and values of the state in memory; Python adds about 200 a key.",
             registry=r,
         )
-        self.audiences_over_limit = Counter(
-            "bridge_audiences_over_limit_total",
-            "Events of customers in more audiences than MoEngage keeps of a list.",
-            registry=r,
-        )
         self.mapping_reloads = Counter(
             "bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r
         )

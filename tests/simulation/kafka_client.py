@@ -186,7 +186,8 @@ class SimulatedClient:
                     self._order.append(partition)
                     self._wake()
                 else:
-                    place.next = max(start, after)
+                    # Only entries move a position: before an open transaction it stays where compaction has left a gap.
+                    place.next = start
                     await asyncio.sleep(self._patience)
             else:
                 self._count("a fetch arrives for a place that is left")
@@ -197,7 +198,7 @@ class SimulatedClient:
     def _read(self, log, position):
         start = max(position, log.start)
         entries = log.read(start, _BATCH)
-        after = entries[-1].offset + 1 if entries else max(start, min(log.stable, log.end))
+        after = entries[-1].offset + 1 if entries else start
         return entries, start, after, log.end
 
     def _wake(self):
@@ -315,6 +316,19 @@ class SimulatedClient:
             raise CommitFailedError("no member")
         coordinator, stored = self._cluster.coordinator, dict(offsets)
         await self._cluster.ask("commit", lambda: coordinator.commit(name, generation, stored))
+
+    async def beat(self):
+        """See KafkaClient."""
+        cluster, name, generation = self._cluster, self.name, self._generation
+        if name is None:
+            return False
+        try:
+            await cluster.ask("heartbeat", lambda: cluster.coordinator.heartbeat(name, generation))
+        except RebalanceInProgressError:
+            return True
+        except KafkaError:
+            return False
+        return True
 
     async def committed(self, partitions):
         """See KafkaClient."""

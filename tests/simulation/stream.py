@@ -71,6 +71,10 @@ class _OtherThread:
             stream.node.world.count("a rebalance during a commit")
         return stored
 
+    async def is_member(self, number):
+        """See Fetching."""
+        return await self._cross(lambda: self._stream.fetching.is_member(number))
+
     async def refresh(self):
         """See Fetching."""
         await self._cross(self._stream.fetching.refresh)
@@ -114,6 +118,10 @@ class SimulatedStream:
     async def commit(self):
         """See Consumption."""
         return await self._consumption.commit()
+
+    async def is_ours(self):
+        """See Consumption."""
+        return await self._consumption.is_ours()
 
     async def offsets(self, partitions):
         """See Consumption."""
@@ -201,7 +209,7 @@ class SimulatedStream:
 
     async def _consume(self):
         while True:
-            if not self._queue:
+            while not self._queue:
                 self._filled.clear()
                 await self._filled.wait()
             chunk = self._queue.popleft()

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Self
 import pytest
 import sqlalchemy as sa
 from debian_tools import ToolUnavailableError, find_tool, unpacked
-from processes import end, eventually, free_port, start_tied
+
+from bridge.testing.processes import end, eventually, free_port, start_tied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

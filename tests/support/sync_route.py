@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import subprocess
 import sys
+from typing import NamedTuple
 
-from account import letters_of
-from emulator_process import Emulator
-from processes import ROOT, BridgeProcess, end, get, start_tied
+from checkout import ROOT
+from typer.testing import CliRunner
 
+from bridge.cli.main import app
 from bridge.emulators.moengage.server import fingerprint
+from bridge.model.errors import BridgeError
+from bridge.testing.account import letters_of
+from bridge.testing.emulator_process import EmulatorProcess
+from bridge.testing.processes import BridgeProcess, get, start_tied
 
 SET = """\
 source_type,source,destination,nulls
@@ -27,13 +32,21 @@ ATTRIBUTE,sync_vanished.user_time,event.actions[0].user_time,
 """
 
 
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 class SyncRoute:
     """The route ``crm``: rows of ``url`` to an emulated workspace."""
 
     def __init__(self, kafka, topic, directory, *, warehouse, moengage=None, mapping=SET, partitions=3):
         self.kafka, self.directory = kafka, directory
         self.topic, self.dead = topic("crm.rows", partitions=partitions), topic("crm.dead", partitions=1)
-        self.emulator = Emulator(directory / "workspace", "--kind", "moengage")
+        self.emulator = EmulatorProcess(directory / "workspace", "--kind", "moengage")
         # What the emulator of Adobe alone has an option for.
         self.emulator._command = [each for each in self.emulator._command if each not in ("--payloads", "100000")]
         if mapping is not None:
@@ -56,6 +69,17 @@ class SyncRoute:
         self.state = f"bridge.state.{self.topic.replace('.', '-')}"
         self.write()
         self._processes = [self.emulator]
+
+    def write_guide(self, text):
+        """Write bridge.toml of a document, with Kafka and workspace as they are here."""
+        here = f"[kafka]\nbootstrap_servers = ['{self.kafka}']\ncommit_interval_seconds = 0.3\ncreate_topics = true\n"
+        here += f"replication_factor = 1\nstate_topic = '{self.state}'\n[telemetry]\nlog_format = 'json'\n"
+        route = self._sections["kafka"]
+        text = text.replace(
+            "data_center = 2", f'base_url = "http://127.0.0.1:{self.emulator.port}"\nlinger_seconds = 0.1'
+        )
+        own = "".join(f"{key} = {json.dumps(value)}\n" for key, value in route.items())
+        (self.directory / "bridge.toml").write_text(f"{here}{text}\n[routes.crm.kafka]\n{own}", encoding="utf-8")
 
     def write(self, **warehouse):
         """Write bridge.toml, with other keys of the warehouse."""
@@ -85,28 +109,30 @@ class SyncRoute:
         self._processes.append(process)
         return process.start().wait_ready(60)
 
-    def _command(self, *arguments):
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
-        return [sys.executable, "-m", "bridge", "sync", *arguments], inherited | {"PYTHONPATH": str(ROOT)}
+    def command(self, arguments):
+        """Run ``aep-bridge ARGUMENTS`` in the folder of bridge.toml, in this process: output, words and exit."""
+        with contextlib.chdir(self.directory):
+            done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": None})
+        words = done.stderr
+        if isinstance(done.exception, BridgeError):
+            words += f"error: {done.exception}\n"
+        elif done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Done(done.exit_code, done.stdout, words)
 
     def sync(self, *arguments, exit_code=0):
         """Run ``aep-bridge sync ARGUMENTS --json`` and give what it prints."""
-        command, environment = self._command(*arguments, *([] if arguments[0] == "give-up" else ["--json"]))
-        done = subprocess.run(
-            command, cwd=self.directory, env=environment, capture_output=True, text=True, timeout=240, check=False
-        )
+        done = self.command(["sync", *arguments, *([] if arguments[0] == "give-up" else ["--json"])])
         assert done.returncode == exit_code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         self.words = done.stderr
         return json.loads(done.stdout) if done.stdout else None
 
     def start_sync(self, *arguments):
         """Start a run in the background; :meth:`kill` ends it at once."""
-        command, environment = self._command(*arguments)
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
+        command = [sys.executable, "-m", "bridge", "sync", *arguments]
+        environment = inherited | {"PYTHONPATH": str(ROOT)}
         return start_tied(command, log=self.directory / "sync.log", env=environment, cwd=self.directory)
-
-    def kill(self, child):
-        """SIGKILL."""
-        end(child)
 
     def received(self, query=""):
         """What the workspace has."""
@@ -114,7 +140,7 @@ class SyncRoute:
 
     def letters(self):
         """The route's dead letters."""
-        return letters_of(self.kafka, self.dead, 1)
+        return letters_of(self.kafka, self.dead)
 
     def users(self):
         """By customer id a fingerprint of the attributes that the workspace has."""

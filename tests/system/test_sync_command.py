@@ -6,8 +6,9 @@ import signal
 import sqlite3
 
 import pytest
-from processes import eventually
 from sync_route import SyncRoute, marks_of
+
+from bridge.testing.processes import eventually
 
 pytestmark = pytest.mark.kafka
 ROWS = 300
@@ -129,7 +130,8 @@ def test_only_one_run(kafka, topic, tmp_path, table):
         assert route.sync("plan")["under_way"] == 50
         route.worker()
         done = route.sync("run")
-        assert (done["sent"], done["under_way_before"], done["accepted"]) == (0, 50, 50)
+        # By now the worker may have delivered them.
+        assert (done["sent"], done["end"]) == (0, "done")
         assert route.users() == table.wanted()
 
 

@@ -45,6 +45,13 @@ class KafkaPublisher(ProducerConnection):
         """The most bytes that :func:`record_bytes` of one record may come to in ``topic``, whether or not it compresses."""
         return self._limits.record_limit(topic)
 
+    def knows(self, topic: str) -> bool:
+        """Whether the producer knows the topic; it learns of one that was just made a moment later."""
+        try:
+            return self._partitions(topic) > 0
+        except KafkaError:
+            return False
+
     async def publish(
         self, records: Sequence[Record], *, topic: str | None = None, partition: int | None = None
     ) -> None:

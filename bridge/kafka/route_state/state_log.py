@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _SAFE_REPLICATION: Final = 3
 _READY_SECONDS: Final = 0.2
+_TRIES: Final = 50
 _CONFIG: Final = {
     "cleanup.policy": "compact",
     # The segment that is written to is not compacted, and what is not compacted is read for nothing.
@@ -44,6 +45,10 @@ class StatePublisher(Protocol):
         self, records: Sequence[Record], *, topic: str | None = None, partition: int | None = None
     ) -> None:
         """Write, and return when all are confirmed."""
+        ...
+
+    def knows(self, topic: str) -> bool:
+        """Whether it can be written to; if not, it asks the brokers for it."""
         ...
 
 
@@ -105,7 +110,7 @@ class StateLog:
         """Find the topic, made where topics are made; its partitions. Errors as :func:`check_state_topic`."""
         while True:
             try:
-                return await check_state_topic(self._kafka, self.name, same_partitions=self._same_partitions)
+                partitions = await check_state_topic(self._kafka, self.name, same_partitions=self._same_partitions)
             except TopicMissing:
                 events = (await ensure_topics(self._kafka, create=False, topics=(self._kafka.topic,)))[
                     self._kafka.topic
@@ -114,6 +119,16 @@ class StateLog:
                     raise TopicMissing(f"no such topic: {self.name}", hint=self._how_to_make(events)) from None
                 await self._create(events)
                 await asyncio.sleep(_READY_SECONDS)  # a topic has no leader at first
+            else:
+                await self._known()
+                return partitions
+
+    async def _known(self) -> None:
+        for _ in range(_TRIES):
+            if self._publisher.knows(self.name):
+                return
+            await asyncio.sleep(_READY_SECONDS)
+        raise KafkaError(f"the producer does not learn of the topic {self.name}")
 
     async def _create(self, partitions: int) -> None:
         config = state_topic_config(self._kafka)

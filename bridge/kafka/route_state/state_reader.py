@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bridge.settings import KafkaSettings
 
-_AT_ONCE: Final = 5_000
+_AT_ONCE: Final = 2_000
 _FETCH_BYTES: Final = 4_000_000
 _SILENT_SECONDS: Final = 30.0
 """So long nothing may come of what is known to be there."""
@@ -54,6 +54,7 @@ class StateReader:
         self.partitions = 0
 
     async def __aenter__(self) -> Self:
+        await self._find()
         self._consumer = AIOKafkaConsumer(
             **client_options(self._kafka),
             group_id=None,
@@ -63,7 +64,6 @@ class StateReader:
         )
         try:
             await self._consumer.start()
-            await self._find()
         except (errors.KafkaError, OSError) as error:
             await self._close()
             raise unreachable(self._kafka, error) from error
@@ -76,14 +76,13 @@ class StateReader:
         await self._close()
 
     async def _find(self) -> None:
-        # What the consumer knows of topics it has not been given depends on who asked last.
         try:
-            self.partitions = (await ensure_topics(self._kafka, create=False, topics=[self._topic]))[self._topic]
-        except TopicMissing:
-            raise KafkaError(
-                f"no such topic: {self._topic}",
-                hint="the worker of the route makes it when it starts for the first time",
+            found = await ensure_topics(self._kafka, create=False, topics=(self._topic,))
+        except TopicMissing as error:
+            raise TopicMissing(
+                str(error), hint="the worker of the route makes it when it starts for the first time"
             ) from None
+        self.partitions = found[self._topic]
 
     async def _close(self) -> None:
         # Towards brokers that are gone it would wait for as long as a request may take.

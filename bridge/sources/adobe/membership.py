@@ -1,4 +1,4 @@
-"""Which audiences a customer is in, joined of messages that come in any order. Pure but for the counting of what it notes.
+"""Which audiences a customer is in, joined of messages that come in any order. Pure.
 
 Adobe sends changes, or everything, over several calls and not always in order. For each audience of a customer the message with the
 later time counts, at equal times the one that came later; what left stays known by its time, or an older message would bring it back.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.model.accepted_state import Change
+from bridge.sources.adobe.audiences import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,12 +21,7 @@ if TYPE_CHECKING:
     from bridge.model.accepted_state import Consumed, Recall
     from bridge.model.event import Event, LeftOut
     from bridge.model.verdicts import Rejected
-    from bridge.telemetry.metrics import Metrics
 
-NAMES: Final = "audienceNames"
-"""Where the names of a customer's audiences stand in the event that is mapped."""
-MOST_NAMES: Final = 50
-"""Values of one list of a user's that MoEngage keeps."""
 MOST_KNOWN: Final = 1_000
 """Audiences that are remembered of one customer: beyond, those that left longest ago are forgotten, then the oldest."""
 _VERSION: Final = 1
@@ -106,10 +102,8 @@ class Membership:
 
     joins = True
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self) -> None:
         self._interned = Interned()
-        self._over = 0
 
     def prepare(self, event: Event, record: Consumed, recall: Recall) -> tuple[Event, Change | None]:
         """A profile with the names of all its audiences; other events as they are."""
@@ -119,7 +113,7 @@ class Membership:
         key = customer.encode("utf-8", "surrogatepass")
         packed = recall(key)
         if not audiences:
-            return (event, None) if packed is None else (self._named(event, self._interned.unpack(packed)), None)
+            return (event, None) if packed is None else (_named(event, self._interned.unpack(packed)), None)
         received = event.get("received_at")
         known = join(
             {} if packed is None else self._interned.unpack(packed),
@@ -127,12 +121,7 @@ class Membership:
             record.timestamp * 1_000 if received is None else received,
         )
         # Also where nothing is new: what was known may never have been accepted.
-        return self._named(event, known), Change(key, self._interned.pack(known))
-
-    def _named(self, event: Event, known: Known) -> Event:
-        names = names_of(known)
-        self._over += len(names) > MOST_NAMES
-        return {**event, NAMES: names}
+        return _named(event, known), Change(key, self._interned.pack(known))
 
     def refused(self, change: Change, rejected: Rejected) -> Change | None:  # noqa: ARG002 - the port's
         """Nothing: what was refused has changed nothing at the destination."""
@@ -161,11 +150,11 @@ class Membership:
             raise ValueError("not audiences") from None
 
     def tally(self) -> None:
-        """Count the customers that are in more audiences than MoEngage keeps of a list."""
-        if self._over:
-            self._metrics.audiences_over_limit.inc(self._over)
-            self._over = 0
+        """Nothing is noted: of names that are too many for MoEngage the destination's checks tell."""
 
     def forget(self) -> None:
-        """Drop what was noted."""
-        self._over = 0
+        """Nothing is noted."""
+
+
+def _named(event: Event, known: Known) -> Event:
+    return {**event, NAMES: names_of(known)}

@@ -130,6 +130,8 @@ class Restoring:
                     f"{self.log.name}[{batch.partition}] holds before offset {batch.next_offset} what this version cannot read: {error}"
                 ) from None
             self.records += len(batch.records)
+            # While there is more here than can be taken in, nothing else would have its turn.
+            await asyncio.sleep(0)
         # Asked after the claim is stored: who is still a member now was the owner then, and whoever comes next claims later.
         if not await self.is_ours():
             await asyncio.sleep(_NOT_OURS_SECONDS)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from bridge.model.event import LeftOut
 from bridge.model.verdicts import Rejected, Stage
 from bridge.sources.adobe.membership import MOST_KNOWN, Interned, Membership, join, names_of
-from bridge.telemetry.metrics import Metrics
 
 RECEIVED = 1_800_000_000_000_000
 RECORD = SimpleNamespace(key=b"c", headers=(), timestamp=RECEIVED // 1_000)
@@ -32,7 +31,7 @@ class Customer:
     """A membership and what it has kept of one customer so far."""
 
     def __init__(self, membership=None):
-        self.membership = membership or Membership(Metrics())
+        self.membership = membership or Membership()
         self.kept = {}
 
     def take(self, event, record=RECORD):
@@ -109,30 +108,11 @@ def test_what_says_nothing_of_audiences():
 
 def test_a_refusal_changes_nothing():
     """Neither one of the destination nor one of the decoder."""
-    membership = Membership(Metrics())
+    membership = Membership()
     _, change = membership.prepare(profile(audience("a")), RECORD, {}.get)
     assert membership.refused(change, REFUSED) is None
     assert membership.without_event(RECORD, REFUSED) is None
     assert membership.without_event(RECORD, LeftOut("consent")) is None
-
-
-def test_more_audiences_than_moengage_keeps_are_counted():
-    """Once an event, when the chunk is told of; a rehearsal counts nothing, and the list is whole."""
-    metrics = Metrics()
-    customer = Customer(Membership(metrics))
-    read = lambda: metrics.registry.get_sample_value("bridge_audiences_over_limit_total")  # noqa: E731
-    assert len(customer.take(profile(*(audience(f"{number:02}") for number in range(50))))) == 50
-    customer.membership.tally()
-    assert read() == 0
-    assert len(customer.take(profile(audience("50")))) == 51
-    customer.membership.forget()
-    customer.membership.tally()
-    assert read() == 0
-    customer.take(profile(audience("50")))
-    customer.take(profile())
-    customer.membership.tally()
-    customer.membership.tally()
-    assert read() == 2
 
 
 def test_what_is_remembered_of_one_customer_is_bounded():
@@ -166,7 +146,7 @@ def test_what_is_remembered_of_one_customer_is_bounded():
 def test_what_another_version_stored_is_not_guessed_at(stored):
     """It is told, and whoever reads holds."""
     with pytest.raises(ValueError, match=r"."):
-        Membership(Metrics()).from_stored(stored)
+        Membership().from_stored(stored)
 
 
 TIMES = st.integers(0, 6).map(lambda number: 1_000 * number)
@@ -244,7 +224,7 @@ def test_both_forms_hold_the_same(messages):
     customer = Customer()
     for event in sent(messages):
         customer.take(event)
-    other = Membership(Metrics())
+    other = Membership()
     other.from_stored(b'{"v":1,"audiences":[["x","y",1,"Z"]]}')
     stored = customer.membership.to_stored(customer.kept[b"C-1"])
     assert other.to_stored(other.from_stored(stored)) == stored
