@@ -23,7 +23,7 @@ from bridge.cli.sync.commands import (
 )
 
 if TYPE_CHECKING:
-    from bridge.routes.syncing.account import RunAccount
+    from bridge.routes.syncing.run_account import RunAccount
     from bridge.routes.syncing.sync_plan import SyncPlan
     from bridge.settings import Route
 

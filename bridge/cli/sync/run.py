@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from bridge.model.trial import Trial
-    from bridge.routes.syncing.account import RunAccount
+    from bridge.routes.syncing.run_account import RunAccount
     from bridge.settings import Route
 
 
@@ -53,8 +53,8 @@ def run(*, route: str | None = ROUTE, full: bool = FULL, limit: int | None = LIM
 
 
 async def _run(route: Route, stop: asyncio.Event, *, full: bool, limit: int | None, as_json: bool) -> int:
-    from bridge.routes.syncing.account import begin_account
     from bridge.routes.syncing.one_run import run_once
+    from bridge.routes.syncing.run_account import begin_account
 
     account = begin_account(route.name, route.settings.warehouse.way, full=full, limit=limit)
     with progress() as screen:

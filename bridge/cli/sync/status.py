@@ -12,7 +12,7 @@ from bridge.cli.route_option import ROUTE, under_its_name
 from bridge.cli.sync.commands import JSON, connected, counted, duration, hush, say, sync, warehouse_route
 
 if TYPE_CHECKING:
-    from bridge.routes.syncing.account import RunAccount
+    from bridge.routes.syncing.run_account import RunAccount
     from bridge.settings import Route
 
 _SHOWN = 10
@@ -92,7 +92,7 @@ async def _give_up(route: Route, keys: list[str]) -> list[str]:
 
 def _told(run: RunAccount) -> dict[str, Any]:
     """The account; of a run that died without a word it says so."""
-    from bridge.routes.syncing.account import RUNNING, is_process
+    from bridge.routes.syncing.run_account import RUNNING, is_process
 
     told = run.as_json()
     if run.end == RUNNING and not run.is_alive(datetime.now(UTC), is_process=is_process):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.model.errors import BridgeError
-from bridge.routes.syncing.account import RunAccount, is_process
+from bridge.routes.syncing.run_account import RunAccount, is_process
 from bridge.sources.warehouse import cursors
 
 if TYPE_CHECKING:

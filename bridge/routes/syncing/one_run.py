@@ -12,7 +12,7 @@ from bridge.destinations.moengage.trial import look_for
 from bridge.kafka.route_state.state_log import StateLog
 from bridge.model.errors import BridgeError, SettingsError
 from bridge.routes.kinds import open_parts
-from bridge.routes.syncing.account import RUNNING
+from bridge.routes.syncing.run_account import RUNNING
 from bridge.routes.syncing.sending import Running
 from bridge.routes.syncing.session import opened
 from bridge.routes.syncing.sync_plan import RowJudge
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from bridge.kafka.producer.publisher import KafkaPublisher
     from bridge.model.trial import Trial
-    from bridge.routes.syncing.account import RunAccount
     from bridge.routes.syncing.kept import Kept
+    from bridge.routes.syncing.run_account import RunAccount
     from bridge.settings import Route
     from bridge.sources.warehouse.rows import Row
 

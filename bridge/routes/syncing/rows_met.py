@@ -11,7 +11,7 @@ from bridge.sources.warehouse.rows import RowForm
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bridge.routes.syncing.account import RunAccount
+    from bridge.routes.syncing.run_account import RunAccount
     from bridge.settings import WarehouseSettings
     from bridge.sources.warehouse.comparison import Comparison
     from bridge.sources.warehouse.reading import RowBatch, RowSource

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from bridge.model.ports import Publisher
     from bridge.model.record import Record
-    from bridge.routes.syncing.account import RunAccount
     from bridge.routes.syncing.kept import Kept
+    from bridge.routes.syncing.run_account import RunAccount
     from bridge.routes.syncing.session import Session
     from bridge.sources.warehouse.rows import Row
 

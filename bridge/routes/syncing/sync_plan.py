@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.model.event import LeftOut, Refusal
 from bridge.model.verdicts import Rejected
 from bridge.routes.kinds import open_parts
-from bridge.routes.syncing.account import RunAccount, begin_account
 from bridge.routes.syncing.rows_met import RowsMet
+from bridge.routes.syncing.run_account import RunAccount, begin_account
 from bridge.routes.syncing.vanishing import vanished_event
 from bridge.sources.warehouse import cursors
 from bridge.sources.warehouse.comparison import TO_SEND
