@@ -236,8 +236,8 @@ class LeaderTask(Protocol):
         ...
 
     @property
-    def every_seconds(self) -> float:
-        """A run is to succeed at least so often; what is beyond counts as overdue."""
+    def retry_seconds(self) -> float:
+        """How long to wait after a first failed run; after further ones longer."""
         ...
 
     @property
@@ -245,11 +245,17 @@ class LeaderTask(Protocol):
         """Why it does not run, in words for the operator; empty where it does."""
         ...
 
-    async def run(self, lead: Lead) -> float:
-        """Do what is due; how many seconds to wait before the next run.
+    def due(self, succeeded: float | None, now: float) -> float:
+        """When the next run is due, in seconds since 1970; ``now`` or before: at once.
 
-        Called when a lead begins, too. Raises ``BridgeError`` for what is tried again, and ``LeadLost``. May be cancelled at any
-        await: what is half done then, the next leader finds.
+        ``succeeded``: when the last successful one ended, whichever worker led then; None where none is known of. Pure.
+        """
+        ...
+
+    async def run(self, lead: Lead) -> None:
+        """Do it once. Raises ``BridgeError`` for what is tried again, and ``LeadLost``.
+
+        May be cancelled at any await: what is half done then, the next leader finds.
         """
         ...
 

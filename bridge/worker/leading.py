@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _TICK: Final = 0.5
-_FIRST_RETRY: Final = 60.0
 _LAST_RETRY: Final = 900.0
 _REMIND_SECONDS: Final = 3600.0
 
@@ -206,8 +205,7 @@ class Leader:
         term = self._term = guarded.term = Term(self, generation, guarded, guarded)
         names = [task.name for task in self._tasks]
         _log.info("leading", detail="This worker has the first partition and does the route's own work.", tasks=names)
-        # Until the state has told of the last success, a run counts as due from now on.
-        self._due = {task.name: self._wall() + task.every_seconds for task in self._tasks}
+        self._due = {}
         term.works = [asyncio.create_task(self._work(task, term), name=f"leader-{task.name}") for task in self._tasks]
 
     def _end(self, term: Term) -> None:
@@ -222,36 +220,37 @@ class Leader:
     def _show(self) -> None:
         now = self._wall()
         for task in self._tasks:
-            late = 0.0 if self._term is None else max(0.0, now - self._due[task.name])
+            late = 0.0 if self._term is None else max(0.0, now - self._due.get(task.name, now))
             self._metrics.leader_overdue_seconds.labels(task.name).set(late)
 
     async def _work(self, task: LeaderTask, term: Term) -> None:
         """Run a task again and again, until the term is over."""
-        await self._recall(task, term)
+        self._due[task.name] = task.due(await self._succeeded(task, term), self._wall())
         failures, told, told_at = 0, "", 0.0
         while True:
+            await asyncio.sleep(max(0.0, self._due[task.name] - self._wall()))
             try:
-                pause = await task.run(term)
+                await task.run(term)
             except LeadLost:
                 # Where it is only this process that stood still, it goes on.
                 await asyncio.sleep(self._standstill)
-                continue
             except Exception as error:  # noqa: BLE001 - it must take neither the worker nor the other tasks along
                 failures += 1
                 self._metrics.leader_runs.labels(task.name, "failed").inc()
-                pause = min(task.every_seconds, _FIRST_RETRY * 2 ** min(failures - 1, 10), _LAST_RETRY)
+                pause = min(task.retry_seconds * 2 ** min(failures - 1, 10), max(_LAST_RETRY, task.retry_seconds))
                 why = str(error) if isinstance(error, BridgeError) else type(error).__name__
                 if why != told or self._clock() - told_at >= _REMIND_SECONDS:
                     told, told_at = why, self._clock()
                     self._tell(task, error, why, failures=failures, pause=pause)
+                await asyncio.sleep(pause)
             else:
                 if failures:
                     _log.info("leader_task_works_again", detail="A run has succeeded.", task=task.name, failed=failures)
                 failures, told = 0, ""
                 self._metrics.leader_runs.labels(task.name, "done").inc()
-                self._due[task.name] = self._wall() + task.every_seconds
-                await self._remember(task, term)
-            await asyncio.sleep(pause)
+                now = self._wall()
+                self._due[task.name] = task.due(now, now)
+                await self._remember(task, term, now)
 
     def _tell(self, task: LeaderTask, error: Exception, why: str, *, failures: int, pause: float) -> None:
         ours = isinstance(error, BridgeError)
@@ -266,18 +265,19 @@ class Leader:
             exc_info=None if ours else error,
         )
 
-    async def _recall(self, task: LeaderTask, term: Term) -> None:
-        """When the task succeeded last, whichever worker led then."""
+    async def _succeeded(self, task: LeaderTask, term: Term) -> float | None:
+        """When the task succeeded last, whichever worker led then; None where that cannot be known."""
         with contextlib.suppress(KafkaError, ValueError, TypeError, KeyError):
             kept = (await term.state.read()).get(self._key(task))
             if kept:
-                succeeded = float(orjson.loads(kept)["succeeded"])
-                self._due[task.name] = min(self._due[task.name], succeeded + task.every_seconds)
+                # A clock that was ahead must not put a run off for long.
+                return min(float(orjson.loads(kept)["succeeded"]), self._wall())
+        return None
 
-    async def _remember(self, task: LeaderTask, term: Term) -> None:
-        # Without it a worker that takes over counts from then on; the run itself has told whether the state can be used.
+    async def _remember(self, task: LeaderTask, term: Term, now: float) -> None:
+        # Without it a worker that takes over runs the task early.
         with contextlib.suppress(KafkaError, LeadLost):
-            await term.state.write({self._key(task): orjson.dumps({"succeeded": round(self._wall(), 3)})})
+            await term.state.write({self._key(task): orjson.dumps({"succeeded": round(now, 3)})})
 
     def _key(self, task: LeaderTask) -> bytes:
         return f"leader/{self._group}/{task.name}".encode()
