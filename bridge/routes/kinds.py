@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bridge.routes.leader_tasks import tasks_towards_aep
 from bridge.settings import variable
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class DestinationKind:
     open_parts: Callable[[Settings, Decoder, Metrics], RouteParts]
     host: Callable[[Settings], str]
     blamed_settings: tuple[tuple[str, str], ...] = ()
-    leader_tasks: Callable[[Route, Metrics], tuple[LeaderTask, ...]] = lambda _route, _metrics: ()
+    leader_tasks: Callable[[Route, Decoder, Metrics], tuple[LeaderTask, ...]] = lambda _route, _decoder, _metrics: ()
 
 
 def source_of(route: Route) -> SourceKind:
@@ -86,7 +87,7 @@ def open_parts(route: Route, metrics: Metrics) -> RouteParts:
         title=kind.title,
         host=kind.host(settings),
         blamed_settings=named,
-        leader_tasks=kind.leader_tasks(route, metrics),
+        leader_tasks=kind.leader_tasks(route, parts.decoder, metrics),
     )
 
 
@@ -164,6 +165,7 @@ DESTINATIONS = {
             open_parts=_open_aep,
             host=_aep_host,
             blamed_settings=(("aep", "endpoint"), ("aep", "org_id"), ("aep", "flow_id"), ("aep", "dataset_id")),
+            leader_tasks=tasks_towards_aep,
         ),
         DestinationKind(
             "moengage",
