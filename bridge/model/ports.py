@@ -87,6 +87,10 @@ class Transform(Protocol):
         """
         ...
 
+    def apply_unmapped(self, value: bytes) -> bytes | Rejected:
+        """An event in the destination's own form, which came back from it: checked and encoded as :meth:`apply` does, not mapped."""
+        ...
+
     def tally(self) -> None:
         """Add to metrics and log what was noted since the last call."""
         ...

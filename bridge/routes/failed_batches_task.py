@@ -25,7 +25,7 @@ from bridge.adobe.refusals import PlatformError, Unreachable
 from bridge.kafka.dead_letters.ingest_letters import IngestLetters
 from bridge.kafka.offset_range import records_between
 from bridge.kafka.producer.letter_store import store_letters
-from bridge.model.errors import BridgeError
+from bridge.model.errors import BridgeError, KafkaError
 from bridge.model.verdicts import Stage
 from bridge.routes.failed_batches_progress import Progress
 from bridge.routes.ingest_letter import letter_of
@@ -107,7 +107,7 @@ class FailedBatchesTask:
             self._client = PlatformClient(self._route.settings, self._metrics)
         key = f"failed-batches/{self._route.settings.kafka.group}/{self._dataset}".encode()
         if lead is not self._lead:
-            self._progress = Progress.from_bytes((await lead.state.read()).get(key))
+            self._progress = await self._recalled(lead, key)
             self._lead = lead
         now = int(self._wall() * 1000)
         try:
@@ -125,9 +125,17 @@ class FailedBatchesTask:
             self._tell(fetch)
         pending = [*listed.under_way_since, *(one.created for one in fetch.left)]
         if self._progress.move(now, _LOOK_BACK, _OPEN_AT_MOST, pending):
-            await lead.state.write({key: self._progress.to_bytes()})
+            await fetch.note()
         if fetch.problem is not None:
             raise fetch.problem
+
+    async def _recalled(self, lead: Lead, key: bytes) -> Progress:
+        """What the leader before has noted; without the state the dead letters alone tell, of the last day."""
+        try:
+            return Progress.from_bytes((await lead.state.read()).get(key))
+        except KafkaError as error:
+            _tell_lost_state(error)
+            return Progress()
 
     async def _fetch(self, fetch: _Fetch, batches: Sequence[FailedBatch], now: int) -> None:
         if not batches:
@@ -235,7 +243,7 @@ class _Fetch:
                 await self._store(batch, waiting, letters)
                 waiting, size = [], 0
                 self.progress.read_of[batch.identifier] = read
-                await self.lead.state.write({self.key: self.progress.to_bytes()})
+                await self.note()
         if waiting:
             await self._store(batch, waiting, letters)
         return read
@@ -243,7 +251,14 @@ class _Fetch:
     async def done(self, batch: FailedBatch) -> None:
         """Note that the batch is done; a crash before makes the next leader read it once more, and find its letters."""
         self.progress.finish(batch.identifier, batch.created)
-        await self.lead.state.write({self.key: self.progress.to_bytes()})
+        await self.note()
+
+    async def note(self) -> None:
+        """Have the state topic know how far it is."""
+        try:
+            await self.lead.state.write({self.key: self.progress.to_bytes()})
+        except KafkaError as error:
+            _tell_lost_state(error)
 
     async def _store(self, batch: FailedBatch, records: Sequence[RefusedRecord], letters: IngestLetters) -> None:
         new = [one for one in records if (batch.identifier, one.digest) not in letters]
@@ -286,6 +301,15 @@ class _Fetch:
             if not originals.missing:
                 break
         return originals
+
+
+def _tell_lost_state(error: KafkaError) -> None:
+    _log.warning(
+        "failed_batches_not_noted",
+        detail="The state topic cannot be used; the next leader reads more than it need, and stores nothing twice.",
+        why=str(error),
+        hint=error.hint,
+    )
 
 
 def _with_way_out(error: PlatformError) -> BridgeError:

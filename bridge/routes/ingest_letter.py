@@ -40,7 +40,7 @@ def letter_of(
             letter,
             key=original.key,
             value=original.value,
-            form=Form.EVENT,
+            form=original.form,
             topic=route.settings.kafka.topic,
             partition=original.partition,
             offset=original.offset,

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.model.dead_letter import DeadLetter, own_headers
+import orjson
+
+from bridge.model.dead_letter import DeadLetter, Form, is_xdm, own_headers
 from bridge.model.errors import NotJson
 from bridge.model.event import Refusal
 
@@ -31,6 +33,7 @@ class Original:
     timestamp: int
     replays: int
     headers: Sequence[tuple[str, bytes | None]]
+    form: str = Form.EVENT
 
 
 class Originals:
@@ -54,6 +57,9 @@ class Originals:
     def look_at(self, record: Any) -> None:
         """Keep the events of a record of Kafka that are wanted. What cannot be read holds none."""
         value, written = record.value or b"", self._written
+        if is_xdm(record.headers or ()):
+            self._look_at_xdm(record)
+            return
         # An escape may write an id in another way.
         if written is not None and b"\\" not in value and written.isdisjoint(_WRITTEN.findall(value)):
             return
@@ -65,6 +71,15 @@ class Originals:
             if isinstance(event, dict):
                 for name in {str(event[key]) for key in _IDS if event.get(key) is not None} & self._wanted:
                     self._keep(name, record, index, alone=len(events) == 1)
+
+    def _look_at_xdm(self, record: Any) -> None:
+        """An event that was replayed as AEP had given it back."""
+        try:
+            event = orjson.loads(record.value or b"")
+        except orjson.JSONDecodeError:
+            return
+        if isinstance(event, dict) and (name := str(event.get("_id"))) in self._wanted:
+            self._keep(name, record, 0, alone=True)
 
     def _keep(self, name: str, record: Any, index: int, *, alone: bool) -> None:
         known = self.found.get(name)
@@ -82,4 +97,5 @@ class Originals:
             timestamp=record.timestamp,
             replays=DeadLetter.from_headers(None, None, headers).replays,
             headers=own_headers(headers),
+            form=Form.XDM if is_xdm(headers) else Form.EVENT,
         )
