@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 import structlog
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.model.errors import KafkaError, LeadLost
 from bridge.telemetry.metrics import Metrics
+from bridge.testing.virtual_loop import VirtualLoop
 from bridge.worker.leading import Leader
 
 TOPIC = "events"
