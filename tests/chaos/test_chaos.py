@@ -22,7 +22,7 @@ from counting import DeadLetter, Findings, judge
 from faults import KINDS, LANES, schedule
 from guarded_mapping import guarded_builder
 from report import Done, Report
-from running import drained, fresh_event_arrives, something_new
+from running import came_back, drained, fresh_event_arrives, something_new
 from second_route import SecondRoute, stopping
 from sender import ChaosSender
 from stage import DEAD_LETTERS, Stage
@@ -125,6 +125,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         sender.stop()
         await posting
         report.drained_seconds = await drained(stage)
+        report.came_back_seconds = await came_back(stage)
         findings = await _judged(stage, sender)
         if second and posting_too:
             second.sender.stop()
@@ -154,6 +155,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
     assert [f"{each.name} ended with {each.code}:\n{each.tail}" for each in stage.surprises] == []
     # The run must have been one: most of what was posted was promised, and every kind of fault had its turn and struck.
     assert report.promised > chaos.rate * report.seconds / 3
+    assert report.came_back > 0
     if chaos.only:
         assert {fault.kind for fault in done} == set(chaos.only)
     elif chaos.seconds is None or chaos.seconds >= 900:
@@ -176,6 +178,7 @@ async def _judged(stage: Stage, sender: ChaosSender) -> Findings:
         guarded_builder(stage.mapping_file),
         hanging=stage.hanging,
         backtracking=stage.backtracking,
+        dataset=stage.dataset.ingested,
     )
     # What Kafka was made to delete is gone; that it was told is asked elsewhere.
     expired = stage.expired
