@@ -10,6 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
+from bridge.model.dead_letter import is_xdm
 from bridge.model.errors import NotJson
 from bridge.model.event import LeftOut, Refusal
 from bridge.model.verdicts import Rejected, Stage
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from bridge.model.ports import Decoder, Sketch, Transform
     from bridge.telemetry.metrics import Metrics
     from bridge.worker.accepted_state.shelf import Unfinished
+
+_NOTHING = Rejected(Stage.MAP, "internal_error", "it was mapped to nothing, which is no verdict")
 
 
 class Delivering(Protocol):
@@ -68,7 +71,7 @@ class Remembering(Protocol):
         ...
 
     def note(self, chunk: Chunk, event: Unfinished) -> None:
-        """Nothing of it leaves, and it counts as one event of the chunk."""
+        """It was left out by a rule, and counts as one event of the chunk."""
         ...
 
     def tally(self) -> None:
@@ -109,6 +112,10 @@ class ChunkMapping:
         if record.value is None:
             return
         transform, memory = self.transform, self._memory
+        if is_xdm(record.headers or ()):
+            self._unmapped(record.value)
+            transform.forget()
+            return
         with contextlib.suppress(Exception):
             for event in self._decode(record.value):
                 if isinstance(event, (Refusal, LeftOut)):
@@ -150,6 +157,15 @@ class ChunkMapping:
                 rejected = Rejected(Stage.MAP, "hung", "mapping it has ended several worker processes")
                 refused.append((at, rejected, self._undecoded(record, rejected)))
                 continue
+            if record.headers and is_xdm(record.headers):
+                checked = self._unmapped(value)
+                if isinstance(checked, bytes):
+                    items.append(checked)
+                    places.append(at)
+                    unfinished.append(None)
+                else:
+                    refused.append((at, checked, None))
+                continue
             try:
                 events = decode(value)
             except Exception as error:  # noqa: BLE001 - one record must not take the worker along
@@ -165,8 +181,8 @@ class ChunkMapping:
                 if event.__class__ is not dict:
                     if isinstance(event, LeftOut):
                         self._metrics.left_out_events.labels(event.rule).inc()
-                        if memory is not None and (kept := memory.without_event(record, event)) is not None:
-                            noted.append(kept)
+                        if memory is not None and (left := memory.without_event(record, event)) is not None:
+                            noted.append(left)
                     else:
                         rejected = Rejected(Stage.DECODE, event.code, event.reason)
                         refused.append((place, rejected, self._undecoded(record, rejected)))
@@ -187,6 +203,8 @@ class ChunkMapping:
                     places.append(place)
                 elif isinstance(encoded, Rejected):
                     refused.append((place, encoded, kept))
+                elif not encoded:
+                    refused.append((place, _NOTHING, kept))
                 else:
                     for element in encoded:
                         if isinstance(element, bytes):
@@ -199,10 +217,7 @@ class ChunkMapping:
                     unfinished += [kept] * elements
                     if kept is not None:
                         kept.refused = bool(refused) and refused[-1][2] is kept
-                        if elements or kept.refused:
-                            memory.mapped(kept, elements)
-                        else:
-                            noted.append(kept)
+                        memory.mapped(kept, elements)
                 place += 1
         tags = _tags_of(chunk) if self._delivery.by_key else ()
         self._metrics.consumed_records.inc(len(records))
@@ -225,6 +240,13 @@ class ChunkMapping:
 
     def _undecoded(self, record: Fetched, rejected: Rejected) -> Unfinished | None:
         return None if self._memory is None else self._memory.without_event(record, rejected)
+
+    def _unmapped(self, value: bytes) -> bytes | Rejected:
+        """A replayed event that is in the destination's form already."""
+        try:
+            return self.transform.apply_unmapped(value)
+        except Exception as error:  # noqa: BLE001 - one event must not take its neighbours along
+            return _unexpected(Stage.CHECK, error)
 
 
 def why_unreadable(chunk: Chunk) -> str:

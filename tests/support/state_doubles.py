@@ -150,7 +150,7 @@ class _Decoder:
 
 
 class _Transform:
-    """Elements of an event: its letters and those it names; ``refuse`` refuses the event, an element ``!`` itself, ``[]`` gives none."""
+    """Elements of an event: its letters and those it names; ``refuse`` refuses the event, an element ``!`` itself."""
 
     mapping = None
 

@@ -185,7 +185,7 @@ class StateKeeper:
             self._due(event.shelf, change, Ending(chunk, letter=(place, rejected, attempts)))
 
     def note(self, chunk: Chunk, event: Unfinished) -> None:
-        """Store the change of an event of which nothing leaves: it counts as one event of the chunk."""
+        """Store the change of what a rule has left out: it counts as one event of the chunk."""
         self._due(event.shelf, event.change, Ending(chunk, 1))
 
     def _ended(self, chunk: Chunk, event: Unfinished) -> None:

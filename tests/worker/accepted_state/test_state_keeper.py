@@ -133,16 +133,16 @@ def test_all_elements_have_to_be_accepted():
     run(work())
 
 
-def test_an_event_of_which_nothing_leaves_counts_as_accepted():
-    """Its change is stored before its offset moves; one whose preparing fails is a dead letter."""
+def test_an_event_of_which_nothing_can_be_made():
+    """Mapped to nothing, or not to be prepared: a dead letter, of which nothing is remembered."""
 
     async def work():
         scene = Scene(Adding())
         await scene.assign(0)
         await scene.take({"key": "k", "letters": "a", "elements": []}, {"key": "k", "letters": "b", "explode": 1})
-        assert scene.letters == [(1, None, "internal_error")]
+        assert scene.letters == [(0, None, "internal_error"), (1, None, "internal_error")]
         await scene.settled()
-        assert await known(scene, "k") == "a"
+        assert await known(scene, "k") == ""
         assert scene.ledger.committable() == {("events", 0): 2}
 
     run(work())
@@ -351,7 +351,7 @@ def test_marks_of_every_end():
             b"row-5": b"not_json",
             b"old": None,
             b"part": b"no",
-            b"silent": b"accepted",
+            b"silent": b"internal_error",
         }
         assert sorted(scene.letters) == [
             (1, None, "no"),
@@ -359,6 +359,7 @@ def test_marks_of_every_end():
             (4, None, "no_event"),
             (5, None, "not_json"),
             (7, None, "no"),
+            (8, None, "internal_error"),
         ]
         assert scene.ledger.committable() == {("events", 0): 9}
         assert scene.memory.tallied == 1
