@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 
 
 @sync.command()
-def run(*, route: str | None = ROUTE, full: bool = FULL, limit: int | None = LIMIT, as_json: bool = JSON) -> None:
+def run(
+    *,
+    route: str | None = ROUTE,
+    full: bool = FULL,
+    limit: int | None = LIMIT,
+    as_json: bool = JSON,
+    while_open: bool = typer.Option(False, "--while-input-is-open", hidden=True, help="Stop at the end of the input."),
+) -> None:
     """Send new and changed rows into the route's topic, and wait until its worker has had each accepted or refused.
 
     A row counts as sent once MoEngage has accepted it. What was refused is a dead letter with its reason, and is tried again in
@@ -49,13 +56,21 @@ def run(*, route: str | None = ROUTE, full: bool = FULL, limit: int | None = LIM
     hush()
     one = warehouse_route(route)
     with under_its_name(one):
-        raise typer.Exit(run_until_stopped(lambda stop: _run(one, stop, full=full, limit=limit, as_json=as_json)))
+        raise typer.Exit(
+            run_until_stopped(
+                lambda stop: _run(one, stop, full=full, limit=limit, as_json=as_json, while_open=while_open)
+            )
+        )
 
 
-async def _run(route: Route, stop: asyncio.Event, *, full: bool, limit: int | None, as_json: bool) -> int:
+async def _run(
+    route: Route, stop: asyncio.Event, *, full: bool, limit: int | None, as_json: bool, while_open: bool
+) -> int:
     from bridge.routes.syncing.one_run import run_once
     from bridge.routes.syncing.run_account import begin_account
 
+    if while_open:
+        _stop_at_end_of_input(stop)
     account = begin_account(route.name, route.settings.warehouse.way, full=full, limit=limit)
     with progress() as screen:
         task = screen.add_task("reading what was accepted", total=None, told="")
@@ -74,6 +89,21 @@ async def _run(route: Route, stop: asyncio.Event, *, full: bool, limit: int | No
             trial = await run_once(route, publisher, kept, account, stop=stop, tell=tell, remark=say)
     _report(account, trial, as_json=as_json)
     return 0 if account.is_clean and (trial is None or trial.ok) else 1
+
+
+def _stop_at_end_of_input(stop: asyncio.Event) -> None:
+    """A worker that has started this run and died has closed its end."""
+    import asyncio
+    import os
+
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        if not os.read(0, 1_024):
+            loop.remove_reader(0)
+            stop.set()
+
+    loop.add_reader(0, heard)
 
 
 def _report(account: RunAccount, trial: Trial | None, *, as_json: bool) -> None:
