@@ -102,6 +102,11 @@ def counted(counts: Any) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 
 
+def rows(count: int) -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{count:,} row" + ("" if count == 1 else "s")
+
+
 def duration(seconds: float) -> str:
     """A time for a person: ``0.4 s``, ``3 min 20 s``, ``5 h 2 min``."""
     if seconds < 60:

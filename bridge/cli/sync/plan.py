@@ -17,6 +17,7 @@ from bridge.cli.sync.commands import (
     duration,
     hush,
     progress,
+    rows,
     say,
     sync,
     warehouse_route,
@@ -99,7 +100,7 @@ def _as_json(planned: SyncPlan) -> dict[str, Any]:
 
 def _show(planned: SyncPlan) -> None:
     found = _as_json(planned)
-    print(f"route {found['route']} ({found['mode']}): {found['rows']:,} rows read" + _since(found["since"]))
+    print(f"route {found['route']} ({found['mode']}): {rows(found['rows'])} read" + _since(found["since"]))
     for name in ("new", "changed", "unchanged", "refused_before", "sent_once", "given_up", "vanished", "under_way"):
         if found[name] or name in ("new", "changed", "unchanged"):
             print(f"  {name.replace('_', ' '):<16}{found[name]:>12,}")
@@ -110,7 +111,7 @@ def _show(planned: SyncPlan) -> None:
         for code, count in found["would_be_refused"].items():
             print(f"    {count:,} {code}: {planned.reasons[code]}")
     if found["without_cursor"]:
-        print(f"  {found['without_cursor']:,} rows have no cursor: they are read and compared in every run")
+        print(f"  {rows(found['without_cursor'])} without a cursor: read and compared in every run")
     if found["held_back"]:
         print(
             f"  {found['held_back']:,} rows are gone, more than BRIDGE_WAREHOUSE__VANISHED_SHARE lets pass: a run would tell nothing of them"
@@ -119,7 +120,7 @@ def _show(planned: SyncPlan) -> None:
         say(f"  {one.what:<9} {one.key}" + (f"  refused: {one.refused}" if one.refused else ""))
     if planned.to_send:
         print(
-            f"to send: {planned.to_send:,} rows, {planned.users:,} users and {planned.events:,} events;"
+            f"to send: {rows(planned.to_send)}, {planned.users:,} users and {planned.events:,} events;"
             f" at least {duration(planned.seconds)} within MoEngage's budgets"
         )
     else:

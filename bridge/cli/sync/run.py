@@ -16,6 +16,7 @@ from bridge.cli.sync.commands import (
     duration,
     hush,
     progress,
+    rows,
     say,
     sync,
     warehouse_route,
@@ -117,11 +118,11 @@ def _report(account: RunAccount, trial: Trial | None, *, as_json: bool) -> None:
         return
     rate = account.accepted / account.seconds if account.seconds else 0.0
     print(
-        f"route {account.route}: {account.read:,} rows read, {account.sent:,} sent, {account.accepted:,} accepted"
+        f"route {account.route}: {rows(account.read)} read, {account.sent:,} sent, {account.accepted:,} accepted"
         f" in {duration(account.seconds)} ({rate:,.0f}/s)"
     )
     if account.under_way_before:
-        say(f"{account.under_way_before:,} rows of a run before were still under way")
+        say(f"{rows(account.under_way_before)} of a run before were still under way when it began")
     if account.refused:
         print(f"refused: {counted(account.refused)}")
         say(f"aep-bridge deadletters list --route {account.route} shows why; they are tried again in every run")
@@ -130,7 +131,7 @@ def _report(account: RunAccount, trial: Trial | None, *, as_json: bool) -> None:
     if account.invalid:
         print(f"cannot be sent: {counted(account.invalid)}")
     if account.without_cursor:
-        say(f"{account.without_cursor:,} rows have no cursor: they are read and compared in every run")
+        say(f"{rows(account.without_cursor)} without a cursor: read and compared in every run")
     if account.end == "stopped":
         say("stopped; the next run goes on from here")
     if trial is not None:
