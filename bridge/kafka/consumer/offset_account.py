@@ -89,7 +89,7 @@ class OffsetAccount:
             if number != self._number():
                 return
             if first:
-                await self._client.commit(first)
+                await self._client.commit(first, {})
                 if number != self._number():
                     return
             for partition, offset in unknown.items():
