@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
 from bridge.model.day_counts import DAY_MS, ChunkCounts
+from bridge.model.dead_letter import is_xdm
 from bridge.model.errors import NotJson
 from bridge.model.event import LeftOut, Refusal
 from bridge.model.verdicts import Rejected, Stage
@@ -83,6 +84,10 @@ class ChunkMapping:
         if record.value is None:
             return
         transform = self.transform
+        if is_xdm(record.headers or ()):
+            self._unmapped(record.value)
+            transform.forget()
+            return
         with contextlib.suppress(Exception):
             for event in self._decode(record.value):
                 if isinstance(event, (Refusal, LeftOut)):
@@ -120,6 +125,14 @@ class ChunkMapping:
                 continue  # a tombstone says that there is nothing
             if hung and record.offset in hung:
                 refused.append((at, Rejected(Stage.MAP, "hung", "mapping it has ended several worker processes")))
+                continue
+            if record.headers and is_xdm(record.headers):
+                checked = self._unmapped(value)
+                if isinstance(checked, bytes):
+                    items.append(checked)
+                    places.append(at)
+                else:
+                    refused.append((at, checked))
                 continue
             try:
                 events = decode(value)
@@ -170,6 +183,13 @@ class ChunkMapping:
             self._delivery.offer(chunk, items, tags)
         if self._sketch is not None:
             self._sketch.look(event)
+
+    def _unmapped(self, value: bytes) -> bytes | Rejected:
+        """A replayed event that is in the destination's form already."""
+        try:
+            return self.transform.apply_unmapped(value)
+        except Exception as error:  # noqa: BLE001 - one event must not take its neighbours along
+            return _unexpected(Stage.CHECK, error)
 
 
 def why_unreadable(chunk: Chunk) -> str:

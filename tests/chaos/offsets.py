@@ -51,6 +51,7 @@ class Offsets:
         self._letters.assign([TopicPartition(dead_letters[0], number, 0) for number in range(dead_letters[1])])
         self.refused: set[str] = set()
         self.hung: set[str] = set()
+        self.came_back: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +61,11 @@ class Offsets:
         self._letters.close()
 
     def read_letters(self) -> None:
-        """Note the ids of events that delivery has set aside (``refused``), and that hold whoever maps them (``hung``)."""
+        """Note the ids of events by what they are dead letters for.
+
+        Delivery has set them aside (``refused``), they hold whoever maps them (``hung``), AEP refused them after its 200
+        (``came_back``).
+        """
         for record in self._letters.consume(1_000, timeout=0.05):
             if record.error() is None:
                 headers = dict(record.headers() or ())
@@ -68,6 +73,8 @@ class Offsets:
                     continue
                 if headers.get("bridge.stage") == b"deliver":
                     self.refused.add(headers["bridge.event_uuid"].decode())
+                elif headers.get("bridge.stage") == b"ingest":
+                    self.came_back.add(headers["bridge.event_uuid"].decode())
                 elif headers.get("bridge.code") == b"hung":
                     self.hung.add(headers["bridge.event_uuid"].decode())
 

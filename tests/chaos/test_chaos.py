@@ -22,7 +22,7 @@ from counting import DeadLetter, Findings, judge
 from faults import KINDS, LANES, schedule
 from kafka_reader import stored
 from report import Done, Report
-from running import drained, fresh_event_arrives, something_new
+from running import came_back, drained, fresh_event_arrives, something_new
 from second_route import SecondRoute, stopping
 from sender import Sender
 from stage import DEAD_LETTERS, Stage
@@ -123,6 +123,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         sender.stop()
         await posting
         report.drained_seconds = await drained(stage)
+        report.came_back_seconds = await came_back(stage)
         findings = await _judged(stage, sender)
         if second and posting_too:
             second.sender.stop()
@@ -152,6 +153,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
     assert [f"{each.name} ended with {each.code}:\n{each.tail}" for each in stage.surprises] == []
     # The run must have been one: most of what was posted was promised, and every kind of fault had its turn and struck.
     assert report.promised > chaos.rate * report.seconds / 3
+    assert report.came_back > 0
     if chaos.only:
         assert {fault.kind for fault in done} == set(chaos.only)
     elif chaos.seconds is None or chaos.seconds >= 900:
@@ -168,7 +170,14 @@ async def _judged(stage: Stage, sender: Sender) -> Findings:
     builder, _ = load_builder(Settings())
     assert builder is not None
     found = await asyncio.to_thread(
-        judge, sender.promised, sender.next, Accepted(state), letters, builder, hanging=stage.hanging
+        judge,
+        sender.promised,
+        sender.next,
+        Accepted(state),
+        letters,
+        builder,
+        hanging=stage.hanging,
+        dataset=stage.dataset.ingested,
     )
     # What Kafka was made to delete is gone; that it was told is asked elsewhere.
     expired = stage.expired

@@ -23,7 +23,7 @@ from bridge.destinations.aep.envelope import xdm_envelope
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.platform.sandbox import Times
 from bridge.model.dead_letter import DeadLetter
-from bridge.routes.failed_batches import letter_of
+from bridge.routes.ingest_letter import letter_of
 from bridge.settings import load_deployment, load_settings
 from bridge.sources.moengage.decoder import DECODER
 
@@ -194,7 +194,7 @@ async def test_a_raw_event_that_came_back_can_be_replayed(adobe):
     event = {"event_uuid": "e1", "event_code": "X", "event_time": 1731421200, "uid": "u-1"}
     record = read_record(json.dumps({"header": {}, "body": event, "_errors": [{"code": "DCVS-1104-400"}]}).encode())
     batch = FailedBatch("B1", "failed", 1_000, 2_000, 1, 1)
-    letter = letter_of(route, batch, record, None).letter
+    letter = letter_of(route, DECODER, batch, record, None).letter
     assert (letter.form, letter.event_uuid, json.loads(letter.value)) == ("event", "e1", event)
     assert letter.key == DECODER.record_key(event)
     assert (letter.batch, letter.failed_at.timestamp()) == ("B1", 2.0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from bridge.model.day_counts import DAY_MS
-from bridge.model.dead_letter import PREFIX, uuid_of
+from bridge.model.dead_letter import PREFIX, is_xdm, uuid_of
 from bridge.model.event import MOST as _MOST
 from bridge.model.event import LeftOut, Refusal
 from bridge.routes.reconciliation.event_table import (
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from bridge.model.ports import Decoder
     from bridge.routes.reconciliation.event_table import LetterAt
 
-_IDS: Final = ("id", "event_uuid")
+_IDS: Final = ("id", "event_uuid", "_id")
 _CODES: Final = ("event_code", "event_name")
 _WHOLE: Final = frozenset({"hung", "unreadable"})
 """Codes of letters that stand for a whole record, whatever it holds."""
@@ -60,7 +62,7 @@ def seen_in(record: Any, decoder: Decoder, letters: Sequence[LetterAt], *, settl
     day = record.timestamp // DAY_MS
     kind = _REPLAYED if any(name == _REPLAYS for name, _ in record.headers or ()) else _IN_KAFKA
     place = f"{record.partition}/{record.offset}"
-    events = _decoded(record.value, decoder, letters)
+    events = _decoded(record, decoder, letters)
     told = _Told(letters, len(events), sum(isinstance(event, Refusal) for event in events))
     seen = []
     for part, event in enumerate(events):
@@ -76,11 +78,13 @@ def seen_in(record: Any, decoder: Decoder, letters: Sequence[LetterAt], *, settl
     return seen
 
 
-def _decoded(value: bytes, decoder: Decoder, letters: Sequence[LetterAt]) -> Sequence[Any]:
+def _decoded(record: Any, decoder: Decoder, letters: Sequence[LetterAt]) -> Sequence[Any]:
     if any(letter.code in _WHOLE for letter in letters):
         return (Refusal("whole", "a letter stands for the whole record"),)
     try:
-        return decoder.decode(value)
+        if record.headers and is_xdm(record.headers):
+            return (orjson.loads(record.value),)
+        return decoder.decode(record.value)
     except Exception:  # noqa: BLE001 - whatever it is, the worker has met it too, and its letter tells
         return (Refusal("not_decoded", "the record cannot be decoded"),)
 
