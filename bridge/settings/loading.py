@@ -17,6 +17,7 @@ from bridge.settings.mapping import MappingSettings
 from bridge.settings.moengage import MoEngageSettings
 from bridge.settings.mparticle import MParticleSettings
 from bridge.settings.receiver import ReceiverSettings
+from bridge.settings.reconcile import ReconcileSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
 from bridge.settings.setup import SetupSettings
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     moengage: MoEngageSettings = MoEngageSettings()
     receiver: ReceiverSettings = ReceiverSettings()
     mparticle: MParticleSettings = MParticleSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

@@ -8,10 +8,16 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as PlaceOf
+from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Consumer, TopicPartition
 from kafka_topics import admin_client
 from processes import ROOT
 from test_worker_delivery import Scene, _ended, _until
+
+from bridge.kafka.day_records import noted_offsets
+from bridge.settings import KafkaSettings
 
 pytestmark = pytest.mark.kafka
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
@@ -91,9 +97,34 @@ async def test_the_sum_holds_over_kills_duplicates_poison_and_replays(kafka, top
         assert code == 0
         await _until(lambda: _all_committed(scene), 30, "the replayed record is committed")
         _, total = await _reconciled(scene)
-        assert (total["received"], total["replayed"], total["dead_letters"]) == (3_003, 1, {"decode": 2})
+        # Killed workers have stored its letter more than once, and each is replayed.
+        assert (total["received"], total["dead_letters"]) == (3_003, {"decode": 2})
+        assert 1 <= total["replayed"] <= 3
         worker.terminate()
         assert await _ended(worker, 20) == 0
+
+
+async def _delete(scene, topic, partitions):
+    """Delete all that a topic holds, as retention does."""
+    reader, client = Consumer({"bootstrap.servers": scene.kafka, "group.id": "deleting"}), admin_client(scene.kafka)
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+    ends = [reader.get_watermark_offsets(place, timeout=10)[1] for place in places]
+    reader.close()
+    asked = [TopicPartition(topic, place.partition, end) for place, end in zip(places, ends, strict=True)]
+    for done in client.delete_records(asked).values():
+        await asyncio.to_thread(done.result, 20)
+
+
+async def _to_the_end(scene):
+    """Move the offsets to the end, and leave the notes beside them as they are."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=scene.kafka, group_id=scene.topic, enable_auto_commit=False)
+    await consumer.start()
+    places = [PlaceOf(scene.topic, number) for number in range(4)]
+    ends = await consumer.end_offsets(places)
+    held = await noted_offsets(KafkaSettings(bootstrap_servers=scene.kafka, topic=scene.topic, group=scene.topic))
+    consumer.assign(places)
+    await consumer.commit({place: OffsetAndMetadata(ends[place], held[place.partition].note) for place in places})
+    await consumer.stop()
 
 
 async def test_events_that_were_passed_over_by_hand_are_an_error_with_their_number(kafka, topic, tmp_path):
@@ -106,15 +137,7 @@ async def test_events_that_were_passed_over_by_hand_are_an_error_with_their_numb
         assert await _ended(worker, 20) == 0
         await _reconciled(scene)
         await scene.produce(100)
-        consumer = Consumer({"bootstrap.servers": kafka, "group.id": scene.topic})
-        places = [TopicPartition(scene.topic, number) for number in range(4)]
-        held = {place.partition: (place.offset, place.metadata) for place in consumer.committed(places, timeout=10)}
-        ends = {n: consumer.get_watermark_offsets(TopicPartition(scene.topic, n), timeout=10)[1] for n in range(4)}
-        # The tool of Kafka drops the note; whoever keeps it is found out.
-        consumer.commit(
-            offsets=[TopicPartition(scene.topic, n, ends[n], held[n][1]) for n in range(4)], asynchronous=False
-        )
-        consumer.close()
+        await _to_the_end(scene)
         found, total = await _reconciled(scene, exit_code=1)
         assert {one["check"] for one in found["differences"]} == {"kafka"}
         assert sum(one["events"] for one in found["differences"]) == 100
@@ -131,15 +154,16 @@ async def test_offsets_that_were_reset_begin_a_new_count(kafka, topic, tmp_path)
         worker.terminate()
         assert await _ended(worker, 20) == 0
         _move_offset(scene, dict.fromkeys(range(4), 50))
-        found, total = await _reconciled(scene)
+        _, total = await _reconciled(scene, exit_code=1)
         assert total["open"] == 400 - 4 * 50
         again = scene.worker("again")
         await _until(lambda: _all_committed(scene), 40, "everything committed")
         again.terminate()
         assert await _ended(again, 20) == 0
-        found, total = await _reconciled(scene)
+        found, total = await _reconciled(scene, exit_code=1)
         assert (total["received"], total["delivered"], total["open"]) == (400, 400, 0)
-        assert "200 events were settled before their worker counted" in " ".join(found["notes"])
+        assert sum(one["events"] for one in found["differences"] if one["check"] == "uncounted") == 200
+        assert all("by hand" in one["what"] for one in found["differences"])
 
 
 async def test_what_retention_took_is_told_and_the_rest_counted(kafka, topic, tmp_path):
@@ -151,10 +175,7 @@ async def test_what_retention_took_is_told_and_the_rest_counted(kafka, topic, tm
         worker.terminate()
         assert await _ended(worker, 20) == 0
         await scene.produce(100)
-        client = admin_client(kafka)
-        done = client.delete_records([TopicPartition(scene.topic, number, -1) for number in range(4)])
-        for future in done.values():
-            future.result(20)
+        await _delete(scene, scene.topic, 4)
         again = scene.worker("again")
         await scene.produce(20)
         await _until(lambda: _all_committed(scene), 40, "everything committed")
@@ -177,10 +198,7 @@ async def test_dead_letters_that_are_gone_are_an_error(kafka, topic, tmp_path):
         worker.terminate()
         assert await _ended(worker, 20) == 0
         await _reconciled(scene)
-        for future in (
-            admin_client(kafka).delete_records([TopicPartition(scene.dead, number, -1) for number in range(2)]).values()
-        ):
-            future.result(20)
+        await _delete(scene, scene.dead, 2)
         found, _ = await _reconciled(scene, exit_code=1)
         assert {one["check"] for one in found["differences"]} == {"letters"}
         assert all("retention.ms" in one["fix"] for one in found["differences"])

@@ -243,9 +243,15 @@ def _check_counts(row: DaySum, found: Found, done: Reconciled, saved: Mapping[in
     elif not row.distinct:
         _without_ids(row, counted, found, done, known=day in saved)
     if uncounted:
-        done.notes.append(
-            f"{day_name(day)}: {uncounted} events were settled before their worker counted, or by an earlier version; that they"
-            " were delivered is told by the committed offset alone"
+        done.differences.append(
+            Difference(
+                "uncounted",
+                day,
+                uncounted,
+                f"{uncounted} events lie before the committed offset of {found.topic}, and no worker has counted them: they were"
+                " settled by a version before this count, or offsets were moved by hand",
+                f"aep-bridge replay --since {day_name(day)} --until {day_name(day + 1)} sends the day's events once more",
+            )
         )
     if row.expired:
         done.notes.append(

@@ -84,7 +84,10 @@ class EventTable:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="aep-bridge-reconcile-")
-        self._database = sqlite3.connect(Path(self._folder.name) / "events.db", isolation_level=None)
+        # One thread at a time, but not always the same.
+        self._database = sqlite3.connect(
+            Path(self._folder.name) / "events.db", isolation_level=None, check_same_thread=False
+        )
         self._database.executescript(_SCHEMA)
         self._events: list[SeenEvent] = []
         self._letters: list[tuple[int, int, str | None, str, str, int]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from datetime import UTC, datetime
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     """Takes words about what is being done now."""
 
 _TOLD_EVERY: Final = 20_000
+_BREATH_EVERY: Final = 100
+_BREATH: Final = 0.01
+"""Seconds: events go first where a worker reads beside its stream."""
 _SET_ASIDE: Final = re.compile(r"offsets? (\d+)(?: to (\d+))? cannot be read")
 
 
@@ -106,6 +110,7 @@ async def read_account(
     files: Sequence[str],
     now: Callable[[], datetime],
     tell: Tell,
+    patiently: bool,
 ) -> Found:
     """Everything about these days. Raises ``BridgeError``."""
     kafka = route.settings.kafka
@@ -129,21 +134,23 @@ async def read_account(
                 letters=letters,
                 decoder=decoder,
                 until=days.stop * DAY_MS + LATE_MS,
+                patiently=patiently,
             )
             await reader.read(tell, unreadable)
     exported = None
     if files:
         exported_ids(files, table, tell)
-    distinct = table.distinct()
+    # Sorting millions of events takes seconds, in which a worker must go on.
+    distinct = await asyncio.to_thread(table.distinct)
     if files:
-        exported = table.exported()
+        exported = await asyncio.to_thread(table.exported)
     aep = None if client is None else await _aep(route, client, days.start, tell)
     return Found(
         topic=kafka.topic,
         accounts=accounts,
         distinct=distinct,
-        repeated=table.repeated(),
-        replayed=table.replayed(),
+        repeated=await asyncio.to_thread(table.repeated),
+        replayed=await asyncio.to_thread(table.replayed),
         ingest_letters=letters.ingest,
         ingest_batches=frozenset(letters.ingest_batches),
         now=now().timestamp(),
@@ -172,11 +179,13 @@ class _Partition:
         letters: Letters,
         decoder: Decoder,
         until: int,
+        patiently: bool,
     ) -> None:
         self._topic = topic
         self._partition = partition
         self._account = account
         self._until = until
+        self._patiently = patiently
         self._table = table
         self._letters = letters
         self._beside = _Beside(table.letters_of(partition))
@@ -193,6 +202,8 @@ class _Partition:
                         return
                     self._take(record)
                     count += 1
+                    if self._patiently and count % _BREATH_EVERY == 0:
+                        await asyncio.sleep(_BREATH)
                     if count % _TOLD_EVERY == 0:
                         tell(f"reading partition {self._partition}: offset {record.offset} of {held.end}")
             except UnreadablePlaceError as error:

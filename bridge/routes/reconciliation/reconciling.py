@@ -39,10 +39,14 @@ async def reconcile_days(
     *,
     files: Sequence[str] = (),
     ask_aep: bool = True,
+    patiently: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     tell: Callable[[str], None] = lambda _words: None,
 ) -> Reconciled:
-    """The sums of these days (numbers since 1970). ``saved``: the state topic. Raises ``BridgeError`` where something cannot be read."""
+    """The sums of these days (numbers since 1970). ``saved``: the state topic. Raises ``BridgeError`` where something cannot be read.
+
+    ``patiently``: with pauses, beside the stream of a worker.
+    """
     kafka = route.settings.kafka
     unknown = why_aep_unknown(route) if ask_aep else "not asked"
     async with AsyncExitStack() as stack:
@@ -51,7 +55,7 @@ async def reconcile_days(
         if route.destination == "aep" and not unknown:
             client = await stack.enter_async_context(PlatformClient(route.settings, metrics))
         found = await read_account(
-            route, table, days, client=client, aep_unknown=unknown, files=files, now=now, tell=tell
+            route, table, days, client=client, aep_unknown=unknown, files=files, now=now, tell=tell, patiently=patiently
         )
     return reconcile(days, found, _earlier(saved, kafka, days))
 

@@ -233,13 +233,14 @@ def test_a_day_that_nobody_counted_and_the_topic_does_not_hold_is_an_error():
     assert "BRIDGE_RECONCILE__AT" in done.differences[0].fix
 
 
-def test_events_of_before_the_count_are_told():
-    """The worker of an earlier version has left no note: what it settled is told by the offset alone."""
-    bridge = _two_days()
-    bridge.note = None
-    done = bridge.reconcile() if bridge.note else reconcile(DAYS, _without_note(bridge), {})
-    assert done.holds
-    assert sum("by an earlier version" in note for note in done.notes) == 2
+def test_events_that_no_worker_has_counted_are_an_error():
+    """That they were delivered is told by the committed offset alone, which anybody can move."""
+    done = reconcile(DAYS, _without_note(_two_days()), {})
+    assert [(one.check, one.day, one.events) for one in done.differences] == [
+        ("uncounted", DAY, 2),
+        ("uncounted", DAY + 1, 1),
+    ]
+    assert "by hand" in done.differences[0].words
 
 
 def _without_note(bridge):
