@@ -250,7 +250,7 @@ def _check_counts(row: DaySum, found: Found, done: Reconciled, saved: Mapping[in
                 uncounted,
                 f"{uncounted} events lie before the committed offset of {found.topic}, and no worker has counted them: they were"
                 " settled by a version before this count, or offsets were moved by hand",
-                f"aep-bridge replay --since {day_name(day)} --until {day_name(day + 1)} sends the day's events once more",
+                _once_more(day),
             )
         )
     if row.expired:
@@ -259,10 +259,16 @@ def _check_counts(row: DaySum, found: Found, done: Reconciled, saved: Mapping[in
         )
 
 
+def _once_more(day: int) -> str:
+    return (
+        "to have them sent, stop the workers and set the group back (kafka-consumer-groups.sh --reset-offsets --to-datetime"
+        f" {day_name(day)}T00:00:00.000 --execute); what is delivered twice has one _id"
+    )
+
+
 def _count_difference(topic: str, partition: int, day: int, met: int, told: int) -> Difference:
-    more = (
-        "events that no worker has settled: offsets were moved by hand, or the topic was restored;"
-        f" aep-bridge replay --since {day_name(day)} --until {day_name(day + 1)} sends the day's once more"
+    more = "events that no worker has settled: offsets were moved by hand, or the topic was restored; " + _once_more(
+        day
     )
     fewer = "records were deleted by hand, or the log lost its end: what is gone cannot be told apart by event any more"
     return Difference(
@@ -376,7 +382,7 @@ def _check_aep(days: range, found: Found, done: Reconciled) -> None:
             missing - recent,
             f"since {day_name(days.start)} AEP has answered 200 for {delivered} events, and its batches hold {aep.records}"
             f" (ingested or failed); {recent} were delivered within the last {SETTLE_HOURS} hours and may still wait",
-            "look at the dataset's batches in AEP; events that were sent within minutes of a new dataflow vanish there:"
-            f" aep-bridge replay --since {day_name(days.start)} sends them once more",
+            "look at the dataset's batches in AEP; events that were sent within minutes of a new dataflow vanish there: "
+            + _once_more(days.start),
         )
     )
