@@ -110,7 +110,7 @@ async def test_the_day_before_is_added_up_told_and_kept(monkeypatch):
     assert metrics.reconcile_last_run._value.get() == AT + FOUR
     assert lead.checked
     (value,) = state.values.values()
-    assert set(state.values) == {key_of("bridge", "moengage.events", DAY - 1)}
+    assert set(state.values) == {key_of("moengage-aep-bridge", "moengage.events", DAY - 1)}
     assert saved_day(value, DAY - 1).total.delivered == 4
     assert [(line["event"], line["holds"]) for line in logs] == [("day_reconciled", True)]
 
