@@ -241,7 +241,7 @@ class LeaderTask(Protocol):
 
     @property
     def retry_seconds(self) -> float:
-        """How long to wait after a first failed run; after further ones longer."""
+        """How long to wait after a first failed run; after further ones up to five times as long."""
         ...
 
     @property

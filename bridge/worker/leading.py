@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _TICK: Final = 0.5
-_LAST_RETRY: Final = 900.0
+_LONGEST_RETRY: Final = 5
+"""Times a task's first pause after a failed run."""
 _REMIND_SECONDS: Final = 3600.0
 
 
@@ -237,7 +238,7 @@ class Leader:
             except Exception as error:  # noqa: BLE001 - it must take neither the worker nor the other tasks along
                 failures += 1
                 self._metrics.leader_runs.labels(task.name, "failed").inc()
-                pause = min(task.retry_seconds * 2 ** min(failures - 1, 10), max(_LAST_RETRY, task.retry_seconds))
+                pause = task.retry_seconds * min(2 ** min(failures - 1, 10), _LONGEST_RETRY)
                 why = str(error) if isinstance(error, BridgeError) else type(error).__name__
                 if why != told or self._clock() - told_at >= _REMIND_SECONDS:
                     told, told_at = why, self._clock()

@@ -9,7 +9,6 @@ from collections import Counter
 
 import pytest
 import structlog
-from later_refusals import CODE, LATER, strict_schema
 
 from bridge.adobe import data_access
 from bridge.adobe.reconciliation.refused_record import read_record
@@ -23,6 +22,7 @@ from bridge.routes.failed_batches_task import FailedBatchesTask, why_off
 from bridge.settings import Route, Settings
 from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
+from bridge.testing.later_refusals import CODE, LATER, strict_schema
 
 HOUR = 3600.0
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
-from account import letters_of
 from confluent_kafka import Producer
-from later_refusals import CODE, FIELD, LATER, strict_schema
-from numbered_events import event, uuid_of
-from processes import BridgeProcess, eventually, get
 
 from bridge.destinations.aep.envelope import xdm_envelope
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.testing.account import letters_of
+from bridge.testing.later_refusals import CODE, FIELD, LATER, strict_schema
+from bridge.testing.numbered_events import event, uuid_of
+from bridge.testing.processes import BridgeProcess, eventually, get
 
 pytestmark = pytest.mark.kafka
 
