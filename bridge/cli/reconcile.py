@@ -56,6 +56,7 @@ def reconcile(
         aep-bridge reconcile --since 2026-11-25 --export export-2026-11-25.json.gz --json
     """
     from bridge.kafka.state_topic import stored_state
+    from bridge.routes.kinds import open_decoder
     from bridge.routes.reconciliation.reconciling import reconcile_days
     from bridge.settings import load_deployment
     from bridge.telemetry.metrics import Metrics
@@ -73,6 +74,7 @@ def reconcile(
             saved = await stored_state(one.settings.kafka)
             return await reconcile_days(
                 one,
+                open_decoder(one),
                 days,
                 saved,
                 Metrics(one.name),

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from bridge.telemetry.metrics import Metrics
 
 
-def tasks_towards_any(route: Route, _decoder: Decoder, metrics: Metrics) -> tuple[LeaderTask, ...]:
+def tasks_towards_any(route: Route, decoder: Decoder, metrics: Metrics) -> tuple[LeaderTask, ...]:
     """What every kind of destination has."""
     from bridge.routes.reconciliation.reconcile_task import ReconcileTask  # noqa: PLC0415 - opened with a route
 
-    return (ReconcileTask(route, metrics),)
+    return (ReconcileTask(route, decoder, metrics),)
 
 
 def tasks_towards_aep(route: Route, decoder: Decoder, metrics: Metrics) -> tuple[LeaderTask, ...]:

@@ -11,13 +11,13 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as PlaceOf
 from aiokafka.structs import OffsetAndMetadata
+from checkout import ROOT
 from confluent_kafka import Consumer, TopicPartition
-from kafka_topics import admin_client
-from processes import ROOT
 from test_worker_delivery import Scene, _ended, _until
 
 from bridge.kafka.day_records import noted_offsets
 from bridge.settings import KafkaSettings
+from bridge.testing.kafka.admin import admin_client
 
 pytestmark = pytest.mark.kafka
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
@@ -38,7 +38,7 @@ async def _reconciled(scene, *arguments, exit_code=0):
     assert done.returncode == exit_code, (done.stdout, done.stderr)
     found = json.loads(done.stdout)
     total = {
-        name: sum(day[name] for day in found["days"])
+        name: sum(day[name] or 0 for day in found["days"])
         for name in ("received", "in_kafka", "delivered", "open", "duplicates", "replayed", "expired")
     }
     for name in ("dead_letters", "left_out"):

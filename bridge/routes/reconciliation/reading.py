@@ -14,8 +14,6 @@ from bridge.kafka.day_records import LATE_MS, UnreadablePlaceError, noted_offset
 from bridge.kafka.dead_letters.stored_letters import Filter, read
 from bridge.model.day_counts import DAY_MS, OffsetNote
 from bridge.model.verdicts import Stage
-from bridge.routes.failed_batches import dataset_of
-from bridge.routes.kinds import open_decoder
 from bridge.routes.reconciliation.day_sum import Account, Found, day_number
 from bridge.routes.reconciliation.event_table import DEAD, LetterAt
 from bridge.routes.reconciliation.exported import exported_ids
@@ -49,11 +47,11 @@ class Letters:
     ``set_aside_days``: partition and first offset of what was set aside as unreadable -> the day on which it was.
     """
 
-    def __init__(self, route: Route, table: EventTable, days: range) -> None:
+    def __init__(self, route: Route, decoder: Decoder, table: EventTable, days: range) -> None:
         self._route = route
         self._table = table
         self._days = days
-        self._decoder = open_decoder(route)
+        self._decoder = decoder
         self._set_aside: dict[int, dict[int, int]] = {}
         self.set_aside_days: dict[tuple[int, int], int] = {}
         self.ingest: Counter[int] = Counter()
@@ -102,6 +100,7 @@ class Letters:
 
 async def read_account(
     route: Route,
+    decoder: Decoder,
     table: EventTable,
     days: range,
     *,
@@ -120,9 +119,8 @@ async def read_account(
     unreadable: list[str] = []
     async with open_days(kafka, days.start) as topic:
         tell("reading the dead letters")
-        letters = Letters(route, table, days)
+        letters = Letters(route, decoder, table, days)
         await letters.read()
-        decoder = open_decoder(route)
         accounts = {}
         for partition in sorted(topic.held):
             accounts[partition] = account = _account(topic, partition, noted.get(partition))
@@ -262,4 +260,6 @@ class _Beside:
 async def _aep(route: Route, client: PlatformClient, since_day: int, tell: Tell) -> IngestedCounts:
     tell("asking AEP for its batches")
     since = since_day * DAY_MS
-    return ingested_in(await catalog.batches(client, dataset_of(route), created_after=since - 1), since=since)
+    return ingested_in(
+        await catalog.batches(client, route.settings.aep.dataset_id or "", created_after=since - 1), since=since
+    )

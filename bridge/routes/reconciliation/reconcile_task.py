@@ -18,7 +18,7 @@ from bridge.settings import variable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.model.ports import Lead
+    from bridge.model.ports import Decoder, Lead
     from bridge.routes.reconciliation.day_sum import Reconciled
     from bridge.settings import Route
     from bridge.telemetry.metrics import Metrics
@@ -35,11 +35,14 @@ class ReconcileTask:
     name = NAME
     retry_seconds = 60.0
 
-    def __init__(self, route: Route, metrics: Metrics, *, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, route: Route, decoder: Decoder, metrics: Metrics, *, wall: Callable[[], float] = time.time
+    ) -> None:
         at = route.settings.reconcile.at
         self.off = f"{variable('reconcile', 'at')} is not set" if at is None else ""
         self._seconds = 0 if at is None else at.hour * 3600 + at.minute * 60
         self._route = route
+        self._decoder = decoder
         self._metrics = metrics
         self._wall = wall
 
@@ -56,7 +59,7 @@ class ReconcileTask:
         """Add up the day before. Raises ``BridgeError`` where something of it cannot be read."""
         now = self._wall()
         day = int(now // _DAY) - 1
-        done = await reconcile_days(self._route, range(day, day + 1), {}, self._metrics, patiently=True)
+        done = await reconcile_days(self._route, self._decoder, range(day, day + 1), {}, self._metrics, patiently=True)
         lead.check()
         if done.days[0].distinct:
             kafka = self._route.settings.kafka

@@ -16,6 +16,7 @@ from bridge.settings import variable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from bridge.model.ports import Decoder
     from bridge.routes.reconciliation.day_sum import DaySum, Reconciled
     from bridge.settings import KafkaSettings, Route
     from bridge.telemetry.metrics import Metrics
@@ -33,6 +34,7 @@ def why_aep_unknown(route: Route) -> str:
 
 async def reconcile_days(
     route: Route,
+    decoder: Decoder,
     days: range,
     saved: Mapping[bytes, bytes],
     metrics: Metrics,
@@ -55,7 +57,16 @@ async def reconcile_days(
         if route.destination == "aep" and not unknown:
             client = await stack.enter_async_context(PlatformClient(route.settings, metrics))
         found = await read_account(
-            route, table, days, client=client, aep_unknown=unknown, files=files, now=now, tell=tell, patiently=patiently
+            route,
+            decoder,
+            table,
+            days,
+            client=client,
+            aep_unknown=unknown,
+            files=files,
+            now=now,
+            tell=tell,
+            patiently=patiently,
         )
     return reconcile(days, found, _earlier(saved, kafka, days))
 

@@ -12,6 +12,7 @@ from bridge.routes.reconciliation.day_sum import DaySum, Difference, EventSum, R
 from bridge.routes.reconciliation.reconcile_task import ReconcileTask
 from bridge.routes.reconciliation.results import key_of, saved_day
 from bridge.settings import ReconcileSettings, Route, Settings
+from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
 
 DAY = 20_000
@@ -42,7 +43,7 @@ class _Lead:
 def _task(metrics=None, at=time(4, 0), now=AT + FOUR):
     settings = Settings(reconcile=ReconcileSettings(at=at))
     route = Route(name="default", source="moengage", destination="aep", settings=settings, declared=False)
-    return ReconcileTask(route, metrics or Metrics(), wall=lambda: now)
+    return ReconcileTask(route, DECODER, metrics or Metrics(), wall=lambda: now)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_a_time_of_day_is_read():
 def _reconciled(monkeypatch, *differences, distinct=True):
     asked = []
 
-    async def reconcile_days(_route, days, _saved, _metrics, **more):
+    async def reconcile_days(_route, _decoder, days, _saved, _metrics, **more):
         asked.append((days, more))
         day = DaySum(days.start, EventSum(5, 5, 4, dead=Counter({"map": 1})), distinct=distinct)
         return Reconciled([day], list(differences), [])
