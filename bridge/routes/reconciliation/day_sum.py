@@ -41,7 +41,7 @@ def day_number(moment: datetime) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class SumDifference:
     """Something that does not add up: ``events`` is by how many, ``fix`` says what to do. ``day`` is None for the whole time."""
 
     check: str
@@ -134,7 +134,7 @@ class Account:
 
 
 @dataclass(slots=True)
-class Found:
+class FoundAccount:
     """All that was read. ``aep`` is None where AEP was not asked, for the reason ``aep_unknown``."""
 
     topic: str
@@ -156,7 +156,7 @@ class Reconciled:
     """Rows by day, what does not hold, and what is to be known. ``waiting_in_aep``: delivered, and in no batch yet; None: unknown."""
 
     days: list[DaySum]
-    differences: list[Difference]
+    differences: list[SumDifference]
     notes: list[str]
     waiting_in_aep: int | None = None
 
@@ -171,7 +171,7 @@ class Reconciled:
         return sum(max(1, difference.events) for difference in self.differences)
 
 
-def reconcile(days: range, found: Found, saved: Mapping[int, DaySum]) -> Reconciled:
+def reconcile(days: range, found: FoundAccount, saved: Mapping[int, DaySum]) -> Reconciled:
     """The sum of each of these days. ``saved``: what was reconciled earlier, for days that the topic holds no more."""
     done = Reconciled([], [], [])
     rows = {day: DaySum(day) for day in days}
@@ -191,7 +191,7 @@ def reconcile(days: range, found: Found, saved: Mapping[int, DaySum]) -> Reconci
     _check_aep(days, found, done)
     if found.exported is not None and found.exported[0]:
         done.differences.append(
-            Difference(
+            SumDifference(
                 "export",
                 None,
                 found.exported[0],
@@ -200,14 +200,16 @@ def reconcile(days: range, found: Found, saved: Mapping[int, DaySum]) -> Reconci
             )
         )
     done.differences += [
-        Difference("unreadable", None, 1, words, "kafka-dump-log.sh shows what is stored there; see docs/operations.md")
+        SumDifference(
+            "unreadable", None, 1, words, "kafka-dump-log.sh shows what is stored there; see docs/operations.md"
+        )
         for words in found.unreadable
     ]
     return done
 
 
-def _no_letter(group: DistinctRow) -> Difference:
-    return Difference(
+def _no_letter(group: DistinctRow) -> SumDifference:
+    return SumDifference(
         "letters",
         group.day,
         group.events,
@@ -216,7 +218,7 @@ def _no_letter(group: DistinctRow) -> Difference:
     )
 
 
-def _check_counts(row: DaySum, found: Found, done: Reconciled, saved: Mapping[int, DaySum]) -> None:
+def _check_counts(row: DaySum, found: FoundAccount, done: Reconciled, saved: Mapping[int, DaySum]) -> None:
     """Hold the records of a day against what the worker has counted of them."""
     day = row.day
     counted, uncounted = DayCounts(), 0
@@ -244,7 +246,7 @@ def _check_counts(row: DaySum, found: Found, done: Reconciled, saved: Mapping[in
         _without_ids(row, counted, found, done, known=day in saved)
     if uncounted:
         done.differences.append(
-            Difference(
+            SumDifference(
                 "uncounted",
                 day,
                 uncounted,
@@ -266,12 +268,12 @@ def _once_more(day: int) -> str:
     )
 
 
-def _count_difference(topic: str, partition: int, day: int, met: int, told: int) -> Difference:
+def _count_difference(topic: str, partition: int, day: int, met: int, told: int) -> SumDifference:
     more = "events that no worker has settled: offsets were moved by hand, or the topic was restored; " + _once_more(
         day
     )
     fewer = "records were deleted by hand, or the log lost its end: what is gone cannot be told apart by event any more"
-    return Difference(
+    return SumDifference(
         "kafka",
         day,
         abs(met - told),
@@ -280,13 +282,13 @@ def _count_difference(topic: str, partition: int, day: int, met: int, told: int)
     )
 
 
-def _letter_differences(day: int, met: Counter[str], told: DayCounts, unsure: int) -> list[Difference]:
+def _letter_differences(day: int, met: Counter[str], told: DayCounts, unsure: int) -> list[SumDifference]:
     found = []
     for stage, count in sorted(told.dead.items()):
         there = met[f"{DEAD}:{stage}"]
         if stage != OTHER and count > there + unsure:
             found.append(
-                Difference(
+                SumDifference(
                     "letters",
                     day,
                     count - there,
@@ -308,7 +310,7 @@ def _as_counted(row: DaySum, counted: DayCounts) -> None:
         row.total.left_out[NOTHING] += nothing
 
 
-def _without_ids(row: DaySum, counted: DayCounts, found: Found, done: Reconciled, *, known: bool) -> None:
+def _without_ids(row: DaySum, counted: DayCounts, found: FoundAccount, done: Reconciled, *, known: bool) -> None:
     """The topic holds the day no more: what the worker has counted stands for it."""
     total = EventSum(delivered=counted.delivered, dead=Counter(counted.dead), left_out=Counter(counted.left_out))
     if counted.nothing:
@@ -321,7 +323,7 @@ def _without_ids(row: DaySum, counted: DayCounts, found: Found, done: Reconciled
     untold = [partition for partition, account in found.accounts.items() if account.counted(row.day) is None]
     if untold:
         done.differences.append(
-            Difference(
+            SumDifference(
                 "retention",
                 row.day,
                 0,
@@ -335,7 +337,7 @@ def _without_ids(row: DaySum, counted: DayCounts, found: Found, done: Reconciled
         )
 
 
-def _check_aep(days: range, found: Found, done: Reconciled) -> None:
+def _check_aep(days: range, found: FoundAccount, done: Reconciled) -> None:
     if found.aep is None:
         if found.aep_unknown:
             done.notes.append(f"AEP: {found.aep_unknown}")
@@ -350,7 +352,7 @@ def _check_aep(days: range, found: Found, done: Reconciled) -> None:
     for identifier, (created, failed) in sorted(aep.failed_batches.items()):
         if identifier not in found.ingest_batches and created // 3_600_000 < hour - SETTLE_HOURS:
             done.differences.append(
-                Difference(
+                SumDifference(
                     "failed_batches",
                     created // 86_400_000,
                     failed,
@@ -376,7 +378,7 @@ def _check_aep(days: range, found: Found, done: Reconciled) -> None:
         done.notes.append(f"AEP: {missing} delivered events are in no batch yet; {aep.under_way} batches are under way")
         return
     done.differences.append(
-        Difference(
+        SumDifference(
             "aep",
             None,
             missing - recent,

@@ -98,7 +98,7 @@ class _Told:
 
     def __init__(self, letters: Sequence[LetterAt], events: int, refusals: int) -> None:
         self._alone = events == 1
-        self._last = letters[-1].stage if letters else None
+        self._letters = letters
         self._named = {letter.uuid: letter.stage for letter in letters if letter.uuid is not None}
         nameless = [letter for letter in letters if letter.uuid is None]
         self._nameless = nameless[-1].stage if nameless else None
@@ -107,9 +107,13 @@ class _Told:
 
     def stage_of(self, event: Any) -> str | None:
         """The stage of the event's letter; None where there is none."""
-        if self._alone or isinstance(event, Refusal):
-            return self._last if self._alone else self._nameless
         uuid = uuid_of(event)
+        if self._alone:
+            # One with another id is of a record that lay there before the topic was made again.
+            own = [letter.stage for letter in self._letters if letter.uuid == uuid]
+            return own[-1] if own else None
+        if isinstance(event, Refusal):
+            return self._nameless
         if uuid is not None and uuid in self._named:
             return self._named[uuid]
         if self._left and (uuid is None or self._stands_for_many):

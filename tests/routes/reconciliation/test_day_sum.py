@@ -12,7 +12,7 @@ from bridge.adobe.reconciliation.ingested import IngestedCounts, IngestedDay
 from bridge.kafka.day_records import HeldRange
 from bridge.model.day_counts import DAY_MS, DayCounts, OffsetNote
 from bridge.model.event import LeftOut, Refusal
-from bridge.routes.reconciliation.day_sum import Account, Found, day_name, reconcile
+from bridge.routes.reconciliation.day_sum import Account, FoundAccount, day_name, reconcile
 from bridge.routes.reconciliation.event_table import EventTable, LetterAt
 from bridge.routes.reconciliation.fates import fates, seen_in
 from bridge.routes.reconciliation.results import day_as_json, saved_day, saved_value
@@ -103,7 +103,7 @@ class _Bridge:
                 "ingest_batches": frozenset(),
                 "now": NOW,
             }
-        return Found(**known | more)
+        return FoundAccount(**known | more)
 
     def reconcile(self, **more):
         """The sums of both days."""

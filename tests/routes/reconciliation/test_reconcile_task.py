@@ -8,7 +8,7 @@ import structlog
 
 from bridge.model.errors import KafkaError
 from bridge.routes.reconciliation import reconcile_task
-from bridge.routes.reconciliation.day_sum import DaySum, Difference, EventSum, Reconciled
+from bridge.routes.reconciliation.day_sum import DaySum, EventSum, Reconciled, SumDifference
 from bridge.routes.reconciliation.reconcile_task import ReconcileTask
 from bridge.routes.reconciliation.results import key_of, saved_day
 from bridge.settings import ReconcileSettings, Route, Settings
@@ -119,7 +119,7 @@ async def test_the_day_before_is_added_up_told_and_kept(monkeypatch):
 async def test_a_difference_is_told_by_metric_and_log_and_gone_with_the_next_day_that_holds(monkeypatch):
     """By what differs; the log line has the numbers and what to do."""
     metrics, task_of = Metrics(), _task
-    _reconciled(monkeypatch, Difference("kafka", DAY - 1, 7, "seven are missing", "do this"))
+    _reconciled(monkeypatch, SumDifference("kafka", DAY - 1, 7, "seven are missing", "do this"))
     with structlog.testing.capture_logs() as logs:
         await task_of(metrics).run(_Lead(_State()))
     assert _differences(metrics)["kafka"] == 7

@@ -14,7 +14,7 @@ from bridge.kafka.day_records import LATE_MS, UnreadablePlaceError, noted_offset
 from bridge.kafka.dead_letters.stored_letters import Filter, read
 from bridge.model.day_counts import DAY_MS, OffsetNote
 from bridge.model.verdicts import Stage
-from bridge.routes.reconciliation.day_sum import Account, Found, day_number
+from bridge.routes.reconciliation.day_sum import Account, FoundAccount, day_number
 from bridge.routes.reconciliation.event_table import DEAD, LetterAt
 from bridge.routes.reconciliation.exported import exported_ids
 from bridge.routes.reconciliation.fates import fates, seen_in, seen_in_letter
@@ -110,7 +110,7 @@ async def read_account(
     now: Callable[[], datetime],
     tell: Tell,
     patiently: bool,
-) -> Found:
+) -> FoundAccount:
     """Everything about these days. Raises ``BridgeError``."""
     kafka = route.settings.kafka
     tell("asking for the committed offsets")
@@ -143,7 +143,7 @@ async def read_account(
     if files:
         exported = await asyncio.to_thread(table.exported)
     aep = None if client is None else await _aep(route, client, days.start, tell)
-    return Found(
+    return FoundAccount(
         topic=kafka.topic,
         accounts=accounts,
         distinct=distinct,
