@@ -65,7 +65,7 @@ class Scene:
 
     def letters(self) -> list[Any]:
         """All dead letters."""
-        return letters_of(self.kafka, self.dead, 2)
+        return letters_of(self.kafka, self.dead)
 
     async def come_back(self, count: int, within: float = 30.0) -> list[Any]:
         """Wait for so many letters; a moment later there are no more."""
