@@ -30,12 +30,11 @@ OTHER: Final = "other"
 class DayCounts:
     """Events of one day by what became of them.
 
-    ``dead`` by stage, ``left_out`` by rule. ``nothing``: mapped, and nothing of them is for the destination. ``expired`` counts
-    offsets that were deleted unread, on the day on which that was noticed; they are not among :attr:`events`.
+    ``dead`` by stage, ``left_out`` by rule. ``expired`` counts offsets that were deleted unread, on the day on which that was
+    noticed; they are not among :attr:`events`.
     """
 
     delivered: int = 0
-    nothing: int = 0
     expired: int = 0
     dead: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -43,25 +42,24 @@ class DayCounts:
     @property
     def events(self) -> int:
         """All events that were settled."""
-        return self.delivered + self.nothing + self.dead.total() + self.left_out.total()
+        return self.delivered + self.dead.total() + self.left_out.total()
 
     def add(self, other: DayCounts) -> None:
         """Add another's counts."""
         self.delivered += other.delivered
-        self.nothing += other.nothing
         self.expired += other.expired
         self.dead.update(other.dead)
         self.left_out.update(other.left_out)
 
     def to_list(self) -> list[Any]:
         """As it is stored."""
-        return [self.delivered, self.nothing, self.expired, _named(self.dead), _named(self.left_out)]
+        return [self.delivered, self.expired, _named(self.dead), _named(self.left_out)]
 
     @classmethod
     def from_list(cls, told: Any) -> Self:
         """Undo :meth:`to_list`; ``ValueError`` or ``TypeError`` for what is none."""
-        delivered, nothing, expired, dead, left_out = told
-        counts = cls(int(delivered), int(nothing), int(expired))
+        delivered, expired, dead, left_out = told
+        counts = cls(int(delivered), int(expired))
         counts.dead.update({str(name): int(count) for name, count in dead.items()})
         counts.left_out.update({str(name): int(count) for name, count in left_out.items()})
         return counts

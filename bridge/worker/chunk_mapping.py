@@ -28,6 +28,9 @@ _PART_BITS = 24
 """An event's place is its record's row and, from 1 on, its number within a batch; 16 million events a record will do."""
 
 
+_NOTHING = Rejected(Stage.MAP, "internal_error", "it was mapped to nothing, which is no verdict")
+
+
 def place(row: int, part: int | None) -> int:
     """Row of a record and number of an event in it (None: the record is one event) as one integer."""
     return row << _PART_BITS | (0 if part is None else part + 1)
@@ -114,7 +117,6 @@ class ChunkMapping:
         places = chunk.places
         refused: list[tuple[int, Rejected]] = []
         left_out: list[tuple[int, str]] = []
-        empty: list[int] = []
         several = False
         event: Any = None
         decode, apply = self._decode, transform.apply
@@ -161,10 +163,10 @@ class ChunkMapping:
                     places.append(place)
                 elif isinstance(encoded, Rejected):
                     refused.append((place, encoded))
+                elif not encoded:
+                    refused.append((place, _NOTHING))
                 else:
                     several = True
-                    if not encoded:
-                        empty.append(place)
                     for element in encoded:
                         if isinstance(element, bytes):
                             items.append(element)
@@ -175,7 +177,7 @@ class ChunkMapping:
         tags = _tags_of(chunk) if self._delivery.by_key else ()
         self._metrics.consumed_records.inc(len(records))
         transform.tally()
-        chunk.counts = _counted(chunk, refused, left_out, empty, several=several)
+        chunk.counts = _counted(chunk, refused, left_out, several=several)
         self._ledger.admit(chunk, len(items) + len(refused))
         for place, rejected in refused:
             self._letters.put(chunk, *row_and_part(place), rejected, 0)
@@ -208,7 +210,6 @@ def _counted(
     chunk: Chunk,
     refused: Sequence[tuple[int, Rejected]],
     left_out: Sequence[tuple[int, str]],
-    empty: Sequence[int],
     *,
     several: bool,
 ) -> ChunkCounts:
@@ -228,8 +229,6 @@ def _counted(
         counts.refuse(place, day_of(chunk, place), rejected.stage)
     for place, rule in left_out:
         counts.of(day_of(chunk, place)).left_out[rule] += 1
-    for place in empty:
-        counts.of(day_of(chunk, place)).nothing += 1
     return counts
 
 

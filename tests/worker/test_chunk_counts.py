@@ -62,10 +62,10 @@ def _at(day, *events, late=0):
         (["taken"], DayCounts(1)),
         (["refused"], DayCounts(0, dead={"map": 1})),
         (["out"], DayCounts(0, left_out={"a-rule": 1})),
-        (["none"], DayCounts(0, nothing=1)),
+        (["none"], DayCounts(0, dead={"map": 1})),
         (["two"], DayCounts(1)),
         (["half"], DayCounts(0, dead={"map": 1})),
-        (["taken", "refused", "out", "none", "two", "half"], DayCounts(2, 1, 0, {"map": 2}, {"a-rule": 1})),
+        (["taken", "refused", "out", "none", "two", "half"], DayCounts(2, 0, {"map": 3}, {"a-rule": 1})),
         ([], DayCounts()),
     ],
 )
@@ -85,5 +85,5 @@ def test_a_chunk_over_midnight_counts_by_the_day_of_each_record():
     )
     assert found == {
         DAY: DayCounts(1, dead={"map": 1, "decode": 1}),
-        DAY + 1: DayCounts(1, 1, left_out={"a-rule": 1}),
+        DAY + 1: DayCounts(1, dead={"map": 1}, left_out={"a-rule": 1}),
     }

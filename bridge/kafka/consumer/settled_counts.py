@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from bridge.model.day_counts import DAY_MS, DayCounts, OffsetNote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bridge.model.day_counts import ChunkCounts, NotedOffset
 
@@ -93,7 +93,9 @@ class SettledCounts:
         page = self._pages[chunk.partition]
         if chunk.anew:
             page.note, page.anew, page.begun = OffsetNote(chunk.since), True, chunk.since
-            page.expired.clear()
+            # What went unread with the log that is gone has no offsets any more that could be passed.
+            self._expire(page, page.expired)
+            page.expired = []
         elif page.begun is None:
             page.begun = chunk.since
         if chunk.counts is not None:
@@ -122,13 +124,16 @@ class SettledCounts:
 
     def notes(self, offsets: Mapping[Partition, int]) -> dict[Partition, str]:
         """The note of each of these offsets, which are those of the finished prefix as it is now."""
-        today = int(self._now() * 1000) // DAY_MS
         told = {}
         for partition, offset in offsets.items():
             page = self._pages[partition]
             passed = [lost for lost in page.expired if lost.end <= offset]
-            if passed:
-                page.expired = [lost for lost in page.expired if lost.end > offset]
-                page.note.add([(today, DayCounts(expired=sum(lost.end - lost.start for lost in passed)))])
+            page.expired = [lost for lost in page.expired if lost.end > offset]
+            self._expire(page, passed)
             told[partition] = page.note.to_text()
         return told
+
+    def _expire(self, page: _Page, lost: Sequence[Deleted]) -> None:
+        if lost:
+            today = int(self._now() * 1000) // DAY_MS
+            page.note.add([(today, DayCounts(expired=sum(each.end - each.start for each in lost)))])

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 SETTLE_HOURS: Final = 2
 """So long AEP may take from its 200 to the batch: lake under 60 minutes, failed batches about 20 (AEP docs: ingestion/guardrails)."""
-NOTHING: Final = "nothing_for_the_destination"
-"""The rule under which events are told of which the mapping gives nothing that the destination takes."""
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -300,21 +298,15 @@ def _letter_differences(day: int, met: Counter[str], told: DayCounts, unsure: in
 
 
 def _as_counted(row: DaySum, counted: DayCounts) -> None:
-    """What only the worker knows: events of which nothing is for the destination, and rules as they were at the time."""
+    """What only the worker knows: the rules as they were at the time."""
     if counted.left_out != row.total.left_out:
         row.total.delivered += row.total.left_out.total() - counted.left_out.total()
         row.total.left_out = Counter(counted.left_out)
-    if counted.nothing:
-        nothing = min(counted.nothing, row.total.delivered)
-        row.total.delivered -= nothing
-        row.total.left_out[NOTHING] += nothing
 
 
 def _without_ids(row: DaySum, counted: DayCounts, found: FoundAccount, done: Reconciled, *, known: bool) -> None:
     """The topic holds the day no more: what the worker has counted stands for it."""
     total = EventSum(delivered=counted.delivered, dead=Counter(counted.dead), left_out=Counter(counted.left_out))
-    if counted.nothing:
-        total.left_out[NOTHING] += counted.nothing
     total.open = sum(account.waiting[row.day] for account in found.accounts.values())
     total.received = total.in_kafka = total.accounted
     row.total, row.codes, row.duplicates, row.replayed = total, {}, None, None

@@ -128,14 +128,15 @@ def test_an_offset_that_somebody_else_has_set_begins_a_new_count():
 
 
 def test_a_log_that_was_made_again_begins_a_new_count():
-    """What was counted of records that are gone is forgotten, known or not yet known."""
+    """What was counted of records that are gone is forgotten, known or not yet known; what went unread with them is told."""
     settled = SettledCounts(lambda: NOON)
     settled.open([P0])
     _passed(settled, _counts(3), since=40)
+    settled.expired(Expired(P0, 43, 50))
     _passed(settled, _counts(2), since=0, anew=True)
     settled.begin({P0: NotedOffset(40, OffsetNote(0, None, {DAY: DayCounts(40)}).to_text())})
     note = OffsetNote.from_text(settled.notes({P0: 2})[P0])
-    assert (note.since, note.days[DAY].delivered) == (0, 2)
+    assert (note.since, note.days[DAY].delivered, note.days[DAY].expired) == (0, 2, 7)
 
 
 def test_records_that_were_deleted_unread_count_once_the_prefix_is_beyond_them():
@@ -185,7 +186,6 @@ def test_a_note_stays_within_what_kafka_takes():
             st.builds(
                 DayCounts,
                 delivered=st.integers(0, 2**40),
-                nothing=st.integers(0, 9),
                 expired=st.integers(0, 9),
             ),
             max_size=KEPT_DAYS,
