@@ -40,6 +40,8 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _SECONDS_BELOW: Final = 100_000_000_000
 _MILLISECONDS_BELOW: Final = 100_000_000_000_000
 _LONGEST_TIME: Final = 40
+INSTANTS_BELOW: Final = 1 << 62
+"""Microseconds since 1970; what lies beyond is no time."""
 _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});")
 
 
@@ -96,10 +98,10 @@ def instant(given: Any) -> int | None:
         if not text.isdecimal():
             return _of_text(text)
         given = int(text) if len(text) < 20 else None
-    if given.__class__ is int and given >= 0:
+    if given.__class__ in (int, float) and 0 <= given < INSTANTS_BELOW:
         if given < _SECONDS_BELOW:
-            return int(given) * 1_000_000
-        return int(given) * 1_000 if given < _MILLISECONDS_BELOW else int(given)
+            return int(given * 1_000_000)
+        return int(given * 1_000) if given < _MILLISECONDS_BELOW else int(given)
     unambiguous(given)
     return None
 

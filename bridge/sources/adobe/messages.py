@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.sources.adobe.audiences import LISTS
+from bridge.sources.adobe.audiences import INSTANTS_BELOW, LISTS
 from bridge.sources.adobe.happenings import events_of, is_happening
 from bridge.sources.adobe.profiles import profiles_of
 from bridge.sources.adobe.refusing import NO_OBJECT, NO_PROFILE, Unreadable
@@ -33,7 +33,7 @@ def is_canonical(document: Any) -> bool:
     if (
         document.__class__ is not dict
         or document.get("kind") not in _KINDS
-        or document.get("received_at").__class__ is not int
+        or not _is_instant(document.get("received_at"))
         or document.get("identities").__class__ is not dict
         or document.get("customer_id", "").__class__ is not str
     ):
@@ -51,8 +51,12 @@ def _is_audience(one: Any) -> bool:
         and one.get("id").__class__ is str
         and one.get("name").__class__ is str
         and one.get("status") in _STATES
-        and (one.get("at") is None or one["at"].__class__ is int)
+        and (one.get("at") is None or _is_instant(one["at"]))
     )
+
+
+def _is_instant(value: Any) -> bool:
+    return value.__class__ is int and abs(value) < INSTANTS_BELOW
 
 
 def units_of(document: Any, *, flat: bool = False, depth: int = _DEPTH) -> Iterator[tuple[Any, bool]]:

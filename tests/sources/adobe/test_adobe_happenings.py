@@ -40,6 +40,12 @@ def events(document, by=DECODER):
     "document",
     [
         ORDER,
+        {
+            **{key: value for key, value in ORDER.items() if key != "attributes"},
+            **ORDER["attributes"],
+            "coupon": "SPRING",
+        },
+        {"event": {**ORDER, "id": "e-1"}, "journeyVersion": 7},
         [ORDER],
         {"events": [ORDER]},
         {"event": ORDER},
