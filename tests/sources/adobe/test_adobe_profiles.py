@@ -157,6 +157,14 @@ def test_envelopes_are_the_same(document):
     assert [one["id"] for one in profile["audiences"]] == [CART, OLD]
 
 
+def test_what_stands_among_profiles_is_one():
+    """A profile with an attribute called as an event's name is no event there, and an event among events no profile."""
+    bare = {"identityMap": {"user_id": "C-1"}, "name": "Zoë", "attributes": {"a": 1}}
+    assert events({"profiles": [bare]})[0]["kind"] == "profile"
+    assert events({"events": [bare]})[0]["kind"] == "event"
+    assert events({"events": [{"customer": "C-1"}]})[0].code == "event_without_name"
+
+
 @pytest.mark.parametrize("document", [[], {}, [{}], {"profiles": []}, {"attributes": []}, {"v": 1, "profiles": [{}]}])
 def test_nothing_is_nothing(document):
     """An empty batch becomes no event and no dead letter."""
