@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import uvloop
-from processes import eventually, free_port, get
 
 from bench.receiver import Connection, percentile, written
 from bench.stage import Child
+from bridge.testing.processes import eventually, free_port, get
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +98,7 @@ async def at_rate(port: int, waiting: list[bytes], rate: int, seconds: float) ->
 
 def run(bootstrap: str, where: Path, *, seconds: float = 20.0) -> list[dict[str, Any]]:
     """Rows by rate."""
-    from kafka_topics import create_topic
+    from bridge.testing.kafka.admin import create_topic
 
     dead = create_topic(bootstrap, "bench-adobe-dead", partitions=1)
     topic = create_topic(bootstrap, "bench-adobe", partitions=6)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import httpx
 import orjson
 import pytest
-from confluent_kafka import Producer
-from processes import eventually
-from system_route import Route
+
+from bridge.testing.processes import eventually
+from bridge.testing.rig import RoutesRig
 
 pytestmark = pytest.mark.kafka
-
-_AUTH = {"Authorization": "Bearer long-random-text"}
-_SETTINGS = {
-    "adobe": {"customer_id_namespace": "crmId"},
-    "receiver": {"auth": "header", "header_name": "Authorization", "header_value": _AUTH["Authorization"]},
-}
 
 
 def _raw(number, customer, **more):
@@ -35,18 +28,26 @@ def directory(tmp_path):
 
 
 def _post(route, body):
-    answer = httpx.post(
-        f"http://127.0.0.1:{route.port}/adobe/copy", json=body, headers=_AUTH, timeout=30, trust_env=False
-    )
+    answer = route.post(orjson.dumps(body))
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
     """The newest state of each customer, events beside it, dead letters with a code; also what Adobe writes into the topic itself."""
-    with Route(kafka, topic, directory, mapping=None, source="adobe", more=_SETTINGS) as route:
-        route.run("receiver").wait_ready()
-        worker = route.run("worker").wait_ready(60)
+    with RoutesRig(
+        kafka,
+        topic,
+        directory,
+        {"crm": {"BRIDGE_ADOBE__CUSTOMER_ID_NAMESPACE": "crmId"}},
+        sources={"crm": "adobe"},
+        destinations={"crm": "moengage"},
+        partitions=3,
+        BRIDGE_WORKER__DRAIN_SECONDS="5",
+    ) as rig:
+        route = rig["crm"]
+        rig.receiver()
+        worker = rig.worker()
         for first in range(0, 200, 10):
             told = _post(route, {"profiles": [_raw(number, f"C-{number % 40}") for number in range(first, first + 10)]})
             assert told == {"status": "ok", "events": 10, "dead_letters": 0}
@@ -58,29 +59,25 @@ def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
             "time": "2026-11-02T08:15:30Z",
         }
         assert _post(route, order)["events"] == 1
-        assert (
-            _post(route, [_raw(900, "guest"), {"person": {}, "identityMap": {"ECID": [{"id": "1"}]}}])["dead_letters"]
-            == 1
-        )
-        producer = Producer({"bootstrap.servers": kafka})
-        producer.produce(route.topic, orjson.dumps(_raw(500, "C-500")))
-        assert producer.flush(20) == 0
-        eventually(lambda: route.received()["users"] == 41, within=60, what="all users are there")
+        told = _post(route, [_raw(900, "guest"), {"person": {}, "identityMap": {"ECID": [{"id": "1"}]}}])
+        assert told["dead_letters"] == 1
+        route.produce_raw(orjson.dumps(_raw(500, "C-500")))
+        eventually(lambda: route.emulator.received()["users"] == 41, within=60, what="all users are there")
         eventually(lambda: worker.metric("bridge_kafka_lag") == 0, within=30, what="all is committed")
         for customer in (0, 17, 39):
-            assert route.received(f"?customer=C-{customer}")["attributes"] == {
+            assert route.emulator.received(customer=f"C-{customer}")["attributes"] == {
                 "first_name": "Zoë",
                 "last_name": f"Ng {160 + customer}",
                 "email": f"C-{customer}@example.com",
                 "birthday": "1990-02-03",
             }
-        assert route.received("?customer=C-500")["attributes"]["last_name"] == "Ng 500"
+        assert route.emulator.received(customer="C-500")["attributes"]["last_name"] == "Ng 500"
         codes = eventually(
             lambda: len(found := [each.headers["bridge.code"] for each in route.letters()]) == 2 and found,
             within=30,
             what="what cannot go on is kept",
         )
         assert sorted(codes) == ["anonymous_only", "customer_id_refused"]
-        (event,) = route.received("?customer=C-7")["events"]
+        (event,) = route.emulator.received(customer="C-7")["events"]
         assert event["action"] == "Order placed"
         assert event["attributes"] == {"total": 20.5, "moe_project_name": "Shop EU"}
