@@ -149,11 +149,11 @@ def _of_memberships(memberships: Any, names: Mapping[str, Any]) -> Iterator[Audi
             continue
         if unambiguous(members).__class__ is not dict:
             raise Unreadable(AUDIENCES_FORM)
-        named = unambiguous(names.get(namespace))
+        named = _named(names, namespace)
         for audience_id, member in members.items():
             if unambiguous(member).__class__ is not dict:
                 raise Unreadable(AUDIENCES_FORM)
-            name = named.get(audience_id) if named.__class__ is dict else None
+            name = _named(named, audience_id)
             yield {
                 "namespace": namespace,
                 "id": audience_id,
@@ -161,6 +161,15 @@ def _of_memberships(memberships: Any, names: Mapping[str, Any]) -> Iterator[Audi
                 "status": member.get("status"),
                 "at": member.get("lastQualificationTime"),
             }
+
+
+def _named(names: Any, key: str) -> Any:
+    """What stands under the key, which the template has escaped as it did the names."""
+    if names.__class__ is not dict:
+        return None
+    if key not in names and any(mark in key for mark in "&<>\"'"):
+        return unambiguous(next((value for printed, value in names.items() if unescaped(printed) == key), None))
+    return unambiguous(names.get(key))
 
 
 def _of_lists(lists: Any) -> Iterator[Audience]:

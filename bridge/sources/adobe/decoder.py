@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from bridge.model.event import MOST, Bound
+from bridge.model.event import ANY, MOST, Bound
 from bridge.settings import AdobeSettings
 from bridge.sources.adobe.audiences import NAMES, names_of
 from bridge.sources.adobe.messages import is_canonical, key_of, most_events, read_unit, units_of
@@ -105,7 +105,8 @@ class AdobeDecoder:
     def _events(self, document: Any, bound: Bound) -> Sequence[Event | Refusal | LeftOut]:
         if is_canonical(document):
             return (document,)
-        weight = self.weigh(document)
+        # Of a body it is known already.
+        weight = None if bound is ANY else self.weigh(document)
         if weight is not None and (weight.events > bound.events or weight.bytes > bound.bytes):
             return (TOO_MANY,)
         reading = self._reading

@@ -350,6 +350,15 @@ def test_an_entity_is_undone_once_and_only_where_it_is_one():
         assert profile["audiences"][0]["name"] == name
 
 
+def test_the_template_escapes_namespaces_too():
+    """Names are found under namespaces and ids that were printed as entities."""
+    member = {"status": "realized", "lastQualificationTime": "2026-11-02T08:15:30Z"}
+    profile = {"identityMap": {"user_id": "C"}, "segmentMembership": {"Web & App": {'a"1': member}}}
+    (event,) = events({"profile": profile, "names": {"Web &amp; App": {"a&quot;1": "VIP"}}})
+    (audience,) = event["audiences"]
+    assert (audience["namespace"], audience["id"], audience["name"]) == ("Web & App", 'a"1', "VIP")
+
+
 def test_attributes_with_dotted_names_go_to_their_paths():
     """Two never share a place, and what a message says of one object stays whole."""
     given = {"person.name.firstName": "A", "first_name": "B", "_acme.points": "7", "customer_id": "X", "person": "p"}
