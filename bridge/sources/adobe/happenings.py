@@ -109,8 +109,11 @@ def _told(one: Any, unit: Mapping[str, Any], others: dict[str, Any]) -> dict[str
         told["time"] = time // 1_000
     attributes = {name: value for name, value in others.items() if value is not None}
     for key in _ATTRIBUTES:
-        if isinstance(given := unambiguous(one.get(key)), dict):
+        given = unambiguous(one.get(key))
+        if isinstance(given, dict):
             attributes |= given
+        elif given is not None:  # not what the word promises, and nothing to lose either
+            attributes[key] = given
     project = unambiguous(one.get(_PROJECT, unit.get(_PROJECT)))
     if project is not None:
         attributes.setdefault(_PROJECT, project)

@@ -114,6 +114,14 @@ def test_several_actions_keep_their_order_and_stand_alone_as_dead_letters():
         assert list(DECODER.decode(orjson.dumps(event))) == [event]
 
 
+def test_what_is_no_object_of_attributes_is_an_attribute():
+    """Nothing of an event is lost because of what its author calls it."""
+    (event,) = events(
+        {"name": "A b", "customer": "C-1", "data": "x", "properties": {"a": 1}, "cart": ["s"], "none": None}
+    )
+    assert event["event"]["attributes"] == {"cart": ["s"], "a": 1, "data": "x"}
+
+
 def test_a_time_that_is_none_is_left_to_moengage():
     """Without a time MoEngage takes that of receipt; a wrong one is none."""
     (event,) = events({**ORDER, "time": "soon"})
