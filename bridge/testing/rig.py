@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PREFIX = "BRIDGE_"
+_DEFAULT_SOURCE = "moengage"
 
 
 def _shared(bootstrap: str, receiver_port: int) -> dict[str, str]:
@@ -63,8 +64,7 @@ class RoutesRig(Commands):
     """Several routes, told by ``bridge.toml`` in ``directory``, each with an emulator of its own.
 
     ``routes``: by name the route's settings (names of variables); ``sources`` and ``destinations``: its kinds where they are not
-    ``moengage`` and ``aep``;
-    ``more``: settings for all.
+    ``moengage`` and ``aep``; ``more``: settings for all.
     """
 
     def __init__(
@@ -74,15 +74,14 @@ class RoutesRig(Commands):
         directory: Path,
         routes: Mapping[str, Mapping[str, str]],
         *,
-        sources: Mapping[str, Literal["adobe", "mparticle"]] | None = None,
+        sources: Mapping[str, str] | None = None,
         destinations: Mapping[str, Literal["aep", "moengage"]] | None = None,
         partitions: int = 2,
         **more: str,
     ) -> None:
         super().__init__(directory)
         port = free_port()
-        self._sources = sources or {}
-        self._destinations = destinations or {}
+        self._sources, self._destinations = sources or {}, destinations or {}
         self._shared = _shared(bootstrap, port) | more
         self.routes: dict[str, RouteUnderTest] = {}
         for name, settings in routes.items():
@@ -92,7 +91,7 @@ class RoutesRig(Commands):
                 bootstrap,
                 topic,
                 emulator,
-                streams=f"http://127.0.0.1:{port}/{self._sources.get(name, 'moengage/streams')}/{name}",
+                streams=f"http://127.0.0.1:{port}/{_path_of(self._sources.get(name, _DEFAULT_SOURCE))}/{name}",
                 # Digits alone, which a careless reader of settings takes for a number.
                 credentials=(name, f"000{len(self.routes)}"),
                 partitions=partitions,
@@ -108,7 +107,7 @@ class RoutesRig(Commands):
         parts = [_tables(self._shared)]
         for name, route in self.routes.items():
             destination = self._destinations.get(name, "aep")
-            source = self._sources.get(name, "moengage")
+            source = self._sources.get(name, _DEFAULT_SOURCE)
             parts.append(f"[routes.{name}]\nsource = '{source}'\ndestination = '{destination}'\n")
             parts.append(_tables(route.own_settings, f"routes.{name}."))
         (self.directory / "bridge.toml").write_text("".join(parts), encoding="utf-8")
@@ -129,6 +128,10 @@ class RoutesRig(Commands):
             return EmulatorProcess(self.directory / name, kind="moengage")
         payload = settings.get("BRIDGE_AEP__PAYLOAD", "xdm")
         return EmulatorProcess(self.directory / name, BRIDGE_AEP__PAYLOAD=payload)
+
+
+def _path_of(source: str) -> str:
+    return "moengage/streams" if source == _DEFAULT_SOURCE else source
 
 
 def _tables(variables: Mapping[str, str], prefix: str = "") -> str:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import httpx
 import orjson
 import pytest
+from confluent_kafka import Producer
 
 from bridge.testing.processes import eventually
 from bridge.testing.rig import RoutesRig
 
 pytestmark = pytest.mark.kafka
+
+_AUTH = {"Authorization": "Bearer long-random-text"}
+_SETTINGS = {
+    "BRIDGE_ADOBE__CUSTOMER_ID_NAMESPACE": "crmId",
+    "BRIDGE_RECEIVER__AUTH": "header",
+    "BRIDGE_RECEIVER__HEADER_NAME": "Authorization",
+    "BRIDGE_RECEIVER__HEADER_VALUE": _AUTH["Authorization"],
+}
 
 
 def _raw(number, customer, **more):
@@ -28,26 +38,18 @@ def directory(tmp_path):
 
 
 def _post(route, body):
-    answer = route.post(orjson.dumps(body))
+    answer = httpx.post(route.streams, json=body, headers=_AUTH, timeout=30, trust_env=False)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
     """The newest state of each customer, events beside it, dead letters with a code; also what Adobe writes into the topic itself."""
-    with RoutesRig(
-        kafka,
-        topic,
-        directory,
-        {"crm": {"BRIDGE_ADOBE__CUSTOMER_ID_NAMESPACE": "crmId"}},
-        sources={"crm": "adobe"},
-        destinations={"crm": "moengage"},
-        partitions=3,
-        BRIDGE_WORKER__DRAIN_SECONDS="5",
-    ) as rig:
-        route = rig["crm"]
-        rig.receiver()
-        worker = rig.worker()
+    kinds = {"sources": {"copy": "adobe"}, "destinations": {"copy": "moengage"}}
+    with RoutesRig(kafka, topic, directory, {"copy": _SETTINGS}, partitions=3, **kinds) as rig:
+        route = rig["copy"]
+        rig.run("receiver").wait_ready()
+        worker = rig.run("worker").wait_ready(60)
         for first in range(0, 200, 10):
             told = _post(route, {"profiles": [_raw(number, f"C-{number % 40}") for number in range(first, first + 10)]})
             assert told == {"status": "ok", "events": 10, "dead_letters": 0}
@@ -59,9 +61,13 @@ def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
             "time": "2026-11-02T08:15:30Z",
         }
         assert _post(route, order)["events"] == 1
-        told = _post(route, [_raw(900, "guest"), {"person": {}, "identityMap": {"ECID": [{"id": "1"}]}}])
-        assert told["dead_letters"] == 1
-        route.produce_raw(orjson.dumps(_raw(500, "C-500")))
+        assert (
+            _post(route, [_raw(900, "guest"), {"person": {}, "identityMap": {"ECID": [{"id": "1"}]}}])["dead_letters"]
+            == 1
+        )
+        producer = Producer({"bootstrap.servers": kafka})
+        producer.produce(route.topic, orjson.dumps(_raw(500, "C-500")))
+        assert producer.flush(20) == 0
         eventually(lambda: route.emulator.received()["users"] == 41, within=60, what="all users are there")
         eventually(lambda: worker.metric("bridge_kafka_lag") == 0, within=30, what="all is committed")
         for customer in (0, 17, 39):
