@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bridge.demo.story import Scene
 from bridge.emulators.adobe import Emulator
+from bridge.emulators.adobe.ingestion.dataset import Limits
 from bridge.emulators.adobe.inlet import EXAMPLE
 from bridge.model.errors import BridgeError
 from bridge.runtime.deadline import StopBudget
@@ -21,6 +22,8 @@ from bridge.testing.processes import BridgeProcess, free_port
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from bridge.xdm.schema.compiled_schema import CompiledSchema
+
 TOPIC = "moengage.events"
 DEAD_LETTERS = "moengage.events.dead-letters"
 STATE = "bridge.state"
@@ -28,6 +31,8 @@ TENANT = "_yourorgname"
 _READY_SECONDS = 40.0
 _DRAIN_SECONDS = 20.0
 """The default of ``worker.drain_seconds``, which holds here."""
+_AEP_SECONDS = 1.0
+"""Between two batches of the emulated AEP, and two looks for failed ones; a quarter of an hour and five minutes in earnest."""
 _PASSWORD = "demo"  # nosec B105 # noqa: S105 - opens a receiver on loopback, for a minute
 
 
@@ -44,11 +49,16 @@ class DemoStage:
 
 @asynccontextmanager
 async def open_stage(
-    tell: Callable[[str], None], more: Mapping[str, str] | None = None, *, schema_id: str | None = None
+    tell: Callable[[str], None],
+    more: Mapping[str, str] | None = None,
+    *,
+    schema_id: str | None = None,
+    schema: CompiledSchema | None = None,
 ) -> AsyncIterator[DemoStage]:
     """Start every part, ``tell`` each in a line, and end them all in order afterwards. ``more``: settings that win.
 
-    ``schema_id``: the schema that the emulated connection is for; else the emulator's own.
+    ``schema_id``: the schema that the emulated connection is for; else the emulator's own. ``schema``: what its dataset holds
+    events to after the 200; None takes all.
     """
     with (
         tempfile.TemporaryDirectory(prefix="aep-bridge-demo-") as folder,
@@ -56,7 +66,7 @@ async def open_stage(
     ):
         tell(f"embedded Kafka-protocol broker (librdkafka's mock cluster) at {kafka.bootstrap}")
         inlet = EXAMPLE if schema_id is None else replace(EXAMPLE, schema_id=schema_id)
-        async with Emulator(inlet=inlet) as emulator:
+        async with Emulator(inlet=inlet, schema=schema, limits=Limits(batch_seconds=_AEP_SECONDS)) as emulator:
             tell(f"AEP emulator, IMS and collection endpoint, at {emulator.url}")
             settings = settings_of(kafka.bootstrap, emulator) | dict(more or {})
             async with (
@@ -109,6 +119,8 @@ def settings_of(bootstrap: str, emulator: Emulator) -> dict[str, str]:
         "BRIDGE_AEP__SCHEMA_ID": emulator.schema_id,
         "BRIDGE_AEP__DATASET_ID": emulator.dataset_id,
         "BRIDGE_AEP__FLOW_ID": emulator.flow_id,
+        "BRIDGE_AEP__PLATFORM_URL": emulator.url,
+        "BRIDGE_AEP__FAILED_BATCHES_SECONDS": f"{_AEP_SECONDS:g}",
         "BRIDGE_OAUTH__TOKEN_URL": emulator.token_url,
         "BRIDGE_OAUTH__CLIENT_ID": emulator.client_id,
         "BRIDGE_OAUTH__CLIENT_SECRET": emulator.client_secret,

@@ -87,7 +87,8 @@ class StateTopic:
     async def read(self) -> Mapping[bytes, bytes]:
         """The newest value of each key, all that was written before this call included."""
         if not self._partitions:
-            raise KafkaError(f"the topic {self._name} was not found at the start")
+            # It could not be used when the worker began.
+            await self.open()
         consumer = AIOKafkaConsumer(
             **client_options(self._kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
         )

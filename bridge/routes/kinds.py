@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bridge.routes.leader_tasks import tasks_towards_aep
 from bridge.settings import variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.model.mapping_rows import Complaint, SourceRead
-    from bridge.model.ports import Decoder, RouteParts
+    from bridge.model.ports import Decoder, LeaderTask, RouteParts
     from bridge.settings import Route, Settings
     from bridge.sources.http.posting import Posting
     from bridge.telemetry.metrics import Metrics
@@ -50,6 +51,7 @@ class DestinationKind:
     raises ``SettingsError`` for what is missing. ``open_parts`` makes what a worker runs, but for the decoder; it raises
     ``BridgeError``, and nothing is connected yet. ``host``: where requests go. ``organisation``: what the routes that share its
     rate limits have in common. ``metrics``: names of the metrics that only this kind moves.
+    ``leader_tasks``: what one worker of a route to it does for all; nothing is connected yet.
     """
 
     name: str
@@ -59,6 +61,7 @@ class DestinationKind:
     open_parts: Callable[[Settings, Decoder, Metrics], RouteParts]
     host: Callable[[Settings], str]
     blamed_settings: tuple[tuple[str, str], ...] = ()
+    leader_tasks: Callable[[Route, Decoder, Metrics], tuple[LeaderTask, ...]] = lambda _route, _decoder, _metrics: ()
 
 
 def source_of(route: Route) -> SourceKind:
@@ -83,7 +86,13 @@ def open_parts(route: Route, metrics: Metrics) -> RouteParts:
     if not (source_of(route).profiles if settings.moengage.coalesce is None else settings.moengage.coalesce):
         parts = replace(parts, policy=replace(parts.policy, fold=None))
     named = tuple(variable(section, key) for section, key in kind.blamed_settings)
-    return replace(parts, title=kind.title, host=kind.host(settings), blamed_settings=named)
+    return replace(
+        parts,
+        title=kind.title,
+        host=kind.host(settings),
+        blamed_settings=named,
+        leader_tasks=kind.leader_tasks(route, parts.decoder, metrics),
+    )
 
 
 def _moengage_decoder(_settings: Settings) -> Decoder:
@@ -194,6 +203,7 @@ DESTINATIONS = {
             open_parts=_open_aep,
             host=_aep_host,
             blamed_settings=(("aep", "endpoint"), ("aep", "org_id"), ("aep", "flow_id"), ("aep", "dataset_id")),
+            leader_tasks=tasks_towards_aep,
         ),
         DestinationKind(
             "moengage",

@@ -74,6 +74,23 @@ class Metrics:
         self.restart_memory = Gauge(
             "bridge_restart_memory", "1 while what ends a process can be remembered in the state topic.", registry=r
         )
+        self.failed_records_missing = Counter(
+            "bridge_failed_records_missing_total",
+            "Records that AEP refused after its 200 and does not give out, so that no dead letter holds them.",
+            registry=r,
+        )
+        self.leader_runs = Counter(
+            "bridge_leader_task_runs_total",
+            "Runs of what one worker does for all of its route, by task and result (done, failed).",
+            ["task", "result"],
+            registry=r,
+        )
+        self.leader_overdue_seconds = Gauge(
+            "bridge_leader_task_overdue_seconds",
+            "How long a successful run of the task has been due; 0 on workers that do not lead.",
+            ["task"],
+            registry=r,
+        )
         self.mapping_reloads = Counter(
             "bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r
         )

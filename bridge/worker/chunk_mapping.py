@@ -10,6 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
+from bridge.model.dead_letter import is_xdm
 from bridge.model.errors import NotJson
 from bridge.model.event import LeftOut, Refusal
 from bridge.model.verdicts import Rejected, Stage
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _PART_BITS = 24
 """An event's place is its record's row and, from 1 on, its number within a batch; 16 million events a record will do."""
+
+
+_NOTHING = Rejected(Stage.MAP, "internal_error", "it was mapped to nothing, which is no verdict")
 
 
 def place(row: int, part: int | None) -> int:
@@ -81,6 +85,10 @@ class ChunkMapping:
         if record.value is None:
             return
         transform = self.transform
+        if is_xdm(record.headers or ()):
+            self._unmapped(record.value)
+            transform.forget()
+            return
         with contextlib.suppress(Exception):
             for event in self._decode(record.value):
                 if isinstance(event, (Refusal, LeftOut)):
@@ -115,6 +123,14 @@ class ChunkMapping:
             if hung and record.offset in hung:
                 refused.append((at, Rejected(Stage.MAP, "hung", "mapping it has ended several worker processes")))
                 continue
+            if record.headers and is_xdm(record.headers):
+                checked = self._unmapped(value)
+                if isinstance(checked, bytes):
+                    items.append(checked)
+                    places.append(at)
+                else:
+                    refused.append((at, checked))
+                continue
             try:
                 events = decode(value)
             except NotJson as error:
@@ -141,6 +157,8 @@ class ChunkMapping:
                     places.append(place)
                 elif isinstance(encoded, Rejected):
                     refused.append((place, encoded))
+                elif not encoded:
+                    refused.append((place, _NOTHING))
                 else:
                     for element in encoded:
                         if isinstance(element, bytes):
@@ -159,6 +177,13 @@ class ChunkMapping:
             self._delivery.offer(chunk, items, tags)
         if self._sketch is not None:
             self._sketch.look(event)
+
+    def _unmapped(self, value: bytes) -> bytes | Rejected:
+        """A replayed event that is in the destination's form already."""
+        try:
+            return self.transform.apply_unmapped(value)
+        except Exception as error:  # noqa: BLE001 - one event must not take its neighbours along
+            return _unexpected(Stage.CHECK, error)
 
 
 def why_unreadable(chunk: Chunk) -> str:

@@ -24,6 +24,7 @@ from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
 from bridge.worker.chunk_mapping import ChunkMapping, row_and_part
 from bridge.worker.drain import Drain
+from bridge.worker.leading import Leader
 from bridge.worker.mapping_watch import MappingWatch
 from bridge.worker.readiness import Readiness
 from bridge.worker.restart_memory.marks import RestartMarks
@@ -148,6 +149,18 @@ class Worker:
             tell=metrics.restart_memory.set,
             assigned=self.ledger.committed,
         )
+        self._leader = Leader(
+            parts.leader_tasks,
+            topic=settings.kafka.topic,
+            group=settings.kafka.group,
+            ledger=self.ledger,
+            publisher=self._publisher,
+            state=self._state,
+            metrics=metrics,
+            session_seconds=settings.kafka.session_timeout_seconds,
+            stopping=lambda: self.stopping,
+            clock=self._clock,
+        )
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
             MappingWatch(
@@ -203,6 +216,7 @@ class Worker:
 
     async def for_revoke(self) -> Deadline:
         """Finish what can be; the deadline of the commit that follows."""
+        await self._leader.resign(_GIVE_AWAY_SECONDS)
         deadline = await self._drain.for_revoke()
         await self._marks.give_away(min(deadline.left / 2, _GIVE_AWAY_SECONDS))
         return deadline
@@ -329,6 +343,7 @@ class Worker:
                 self._begin(self._start(), "faust"),
                 self._begin(self._supervise(lag), "watchdog"),
                 self._begin(self._surroundings.tend(), "memory"),
+                self._begin(self._leader.run(), "leader"),
             ]
             # A figure for an alert: events go out without it.
             watching = self._surroundings.watch_retention(self._settings.kafka, self._metrics)
@@ -339,6 +354,7 @@ class Worker:
             try:
                 await self._stop.wait()
                 self.health.hold("draining", self._why or "told to stop")
+                await self._leader.resign(_GIVE_AWAY_SECONDS)
                 await self._marks.give_away(_GIVE_AWAY_SECONDS)
                 return await stop_worker(
                     self._app, self._gate, self._drain, self._why, cut_off_after=self._surroundings.cut_off_after

@@ -33,10 +33,15 @@ class FailedBatch:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """What Catalog lists: batches to look into, the oldest first, and how many are ``under_way`` and not to be told yet."""
+    """What Catalog lists: batches to look into, the oldest first, and when those were created that are not to be told yet."""
 
     to_read: Sequence[FailedBatch]
-    under_way: int
+    under_way_since: Sequence[int]
+
+    @property
+    def under_way(self) -> int:
+        """How many are not to be told yet."""
+        return len(self.under_way_since)
 
 
 def failed_count(batch: Mapping[str, Any]) -> int | None:
@@ -46,14 +51,14 @@ def failed_count(batch: Mapping[str, Any]) -> int | None:
 
 def batches_in(found: Mapping[str, Mapping[str, Any]], *, until: int) -> Batches:
     """The batches among ``found`` (id -> batch) that were created before ``until`` (milliseconds since 1970)."""
-    to_read, under_way = [], 0
+    to_read, under_way = [], []
     for identifier, batch in found.items():
         created = _time(batch.get("created"))
         if created >= until:
             continue
         status = str(batch.get("status") or "").lower()
         if status in _UNDER_WAY:
-            under_way += 1
+            under_way.append(created)
             continue
         failed = failed_count(batch)
         if failed or failed is None or status in _FAILING:

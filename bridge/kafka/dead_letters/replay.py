@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bridge.kafka.dead_letters.replay_marks import MAX_REPLAYS, Mark, Marks, group_of, load_marks, why_kept
 from bridge.kafka.dead_letters.stored_letters import Filter, Stored, open_letters, up_to
 from bridge.kafka.producer.refusal import RefusedByKafka
-from bridge.model.dead_letter import PREFIX, own_headers
+from bridge.model.dead_letter import PREFIX, Form, own_headers
 from bridge.model.record import record_bytes
 
 if TYPE_CHECKING:
@@ -143,6 +143,9 @@ def _choose(
             done.before += 1
         else:
             headers = [*own_headers(stored.headers), (PREFIX + "replays", b"%d" % (letter.replays + 1))]
+            if letter.form == Form.XDM:
+                # The worker must not map it once more.
+                headers.append((PREFIX + "form", Form.XDM.encode()))
             record, source = (letter.key, letter.value, headers), letter.topic or topic
             if limit is not None and record_bytes(record) > limit(source):
                 done.kept["larger than the topic takes"] += 1
