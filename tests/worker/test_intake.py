@@ -137,6 +137,8 @@ def test_an_event_that_is_mapped_to_nothing_is_refused():
     ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
     assert spy.letters == [(0, None, Stage.MAP, "internal_error")]
     assert (ledger.events, ledger.committable()) == (1, {})
+
+
 def test_what_was_replayed_as_xdm_is_checked_and_not_mapped():
     """By its header: taken as it is, refused where the rules refuse it; an event beside it without the header is mapped."""
     xdm = (("bridge.replays", b"1"), ("bridge.form", b"xdm"))
