@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bridge.model.errors import SettingsError
-from bridge.routes.leader_tasks import tasks_of_a_warehouse, tasks_towards_aep
+from bridge.routes.leader_tasks import tasks_of_a_warehouse, tasks_towards_aep, tasks_towards_any
 from bridge.settings import variable
 
 if TYPE_CHECKING:
@@ -254,6 +254,7 @@ DESTINATIONS = {
             open_parts=_open_moengage,
             host=_moengage_host,
             blamed_settings=(("moengage", "workspace_id"), ("moengage", "data_center"), ("moengage", "project_code")),
+            leader_tasks=tasks_towards_any,
         ),
     )
 }

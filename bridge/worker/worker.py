@@ -25,7 +25,7 @@ from bridge.runtime.deadline import StopBudget
 from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
 from bridge.worker.accepted_state.state_keeper import StateKeeper
-from bridge.worker.chunk_mapping import ChunkMapping
+from bridge.worker.chunk_mapping import ChunkMapping, day_of
 from bridge.worker.drain import Drain
 from bridge.worker.event_places import row_and_part
 from bridge.worker.leading import Leader
@@ -226,8 +226,11 @@ class Worker:
         """The destination refuses an event for good."""
         if owner.closed:
             return
+        place = owner.places[event]
+        if owner.counts is not None:
+            owner.counts.refuse(place, day_of(owner, place), rejected.stage)
         if self._keeper is None:
-            self.letters.put(owner, *row_and_part(owner.places[event]), rejected, attempts)
+            self.letters.put(owner, *row_and_part(place), rejected, attempts)
         else:
             self._keeper.rejected(owner, event, rejected, attempts)
 
