@@ -51,7 +51,7 @@ def test_an_account_is_kept_as_it_is():
     assert back == made
     assert back.refused["never"] == 0
     for wrong in (b"[]", b"{}", b'{"run": 1, "of": 2}', b"nonsense"):
-        with pytest.raises(ValueError, match=r"account|missing|unexpected|JSON|malformed|character"):
+        with pytest.raises(ValueError, match=r"account|missing|unexpected|JSON|malformed|literal"):
             RunAccount.from_bytes(wrong)
 
 
