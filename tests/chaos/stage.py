@@ -18,14 +18,16 @@ from allowance import Allowance, Glimpse
 from clocks import Clock
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from counting import is_deliverable
+from guarded_mapping import write_guarded
 from names import HOST, Name
 from offsets import Offsets, Progress
-from tally import Digests
+from tally import Digests, Ids
 
 from bridge.emulators.adobe import Emulator
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset import Dataset, Limits
 from bridge.testing.kafka.admin import admin_client, create_topic
 from bridge.testing.kafka.certificates import Certificates, make_certificates
+from bridge.testing.later_refusals import strict_schema
 from bridge.testing.numbered_events import uuid_of
 from bridge.testing.processes import BridgeProcess, eventually, free_port
 
@@ -48,12 +50,16 @@ _AS_CREATED = {"message.timestamp.type": "LogAppendTime"}
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much of everything; ``topic`` is more configuration of the event topic."""
+    """How much of everything; ``topic`` is more configuration of the event topic.
+
+    ``aep_batch_seconds``: how often AEP makes a batch of what it has accepted, and workers look for failed ones.
+    """
 
     workers: int = 2
     batch_events: int = 100
     concurrency: int = 4
     max_in_flight: int = 1_000
+    aep_batch_seconds: float = 5.0
     topic: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -100,6 +106,8 @@ class Stage:
     when (monotonic) a fault had Kafka delete records before the group had committed them, and the numbers of their events;
     ``deleted_topics``: such numbers of events that were deleted with the whole topic. ``topic_stays``: held by whoever deletes
     the topic, or needs it all the time. ``hanging``: events that were made to hold whoever maps them; ``hung``: ids of those that became dead letters for it.
+    ``backtracking``: events with a text that a regular expression would take days for; ``unmapped``: ids of those that were refused.
+    ``came_back``: ids of those that AEP refused after its 200 and that are dead letters now.
     """
 
     cluster: Cluster
@@ -123,8 +131,12 @@ class Stage:
     topic_stays: asyncio.Lock = field(default_factory=asyncio.Lock)
     hanging: set[int] = field(default_factory=set)
     hung: set[str] = field(default_factory=set)
+    backtracking: set[int] = field(default_factory=set)
+    unmapped: set[str] = field(default_factory=set)
+    came_back: set[str] = field(default_factory=set)
     secret_file: Path = field(init=False)
     hanging_file: Path = field(init=False)
+    mapping_file: Path = field(init=False)
     receiver_tls: Certificates = field(init=False)
     receiver_trust: ssl.SSLContext = field(init=False)
     name: Name = field(init=False)
@@ -143,7 +155,8 @@ class Stage:
             *self._second_topics(),
         ):
             await asyncio.to_thread(self._create_topic, topic, partitions, config)
-        self.emulator = Emulator(port=free_port(), payloads=0, limits=Limits(enabled=False))
+        limits = Limits(batch_seconds=self.scale.aep_batch_seconds)
+        self.emulator = Emulator(port=free_port(), payloads=0, limits=limits, schema=strict_schema(), new_ids=Ids)
         self.emulator.state.fingerprints = Digests()
         await self.emulator.start()
         self.allowance = Allowance(self.emulator, self.outstanding, self.posted, self._capacity, self._worker_logs)
@@ -152,6 +165,7 @@ class Stage:
         self.secret_file.write_text(self.emulator.client_secret, encoding="utf-8")
         self.name = Name(self.directory)
         self.hanging_file = self.directory / "hanging"
+        self.mapping_file = self.directory / "guarded.csv"
         self.receiver_tls = make_certificates(self.directory / "receiver-tls")
         self.receiver_trust = ssl.create_default_context(cafile=str(self.receiver_tls.ca))
         self._settings = self._environment()
@@ -243,6 +257,7 @@ class Stage:
             "BRIDGE_AEP__BATCH_EVENTS": str(self.scale.batch_events),
             "BRIDGE_AEP__CONCURRENCY": str(self.scale.concurrency),
             "BRIDGE_AEP__TIMEOUT_SECONDS": "3",
+            "BRIDGE_AEP__FAILED_BATCHES_SECONDS": str(self.scale.aep_batch_seconds),
             "BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS": str(self.scale.max_in_flight),
             "BRIDGE_WORKER__DRAIN_SECONDS": "6",
             "BRIDGE_WORKER__STALL_SECONDS": "60",
@@ -259,6 +274,7 @@ class Stage:
             "BRIDGE_OAUTH__CLIENT_SECRET_FILE": str(self.secret_file),
             **self.name.environment(),
             "CHAOS_HANGING": str(self.hanging_file),
+            **write_guarded(self.mapping_file),
         }
         del found["BRIDGE_OAUTH__CLIENT_SECRET"]
         return found | ({} if self.second is None else self.second.environment())
@@ -339,6 +355,13 @@ class Stage:
         gone = sum(is_deliverable(number) and uuid_of(number) not in state.fingerprints for number in self.expired)
         return max(0, self.deliverable() - len(state.fingerprints) - self.set_aside - gone)
 
+    @property
+    def dataset(self) -> Dataset:
+        """What AEP has for good."""
+        found = self.emulator.ingestion.find(self.emulator.dataset_id)
+        assert found is not None
+        return found
+
     def _capacity(self) -> int:
         return max(1, len(self.workers)) * self.scale.concurrency * self.scale.batch_events
 
@@ -351,7 +374,7 @@ class Stage:
             while not self._ending:
                 asked, outstanding, events = time.monotonic(), self.outstanding(), self.emulator.state.events
                 progress = await asyncio.to_thread(offsets.ask)
-                self.hung = offsets.hung
+                self.hung, self.unmapped, self.came_back = offsets.hung, offsets.unmapped, offsets.came_back
                 refused = offsets.refused | offsets.hung
                 self.set_aside = sum(each not in self.emulator.state.fingerprints for each in refused)
                 # Without an answer the last one stands: what was accepted since then counts as uncommitted.

@@ -20,8 +20,9 @@ import second_route
 from alerting import Prometheus, names_of
 from counting import DeadLetter, Findings, judge
 from faults import KINDS, LANES, schedule
+from guarded_mapping import guarded_builder
 from report import Done, Report
-from running import drained, fresh_event_arrives, something_new
+from running import came_back, drained, fresh_event_arrives, something_new
 from second_route import SecondRoute, stopping
 from sender import ChaosSender
 from stage import DEAD_LETTERS, Stage
@@ -99,6 +100,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         stage_of_run.second = second
         stage = await watching.enter_async_context(stage_of_run)
         stage.next_number, stage.given_up = lambda: sender.next, lambda: sender.given_up
+        stage.backtracking = sender.backtracking
         watcher = await watching.enter_async_context(Watcher(stage))
         prometheus = await watching.enter_async_context(Prometheus(stage, tmp_path / "prometheus"))
         if prometheus.missing:
@@ -123,6 +125,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         sender.stop()
         await posting
         report.drained_seconds = await drained(stage)
+        report.came_back_seconds = await came_back(stage)
         findings = await _judged(stage, sender)
         if second and posting_too:
             second.sender.stop()
@@ -152,6 +155,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
     assert [f"{each.name} ended with {each.code}:\n{each.tail}" for each in stage.surprises] == []
     # The run must have been one: most of what was posted was promised, and every kind of fault had its turn and struck.
     assert report.promised > chaos.rate * report.seconds / 3
+    assert report.came_back > 0
     if chaos.only:
         assert {fault.kind for fault in done} == set(chaos.only)
     elif chaos.seconds is None or chaos.seconds >= 900:
@@ -165,10 +169,16 @@ async def _judged(stage: Stage, sender: ChaosSender) -> Findings:
     state = stage.emulator.state
     rows = await asyncio.to_thread(stored, stage.cluster.bootstrap, DEAD_LETTERS)
     letters = [DeadLetter(row.value, {name: text.decode() for name, text in row.headers}) for row in rows]
-    builder, _ = load_builder(Settings())
-    assert builder is not None
     found = await asyncio.to_thread(
-        judge, sender.promised, sender.next, Accepted(state), letters, builder, hanging=stage.hanging
+        judge,
+        sender.promised,
+        sender.next,
+        Accepted(state),
+        letters,
+        guarded_builder(stage.mapping_file),
+        hanging=stage.hanging,
+        backtracking=stage.backtracking,
+        dataset=stage.dataset.ingested,
     )
     # What Kafka was made to delete is gone; that it was told is asked elsewhere.
     expired = stage.expired

@@ -63,17 +63,29 @@ class _OtherThread:
         """See Fetching."""
         await self._cross(self._stream.fetching.touch)
 
-    async def store(self, number, offsets):
+    async def store(self, number, offsets, notes):
         """See Fetching."""
         stream = self._stream
-        stored = await self._cross(lambda: stream.fetching.store(number, offsets))
+        stored = await self._cross(lambda: stream.fetching.store(number, offsets, notes))
         if number != self.number:
             stream.node.world.count("a rebalance during a commit")
         return stored
 
+    async def noted(self, number, partitions):
+        """See Fetching."""
+        return await self._cross(lambda: self._stream.fetching.noted(number, partitions))
+
+    async def is_member(self, number):
+        """See Fetching."""
+        return await self._cross(lambda: self._stream.fetching.is_member(number))
+
     async def refresh(self):
         """See Fetching."""
         await self._cross(self._stream.fetching.refresh)
+
+    async def look_back(self):
+        """See Fetching."""
+        await self._cross(self._stream.fetching.look_back)
 
     async def survey(self, partitions):
         """See Fetching."""
@@ -115,6 +127,10 @@ class SimulatedStream:
         """See Consumption."""
         return await self._consumption.commit()
 
+    async def is_ours(self):
+        """See Consumption."""
+        return await self._consumption.is_ours()
+
     async def offsets(self, partitions):
         """See Consumption."""
         return await self._consumption.offsets(partitions)
@@ -122,6 +138,10 @@ class SimulatedStream:
     async def refresh(self):
         """See Consumption."""
         await self._consumption.refresh()
+
+    async def look_back(self):
+        """See Consumption."""
+        await self._consumption.look_back()
 
     def topic_partitions(self, topic):
         """Partitions of the topic."""

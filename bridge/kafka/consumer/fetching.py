@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetMetadataTooLargeError
 
 from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
 from bridge.kafka.consumer.offset_account import Expired, OffsetAccount, SkippedError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from bridge.kafka.consumer.ledger import Partition
+    from bridge.model.day_counts import NotedOffset
 
 __all__ = ["Expired", "Fetch", "Fetching", "SkippedError", "Survey", "Unreadable"]
 
@@ -199,12 +200,27 @@ class Fetching:
         """Look for topics and partitions that may have come."""
         self._client.refresh()
 
-    async def store(self, number: int, offsets: Mapping[Partition, int]) -> bool:
+    async def look_back(self) -> None:
+        """While nothing is assigned: whether what was assigned before has gone with its topic."""
+        number, account = self.number, self._account
+        identities = await self._identities(account.topics())
+        if number == self.number:
+            await account.look_for_deleted(identities, ())
+
+    async def _identities(self, topics: Iterable[str]) -> dict[str, bytes | None]:
+        return {topic: await self._client.topic_identity(topic) for topic in topics}
+
+    async def store(self, number: int, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> bool:
         """Commit; False when it did not come to pass, for whatever reason."""
         if number != self.number:
             return False
+        # What was finished of a log that is gone must not be taken for progress in the one that has come in its place.
+        offsets = {p: offset for p, offset in offsets.items() if self._account.is_of_this_log(p, offset)}
+        self._account.finished(offsets)
+        if not offsets:
+            return True
         try:
-            await self._client.commit(offsets)
+            await self._commit(offsets, notes)
         except KafkaError as error:
             _log.warning(
                 "offsets_not_committed",
@@ -214,9 +230,44 @@ class Fetching:
             return False
         return True
 
+    async def _commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> None:
+        try:
+            await self._client.commit(offsets, notes)
+        except OffsetMetadataTooLargeError:
+            _log.error(
+                "counts_not_stored",
+                detail="The brokers take no notes of that length (offset.metadata.max.bytes); reconcile cannot know what was delivered.",
+                longest=max(map(len, notes.values()), default=0),
+            )
+            await self._client.commit(offsets, {})
+
+    async def noted(
+        self, number: int, partitions: Collection[Partition]
+    ) -> Mapping[Partition, NotedOffset | None] | None:
+        """Offsets and notes as they are stored; None where they cannot be had now, or the assignment is over."""
+        try:
+            found = await self._client.noted(partitions)
+        except KafkaError as error:
+            _log.warning(
+                "offsets_not_committed",
+                detail="What the group has stored could not be read before the first commit; both are tried again.",
+                error=type(error).__name__,
+            )
+            return None
+        return found if number == self.number else None
+
+    async def is_member(self, number: int) -> bool:
+        """Whether the group says, now, that the assignment of this number still stands."""
+        return number == self.number and await self._client.beat() and number == self.number
+
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """Where these partitions stand. What retention has deleted is noticed here too, while nothing is fetched."""
         number, account = self.number, self._account
+        identities = await self._identities(account.topics() | {topic for topic, _ in partitions})
+        if number == self.number:
+            # What was secured of the log before is handed on first.
+            await account.look_for_deleted(identities, partitions, wait=self._kept)
+        logs = account.logs_begun
         offsets = await self._client.offsets(partitions)
         if number == self.number:
             await account.begin({p: found.committed for p, found in offsets.items() if p not in account.next})
@@ -230,6 +281,8 @@ class Fetching:
                     self._secure(partition)
                 elif position <= found.first:
                     account.explain(partition, found.first)
+            if logs == account.logs_begun:
+                account.seen(identities, offsets)
             offsets = {p: found._replace(waiting=account.waiting(p, found)) for p, found in offsets.items()}
             await self._places.look_into_silence(offsets, giving, lambda: number == self.number)
         return Survey(number, offsets, self._places.all())

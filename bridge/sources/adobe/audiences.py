@@ -40,6 +40,8 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _SECONDS_BELOW: Final = 100_000_000_000
 _MILLISECONDS_BELOW: Final = 100_000_000_000_000
 _LONGEST_TIME: Final = 40
+INSTANTS_BELOW: Final = 1 << 62
+"""Microseconds since 1970; what lies beyond is no time."""
 _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});")
 
 
@@ -96,10 +98,10 @@ def instant(given: Any) -> int | None:
         if not text.isdecimal():
             return _of_text(text)
         given = int(text) if len(text) < 20 else None
-    if given.__class__ is int and given >= 0:
+    if given.__class__ in (int, float) and 0 <= given < INSTANTS_BELOW:
         if given < _SECONDS_BELOW:
-            return int(given) * 1_000_000
-        return int(given) * 1_000 if given < _MILLISECONDS_BELOW else int(given)
+            return int(given * 1_000_000)
+        return int(given * 1_000) if given < _MILLISECONDS_BELOW else int(given)
     unambiguous(given)
     return None
 
@@ -147,11 +149,11 @@ def _of_memberships(memberships: Any, names: Mapping[str, Any]) -> Iterator[Audi
             continue
         if unambiguous(members).__class__ is not dict:
             raise Unreadable(AUDIENCES_FORM)
-        named = unambiguous(names.get(namespace))
+        named = _named(names, namespace)
         for audience_id, member in members.items():
             if unambiguous(member).__class__ is not dict:
                 raise Unreadable(AUDIENCES_FORM)
-            name = named.get(audience_id) if named.__class__ is dict else None
+            name = _named(named, audience_id)
             yield {
                 "namespace": namespace,
                 "id": audience_id,
@@ -159,6 +161,15 @@ def _of_memberships(memberships: Any, names: Mapping[str, Any]) -> Iterator[Audi
                 "status": member.get("status"),
                 "at": member.get("lastQualificationTime"),
             }
+
+
+def _named(names: Any, key: str) -> Any:
+    """What stands under the key, which the template has escaped as it did the names."""
+    if names.__class__ is not dict:
+        return None
+    if key not in names and any(mark in key for mark in "&<>\"'"):
+        return unambiguous(next((value for printed, value in names.items() if unescaped(printed) == key), None))
+    return unambiguous(names.get(key))
 
 
 def _of_lists(lists: Any) -> Iterator[Audience]:

@@ -157,6 +157,14 @@ def test_envelopes_are_the_same(document):
     assert [one["id"] for one in profile["audiences"]] == [CART, OLD]
 
 
+def test_what_stands_among_profiles_is_one():
+    """A profile with an attribute called as an event's name is no event there, and an event among events no profile."""
+    bare = {"identityMap": {"user_id": "C-1"}, "name": "Zoë", "attributes": {"a": 1}}
+    assert events({"profiles": [bare]})[0]["kind"] == "profile"
+    assert events({"events": [bare]})[0]["kind"] == "event"
+    assert events({"events": [{"customer": "C-1"}]})[0].code == "event_without_name"
+
+
 @pytest.mark.parametrize("document", [[], {}, [{}], {"profiles": []}, {"attributes": []}, {"v": 1, "profiles": [{}]}])
 def test_nothing_is_nothing(document):
     """An empty batch becomes no event and no dead letter."""
@@ -174,6 +182,11 @@ def test_nothing_is_nothing(document):
         ("2026-11-02T08:15:30", 1793607330000000),
         (1793607330000, 1793607330000000),
         ("1793607330000", 1793607330000000),
+        (1793607330000.0, 1793607330000000),
+        (1793607330, 1793607330000000),
+        (1793607330123456, 1793607330123456),
+        (10**19, None),
+        (-1, None),
         ("yesterday", None),
         (None, None),
         (True, None),
@@ -335,6 +348,15 @@ def test_an_entity_is_undone_once_and_only_where_it_is_one():
     ):
         (profile,) = events({**OURS, "names": {"ups": {CART: printed}}})
         assert profile["audiences"][0]["name"] == name
+
+
+def test_the_template_escapes_namespaces_too():
+    """Names are found under namespaces and ids that were printed as entities."""
+    member = {"status": "realized", "lastQualificationTime": "2026-11-02T08:15:30Z"}
+    profile = {"identityMap": {"user_id": "C"}, "segmentMembership": {"Web & App": {'a"1': member}}}
+    (event,) = events({"profile": profile, "names": {"Web &amp; App": {"a&quot;1": "VIP"}}})
+    (audience,) = event["audiences"]
+    assert (audience["namespace"], audience["id"], audience["name"]) == ("Web & App", 'a"1', "VIP")
 
 
 def test_attributes_with_dotted_names_go_to_their_paths():

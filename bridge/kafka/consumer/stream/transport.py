@@ -168,6 +168,10 @@ class ChunkConsumer(ReplacedConsumer):
         )
         await super().on_partitions_assigned(assigned, generation_id)
 
+    async def is_ours(self) -> bool:
+        """Whether the group says, now, that the assignment still stands."""
+        return await self.consumption.is_ours()
+
     async def offsets(self, partitions: Sequence[Any]) -> Mapping[Any, Offsets]:
         """Where these partitions stand."""
         return await self.consumption.offsets(partitions)
@@ -175,6 +179,10 @@ class ChunkConsumer(ReplacedConsumer):
     async def refresh(self) -> None:
         """Look for a topic that is not there (yet)."""
         await self.consumption.refresh()
+
+    async def look_back(self) -> None:
+        """While nothing is assigned: whether what was assigned before has gone with its topic."""
+        await self.consumption.look_back()
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Left to our own watchdog, which acts where Faust's only logs."""
