@@ -60,6 +60,7 @@ def test_recipes_are_there():
         "A setting",
         "A function of the mapping language",
         "A metric",
+        "What one worker does for all",
         "A dead-letter code",
         "A source",
         "A destination",
