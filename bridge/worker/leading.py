@@ -164,10 +164,11 @@ class Leader:
 
     async def resign(self, within: float) -> None:
         """The partitions are given away: begin nothing more, and wait so many seconds at most for what is being written."""
+        # Also where it has not begun yet: it must not begin while the worker gives its partitions away.
+        self._resigned = self._generation() or self._resigned
         term = self._term
         if term is None:
             return
-        self._resigned = term.generation
         term.over = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
