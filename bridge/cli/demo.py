@@ -97,7 +97,6 @@ async def _routes(plan: DemoPlan, *, as_json: bool) -> int:
 async def _demo(plan: DemoPlan, *, as_json: bool) -> int:
     from bridge.demo.stage import open_stage, reasons
     from bridge.demo.story import Story
-    from bridge.testing.later_refusals import strict_schema
 
     def tell(line: str) -> None:
         if not as_json:
@@ -105,7 +104,7 @@ async def _demo(plan: DemoPlan, *, as_json: bool) -> int:
 
     if not as_json:
         console.print("[bold]MoEngage Streams → Kafka → Data Prep mapping → Adobe Experience Platform[/]\nstarting:")
-    async with open_stage(tell, schema=strict_schema()) as stage:
+    async with open_stage(tell, refuses_later=True) as stage:
         if not as_json:
             console.print(_before_and_after())
         story = Story(stage.scene, plan)

@@ -42,6 +42,7 @@ _COMMANDS = (
     "mapping.verify",
     "deadletters",
     "failed_batches",
+    "reconcile",
     "backfill",
     "emulator",
 )

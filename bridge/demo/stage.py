@@ -17,12 +17,11 @@ from bridge.emulators.adobe.inlet import EXAMPLE
 from bridge.model.errors import BridgeError
 from bridge.runtime.deadline import StopBudget
 from bridge.testing.kafka.embedded import EmbeddedKafka
+from bridge.testing.later_refusals import strict_schema
 from bridge.testing.processes import BridgeProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
-
-    from bridge.xdm.schema.compiled_schema import CompiledSchema
 
 TOPIC = "moengage.events"
 DEAD_LETTERS = "moengage.events.dead-letters"
@@ -53,12 +52,12 @@ async def open_stage(
     more: Mapping[str, str] | None = None,
     *,
     schema_id: str | None = None,
-    schema: CompiledSchema | None = None,
+    refuses_later: bool = False,
 ) -> AsyncIterator[DemoStage]:
     """Start every part, ``tell`` each in a line, and end them all in order afterwards. ``more``: settings that win.
 
-    ``schema_id``: the schema that the emulated connection is for; else the emulator's own. ``schema``: what its dataset holds
-    events to after the 200; None takes all.
+    ``schema_id``: the schema that the emulated connection is for; else the emulator's own. ``refuses_later``: its
+    dataset's schema refuses some of what the inlet has taken.
     """
     with (
         tempfile.TemporaryDirectory(prefix="aep-bridge-demo-") as folder,
@@ -66,7 +65,9 @@ async def open_stage(
     ):
         tell(f"embedded Kafka-protocol broker (librdkafka's mock cluster) at {kafka.bootstrap}")
         inlet = EXAMPLE if schema_id is None else replace(EXAMPLE, schema_id=schema_id)
-        async with Emulator(inlet=inlet, schema=schema, limits=Limits(batch_seconds=_AEP_SECONDS)) as emulator:
+        async with Emulator(
+            inlet=inlet, schema=strict_schema() if refuses_later else None, limits=Limits(batch_seconds=_AEP_SECONDS)
+        ) as emulator:
             tell(f"AEP emulator, IMS and collection endpoint, at {emulator.url}")
             settings = settings_of(kafka.bootstrap, emulator) | dict(more or {})
             async with (

@@ -1,16 +1,12 @@
 """The leader's task towards AEP: what it refused after its 200 is fetched again and again, and stored as dead letters.
 
-A batch is read record by record; a bounded number of records is held, looked up in the event topic, and stored. After each such
-part the state topic learns how far the batch is read, so that a new leader goes on there; what was stored and not noted any more
-is told from the dead letters themselves. Everything here has pauses in it: the worker's events go first.
+After each part that is stored the state topic learns how far it is, so that a new leader goes on there; what was stored and not
+noted any more is told from the dead letters themselves.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -20,24 +16,17 @@ from bridge.adobe import catalog
 from bridge.adobe.client import PlatformClient, missing_settings
 from bridge.adobe.pages import Unreadable
 from bridge.adobe.reconciliation.failed_batch import batches_in
-from bridge.adobe.reconciliation.refused_record import records_of
 from bridge.adobe.refusals import PlatformError, Unreachable
-from bridge.kafka.dead_letters.ingest_letters import IngestLetters
-from bridge.kafka.offset_range import records_between
-from bridge.kafka.producer.letter_store import store_letters
 from bridge.model.errors import BridgeError, KafkaError
 from bridge.model.verdicts import Stage
+from bridge.routes.failed_batches_fetch import Fetch, tell_lost_state
 from bridge.routes.failed_batches_progress import Progress
-from bridge.routes.ingest_letter import letter_of
-from bridge.routes.originals import Originals
 from bridge.settings import every_setting, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.adobe.reconciliation.failed_batch import FailedBatch
-    from bridge.adobe.reconciliation.refused_record import RefusedRecord
-    from bridge.kafka.producer.letter_store import LetterFit
     from bridge.model.ports import Decoder, Lead
     from bridge.settings import Route, Settings
     from bridge.telemetry.metrics import Metrics
@@ -56,16 +45,6 @@ _OPEN_AT_MOST: Final = 7 * 24 * _HOUR
 _WAIT_FOR_RECORDS: Final = _HOUR
 """How long a batch's records may show after the batch, before those that are missing are told as missing."""
 _CLOCKS_DIFFER: Final = 600_000
-_TOGETHER: Final = 10_000
-_TOGETHER_BYTES: Final = 32_000_000
-"""Records looked up in one reading of the event topic, and held in memory meanwhile."""
-_WINDOWS: Final = ((0, 1), (1, 6), (6, 24))
-"""Hours before the batch in which the events are looked for, until all are found."""
-_MOST_LOOKED_AT: Final = 5_000_000
-"""Records of the event topic that one lookup looks at."""
-_AT_ONCE: Final = 500
-_BREATH_EVERY: Final = 200
-_BREATH: Final = 0.01
 _MOST_CODES: Final = 100
 """Labels of a metric; a code beyond is counted as ``other``."""
 
@@ -118,7 +97,7 @@ class FailedBatchesTask:
             raise _with_way_out(error) from None
         listed = batches_in(found, until=now + _LOOK_BACK)
         batches = [one for one in listed.to_read if one.identifier not in self._progress.done]
-        fetch = _Fetch(self._route, self._decoder, self._client, lead, self._progress, key)
+        fetch = Fetch(self._route, self._decoder, self._client, lead, self._progress, key)
         try:
             await self._fetch(fetch, batches, now)
         finally:
@@ -134,17 +113,16 @@ class FailedBatchesTask:
         try:
             return Progress.from_bytes((await lead.state.read()).get(key))
         except KafkaError as error:
-            _tell_lost_state(error)
+            tell_lost_state(error)
             return Progress()
 
-    async def _fetch(self, fetch: _Fetch, batches: Sequence[FailedBatch], now: int) -> None:
+    async def _fetch(self, fetch: Fetch, batches: Sequence[FailedBatch], now: int) -> None:
         if not batches:
             return
         # No letter of a batch is older than its end, but clocks differ.
         since = min(max(one.created, one.finished) for one in batches) - _CLOCKS_DIFFER
-        fetch.letters = IngestLetters(self._route.settings.kafka, [one.identifier for one in batches], since)
-        await fetch.letters.look()
-        for batch in batches:
+        await fetch.begin([one.identifier for one in batches], since)
+        for number, batch in enumerate(batches):
             try:
                 read = await fetch.batch(batch)
             except (Unreachable, Unreadable, PlatformError) as error:
@@ -152,24 +130,30 @@ class FailedBatchesTask:
                 fetch.left.append(batch)
                 fetch.problem = BridgeError(f"batch {batch.identifier}: {error}", hint=error.hint)
                 if isinstance(error, Unreachable) or (isinstance(error, PlatformError) and error.status in (401, 403)):
-                    fetch.left += [one for one in batches if one.created >= batch.created and one is not batch]
-                    return
-                continue
-            if missing := max(0, (batch.failed or 0) - read):
-                if now - batch.finished < _WAIT_FOR_RECORDS:
-                    fetch.left.append(batch)
-                    continue
-                self._metrics.failed_records_missing.inc(missing)
-                _log.error(
-                    "failed_records_missing",
-                    detail="AEP counts records of the batch as failed and does not give them out; no dead letter holds them.",
-                    batch=batch.identifier,
-                    counted=batch.failed,
-                    read=read,
-                )
-            await fetch.done(batch)
+                    fetch.left += batches[number + 1 :]
+                    break
+            else:
+                self._close(fetch, batch, read, now)
+        await fetch.flush()
 
-    def _tell(self, fetch: _Fetch) -> None:
+    def _close(self, fetch: Fetch, batch: FailedBatch, read: int, now: int) -> None:
+        """All that the batch's files hold has been read."""
+        missing = max(0, (batch.failed or 0) - read)
+        if missing and now - batch.finished < _WAIT_FOR_RECORDS:
+            fetch.left.append(batch)
+            return
+        if missing:
+            self._metrics.failed_records_missing.inc(missing)
+            _log.error(
+                "failed_records_missing",
+                detail="AEP counts records of the batch as failed and does not give them out; no dead letter holds them.",
+                batch=batch.identifier,
+                counted=batch.failed,
+                read=read,
+            )
+        fetch.finished.append(batch)
+
+    def _tell(self, fetch: Fetch) -> None:
         for code, count in fetch.stored.items():
             label = code if code in self._codes or len(self._codes) < _MOST_CODES else "other"
             self._codes.add(label)
@@ -203,113 +187,6 @@ def why_off(settings: Settings) -> str:
         # Credentials of a stand-in are nobody else's.
         return f"{variable('aep', 'endpoint')} is not Adobe's, and {variable('aep', 'platform_url')} is not set"
     return ""
-
-
-@dataclass(slots=True)
-class _Fetch:
-    """One run: what it works with, and what came of it."""
-
-    route: Route
-    decoder: Decoder
-    client: PlatformClient
-    lead: Lead
-    progress: Progress
-    key: bytes
-    letters: IngestLetters | None = None
-    left: list[FailedBatch] = field(default_factory=list)
-    problem: BridgeError | None = None
-    stored: Counter[str] = field(default_factory=Counter)
-    matched: int = 0
-    cut: int = 0
-
-    async def batch(self, batch: FailedBatch) -> int:
-        """Store letters for the records of a batch that have none; how many records its files hold."""
-        letters = self.letters
-        assert letters is not None  # noqa: S101 # nosec B101 - run has opened it
-        if batch.failed and letters.counts[batch.identifier] >= batch.failed:
-            return batch.failed  # somebody has fetched it by hand
-        passed = self.progress.read_of.get(batch.identifier, 0)
-        waiting: list[RefusedRecord] = []
-        read = size = 0
-        async for record in records_of(self.client, batch.identifier):
-            read += 1
-            if read % _BREATH_EVERY == 0:
-                await asyncio.sleep(_BREATH)
-            if read <= passed:
-                continue
-            waiting.append(record)
-            size += len(record.value)
-            if len(waiting) >= _TOGETHER or size >= _TOGETHER_BYTES:
-                await self._store(batch, waiting, letters)
-                waiting, size = [], 0
-                self.progress.read_of[batch.identifier] = read
-                await self.note()
-        if waiting:
-            await self._store(batch, waiting, letters)
-        return read
-
-    async def done(self, batch: FailedBatch) -> None:
-        """Note that the batch is done; a crash before makes the next leader read it once more, and find its letters."""
-        self.progress.finish(batch.identifier, batch.created)
-        await self.note()
-
-    async def note(self) -> None:
-        """Have the state topic know how far it is."""
-        try:
-            await self.lead.state.write({self.key: self.progress.to_bytes()})
-        except KafkaError as error:
-            _tell_lost_state(error)
-
-    async def _store(self, batch: FailedBatch, records: Sequence[RefusedRecord], letters: IngestLetters) -> None:
-        new = [one for one in records if (batch.identifier, one.digest) not in letters]
-        if not new:
-            return
-        originals = await self._originals(batch, new)
-        # Between the first look and now somebody else may have stored some.
-        await letters.look()
-        made = [
-            (one.code, letter_of(self.route, self.decoder, batch, one, originals.found.get(one.identifier or "")))
-            for one in new
-            if letters.add(batch.identifier, one.digest)
-        ]
-        topic = self.route.settings.kafka.dead_letter_topic
-        for start in range(0, len(made), _AT_ONCE):
-            part = made[start : start + _AT_ONCE]
-            await store_letters(self.lead.publisher, topic, [letter for _, letter in part])
-            self._count(part)
-            await asyncio.sleep(_BREATH)
-
-    def _count(self, part: Sequence[tuple[str, LetterFit]]) -> None:
-        self.stored.update(code for code, _ in part)
-        self.matched += sum(each.letter.topic is not None for _, each in part)
-        self.cut += sum(each.newly_cut for _, each in part)
-
-    async def _originals(self, batch: FailedBatch, records: Sequence[RefusedRecord]) -> Originals:
-        """The events of these records, as far as they are found: the last hours before the batch first."""
-        wanted = {one.identifier for one in records if one.identifier}
-        originals = Originals(self.decoder, wanted, literal=self.route.source == "moengage")
-        looked_at = 0
-        for near, far in _WINDOWS:
-            until = batch.finished if near == 0 else batch.created - near * _HOUR
-            async for one in records_between(self.route.settings.kafka, batch.created - far * _HOUR, until):
-                originals.look_at(one)
-                looked_at += 1
-                if looked_at % _BREATH_EVERY == 0:
-                    await asyncio.sleep(_BREATH)
-                if looked_at >= _MOST_LOOKED_AT:
-                    return originals
-            if not originals.missing:
-                break
-        return originals
-
-
-def _tell_lost_state(error: KafkaError) -> None:
-    _log.warning(
-        "failed_batches_not_noted",
-        detail="The state topic cannot be used; the next leader reads more than it need, and stores nothing twice.",
-        why=str(error),
-        hint=error.hint,
-    )
 
 
 def _with_way_out(error: PlatformError) -> BridgeError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bridge.routes.leader_tasks import tasks_towards_aep
+from bridge.routes.leader_tasks import tasks_towards_aep, tasks_towards_any
 from bridge.settings import variable
 
 if TYPE_CHECKING:
@@ -213,6 +213,7 @@ DESTINATIONS = {
             open_parts=_open_moengage,
             host=_moengage_host,
             blamed_settings=(("moengage", "workspace_id"), ("moengage", "data_center"), ("moengage", "project_code")),
+            leader_tasks=tasks_towards_any,
         ),
     )
 }

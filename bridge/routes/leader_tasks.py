@@ -10,8 +10,15 @@ if TYPE_CHECKING:
     from bridge.telemetry.metrics import Metrics
 
 
+def tasks_towards_any(route: Route, decoder: Decoder, metrics: Metrics) -> tuple[LeaderTask, ...]:
+    """What every kind of destination has."""
+    from bridge.routes.reconciliation.reconcile_task import ReconcileTask  # noqa: PLC0415 - opened with a route
+
+    return (ReconcileTask(route, decoder, metrics),)
+
+
 def tasks_towards_aep(route: Route, decoder: Decoder, metrics: Metrics) -> tuple[LeaderTask, ...]:
     """Nothing is connected yet."""
     from bridge.routes.failed_batches_task import FailedBatchesTask  # noqa: PLC0415 - opened with a route of this kind
 
-    return (FailedBatchesTask(route, decoder, metrics),)
+    return (FailedBatchesTask(route, decoder, metrics), *tasks_towards_any(route, decoder, metrics))

@@ -12,6 +12,7 @@ from bridge.settings.mapping import MappingSettings
 from bridge.settings.moengage import MoEngageSettings
 from bridge.settings.mparticle import MParticleSettings
 from bridge.settings.receiver import ReceiverSettings
+from bridge.settings.reconcile import ReconcileSettings
 from bridge.settings.routes import Deployment, Route, load_deployment, load_settings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, is_example, variable
@@ -30,6 +31,7 @@ __all__ = [
     "MoEngageSettings",
     "OauthSettings",
     "ReceiverSettings",
+    "ReconcileSettings",
     "Route",
     "Settings",
     "SetupSettings",

@@ -18,6 +18,7 @@ from bridge.settings.mapping import MappingSettings
 from bridge.settings.moengage import MoEngageSettings
 from bridge.settings.mparticle import MParticleSettings
 from bridge.settings.receiver import ReceiverSettings
+from bridge.settings.reconcile import ReconcileSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
 from bridge.settings.setup import SetupSettings
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     receiver: ReceiverSettings = ReceiverSettings()
     adobe: AdobeSettings = AdobeSettings()
     mparticle: MParticleSettings = MParticleSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

@@ -91,6 +91,17 @@ class Metrics:
             ["task"],
             registry=r,
         )
+        self.reconcile_difference = Gauge(
+            "bridge_reconcile_difference_events",
+            "By how many events the sum of the last day that was reconciled does not hold, by what differs.",
+            ["check"],
+            registry=r,
+        )
+        self.reconcile_last_run = Gauge(
+            "bridge_reconcile_last_run_timestamp_seconds",
+            "When the leader has last reconciled a day, in seconds since 1970; 0 on workers that have not.",
+            registry=r,
+        )
         self.mapping_reloads = Counter(
             "bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r
         )

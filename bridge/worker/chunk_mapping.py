@@ -7,9 +7,11 @@ told once a chunk. Whatever an event makes go wrong becomes its dead letter, and
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
+from bridge.model.day_counts import DAY_MS, ChunkCounts
 from bridge.model.dead_letter import is_xdm
 from bridge.model.errors import NotJson
 from bridge.model.event import LeftOut, Refusal
@@ -105,6 +107,7 @@ class ChunkMapping:
         if chunk.closed or chunk.admitted:
             return
         if chunk.unreadable:
+            chunk.counts = _counts_of_unreadable(chunk)
             self._ledger.admit(chunk, 1)
             self._letters.put(chunk, 0, None, Rejected(Stage.DECODE, "unreadable", why_unreadable(chunk)), 0)
             return
@@ -113,6 +116,8 @@ class ChunkMapping:
         items: list[bytes] = []
         places = chunk.places
         refused: list[tuple[int, Rejected]] = []
+        left_out: list[tuple[int, str]] = []
+        several = False
         event: Any = None
         decode, apply = self._decode, transform.apply
         records = chunk.records
@@ -144,6 +149,7 @@ class ChunkMapping:
                 if event.__class__ is not dict:
                     if isinstance(event, LeftOut):
                         self._metrics.left_out_events.labels(event.rule).inc()
+                        left_out.append((place, event.rule))
                     else:
                         refused.append((place, Rejected(Stage.DECODE, event.code, event.reason)))
                     place += 1
@@ -160,6 +166,7 @@ class ChunkMapping:
                 elif not encoded:
                     refused.append((place, _NOTHING))
                 else:
+                    several = True
                     for element in encoded:
                         if isinstance(element, bytes):
                             items.append(element)
@@ -170,6 +177,7 @@ class ChunkMapping:
         tags = _tags_of(chunk) if self._delivery.by_key else ()
         self._metrics.consumed_records.inc(len(records))
         transform.tally()
+        chunk.counts = _counted(chunk, refused, left_out, several=several)
         self._ledger.admit(chunk, len(items) + len(refused))
         for place, rejected in refused:
             self._letters.put(chunk, *row_and_part(place), rejected, 0)
@@ -191,6 +199,45 @@ def why_unreadable(chunk: Chunk) -> str:
     last = chunk.upto - 1
     place = f"offset {chunk.first}" if last <= chunk.first else f"offsets {chunk.first} to {last}"
     return f"{place} cannot be read: {chunk.unreadable}"
+
+
+def day_of(chunk: Chunk, place: int) -> int:
+    """The UTC day, as a number, on which the record of an event was appended."""
+    return chunk.records[place >> _PART_BITS].timestamp // DAY_MS
+
+
+def _counted(
+    chunk: Chunk,
+    refused: Sequence[tuple[int, Rejected]],
+    left_out: Sequence[tuple[int, str]],
+    *,
+    several: bool,
+) -> ChunkCounts:
+    """The chunk's events by day; nearly always all are of one, and then nothing is looked at by event.
+
+    ``several``: an event may have several places.
+    """
+    counts = ChunkCounts()
+    times = [record.timestamp for record in chunk.records]
+    first, last = min(times) // DAY_MS, max(times) // DAY_MS
+    if first == last and not several:
+        counts.of(first).delivered = len(chunk.places) + len(refused)
+    else:
+        for place in {*chunk.places, *(place for place, _ in refused)}:
+            counts.of(day_of(chunk, place)).delivered += 1
+    for place, rejected in refused:
+        counts.refuse(place, day_of(chunk, place), rejected.stage)
+    for place, rule in left_out:
+        counts.of(day_of(chunk, place)).left_out[rule] += 1
+    return counts
+
+
+def _counts_of_unreadable(chunk: Chunk) -> ChunkCounts:
+    counts = ChunkCounts()
+    # What cannot be read has no time of its own, as a rule: then the day on which it was set aside counts.
+    day = chunk.records[0].timestamp // DAY_MS if chunk.records[0].timestamp > 0 else int(time.time() * 1000) // DAY_MS
+    counts.of(day).dead[Stage.DECODE] += 1
+    return counts
 
 
 def _tags_of(chunk: Chunk) -> list[int]:

@@ -22,7 +22,7 @@ from bridge.model.errors import KafkaError
 from bridge.runtime.deadline import StopBudget
 from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
-from bridge.worker.chunk_mapping import ChunkMapping, row_and_part
+from bridge.worker.chunk_mapping import ChunkMapping, day_of, row_and_part
 from bridge.worker.drain import Drain
 from bridge.worker.leading import Leader
 from bridge.worker.mapping_watch import MappingWatch
@@ -206,7 +206,10 @@ class Worker:
     def rejected(self, owner: Chunk, event: int, rejected: Rejected, attempts: int) -> None:
         """The destination refuses an event for good."""
         if not owner.closed:
-            self.letters.put(owner, *row_and_part(owner.places[event]), rejected, attempts)
+            place = owner.places[event]
+            if owner.counts is not None:
+                owner.counts.refuse(place, day_of(owner, place), rejected.stage)
+            self.letters.put(owner, *row_and_part(place), rejected, attempts)
 
     def gone(self, owner: Chunk) -> bool:
         """Whether the chunk's partition is another worker's now."""

@@ -11,12 +11,13 @@ import pytest
 import structlog
 
 from bridge.adobe import data_access
+from bridge.adobe.pages import Unreadable
 from bridge.adobe.reconciliation.refused_record import read_record
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.ingestion.dataset import Limits
 from bridge.model.dead_letter import DeadLetter
 from bridge.model.errors import BridgeError, KafkaError, LeadLost
-from bridge.routes import failed_batches_task
+from bridge.routes import failed_batches_fetch
 from bridge.routes.failed_batches_progress import Progress
 from bridge.routes.failed_batches_task import FailedBatchesTask, why_off
 from bridge.settings import Route, Settings
@@ -81,7 +82,7 @@ class Scene:
         self.settings = Settings(**sections)
         scene = self
 
-        class Letters(failed_batches_task.IngestLetters):
+        class Letters(failed_batches_fetch.IngestLetters):
             async def look(self):
                 scene.kafka.looks += 1
                 for letter in scene.kafka.letters[self._next.get(0, 0) :]:
@@ -93,9 +94,9 @@ class Scene:
             for _ in ():
                 yield
 
-        monkeypatch.setattr(failed_batches_task, "IngestLetters", Letters)
-        monkeypatch.setattr(failed_batches_task, "records_between", records_between)
-        monkeypatch.setattr(failed_batches_task, "_BREATH", 0)
+        monkeypatch.setattr(failed_batches_fetch, "IngestLetters", Letters)
+        monkeypatch.setattr(failed_batches_fetch, "records_between", records_between)
+        monkeypatch.setattr(failed_batches_fetch, "_BREATH", 0)
 
     def task(self):
         """As a worker makes it."""
@@ -202,7 +203,7 @@ async def test_two_that_both_think_they_lead_store_nothing_twice(scene):
         for _ in ():
             yield
 
-    failed_batches_task.records_between = records_between  # put back by the fixture
+    failed_batches_fetch.records_between = records_between  # put back by the fixture
     await second.run(lead)
     for one in (first, second):
         await one.aclose()
@@ -229,14 +230,14 @@ async def test_a_batch_of_very_many_records_needs_little_memory(scene, monkeypat
     """Thirty parts of records: one part in memory at once, noted one by one, and the next leader goes on within the batch."""
     line = json.dumps({"body": {"xdmEntity": {"_id": "ID", "pad": "x" * 1_000}}, "_errors": [{"code": CODE}]}).encode()
     count, together = 15_000, 500
-    monkeypatch.setattr(failed_batches_task, "_TOGETHER", together)
+    monkeypatch.setattr(failed_batches_fetch, "_TOGETHER", together)
 
     async def records_of(_client, _batch):
         for number in range(count):
             yield read_record(line.replace(b"ID", b"%d" % number))
 
     batch(scene.emulator, "a")
-    monkeypatch.setattr(failed_batches_task, "records_of", records_of)
+    monkeypatch.setattr(failed_batches_fetch, "records_of", records_of)
     stored = Counter()
 
     async def publish(records, *, topic=None):
@@ -290,7 +291,7 @@ async def test_a_batch_that_cannot_be_read_is_tried_again_and_does_not_stand_bef
     async def files(client, identifier):
         broken.append(identifier)
         if identifier == broken[0]:
-            raise failed_batches_task.Unreadable("a failed record is too long")
+            raise Unreadable("a failed record is too long")
         return await real(client, identifier)
 
     monkeypatch.setattr("bridge.adobe.reconciliation.refused_record.failed_files", files)
@@ -335,7 +336,7 @@ async def test_what_somebody_has_fetched_by_hand_is_not_read_again(scene, monkey
     store = batch(scene.emulator, "a")
     await scene.run()
     scene.kafka.values.clear()
-    monkeypatch.setattr(failed_batches_task, "records_of", None)
+    monkeypatch.setattr(failed_batches_fetch, "records_of", None)
     await scene.run()
     assert scene.kafka.ids() == Counter(["a"])
     assert any(one.failed_records for one in store.batches.values())

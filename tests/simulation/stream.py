@@ -63,13 +63,17 @@ class _OtherThread:
         """See Fetching."""
         await self._cross(self._stream.fetching.touch)
 
-    async def store(self, number, offsets):
+    async def store(self, number, offsets, notes):
         """See Fetching."""
         stream = self._stream
-        stored = await self._cross(lambda: stream.fetching.store(number, offsets))
+        stored = await self._cross(lambda: stream.fetching.store(number, offsets, notes))
         if number != self.number:
             stream.node.world.count("a rebalance during a commit")
         return stored
+
+    async def noted(self, number, partitions):
+        """See Fetching."""
+        return await self._cross(lambda: self._stream.fetching.noted(number, partitions))
 
     async def refresh(self):
         """See Fetching."""

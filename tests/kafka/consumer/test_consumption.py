@@ -249,7 +249,7 @@ async def test_a_commit_that_takes_too_long_is_none():
     (chunk,) = await worker.round()
     worker.take(chunk)
 
-    async def hang(_offsets):
+    async def hang(_offsets, _notes):
         await asyncio.sleep(10)
 
     worker.client.commit = hang
@@ -280,7 +280,7 @@ async def test_a_revoke_does_not_wait_for_a_commit_beyond_what_its_budget_leaves
     worker.consumption._commit_seconds = 30.0
     worker.finisher.left = 0.05
 
-    async def hang(_offsets):
+    async def hang(_offsets, _notes):
         await asyncio.sleep(10)
 
     worker.client.commit = hang
@@ -478,7 +478,7 @@ def test_a_revoke_gives_its_commit_five_seconds_at_most(left, waited):
         worker.consumption._commit_seconds = 60.0
         worker.finisher.left = left
 
-        async def hang(_offsets):
+        async def hang(_offsets, _notes):
             await asyncio.sleep(100)
 
         worker.client.commit = hang
