@@ -77,6 +77,7 @@ def _hush() -> None:
 
 async def _collect(name: str | None, *, send_test: bool) -> list[Check]:
     from bridge.cli.check_moengage import checks as moengage_checks
+    from bridge.cli.check_state import state_checks
     from bridge.settings import load_deployment
 
     try:
@@ -89,11 +90,17 @@ async def _collect(name: str | None, *, send_test: bool) -> list[Check]:
         lines = (
             moengage_checks(route, send_test=send_test) if to_moengage else _checks(route.settings, send_test=send_test)
         )
-        async for each in lines:
+        async for each in _one_after_another(lines, state_checks(route)):
             if route.declared:
                 each = replace(each, found=route.named(each.found), todo=route.named(each.todo), route=route.name)  # noqa: PLW2901
             found.append(each)
     return found
+
+
+async def _one_after_another(*checks: AsyncIterator[Check]) -> AsyncIterator[Check]:
+    for some in checks:
+        async for each in some:
+            yield each
 
 
 async def _checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check]:

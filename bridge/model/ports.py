@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from bridge.model.accepted_state import Memory
     from bridge.model.dead_letter import StoredLetters
     from bridge.model.event import Bound, Event, LeftOut, Refusal
     from bridge.model.record import Record
@@ -275,7 +276,7 @@ class RouteParts:
     ``title`` names the destination in sentences (``AEP``), ``host`` is where its requests go. ``blamed_settings``: the
     variables to check when it refuses every event because of how the bridge is set up.
     ``files``: where a changed mapping set is to be taken up while running. ``sketch``: where there are rows to compare with.
-    ``leader_tasks``: what one worker does for all of the route.
+    ``memory``: where what was accepted is remembered by key. ``leader_tasks``: what one worker does for all of the route.
     """
 
     decoder: Decoder
@@ -284,6 +285,7 @@ class RouteParts:
     policy: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     files: TransformFiles | None = None
     sketch: Sketch | None = None
+    memory: Memory | None = None
     title: str = "the destination"
     host: str = ""
     blamed_settings: tuple[str, ...] = ()

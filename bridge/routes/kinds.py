@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bridge.model.errors import SettingsError
 from bridge.routes.leader_tasks import tasks_towards_aep, tasks_towards_any
 from bridge.settings import variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bridge.model.accepted_state import Memory
     from bridge.model.mapping_rows import Complaint, SourceRead
     from bridge.model.ports import Decoder, LeaderTask, RouteParts
     from bridge.settings import Route, Settings
@@ -30,7 +32,7 @@ class SourceKind:
     ``title`` names it in sentences. ``sections``: the sections of the settings that it reads beside ``kafka`` and ``receiver``.
     ``decoder`` opens its decoder. ``posting`` says how it posts to the receiver; None where it does not. ``profiles``: its events
     are states of customers, of which only the last counts where several wait. ``complaints``: what is wrong with what a mapping set
-    reads of its events. ``said_of``: its settings in words.
+    reads of its events. ``said_of``: its settings in words. ``memory`` opens what remembers what was accepted.
     """
 
     name: str
@@ -41,6 +43,7 @@ class SourceKind:
     profiles: bool = False
     complaints: Callable[[Sequence[SourceRead]], Sequence[Complaint]] | None = None
     said_of: Callable[[Settings], str] | None = None
+    memory: Callable[[Settings], Memory] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,14 @@ def open_parts(route: Route, metrics: Metrics) -> RouteParts:
     parts = kind.open_parts(settings, open_decoder(route), metrics)
     if not (source_of(route).profiles if settings.moengage.coalesce is None else settings.moengage.coalesce):
         parts = replace(parts, policy=replace(parts.policy, fold=None))
+    if (remember := source_of(route).memory) is not None:
+        memory = remember(settings)
+        if memory.joins and not parts.policy.by_key:
+            raise SettingsError(
+                f"{variable('moengage', 'ordering')}=none: what is known of a customer grows event by event, which needs their order",
+                hint=f"set {variable('moengage', 'ordering')}=customer",
+            )
+        parts = replace(parts, memory=memory)
     named = tuple(variable(section, key) for section, key in kind.blamed_settings)
     return replace(
         parts,
@@ -169,6 +180,12 @@ def _said_of_adobe(settings: Settings) -> str:
     return said_of(settings.adobe)
 
 
+def _adobe_memory(_settings: Settings) -> Memory:
+    from bridge.sources.adobe.membership import Membership  # noqa: PLC0415 - as above
+
+    return Membership()
+
+
 def _adobe_posting() -> Posting:
     from bridge.sources.adobe.posting import PROFILES  # noqa: PLC0415 - as above
 
@@ -188,6 +205,7 @@ SOURCES = {
             profiles=True,
             complaints=_adobe_complaints,
             said_of=_said_of_adobe,
+            memory=_adobe_memory,
         ),
         SourceKind("mparticle", "mParticle", ("mparticle",), decoder=_mparticle_decoder, posting=_mparticle_posting),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,17 @@ from bridge.kafka.consumer.lag import LagMeter
 from bridge.kafka.consumer.ledger import Chunk, Ledger
 from bridge.kafka.consumer.reading import Reading
 from bridge.kafka.dead_letters.store import DeadLetters
-from bridge.kafka.topics import NO_ANSWER, unreachable
+from bridge.kafka.topic_facts import UnfitTopic
+from bridge.kafka.topics import NO_ANSWER, TopicMissing, unreachable
 from bridge.model.backoff import Backoff
 from bridge.model.errors import KafkaError
 from bridge.runtime.deadline import StopBudget
 from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
-from bridge.worker.chunk_mapping import ChunkMapping, day_of, row_and_part
+from bridge.worker.accepted_state.state_keeper import StateKeeper
+from bridge.worker.chunk_mapping import ChunkMapping, day_of
 from bridge.worker.drain import Drain
+from bridge.worker.event_places import row_and_part
 from bridge.worker.leading import Leader
 from bridge.worker.mapping_watch import MappingWatch
 from bridge.worker.readiness import Readiness
@@ -36,9 +40,10 @@ from bridge.worker.watch.self_report import SelfReport
 from bridge.worker.watch.watchdog import Vitals
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
+    from collections.abc import Awaitable, Coroutine, Sequence
 
     from bridge.delivery.pace_board import Board
+    from bridge.model.accepted_state import Memory
     from bridge.model.ports import RouteParts, Transform
     from bridge.model.verdicts import Rejected
     from bridge.runtime.deadline import Deadline
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _GIVE_AWAY_SECONDS = 1.0
+_AGAIN_SECONDS = 2.0
 
 
 class Worker:
@@ -98,11 +104,12 @@ class Worker:
             settings.kafka.dead_letter_topic,
             metrics,
             parts.decoder,
-            stored=self.accepted,
+            stored=self.finished,
             backoff=Backoff(surroundings.random()),
             on_failure=self.broke,
             clock=self._clock,
         )
+        self._keeper = self._open_keeper(parts.memory)
         self._progress = Progress(
             self.ledger,
             self.delivery,
@@ -110,6 +117,7 @@ class Worker:
             metrics,
             stall_seconds=settings.worker.stall_seconds,
             clock=self._clock,
+            keeps=lambda chunk: self._keeper is not None and self._keeper.keeps(chunk),
         )
         self._gate = Gate(
             self.ledger,
@@ -127,6 +135,7 @@ class Worker:
             self._clock,
             StopBudget(settings.worker.drain_seconds),
             StopBudget(min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2)),
+            waits=lambda: self._keeper is not None and self._keeper.held,
         )
         self._sketch = parts.sketch
         self._intake = ChunkMapping(
@@ -137,6 +146,7 @@ class Worker:
             letters=self.letters,
             metrics=metrics,
             sketch=parts.sketch,
+            memory=self._keeper,
         )
         self._state = surroundings.state(settings.kafka, self._publisher)
         self._marks = RestartMarks(
@@ -195,21 +205,34 @@ class Worker:
             clock=self._clock,
         )
         self._readiness.watch(self.health)
+        if self._keeper is not None:
+            self.health.watch("state", self._keeper.trouble)
 
     # What delivery and the dead letters report.
 
-    def accepted(self, owner: Chunk, events: int) -> None:
+    def accepted(self, owner: Chunk, places: Sequence[int]) -> None:
+        """The destination has taken these events of a chunk."""
+        if self._keeper is None:
+            self.finished(owner, len(places))
+        else:
+            self._keeper.accepted(owner, places)
+
+    def finished(self, owner: Chunk, events: int) -> None:
         """So many events of a chunk have reached their end."""
         self.ledger.resolve(owner, events)
         self._gate.freed()
 
     def rejected(self, owner: Chunk, event: int, rejected: Rejected, attempts: int) -> None:
         """The destination refuses an event for good."""
-        if not owner.closed:
-            place = owner.places[event]
-            if owner.counts is not None:
-                owner.counts.refuse(place, day_of(owner, place), rejected.stage)
+        if owner.closed:
+            return
+        place = owner.places[event]
+        if owner.counts is not None:
+            owner.counts.refuse(place, day_of(owner, place), rejected.stage)
+        if self._keeper is None:
             self.letters.put(owner, *row_and_part(place), rejected, attempts)
+        else:
+            self._keeper.rejected(owner, event, rejected, attempts)
 
     def gone(self, owner: Chunk) -> bool:
         """Whether the chunk's partition is another worker's now."""
@@ -247,12 +270,15 @@ class Worker:
         self._metrics.rate_share.set(self._share() if self.joined else 0.0)
         self.delivery.tick()
         self._progress.show(lag.lags)
+        if self._keeper is not None:
+            self._keeper.show()
         if self.joined:
             self._self_report.at_work()
 
     def vitals(self, lag: LagMeter) -> Vitals:
         """What tells whether it gets on, now."""
         held = self.delivery.blocked or self.delivery.paused or not self.letters.writable
+        held = held or (self._keeper is not None and self._keeper.held)
         return Vitals(
             lag=bool(lag.total) and lag.movable,
             resolved=self.ledger.resolved,
@@ -318,7 +344,7 @@ class Worker:
                 self._member.listening(telemetry.port)
             stack.push_async_callback(self._parts.destination.aclose)
             await stack.enter_async_context(self._publisher)
-            if not await self._connected():
+            if not await self._connected() or not await self._open_state():
                 return 0
             await self._open_memory()
             self._app = self._surroundings.stream(
@@ -368,6 +394,8 @@ class Worker:
                 await asyncio.gather(*begun, return_exceptions=True)
                 await self.delivery.stop()
                 await self.letters.stop()
+                if self._keeper is not None:
+                    await self._keeper.close()
                 await self._marks.close()
 
     async def _connected(self) -> bool:
@@ -383,6 +411,46 @@ class Worker:
         waiting.result()
         self.health.release("kafka")
         return True
+
+    def _open_keeper(self, memory: Memory | None) -> StateKeeper | None:
+        if memory is None:
+            return None
+        kafka, metrics = self._settings.kafka, self._metrics
+        log = self._surroundings.state_log(kafka, metrics.route, self._publisher, same_partitions=memory.joins)
+        return StateKeeper(
+            memory,
+            log,
+            self.ledger,
+            self.letters,
+            metrics,
+            finished=self.finished,
+            is_ours=self._is_ours,
+            on_failure=self.broke,
+            random=self._surroundings.random(),
+            clock=self._clock,
+        )
+
+    async def _is_ours(self) -> bool:
+        return bool(await self._app.consumer.is_ours())
+
+    async def _open_state(self) -> bool:
+        """Find the topic of the route's state, where it has one; False when stopped before. One that cannot be used raises."""
+        if self._keeper is None:
+            return True
+        while not self.stopping:
+            try:
+                await self._keeper.open()
+            except (TopicMissing, UnfitTopic):
+                raise
+            except KafkaError as error:
+                self.health.hold("state", f"the state topic cannot be opened: {error}")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_AGAIN_SECONDS):
+                        await self._stop.wait()
+            else:
+                self.health.release("state")
+                return True
+        return False
 
     async def _open_memory(self) -> None:
         try:
@@ -425,10 +493,21 @@ class Worker:
             self.stop(f"the stream did not start: {type(error).__name__}")
 
     def _take(self, chunk: Chunk) -> Awaitable[None] | None:
+        if self._keeper is not None and not (chunk.closed or chunk.admitted or self._keeper.is_ready(chunk)):
+            return self._take_when_ready(chunk, self._keeper)
         if self._marks.watches(chunk):
             return self._take_marked(chunk)
         self._take_now(chunk, frozenset())
         return None
+
+    async def _take_when_ready(self, chunk: Chunk, keeper: StateKeeper) -> None:
+        try:
+            await keeper.wait_for(chunk)
+        except Exception as error:  # noqa: BLE001 - as below
+            self.broke(error)
+            return
+        if not chunk.closed and (taken := self._take(chunk)) is not None:
+            await taken
 
     async def _take_marked(self, chunk: Chunk) -> None:
         try:

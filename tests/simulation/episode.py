@@ -103,6 +103,8 @@ async def _episode(world, trouble, seconds):
     check_counts(world)
     if untold := world.account.untold():
         raise AssertionError(f"retention took {len(untold)} events and nobody told: {untold[0]}")
+    if world.remembers and world.at_rest:
+        world.members.check_all()
     if not world.at_rest:
         raise AssertionError(f"not at rest {REST_SECONDS:g} s after the last fault: {world.unrest()}")
 

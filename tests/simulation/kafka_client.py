@@ -326,6 +326,19 @@ class SimulatedClient:
         )
         return {each: NotedOffset(stored[each], notes[each]) if each in stored else None for each in partitions}
 
+    async def beat(self):
+        """See KafkaClient."""
+        cluster, name, generation = self._cluster, self.name, self._generation
+        if name is None:
+            return False
+        try:
+            await cluster.ask("heartbeat", lambda: cluster.coordinator.heartbeat(name, generation))
+        except RebalanceInProgressError:
+            return True
+        except KafkaError:
+            return False
+        return True
+
     async def committed(self, partitions):
         """See KafkaClient."""
         stored = await self._cluster.ask("offsets", lambda: dict(self._cluster.coordinator.committed))

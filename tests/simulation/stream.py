@@ -75,6 +75,10 @@ class _OtherThread:
         """See Fetching."""
         return await self._cross(lambda: self._stream.fetching.noted(number, partitions))
 
+    async def is_member(self, number):
+        """See Fetching."""
+        return await self._cross(lambda: self._stream.fetching.is_member(number))
+
     async def refresh(self):
         """See Fetching."""
         await self._cross(self._stream.fetching.refresh)
@@ -122,6 +126,10 @@ class SimulatedStream:
     async def commit(self):
         """See Consumption."""
         return await self._consumption.commit()
+
+    async def is_ours(self):
+        """See Consumption."""
+        return await self._consumption.is_ours()
 
     async def offsets(self, partitions):
         """See Consumption."""

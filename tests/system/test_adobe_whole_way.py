@@ -14,6 +14,7 @@ pytestmark = pytest.mark.kafka
 
 _AUTH = {"Authorization": "Bearer long-random-text"}
 _SETTINGS = {
+    "BRIDGE_KAFKA__CREATE_TOPICS": "true",
     "BRIDGE_ADOBE__CUSTOMER_ID_NAMESPACE": "crmId",
     "BRIDGE_RECEIVER__AUTH": "header",
     "BRIDGE_RECEIVER__HEADER_NAME": "Authorization",
@@ -46,7 +47,8 @@ def _post(route, body):
 def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
     """The newest state of each customer, events beside it, dead letters with a code; also what Adobe writes into the topic itself."""
     kinds = {"sources": {"copy": "adobe"}, "destinations": {"copy": "moengage"}}
-    with RoutesRig(kafka, topic, directory, {"copy": _SETTINGS}, partitions=3, **kinds) as rig:
+    settings = _SETTINGS | {"BRIDGE_KAFKA__STATE_TOPIC": topic("state", partitions=1)}
+    with RoutesRig(kafka, topic, directory, {"copy": settings}, partitions=3, **kinds) as rig:
         route = rig["copy"]
         rig.run("receiver").wait_ready()
         worker = rig.run("worker").wait_ready(60)

@@ -12,7 +12,8 @@ from bridge.kafka.consumer.ledger import Ledger
 from bridge.model.verdicts import Rejected, Stage
 from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.chunk_mapping import ChunkMapping, place, row_and_part, why_unreadable
+from bridge.worker.chunk_mapping import ChunkMapping, why_unreadable
+from bridge.worker.event_places import place, row_and_part
 from bridge.xdm.experience_event import Built
 from bridge.xdm.identity.identity_map import Dropped
 

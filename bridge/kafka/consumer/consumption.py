@@ -75,6 +75,10 @@ class ClientSide(Protocol):
         """What is stored for these partitions; None where it cannot be had now."""
         ...
 
+    async def is_member(self, number: int) -> bool:
+        """Whether the group says, now, that the assignment of this number still stands."""
+        ...
+
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """Where these partitions stand."""
         ...
@@ -282,6 +286,14 @@ class Consumption:
         self._ledger.open(self._number, dict.fromkeys(partitions))
         self._reporting.assigned(self._ledger.assigned)
         self.joined = True
+
+    async def is_ours(self) -> bool:
+        """Whether the group says, now, that the assignment still stands; False also when it does not answer."""
+        number = self._number
+        try:
+            return await self._client.is_member(number) and number == self._number and self.joined
+        except ConsumerStoppedError:
+            return False
 
     async def offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, Offsets]:
         """Where these partitions stand."""

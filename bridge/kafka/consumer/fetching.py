@@ -256,6 +256,10 @@ class Fetching:
             return None
         return found if number == self.number else None
 
+    async def is_member(self, number: int) -> bool:
+        """Whether the group says, now, that the assignment of this number still stands."""
+        return number == self.number and await self._client.beat() and number == self.number
+
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """Where these partitions stand. What retention has deleted is noticed here too, while nothing is fetched."""
         number, account = self.number, self._account

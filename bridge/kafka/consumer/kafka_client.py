@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import ConsumerStoppedError, RecordTooLargeError, StaleMetadata, UnsupportedCodecError, for_code
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    KafkaError,
+    RecordTooLargeError,
+    StaleMetadata,
+    UnsupportedCodecError,
+    for_code,
+)
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
@@ -114,6 +121,10 @@ class KafkaClient(Protocol):
 
     async def noted(self, partitions: Collection[Partition]) -> dict[Partition, NotedOffset | None]:
         """Offsets and notes that the group has stored, asked with one request."""
+        ...
+
+    async def beat(self) -> bool:
+        """Ask the group now whether it counts this consumer in; False also when it does not answer."""
         ...
 
     async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
@@ -263,6 +274,13 @@ class AiokafkaClient:
                 for partition, offset in offsets.items()
             }
         )
+
+    async def beat(self) -> bool:
+        """See :class:`KafkaClient`."""
+        try:
+            return await self._inside.beat()
+        except KafkaError:
+            return False
 
     async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
         """See :class:`KafkaClient`."""

@@ -65,7 +65,8 @@ class Chunk:
     ``unresolved`` counts events that still need a verdict; until the records are decoded it holds the number of records.
     The intake fills ``places`` (for each encoded event, where in the records it came from) and ``mapping``, the sha256 of
     the mapping set that its events were mapped with, None where none was: by the time of a refusal another may be in use;
-    ``counts`` has its events by day and what becomes of them.
+    ``counts`` has its events by day and what becomes of them. Where a route remembers what was accepted, ``unfinished`` tells for each
+    encoded event what waits for its verdict.
     ``oldest`` is the Kafka timestamp of its oldest record, ``fetched`` when it came, on the ledger's monotonic clock.
     """
 
@@ -86,6 +87,7 @@ class Chunk:
     admitted: bool = False
     closed: bool = False
     places: list[int] = field(default_factory=list)
+    unfinished: Sequence[Any] = ()
     mapping: str | None = None
     counts: ChunkCounts | None = None
 
@@ -243,7 +245,7 @@ class Ledger:
         self.weight -= chunk.weight
         self.newest = max(self.newest, chunk.timestamp)
         # The raw records are only kept to be dead letters; a finished chunk behind an open one need not hold memory.
-        chunk.records, chunk.places = (), []
+        chunk.records, chunk.places, chunk.unfinished = (), [], ()
         lane = self._lanes[chunk.partition]
         chunks = lane.chunks
         while chunks and chunks[0].admitted and not chunks[0].unresolved:
@@ -257,6 +259,11 @@ class Ledger:
                 # A chunk fetched twice must not take the position back.
                 lane.position = max(done.upto, lane.position or done.upto)
             lane.span -= done.upto - done.since
+
+    def holds(self, partition: Partition, generation: int) -> bool:
+        """Whether the partition is ours by the assignment of this number."""
+        lane = self._lanes.get(partition)
+        return lane is not None and lane.generation == generation
 
     def waiting(self) -> list[Chunk]:
         """Chunks that are not admitted yet, those of a partition in the order they were fetched."""

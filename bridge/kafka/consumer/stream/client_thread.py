@@ -108,6 +108,10 @@ class FromMainLoop:
         """See :meth:`Fetching.noted`."""
         return await self._thread.inside(self._fetching.noted(number, partitions))
 
+    async def is_member(self, number: int) -> bool:
+        """See :meth:`Fetching.is_member`."""
+        return await self._thread.inside(self._fetching.is_member(number))
+
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """See :meth:`Fetching.survey`."""
         return await self._thread.inside(self._fetching.survey(partitions))
