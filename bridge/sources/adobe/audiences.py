@@ -82,12 +82,6 @@ def audiences_of(unit: Mapping[str, Any], names: Any, chosen: AudienceFilter) ->
     return list(found.values()), others
 
 
-def names_of(event: Mapping[str, Any]) -> list[str] | None:
-    """Names of the audiences that a canonical profile says its customer is in, sorted; None where it says nothing of audiences."""
-    audiences = event.get("audiences")
-    return sorted({one["name"] for one in audiences if one["status"] == "member"}) if audiences else None
-
-
 def instant(given: Any) -> int | None:
     """``lastQualificationTime`` in microseconds since 1970, from each of its forms; None for what is no time.
 
