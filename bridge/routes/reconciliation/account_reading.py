@@ -13,7 +13,7 @@ from bridge.kafka.day_records import LATE_MS, UnreadablePlaceError, noted_offset
 from bridge.kafka.dead_letters.stored_letters import Filter, read
 from bridge.model.day_counts import DAY_MS, OffsetNote
 from bridge.model.verdicts import Stage
-from bridge.routes.reconciliation.day_sum import Account, FoundAccount, day_number
+from bridge.routes.reconciliation.day_sum import Account, FoundAccount
 from bridge.routes.reconciliation.event_table import DEAD, LetterAt
 from bridge.routes.reconciliation.exported import exported_ids
 from bridge.routes.reconciliation.fates import fates, seen_in, seen_in_letter
@@ -67,7 +67,7 @@ class Letters:
 
     def _take(self, stored: Stored) -> None:
         letter = stored.letter
-        day = self._days.start if letter.failed_at is None else day_number(letter.failed_at)
+        day = stored.timestamp // DAY_MS
         if letter.stage == Stage.INGEST:
             self.ingest[day] += 1
             if letter.batch is not None:
