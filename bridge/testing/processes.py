@@ -38,8 +38,10 @@ _TIE = (
 )
 _DEFAULT_ROUTE = re.compile(r'(?<=\{)route="default",|,?route="default"(?=[,}])')
 _FIRST_PORT = 20_000
-_RANGE = 1_500
-_RANGES = 8
+_RANGE = 750
+_RANGES = 16
+PORT_RANGE = "BRIDGE_TESTING_PORT_RANGE"
+"""Variable with the number of the first range of ports, for who runs several groups of parallel tests side by side."""
 _random = random.SystemRandom()
 T = TypeVar("T")
 _children: set[subprocess.Popen[bytes]] = set()
@@ -91,9 +93,10 @@ def free_port() -> int:
     A client that knocks at a closed port *inside* that range can end up connected to itself. Tests that run in parallel take
     theirs from ranges of their own, so that none takes what another has found free and not yet bound.
     """
-    lane = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RANGES
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = (worker + int(os.environ.get(PORT_RANGE, "0"))) % _RANGES
     while True:
-        port = _FIRST_PORT + lane * _RANGE + _random.randrange(_RANGE)
+        port = _FIRST_PORT + own * _RANGE + _random.randrange(_RANGE)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
