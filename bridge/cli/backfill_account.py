@@ -130,7 +130,7 @@ class BackfillAccount:
 
     def _print_table(self) -> None:
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Column, Table
 
         console = Console(highlight=False)
         if self._tallies:
@@ -144,9 +144,11 @@ class BackfillAccount:
                     f"{tally.refused:,}",
                 )
             console.print(table)
-        if self._addresses:
-            table = Table("address", "objects", "read before", "read", "not read", "events", "stored", "refused")
-            for each in self._addresses:
+        listed = [each for each in self._addresses if each.is_listed]
+        if listed:
+            address = Column("address", overflow="fold", min_width=20)
+            table = Table(address, "objects", "before", "read", "not read", "events", "stored", "refused")
+            for each in listed:
                 missing = each.found - each.before - each.read + each.encrypted
                 counts = (each.found, each.before, each.read, missing, each.events)
                 table.add_row(

@@ -46,7 +46,7 @@ _ENDPOINTS: Final = {
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-_QUERY: Final = re.compile(r"\?[^\s\"')]+")
+_QUERY: Final = re.compile(r"(?<=[\w/])\?[^\s\"')]+")
 """Of an address in an error: signatures stand there."""
 
 
@@ -132,18 +132,17 @@ class Bucket:
         credentials = f"{self._scheme}:// takes them from the environment: {_SCHEMES[self._scheme]}"
         if isinstance(error, exceptions.PreconditionError) and found is not None:
             return InputError(f"{found.url} was replaced while it was read", hint="run it again: it reads the new one")
-        if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError) or _DENIED.search(
-            str(error)
-        ):
-            return BucketError(f"access to {self.url} is denied: {text}", hint=credentials)
-        if isinstance(error, FileNotFoundError):
-            if found is not None and "NoSuchBucket" not in str(error):
-                return InputError(f"{found.url} is not there any more")
-            return BucketError(
-                f"there is no bucket {self._name}", hint="look at its name, its region (AWS_REGION) and the account"
-            )
         if _NO_CREDENTIALS.search(str(error)):
             return BucketError(f"there are no credentials for {self.url}: {text}", hint=credentials)
+        refused = exceptions.PermissionDeniedError | exceptions.UnauthenticatedError
+        if isinstance(error, refused) or _DENIED.search(str(error)):
+            return BucketError(f"access to {self.url} is denied: {text}", hint=credentials)
+        if _NO_BUCKET.search(str(error)):
+            return BucketError(
+                f"there is no {_BUCKET[self._scheme]} {self._name}", hint="look at its name, its region and the account"
+            )
+        if isinstance(error, FileNotFoundError) and found is not None:
+            return InputError(f"{found.url} is not there any more")
         return BucketError(f"{self.url} cannot be read: {text}", hint=_hint(self._scheme, str(error)))
 
     def _opened(self) -> Any:
@@ -202,8 +201,13 @@ class Bucket:
         return ObjectFound(url, path, meta["size"], version, meta["last_modified"])
 
 
-_DENIED: Final = re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|\b40[13]\b")
-_NO_CREDENTIALS: Final = re.compile(r"169\.254\.|metadata|[Cc]redential|instance", re.ASCII)
+_DENIED: Final = re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|\b(?:401|403) ")
+_NO_CREDENTIALS: Final = re.compile(
+    r"169\.254\.|metadata\.google|No credentials|MissingAccount|Account must be specified"
+)
+"""Without credentials in the environment a machine's own are asked for, at an address that only clouds have."""
+_NO_BUCKET: Final = re.compile(r"NoSuchBucket|ContainerNotFound|specified bucket does not exist")
+_BUCKET: Final = {"s3": "bucket", "gs": "bucket", "az": "container"}
 
 
 def _hint(scheme: str, text: str) -> str:
