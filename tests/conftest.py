@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -51,6 +52,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         if not reason.startswith(_ALLOWED_SKIPS):
             report.outcome = "failed"
             report.longrepr = f"CI must run {item.nodeid}, and it cannot: {reason}"
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An S3 server on loopback, for the session."""
+    from bridge.testing.s3_server import S3Server, S3Unavailable, installed
+
+    root = Path(__file__).resolve().parents[1]
+    try:
+        python = installed(root / ".make" / "moto", root / "tests" / "support" / "moto-requirements.txt")
+        with S3Server(python, tmp_path_factory.mktemp("s3") / "log") as server:
+            yield server
+    except S3Unavailable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(autouse=True)

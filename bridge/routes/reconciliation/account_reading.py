@@ -140,7 +140,7 @@ async def read_account(
             await reader.read(tell, unreadable)
     exported = None
     if files:
-        exported_ids(files, table, tell)
+        exported_ids(files, days, table, tell)
     # Sorting millions of events takes seconds, in which a worker must go on.
     distinct = await asyncio.to_thread(table.distinct)
     if files:
