@@ -1,4 +1,7 @@
-"""Runs the tests of one mutant in a forked process whose module is the changed one."""
+"""Runs the tests of one mutant in a forked process whose module is the changed one.
+
+A child tells its parent which test it is at through a piece of memory that both share, so that the test which finds a mutant has a name.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import selectors
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -22,12 +26,12 @@ from mutation.mutations import compile_mutant
 from mutation.roles import ROOT, fast_test_files, module_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
     from types import CodeType, ModuleType
 
     from mutation.mutations import Mutant
 
-_SPARE_SECONDS = 15.0
+_SPARE_SECONDS = 12.0
 _SHARED = (
     "aiokafka",
     "faust.transport.drivers.aiokafka",
@@ -41,8 +45,8 @@ _SHARED = (
 )
 _WITHOUT_WORKER = "test_mutations.py"
 """What pytest itself and its plugins import is here once this file has been collected."""
-_SLOWER = 4.0
-"""A mutant may make its tests wait: beyond so many times their usual duration, and the spare seconds, it counts as found."""
+_SLOWER = 6.0
+"""A mutant may make a test wait: beyond so many times its usual duration, and the spare seconds, it counts as found."""
 
 
 class Verdict(StrEnum):
@@ -56,16 +60,69 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A mutant, what became of it, how many tests ran its lines, and seconds that it took."""
+    """A mutant, what became of it, how many tests run its line, seconds that it took, and the test that found it, if any."""
 
     mutant: Mutant
     verdict: Verdict
     tests: int
     seconds: float
+    found_by: str = ""
+
+    @property
+    def is_found(self) -> bool:
+        """Whether a test failed, or did not end."""
+        return self.verdict in {Verdict.KILLED, Verdict.TIMED_OUT}
 
 
-Work = tuple["Mutant", "Sequence[str]", float]
-"""A mutant, the tests that run its line, and the seconds that they take."""
+Work = tuple["Mutant", "Sequence[str]"]
+"""A mutant and the tests that it is shown to, in this order."""
+At = Callable[[str], None]
+"""Told by a child: the test that it runs now."""
+Start = Callable[["Mutant", "Sequence[str]", At], int]
+"""Forks a child that judges a mutant by these tests; its process id."""
+
+
+class _Place:
+    """Which test a child is at."""
+
+    def __init__(self) -> None:
+        self._memory = os.memfd_create("test")
+
+    def write(self, test: str) -> None:
+        """For the child."""
+        os.ftruncate(self._memory, 0)
+        os.pwrite(self._memory, test.encode(), 0)
+
+    def read(self) -> str:
+        """For the parent."""
+        return os.pread(self._memory, 65_536, 0).decode(errors="replace")
+
+    def close(self) -> None:
+        """For the parent, when the child has ended."""
+        os.close(self._memory)
+
+
+@dataclass(slots=True)
+class _Running:
+    """A child: since when it runs, and since when it is at its present test."""
+
+    pid: int
+    mutant: Mutant
+    tests: int
+    place: _Place
+    begun: float
+    at: str
+    since: float
+
+
+class _Names:
+    """A pytest plugin that tells which test runs."""
+
+    def __init__(self, at: At) -> None:
+        self._at = at
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._at(nodeid)
 
 
 class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -98,14 +155,18 @@ def preload() -> None:
     gc.freeze()
 
 
-def start(mutant: Mutant, tests: Sequence[str]) -> int:
+def start(mutant: Mutant, tests: Sequence[str], at: At) -> int:
     """Fork a child that exits 0 when every test passes; its process id."""
 
     def run() -> int:
         source = module_path(mutant.module).read_text(encoding="utf-8")
         changed = compile_mutant(mutant, source, str(module_path(mutant.module)))
         sys.meta_path.insert(0, _Changed(mutant.module, changed))
-        return next((found for group in _by_file(mutant, tests) if (found := _run(group))), 0)
+        for file, group in _by_file(tests).items():
+            at(file)
+            if found := _run(group, plugins=[_Names(at)]):
+                return found
+        return 0
 
     return in_child(run)
 
@@ -126,61 +187,71 @@ def in_child(run: Callable[[], int]) -> int:
         os._exit(code)
 
 
-def _by_file(mutant: Mutant, tests: Sequence[str]) -> list[list[str]]:
-    """The tests, one list a file: to import all files takes longer than the tests that tell. The module's own file is first."""
+def _by_file(tests: Sequence[str]) -> dict[str, list[str]]:
+    """File -> tests, files in the order of their first test: to import all files takes longer than the tests that tell."""
     files: dict[str, list[str]] = {}
     for test in tests:
         files.setdefault(test.partition("::")[0], []).append(test)
-    own = f"test_{mutant.module.rpartition('.')[2]}.py"
-    return [files[file] for file in sorted(files, key=lambda file: not file.endswith(own))]
+    return files
 
 
-def _run(tests: Sequence[str], *more: str) -> int:
+def _run(tests: Sequence[str], *more: str, plugins: Sequence[object] = ()) -> int:
     quiet = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    return int(pytest.main([*quiet, "--rootdir", str(ROOT), *more, *tests]))
+    return int(pytest.main([*quiet, "--rootdir", str(ROOT), *more, *tests], plugins=plugins))
 
 
 def judge_all(
     work: Sequence[Work],
+    seconds: Mapping[str, float],
     *,
     at_once: int,
     report: Callable[[Judged], None],
-    start: Callable[[Mutant, Sequence[str]], int] = start,
+    start: Start = start,
 ) -> list[Judged]:
-    """Judge every mutant by a child that ``start`` forks; ``report`` is called with each result."""
-    waiting, running, done = list(reversed(work)), {}, []
+    """Judge every mutant by a child that ``start`` forks; ``report`` is called with each result.
+
+    ``seconds``: what each test usually takes; one that takes much longer has found its mutant.
+    """
+    waiting: list[Work] = list(reversed(work))
+    running: dict[int, _Running] = {}
+    done: list[Judged] = []
     selector = selectors.DefaultSelector()
 
     def finish(judged: Judged) -> None:
         done.append(judged)
         report(judged)
 
+    def ended(descriptor: int, verdict: Verdict) -> None:
+        child = running.pop(descriptor)
+        selector.unregister(descriptor)
+        os.close(descriptor)
+        found_by = "" if verdict is Verdict.SURVIVED else child.place.read()
+        child.place.close()
+        finish(Judged(child.mutant, verdict, child.tests, time.monotonic() - child.begun, found_by))
+
     while waiting or running:
         while waiting and len(running) < at_once:
-            mutant, tests, seconds = waiting.pop()
+            mutant, tests = waiting.pop()
             if not tests:
                 finish(Judged(mutant, Verdict.NOT_RUN, 0, 0.0))
                 continue
-            pid = start(mutant, tests)
+            place = _Place()
+            pid = start(mutant, tests, place.write)
             watched = os.pidfd_open(pid)
-            limit = time.monotonic() + _SPARE_SECONDS + _SLOWER * seconds
-            running[watched] = (pid, mutant, len(tests), time.monotonic(), limit)
+            now = time.monotonic()
+            running[watched] = _Running(pid, mutant, len(tests), place, now, "", now)
             selector.register(watched, selectors.EVENT_READ)
         for key, _ in selector.select(timeout=0.5):
-            pid, mutant, tests, begun, _limit = running.pop(key.fd)
-            selector.unregister(key.fd)
-            os.close(key.fd)
-            _, status = os.waitpid(pid, 0)
-            finish(Judged(mutant, _verdict(os.waitstatus_to_exitcode(status)), tests, time.monotonic() - begun))
+            _, status = os.waitpid(running[key.fd].pid, 0)
+            ended(key.fd, _verdict(os.waitstatus_to_exitcode(status)))
         now = time.monotonic()
-        for descriptor, (pid, mutant, tests, begun, limit) in list(running.items()):
-            if now > limit:
-                os.killpg(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                running.pop(descriptor)
-                selector.unregister(descriptor)
-                os.close(descriptor)
-                finish(Judged(mutant, Verdict.TIMED_OUT, tests, now - begun))
+        for descriptor, child in list(running.items()):
+            if (at := child.place.read()) != child.at:
+                child.at, child.since = at, now
+            elif now - child.since > _SPARE_SECONDS + _SLOWER * seconds.get(at, 0.0):
+                os.killpg(child.pid, signal.SIGKILL)
+                os.waitpid(child.pid, 0)
+                ended(descriptor, Verdict.TIMED_OUT)
     return done
 
 

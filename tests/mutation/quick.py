@@ -22,7 +22,7 @@ from mutation.roles import ROOT, module_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mutation.judge import Work
+    from mutation.judge import At, Work
     from mutation.mutations import Mutant
 
 _SPARE_SECONDS, _SLOWER = 2.0, 4.0
@@ -47,12 +47,12 @@ def judge_quickly(
     )
     process.start()
     sending.close()
-    by_key = {mutant.key: mutant for mutant, _, _ in work}
+    by_key = {mutant.key: mutant for mutant, _ in work}
     found = []
     while (told := _next(receiving)) is not None:
-        key, verdict, tests, seconds = told
-        judged = Judged(by_key[key], Verdict(verdict), tests, seconds)
-        if judged.verdict in {Verdict.KILLED, Verdict.TIMED_OUT}:
+        key, verdict, *rest = told
+        judged = Judged(by_key[key], Verdict(verdict), *rest)
+        if judged.is_found:
             found.append(judged)
             report(judged)
     process.join()
@@ -90,31 +90,54 @@ class _Judge:
         self._items = {item.nodeid: item for item in session.items}
         sound = self._sound()
         judge_all(
-            [(mutant, tests, seconds) for mutant, tests, seconds in self._work if mutant.module in sound],
+            [(mutant, tests) for mutant, tests in self._work if mutant.module in sound],
+            self._seconds,
             at_once=self._at_once,
             report=self._tell,
-            start=lambda mutant, tests: in_child(lambda: self._run(mutant, _own_first(mutant, tests))),
+            start=lambda mutant, tests, at: in_child(lambda: self._run(mutant, tests, at)),
         )
         return True
 
     def _sound(self) -> set[str]:
         """Modules whose own code, put in the same way, fails no test: of others nothing may be judged by a patch."""
-        first = {mutant.module: (mutant, tests, seconds) for mutant, tests, seconds in self._work}
-        judged = judge_all(
-            list(first.values()),
-            at_once=self._at_once,
-            report=lambda _: None,
-            start=lambda mutant, tests: in_child(lambda: self._run(mutant, tests, changed=False)),
-        )
-        return {each.mutant.module for each in judged if each.verdict is Verdict.SURVIVED}
+        modules = sorted({mutant.module for mutant, _ in self._work})
+        every = {test for _, tests in self._work for test in tests}
+        if self._is_sound(modules, [test for test in self._items if test in every]):
+            return set(modules)
+        tests = {
+            module: {test for mutant, tests in self._work if mutant.module == module for test in tests}
+            for module in modules
+        }
+        return {module for module in modules if self._is_sound([module], sorted(tests[module]))}
 
-    def _run(self, mutant: Mutant, tests: Sequence[str], *, changed: bool = True) -> int:
+    def _is_sound(self, modules: Sequence[str], tests: Sequence[str]) -> bool:
+        def run(at: At) -> int:
+            for module in modules:
+                path = module_path(module)
+                patch(importlib.import_module(module), compile(path.read_text(encoding="utf-8"), str(path), "exec"))
+            return self._failed(tests, at)
+
+        mutant = next(mutant for mutant, _ in self._work if mutant.module == modules[0])
+        (judged,) = judge_all(
+            [(mutant, tests)],
+            self._seconds,
+            at_once=1,
+            report=lambda _: None,
+            start=lambda _mutant, _tests, at: in_child(lambda: run(at)),
+        )
+        return judged.verdict is Verdict.SURVIVED
+
+    def _run(self, mutant: Mutant, tests: Sequence[str], at: At) -> int:
         path = module_path(mutant.module)
-        source = path.read_text(encoding="utf-8")
-        code = compile_mutant(mutant, source, str(path)) if changed else compile(source, str(path), "exec")
-        patch(importlib.import_module(mutant.module), code)
+        patch(
+            importlib.import_module(mutant.module), compile_mutant(mutant, path.read_text(encoding="utf-8"), str(path))
+        )
+        return self._failed(tests, at)
+
+    def _failed(self, tests: Sequence[str], at: At) -> int:
         items = [self._items[test] for test in tests if test in self._items]
         for item, following in zip(items, [*items[1:], None], strict=True):
+            at(item.nodeid)
             # A loop without an end need not run for as long as all tests take; by the processor's time, whatever else runs here.
             signal.setitimer(signal.ITIMER_PROF, _SPARE_SECONDS + _SLOWER * self._seconds.get(item.nodeid, 0.0))
             if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
@@ -122,9 +145,4 @@ class _Judge:
         return 0
 
     def _tell(self, judged: Judged) -> None:
-        self._sending.send((judged.mutant.key, str(judged.verdict), judged.tests, judged.seconds))
-
-
-def _own_first(mutant: Mutant, tests: Sequence[str]) -> list[str]:
-    own = f"/test_{mutant.module.rpartition('.')[2]}.py"
-    return sorted(tests, key=lambda test: own not in test)
+        self._sending.send((judged.mutant.key, str(judged.verdict), judged.tests, judged.seconds, judged.found_by))
