@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from mutation.mutations import Mutant
 
-_SPARE_SECONDS = 12.0
+_SPARE_SECONDS = 60.0
 _SHARED = (
     "aiokafka",
     "faust.transport.drivers.aiokafka",
@@ -46,7 +47,14 @@ _SHARED = (
 _WITHOUT_WORKER = "test_mutations.py"
 """What pytest itself and its plugins import is here once this file has been collected."""
 _SLOWER = 6.0
-"""A mutant may make a test wait: beyond so many times its usual duration, and the spare seconds, it counts as found."""
+"""A mutant may make a test slow: beyond so many times its usual duration, and the spare seconds, it counts as found."""
+_IDLE_SECONDS, _IDLER = 4.0, 3.0
+"""Or make it wait for what never comes: the same for seconds in which the process only sleeps, whatever else runs on the machine."""
+_IDLE_SHARE = 0.3
+"""Of a processor: what a process that sleeps between two looks at something uses less than."""
+
+
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Verdict(StrEnum):
@@ -104,7 +112,7 @@ class _Place:
 
 @dataclass(slots=True)
 class _Running:
-    """A child: since when it runs, and since when it is at its present test."""
+    """A child: since when it runs, at which test it is since when, and how long it has done nothing there."""
 
     pid: int
     mutant: Mutant
@@ -113,6 +121,26 @@ class _Running:
     begun: float
     at: str
     since: float
+    looked: float
+    used: float = 0.0
+    idle: float = 0.0
+
+    def is_stuck(self, now: float, seconds: Mapping[str, float]) -> bool:
+        """Look at it: whether its test takes longer than any that passes. To be asked a few times a second."""
+        state, used = _activity(self.pid)
+        if (at := self.place.read()) != self.at:
+            self.at, self.since, self.idle = at, now, 0.0
+        elif state == "S" and used - self.used < _IDLE_SHARE * (now - self.looked):
+            self.idle += now - self.looked
+        self.looked, self.used = now, used
+        usual = seconds.get(at, 0.0)
+        return self.idle > _IDLE_SECONDS + _IDLER * usual or now - self.since > _SPARE_SECONDS + _SLOWER * usual
+
+
+def _activity(pid: int) -> tuple[str, float]:
+    """State of a process (S: it sleeps), and processor time that it has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return fields[0], (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 class _Names:
@@ -239,16 +267,14 @@ def judge_all(
             pid = start(mutant, tests, place.write)
             watched = os.pidfd_open(pid)
             now = time.monotonic()
-            running[watched] = _Running(pid, mutant, len(tests), place, now, "", now)
+            running[watched] = _Running(pid, mutant, len(tests), place, now, "", now, now)
             selector.register(watched, selectors.EVENT_READ)
         for key, _ in selector.select(timeout=0.5):
             _, status = os.waitpid(running[key.fd].pid, 0)
             ended(key.fd, _verdict(os.waitstatus_to_exitcode(status)))
         now = time.monotonic()
         for descriptor, child in list(running.items()):
-            if (at := child.place.read()) != child.at:
-                child.at, child.since = at, now
-            elif now - child.since > _SPARE_SECONDS + _SLOWER * seconds.get(at, 0.0):
+            if child.is_stuck(now, seconds):
                 os.killpg(child.pid, signal.SIGKILL)
                 os.waitpid(child.pid, 0)
                 ended(descriptor, Verdict.TIMED_OUT)
