@@ -54,6 +54,9 @@ _IDLE_SHARE = 0.3
 """Of a processor: what a process that sleeps between two looks at something uses less than."""
 
 
+_RESTING_SECONDS = 1.0
+_MOST = 8
+"""Children at the same time, with those that wait."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -124,6 +127,11 @@ class _Running:
     looked: float
     used: float = 0.0
     idle: float = 0.0
+
+    @property
+    def works(self) -> bool:
+        """Whether it needs a processor; one that only waits leaves it to the next."""
+        return self.idle < _RESTING_SECONDS
 
     def is_stuck(self, now: float, seconds: Mapping[str, float]) -> bool:
         """Look at it: whether its test takes longer than any that passes. To be asked a few times a second."""
@@ -258,7 +266,7 @@ def judge_all(
         finish(Judged(child.mutant, verdict, child.tests, time.monotonic() - child.begun, found_by))
 
     while waiting or running:
-        while waiting and len(running) < at_once:
+        while waiting and len(running) < _MOST and sum(child.works for child in running.values()) < at_once:
             mutant, tests = waiting.pop()
             if not tests:
                 finish(Judged(mutant, Verdict.NOT_RUN, 0, 0.0))
