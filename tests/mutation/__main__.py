@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mutation.judge import Judged, Verdict, judge_all, preload
-from mutation.quick import judge_quickly
+from mutation.quick import Sound, judge_quickly
 from mutation.reach import sources_of, tests_worker
 from mutation.results import Stage, equivalents, found_before, mutants_of_role, not_judged, read, write
 from mutation.roles import ROLES, ROOT, Role, fast_test_files, module_path
@@ -65,8 +65,11 @@ def main() -> int:
         for mutant in each
         if mutant.key not in same
     ]
+    sound = Sound(scratch / "mutants-sound.json", found.digest)
+    if options.only is None:
+        sound.path.unlink(missing_ok=True)
     progress = _Progress(len(work), memory)
-    quickly = judge_quickly(work, files, found.seconds, at_once=options.jobs, report=progress)
+    quickly = judge_quickly(work, files, found.seconds, at_once=options.jobs, report=progress, sound=sound)
     done = {judged.mutant.key for judged in quickly}
     left = [each for each in work if each[0].key not in done]
     _say(f"{len(done)} found by a patch in {time.monotonic() - begun:.0f} s; {len(left)} are judged by an import")

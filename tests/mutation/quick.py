@@ -7,8 +7,10 @@ here is not called a survivor yet: the slow judge, which imports the changed mod
 from __future__ import annotations
 
 import importlib
+import json
 import multiprocessing
 import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +22,8 @@ from mutation.patching import patch
 from mutation.roles import ROOT, module_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from mutation.judge import At, Work
     from mutation.mutations import Mutant
@@ -36,15 +39,15 @@ def judge_quickly(
     *,
     at_once: int,
     report: Callable[[Judged], None],
+    sound: Sound,
 ) -> list[Judged]:
     """Those of the mutants that a test of these files fails for, or does not end with; ``report`` is called with each.
 
-    ``seconds``: what each test usually takes.
+    ``seconds``: what each test usually takes. ``sound``: which modules may be judged by a patch, as far as that is known.
     """
     receiving, sending = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(
-        target=_session, args=(work, files, seconds, at_once, sending)
-    )
+    judge = _Judge(work, seconds, at_once, sending, sound=sound)
+    process = multiprocessing.get_context("fork").Process(target=_session, args=(files, judge))
     process.start()
     sending.close()
     by_key = {mutant.key: mutant for mutant, _ in work}
@@ -68,17 +71,35 @@ def _next(receiving: Any) -> Any:
         return None
 
 
-def _session(
-    work: Sequence[Work], files: Sequence[str], seconds: Mapping[str, float], at_once: int, sending: Any
-) -> None:
+def _session(files: Sequence[str], judge: _Judge) -> None:
     quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", "--rootdir", str(ROOT)]
-    pytest.main([*quiet, *files], plugins=[_Judge(work, seconds, at_once, sending)])
+    pytest.main([*quiet, *files], plugins=[judge])
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Modules of which a patch with their own code fails no test, kept in ``path`` for tests and sources of this ``digest``."""
+
+    path: Path
+    digest: str
+
+    def read(self) -> set[str] | None:
+        """None when it has to be found out."""
+        kept = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
+        return set(kept["modules"]) if kept.get("digest") == self.digest else None
+
+    def write(self, modules: Iterable[str]) -> None:
+        """Keep it."""
+        self.path.write_text(json.dumps({"digest": self.digest, "modules": sorted(modules)}), encoding="utf-8")
 
 
 class _Judge:
     """A pytest plugin that runs mutants instead of tests."""
 
-    def __init__(self, work: Sequence[Work], seconds: Mapping[str, float], at_once: int, sending: Any) -> None:
+    def __init__(
+        self, work: Sequence[Work], seconds: Mapping[str, float], at_once: int, sending: Any, *, sound: Sound
+    ) -> None:
+        self._known = sound
         self._work = work
         self._at_once = at_once
         self._seconds = seconds
@@ -88,7 +109,9 @@ class _Judge:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items = {item.nodeid: item for item in session.items}
-        sound = self._sound()
+        if (sound := self._known.read()) is None:
+            sound = self._sound()
+            self._known.write(sound)
         judge_all(
             [(mutant, tests) for mutant, tests in self._work if mutant.module in sound],
             self._seconds,
@@ -114,7 +137,10 @@ class _Judge:
         def run(at: At) -> int:
             for module in modules:
                 path = module_path(module)
-                patch(importlib.import_module(module), compile(path.read_text(encoding="utf-8"), str(path), "exec"))
+                patch(
+                    importlib.import_module(module),
+                    compile(path.read_text(encoding="utf-8"), str(path), "exec", dont_inherit=True),
+                )
             return self._failed(tests, at)
 
         mutant = next(mutant for mutant, _ in self._work if mutant.module == modules[0])
@@ -129,9 +155,13 @@ class _Judge:
 
     def _run(self, mutant: Mutant, tests: Sequence[str], at: At) -> int:
         path = module_path(mutant.module)
-        patch(
-            importlib.import_module(mutant.module), compile_mutant(mutant, path.read_text(encoding="utf-8"), str(path))
-        )
+        code = compile_mutant(mutant, path.read_text(encoding="utf-8"), str(path))
+        try:
+            changed = patch(importlib.import_module(mutant.module), code)
+        except Exception:  # noqa: BLE001 - it cannot even be imported, of which the other judge says by which test
+            return 0
+        if not changed:
+            return 0  # only an import makes the change
         return self._failed(tests, at)
 
     def _failed(self, tests: Sequence[str], at: At) -> int:

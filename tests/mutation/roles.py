@@ -70,6 +70,16 @@ ROLES = (
         ),
     ),
     Role(
+        "delivery",
+        (
+            "bridge.delivery.delivery",
+            "bridge.delivery.batching",
+            "bridge.delivery.ordering",
+            "bridge.delivery.window_budget",
+        ),
+    ),
+    Role("intake", ("bridge.worker.chunk_mapping",)),
+    Role(
         "flow control",
         (
             "bridge.delivery.flow_control",
