@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mutation.judge import Judged, Verdict, judge_all, preload
-from mutation.quick import Sound, judge_quickly
+from mutation.quick import judge_quickly
 from mutation.reach import sources_of, tests_worker
 from mutation.results import Stage, equivalents, found_before, mutants_of_role, not_judged, read, write
 from mutation.roles import ROLES, ROOT, Role, fast_test_files, module_path
@@ -65,11 +65,8 @@ def main() -> int:
         for mutant in each
         if mutant.key not in same
     ]
-    sound = Sound(scratch / "mutants-sound.json", found.digest)
-    if options.only is None:
-        sound.path.unlink(missing_ok=True)
     progress = _Progress(len(work), memory)
-    quickly = judge_quickly(work, files, found.seconds, at_once=options.jobs, report=progress, sound=sound)
+    quickly = judge_quickly(work, files, found.seconds, at_once=options.jobs, report=progress)
     done = {judged.mutant.key for judged in quickly}
     left = [each for each in work if each[0].key not in done]
     _say(f"{len(done)} found by a patch in {time.monotonic() - begun:.0f} s; {len(left)} are judged by an import")
@@ -83,12 +80,9 @@ def main() -> int:
 
 
 def _in_order(mutant: Mutant, found: Trace, before: str | None, most: int) -> list[str]:
-    """The tests that a mutant is shown to: first the one that found it before, then those of the module's own file, then the quick ones."""
-    own = f"/test_{mutant.module.rpartition('.')[2]}.py"
-    tests = sorted(found.tests_for(mutant.module, mutant.line)[:most], key=lambda test: own not in test)
-    if before in found.seconds:
-        tests = [before, *(test for test in tests if test != before)]
-    return tests
+    """The tests that a mutant is shown to: first the one that found it before, then the quick ones."""
+    tests = found.tests_for(mutant.module, mutant.line)[:most]
+    return [before, *(test for test in tests if test != before)] if before in found.seconds else tests
 
 
 def _say_stale() -> int:

@@ -7,10 +7,8 @@ here is not called a survivor yet: the slow judge, which imports the changed mod
 from __future__ import annotations
 
 import importlib
-import json
 import multiprocessing
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,8 +20,7 @@ from mutation.patching import patch
 from mutation.roles import ROOT, module_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from mutation.judge import At, Work
     from mutation.mutations import Mutant
@@ -39,20 +36,22 @@ def judge_quickly(
     *,
     at_once: int,
     report: Callable[[Judged], None],
-    sound: Sound,
 ) -> list[Judged]:
     """Those of the mutants that a test of these files fails for, or does not end with; ``report`` is called with each.
 
-    ``seconds``: what each test usually takes. ``sound``: which modules may be judged by a patch, as far as that is known.
+    ``seconds``: what each test usually takes.
     """
     receiving, sending = multiprocessing.Pipe(duplex=False)
-    judge = _Judge(work, seconds, at_once, sending, sound=sound)
+    judge = _Judge(work, seconds, at_once, sending)
     process = multiprocessing.get_context("fork").Process(target=_session, args=(files, judge))
     process.start()
     sending.close()
     by_key = {mutant.key: mutant for mutant, _ in work}
-    found = []
+    found: list[Judged] = []
     while (told := _next(receiving)) is not None:
+        if isinstance(told, list):
+            found = [each for each in found if each.found_by not in told]
+            continue
         key, verdict, *rest = told
         judged = Judged(by_key[key], Verdict(verdict), *rest)
         if judged.is_found:
@@ -76,30 +75,10 @@ def _session(files: Sequence[str], judge: _Judge) -> None:
     pytest.main([*quiet, *files], plugins=[judge])
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """Modules of which a patch with their own code fails no test, kept in ``path`` for tests and sources of this ``digest``."""
-
-    path: Path
-    digest: str
-
-    def read(self) -> set[str] | None:
-        """None when it has to be found out."""
-        kept = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
-        return set(kept["modules"]) if kept.get("digest") == self.digest else None
-
-    def write(self, modules: Iterable[str]) -> None:
-        """Keep it."""
-        self.path.write_text(json.dumps({"digest": self.digest, "modules": sorted(modules)}), encoding="utf-8")
-
-
 class _Judge:
     """A pytest plugin that runs mutants instead of tests."""
 
-    def __init__(
-        self, work: Sequence[Work], seconds: Mapping[str, float], at_once: int, sending: Any, *, sound: Sound
-    ) -> None:
-        self._known = sound
+    def __init__(self, work: Sequence[Work], seconds: Mapping[str, float], at_once: int, sending: Any) -> None:
         self._work = work
         self._at_once = at_once
         self._seconds = seconds
@@ -109,49 +88,36 @@ class _Judge:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items = {item.nodeid: item for item in session.items}
-        if (sound := self._known.read()) is None:
-            sound = self._sound()
-            self._known.write(sound)
-        judge_all(
-            [(mutant, tests) for mutant, tests in self._work if mutant.module in sound],
+        judged = judge_all(
+            self._work,
             self._seconds,
             at_once=self._at_once,
             report=self._tell,
             start=lambda mutant, tests, at: in_child(lambda: self._run(mutant, tests, at)),
         )
+        self._sending.send(self._unsound(judged))
         return True
 
-    def _sound(self) -> set[str]:
-        """Modules whose own code, put in the same way, fails no test: of others nothing may be judged by a patch."""
+    def _unsound(self, judged: Sequence[Judged]) -> list[str]:
+        """Of the tests that found a mutant those that fail with the modules' own code, put in the same way: they have found nothing."""
+        tests = sorted({each.found_by for each in judged if each.is_found})
         modules = sorted({mutant.module for mutant, _ in self._work})
-        every = {test for _, tests in self._work for test in tests}
-        if self._is_sound(modules, [test for test in self._items if test in every]):
-            return set(modules)
-        tests = {
-            module: {test for mutant, tests in self._work if mutant.module == module for test in tests}
-            for module in modules
-        }
-        return {module for module in modules if self._is_sound([module], sorted(tests[module]))}
-
-    def _is_sound(self, modules: Sequence[str], tests: Sequence[str]) -> bool:
-        def run(at: At) -> int:
-            for module in modules:
-                path = module_path(module)
-                patch(
-                    importlib.import_module(module),
-                    compile(path.read_text(encoding="utf-8"), str(path), "exec", dont_inherit=True),
-                )
-            return self._failed(tests, at)
-
-        mutant = next(mutant for mutant, _ in self._work if mutant.module == modules[0])
-        (judged,) = judge_all(
-            [(mutant, tests)],
+        # None of the mutants is made: each of these children runs one test.
+        asked = judge_all(
+            [(self._work[0][0], [test]) for test in tests],
             self._seconds,
-            at_once=1,
+            at_once=self._at_once,
             report=lambda _: None,
-            start=lambda _mutant, _tests, at: in_child(lambda: run(at)),
+            start=lambda _mutant, tests, at: in_child(lambda: self._run_unchanged(modules, tests, at)),
         )
-        return judged.verdict is Verdict.SURVIVED
+        return [each.found_by for each in asked if each.is_found]
+
+    def _run_unchanged(self, modules: Sequence[str], tests: Sequence[str], at: At) -> int:
+        for module in modules:
+            path = module_path(module)
+            source = path.read_text(encoding="utf-8")
+            patch(importlib.import_module(module), compile(source, str(path), "exec", dont_inherit=True))
+        return self._failed(tests, at)
 
     def _run(self, mutant: Mutant, tests: Sequence[str], at: At) -> int:
         path = module_path(mutant.module)

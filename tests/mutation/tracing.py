@@ -5,7 +5,6 @@ What a test file runs is kept until the file, or a source that it uses, changes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import time
@@ -28,13 +27,12 @@ if TYPE_CHECKING:
 class Trace:
     """``lines``: module -> line -> node ids of the tests that run it. ``seconds``: node id -> duration.
 
-    ``failed``: tests that fail without any change; nothing can be judged by them. ``digest``: of all tests and of what they use.
+    ``failed``: tests that fail without any change; nothing can be judged by them.
     """
 
     lines: Mapping[str, Mapping[int, frozenset[str]]]
     seconds: Mapping[str, float]
     failed: tuple[str, ...]
-    digest: str
 
     def tests_for(self, module: str, line: int) -> list[str]:
         """Tests that run this line, the quickest first, and those of the module's own file: the tracer misses a line now and then.
@@ -93,7 +91,6 @@ def trace(files: Sequence[str], modules: Sequence[str], scratch: Path, *, anew: 
         {module: {line: frozenset(tests) for line, tests in found.items()} for module, found in lines.items()},
         seconds,
         tuple(failed),
-        hashlib.sha256("".join(digests.values()).encode()).hexdigest(),
     )
 
 
