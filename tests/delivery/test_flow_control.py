@@ -90,6 +90,15 @@ def test_an_answer_of_any_other_kind_shows_that_it_is_there(outcome):
     assert flow_control.refusal == ""
 
 
+def test_an_answer_that_cannot_be_read_shows_that_our_credentials_are_taken():
+    """Whatever it says, it is no refusal of us any more; as an outage it counts all the same."""
+    flow_control = _made_flow_control()
+    _note(flow_control, Unauthorized("no"), Mismatched("odd"))
+    assert (flow_control.credentials.open, flow_control.refusal) == (False, "")
+    _note(flow_control, Mismatched("odd"), Mismatched("odd"))
+    assert flow_control.circuit.open
+
+
 def test_a_refusal_of_us_is_told_once_by_its_words_and_its_kind():
     """Held at the first; another reason is another line; it is known whether the set-up is meant."""
     flow_control = _made_flow_control()
