@@ -14,7 +14,7 @@ from bench.stage import ROOT, folder, machine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KINDS = ("ladder", "inprocess", "parts", "moengage", "scale", "receiver", "latency")
+KINDS = ("ladder", "inprocess", "parts", "moengage", "scale", "receiver", "adobe", "latency")
 
 
 def main() -> int:
@@ -101,10 +101,10 @@ def main() -> int:
             say(report.scale(found["scale"]))
 
         needing["scale"] = measure_scale
-    if {"receiver", "latency"} & set(kinds):
+    if {"receiver", "adobe", "latency"} & set(kinds):
 
         def measure_receiver() -> None:
-            from bench import latency, receiver
+            from bench import adobe, latency, receiver
             from bench.brokers import real_broker
 
             with folder() as made, real_broker(Path(made), {}) as bootstrap:
@@ -113,11 +113,14 @@ def main() -> int:
                         bootstrap, Path(made), seconds=2 if options.quick else 4, repeats=1 if options.quick else 3
                     )
                     say(report.receiver(found["receiver"]))
+                if "adobe" in kinds:
+                    found["adobe"] = adobe.run(bootstrap, Path(made), seconds=5 if options.quick else 20)
+                    say(adobe.table(found["adobe"]))
                 if "latency" in kinds:
                     found["latency"] = latency.run(bootstrap, Path(made), seconds=5 if options.quick else 15)
                     say(report.latency(found["latency"]))
 
-        needing["receiver and latency"] = measure_receiver
+        needing["receiver, adobe and latency"] = measure_receiver
     from bench.brokers import NoRealBrokerError
 
     missing = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.records import records
 from bench.stage import OTHERS, on
-from bridge.demo.kafka import KEPT_BYTES, PARTITIONS, EmbeddedKafka
+from bridge.testing.kafka.embedded import KEPT_BYTES, PARTITIONS, EmbeddedKafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,9 +25,9 @@ class NoRealBrokerError(Exception):
 @contextlib.contextmanager
 def real_broker(where: Path, topics: Mapping[str, int]) -> Iterator[str]:
     """Address of an Apache Kafka with these topics (name -> partitions), on the cores that are not measured."""
-    from kafka_broker import Broker
-    from kafka_jars import BrokerUnavailableError
-    from kafka_topics import create_topic
+    from bridge.testing.kafka.admin import create_topic
+    from bridge.testing.kafka.broker import Broker
+    from bridge.testing.kafka.jars import BrokerUnavailableError
 
     with on(OTHERS):
         try:

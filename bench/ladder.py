@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from processes import start_tied
-
 from bench.brokers import EMBEDDED_PARTITIONS, Feed, embedded_broker, real_broker
 from bench.course import Sample
 from bench.records import SIZE, check_handwritten, records
 from bench.rungs import Rung, environment, rungs
 from bench.stage import MEASURED, Child, SinkProcess, cleaned, folder, preload, spent_on
+from bridge.testing.processes import start_tied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.demo.kafka import EmbeddedKafka
+    from bridge.testing.kafka.embedded import EmbeddedKafka
 
 PARTITIONS = 6
 FEW = 2_000

@@ -52,7 +52,7 @@ async def _steady(port: int, rate: int, seconds: float, since: int) -> int:
 
 def run(bootstrap: str, where: Path, *, seconds: float = 15.0) -> dict[str, Any]:
     """Latencies by rate, and the idle worker's CPU."""
-    from kafka_topics import create_topic
+    from bridge.testing.kafka.admin import create_topic
 
     topic = create_topic(bootstrap, "bench-latency", partitions=6)
     dead = create_topic(bootstrap, "bench-latency-dead", partitions=1)

@@ -12,10 +12,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import uvloop
-from processes import eventually, free_port, get
 
 from bench.records import records
 from bench.stage import Child, cleaned
+from bridge.testing.processes import eventually, free_port, get
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +125,7 @@ def written(bootstrap: str, topic: str) -> int:
 
 def run(bootstrap: str, where: Path, *, seconds: float = 4.0, repeats: int = 3) -> list[dict[str, Any]]:
     """Rows by batch size."""
-    from kafka_topics import create_topic
+    from bridge.testing.kafka.admin import create_topic
 
     found: list[dict[str, Any]] = []
     dead = create_topic(bootstrap, "bench-receiver-dead", partitions=1)

@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kafka_topics import create_topic
-
 from bench.brokers import real_broker
 from bench.course import Sample, Stretch, stretch, tenths
 from bench.ladder import FEW, PARTITIONS, run_once
@@ -22,6 +20,7 @@ from bench.records import SIZE, records
 from bench.rows import wide_records, write_mapping
 from bench.rungs import Rung, rungs
 from bench.stage import CORES, MEASURED, SinkProcess, folder, preload
+from bridge.testing.kafka.admin import create_topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

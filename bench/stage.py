@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parent.parent
-WORK = ROOT / "bench" / ".work"
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+import orjson
 
-import orjson  # noqa: E402 - the tests' harness is found by the path above
-from processes import end, get, start_tied  # noqa: E402
+from bridge.testing.processes import end, get, start_tied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / "bench" / ".work"
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 MEASURED = {CORES[0]}
 OTHERS = set(CORES[1:]) or MEASURED

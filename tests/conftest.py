@@ -1,11 +1,9 @@
-"""What tests share: a real Apache Kafka, started once, and topics of their own."""
+"""What tests share: their options, and what one leaves to the next."""
 
 from __future__ import annotations
 
 import logging
 import os
-import re
-import uuid
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,9 +11,9 @@ import structlog
 from examples import register_profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from kafka_broker import Broker
+pytest_plugins = ["bridge.testing.fixtures"]
 
 _ALLOWED_SKIPS = "only "
 """How a reason begins for which a test may be left out in CI too: it is another platform's, or was not asked for."""
@@ -77,38 +75,3 @@ def _logging_put_back() -> Iterator[None]:
 def in_ci() -> bool:
     """Whether nobody watches: what cannot run fails."""
     return os.environ.get("CI", "").lower() in {"1", "true"}
-
-
-@pytest.fixture(scope="session")
-def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """One node of Apache Kafka with every kind of listener. Skipped with the reason where it cannot run."""
-    from kafka_broker import Broker
-    from kafka_jars import BrokerUnavailableError
-
-    try:
-        broker = Broker(tmp_path_factory.mktemp("kafka"), secure=True)
-    except BrokerUnavailableError as reason:
-        pytest.skip(f"not run against a real Kafka: {reason}")
-    with broker:
-        yield broker
-
-
-@pytest.fixture(scope="session")
-def kafka(kafka_broker: Broker) -> str:
-    """Bootstrap address of the session's broker, without security."""
-    return kafka_broker.bootstrap
-
-
-@pytest.fixture
-def topic(kafka: str, request: pytest.FixtureRequest) -> Callable[..., str]:
-    """Create topics named after the test: ``topic()``, ``topic("dead", partitions=3)``; gives the name."""
-    from kafka_topics import create_topic
-
-    test = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")[:60]
-
-    def create(kind: str = "events", *, partitions: int = 6, **config: str) -> str:
-        settings = {key.replace("_", "."): value for key, value in config.items()}
-        name = f"{test}.{kind}.{uuid.uuid4().hex[:8]}"
-        return create_topic(kafka, name, partitions=partitions, config=settings)
-
-    return create

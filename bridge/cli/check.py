@@ -84,8 +84,11 @@ async def _collect(name: str | None, *, send_test: bool) -> list[Check]:
         return [failed("settings", error)]
     found: list[Check] = []
     for route in chosen(deployment, name):
-        found_by = moengage_checks if route.destination == "moengage" else _checks
-        async for each in found_by(route.settings, send_test=send_test):
+        to_moengage = route.destination == "moengage"
+        lines = (
+            moengage_checks(route, send_test=send_test) if to_moengage else _checks(route.settings, send_test=send_test)
+        )
+        async for each in lines:
             if route.declared:
                 each = replace(each, found=route.named(each.found), todo=route.named(each.todo), route=route.name)  # noqa: PLW2901
             found.append(each)

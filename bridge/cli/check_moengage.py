@@ -10,22 +10,24 @@ from bridge.model.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from bridge.settings import Settings
+    from bridge.settings import Route, Settings
 
 
-async def checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check]:
+async def checks(route: Route, *, send_test: bool) -> AsyncIterator[Check]:
     """A line each; the test user is written only where ``send_test`` asks for it."""
     from bridge.destinations.moengage.destination import check_settings
     from bridge.destinations.moengage.trial import send_trial, try_key
 
-    complete = True
+    settings, complete = route.settings, True
     try:
         check_settings(settings.moengage)
         yield Check("settings", ok=True, found="; ".join(["complete", *_remarks(settings)]))
     except BridgeError as error:
         complete = False
         yield failed("settings", error)
-    yield _mapping(settings)
+    for each in _source(route):
+        yield each
+    yield _mapping(route)
     async for each in kafka_checks(settings):
         yield each
     if not complete:
@@ -44,18 +46,38 @@ def _remarks(settings: Settings) -> Iterator[str]:
         yield "without a budget a minute MoEngage answers 429 when it is too much"
 
 
-def _mapping(settings: Settings) -> Check:
+def _source(route: Route) -> Iterator[Check]:
+    """Whose events are taken for whose, where the source's settings say so."""
+    from bridge.routes.kinds import source_of
+
+    said_of = source_of(route).said_of
+    if said_of is not None:
+        yield Check("source", ok=True, found=said_of(route.settings))
+
+
+def _mapping(route: Route) -> Check:
+    from dataclasses import replace
+
+    from bridge.destinations.moengage.rules import rules_of
+    from bridge.mapping.lint.rules import complained
+    from bridge.routes.kinds import open_decoder, source_of
     from bridge.routes.moengage_events import open_moengage_events
     from bridge.routes.moengage_files import failing
     from bridge.routes.moengage_parts import check_mapping
 
+    settings = route.settings
     todo = "aep-bridge mapping lint shows each finding with its row; BRIDGE_MAPPING__PATH names the file"
     try:
         check_mapping(settings.mapping)
         events = open_moengage_events(settings.mapping, settings.moengage)
-        broken = failing(settings.mapping, settings.moengage)
+        broken = failing(settings.mapping, settings.moengage, open_decoder(route))
     except BridgeError as error:
         return failed("mapping", error, todo=todo)
+    if (complaints := source_of(route).complaints) is not None:
+        rules = replace(rules_of(settings.moengage), source_complaints=complaints)
+        wrong = [str(each) for each in complained(events.mapping.rows, rules) if each.severity == "error"]
+        if wrong:
+            return Check("mapping", ok=False, found="; ".join(wrong), todo=todo)
     if broken:
         todo = "aep-bridge mapping test shows what each gives instead"
         return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)

@@ -72,7 +72,7 @@ async def _dev(settings: MappingSettings, events: list[str], port: int, schema_i
         say(f"✓ watching {', '.join(map(str, [*rules, *sources]))}")
         say("post an event yourself (Ctrl-C ends all of it):")
         say(f"  curl -u moengage:demo -H 'Content-Type: application/json' --data @event.json {stage.scene.streams}")
-        say(f"figures: aep-bridge status --url {stage.worker.telemetry}")
+        say(f"figures: aep-bridge status --url {stage.worker.url}")
         workbench = Workbench(
             stage,
             rules,

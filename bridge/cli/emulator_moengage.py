@@ -33,6 +33,7 @@ def serve(
         api_keys=[API_KEY if key is None else key.get_secret_value()],
         latency_seconds=latency,
         fast=fast,
+        identifiers=settings.identifiers if settings is not None else (),
     )
     if control is not None:
         first_control(made, control)

@@ -43,12 +43,18 @@ def settings_for(part: str, **overrides: Any) -> Settings:
     return only(routes, None).settings
 
 
-def named_destination() -> str | None:
-    """Where the route goes that the option of a mapping command names; None where it names none."""
+def named_route() -> Route | None:
+    """The route that the option of a mapping command names; None where it names none."""
     from bridge.settings import load_deployment
 
     name = _wanted.get()
-    return None if name is None else only(load_deployment().routes, name).destination
+    return None if name is None else only(load_deployment().routes, name)
+
+
+def named_destination() -> str | None:
+    """Where that route goes."""
+    route = named_route()
+    return None if route is None else route.destination
 
 
 def chosen(deployment: Deployment, name: str | None) -> Sequence[Route]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.demo.kafka import EmbeddedKafka
-from bridge.demo.processes import Command, free_port
-from bridge.demo.stage import STATE, settings_of
+from bridge.demo.stage import STATE, running, settings_of, wait_ready
 from bridge.demo.story import Scene
 from bridge.emulators.adobe import Emulator
 from bridge.settings import variable
 from bridge.settings.tree import route_variable
+from bridge.testing.kafka.embedded import EmbeddedKafka
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -43,12 +41,9 @@ async def open_routes(tell: Callable[[str], None]) -> AsyncIterator[dict[str, Sc
             tell(f"AEP emulator of sandbox {name} at {emulator.url}")
             settings |= _with_route(settings_of(kafka.bootstrap, emulator), name)
         parts = {
-            name: await stack.enter_async_context(
-                Command(name, settings | {variable("telemetry", "port"): str(free_port())}, folder)
-            )
-            for name in ("receiver", "worker")
+            name: await stack.enter_async_context(running(name, settings, folder)) for name in ("receiver", "worker")
         }
-        await asyncio.gather(*(part.ready() for part in parts.values()))
+        await wait_ready(*parts.values())
         receiver = f"http://127.0.0.1:{settings[variable('receiver', 'port')]}"
         for name in ROUTES:
             tell(f"route {name}: {receiver}/moengage/streams/{name}, topic bridge.{name}, a worker process of its own")
@@ -56,7 +51,7 @@ async def open_routes(tell: Callable[[str], None]) -> AsyncIterator[dict[str, Sc
             name: Scene(
                 receiver=receiver,
                 credentials=(f"workspace-{name}", name),
-                telemetry={part: command.telemetry for part, command in parts.items()},
+                telemetry={part: command.url for part, command in parts.items()},
                 emulator=emulators[name].url,
                 route=name,
             )

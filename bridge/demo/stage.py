@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bridge.demo.kafka import EmbeddedKafka
-from bridge.demo.processes import Command, free_port
 from bridge.demo.story import Scene
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.inlet import EXAMPLE
+from bridge.model.errors import BridgeError
+from bridge.runtime.deadline import StopBudget
+from bridge.testing.kafka.embedded import EmbeddedKafka
+from bridge.testing.processes import BridgeProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -23,6 +25,9 @@ TOPIC = "moengage.events"
 DEAD_LETTERS = "moengage.events.dead-letters"
 STATE = "bridge.state"
 TENANT = "_yourorgname"
+_READY_SECONDS = 40.0
+_DRAIN_SECONDS = 20.0
+"""The default of ``worker.drain_seconds``, which holds here."""
 _PASSWORD = "demo"  # nosec B105 # noqa: S105 - opens a receiver on loopback, for a minute
 
 
@@ -32,8 +37,8 @@ class DemoStage:
 
     scene: Scene
     bootstrap: str
-    receiver: Command
-    worker: Command
+    receiver: BridgeProcess
+    worker: BridgeProcess
     emulator: Emulator
 
 
@@ -55,22 +60,40 @@ async def open_stage(
             tell(f"AEP emulator, IMS and collection endpoint, at {emulator.url}")
             settings = settings_of(kafka.bootstrap, emulator) | dict(more or {})
             async with (
-                Command("receiver", settings | {"BRIDGE_TELEMETRY__PORT": str(free_port())}, Path(folder)) as receiver,
-                Command("worker", settings | {"BRIDGE_TELEMETRY__PORT": str(free_port())}, Path(folder)) as worker,
+                running("receiver", settings, Path(folder)) as receiver,
+                running("worker", settings, Path(folder)) as worker,
             ):
-                await asyncio.gather(receiver.ready(), worker.ready())
+                await wait_ready(receiver, worker)
                 tell(f"receiver at http://127.0.0.1:{settings['BRIDGE_RECEIVER__PORT']}/moengage/streams, Basic auth")
                 tell("worker: Faust stream, CSV mapping, OAuth, delivery")
                 scene = Scene(
                     receiver=f"http://127.0.0.1:{settings['BRIDGE_RECEIVER__PORT']}",
                     credentials=("moengage", "demo"),
-                    telemetry={"receiver": receiver.telemetry, "worker": worker.telemetry},
+                    telemetry={"receiver": receiver.url, "worker": worker.url},
                     emulator=emulator.url,
                 )
                 try:
                     yield DemoStage(scene, kafka.bootstrap, receiver, worker, emulator)
                 finally:
                     await scene.aclose()
+
+
+@asynccontextmanager
+async def running(name: str, settings: Mapping[str, str], folder: Path) -> AsyncIterator[BridgeProcess]:
+    """``aep-bridge NAME`` as a process that logs to a file in ``folder``; ended in order afterwards."""
+    process = BridgeProcess([name], settings, directory=folder).start()
+    try:
+        yield process
+    finally:
+        await asyncio.to_thread(process.stop, StopBudget(_DRAIN_SECONDS).killed)
+
+
+async def wait_ready(*processes: BridgeProcess) -> None:
+    """Wait for ``/health/ready`` of each; raises ``BridgeError`` with the end of the log when it does not come."""
+    try:
+        await asyncio.gather(*(asyncio.to_thread(process.wait_ready, _READY_SECONDS) for process in processes))
+    except AssertionError as error:
+        raise BridgeError(str(error)) from None
 
 
 def settings_of(bootstrap: str, emulator: Emulator) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a destination is told of the rows of a mapping set, and what it says of them: values between ``Rules`` and ``lint``."""
+"""What source and destination are told of the rows of a mapping set, and what they say of them: values between ``Rules`` and ``lint``."""
 
 from __future__ import annotations
 
@@ -19,11 +19,25 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRead:
+    """A path that a row reads: the row's line, the path's steps, its position in the cell, and the steps of the row's destination."""
+
+    row: int
+    steps: tuple[str, ...]
+    position: int
+    destination: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Complaint:
-    """What is wrong with a row (0: with the whole set), a code of lint's, and a better destination where there is one."""
+    """What is wrong with a row (0: with the whole set), a code of lint's, and a better source or destination where there is one.
+
+    ``position``: in the source's cell, where it is about a part of that.
+    """
 
     row: int
     code: str
     message: str
     severity: Literal["error", "warning"] = "error"
     fix: str | None = None
+    position: int | None = None

@@ -6,40 +6,52 @@ from typing import TYPE_CHECKING
 
 from bridge.mapping.workshop import golden
 from bridge.routes.mapping_opening import open_experience_events
-from bridge.sources.http.json_reading import parse_json
-from bridge.sources.moengage.envelopes import events_of
+from bridge.routes.sample_events import Joining, case_reader
+from bridge.sources.moengage.decoder import DECODER
 from bridge.xdm.size import sized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
-    from bridge.model.event import Refusal
+    from bridge.model.ports import Decoder
     from bridge.settings import MappingSettings
     from bridge.xdm.experience_event import Built
 
     Build = Callable[[dict[str, Any]], Built]
 
 
-def read_case(document: bytes) -> Sequence[dict[str, Any] | Refusal]:
-    """The events of a case's document, in whatever envelope of MoEngage's they stand."""
-    return events_of(parse_json(document))
+read_case = case_reader(DECODER)
+"""The events of a case's document, in whatever envelope of MoEngage's they stand."""
 
 
 def settings_of(cases: golden.Cases, settings: MappingSettings) -> MappingSettings:
     """``settings`` with what ``settings.json`` beside the cases fixes. Raises :class:`golden.GoldenError`."""
-    fixed = {key: value for key, value in cases.settings.items() if key != "now"}
+    fixed = {key: value for key, value in cases.settings.items() if key not in ("now", "source", "source_settings")}
     try:
         return type(settings).model_validate({**settings.model_dump(by_alias=True), **fixed})
     except ValueError as error:
         raise golden.GoldenError(f"{cases.directory / 'settings.json'}: {error}") from None
 
 
-def run(cases: golden.Cases, settings: MappingSettings, build: Build | None = None) -> list[golden.Result]:
+def run(
+    cases: golden.Cases, settings: MappingSettings, build: Build | None = None, decoder: Decoder = DECODER
+) -> list[golden.Result]:
     """Every case under ``settings``: by ``build``, or as ExperienceEvents, schema and size rule included."""
     made = build or sized(open_experience_events(settings).build, settings)
-    return golden.run_cases(cases, made, read_case)
+    return golden.run_cases(cases, made, case_reader(_as_fixed(cases, decoder)))
+
+
+def _as_fixed(cases: golden.Cases, decoder: Decoder) -> Decoder:
+    """The decoder with the source's settings that the cases were written for, where they say so."""
+    fixed = cases.settings.get("source_settings")
+    if fixed is None or not isinstance(decoder, Joining):
+        return decoder
+    try:
+        return decoder.under(fixed)
+    except (ValueError, TypeError) as error:
+        raise golden.GoldenError(f"{cases.directory / 'settings.json'}: source_settings: {error}") from None
 
 
 def failing(settings: MappingSettings) -> list[str]:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from bridge.settings import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from bridge.model.mapping_rows import Complaint, SourceRead
     from bridge.model.ports import Decoder, RouteParts
     from bridge.settings import Route, Settings
     from bridge.sources.http.posting import Posting
@@ -27,7 +28,8 @@ class SourceKind:
 
     ``title`` names it in sentences. ``sections``: the sections of the settings that it reads beside ``kafka`` and ``receiver``.
     ``decoder`` opens its decoder. ``posting`` says how it posts to the receiver; None where it does not. ``profiles``: its events
-    are states of customers, of which only the last counts where several wait.
+    are states of customers, of which only the last counts where several wait. ``complaints``: what is wrong with what a mapping set
+    reads of its events. ``said_of``: its settings in words.
     """
 
     name: str
@@ -36,6 +38,8 @@ class SourceKind:
     decoder: Callable[[Settings], Decoder]
     posting: Callable[[], Posting] | None = None
     profiles: bool = False
+    complaints: Callable[[Sequence[SourceRead]], Sequence[Complaint]] | None = None
+    said_of: Callable[[Settings], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +142,44 @@ def _mparticle_posting() -> Posting:
     return BATCHES
 
 
+def _adobe_decoder(settings: Settings) -> Decoder:
+    from bridge.sources.adobe.decoder import AdobeDecoder  # noqa: PLC0415 - as above
+
+    return AdobeDecoder(settings.adobe, anonymous=bool(settings.moengage.identifiers))
+
+
+def _adobe_complaints(reads: Sequence[SourceRead]) -> Sequence[Complaint]:
+    from bridge.sources.adobe.rules import complaints  # noqa: PLC0415 - as above
+
+    return complaints(reads)
+
+
+def _said_of_adobe(settings: Settings) -> str:
+    from bridge.sources.adobe.rules import said_of  # noqa: PLC0415 - as above
+
+    return said_of(settings.adobe)
+
+
+def _adobe_posting() -> Posting:
+    from bridge.sources.adobe.posting import PROFILES  # noqa: PLC0415 - as above
+
+    return PROFILES
+
+
 SOURCES = {
     kind.name: kind
     for kind in (
         SourceKind("moengage", "MoEngage Streams", (), decoder=_moengage_decoder, posting=_moengage_posting),
+        SourceKind(
+            "adobe",
+            "Adobe",
+            ("adobe",),
+            decoder=_adobe_decoder,
+            posting=_adobe_posting,
+            profiles=True,
+            complaints=_adobe_complaints,
+            said_of=_said_of_adobe,
+        ),
         SourceKind("mparticle", "mParticle", ("mparticle",), decoder=_mparticle_decoder, posting=_mparticle_posting),
     )
 }

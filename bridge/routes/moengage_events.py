@@ -39,7 +39,13 @@ class MoEngageEvents:
         self.attributes = dict(_attributes(mapping.rows))
         self.map_event = _for_delivery(mapping)
         self.shaper = Shaper(
-            Checks(projects=settings.projects, objects=settings.objects, unset=settings.unset, wall=wall),
+            Checks(
+                projects=settings.projects,
+                identifiers=settings.identifiers,
+                objects=settings.objects,
+                unset=settings.unset,
+                wall=wall,
+            ),
             most_bytes=settings.batch_bytes,
             nulls=null_rules(mapping.rows, settings),
             reject=settings.on_violation == "reject",

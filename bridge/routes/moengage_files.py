@@ -15,32 +15,34 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.model.event import Event
-    from bridge.model.ports import Transform
+    from bridge.model.ports import Decoder, Transform
     from bridge.routes.moengage_events import MoEngageEvents
     from bridge.settings import MappingSettings, MoEngageSettings
 
 
-def failing(settings: MappingSettings, moengage: MoEngageSettings) -> list[str]:
+def failing(settings: MappingSettings, moengage: MoEngageSettings, decoder: Decoder) -> list[str]:
     """Names of the golden cases of ``settings.tests`` that the mapping set does not pass; none where none are configured."""
     if settings.tests is None:
         return []
     cases = golden.load_cases(settings.tests)
     fixed = golden_cases.settings_of(cases, settings)
-    results = golden_cases.run(cases, fixed, open_moengage_events(fixed, moengage).build)
+    results = golden_cases.run(cases, fixed, open_moengage_events(fixed, moengage).build, decoder)
     return [result.case.name for result in results if not result.passed]
 
 
 class MoEngageFiles:
-    """A :class:`bridge.model.ports.TransformFiles`; ``transform_of`` makes the transform of what the files say."""
+    """A :class:`bridge.model.ports.TransformFiles`; ``transform_of`` makes the transform of what the files say, ``decoder`` reads cases."""
 
     def __init__(
         self,
         settings: MappingSettings,
         moengage: MoEngageSettings,
+        decoder: Decoder,
         transform_of: Callable[[MoEngageEvents], Transform],
     ) -> None:
         self._settings = settings
         self._moengage = moengage
+        self._decoder = decoder
         self._transform_of = transform_of
 
     @property
@@ -63,7 +65,7 @@ class MoEngageFiles:
 
     def failing(self) -> Sequence[str]:
         """Names of the golden cases that do not hold."""
-        return failing(self._settings, self._moengage)
+        return failing(self._settings, self._moengage, self._decoder)
 
     def newly_refused(self, in_use: Any, candidate: Any, recent: Sequence[Event]) -> Sequence[str]:
         """Why recent events that ``in_use`` takes would be refused by ``candidate``."""

@@ -46,7 +46,7 @@ def open_moengage(settings: Settings, decoder: Decoder, metrics: Metrics) -> Rou
         transform,
         MoEngageDestination(settings.moengage, metrics),
         delivery_policy(settings.moengage),
-        files=MoEngageFiles(settings.mapping, settings.moengage, transform_of),
+        files=MoEngageFiles(settings.mapping, settings.moengage, decoder, transform_of),
         sketch=EventSketch(transform, metrics),
     )
 

@@ -4,6 +4,7 @@ Sources, strongest first: the environment (``BRIDGE_KAFKA__TOPIC``), a ``.env`` 
 the defaults here. Routes (``[routes.NAME]``) set what holds for them alone. An unknown or wrong key stops the start with its name, what was expected and an example.
 """
 
+from bridge.settings.adobe import AdobeSettings
 from bridge.settings.aep import AepSettings, OauthSettings
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.loading import ENV_FILE, TOML_FILE, Settings, every_setting
@@ -20,6 +21,7 @@ __all__ = [
     "ENV_FILE",
     "PREFIX",
     "TOML_FILE",
+    "AdobeSettings",
     "AepSettings",
     "Deployment",
     "KafkaSettings",

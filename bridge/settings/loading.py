@@ -11,6 +11,7 @@ from dotenv.parser import parse_stream
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from bridge.model.errors import SettingsError
+from bridge.settings.adobe import AdobeSettings
 from bridge.settings.aep import AepSettings, OauthSettings
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.mapping import MappingSettings
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     setup: SetupSettings = SetupSettings()
     moengage: MoEngageSettings = MoEngageSettings()
     receiver: ReceiverSettings = ReceiverSettings()
+    adobe: AdobeSettings = AdobeSettings()
     mparticle: MParticleSettings = MParticleSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -126,6 +126,13 @@ class MoEngageSettings(Section):
         description="The workspace takes attributes that are objects, which MoEngage switches on.",
         examples=["false"],
     )
+    identifiers: Names = Field(
+        (),
+        max_length=5,
+        description="User attributes by which the workspace's Identity Resolution knows users, five at most. With one of them a user"
+        " needs no customer id, nor an event with it among its user_identifiers. Empty: everything needs a customer id.",
+        examples=["moe_mobile,email"],
+    )
     on_violation: Literal["warn", "reject"] = Field(
         "warn",
         description="What MoEngage would silently cut or drop: send and count it, or make the event a dead letter.",
@@ -139,7 +146,7 @@ class MoEngageSettings(Section):
         examples=["0.001"],
     )
 
-    _projects = field_validator("projects", mode="before")(split)
+    _names = field_validator("projects", "identifiers", mode="before")(split)
 
     @field_validator("data_center", mode="before")
     @classmethod

@@ -49,8 +49,13 @@ if TYPE_CHECKING:
 
 SOURCES: Final = ("moengage", "adobe", "mparticle", "warehouse")
 DESTINATIONS: Final = ("aep", "moengage")
-_AVAILABLE = frozenset({("moengage", "aep"), ("moengage", "moengage"), ("mparticle", "moengage")})
-_SHIPPED_SETS = {("mparticle", "moengage"): "mappings/mparticle_events.csv"}
+_AVAILABLE = frozenset(
+    {("moengage", "aep"), ("moengage", "moengage"), ("adobe", "moengage"), ("mparticle", "moengage")}
+)
+_SHIPPED_SETS = {
+    ("adobe", "moengage"): "mappings/adobe_profiles.csv",
+    ("mparticle", "moengage"): "mappings/mparticle_events.csv",
+}
 """The mapping set of a route without a path of its own, by source and destination, where it is not that of the settings."""
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_NAME = 40
@@ -145,6 +150,12 @@ class _Merged(Settings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What it is given, and nothing else."""
         return (init_settings,)
+
+
+def shipped_set(source: str, destination: str) -> Path | None:
+    """The mapping set of a route between them that names none, where it is not the settings' own."""
+    path = _SHIPPED_SETS.get((source, destination))
+    return None if path is None else Path(path)
 
 
 def load_deployment(**overrides: Any) -> Deployment:

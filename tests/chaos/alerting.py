@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import yaml
+from checkout import ROOT
 from debian_tools import ToolUnavailableError, find_tool
-from processes import ROOT, end, eventually, free_port, get, start_tied
+
+from bridge.testing.processes import end, eventually, free_port, get, start_tied
 
 if TYPE_CHECKING:
     import subprocess

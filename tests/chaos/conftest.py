@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kafka_cluster import Cluster
+    from bridge.testing.kafka.cluster import Cluster
 
 
 _SHORT_SEED = 5
@@ -109,8 +109,8 @@ def soak(request: pytest.FixtureRequest) -> Soaking:
 @pytest.fixture
 def kafka_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Three nodes of Apache Kafka: three replicas, two of them for a write."""
-    from kafka_cluster import Cluster
-    from kafka_jars import BrokerUnavailableError
+    from bridge.testing.kafka.cluster import Cluster
+    from bridge.testing.kafka.jars import BrokerUnavailableError
 
     try:
         cluster = Cluster(tmp_path / "kafka", secure=True)

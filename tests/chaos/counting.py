@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from numbered_events import event, number_of, uuid_of
 
 from bridge.emulators.adobe import fingerprint
 from bridge.model.event import Refusal
 from bridge.sources.moengage.envelopes import events_of
+from bridge.testing.numbered_events import event, number_of, uuid_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

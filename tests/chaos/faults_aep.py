@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from counting import REFUSAL, is_deliverable
 from faults import fault
-from numbered_events import uuid_of
+
+from bridge.testing.numbered_events import uuid_of
 
 if TYPE_CHECKING:
     from faults import Planned

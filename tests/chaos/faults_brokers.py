@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from faults import Planned
-    from kafka_broker import Broker
     from stage import Stage
+
+    from bridge.testing.kafka.broker import Broker
 
 
 @fault("broker", 1, 4)

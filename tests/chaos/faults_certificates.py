@@ -11,16 +11,18 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from faults import fault
-from kafka_certificates import make_certificates
-from kafka_topics import admin_client
-from processes import eventually
+
+from bridge.testing.kafka.admin import admin_client
+from bridge.testing.kafka.certificates import make_certificates
+from bridge.testing.processes import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from faults import Planned
-    from kafka_broker import Broker
     from stage import Stage
+
+    from bridge.testing.kafka.broker import Broker
 
 _TAKEN = 30.0
 """Seconds within which whoever listens shows its new certificate to new connections."""

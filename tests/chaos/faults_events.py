@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from counting import is_deliverable
 from faults import fault
-from numbered_events import uuid_of
+
+from bridge.testing.numbered_events import uuid_of
 
 if TYPE_CHECKING:
     from faults import Planned

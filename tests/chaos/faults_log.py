@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import orjson
 from confluent_kafka import Consumer, TopicPartition
 from faults import fault
-from kafka_topics import admin_client
 from log_files import batches, flip
-from numbered_events import number_of
-from processes import eventually
 from stage import GROUP, PARTITIONS, TOPIC
+
+from bridge.testing.kafka.admin import admin_client
+from bridge.testing.numbered_events import number_of
+from bridge.testing.processes import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

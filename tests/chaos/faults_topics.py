@@ -10,11 +10,12 @@ import orjson
 from aiokafka.record.memory_records import MemoryRecords
 from confluent_kafka import KafkaException
 from faults import fault
-from kafka_topics import admin_client
 from log_files import batches
-from numbered_events import number_of
-from processes import eventually
 from stage import PARTITIONS, TOPIC
+
+from bridge.testing.kafka.admin import admin_client
+from bridge.testing.numbered_events import number_of
+from bridge.testing.processes import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from processes import ROOT
+from checkout import ROOT
 
 HOST = "aep.chaos.test"
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from counting import Findings
-    from sender import Sender
+    from sender import ChaosSender
     from stage import Stage
 
 
@@ -67,7 +67,7 @@ class Report:
     alerts: dict[str, int] = field(default_factory=dict)
     without_prometheus: str = ""
 
-    def fill(self, sender: Sender, stage: Stage, findings: Findings) -> None:
+    def fill(self, sender: ChaosSender, stage: Stage, findings: Findings) -> None:
         """Take the figures of a run that is over."""
         self.sent, self.promised, self.given_up = sender.next, len(sender.promised), len(sender.given_up)
         self.answers = dict(sender.answers)

@@ -6,10 +6,10 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from numbered_events import uuid_of
+from bridge.testing.numbered_events import uuid_of
 
 if TYPE_CHECKING:
-    from sender import Sender
+    from sender import ChaosSender
     from stage import Stage
 
 _RECOVERY = 60.0
@@ -27,7 +27,7 @@ async def something_new(stage: Stage, within: float) -> float | None:
     return None
 
 
-async def fresh_event_arrives(stage: Stage, sender: Sender) -> float:
+async def fresh_event_arrives(stage: Stage, sender: ChaosSender) -> float:
     """Seconds until AEP has an event that was posted, and answered 200, after now."""
     first, began = sender.next, time.monotonic()
     while time.monotonic() - began < _RECOVERY:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from counting import is_deliverable
-from numbered_events import uuid_of
-from processes import free_port
-from sender import Sender
+from sender import ChaosSender
 
 from bridge.emulators.adobe import Emulator
+from bridge.testing.numbered_events import uuid_of
+from bridge.testing.processes import free_port
 
 if TYPE_CHECKING:
     import random
@@ -44,13 +44,13 @@ class SecondRoute:
 
     rng: random.Random
     emulator: Emulator = field(init=False)
-    sender: Sender = field(init=False)
+    sender: ChaosSender = field(init=False)
     arrivals: list[float] = field(default_factory=list)
     _task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self.emulator = Emulator(port=free_port(), payloads=0)
-        self.sender = Sender(_CREDENTIALS, _RATE, self.rng, time.monotonic, sizes=(1, 10, 20), at_once=4)
+        self.sender = ChaosSender(_CREDENTIALS, _RATE, self.rng, time.monotonic, sizes=(1, 10, 20), at_once=4)
         await self.emulator.start()
         self._task = asyncio.create_task(self._watch())
         return self

@@ -18,23 +18,24 @@ from allowance import Allowance, Glimpse
 from clocks import Clock
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from counting import is_deliverable
-from kafka_certificates import Certificates, make_certificates
-from kafka_topics import admin_client, create_topic
 from names import HOST, Name
-from numbered_events import uuid_of
 from offsets import Offsets, Progress
-from processes import BridgeProcess, eventually, free_port
 from tally import Digests
 
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.testing.kafka.admin import admin_client, create_topic
+from bridge.testing.kafka.certificates import Certificates, make_certificates
+from bridge.testing.numbered_events import uuid_of
+from bridge.testing.processes import BridgeProcess, eventually, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-    from kafka_cluster import Cluster
     from second_route import SecondRoute
+
+    from bridge.testing.kafka.cluster import Cluster
 
 TOPIC, DEAD_LETTERS, STATE, GROUP = "chaos.events", "chaos.dead-letters", "chaos.state", "chaos"
 PARTITIONS, DEAD_LETTER_PARTITIONS = 6, 2

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Collection, Mapping, MutableMapping
 from typing import TYPE_CHECKING
 
-from numbered_events import number_of, uuid_of
+from bridge.testing.numbered_events import number_of, uuid_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

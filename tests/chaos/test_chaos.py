@@ -20,11 +20,10 @@ import second_route
 from alerting import Prometheus, names_of
 from counting import DeadLetter, Findings, judge
 from faults import KINDS, LANES, schedule
-from kafka_reader import stored
 from report import Done, Report
 from running import drained, fresh_event_arrives, something_new
 from second_route import SecondRoute, stopping
-from sender import Sender
+from sender import ChaosSender
 from stage import DEAD_LETTERS, Stage
 from tally import Accepted
 from told import unalarmed, unseen
@@ -32,6 +31,7 @@ from watching import Watcher
 
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
+from bridge.testing.kafka.stored_records import stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
     plan = schedule(chaos.seed, chaos.seconds, gaps=chaos.gaps, pace=chaos.pace, only=chaos.only)
     print(f"\nchaos: seed {chaos.seed} (--chaos-seed={chaos.seed} repeats its schedule), {len(plan)} faults planned")
     done: list[Done] = []
-    sender = Sender(("moengage", "a-password"), chaos.rate, random.Random(chaos.seed), time.monotonic)
+    sender = ChaosSender(("moengage", "a-password"), chaos.rate, random.Random(chaos.seed), time.monotonic)
     stage_of_run = Stage(kafka_cluster, tmp_path, lambda: sender.deliverable, lambda: sender.under_way)
     async with AsyncExitStack() as watching:
         # The short run has two routes; the long one puts all its load on one.
@@ -161,7 +161,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         assert {"207", *_SEEN_BY} <= set(report.aep_requests)
 
 
-async def _judged(stage: Stage, sender: Sender) -> Findings:
+async def _judged(stage: Stage, sender: ChaosSender) -> Findings:
     state = stage.emulator.state
     rows = await asyncio.to_thread(stored, stage.cluster.bootstrap, DEAD_LETTERS)
     letters = [DeadLetter(row.value, {name: text.decode() for name, text in row.headers}) for row in rows]

@@ -10,8 +10,9 @@ import uuid
 
 import pytest
 from clocks import Clock, can_jump
-from processes import eventually
-from rig import Rig
+
+from bridge.testing.processes import eventually
+from bridge.testing.rig import Rig
 
 pytestmark = [
     pytest.mark.kafka,

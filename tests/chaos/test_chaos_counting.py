@@ -10,17 +10,18 @@ from itertools import pairwise
 import orjson
 import psutil
 import pytest
+from checkout import ROOT
 from counting import REFUSAL, DeadLetter, envelope, expected, is_deliverable, judge
 from faults import KINDS, LANES, schedule, steady
 from foresight import Foresight, digests
-from numbered_events import uuid_of
-from processes import ROOT, eventually
 
 from bridge.emulators.adobe import fingerprint
 from bridge.model.event import Refusal
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
 from bridge.sources.moengage.envelopes import events_of
+from bridge.testing.numbered_events import uuid_of
+from bridge.testing.processes import eventually
 
 SENT = 200
 

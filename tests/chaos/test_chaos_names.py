@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from names import HOST, Name
-from processes import eventually
-from rig import Rig
+
+from bridge.testing.processes import eventually
+from bridge.testing.rig import Rig
 
 pytestmark = pytest.mark.kafka
 

@@ -7,10 +7,10 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numbered_events import number_of, uuid_of
 from tally import Accepted, Digests, Numbers
 
 from bridge.emulators.adobe.received import Received
+from bridge.testing.numbered_events import number_of, uuid_of
 
 _IDS = st.one_of(
     st.integers(0, 200_000).map(uuid_of), st.sampled_from(["", "nobody", uuid_of(0)[:-1], uuid_of(0) + "0"])

@@ -19,10 +19,9 @@ import pytest
 from counting import DeadLetter, Findings, judge
 from faults import KINDS, steady
 from foresight import Foresight
-from kafka_reader import stored
 from report import Done, Report
 from running import drained, fresh_event_arrives, something_new
-from sender import Sender
+from sender import ChaosSender
 from soak_report import Soak
 from stage import DEAD_LETTERS, Scale, Stage
 from tally import Accepted
@@ -30,6 +29,7 @@ from usage import Cpu, Usage
 
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
+from bridge.testing.kafka.stored_records import stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ async def test_nothing_grows_and_nothing_is_lost(soak, kafka_cluster, tmp_path):
     report = Report(soak.seed, soak.rate, datetime.now(UTC).isoformat(timespec="seconds"))
     plan = steady(soak.seed, soak.seconds, every=soak.every)
     print(f"\nsoak: {soak.seconds:g} s, seed {soak.seed}, {len(plan)} faults planned")
-    sender = Sender(
+    sender = ChaosSender(
         ("moengage", "a-password"), soak.rate, random.Random(soak.seed), time.monotonic, sizes=(100,), at_once=32
     )
     done: list[Done] = []
@@ -115,7 +115,9 @@ async def _faults(stage: Stage, plan: Sequence[Planned], begun: float, done: lis
     return troubles
 
 
-async def _watch(stage: Stage, cpu: Cpu, foresight: Foresight, sender: Sender, lag: list[tuple[float, int]]) -> None:
+async def _watch(
+    stage: Stage, cpu: Cpu, foresight: Foresight, sender: ChaosSender, lag: list[tuple[float, int]]
+) -> None:
     fresh, begun = False, time.monotonic()
     while True:
         if stage.progress is not None:
@@ -130,7 +132,7 @@ async def _watch(stage: Stage, cpu: Cpu, foresight: Foresight, sender: Sender, l
         await asyncio.sleep(2.0)
 
 
-async def _judged(stage: Stage, sender: Sender, foresight: Foresight) -> Findings:
+async def _judged(stage: Stage, sender: ChaosSender, foresight: Foresight) -> Findings:
     rows = await asyncio.to_thread(stored, stage.cluster.bootstrap, DEAD_LETTERS, 300.0)
     letters = [DeadLetter(row.value, {name: text.decode() for name, text in row.headers}) for row in rows]
     builder, _ = load_builder(Settings())

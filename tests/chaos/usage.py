@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
-from processes import get
+
+from bridge.testing.processes import get
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from processes import BridgeProcess
+    from bridge.testing.processes import BridgeProcess
 
 MEASURES = ("rss_mb", "descriptors", "threads", "tasks")
 _TASKS = re.compile(r"^bridge_asyncio_tasks(?:\{[^}]*\})? (\S+)$", re.MULTILINE)

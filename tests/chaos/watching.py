@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from processes import get
+from bridge.testing.processes import get
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -9,7 +9,7 @@ import sys
 from contextlib import asynccontextmanager
 
 import pytest
-from processes import ROOT
+from checkout import ROOT
 from typer.testing import CliRunner
 
 from bridge.cli.main import app

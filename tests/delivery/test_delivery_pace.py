@@ -3,12 +3,13 @@
 import asyncio
 from random import Random
 
-from virtual_delivery import OK, Destination, Resolutions, VirtualLoop, events, feed, run, settle
+from virtual_delivery import OK, Destination, Resolutions, events, feed, run, settle
 
 from bridge.delivery.delivery import Delivery
 from bridge.model.delivery_policy import DeliveryPolicy
 from bridge.model.verdicts import Transient, Unexplained
 from bridge.telemetry.metrics import Metrics
+from bridge.testing.virtual_loop import VirtualLoop
 
 
 def test_a_slow_request_holds_no_other():

@@ -122,7 +122,7 @@ def test_images_are_pinned_to_a_version():
 
 def test_compose_runs_the_kafka_that_the_tests_run():
     """The broker image and the test broker are the same version."""
-    pom = (ROOT / "tests/kafka/pom.xml").read_text(encoding="utf-8")
+    pom = (ROOT / "bridge/testing/kafka/pom.xml").read_text(encoding="utf-8")
     version = re.search(r"<kafka\.version>(.+?)<", pom)[1]
     assert {SERVICES[name]["image"].partition("@")[0] for name in ("kafka", "topics")} == {f"apache/kafka:{version}"}
 

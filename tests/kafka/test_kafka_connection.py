@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from kafka_certificates import make_certificates
 
 from bridge.kafka.connection import client_options, tls_context
 from bridge.kafka.consumer.stream.faust_connection import faust_broker, faust_credentials
 from bridge.model.errors import SettingsError
 from bridge.settings import KafkaSettings
+from bridge.testing.kafka.certificates import make_certificates
 
 SASL = {"sasl_username": "bridge", "sasl_password": "s3cret"}
 

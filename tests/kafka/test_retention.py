@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.admin.config_resource import ConfigResourceType
 from structlog.testing import capture_logs
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka import retention
 from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
 from bridge.telemetry.metrics import Metrics
+from bridge.testing.virtual_loop import VirtualLoop
 
 
 def _brokers(monkeypatch, *answers):

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition, errors
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka import state_topic
 from bridge.kafka.state_topic import STATE_CONFIG, StateTopic
 from bridge.kafka.topics import TopicMissing
 from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
+from bridge.testing.virtual_loop import VirtualLoop
 
 A_LONG_TIME = 1_000.0
 

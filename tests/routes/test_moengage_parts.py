@@ -15,6 +15,7 @@ from bridge.model.verdicts import Rejected
 from bridge.routes.kinds import open_parts
 from bridge.routes.moengage_files import failing
 from bridge.settings import MappingSettings, MoEngageSettings, load_deployment
+from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
 
 _SET = """\
@@ -122,10 +123,10 @@ def test_golden_cases_hold_the_call(place) -> None:
     assert json.loads((cases / "two.rejected.json").read_text(encoding="utf-8"))["code"] == "customer_id_refused"
     assert run(app, arguments).exit_code == 0
     settings = MappingSettings(path=place / "set.csv", tests=cases)
-    assert failing(settings, MoEngageSettings()) == []
+    assert failing(settings, MoEngageSettings(), DECODER) == []
     (place / "set.csv").write_text(_SET.replace("attributes.email", "attributes.mail"), encoding="utf-8")
     assert run(app, arguments).exit_code == 1
-    assert failing(settings, MoEngageSettings()) == ["one"]
+    assert failing(settings, MoEngageSettings(), DECODER) == ["one"]
 
 
 def test_plan_compares_two_sets(place) -> None:

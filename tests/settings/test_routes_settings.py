@@ -131,10 +131,6 @@ def test_digits_stay_text_whatever_the_route_is_called(monkeypatch, name) -> Non
         ),
         ("[routes.a]\nsource = 'x'", ["BRIDGE_ROUTES__A__SOURCE: expected one of moengage, adobe"]),
         (
-            "[routes.a]\nsource = 'adobe'",
-            ["BRIDGE_ROUTES__A__SOURCE: adobe to moengage is not available in this version"],
-        ),
-        (
             "[routes.a]\nsource = 'adobe'\ndestination = 'aep'",
             ["BRIDGE_ROUTES__A__SOURCE: adobe to aep is not available in this version"],
         ),

@@ -6,13 +6,13 @@ import shutil
 import ssl
 
 import pytest
-from kafka_certificates import make_certificates
 from structlog.testing import capture_logs
 
 from bridge.kafka.connection import tls_context as kafka_context
 from bridge.model.errors import SettingsError
 from bridge.settings import KafkaSettings, ReceiverSettings
 from bridge.sources.http.listener import tls_context as receiver_context
+from bridge.testing.kafka.certificates import make_certificates
 
 
 def shake(client: ssl.SSLContext, server: ssl.SSLContext) -> None:

@@ -201,7 +201,7 @@ class SimulatedStream:
 
     async def _consume(self):
         while True:
-            if not self._queue:
+            while not self._queue:
                 self._filled.clear()
                 await self._filled.wait()
             chunk = self._queue.popleft()

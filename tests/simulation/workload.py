@@ -11,6 +11,7 @@ from simulation.partition_log import Kind
 _EPOCH = 1_700_000_000_000
 _KEYS = 40
 _ENOUGH = 5_000
+_SLOW = 8
 _NATURES = (("poison", 0.01), ("unexplained", 0.002), ("suspect", 0.001), ("oversize", 0.002), ("postponed", 0.002))
 
 
@@ -35,6 +36,10 @@ class Workload:
             await asyncio.sleep(draw.expovariate(self._rate / 2.2))
             if self.on:
                 self._write()
+
+    def slow_down(self):
+        """Write no more than any worker can deliver, however small its requests are."""
+        self._rate = min(self._rate, _SLOW)
 
     def burst(self, records):
         """So many records at once."""

@@ -118,6 +118,15 @@ class World:
         )
         return f"{self.account.open} events open ({self.account.unfinished()}), lag {self.lag}, {nodes}"
 
+    def ends(self):
+        """Where each partition ends now."""
+        return {partition: log.end for partition, log in self.cluster.logs.items()}
+
+    def committed(self, ends):
+        """Whether the group has committed each partition up to these offsets, as far as they may be read."""
+        stored, logs = self.cluster.coordinator.committed, self.cluster.logs
+        return all(max(stored.get(p, 0), logs[p].start) >= min(end, logs[p].stable) for p, end in ends.items())
+
     @property
     def lag(self):
         """Offsets that are stored and not committed, records that ask for nothing included."""

@@ -10,9 +10,11 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from kafka_reader import stored
-from processes import BridgeProcess, eventually
+from confluent_kafka import KafkaException, Producer
+
+from bridge.testing.kafka.offsets import lag_of
+from bridge.testing.kafka.stored_records import stored
+from bridge.testing.processes import BridgeProcess, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -114,15 +116,7 @@ class Scene:
 
     def lag(self) -> dict[int, int]:
         """End less committed offset by partition, as the brokers have it."""
-        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": self.topic, "enable.auto.commit": False})
-        try:
-            committed = consumer.committed([TopicPartition(self.topic, number) for number in range(3)], timeout=10)
-            return {
-                place.partition: consumer.get_watermark_offsets(place, timeout=10)[1] - max(0, place.offset)
-                for place in committed
-            }
-        finally:
-            consumer.close()
+        return lag_of(self.kafka, self.topic, self.topic)
 
     def drained(self) -> None:
         """Wait until all is committed."""

@@ -1,7 +1,6 @@
 """Delivery in virtual time: a destination double that answers as told, and hours that pass in a moment."""
 
 import asyncio
-import heapq
 from collections import Counter
 from random import Random
 
@@ -9,28 +8,9 @@ from bridge.delivery.delivery import Delivery
 from bridge.model.delivery_policy import DeliveryPolicy
 from bridge.model.verdicts import ACCEPTED, AllAccepted, Answered
 from bridge.telemetry.metrics import Metrics
+from bridge.testing.virtual_loop import VirtualLoop
 
 OK = AllAccepted()
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock jumps to the next timer when nothing is ready."""
-
-    def __init__(self):
-        super().__init__()
-        self._virtual = 1_000.0
-
-    def time(self):
-        """Virtual seconds."""
-        return self._virtual
-
-    def _run_once(self):
-        if not self._ready and self._scheduled:
-            while self._scheduled and self._scheduled[0]._cancelled:
-                heapq.heappop(self._scheduled)._scheduled = False
-            if self._scheduled:
-                self._virtual = max(self._virtual, self._scheduled[0].when())
-        super()._run_once()
 
 
 class Destination:

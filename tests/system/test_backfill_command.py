@@ -10,7 +10,8 @@ from pathlib import Path
 
 import orjson
 import pytest
-from kafka_reader import stored
+
+from bridge.testing.kafka.stored_records import stored
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "data" / "samples" / "moengage-events.jsonl"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kafka_broker import Broker
-from kafka_jars import tool
-from kafka_topics import admin_client
-from processes import free_port
 
 from bridge.kafka.topic_facts import describe, judge
 from bridge.kafka.topics import admin
 from bridge.settings import KafkaSettings, ReceiverSettings
+from bridge.testing.kafka.admin import admin_client
+from bridge.testing.kafka.broker import Broker
+from bridge.testing.kafka.jars import tool
+from bridge.testing.processes import free_port
 
 pytestmark = pytest.mark.kafka
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,9 +15,10 @@ from urllib.parse import parse_qs
 
 import pytest
 from aiohttp import web
-from kafka_reader import stored
-from processes import eventually, get
 from surroundings import INLET, ORG, SCHEMA, SECRET, Answer, Mock, Scene
+
+from bridge.testing.kafka.stored_records import stored
+from bridge.testing.processes import eventually, get
 
 pytestmark = pytest.mark.kafka
 

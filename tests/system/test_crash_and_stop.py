@@ -6,10 +6,11 @@ What a worker does alone when it is killed, stopped or joined is in test_worker_
 import time
 
 import pytest
-from insistent_sender import Sender
-from numbered_events import batch, event
-from processes import eventually
-from rig import Rig
+
+from bridge.testing.numbered_events import batch, event
+from bridge.testing.processes import eventually
+from bridge.testing.rig import Rig
+from bridge.testing.sender import InsistentSender
 
 pytestmark = pytest.mark.kafka
 
@@ -25,7 +26,7 @@ def test_every_process_goes_down_in_turn_while_moengage_posts(rig):
     """Workers are killed, stopped in a hanging request, joined; the receiver is killed and stopped: every event arrives as it was."""
     rig.emulator.control(latency_seconds=0.02)
     receiver, first = rig.receiver(), rig.worker("first")
-    with Sender(rig) as sender:
+    with InsistentSender(rig) as sender:
         sender.wait_for(1_000)
         first.kill9()
         sender.wait_for(500)
@@ -55,7 +56,7 @@ def test_every_process_goes_down_in_turn_while_moengage_posts(rig):
         sender.wait_for(500)
     rig.wait_drained(90)
     account = rig.account()
-    assert sender.refused > 0, "the receiver was away in between"
+    assert sender.resent > 0, "the receiver was away in between"
     assert len(rig.promised) == sender.confirmed
     assert account.letters == []
     assert account.conflicts == 0
@@ -76,7 +77,7 @@ def test_the_broker_is_killed_and_started_again(kafka_broker, rig):
         assert int(answer.headers["Retry-After"]) > 0
     finally:
         kafka_broker.start()
-    with Sender(rig) as sender:
+    with InsistentSender(rig) as sender:
         sender.wait_for(1_000)
     rig.wait_drained(90)
     account = rig.account()

@@ -10,7 +10,6 @@ import httpx
 import orjson
 import pytest
 from confluent_kafka import Producer
-from kafka_reader import stored
 from setting_up import TENANT, append, applied, write_credentials
 from typer.testing import CliRunner
 
@@ -26,6 +25,7 @@ from bridge.model.dead_letter import DeadLetter
 from bridge.routes.failed_batches import letter_of
 from bridge.settings import load_deployment, load_settings
 from bridge.sources.moengage.decoder import DECODER
+from bridge.testing.kafka.stored_records import stored
 
 pytestmark = pytest.mark.kafka
 

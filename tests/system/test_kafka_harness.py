@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.helpers import create_ssl_context
-from kafka_broker import Broker
-from kafka_cluster import Cluster
-from kafka_properties import PASSWORD, USERNAME
-from kafka_topics import admin_client, create_topic
-from numbered_events import uuid_of
-from processes import eventually
-from rig import Rig
+from checkout import ROOT
+
+from bridge.testing.kafka.admin import admin_client, create_topic
+from bridge.testing.kafka.broker import Broker
+from bridge.testing.kafka.cluster import Cluster
+from bridge.testing.kafka.node_properties import PASSWORD, USERNAME
+from bridge.testing.numbered_events import uuid_of
+from bridge.testing.processes import eventually
+from bridge.testing.rig import Rig
 
 pytestmark = pytest.mark.kafka
 
@@ -88,14 +90,14 @@ async def test_data_survives_kill_and_restart(tmp_path, kafka_broker):
 def test_broker_dies_with_the_process_that_started_it(tmp_path, kafka_broker):
     """A test run that is killed leaves no JVM behind."""
     script = (
-        "import sys, time; from pathlib import Path; from kafka_broker import Broker\n"
+        "import sys, time; from pathlib import Path; from bridge.testing.kafka.broker import Broker\n"
         "broker = Broker(Path(sys.argv[1])).start(wait=False)\n"
         "print(broker._child.pid, flush=True); time.sleep(60)"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)],
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     with child:
         pid = int(child.stdout.readline())

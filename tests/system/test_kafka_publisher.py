@@ -8,7 +8,6 @@ import uuid
 
 import pytest
 from aiokafka.errors import UnknownTopicOrPartitionError
-from kafka_reader import stored
 from structlog.testing import capture_logs
 
 from bridge.kafka.producer.lanes import Confirmation
@@ -18,6 +17,7 @@ from bridge.kafka.topic_facts import describe, judge
 from bridge.kafka.topics import CREATED_MESSAGE_BYTES, TopicMissing, admin, ensure_topics
 from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
+from bridge.testing.kafka.stored_records import stored
 
 pytestmark = pytest.mark.kafka
 

@@ -8,10 +8,11 @@ import time
 
 import orjson
 import pytest
-from kafka_topics import alter_topic
-from numbered_events import batch, event
-from processes import eventually
-from rig import Rig
+
+from bridge.testing.kafka.admin import alter_topic
+from bridge.testing.numbered_events import batch, event
+from bridge.testing.processes import eventually
+from bridge.testing.rig import Rig
 
 pytestmark = pytest.mark.kafka
 
@@ -135,7 +136,7 @@ def test_a_compacted_topic_is_refused_at_the_start(rig, kafka, command, which) -
 
 def test_a_missing_dead_letter_topic_leaves_no_copies(rig, kafka) -> None:
     """The sender is answered 503 and sends again: nothing of the body was stored meanwhile, and then all of it, once."""
-    from kafka_topics import admin_client, create_topic
+    from bridge.testing.kafka.admin import admin_client, create_topic
 
     receiver = rig.receiver()
     admin = admin_client(kafka)

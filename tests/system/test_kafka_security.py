@@ -7,13 +7,13 @@ import os
 import warnings
 
 import pytest
-from kafka_properties import PASSWORD, USERNAME
-from kafka_reader import stored
 
 from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.kafka.topics import ensure_topics
 from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
+from bridge.testing.kafka.node_properties import PASSWORD, USERNAME
+from bridge.testing.kafka.stored_records import stored
 
 pytestmark = pytest.mark.kafka
 

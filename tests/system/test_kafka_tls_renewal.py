@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 
 import pytest
-from kafka_broker import Broker
-from kafka_certificates import make_certificates
-from kafka_jars import BrokerUnavailableError
-from kafka_topics import create_topic
-from numbered_events import batch, event
-from processes import eventually
-from rig import Rig
+
+from bridge.testing.kafka.admin import create_topic
+from bridge.testing.kafka.broker import Broker
+from bridge.testing.kafka.certificates import make_certificates
+from bridge.testing.kafka.jars import BrokerUnavailableError
+from bridge.testing.numbered_events import batch, event
+from bridge.testing.processes import eventually
+from bridge.testing.rig import Rig
 
 pytestmark = pytest.mark.kafka
 

@@ -8,8 +8,9 @@ import time
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from processes import eventually
-from system_route import Route
+from moengage_copy import copying
+
+from bridge.testing.processes import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(500)]
 
@@ -53,17 +54,17 @@ def _delivered(worker):
 
 def test_the_budget_is_used_and_never_broken(kafka, topic, tmp_path):
     """In each full window at least 95 % of 60,000 users arrive, and not one request is refused for their number."""
-    moengage = {"users_per_minute": _PER_MINUTE, "linger_seconds": 0.5}
+    settings = {"BRIDGE_MOENGAGE__USERS_PER_MINUTE": str(_PER_MINUTE), "BRIDGE_MOENGAGE__LINGER_SECONDS": "0.5"}
     rows = "source,destination\nuid,customer.customer_id\nuser_attributes.visits,customer.attributes.visits\n"
-    with Route(kafka, topic, tmp_path, moengage=moengage, mapping=rows) as route:
+    with copying(kafka, topic, tmp_path, mapping=rows, **settings) as (rig, route):
         route.emulator.control(limits={"users": _PER_MINUTE}, latency_seconds=0.05)
         asyncio.run(_fill(kafka, route.topic, _PER_MINUTE * _SECONDS // 60 + 10_000))
-        worker = route.run("worker", "--processes", "3").wait_ready(90)
-        eventually(lambda: route.received()["customer"] > 0, within=60, what="users arrive")
+        worker = rig.run("worker", "--processes", "3").wait_ready(90)
+        eventually(lambda: route.emulator.received()["customer"] > 0, within=60, what="users arrive")
         time.sleep(10)  # until the group has settled who has which partition
         before = _delivered(worker)
         time.sleep(_SECONDS - 10)
-        summary = route.received()
+        summary = route.emulator.received()
         assert summary["requests"].keys() == {"200"}, summary
         full = [window["users"] for window in summary["windows"][1:-1]]
         assert len(full) >= 2

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from processes import eventually, get
-from system_route import Route
+from moengage_copy import copying
+
+from bridge.testing.numbered_events import batch
+from bridge.testing.processes import eventually, get
 
 pytestmark = pytest.mark.kafka
 
@@ -27,6 +29,11 @@ def _event(number, customer, **more):
     } | more
 
 
+def _post(route, *events):
+    answer = route.post(batch(events))
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.fixture
 def directory(tmp_path):
     """Where bridge.toml lies."""
@@ -35,19 +42,19 @@ def directory(tmp_path):
 
 def test_events_become_users_and_events(kafka, topic, directory):
     """Each event is an update of its user and an event; what MoEngage would refuse is a dead letter that names the rule."""
-    with Route(kafka, topic, directory) as route:
-        route.run("receiver").wait_ready()
-        worker = route.run("worker").wait_ready(60)
-        route.post(*(_event(number, f"C-{number % 40}") for number in range(400)), _event(400, "guest"))
-        eventually(lambda: route.received()["actions"] >= 400, within=60, what="every event is there")
+    with copying(kafka, topic, directory) as (rig, route):
+        rig.receiver()
+        worker = rig.worker()
+        _post(route, *(_event(number, f"C-{number % 40}") for number in range(400)), _event(400, "guest"))
+        eventually(lambda: route.emulator.received()["actions"] >= 400, within=60, what="every event is there")
         eventually(lambda: len(route.letters()) == 1, within=30, what="the refused one is a dead letter")
         assert route.letters()[0].headers["bridge.code"] == "customer_id_refused"
-        shown = route.received("?customers=1")
+        shown = route.emulator.received(customers=1)
         assert shown["users"] == 40
         assert not shown["ignored"]
         # The last one of a customer in its order of arrival.
         for customer in (0, 17, 39):
-            user = route.received(f"?customer=C-{customer}")
+            user = route.emulator.received(customer=f"C-{customer}")
             wanted = {"email": f"C-{customer}@example.com", "visits": 360 + customer, "tier": ""}
             assert user["attributes"] == wanted
         eventually(lambda: worker.metric("bridge_kafka_lag") == 0, within=20, what="all is committed")
@@ -56,41 +63,41 @@ def test_events_become_users_and_events(kafka, topic, directory):
 
 def test_away_throttled_refused_and_rotated(kafka, topic, directory):
     """503, a shared 429, a key that was changed, a request that hangs up after it was processed: late, and nothing is lost."""
-    with Route(kafka, topic, directory) as route:
-        route.run("receiver").wait_ready()
-        worker = route.run("worker", "--processes", "2").wait_ready(60)
+    with copying(kafka, topic, directory) as (rig, route):
+        rig.receiver()
+        worker = rig.run("worker", "--processes", "2").wait_ready(60)
         route.emulator.control(
             fail={"status": 503, "seconds": 2}, reset={"when": "after", "probability": 0.2, "seconds": 8}
         )
-        route.post(*(_event(number, f"C-{number % 30}") for number in range(300)))
-        eventually(lambda: route.received()["requests"].get("503", 0) > 0, within=30, what="it was away")
-        eventually(lambda: route.received()["actions"] >= 300, within=60, what="all arrive")
+        _post(route, *(_event(number, f"C-{number % 30}") for number in range(300)))
+        eventually(lambda: route.emulator.received()["requests"].get("503", 0) > 0, within=30, what="it was away")
+        eventually(lambda: route.emulator.received()["actions"] >= 300, within=60, what="all arrive")
         route.emulator.control(clear_faults=True, api_keys=["rotated"])
-        route.post(*(_event(number, f"C-{number % 30}") for number in range(300, 360)))
+        _post(route, *(_event(number, f"C-{number % 30}") for number in range(300, 360)))
         eventually(lambda: worker.metric("bridge_delivery_held") > 0, within=30, what="delivery is held")
         assert "data center" in json.dumps(get(f"{worker.url}/health/ready")).replace("DATA_CENTER", "data center")
         (directory / "key").write_text("rotated", encoding="utf-8")
         newest = {f"C-{number}": 330 + number for number in range(30)}
 
         def shown():
-            users = {name: route.received(f"?customer={name}") for name in newest}
+            users = {name: route.emulator.received(customer=name) for name in newest}
             return {name: user["attributes"]["visits"] for name, user in users.items()}
 
         eventually(
             lambda: shown() == newest, within=60, what="the new key is read, and the last of each customer is there"
         )
         assert not route.letters()
-        assert route.received()["users"] == 30
+        assert route.emulator.received()["users"] == 30
 
 
 def test_one_guilty_element_among_others(kafka, topic, directory):
     """400 names no element: the request is halved until the guilty one is alone, with MoEngage's type and words."""
-    with Route(kafka, topic, directory) as route:
-        route.run("receiver").wait_ready()
-        route.run("worker").wait_ready(60)
+    with copying(kafka, topic, directory) as (rig, route):
+        rig.receiver()
+        rig.worker()
         route.emulator.control(refuse={"customer_ids": ["C-7"], "type": "ValueError", "message": "odd", "status": 200})
-        route.post(*(_event(number, f"C-{number}") for number in range(60)))
-        eventually(lambda: route.received()["users"] == 59, within=60, what="all others arrive")
+        _post(route, *(_event(number, f"C-{number}") for number in range(60)))
+        eventually(lambda: route.emulator.received()["users"] == 59, within=60, what="all others arrive")
         letters = eventually(lambda: len(found := route.letters()) == 2 and found, within=30, what="its two elements")
         assert {letter.headers["bridge.code"] for letter in letters} == {"moengage_ValueError"}
         assert "odd" in letters[0].headers["bridge.reason"]

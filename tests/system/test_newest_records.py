@@ -9,9 +9,9 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
-from bridge.demo.kafka import EmbeddedKafka
 from bridge.kafka.newest_records import newest_values
 from bridge.settings import KafkaSettings
+from bridge.testing.kafka.embedded import EmbeddedKafka
 
 TOPIC = "moengage.events"
 

@@ -16,10 +16,10 @@ import aiohttp
 import orjson
 import psutil
 import pytest
-from kafka_reader import stored
-from processes import end, free_port, start_tied
 
 from bridge.model.dead_letter import DeadLetter
+from bridge.testing.kafka.stored_records import stored
+from bridge.testing.processes import end, free_port, start_tied
 
 pytestmark = pytest.mark.kafka
 ROOT = Path(__file__).parents[2]

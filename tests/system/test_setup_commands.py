@@ -10,8 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from emulator_process import Emulator
-from processes import ROOT, eventually, get, start_tied
+from checkout import ROOT
+
+from bridge.testing.emulator_process import EmulatorProcess
+from bridge.testing.processes import eventually, get, start_tied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,27 +33,27 @@ CREATED = {
 
 
 @pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     """One emulated organisation for all tests here; each empties it."""
-    with Emulator(tmp_path_factory.mktemp("emulator")) as running:
+    with EmulatorProcess(tmp_path_factory.mktemp("emulator")) as running:
         yield running.wait_up()
 
 
 @pytest.fixture
-def adobe(emulator: Emulator) -> Emulator:
+def adobe(emulator: EmulatorProcess) -> EmulatorProcess:
     """The same, empty."""
     emulator.control(clear_faults=True, platform={"clear": True, "warm_up_seconds": 0})
     return emulator
 
 
 @pytest.fixture
-def folder(tmp_path: Path, adobe: Emulator) -> Path:
+def folder(tmp_path: Path, adobe: EmulatorProcess) -> Path:
     """A working directory with the credentials."""
     (tmp_path / ".env").write_text(CREDENTIALS.format(url=_url(adobe)), encoding="utf-8")
     return tmp_path
 
 
-def _url(adobe: Emulator) -> str:
+def _url(adobe: EmulatorProcess) -> str:
     return f"http://127.0.0.1:{adobe.port}"
 
 
@@ -68,11 +70,11 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def _platform(adobe: Emulator) -> dict[str, Any]:
+def _platform(adobe: EmulatorProcess) -> dict[str, Any]:
     return json.loads(get(f"{_url(adobe)}/platform")[1])
 
 
-def _counted(adobe: Emulator) -> dict[str, int]:
+def _counted(adobe: EmulatorProcess) -> dict[str, int]:
     counts = _platform(adobe)["sandboxes"]["prod"]
     return {name: counts[name] for name in CREATED}
 

@@ -10,8 +10,10 @@ import sys
 import urllib.parse
 from typing import TYPE_CHECKING
 
-from emulator_process import Emulator
-from processes import ROOT, get
+from checkout import ROOT
+
+from bridge.testing.emulator_process import EmulatorProcess
+from bridge.testing.processes import get
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +47,7 @@ def test_four_commands_lead_to_the_first_event(tmp_path):
     assert len(blocks) == 4
     secret = re.search(r"CLIENT_SECRET=(\S+)", blocks[0])
     assert secret is not None
-    with Emulator(tmp_path / "emulator", BRIDGE_OAUTH__CLIENT_SECRET=secret[1]) as adobe:
+    with EmulatorProcess(tmp_path / "emulator", BRIDGE_OAUTH__CLIENT_SECRET=secret[1]) as adobe:
         adobe.wait_up()
         url = f"http://127.0.0.1:{adobe.port}"
         adobe.control(platform={"warm_up_seconds": 1})

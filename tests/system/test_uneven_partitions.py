@@ -5,8 +5,9 @@ import time
 import orjson
 import pytest
 from confluent_kafka import Producer
-from numbered_events import by_id, event
-from rig import Rig
+
+from bridge.testing.numbered_events import by_id, event
+from bridge.testing.rig import Rig
 
 pytestmark = [pytest.mark.kafka, pytest.mark.serial]
 _EVENTS = 6_000
@@ -40,7 +41,7 @@ def test_empty_partitions_do_not_hold_up_the_one_with_a_backlog(kafka, topic, tm
         deadline = time.monotonic() + 60
         while seen < _EVENTS:
             assert time.monotonic() < deadline, f"{seen} of {_EVENTS}"
-            events, now = rig.emulator.summary()["events"], time.monotonic()
+            events, now = rig.emulator.received()["events"], time.monotonic()
             if events > seen:
                 if seen:
                     longest = max(longest, now - since)

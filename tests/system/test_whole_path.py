@@ -8,14 +8,15 @@ from pathlib import Path
 
 import orjson
 import pytest
-from kafka_properties import PASSWORD, USERNAME
-from numbered_events import batch, event, uuid_of
-from processes import ROOT, eventually, get
-from rig import Rig
+from checkout import ROOT
 
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
 from bridge.sources.moengage.envelopes import events_of
+from bridge.testing.kafka.node_properties import PASSWORD, USERNAME
+from bridge.testing.numbered_events import batch, event, uuid_of
+from bridge.testing.processes import eventually, get
+from bridge.testing.rig import Rig
 
 pytestmark = pytest.mark.kafka
 DATA = ROOT / "tests" / "data" / "samples"
@@ -172,7 +173,7 @@ def test_tokens_that_expire_and_are_revoked_while_events_flow(rig):
         nonlocal sent
         rig.post_numbers(range(sent, sent + 100))
         sent += 100
-        return rig.emulator.summary()["token_requests"].get("200", 0) >= number
+        return rig.emulator.received()["token_requests"].get("200", 0) >= number
 
     eventually(lambda: send_until_token(2), within=20, what="a token is renewed")
     rig.emulator.control(revoke_tokens=True)

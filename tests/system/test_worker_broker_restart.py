@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
-from kafka_broker import Broker
-from kafka_topics import create_topic
 from test_worker_delivery import Scene, _until
+
+from bridge.testing.kafka.admin import create_topic
+from bridge.testing.kafka.broker import Broker
 
 pytestmark = pytest.mark.kafka
 

@@ -14,11 +14,12 @@ from functools import partial
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
-from processes import ROOT, BridgeProcess
+from checkout import ROOT
 
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.inlet import EXAMPLE, Inlet
 from bridge.model.dead_letter import DeadLetter
+from bridge.testing.processes import BridgeProcess
 
 pytestmark = pytest.mark.kafka
 RAW = Inlet(payload="raw", inlet_id=EXAMPLE.inlet_id, org_id=EXAMPLE.org_id, flow_id=EXAMPLE.flow_id)

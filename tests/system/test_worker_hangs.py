@@ -7,9 +7,11 @@ from pathlib import Path
 
 import orjson
 import pytest
-from numbered_events import by_id, event
-from processes import ROOT, eventually
-from rig import Rig
+from checkout import ROOT
+
+from bridge.testing.numbered_events import by_id, event
+from bridge.testing.processes import eventually
+from bridge.testing.rig import Rig
 
 pytestmark = pytest.mark.kafka
 _HANGING = "hangs for good"

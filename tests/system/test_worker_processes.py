@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from insistent_sender import Sender
-from processes import eventually
-from rig import Rig
+
+from bridge.testing.processes import eventually
+from bridge.testing.rig import Rig
+from bridge.testing.sender import InsistentSender
 
 pytestmark = [
     pytest.mark.kafka,
@@ -53,7 +54,7 @@ def test_children_are_killed_while_events_flow(rig):
     group = _group(rig)
     first = _children(group.pid)
     assert len(first) == 2
-    with Sender(rig) as sender:
+    with InsistentSender(rig) as sender:
         sender.wait_for(1_000)
         os.kill(first[0], signal.SIGKILL)
         eventually(lambda: _gone(first[:1]), within=10, what="the child is gone")
@@ -92,7 +93,7 @@ def test_parent_killed_leaves_no_orphan(rig):
     rig.receiver()
     group = _group(rig)
     children = _children(group.pid)
-    with Sender(rig) as sender:
+    with InsistentSender(rig) as sender:
         sender.wait_for(800)
         group.kill9()
         eventually(lambda: _gone(children), within=4 + 10, what="no orphan is left")

@@ -9,11 +9,12 @@ import time
 import orjson
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from kafka_topics import admin_client, create_topic
-from numbered_events import by_id, event
-from processes import eventually, get
-from rig import Rig
 from unreadable_records import mend, rot, send_with_bad_header
+
+from bridge.testing.kafka.admin import admin_client, create_topic
+from bridge.testing.numbered_events import by_id, event
+from bridge.testing.processes import eventually, get
+from bridge.testing.rig import Rig
 
 pytestmark = pytest.mark.kafka
 

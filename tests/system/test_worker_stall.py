@@ -4,8 +4,9 @@ import asyncio
 import json
 
 import pytest
-from processes import get
 from test_worker_delivery import Scene, _until
+
+from bridge.testing.processes import get
 
 pytestmark = pytest.mark.kafka
 

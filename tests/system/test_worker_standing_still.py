@@ -6,9 +6,10 @@ import time
 import orjson
 import pytest
 from confluent_kafka import Producer
-from numbered_events import by_id, event
-from processes import eventually, get
-from rig import Rig
+
+from bridge.testing.numbered_events import by_id, event
+from bridge.testing.processes import eventually, get
+from bridge.testing.rig import Rig
 
 pytestmark = pytest.mark.kafka
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 import pytest
 from confluent_kafka import Producer
-from numbered_events import by_id, event
-from processes import eventually
-from rig import Rig
 
 from bridge.settings import KafkaSettings
+from bridge.testing.numbered_events import by_id, event
+from bridge.testing.processes import eventually
+from bridge.testing.rig import Rig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ class _Flow:
     def _watch(self) -> None:
         seen = 0
         while not self._ending.wait(0.05):
-            if (found := self._rig.emulator.summary()["unique"]) != seen:
+            if (found := self._rig.emulator.received()["unique"]) != seen:
                 self.arrivals.append(time.monotonic())
                 seen = found
 
@@ -107,7 +107,7 @@ def _assignments(workers: Any) -> int:
 
 def _nothing_repeated_nothing_lost(rig: Rig) -> None:
     rig.wait_drained()
-    assert rig.emulator.summary()["duplicates"] == 0
+    assert rig.emulator.received()["duplicates"] == 0
     assert set(rig.promised) == set(rig.emulator.accepted())
 
 

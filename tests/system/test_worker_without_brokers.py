@@ -4,10 +4,11 @@ import asyncio
 import time
 
 import pytest
-from kafka_broker import Broker
-from kafka_topics import create_topic
-from processes import get
 from test_worker_delivery import Scene, _ended, _until
+
+from bridge.testing.kafka.admin import create_topic
+from bridge.testing.kafka.broker import Broker
+from bridge.testing.processes import get
 
 pytestmark = pytest.mark.kafka
 _NOISE = ("Traceback", "Event loop is closed", "never awaited", "was destroyed", "cutting off")

@@ -4,9 +4,9 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from virtual_delivery import VirtualLoop
 
 from bridge.runtime.deadline import Deadline, StopBudget
+from bridge.testing.virtual_loop import VirtualLoop
 from bridge.worker.drain import Drain
 
 

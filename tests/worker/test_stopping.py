@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.model.errors import KafkaError
 from bridge.runtime.deadline import StopBudget
+from bridge.testing.virtual_loop import VirtualLoop
 from bridge.worker import stopping
 from bridge.worker.drain import Drain
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
-from virtual_delivery import VirtualLoop
 
+from bridge.testing.virtual_loop import VirtualLoop
 from bridge.worker.supervision import supervise
 from bridge.worker.watch.watchdog import Vitals, stacks
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bridge.cli.mapping.commands import mapping, say
+from bridge.cli.route_option import MAPPED_ROUTE
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def evaluate(
         help="The event in this dead letter, as deadletters list names it.",
     ),
     as_is: bool = typer.Option(False, "--as-is", help="Take any JSON object as it is: no envelope, nothing added."),
+    _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Evaluate one expression: a JSON value, null when null, dates as ISO 8601. Several events give a line each.
 

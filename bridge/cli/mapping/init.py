@@ -10,7 +10,7 @@ import typer
 
 from bridge.cli.mapping.commands import JSON, PRIMARY_IDENTITY, TENANT, mapping, say
 from bridge.cli.mapping.files import refuse_overwriting, write
-from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.route_option import MAPPED_ROUTE, settings_for
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -53,11 +53,14 @@ def init(  # noqa: PLR0917 - typer reads the signature
     """Write a first mapping set from a schema and sample events; what found no match is listed on stderr, with candidates.
 
     A row is proposed only when the schema takes what it gives for every sample. The last line says what lint would say.
+    Towards MoEngage, which has no schema, it begins with the set that ships for the source of the route.
 
     Examples:
         aep-bridge mapping init --schema schema.json --events events.jsonl --output mapping.csv
 
         aep-bridge mapping init --schema schema.json --events events.jsonl --output mapping.csv --merge
+
+        aep-bridge mapping init --route crm --events profiles.jsonl --output mapping.csv
     """
     from bridge.cli.mapping import inputs as given
     from bridge.cli.mapping import show
@@ -67,20 +70,25 @@ def init(  # noqa: PLR0917 - typer reads the signature
     from bridge.mapping.workshop.samples import Samples
     from bridge.xdm.rules import RULES
 
-    if payload is None and output is not None:
+    for_moengage = schema is None and given.goes_to_moengage()
+    if payload is None and output is not None and not for_moengage:
         payload = output.with_suffix(".sample.json")
     if output is not None and not merge:
         refuse_overwriting(
             output, force=force, way_out="--merge keeps its rows and adds new ones, --force writes over it"
         )
-    compiled = _schema(schema or given.mapping_settings().schema_path)
+    compiled = None if for_moengage else _schema(schema or given.mapping_settings().schema_path)
     # Read once: stdin has nothing the second time.
     samples = Samples(read.event for source in events for read in given.events(source) if read.refusal is None)
     if not samples.events:
         raise BridgeError("there is no event among the samples")
-    proposal = propose(compiled, samples, RULES, event_type=_shipped_event_type(), all_codes=all_codes)
-    settings = given.mapping_settings(tenant=tenant or proposal.tenant, primary_identity=primary_identity)
-    proposal, verdicts = settle(proposal, samples, lambda made: _verdicts(made, settings, compiled, samples))
+    if compiled is None:
+        proposal, settings = _for_moengage(samples), given.mapping_settings()
+        verdicts = _verdicts(proposal.mapping_set, settings, None, samples)
+    else:
+        proposal = propose(compiled, samples, RULES, event_type=_shipped_event_type(), all_codes=all_codes)
+        settings = given.mapping_settings(tenant=tenant or proposal.tenant, primary_identity=primary_identity)
+        proposal, verdicts = settle(proposal, samples, lambda made: _verdicts(made, settings, compiled, samples))
     mapping_set = proposal.mapping_set
     if merge and output is not None and output.exists():
         mapping_set, proposal = _merged(output, proposal, settings)
@@ -118,11 +126,27 @@ def _schema(path: Path | None) -> CompiledSchema:
     return compile_schema(document, tenant="")
 
 
-def _verdicts(mapping_set: MappingSet, settings: MappingSettings, schema: CompiledSchema, samples: Samples) -> Verdicts:
-    """What would become of the samples under the rows."""
+def _for_moengage(samples: Samples) -> Proposal:
+    """Rows for elements, begun with the set that ships for the source."""
+    from bridge import shipped
+    from bridge.cli.mapping import inputs as given
+    from bridge.mapping.sets.table import load_mapping_set
+    from bridge.routes.moengage_proposal import propose_for_moengage
+    from bridge.settings.routes import shipped_set
+
+    source = given.source_name()
+    path = shipped_set(source, "moengage")
+    return propose_for_moengage(samples, source, None if path is None else load_mapping_set(shipped.find(path)))
+
+
+def _verdicts(
+    mapping_set: MappingSet, settings: MappingSettings, schema: CompiledSchema | None, samples: Samples
+) -> Verdicts:
+    """What would become of the samples under the rows; without a schema they make elements."""
     from bridge.cli.mapping import inputs as given
     from bridge.mapping.compiler.mapping_compiler import compile_mapping
     from bridge.routes.mapping_opening import row_policy
+    from bridge.routes.moengage_events import MoEngageEvents
     from bridge.xdm.experience_event import ExperienceEvents
 
     compiled = compile_mapping(
@@ -133,6 +157,9 @@ def _verdicts(mapping_set: MappingSet, settings: MappingSettings, schema: Compil
         strict=settings.strict,
         schema=schema,
     )
+    if schema is None:
+        elements = MoEngageEvents(compiled, settings_for("moengage").moengage)
+        return given.judge_of(elements, settings).verdicts(samples.given)
     held = schema.holding(row_policy(settings, compiled.rows))
     return given.judge_of(ExperienceEvents(compiled, settings, held), settings).verdicts(samples.given)
 

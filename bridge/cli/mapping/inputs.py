@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,14 +15,15 @@ from bridge.cli.route_option import settings_for
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from bridge.mapping.sets.findings import Finding
     from bridge.mapping.workshop.event_verdicts import Judge
     from bridge.model.event import Refusal
+    from bridge.model.ports import Decoder
     from bridge.model.rules import Rules
     from bridge.routes.moengage_events import MoEngageEvents
-    from bridge.settings import MappingSettings
+    from bridge.settings import MappingSettings, Route
     from bridge.xdm.experience_event import Built, ExperienceEvents
     from bridge.xdm.schema.compiled_schema import CompiledSchema
 
@@ -96,20 +99,59 @@ def events(source: str, *, as_is: bool = False) -> list[Read]:
 
 def read_documents(given: Iterable[Any], *, as_is: bool = False) -> list[Read]:
     """The events of JSON documents."""
-    from bridge.model.event import Refusal
-    from bridge.sources.moengage.envelopes import events_of
+    from bridge.cli.mapping.commands import say
+    from bridge.model.event import LeftOut, Refusal
+    from bridge.routes.sample_events import read_sample
 
     found: list[Read] = []
+    left_out: Counter[str] = Counter()
+    source = None if as_is else decoder()
     for document in map(_unwrapped, given):
         whole = document if isinstance(document, dict) else {}
-        if as_is:
+        if source is None:
             none = Refusal("not_an_object", "the document is JSON but not an object")
             found.append(Read(whole, None if isinstance(document, dict) else none))
             continue
-        found += [
-            Read(whole, event) if isinstance(event, Refusal) else Read(event, None) for event in events_of(document)
-        ]
+        for event in read_sample(source, document):
+            if isinstance(event, LeftOut):
+                left_out[event.rule] += 1
+            else:
+                found.append(Read(whole, event) if isinstance(event, Refusal) else Read(event, None))
+    for rule, count in left_out.items():
+        say(f"left out by the rule {rule}: {count}")
     return found
+
+
+def decoder(source: str | None = None) -> Decoder:
+    """The decoder of the source that cases name, else of the route's, else of all routes' where they have one source; else MoEngage's."""
+    from bridge.routes.kinds import SOURCES, open_decoder
+    from bridge.settings import Settings
+
+    if source is not None and source not in SOURCES:
+        raise InputError(f"settings.json: source is one of {', '.join(SOURCES)}, not {source!r}")
+    source = source or source_name()
+    same = [one for one in _routes() if one.source == source]
+    # Of several routes none is meant more than another: what their decoders have set apart is left as it is by default.
+    return open_decoder(same[0]) if len(same) == 1 else SOURCES[source].decoder(Settings())
+
+
+def _routes() -> Sequence[Route]:
+    from bridge.cli.route_option import named_route
+    from bridge.settings import load_deployment
+
+    route = named_route()
+    return load_deployment().routes if route is None else (route,)
+
+
+def goes_to_moengage() -> bool:
+    """Whether the route, or each of all, goes to MoEngage."""
+    return all(one.destination == "moengage" for one in _routes())
+
+
+def source_name() -> str:
+    """The source of the route, or of all routes; ``moengage`` where they differ."""
+    sources = {one.source for one in _routes()}
+    return sources.pop() if len(sources) == 1 else "moengage"
 
 
 def _unwrapped(document: Any) -> Any:
@@ -229,11 +271,14 @@ def is_for_moengage(settings: MappingSettings) -> bool:
 
 
 def rules_of(settings: MappingSettings) -> Rules:
-    """What the destination of this set asks of it."""
+    """What destination and source of this set say of it."""
     from bridge.destinations.moengage.rules import rules_of as moengage_rules
+    from bridge.routes.kinds import SOURCES
     from bridge.xdm.rules import RULES
 
-    return moengage_rules(settings_for("moengage").moengage) if is_for_moengage(settings) else RULES
+    rules = moengage_rules(settings_for("moengage").moengage) if is_for_moengage(settings) else RULES
+    complaints = SOURCES[source_name()].complaints
+    return rules if complaints is None else replace(rules, source_complaints=complaints)
 
 
 def schema_for(settings: MappingSettings) -> CompiledSchema | None:

@@ -81,7 +81,7 @@ def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -
     findings += [one for one in disagreeing if (one.code, one.row) not in known]
     problems = [str(finding) for finding in findings]
     try:
-        broken = moengage_failing(after, moengage) if given.is_for_moengage(after) else failing(after)
+        broken = moengage_failing(after, moengage, given.decoder()) if given.is_for_moengage(after) else failing(after)
     except BridgeError as error:
         problems.append(str(error))
     else:

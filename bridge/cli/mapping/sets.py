@@ -58,7 +58,8 @@ def run_golden(  # noqa: PLR0917 - typer reads the signature
         settings = settings.model_copy(update={"primary_identity": said.primary_identity})
     _refuse_strange_tenant(settings)
     for_moengage = given.is_for_moengage(settings)
-    results = golden_cases.run(cases, settings, given.builder(settings).build if for_moengage else None)
+    build = given.builder(settings).build if for_moengage else None
+    results = golden_cases.run(cases, settings, build, given.decoder(cases.settings.get("source")))
     if update:
         for path in (*golden.update(results), *golden_cases.keep_settings(cases, settings)):
             say(f"wrote {path}")

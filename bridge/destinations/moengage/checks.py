@@ -25,18 +25,21 @@ if TYPE_CHECKING:
 class Checks:
     """The rules of one workspace. ``projects``: names of its portfolio's projects, none where it has no portfolio.
 
-    ``objects``: it takes objects; ``unset``: it has the early-access ``unset_attributes``. ``wall``: seconds since 1970.
+    ``objects``: it takes objects; ``unset``: it has the early-access ``unset_attributes``. ``identifiers``: attributes by which its
+    Identity Resolution knows users, none where it has none. ``wall``: seconds since 1970.
     """
 
     def __init__(
         self,
         *,
         projects: Collection[str] = (),
+        identifiers: Collection[str] = (),
         objects: bool = False,
         unset: bool = False,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._projects = frozenset(projects)
+        self._identifiers = frozenset(identifiers)
         self._objects = objects
         self._unset = unset
         self._wall = wall
@@ -48,7 +51,9 @@ class Checks:
         if value.get("type") != kind or kind not in limits.KEYS:
             report.refuse(path, "element_form", "type is customer, event or device, in small letters", "type")
             return
-        _check_id(value.get("customer_id"), kind, path, report)
+        customer = value.get("customer_id")
+        if customer is not None or not self._is_identified(kind, value):
+            _check_id(customer, kind, path, report)
         known = limits.KEYS[kind]
         for key in value:
             if key not in known and key != "type":
@@ -67,6 +72,15 @@ class Checks:
             )
         else:
             _check_device(value, path, report)
+
+    def _is_identified(self, kind: str, value: Mapping[str, Any]) -> bool:
+        """Whether Identity Resolution finds the user without a customer id."""
+        if not self._identifiers or kind == "device":
+            return False
+        given = value.get("attributes" if kind == "customer" else "user_identifiers")
+        return given.__class__ is dict and any(
+            given[name].__class__ is str and bool(given[name]) for name in self._identifiers & given.keys()
+        )
 
 
 def id_problem(given: Any) -> tuple[str, str] | None:

@@ -29,8 +29,10 @@ def fold_items(first: bytes, second: bytes) -> bytes | None:
 
 def fold(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any] | None:
     """One element of a user that does what ``first`` and then ``second`` do; None where there is none."""
+    # Whether two that are identified by attributes are one user is Identity Resolution's to say.
     if (
-        first["customer_id"] != second["customer_id"]
+        "customer_id" not in first
+        or first["customer_id"] != second.get("customer_id")
         or first.get("update_existing_only") != second.get("update_existing_only")
         or not (first.keys() | second.keys()) <= _FOLDED
     ):

@@ -41,8 +41,13 @@ def encode(element: Element, most_bytes: int) -> bytes | Rejected:
 
 
 def in_order(kind: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The element with its type first, and each action's name first: as :func:`users` and :func:`events` look for them."""
+    """The element with its type first, and each action's name first: as :func:`users` and :func:`events` look for them.
+
+    Who is identified by attributes has no customer id.
+    """
     value = {"type": value["type"], **value}
+    if value.get("customer_id", "") is None:
+        del value["customer_id"]
     actions = value.get("actions")
     if kind == "event" and actions:
         value["actions"] = [{"action": action["action"], **action} for action in actions]

@@ -39,7 +39,7 @@ class _Rows:
 
     def complaints(self, written: Sequence[Written]) -> Sequence[Complaint]:
         """Destinations that the Data API does not have, names that MoEngage refuses, and what is missing from the set."""
-        return [*(found for one in written for found in self._row(one)), *_missing(written)]
+        return [*(found for one in written for found in self._row(one)), *_missing(written, self._settings.identifiers)]
 
     def _row(self, one: Written) -> Iterator[Complaint]:
         steps = one.steps
@@ -115,7 +115,7 @@ class _Rows:
             yield Complaint(row, "object_off", message, "warning", _path((*head, "_".join((name, *below)))))
 
 
-def _missing(written: Sequence[Written]) -> Iterator[Complaint]:
+def _missing(written: Sequence[Written], identifiers: Sequence[str]) -> Iterator[Complaint]:
     """Rows without which every event would be refused."""
     paths = {tuple(step for step in one.steps if step != EVERY) for one in written}
     kinds = [kind for kind in KINDS if any(path[:1] == (kind,) and path[1:] != ("customer_id",) for path in paths)]
@@ -127,7 +127,10 @@ def _missing(written: Sequence[Written]) -> Iterator[Complaint]:
         yield Complaint(
             0, "required_missing", "no row writes anything but a customer id, so that there is nothing to send"
         )
+    below = {"customer": "attributes", "event": "user_identifiers"}
     for kind in kinds:
+        if kind in below and any(has(kind, below[kind], name) for name in identifiers):
+            continue
         if not has(kind, "customer_id") and not has("customer", "customer_id"):
             yield Complaint(
                 0, "required_missing", f"no row writes {kind}.customer_id, nor customer.customer_id for all"

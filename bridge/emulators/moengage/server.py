@@ -52,12 +52,13 @@ class MoEngageEmulator:
         objects: bool = True,
         unset: bool = True,
         fast: bool = False,
+        identifiers: Sequence[str] = (),
         phase: float | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._host, self._port = host, port
         self.faults = Faults(latency_seconds=latency_seconds, limits=limits)
-        self.workspace = Workspace(objects=objects, unset=unset, fast=fast, wall=wall)
+        self.workspace = Workspace(objects=objects, unset=unset, fast=fast, identifiers=identifiers, wall=wall)
         chosen = random.uniform(0, 60) if phase is None else phase  # nosec B311 # noqa: S311 - no secret
         self.api = DataApi(self.workspace, self.faults, app_id=workspace_id, api_keys=api_keys, phase=chosen, wall=wall)
         self._runner: web.AppRunner | None = None

@@ -15,7 +15,7 @@ import orjson
 from bridge.emulators.moengage.policies import OF_THE_SDK, kept_attributes, kept_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 NOBODY: Final = frozenset(
     {"unknown", "guest", "null", "0", "1", "2", "-1", "-2", "true", "false", "na", "n/a", "none", "(empty)", '""'}
@@ -37,11 +37,21 @@ class User:
 
 
 class Workspace:
-    """Takes elements one by one. ``objects``, ``unset``: features that MoEngage switches on by request; ``wall``: its clock."""
+    """Takes elements one by one. ``objects``, ``unset``: features that MoEngage switches on by request; ``wall``: its clock.
+
+    ``identifiers``: attributes by which Identity Resolution knows users, so that they need no customer id.
+    """
 
     def __init__(
-        self, *, objects: bool = True, unset: bool = True, fast: bool = False, wall: Callable[[], float] = time.time
+        self,
+        *,
+        objects: bool = True,
+        unset: bool = True,
+        fast: bool = False,
+        identifiers: Collection[str] = (),
+        wall: Callable[[], float] = time.time,
     ) -> None:
+        self._identifiers = tuple(identifiers)
         self.objects = objects
         self.unset = unset
         self.fast = fast
@@ -60,9 +70,9 @@ class Workspace:
     def error(self, element: Any) -> dict[str, str] | None:
         """The error with which a single call refuses an element; the bulk call ignores such an element."""
         identifier = element.get("customer_id")
-        if identifier is None:
+        if identifier is None and self._identity(element) is None:
             return _error("MissingAttributeError", "customer_id is not found in the payload", "customer_id")
-        if not isinstance(identifier, str) or not identifier:
+        if identifier is not None and (not isinstance(identifier, str) or not identifier):
             return _error("MissingAttributeError", "customer_id can not be empty Unicode String", "customer_id")
         attributes = element.get("attributes")
         if attributes is not None and not isinstance(attributes, dict):
@@ -103,7 +113,7 @@ class Workspace:
         self.counts[element["type"]] += 1
         if self.fast:
             return
-        identifier = element["customer_id"]
+        identifier = element.get("customer_id") or self._resolved(element)
         if len(identifier) < 2 or identifier.lower() in NOBODY:
             self.ignore("customer id that stands for nobody", element["type"], identifier)
             return
@@ -113,6 +123,20 @@ class Workspace:
             self._event(identifier, element)
         else:
             self._device(identifier, element)
+
+    def _identity(self, element: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Name and value of the first identifier that the element carries."""
+        given = element.get("user_identifiers" if element["type"] == "event" else "attributes")
+        if element["type"] == "device" or not isinstance(given, dict):
+            return None
+        found = ((name, given.get(name)) for name in self._identifiers)
+        return next(((name, value) for name, value in found if isinstance(value, str) and value), None)
+
+    def _resolved(self, element: Mapping[str, Any]) -> str:
+        """The user that has the identifier; else a new one, known by it."""
+        name, value = self._identity(element) or ("", "")
+        known = (customer for customer, user in self.users.items() if user.attributes.get(name) == value)
+        return next(known, f"{name}={value}")
 
     def ignore(self, rule: str, what: str, customer: str = "") -> None:
         """Note what is silently ignored or cut."""

@@ -30,14 +30,16 @@ from bridge.mapping.syntax.parser import MAX_LENGTH, ExpressionProblem, parse_ex
 from bridge.mapping.syntax.paths import IDENTIFIER, Key, Path, print_key, print_path
 from bridge.mapping.syntax.printer import KEYWORDS
 from bridge.mapping.values.spelling import nearest
-from bridge.model.mapping_rows import EVERY, Written
+from bridge.model.mapping_rows import EVERY, SourceRead, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bridge.mapping.compiler.preparation import Prepared
     from bridge.mapping.compiler.schema_fields import SchemaFields
+    from bridge.mapping.sets.findings import Column
     from bridge.mapping.sets.table import MappingSet
+    from bridge.model.mapping_rows import Complaint
     from bridge.model.rules import Rules
 
 
@@ -106,20 +108,26 @@ def lint(
 
 
 def complained(prepared: Sequence[Prepared], rules: Rules) -> list[Finding]:
-    """What the destination says of the rows' destinations."""
-    written = [
-        Written(
-            one.row.row,
-            tuple(step.name if isinstance(step, Key) else EVERY for step in one.target),
-            one.row.nulls,
-        )
+    """What the destination says of the rows' destinations, and the source of what they read."""
+    written = [Written(one.row.row, _steps(one.target), one.row.nulls) for one in prepared if one.target is not None]
+    reads = [
+        SourceRead(one.row.row, _steps(path), position, _steps(one.target or ()))
         for one in prepared
-        if one.target is not None
+        for path, position in sources(one)
     ]
     return [
-        Finding(each.row, "destination" if each.row else "file", each.code, each.message, each.severity, each.fix)
-        for each in rules.complaints(written)
+        *(_finding(each) for each in rules.complaints(written)),
+        *(_finding(each, about_source=True) for each in rules.source_complaints(reads)),
     ]
+
+
+def _steps(path: Path) -> tuple[str, ...]:
+    return tuple(step.name if isinstance(step, Key) else EVERY for step in path)
+
+
+def _finding(each: Complaint, *, about_source: bool = False) -> Finding:
+    where: Column = "file" if not each.row else "source" if about_source else "destination"
+    return Finding(each.row, where, each.code, each.message, each.severity, each.fix, each.position)
 
 
 def lint_file(load: Any, **options: Any) -> tuple[Finding, ...]:

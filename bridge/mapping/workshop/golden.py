@@ -1,10 +1,10 @@
 """Golden cases of a mapping set: an event and the ExperienceEvent, or the rejection, that must come of it.
 
-A directory holds, for each case NAME, ``NAME.event.json`` (any MoEngage envelope) and either ``NAME.expected.json`` (the
+A directory holds, for each case NAME, ``NAME.event.json`` (whatever its source sends) and either ``NAME.expected.json`` (the
 XDM; an array when the envelope holds several events, a rejected one among them as ``{"rejected": {...}}``) or
 ``NAME.rejected.json`` (``{"stage": ..., "code": ...}``). ``settings.json`` beside them may fix ``tenant``,
-``primary_identity`` (list), ``placeholders`` and ``now`` (the instant that ``now()`` reads), so that cases mean the same
-everywhere.
+``primary_identity`` (list), ``placeholders``, ``now`` (the instant that ``now()`` reads), ``source`` (whose events they are) and
+``source_settings`` (the section of that name), so that cases mean the same everywhere.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 _EVENT: Final = ".event.json"
 _EXPECTED: Final = ".expected.json"
 _REJECTED: Final = ".rejected.json"
-SETTINGS: Final = frozenset({"tenant", "primary_identity", "placeholders", "now", "strict"})
+SETTINGS: Final = frozenset(
+    {"tenant", "primary_identity", "placeholders", "now", "strict", "source", "source_settings"}
+)
 
 
 class GoldenError(BridgeError):

@@ -15,7 +15,6 @@ from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka.consumer.consumption import Consumption, Flow
 from bridge.kafka.consumer.fetching import Fetching
@@ -28,6 +27,7 @@ from bridge.kafka.consumer.stream.client_thread import ChunkThread, FromMainLoop
 from bridge.kafka.consumer.stream.transport import ChunkConsumer
 from bridge.settings import KafkaSettings
 from bridge.telemetry.metrics import Metrics
+from bridge.testing.virtual_loop import VirtualLoop
 
 
 async def _write_after_loss():

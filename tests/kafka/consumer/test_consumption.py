@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from stub_client import StubClient
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka.consumer.consumption import Consumption, Flow
 from bridge.kafka.consumer.fetching import Fetching
@@ -15,6 +14,7 @@ from bridge.kafka.consumer.ledger import Ledger, UnaccountedError
 from bridge.kafka.consumer.reading import Reading
 from bridge.runtime.deadline import Deadline, StopBudget
 from bridge.telemetry.metrics import Metrics
+from bridge.testing.virtual_loop import VirtualLoop
 from bridge.worker.stopping import stop_worker
 
 P0, P1 = ("t", 0), ("t", 1)

@@ -6,12 +6,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka.consumer.kafka_client import Offsets
 from bridge.kafka.consumer.lag import LagMeter
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.telemetry.metrics import Metrics
+from bridge.testing.virtual_loop import VirtualLoop
 
 P0 = ("t", 0)
 FOUND = Offsets(0, 3, 10, None)

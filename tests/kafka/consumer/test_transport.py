@@ -8,13 +8,13 @@ from aiokafka.errors import ConsumerStoppedError, NodeNotReadyError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from structlog.testing import capture_logs
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.consumer.stream.app import build_app
 from bridge.kafka.consumer.stream.transport import ChunkConsumer
 from bridge.model.errors import BridgeError
 from bridge.settings import KafkaSettings
+from bridge.testing.virtual_loop import VirtualLoop
 
 P0 = ("t", 0)
 

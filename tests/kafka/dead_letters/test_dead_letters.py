@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.dead_letters.store import DeadLetters
@@ -18,6 +17,7 @@ from bridge.model.record import record_bytes
 from bridge.model.verdicts import Rejected, Stage
 from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
+from bridge.testing.virtual_loop import VirtualLoop
 
 NO = Rejected(Stage.DELIVER, "aep_400", "refused")
 

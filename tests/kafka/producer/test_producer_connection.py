@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 from aiokafka import errors
 from structlog.testing import capture_logs
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka.producer import producer_connection
 from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.kafka.topics import TopicMissing
 from bridge.model.errors import KafkaError, SettingsError
 from bridge.settings import KafkaSettings
+from bridge.testing.virtual_loop import VirtualLoop
 
 NEVER = 1e6
 

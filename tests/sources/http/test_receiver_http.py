@@ -11,10 +11,10 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
-from kafka_certificates import make_certificates
 from memory_store import serve
 
 from bridge.model.errors import BridgeError, SettingsError
+from bridge.testing.kafka.certificates import make_certificates
 
 LINES = (Path(__file__).parents[2] / "data" / "samples" / "moengage-events.jsonl").read_bytes().splitlines()
 EVENT = {"event_code": "X", "event_uuid": "u-1", "uid": "user", "event_time": 5}

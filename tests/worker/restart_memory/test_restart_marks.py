@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from virtual_delivery import VirtualLoop
 
 from bridge.kafka.consumer.ledger import Chunk
 from bridge.model.errors import KafkaError
+from bridge.testing.virtual_loop import VirtualLoop
 from bridge.worker.restart_memory.marks import ALONE_SECONDS, RestartMarks
 from bridge.worker.restart_memory.memory import Remembered
 

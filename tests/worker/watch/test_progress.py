@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
-from virtual_delivery import VirtualLoop
 
 from bridge.delivery.delivery import Delivery
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.model.delivery_policy import DeliveryPolicy
 from bridge.model.verdicts import ACCEPTED, Answered, Transient
 from bridge.telemetry.metrics import Metrics
+from bridge.testing.virtual_loop import VirtualLoop
 from bridge.worker.chunk_mapping import place
 from bridge.worker.watch.ages import Ages
 from bridge.worker.watch.progress import Progress

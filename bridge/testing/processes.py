@@ -1,6 +1,6 @@
-"""Child processes of tests: the bridge's own commands, run as a user runs them, and never left behind.
+"""Child processes: the bridge's own commands, run as a user runs them, and never left behind.
 
-Every child is tied to the test process: it is ended at exit, and the kernel kills it when the test process is killed.
+Every child is tied to the process that starts it: it is ended at exit, and the kernel kills it when its parent is killed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
+_HOME = Path(__file__).resolve().parents[2]
+"""Where the package lies: children find the same bridge, wherever they run."""
 
 # prctl(PR_SET_PDEATHSIG, SIGKILL) and exec: the process id stays, and no code runs between fork and exec in a
 # process that may have threads.
@@ -45,7 +46,7 @@ _children: set[subprocess.Popen[bytes]] = set()
 
 
 def start_tied(
-    command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a command whose output goes to ``log``, in a session of its own, and that dies with this process."""
     with log.open("ab") as out:
@@ -115,7 +116,7 @@ def eventually(probe: Callable[[], T], *, within: float, what: str, every: float
 def get(url: str, *, timeout: float = 5.0) -> tuple[int, str]:
     """Status and body of a GET; status 0 when nobody answers."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - addresses of our own children
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -141,8 +142,8 @@ class BridgeProcess:
         self.telemetry_port = int(settings.get("BRIDGE_TELEMETRY__PORT") or free_port())
         self._command = [sys.executable, "-m", "bridge", *arguments]
         self._directory = directory
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        inherited = {key: value for key, value in os.environ.items() if not key.upper().startswith("BRIDGE_")}
+        path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH")]))
         self._env = inherited | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
         self._env |= {"BRIDGE_TELEMETRY__PORT": str(self.telemetry_port), **settings}
         self._child: subprocess.Popen[bytes] | None = None

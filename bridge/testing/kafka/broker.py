@@ -14,11 +14,12 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from confluent_kafka import KafkaException
-from kafka_certificates import Certificates, make_certificates
-from kafka_jars import LOGGING, jars, java
-from kafka_properties import PASSWORD, USERNAME, Node, new_cluster_id, properties_of
-from kafka_topics import admin_client
-from processes import end, start_tied
+
+from bridge.testing.kafka.admin import admin_client
+from bridge.testing.kafka.certificates import Certificates, make_certificates
+from bridge.testing.kafka.jars import LOGGING, jars, java
+from bridge.testing.kafka.node_properties import PASSWORD, USERNAME, Node, new_cluster_id, properties_of
+from bridge.testing.processes import end, start_tied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from kafka_broker import Broker
-from kafka_certificates import make_certificates
-from kafka_properties import Node, new_cluster_id
+from bridge.testing.kafka.broker import Broker
+from bridge.testing.kafka.certificates import make_certificates
+from bridge.testing.kafka.node_properties import Node, new_cluster_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

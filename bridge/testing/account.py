@@ -5,15 +5,13 @@ What lies in the dead letters is read with librdkafka, not with the code under t
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from confluent_kafka import Consumer, TopicPartition
 
 from bridge.emulators.adobe import fingerprint
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
+from bridge.testing.kafka.stored_records import stored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetterRecord:
     """A record of the dead-letter topic."""
 
     key: bytes | None
@@ -35,7 +33,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class PromiseAccount:
     """What became of the events that were promised, by ``_id``.
 
     ``accepted`` gives how often and with which payload AEP took it; ``dead`` are those with a dead letter; ``conflicts`` counts
@@ -43,7 +41,7 @@ class Account:
     """
 
     accepted: dict[str, tuple[int, str]]
-    letters: list[Letter]
+    letters: list[DeadLetterRecord]
     dead: set[str]
     conflicts: int
 
@@ -57,11 +55,11 @@ def account_of(
     sent: Mapping[str, dict[str, Any]],
     promised: AbstractSet[str],
     accepted: dict[str, tuple[int, str]],
-    letters: list[Letter],
+    letters: list[DeadLetterRecord],
     *,
     conflicts: int,
     settings: Mapping[str, str],
-) -> Account:
+) -> PromiseAccount:
     """Compare what was promised with what arrived; fails when an event is lost, invented or changed.
 
     ``sent`` has every event by ``_id``, ``promised`` the ids of those that were answered 200; ``settings`` are the worker's, as
@@ -75,36 +73,25 @@ def account_of(
     assert not invented, f"AEP has events that nobody sent: {sorted(invented)[:3]}"
     builder, _ = load_builder(Settings(**_sections(settings)))
     for identifier, (_, digest) in accepted.items():
-        assert digest == fingerprint(builder.build(sent[identifier]).xdm), f"{identifier} has changed"
-    return Account(accepted, letters, dead, conflicts)
+        event = sent[identifier]
+        wanted = event if builder is None else builder.build(event).xdm
+        assert digest == fingerprint(wanted), f"{identifier} has changed"
+    return PromiseAccount(accepted, letters, dead, conflicts)
 
 
-def letters_of(bootstrap: str, topic: str, partitions: int) -> list[Letter]:
+def letters_of(bootstrap: str, topic: str) -> list[DeadLetterRecord]:
     """Everything in a dead-letter topic."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "oracle", "enable.partition.eof": False})
-    found: list[Letter] = []
-    try:
-        ends = {
-            number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)
-            for number in range(partitions)
-        }
-        wanted = sum(high - low for low, high in ends.values())
-        consumer.assign([TopicPartition(topic, number, low) for number, (low, _) in ends.items()])
-        deadline = time.monotonic() + 20
-        while len(found) < wanted and time.monotonic() < deadline:
-            for record in consumer.consume(wanted - len(found), timeout=1):
-                assert record.error() is None
-                headers = {name: text.decode() for name, text in record.headers() or []}
-                found.append(Letter(record.key(), record.value(), headers))
-    finally:
-        consumer.close()
-    assert len(found) == wanted
-    return found
+    return [
+        DeadLetterRecord(record.key, record.value, {name: text.decode() for name, text in record.headers})
+        for record in stored(bootstrap, topic)
+    ]
 
 
-def _sections(environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    sections: dict[str, dict[str, str]] = {}
+def _sections(environment: Mapping[str, str]) -> dict[str, Any]:
+    sections: dict[str, Any] = {}
     for name, value in environment.items():
+        if not value:
+            continue  # counts as unset
         section, key = name.removeprefix("BRIDGE_").lower().split("__", 1)
         sections.setdefault(section, {})[key] = value
     return sections

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class TopicRecord:
     """One record of a topic."""
 
     partition: int
@@ -19,7 +19,7 @@ class Stored:
     headers: tuple[tuple[str, bytes], ...]
 
 
-def stored(bootstrap: str, topic: str, within: float = 30.0) -> list[Stored]:
+def stored(bootstrap: str, topic: str, within: float = 30.0) -> list[TopicRecord]:
     """Every record of ``topic`` up to its present end, by partition and offset."""
     consumer = Consumer(
         {
@@ -34,14 +34,16 @@ def stored(bootstrap: str, topic: str, within: float = 30.0) -> list[Stored]:
         numbers = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         ends = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=10)[1] for n in numbers}
         consumer.assign([TopicPartition(topic, number, 0) for number in numbers])
-        found: list[Stored] = []
+        found: list[TopicRecord] = []
         deadline = time.monotonic() + within
         while len(found) < sum(ends.values()):
             assert time.monotonic() < deadline, f"{len(found)} of {sum(ends.values())} records read"
             message = consumer.poll(1.0)
             if message is not None and message.error() is None:
                 headers = tuple(message.headers() or ())
-                found.append(Stored(message.partition(), message.offset(), message.key(), message.value(), headers))
+                found.append(
+                    TopicRecord(message.partition(), message.offset(), message.key(), message.value(), headers)
+                )
         return sorted(found, key=lambda one: (one.partition, one.offset))
     finally:
         consumer.close()

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent / "kafka"
+HERE = Path(__file__).resolve().parent
 LOGGING = (f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}",)
 _TOOLS = {
     "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",

@@ -7,13 +7,13 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from processes import free_port
+from bridge.testing.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from kafka_certificates import Certificates
+    from bridge.testing.kafka.certificates import Certificates
 
 USERNAME = "bridge"
 PASSWORD = "a-secret-for-tests"

@@ -1,0 +1,1 @@
+"""Adobe's audiences, attributes and events: Real-Time CDP destinations, Event Forwarding, Journey Optimizer."""

@@ -1,0 +1,89 @@
+"""From Adobe's destinations to MoEngage on a real Kafka: what is posted to the receiver are users and events of the workspace."""
+
+from __future__ import annotations
+
+import httpx
+import orjson
+import pytest
+from confluent_kafka import Producer
+
+from bridge.testing.processes import eventually
+from bridge.testing.rig import RoutesRig
+
+pytestmark = pytest.mark.kafka
+
+_AUTH = {"Authorization": "Bearer long-random-text"}
+_SETTINGS = {
+    "BRIDGE_ADOBE__CUSTOMER_ID_NAMESPACE": "crmId",
+    "BRIDGE_RECEIVER__AUTH": "header",
+    "BRIDGE_RECEIVER__HEADER_NAME": "Authorization",
+    "BRIDGE_RECEIVER__HEADER_VALUE": _AUTH["Authorization"],
+}
+
+
+def _raw(number, customer, **more):
+    """What the HTTP API destination posts."""
+    return {
+        "person": {"name": {"firstName": "Zoë", "lastName": f"Ng {number}"}, "birthDate": "1990-02-03"},
+        "personalEmail": {"address": f"{customer}@example.com"},
+        "identityMap": {"crmId": [{"id": customer}], "ecid": [{"id": f"{number:038}"}]},
+        **more,
+    }
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """Where bridge.toml lies."""
+    return tmp_path
+
+
+def _post(route, body):
+    answer = httpx.post(route.streams, json=body, headers=_AUTH, timeout=30, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
+    """The newest state of each customer, events beside it, dead letters with a code; also what Adobe writes into the topic itself."""
+    kinds = {"sources": {"copy": "adobe"}, "destinations": {"copy": "moengage"}}
+    with RoutesRig(kafka, topic, directory, {"copy": _SETTINGS}, partitions=3, **kinds) as rig:
+        route = rig["copy"]
+        rig.run("receiver").wait_ready()
+        worker = rig.run("worker").wait_ready(60)
+        for first in range(0, 200, 10):
+            told = _post(route, {"profiles": [_raw(number, f"C-{number % 40}") for number in range(first, first + 10)]})
+            assert told == {"status": "ok", "events": 10, "dead_letters": 0}
+        order = {
+            "name": "Order placed",
+            "customer": "C-7",
+            "attributes": {"total": 20.5},
+            "moe_project_name": "Shop EU",
+            "time": "2026-11-02T08:15:30Z",
+        }
+        assert _post(route, order)["events"] == 1
+        assert (
+            _post(route, [_raw(900, "guest"), {"person": {}, "identityMap": {"ECID": [{"id": "1"}]}}])["dead_letters"]
+            == 1
+        )
+        producer = Producer({"bootstrap.servers": kafka})
+        producer.produce(route.topic, orjson.dumps(_raw(500, "C-500")))
+        assert producer.flush(20) == 0
+        eventually(lambda: route.emulator.received()["users"] == 41, within=60, what="all users are there")
+        eventually(lambda: worker.metric("bridge_kafka_lag") == 0, within=30, what="all is committed")
+        for customer in (0, 17, 39):
+            assert route.emulator.received(customer=f"C-{customer}")["attributes"] == {
+                "first_name": "Zoë",
+                "last_name": f"Ng {160 + customer}",
+                "email": f"C-{customer}@example.com",
+                "birthday": "1990-02-03",
+            }
+        assert route.emulator.received(customer="C-500")["attributes"]["last_name"] == "Ng 500"
+        codes = eventually(
+            lambda: len(found := [each.headers["bridge.code"] for each in route.letters()]) == 2 and found,
+            within=30,
+            what="what cannot go on is kept",
+        )
+        assert sorted(codes) == ["anonymous_only", "customer_id_refused"]
+        (event,) = route.emulator.received(customer="C-7")["events"]
+        assert event["action"] == "Order placed"
+        assert event["attributes"] == {"total": 20.5, "moe_project_name": "Shop EU"}
