@@ -129,6 +129,15 @@ def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal(away):
     assert flow_control.credentials.wait(100.0) > 0, "asked again after the same time"
 
 
+def test_what_left_before_a_refusal_does_not_put_off_the_probe():
+    """Its own failure says nothing of our credentials: they are asked about when they would have been."""
+    flow_control = _made_flow_control()
+    _note(flow_control, Unauthorized("401"), now=10.0)
+    due = 10.0 + flow_control.credentials.wait(10.0)
+    _note(flow_control, AWAY, now=10.05)
+    assert 10.05 + flow_control.credentials.wait(10.05) == pytest.approx(due)
+
+
 def test_what_is_known_to_be_postponed_says_nothing_new():
     """Its hundredth failure opens no circuit, lowers no pace and counts for nobody; as the probe of an open circuit it counts."""
     flow_control = _made_flow_control()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mutation.tracing import Trace
 
 _MOST_EQUIVALENTS = 0.05
+_QUICK_SECONDS = 1.0
+"""Tests that take longer are asked last, of the few mutants that no other test finds."""
 
 
 def main() -> int:
@@ -66,7 +68,8 @@ def main() -> int:
         if mutant.key not in same
     ]
     progress = _Progress(len(work), memory)
-    quickly = judge_quickly(work, files, found.seconds, at_once=options.jobs, report=progress)
+    quick = [(mutant, [test for test in tests if found.seconds[test] <= _QUICK_SECONDS]) for mutant, tests in work]
+    quickly = judge_quickly(quick, files, found.seconds, at_once=options.jobs, report=progress)
     done = {judged.mutant.key for judged in quickly}
     left = [each for each in work if each[0].key not in done]
     _say(f"{len(done)} found by a patch in {time.monotonic() - begun:.0f} s; {len(left)} are judged by an import")
