@@ -132,7 +132,7 @@ class Delivery(Generic[Owner]):
     @property
     def only_postponed(self) -> bool:
         """Whether nothing is left but what the destination keeps postponing: waiting for it is of no use."""
-        held_up = sum(len(shipment.batch.items) for shipment in self.held_up())
+        held_up = sum(shipment.batch.events for shipment in self.held_up())
         return 0 < self.events <= held_up
 
     def evidence(self, *, ahead: bool) -> int:
@@ -164,7 +164,7 @@ class Delivery(Generic[Owner]):
     def tick(self) -> None:
         """Tell what has begun without an event, and count what is ``held``, postponed for ever: call it every second or so."""
         self.flow_control.tick(self._clock())
-        self.held = sum(len(shipment.batch.items) for shipment in self.held_up())
+        self.held = sum(shipment.batch.events for shipment in self.held_up())
 
     def _again(self) -> list[Shipment[Owner]]:
         return [*self._waiting.again(), *(shipment for shipment, _ in self._under_way.values())]
@@ -256,11 +256,11 @@ class Delivery(Generic[Owner]):
         return None
 
     def _leave(self, shipment: Shipment[Owner], now: float) -> None:
-        events = len(shipment.batch.items)
-        self.flow_control.leave(events, now)
-        self._carried += events
+        items = len(shipment.batch.items)
+        self.flow_control.leave(items, now)
+        self._carried += shipment.batch.events
         if shipment.batch.folded and not shipment.tries:
-            self._metrics.coalesced_events.inc(shipment.batch.events - events)
+            self._metrics.coalesced_events.inc(shipment.batch.events - items)
         self._metrics.delivery_in_flight.inc()
         task = asyncio.create_task(self._carry(shipment))
         self._under_way[task] = shipment, now
@@ -278,7 +278,7 @@ class Delivery(Generic[Owner]):
     def _landed(self, task: asyncio.Task[Outcome]) -> None:
         shipment, began = self._under_way.pop(task)
         under_way = len(self._under_way) + 1
-        self._carried -= len(shipment.batch.items)
+        self._carried -= shipment.batch.events
         self._metrics.delivery_in_flight.dec()
         self._wake.set()
         if self._stopping:

@@ -76,7 +76,7 @@ class _Lane(Generic[Owner]):
 
 
 class KeyedBatcher(Generic[Owner]):
-    """Collects encoded events into requests by lane; ``events`` counts those inside.
+    """Collects encoded events into requests by lane; ``events`` counts those inside, folded ones too.
 
     A tag of 0 or more stands for a key (two keys with one tag are only kept in order more than need be); a tag below 0
     for events without a key: they keep their order of arrival but may share a request.
@@ -125,6 +125,7 @@ class KeyedBatcher(Generic[Owner]):
         batch.items[position] = folded
         batch.size += len(folded) - len(before)
         batch.folded.setdefault(position, []).append(whose)
+        self.events += 1
         return True
 
     def take(self, now: float, lane: int, *, force: bool = False) -> Batch[Owner] | None:
@@ -134,7 +135,7 @@ class KeyedBatcher(Generic[Owner]):
         if not line.requests or not (force or self._wait(line.requests[0], now) <= 0):
             return None
         batch = line.pop()
-        self.events -= len(batch.items)
+        self.events -= batch.events
         return batch
 
     def take_past(self, now: float, lane: int, waiting: Container[int], *, force: bool = False) -> Batch[Owner] | None:
@@ -147,7 +148,7 @@ class KeyedBatcher(Generic[Owner]):
         request.batch = choose(batch, [at for at in range(len(batch.tags)) if at not in chosen], self._limits)
         taken = choose(batch, free, self._limits)
         line.forget(taken.tags, number)
-        self.events -= len(free)
+        self.events -= taken.events
         return taken
 
     def due_past(self, now: float, lane: int, waiting: Container[int]) -> float | None:

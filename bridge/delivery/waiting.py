@@ -86,7 +86,7 @@ class Waiting(Protocol[Owner]):
         ...
 
     def __len__(self) -> int:
-        """Events inside."""
+        """Events inside, those too that others stand for."""
         ...
 
 
@@ -113,7 +113,7 @@ class Unordered(Generic[Owner]):
         if self._heap and self._heap[0][0] <= now:
             self._fresh_next = True
             shipment = heapq.heappop(self._heap)[2]
-            self._events -= len(shipment.batch.items)
+            self._events -= shipment.batch.events
             return shipment
         batch = self._batcher.take(now, force=force)
         return None if batch is None else Shipment(batch)
@@ -125,7 +125,7 @@ class Unordered(Generic[Owner]):
     def put_back(self, shipments: Sequence[Shipment[Owner]]) -> None:
         """See :class:`Waiting`."""
         for shipment in shipments:
-            self._events += len(shipment.batch.items)
+            self._events += shipment.batch.events
             heapq.heappush(self._heap, (shipment.due, next(self._number), shipment))
 
     def landed(self, shipment: Shipment[Owner]) -> None:
@@ -236,7 +236,7 @@ class ByLane(Generic[Owner]):
 
     def __len__(self) -> int:
         """Events inside."""
-        return self._batcher.events + sum(len(each.batch.items) for lane in self._back for each in lane)
+        return self._batcher.events + sum(each.batch.events for lane in self._back for each in lane)
 
     @property
     def has_free(self) -> bool:

@@ -25,6 +25,9 @@ _PART_BITS = 24
 """An event's place is its record's row and, from 1 on, its number within a batch; 16 million events a record will do."""
 
 
+_NOTHING = Rejected(Stage.MAP, "internal_error", "it was mapped to nothing, which is no verdict")
+
+
 def place(row: int, part: int | None) -> int:
     """Row of a record and number of an event in it (None: the record is one event) as one integer."""
     return row << _PART_BITS | (0 if part is None else part + 1)
@@ -141,6 +144,8 @@ class ChunkMapping:
                     places.append(place)
                 elif isinstance(encoded, Rejected):
                     refused.append((place, encoded))
+                elif not encoded:
+                    refused.append((place, _NOTHING))
                 else:
                     for element in encoded:
                         if isinstance(element, bytes):

@@ -1,4 +1,4 @@
-"""What an event can do to those who map it: hold a process for good."""
+"""What an event can do to those who map it: hold a process for good, or try to."""
 
 from __future__ import annotations
 
@@ -34,6 +34,20 @@ async def event_hangs_workers(stage: Stage, _: Planned) -> None:
                     chosen = _choose(stage)
         finally:
             stage.hanging_file.unlink()
+
+
+@fault("process", 3, 5, spares=False)
+async def event_backtracks(stage: Stage, planned: Planned) -> None:
+    """A text over which a regular expression of the mapping set would backtrack for days: that event alone is refused."""
+    async with stage.topic_stays:
+        chosen = next(number for number in range(stage.next_number() + 50, 1 << 40) if is_deliverable(number))
+        stage.backtracking.add(chosen)
+        deadline = time.monotonic() + _LONGEST
+        while uuid_of(chosen) not in stage.unmapped and time.monotonic() < deadline:
+            if chosen in stage.expired or chosen in stage.given_up():
+                return
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(planned.seconds)
 
 
 def _choose(stage: Stage) -> int:

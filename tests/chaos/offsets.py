@@ -51,6 +51,7 @@ class Offsets:
         self._letters.assign([TopicPartition(dead_letters[0], number, 0) for number in range(dead_letters[1])])
         self.refused: set[str] = set()
         self.hung: set[str] = set()
+        self.unmapped: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +61,10 @@ class Offsets:
         self._letters.close()
 
     def read_letters(self) -> None:
-        """Note the ids of events that delivery has set aside (``refused``), and that hold whoever maps them (``hung``)."""
+        """Note the ids of events by who has set them aside.
+
+        ``refused``: delivery; ``hung``: they hold whoever maps them; ``unmapped``: what is required cannot be made of them.
+        """
         for record in self._letters.consume(1_000, timeout=0.05):
             if record.error() is None:
                 headers = dict(record.headers() or ())
@@ -70,6 +74,8 @@ class Offsets:
                     self.refused.add(headers["bridge.event_uuid"].decode())
                 elif headers.get("bridge.code") == b"hung":
                     self.hung.add(headers["bridge.event_uuid"].decode())
+                elif headers.get("bridge.stage") == b"check":
+                    self.unmapped.add(headers["bridge.event_uuid"].decode())
 
     def ask(self, seconds: float = 3.0) -> Progress | None:
         """Where the group stands; None when the brokers do not say."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class ChaosSender(Sender):
-    """``promised``: numbers that were answered 200; ``deliverable``: how many of them AEP should get."""
+    """``promised``: numbers that were answered 200; ``deliverable``: how many of them AEP should get.
+
+    ``backtracking``: numbers of events that get a text which is hard to match.
+    """
 
     def __init__(
         self,
@@ -31,12 +34,13 @@ class ChaosSender(Sender):
         super().__init__(auth, rate, rng=rng, clock=clock, sizes=sizes, at_once=at_once)
         self.promised = Numbers()
         self.deliverable = 0
+        self.backtracking: set[int] = set()
 
     def body_of(self, numbers: range) -> bytes:
         """A batch with what cannot be mapped among it."""
-        return orjson.dumps(envelope(numbers))
+        return orjson.dumps(envelope(numbers, self.backtracking))
 
     def keep(self, numbers: range) -> None:
         """Written down, a byte an event."""
         self.promised.update(numbers)
-        self.deliverable += sum(map(is_deliverable, numbers))
+        self.deliverable += sum(is_deliverable(number) and number not in self.backtracking for number in numbers)

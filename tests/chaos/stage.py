@@ -18,6 +18,7 @@ from allowance import Allowance, Glimpse
 from clocks import Clock
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from counting import is_deliverable
+from guarded_mapping import write_guarded
 from names import HOST, Name
 from offsets import Offsets, Progress
 from tally import Digests
@@ -100,6 +101,7 @@ class Stage:
     when (monotonic) a fault had Kafka delete records before the group had committed them, and the numbers of their events;
     ``deleted_topics``: such numbers of events that were deleted with the whole topic. ``topic_stays``: held by whoever deletes
     the topic, or needs it all the time. ``hanging``: events that were made to hold whoever maps them; ``hung``: ids of those that became dead letters for it.
+    ``backtracking``: events with a text that a regular expression would take days for; ``unmapped``: ids of those that were refused.
     """
 
     cluster: Cluster
@@ -123,8 +125,11 @@ class Stage:
     topic_stays: asyncio.Lock = field(default_factory=asyncio.Lock)
     hanging: set[int] = field(default_factory=set)
     hung: set[str] = field(default_factory=set)
+    backtracking: set[int] = field(default_factory=set)
+    unmapped: set[str] = field(default_factory=set)
     secret_file: Path = field(init=False)
     hanging_file: Path = field(init=False)
+    mapping_file: Path = field(init=False)
     receiver_tls: Certificates = field(init=False)
     receiver_trust: ssl.SSLContext = field(init=False)
     name: Name = field(init=False)
@@ -152,6 +157,7 @@ class Stage:
         self.secret_file.write_text(self.emulator.client_secret, encoding="utf-8")
         self.name = Name(self.directory)
         self.hanging_file = self.directory / "hanging"
+        self.mapping_file = self.directory / "guarded.csv"
         self.receiver_tls = make_certificates(self.directory / "receiver-tls")
         self.receiver_trust = ssl.create_default_context(cafile=str(self.receiver_tls.ca))
         self._settings = self._environment()
@@ -259,6 +265,7 @@ class Stage:
             "BRIDGE_OAUTH__CLIENT_SECRET_FILE": str(self.secret_file),
             **self.name.environment(),
             "CHAOS_HANGING": str(self.hanging_file),
+            **write_guarded(self.mapping_file),
         }
         del found["BRIDGE_OAUTH__CLIENT_SECRET"]
         return found | ({} if self.second is None else self.second.environment())
@@ -351,7 +358,7 @@ class Stage:
             while not self._ending:
                 asked, outstanding, events = time.monotonic(), self.outstanding(), self.emulator.state.events
                 progress = await asyncio.to_thread(offsets.ask)
-                self.hung = offsets.hung
+                self.hung, self.unmapped = offsets.hung, offsets.unmapped
                 refused = offsets.refused | offsets.hung
                 self.set_aside = sum(each not in self.emulator.state.fingerprints for each in refused)
                 # Without an answer the last one stands: what was accepted since then counts as uncommitted.

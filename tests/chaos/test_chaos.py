@@ -20,6 +20,7 @@ import second_route
 from alerting import Prometheus, names_of
 from counting import DeadLetter, Findings, judge
 from faults import KINDS, LANES, schedule
+from guarded_mapping import guarded_builder
 from report import Done, Report
 from running import drained, fresh_event_arrives, something_new
 from second_route import SecondRoute, stopping
@@ -99,6 +100,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         stage_of_run.second = second
         stage = await watching.enter_async_context(stage_of_run)
         stage.next_number, stage.given_up = lambda: sender.next, lambda: sender.given_up
+        stage.backtracking = sender.backtracking
         watcher = await watching.enter_async_context(Watcher(stage))
         prometheus = await watching.enter_async_context(Prometheus(stage, tmp_path / "prometheus"))
         if prometheus.missing:
@@ -165,10 +167,15 @@ async def _judged(stage: Stage, sender: ChaosSender) -> Findings:
     state = stage.emulator.state
     rows = await asyncio.to_thread(stored, stage.cluster.bootstrap, DEAD_LETTERS)
     letters = [DeadLetter(row.value, {name: text.decode() for name, text in row.headers}) for row in rows]
-    builder, _ = load_builder(Settings())
-    assert builder is not None
     found = await asyncio.to_thread(
-        judge, sender.promised, sender.next, Accepted(state), letters, builder, hanging=stage.hanging
+        judge,
+        sender.promised,
+        sender.next,
+        Accepted(state),
+        letters,
+        guarded_builder(stage.mapping_file),
+        hanging=stage.hanging,
+        backtracking=stage.backtracking,
     )
     # What Kafka was made to delete is gone; that it was told is asked elsewhere.
     expired = stage.expired

@@ -14,13 +14,14 @@ from checkout import ROOT
 from counting import REFUSAL, DeadLetter, envelope, expected, is_deliverable, judge
 from faults import KINDS, LANES, schedule, steady
 from foresight import Foresight, digests
+from guarded_mapping import TEXT, guarded_builder, write_guarded
 
 from bridge.emulators.adobe import fingerprint
 from bridge.model.event import Refusal
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
 from bridge.sources.moengage.envelopes import events_of
-from bridge.testing.numbered_events import uuid_of
+from bridge.testing.numbered_events import event, uuid_of
 from bridge.testing.processes import eventually
 
 SENT = 200
@@ -181,3 +182,21 @@ def test_foresight_ends_with_the_run():
     eventually(
         lambda: not judge.is_running() or judge.status() == psutil.STATUS_ZOMBIE, within=10, what="the judge is gone"
     )
+
+
+def test_an_event_that_is_hard_to_match_is_refused_alone_and_explained(tmp_path, arrived):
+    """The run's set maps every other event as the shipped one does, and a short text of the same kind too."""
+    path = tmp_path / "guarded.csv"
+    write_guarded(path)
+    builder, plain = guarded_builder(path), load_builder(Settings())[0]
+    assert list(expected(range(SENT), builder)) == list(expected(range(SENT), plain))
+    (short,) = events_of({"events": [event(3, search=TEXT[:100])]})
+    assert builder.build(short).rejection is None
+    (canonical,) = events_of(envelope([3], {3}))
+    rejection = builder.build(canonical).rejection
+    assert "can take this regular expression for ever" in rejection.reason
+    accepted, letters = arrived[0], arrived[1][1:]
+    headers = {"bridge.stage": str(rejection.stage), "bridge.code": rejection.code, "bridge.reason": rejection.reason}
+    letter = DeadLetter(orjson.dumps(canonical), headers)
+    assert judge(set(range(SENT)), SENT, accepted, [*letters, letter], builder, backtracking={3}).wrong == {}
+    assert judge(set(range(SENT)), SENT, accepted, letters, builder, backtracking={3}).wrong == {"lost": [3]}

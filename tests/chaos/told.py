@@ -147,6 +147,7 @@ EXPECTED: Mapping[str, Told | Tolerated] = {
     "receiver_paused": Told(1, (silent,)),
     "receiver_certificate_renewed": Told(1, _RENEWED),
     "event_hangs_workers": Told(HANG_SECONDS + 5, (silent,)),
+    "event_backtracks": Told(2, (rises("bridge_mapping_warnings_total"),)),
     "clock_jumps": Tolerated("nothing that decides about delivery looks at the wall clock"),
 }
 
@@ -241,6 +242,7 @@ ALERTS: Mapping[str, Alarmed | Tolerated] = {
     "worker_paused": _OTHERS_WORK,
     "worker_paused_beyond_its_session": _OTHERS_WORK,
     "event_hangs_workers": Alarmed(HANG_SECONDS, "BridgeDeadLetters", {"code": "hung"}),
+    "event_backtracks": Alarmed(2, "BridgeDeadLetters", {"code": "required_missing"}),
     "receiver_kill9": _RECEIVER_ALERT,
     "receiver_sigterm": Tolerated("it answers until its requests are finished, and is started again at once"),
     "receiver_storm": _RECEIVER_ALERT,

@@ -25,6 +25,7 @@ _PREFIXES = (
     "bridge_throttled",
     "bridge_oldest_open_seconds",
     "bridge_expired_records_total",
+    "bridge_mapping_warnings_total",
     "bridge_unreadable",
     "bridge_token_refreshes_total",
     "bridge_retries_total",

@@ -42,7 +42,7 @@ def test_every_event_is_in_one_item_in_the_order_of_its_key(stream, lanes) -> No
         name = f"{number}{'x' if alone else ''}"
         sent.setdefault(key, []).append(name)
         batcher.add(number, [f"{key}:{name}".encode()], [key], 0.0)
-    assert batcher.events == sum(len(batch.items) for batch in batcher.batches())
+    assert batcher.events == sum(batch.events for batch in batcher.batches()) == len(stream)
     came: dict[int, list[str]] = {}
     owners = Counter()
     for batch in _drained(batcher):
@@ -139,6 +139,39 @@ def test_what_comes_while_its_key_is_sent_again_is_folded_and_waits() -> None:
     destination, resolutions, _ = run(answer, work, by_key=True, fold=_fold, ceiling=1)
     assert [items for _, items in destination.requests][-2:] == [[b"1:a"], [b"1:b,c"]]
     assert resolutions.done == {0: 1, 1: 1, 2: 1}
+
+
+def test_folded_events_that_are_postponed_count_each() -> None:
+    """All events of an item leave their room to the others, and a drain waits for none of them."""
+
+    def answer(items, _number):
+        return Answered([Transient("busy") if item.startswith(b"1:") else ACCEPTED for item in items])
+
+    async def work(delivery, _destination, resolutions):
+        for owner in range(40):
+            delivery.offer(owner, [b"1:%02d" % owner], [1])
+        for owner in range(100, 160):
+            delivery.offer(owner, [b"%d:a" % owner], [owner])
+            await asyncio.sleep(0.5)
+        delivery.tick()
+        assert sum(resolutions.done.values()) == 60
+        assert (delivery.events, delivery.held, delivery.only_postponed) == (40, 40, True)
+
+    run(answer, work, by_key=True, fold=_fold)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40), st.sets(st.integers(0, 5)))
+def test_what_passes_others_takes_its_folded_events_along(stream, waiting) -> None:
+    """Whatever passes what waits, what is left is counted as it is."""
+    batcher = KeyedBatcher(LIMITS, 1, fold=_fold)
+    for number, (key, alone) in enumerate(stream):
+        batcher.add(number, [f"{key}:{number}{'x' if alone else ''}".encode()], [key], 0.0)
+    taken = 0
+    while (batch := batcher.take_past(0.0, 0, waiting, force=True)) is not None:
+        taken += batch.events
+        assert waiting.isdisjoint(batch.tags)
+        assert batcher.events == sum(each.events for each in batcher.batches()) == len(stream) - taken
+    assert batcher.events == sum(key in waiting for key, _ in stream)
 
 
 def _weigh(letter: bytes):

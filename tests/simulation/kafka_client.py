@@ -350,6 +350,11 @@ class SimulatedClient:
         """See KafkaClient."""
         return len(self._cluster.partitions) if topic == TOPIC and self.name else None
 
+    async def topic_identity(self, _topic):
+        """See KafkaClient: there is one topic, for ever."""
+        await asyncio.sleep(0)
+        return b"the only one"
+
     def refresh(self):
         """See KafkaClient."""
 

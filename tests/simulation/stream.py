@@ -75,6 +75,10 @@ class _OtherThread:
         """See Fetching."""
         await self._cross(self._stream.fetching.refresh)
 
+    async def look_back(self):
+        """See Fetching."""
+        await self._cross(self._stream.fetching.look_back)
+
     async def survey(self, partitions):
         """See Fetching."""
         return await self._cross(lambda: self._stream.fetching.survey(partitions))
@@ -122,6 +126,10 @@ class SimulatedStream:
     async def refresh(self):
         """See Consumption."""
         await self._consumption.refresh()
+
+    async def look_back(self):
+        """See Consumption."""
+        await self._consumption.look_back()
 
     def topic_partitions(self, topic):
         """Partitions of the topic."""

@@ -55,6 +55,7 @@ class StubClient:
         self.fail_commits = False
         self.commits: list[dict[Partition, int]] = []
         self.raw_batches: dict[Partition, bytes] = {}
+        self.identity: bytes | None = b"first"
         self.patient = True
         self.touched = 0
         self._came = asyncio.Event()
@@ -169,6 +170,11 @@ class StubClient:
         """The batch that the test has put there."""
         await asyncio.sleep(0)
         return self.raw_batches.get(partition, b"")
+
+    async def topic_identity(self, _topic: str) -> bytes | None:
+        """What the test says."""
+        await asyncio.sleep(0)
+        return self.identity
 
     def topic_partitions(self, topic: str) -> int | None:
         """How many logs of it there are."""

@@ -105,6 +105,20 @@ def test_every_event_goes_one_way_and_the_others_go_on():
     assert metrics.consumed_records._value.get() == 8
 
 
+def test_an_event_that_is_mapped_to_nothing_is_refused():
+    """Neither sent nor refused it would be gone, and its offset committed."""
+    ledger, spy, metrics = Ledger(), Spy(), Metrics()
+    ledger.open(1, {("t", 0): None})
+    records = [
+        SimpleNamespace(value=b'{"event_code":"A","event_uuid":"a"}', key=None, timestamp=0, offset=0, headers=())
+    ]
+    chunk = ledger.register_chunk(("t", 0), 1, records, 1, first=0, last=0)
+    transform = SimpleNamespace(apply=lambda _event: [], tally=lambda: None, mapping=None)
+    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
+    assert spy.letters == [(0, None, Stage.MAP, "internal_error")]
+    assert (ledger.events, ledger.committable()) == (1, {})
+
+
 def test_an_internal_error_tells_its_type_and_no_payload():
     """The reason of a surprise names the exception's type only."""
     seen = []

@@ -76,6 +76,10 @@ class ClientSide(Protocol):
         """Look for topics and partitions that may have come."""
         ...
 
+    async def look_back(self) -> None:
+        """While nothing is assigned: whether what was assigned before has gone with its topic."""
+        ...
+
 
 class Reporting(Protocol):
     """Tells of what cannot be read or is gone (:class:`bridge.kafka.consumer.reading.Reading`)."""
@@ -201,10 +205,13 @@ class Consumption:
                 since, anew = upto, False
         return written
 
-    def _report(self, found: Fetch | Survey) -> None:
+    def _report_expired(self) -> None:
         expired = self._client.expired
         while expired:
             self._reporting.expired(expired.popleft())
+
+    def _report(self, found: Fetch | Survey) -> None:
+        self._report_expired()
         if found.number == self._number:
             self._reporting.unreadable(found.unreadable)
 
@@ -267,6 +274,12 @@ class Consumption:
         """Look for a topic that is not there (yet)."""
         with contextlib.suppress(ConsumerStoppedError):
             await self._client.refresh()
+
+    async def look_back(self) -> None:
+        """While nothing is assigned: whether what was assigned before has gone with its topic."""
+        with contextlib.suppress(ConsumerStoppedError):
+            await self._client.look_back()
+            self._report_expired()
 
 
 def _runs(rows: Sequence[Any]) -> Iterable[tuple[Sequence[Any], int]]:

@@ -199,10 +199,25 @@ class Fetching:
         """Look for topics and partitions that may have come."""
         self._client.refresh()
 
+    async def look_back(self) -> None:
+        """While nothing is assigned: whether what was assigned before has gone with its topic."""
+        number, account = self.number, self._account
+        identities = await self._identities(account.topics())
+        if number == self.number:
+            await account.look_for_deleted(identities, ())
+
+    async def _identities(self, topics: Iterable[str]) -> dict[str, bytes | None]:
+        return {topic: await self._client.topic_identity(topic) for topic in topics}
+
     async def store(self, number: int, offsets: Mapping[Partition, int]) -> bool:
         """Commit; False when it did not come to pass, for whatever reason."""
         if number != self.number:
             return False
+        # What was finished of a log that is gone must not be taken for progress in the one that has come in its place.
+        offsets = {p: offset for p, offset in offsets.items() if self._account.is_of_this_log(p, offset)}
+        self._account.finished(offsets)
+        if not offsets:
+            return True
         try:
             await self._client.commit(offsets)
         except KafkaError as error:
@@ -217,6 +232,11 @@ class Fetching:
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """Where these partitions stand. What retention has deleted is noticed here too, while nothing is fetched."""
         number, account = self.number, self._account
+        identities = await self._identities(account.topics() | {topic for topic, _ in partitions})
+        if number == self.number:
+            # What was secured of the log before is handed on first.
+            await account.look_for_deleted(identities, partitions, wait=self._kept)
+        logs = account.logs_begun
         offsets = await self._client.offsets(partitions)
         if number == self.number:
             await account.begin({p: found.committed for p, found in offsets.items() if p not in account.next})
@@ -230,6 +250,8 @@ class Fetching:
                     self._secure(partition)
                 elif position <= found.first:
                     account.explain(partition, found.first)
+            if logs == account.logs_begun:
+                account.seen(identities, offsets)
             offsets = {p: found._replace(waiting=account.waiting(p, found)) for p, found in offsets.items()}
             await self._places.look_into_silence(offsets, giving, lambda: number == self.number)
         return Survey(number, offsets, self._places.all())

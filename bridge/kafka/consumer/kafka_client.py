@@ -19,6 +19,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.kafka.aiokafka_internals import ConsumerInternals, error_of, moved_on, set_isolation, unread_of
+from bridge.kafka.topic_identity import ABSENT, topic_identity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -128,6 +129,10 @@ class KafkaClient(Protocol):
 
     def topic_partitions(self, topic: str) -> int | None:
         """Partitions of the topic, None while it is not known to exist."""
+        ...
+
+    async def topic_identity(self, topic: str) -> bytes | None:
+        """What tells the topic from one of its name that is made later; ``ABSENT`` where it is gone, None while that is not known."""
         ...
 
     def refresh(self) -> None:
@@ -296,6 +301,24 @@ class AiokafkaClient:
         """See :class:`KafkaClient`."""
         found = self._consumer.partitions_for_topic(topic)
         return len(found) if found else None
+
+    async def topic_identity(self, topic: str) -> bytes | None:
+        """See :class:`KafkaClient`."""
+        client = self._inside.client
+        leaders = (
+            client.cluster.leader_for_partition(TopicPartition(topic, number)) for number in self._numbers(topic)
+        )
+        # A leader answers: whoever surveys the partitions asks it anyway.
+        node = next((leader for leader in leaders if leader is not None and leader >= 0), None)
+        if node is None and (node := client.get_random_node()) is None:
+            return None
+        identity = await topic_identity(client, node, topic)
+        # A broker that has just started may not know of it yet: gone is what nobody knows of.
+        gone = identity in (ABSENT, None) and self.topic_partitions(topic) is None
+        return ABSENT if gone else identity or None
+
+    def _numbers(self, topic: str) -> Collection[int]:
+        return self._consumer.partitions_for_topic(topic) or ()
 
     def refresh(self) -> None:
         """See :class:`KafkaClient`."""

@@ -33,6 +33,10 @@ class OffsetSource(Protocol):
         """Look for a topic that is not there (yet)."""
         ...
 
+    async def look_back(self) -> None:
+        """While nothing is assigned: whether what was assigned before has gone with its topic."""
+        ...
+
 
 def lag_of(first: int, committed: int | None, end: int) -> int:
     """Records that are still to be acknowledged; a group without a commit starts at the first record there is."""
@@ -126,8 +130,11 @@ class LagMeter:
             await asyncio.sleep(self._interval if partitions else min(0.2, self._interval))
 
     async def _look_for_topic(self) -> None:
-        if self._absent() and self._clock() - self._looked >= _LOOK_SECONDS:
-            self._looked = self._clock()
+        if self._clock() - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = self._clock()
+        await self._source.look_back()
+        if self._absent():
             await self._source.refresh()
 
     def _hide(self, partitions: set[Partition]) -> None:

@@ -87,13 +87,14 @@ class Chunk:
 
 @dataclass(slots=True)
 class _Lane:
-    """One assigned partition: its open chunks in the order they were fetched."""
+    """One assigned partition: its open chunks in the order they were fetched. ``begun_anew`` counts those that begin a log anew."""
 
     generation: int
     committed: int | None
     position: int | None = None
     expected: int | None = None
     span: int = 0
+    begun_anew: int = 0
     chunks: deque[Chunk] = field(default_factory=deque)
 
 
@@ -174,6 +175,7 @@ class Ledger:
             fetched=self._clock(),
         )
         lane.chunks.append(chunk)
+        lane.begun_anew += anew
         lane.span += upto - since
         self.events += len(records)
         self.weight += weight
@@ -241,6 +243,7 @@ class Ledger:
             if done.anew:
                 # The offsets of before belong to records that are gone, and would keep these from being committed.
                 lane.position, lane.committed = done.upto, None
+                lane.begun_anew -= 1
             else:
                 # A chunk fetched twice must not take the position back.
                 lane.position = max(done.upto, lane.position or done.upto)
@@ -251,11 +254,16 @@ class Ledger:
         return [chunk for lane in self._lanes.values() for chunk in lane.chunks if not chunk.admitted]
 
     def committable(self) -> dict[Partition, int]:
-        """Partition -> offset to commit (the next one to read), where it is ahead of what was committed."""
+        """Partition -> offset to commit (the next one to read), where it is ahead of what was committed.
+
+        Once records of a log that has come in the place of another are here, offsets of that other one count no more.
+        """
         return {
             partition: lane.position
             for partition, lane in self._lanes.items()
-            if lane.position is not None and (lane.committed is None or lane.position > lane.committed)
+            if lane.position is not None
+            and not lane.begun_anew
+            and (lane.committed is None or lane.position > lane.committed)
         }
 
     def confirm(self, generation: int, offsets: Mapping[Partition, int]) -> None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from bridge.kafka.consumer.deleted_logs import DeletedLogs
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
     from bridge.kafka.consumer.ledger import Partition
@@ -41,7 +42,7 @@ class OffsetAccount:
     """One assignment's account. ``number`` gives the assignment's number: what is asked across a change of it is forgotten.
 
     ``next`` is where the next take of a partition has to begin. ``anew``: partitions whose log was cut or made again, of which
-    nothing has been handed on since. ``expired`` is for the main loop to empty: it gets what an answer may lose that nobody
+    nothing has been handed on since; ``logs_begun`` counts them. ``expired`` is for the main loop to empty: it gets what an answer may lose that nobody
     waits for any more.
     """
 
@@ -55,6 +56,8 @@ class OffsetAccount:
         self._handed: dict[Partition, int] = {}
         self._begun: dict[Partition, int] = {}
         self._gone: dict[Partition, list[Expired]] = {}
+        self._logs = DeletedLogs()
+        self.logs_begun = 0
 
     def clear(self) -> None:
         """Another assignment begins. What has been told as expired is not told again when a partition comes back."""
@@ -130,8 +133,13 @@ class OffsetAccount:
             for partition in ahead:
                 self.explain(partition, firsts[partition])
         for partition in partitions:
-            if self.gap(partition) < 0:
-                self._begin_anew(partition)
+            if (gap := self.gap(partition)) < 0:
+                # Stored first: else whoever comes next would go on where the log that is gone was committed.
+                begins = self.next[partition] + gap
+                await client.commit({partition: begins})
+                if number != self._number():
+                    return
+                self._begin_anew(partition, begins)
 
     def explain(self, partition: Partition, first: int) -> None:
         """The client reads on behind what was expected: because all before ``first`` is gone, or something is very wrong."""
@@ -158,11 +166,13 @@ class OffsetAccount:
             self.expired.append(lost)
             self._gone[partition].append(lost)
 
-    def _begin_anew(self, partition: Partition) -> None:
-        """The client has gone back: what it had read is not there any more, the log was cut or the topic made again."""
+    def _begin_anew(self, partition: Partition, begins: int) -> None:
+        """What was read is not there any more, the log was cut or the topic made again. Commit first where it begins."""
         before = self.next[partition]
-        self.next[partition] = self._begun[partition] = before + self.gap(partition)
-        self._gone.pop(partition, None)
+        # What was handed on before is still under way, and gets its verdict.
+        self._went_with_its_log(partition, before)
+        self.logs_begun += 1
+        self.next[partition] = self._begun[partition] = begins
         self.anew.add(partition)
         _log.error(
             "partition_made_again",
@@ -172,3 +182,57 @@ class OffsetAccount:
             expected=before,
             begins=self.next[partition],
         )
+
+    def is_of_this_log(self, partition: Partition, offset: int) -> bool:
+        """Whether the offset may be committed: none lies behind what was handed on, unless it is of a log that is gone."""
+        return offset <= self.next.get(partition, offset)
+
+    def finished(self, offsets: Mapping[Partition, int]) -> None:
+        """So far everything has its verdict, whether or not the group could store it."""
+        self._logs.finished(offsets)
+
+    def topics(self) -> set[str]:
+        """Topics of the partitions whose logs are remembered."""
+        return self._logs.topics()
+
+    def seen(self, identities: Mapping[str, bytes | None], offsets: Mapping[Partition, Offsets]) -> None:
+        """Remember where the logs end that are assigned."""
+        for partition, found in offsets.items():
+            begun = self._begun.get(partition)
+            if begun is not None and partition in self.next:
+                finished = begun if found.committed is None or found.committed > found.end else found.committed
+                self._logs.seen(partition, identities.get(partition[0]), end=found.end, finished=finished)
+
+    async def look_for_deleted(
+        self,
+        identities: Mapping[str, bytes | None],
+        assigned: Collection[Partition],
+        *,
+        wait: Collection[Partition] = (),
+    ) -> None:
+        """Notice a topic that was deleted, and one that was made again: it is read from its first record on, but where to ``wait``."""
+        number = self._number()
+        for partition, known in self._logs.gone(identities, assigned).items():
+            self._tell_deleted(partition, known.finished, known.end)
+        again = [p for p in self._logs.made_again(identities, assigned) if p in self.next and p not in wait]
+        if not again:
+            return
+        firsts = await self._client.first_offsets(again)
+        if number == self._number():
+            await self._client.commit(firsts)
+        if number != self._number():
+            return
+        for partition in again:
+            # A position of the log before would pass over the first records of this one.
+            self._client.seek(partition, firsts[partition])
+            self._begin_anew(partition, firsts[partition])
+
+    def _went_with_its_log(self, partition: Partition, handed_on: int) -> None:
+        if (known := self._logs.forget(partition)) is not None:
+            self._tell_deleted(partition, max(handed_on, known.finished), known.end)
+        self._gone.pop(partition, None)
+
+    def _tell_deleted(self, partition: Partition, start: int, end: int) -> None:
+        start = max([start, *(lost.end for lost in self._gone.pop(partition, ()) if lost.start <= start)])
+        if start < end:
+            self.expired.append(Expired(partition, start, end))

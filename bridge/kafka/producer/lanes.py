@@ -78,10 +78,11 @@ class Confirmation:
 
 
 class _Batch:
-    __slots__ = ("_line", "builder", "bytes", "members", "place", "sealed", "settled", "waiting")
+    __slots__ = ("_line", "builder", "bytes", "members", "most", "place", "sealed", "settled", "waiting")
 
-    def __init__(self, builder: Any, line: deque[_Batch], place: tuple[str, int]) -> None:
+    def __init__(self, builder: Any, line: deque[_Batch], place: tuple[str, int], most: int) -> None:
         self.builder = builder
+        self.most = most
         self.place = place
         self.waiting: list[Confirmation] = []
         self.members: list[tuple[Confirmation, int]] = []
@@ -131,7 +132,7 @@ class Lane:
     def add(self, record: Record, confirmation: Confirmation, number: int, weight: int) -> None:
         """Append ``record`` of ``weight`` bytes, the caller's ``number``-th, to the last batch in line, or to a new one."""
         batch = self._line[-1] if self._line else self._new()
-        if batch.sealed or (batch.bytes and batch.bytes + weight + _AROUND > self._most()):
+        if batch.sealed or (batch.bytes and batch.bytes + weight + _AROUND > batch.most):
             batch = self._new()
         self._append(batch, record, confirmation, number, weight)
 
@@ -139,7 +140,7 @@ class Lane:
         """Append records (number, record, weight), as :meth:`add`, to batches that nobody else's come into."""
         batch = self._new()
         for number, record, weight in records:
-            if batch.bytes and batch.bytes + weight + _AROUND > self._most():
+            if batch.bytes and batch.bytes + weight + _AROUND > batch.most:
                 batch = self._new()
             batch = self._append(batch, record, confirmation, number, weight)
         batch.sealed = True
@@ -173,7 +174,7 @@ class Lane:
             batch.settle(error)
 
     def _new(self) -> _Batch:
-        batch = _Batch(self._sender.create_batch(), self._line, (self._topic, self._partition))
+        batch = _Batch(self._sender.create_batch(), self._line, (self._topic, self._partition), self._most())
         self._line.append(batch)
         return batch
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import errors
-from aiokafka.partitioner import murmur2
 
 from bridge.kafka.producer.isolation import Entry, isolate
+from bridge.kafka.producer.key_hash import partition_of
 from bridge.kafka.producer.known_topics import KnownTopics
 from bridge.kafka.producer.lanes import Confirmation, Lane
 from bridge.kafka.producer.letter_store import LetterFit, store_letters
@@ -94,7 +94,7 @@ class KafkaPublisher(ProducerConnection):
                     refused.append(_too_large(number, weight, topic, limit))
                     continue
                 key = record[0]
-                partition = keyless if key is None else (murmur2(key) & 0x7FFFFFFF) % partitions
+                partition = keyless if key is None else partition_of(key, partitions)
                 entries.append(Entry(number, topic, partition, record, weight))
         if entries:
             failed = await self._send(entries, alone=False)

@@ -69,7 +69,7 @@ class Progress:
             self._metrics.oldest_open_seconds.labels(partition).set(age)
         self._shown = set(ages)
         held_up = self._delivery.held_up()
-        self._metrics.postponed_events.set(sum(len(shipment.batch.items) for shipment in held_up))
+        self._metrics.postponed_events.set(sum(shipment.batch.events for shipment in held_up))
         new = [shipment for shipment in held_up if not shipment.told]
         if new and now - self._told_at >= _QUIET_SECONDS:
             self._told_at = now
@@ -79,7 +79,7 @@ class Progress:
             _log.warning(
                 "events_postponed",
                 detail="The destination postpones events while it takes others; their partition cannot be committed beyond them.",
-                events=sum(len(shipment.batch.items) for shipment in new),
+                events=sum(shipment.batch.events for shipment in new),
                 topic=topic,
                 partition=number,
                 offset=offset,
@@ -130,7 +130,7 @@ class Progress:
         held_up = self._delivery.held_up()
         if not held_up:
             return None
-        first, count = held_up[0], sum(len(shipment.batch.items) for shipment in held_up)
+        first, count = held_up[0], sum(shipment.batch.events for shipment in held_up)
         topic, number, offset = _place(first)
         what = "1 event is" if count == 1 else f"{count} events are"
         return (
@@ -147,15 +147,16 @@ class Progress:
         return f"nothing finished in {told}" + (f" and {len(rest) - _SHOWN} more" if len(rest) > _SHOWN else "")
 
     def _unexplained(self) -> list[tuple[Partition, float]]:
-        known = {run.owner.partition for shipment in self._delivery.held_up() for run in shipment.batch.runs}
+        known = {owner.partition for shipment in self._delivery.held_up() for owner in shipment.batch.every_owner()}
         return sorted((partition, seconds) for partition, seconds in self._standing.items() if partition not in known)
 
 
 def _place(shipment: Shipment[Chunk]) -> tuple[str, int, int]:
     """Topic, partition and offset of the first event that is still ours."""
-    run = next((run for run in shipment.batch.runs if not run.owner.closed), shipment.batch.runs[0])
-    chunk = run.owner
-    row, _ = row_and_part(chunk.places[run.start])
+    batch = shipment.batch
+    events = [*batch.owners(), *(each for others in batch.folded.values() for each in others)]
+    chunk, event = next((each for each in events if not each[0].closed), events[0])
+    row, _ = row_and_part(chunk.places[event])
     return *chunk.partition, chunk.records[row].offset
 
 

@@ -444,10 +444,11 @@ async def test_a_client_that_has_ended_stores_nothing():
     async def ended(*_asked):
         raise ConsumerStoppedError
 
-    worker.fetching.store = worker.fetching.refresh = ended
+    worker.fetching.store = worker.fetching.refresh = worker.fetching.look_back = ended
     assert not await worker.consumption.commit()
     assert worker.ledger.committable() == {P0: 1}
     await worker.consumption.refresh()
+    await worker.consumption.look_back()
 
 
 async def test_while_partitions_are_given_away_nothing_is_admitted_and_this_is_no_member():

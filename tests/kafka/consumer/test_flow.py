@@ -214,11 +214,14 @@ async def test_what_waits_in_a_partition_that_cannot_be_read_is_no_work():
 
 async def test_a_topic_that_is_absent_is_looked_for():
     """Every two seconds while it is, and never while it is there: more workers than partitions is all right."""
-    ledger, now, absent, looked = Ledger(), [0.0], [False], []
+    ledger, now, absent, looked, back = Ledger(), [0.0], [False], [], []
 
     class _Source:
         async def refresh(self):
             looked.append(now[0])
+
+        async def look_back(self):
+            back.append(now[0])
 
     meter = LagMeter(_Source(), ledger, Metrics(), interval=0.01, clock=lambda: now[0], absent=lambda: absent[0])
     task = asyncio.create_task(meter.run())
@@ -226,6 +229,7 @@ async def test_a_topic_that_is_absent_is_looked_for():
         absent[0] = now[0] >= 5
         await asyncio.sleep(0.05)
     assert looked == [5.0, 7.0]
+    assert back == [3.0, 5.0, 7.0], "what was assigned before may have gone with its topic, whether or not it is back"
     assert meter.total == 0
     task.cancel()
 

@@ -21,7 +21,7 @@ class _Brokers:
     """They answer after ``seconds`` with ``found``; keeps when they were asked."""
 
     def __init__(self, seconds=0.0, found=FOUND):
-        self.seconds, self.found, self.asked = seconds, found, []
+        self.seconds, self.found, self.asked, self.looked_back = seconds, found, [], []
 
     async def offsets(self, partitions):
         self.asked.append(asyncio.get_running_loop().time())
@@ -30,6 +30,9 @@ class _Brokers:
 
     async def refresh(self):
         raise RuntimeError("the topic is there")
+
+    async def look_back(self):
+        self.looked_back.append(asyncio.get_running_loop().time())
 
 
 class _Meter:
@@ -82,6 +85,7 @@ def test_the_first_figure_comes_soon_and_the_others_once_an_interval():
 
     meter.watch(2.9, 18, look=look)
     assert [round(at - meter.begun, 3) for at in meter.brokers.asked] == [3.0, 8.0, 13.0]
+    assert [round(at - meter.begun, 3) for at in meter.brokers.looked_back] == [2.0], "what was before may be gone"
 
 
 def test_the_brokers_are_asked_once_a_second():

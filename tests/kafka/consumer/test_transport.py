@@ -171,16 +171,20 @@ async def test_faust_hears_of_a_rebalance_when_the_ledger_has_finished_with_it(m
 
 
 async def test_a_look_for_the_topic_reaches_the_client():
-    """The lag meter asks for it while the topic is not there."""
+    """The lag meter asks for it while the topic is not there, and for what has gone with it while nothing is assigned."""
     looked = []
 
     async def refresh():
-        looked.append(1)
+        looked.append("for it")
+
+    async def look_back():
+        looked.append("back")
 
     consumer = _Consumer()
-    consumer.consumption = SimpleNamespace(refresh=refresh)
+    consumer.consumption = SimpleNamespace(refresh=refresh, look_back=look_back)
     await consumer.refresh()
-    assert looked == [1]
+    await consumer.look_back()
+    assert looked == ["for it", "back"]
 
 
 async def test_a_consumer_is_put_together_as_consuming_needs_it():

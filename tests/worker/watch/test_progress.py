@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
+from bridge.delivery.batching import Batch, Run
 from bridge.delivery.delivery import Delivery
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.model.delivery_policy import DeliveryPolicy
@@ -232,7 +233,7 @@ def test_events_that_begin_to_be_postponed_together_are_one_line():
     def stuck(first, count):
         chunk = _fetch(ledger, P0, first, count=count)
         chunk.places.extend(place(row, None) for row in range(count))
-        batch = SimpleNamespace(items=[b""] * count, runs=[SimpleNamespace(owner=chunk, start=0)])
+        batch = Batch(0, 0, 0.0, [b""] * count, [Run(chunk, 0, count)])
         since = clock.now - 20
         delivery.stuck.append(
             SimpleNamespace(batch=batch, told=False, tries=10, reason="AEP answered 408: x", since=since)
@@ -284,13 +285,13 @@ def test_one_event_is_named_by_the_place_that_is_still_ours():
     chunks = [_fetch(ledger, P0, 7), _fetch(ledger, P1, 30)]
     for chunk in chunks:
         chunk.places.append(place(0, None))
-    runs = [SimpleNamespace(owner=chunk, start=0) for chunk in chunks]
-    batch = SimpleNamespace(items=[b""], runs=runs)
+    # The item of one partition stands for an event of another, too.
+    batch = Batch(0, 0, 0.0, [b""], [Run(chunks[0], 0, 1)], folded={0: [(chunks[1], 0)]})
     delivery.stuck.append(SimpleNamespace(batch=batch, tries=10, reason="AEP answered 408: x", since=clock.now - 20))
     told = " postponed while others are taken, the first for 20 s and 10 tries: "
-    assert progress.postponed() == f"1 event is{told}t[0] offset 7: AEP answered 408"
+    assert progress.postponed() == f"2 events are{told}t[0] offset 7: AEP answered 408"
     ledger.close([P0])
-    assert progress.postponed() == f"1 event is{told}t[1] offset 30: AEP answered 408"
+    assert progress.postponed() == f"2 events are{told}t[1] offset 30: AEP answered 408"
 
 
 def test_metrics_of_ages_follow_the_assignment():

@@ -109,6 +109,10 @@ class FromMainLoop:
         """See :meth:`Fetching.refresh`."""
         await self._thread.inside(self._fetching.refresh())
 
+    async def look_back(self) -> None:
+        """See :meth:`Fetching.look_back`."""
+        await self._thread.inside(self._fetching.look_back())
+
     @property
     def _fetching(self) -> Fetching:
         fetching = self._thread.fetching

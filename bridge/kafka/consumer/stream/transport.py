@@ -176,6 +176,10 @@ class ChunkConsumer(ReplacedConsumer):
         """Look for a topic that is not there (yet)."""
         await self.consumption.refresh()
 
+    async def look_back(self) -> None:
+        """While nothing is assigned: whether what was assigned before has gone with its topic."""
+        await self.consumption.look_back()
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Left to our own watchdog, which acts where Faust's only logs."""
 

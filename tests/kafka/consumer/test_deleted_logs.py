@@ -1,0 +1,294 @@
+"""A topic is deleted, and made again: what nobody had read of it is counted, and of what comes in its place nothing is passed over."""
+
+from types import SimpleNamespace
+
+import pytest
+from aiokafka.errors import KafkaError
+from stub_client import Log, StubClient
+
+from bridge.kafka.consumer.consumption import Consumption, Flow
+from bridge.kafka.consumer.deleted_logs import DeletedLogs
+from bridge.kafka.consumer.fetching import Expired, Fetching
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.kafka.topic_identity import ABSENT
+
+P0, P1 = ("t", 0), ("t", 1)
+
+
+def _made(*partitions, **how):
+    client = StubClient(*partitions)
+    fetching = Fetching(client, lambda: 0.0, **how)
+    client.assign()
+    fetching.assigned()
+    return client, fetching
+
+
+def _replace(client, partition, count, *, identity=b"second", position=None):
+    """The topic is made again, with so many records of this partition; the group's offsets went with it."""
+    client.identity = identity
+    client.stored.clear()
+    client.logs[partition] = log = Log(position=client.logs[partition].position if position is None else position)
+    log.append(count)
+
+
+async def _read(fetching, most=100):
+    fetch = await fetching.fetch({P0}, 0.01, most)
+    found = fetch.taken.get(P0)
+    return [] if found is None else [row.offset for row in found.rows]
+
+
+async def test_a_topic_made_again_with_more_records_than_were_read_is_read_from_its_first():
+    """The client's position is there too, so that it would go on in the middle: the events before it would be lost unseen."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    assert await _read(fetching, 4) == [0, 1, 2, 3]
+    await fetching.survey([P0])
+    _replace(client, P0, 30)
+    await fetching.survey([P0])
+    fetch = await fetching.fetch({P0}, 0.01, 100)
+    assert [row.offset for row in fetch.taken[P0].rows] == list(range(30))
+    assert set(fetch.anew) == {P0}
+    assert list(fetching.expired) == [Expired(P0, 4, 10)], "what was handed on gets its verdict"
+    assert client.stored == {P0: 0}, "whoever comes next begins with the first record too"
+
+
+async def test_a_topic_made_again_is_noticed_once():
+    """A broker that does not know of the new one yet takes nothing back, and neither does one that says nothing."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await _read(fetching)
+    await fetching.survey([P0])
+    _replace(client, P0, 5)
+    for identity in (b"second", b"first", None, b"second", b"first"):
+        client.identity = identity
+        await fetching.survey([P0])
+        await _read(fetching)
+    assert client.commits.count({P0: 0}) == 2, "at the beginning, and when it was made again"
+    _replace(client, P0, 20, identity=b"third")
+    await fetching.survey([P0])
+    assert await _read(fetching) == list(range(20))
+    assert not fetching.expired
+
+
+async def test_a_topic_that_says_late_which_it_is_is_the_same():
+    """What was not known when it was seen first is no difference."""
+    client, fetching = _made(P0)
+    client.identity = None
+    client.logs[P0].append(10)
+    await _read(fetching, 4)
+    await fetching.survey([P0])
+    client.identity = b"first"
+    await fetching.survey([P0])
+    assert await _read(fetching) == [4, 5, 6, 7, 8, 9]
+    assert not fetching.expired
+
+
+async def test_what_is_finished_of_a_log_that_is_gone_is_not_committed_in_the_next():
+    """The next worker would begin there, behind records that nobody has read. It is settled all the same: there is no more to it."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await _read(fetching)
+    await fetching.survey([P0])
+    _replace(client, P0, 4)
+    await fetching.survey([P0])
+    assert await fetching.store(1, {P0: 10})
+    assert client.stored == {P0: 0}
+    assert await _read(fetching) == [0, 1, 2, 3]
+    assert await fetching.store(1, {P0: 10})
+    assert client.stored == {P0: 0}
+    assert await fetching.store(1, {P0: 4})
+    assert client.stored == {P0: 4}
+
+
+def test_offsets_of_a_log_that_is_gone_are_not_offered_once_the_next_has_begun():
+    """The new records may be as many: then only the order tells them apart."""
+    ledger = Ledger()
+    ledger.open(1, {P0: 0})
+    rows = [SimpleNamespace(timestamp=0)] * 5
+    before = [ledger.register_chunk(P0, 1, rows, 1, first=first, last=first + 4) for first in (0, 5)]
+    anew = [ledger.register_chunk(P0, 1, rows, 1, first=0, last=4, anew=True) for _ in range(2)]
+    for chunk in (*before, *anew):
+        ledger.admit(chunk, 5)
+    seen = []
+    for chunk in (*before, *anew):
+        ledger.resolve(chunk, 5)
+        seen.append(ledger.committable())
+    assert seen == [{}, {}, {}, {P0: 5}]
+
+
+async def test_the_new_log_is_begun_only_when_that_is_stored():
+    """Else the worker could die with the group's offset of the log before; a group that cannot store it is asked again."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await _read(fetching, 4)
+    await fetching.survey([P0])
+    _replace(client, P0, 30)
+    client.fail_commits = True
+    with pytest.raises(KafkaError):
+        await fetching.survey([P0])
+    assert not fetching.expired
+    client.fail_commits = False
+    await fetching.survey([P0])
+    assert await _read(fetching) == list(range(30))
+    assert list(fetching.expired) == [Expired(P0, 4, 10)]
+
+
+async def test_a_log_that_was_cut_is_begun_only_when_that_is_stored():
+    """As a topic that was made again; and what it had and nobody had read is told, as far as its end was seen."""
+    client, fetching = _made(P0)
+    log = client.logs[P0]
+    log.append(10)
+    await _read(fetching, 6)
+    await fetching.survey([P0])
+    client.stored[P0] = 6
+    log.rows, log.end = log.rows[:4], 4
+    client.fail_commits = True
+    with pytest.raises(KafkaError):
+        await _read(fetching)
+    assert client.stored == {P0: 6}
+    client.fail_commits = False
+    assert await _read(fetching) == [0, 1, 2, 3]
+    assert client.stored == {P0: 0}
+    assert list(fetching.expired) == [Expired(P0, 6, 10)]
+
+
+async def test_what_a_deleted_topic_had_unread_is_told_when_the_assignment_is_over():
+    """From what was finished, be it that the group could not store it any more, to the end that was seen last; once."""
+    client, fetching = _made(P0, P1)
+    for log in client.logs.values():
+        log.append(10)
+    await fetching.fetch({P0, P1}, 0.01, 100)
+    await fetching.store(1, {P0: 3})
+    await fetching.survey([P0, P1])
+    client.identity, client.fail_commits = ABSENT, True
+    assert not await fetching.store(1, {P0: 7, P1: 10})
+    fetching.assigned()
+    await fetching.look_back()
+    await fetching.look_back()
+    assert list(fetching.expired) == [Expired(P0, 7, 10)]
+
+
+async def test_what_retention_had_deleted_before_is_not_told_again():
+    """Only what was there when the topic was deleted went with it."""
+    client, fetching = _made(P0)
+    log = client.logs[P0]
+    log.append(10)
+    client.stored[P0] = 0
+    log.first, log.rows = 6, log.rows[6:]
+    await fetching.survey([P0])
+    assert fetching.expired.popleft() == Expired(P0, 0, 6)
+    client.identity = ABSENT
+    fetching.assigned()
+    await fetching.look_back()
+    assert list(fetching.expired) == [Expired(P0, 6, 10)]
+
+
+async def test_a_deleted_topic_is_told_by_the_next_survey_where_it_was_made_again_at_once():
+    """The assignment of before has ended; this one has another partition of the new topic."""
+    client, fetching = _made(P0, P1)
+    client.logs[P0].append(10)
+    await fetching.survey([P0, P1])
+    client.stored.clear()
+    client.identity = b"second"
+    client.logs[P1] = Log()
+    client.assign()
+    fetching.assigned()
+    await fetching.survey([P1])
+    assert list(fetching.expired) == [Expired(P0, 0, 10)]
+
+
+@pytest.mark.parametrize("identity", [b"first", None])
+async def test_partitions_that_have_gone_to_another_worker_are_its_to_tell(identity):
+    """As long as the topic is there, or nobody says anything, nothing is lost; then what they had is forgotten."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await fetching.survey([P0])
+    client.identity = identity
+    fetching.assigned()
+    await fetching.look_back()
+    assert not fetching.expired
+    client.identity = b"first"
+    await fetching.look_back()
+    client.identity = ABSENT
+    await fetching.look_back()
+    assert not fetching.expired
+
+
+async def test_an_answer_that_a_rebalance_overtakes_is_forgotten():
+    """The partition may be another worker's by then."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await fetching.survey([P0])
+    asked = client.topic_identity
+
+    async def overtaken(topic):
+        fetching.assigned()
+        await asked(topic)
+        return ABSENT
+
+    client.topic_identity = overtaken
+    await fetching.look_back()
+    await fetching.survey([P0])
+    assert not fetching.expired
+
+
+async def test_what_was_secured_of_the_log_before_is_handed_on_first():
+    """It was read when retention took it: it still gets its verdict."""
+    client, fetching = _made(P0)
+    log = client.logs[P0]
+    log.append(10)
+    await _read(fetching, 2)
+    await fetching.survey([P0])
+    held = StubClient.position
+    log.first = 6
+    client.position = lambda _partition: log.position
+    await fetching.survey([P0])
+    client.position = lambda partition: held(client, partition)
+    _replace(client, P0, 30)
+    await fetching.survey([P0])
+    assert await _read(fetching) == list(range(2, 10))
+    await fetching.survey([P0])
+    assert await _read(fetching) == list(range(30))
+    assert not fetching.expired
+
+
+def test_a_log_that_ends_where_it_is_finished_has_lost_nothing():
+    """What was seen only grows: an answer that comes late takes nothing back."""
+    logs = DeletedLogs()
+    logs.seen(P0, b"first", end=10, finished=2)
+    logs.seen(P0, b"first", end=8, finished=1)
+    logs.finished({P0: 5, P1: 3})
+    logs.finished({P0: 4})
+    [(partition, known)] = logs.gone({"t": ABSENT}, ()).items()
+    assert (partition, known.end, known.finished) == (P0, 10, 5)
+    assert logs.gone({"t": ABSENT}, ()) == {}
+    assert logs.topics() == set()
+
+
+class _Reporting:
+    def __init__(self):
+        self.told = []
+
+    def expired(self, lost):
+        self.told.append(lost)
+
+
+async def test_a_look_back_tells_at_once():
+    """Nothing is fetched or surveyed meanwhile, which would tell it."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await fetching.survey([P0])
+    client.identity = ABSENT
+    fetching.assigned()
+    reporting = _Reporting()
+    consumption = Consumption(
+        fetching,
+        Flow(tuple, lambda: True, lambda: False),
+        ledger=Ledger(),
+        gate=None,
+        finisher=None,
+        reporting=reporting,
+        commit_seconds=1.0,
+    )
+    await consumption.look_back()
+    assert reporting.told == [Expired(P0, 0, 10)]
