@@ -8,6 +8,7 @@ a change that took place (Catalog, Flow Service and Data Prep allow duplicates),
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from bridge.adobe.refusals import CREDENTIAL, EffectUnknown, Unreachable, refused
-from bridge.destinations.http.exchange import NoReply, Reply, exchange, open_client
+from bridge.destinations.http.exchange import NoReply, Piece, Reply, exchange, open_client
 from bridge.destinations.http.oauth import NoToken, Pauses, Token, TokenSource
 from bridge.model.errors import BridgeError, SettingsError
 from bridge.settings import every_setting, is_example, variable
@@ -118,10 +119,13 @@ class PlatformClient:
         params: Sequence[tuple[str, str]] = (),
         *,
         headers: Mapping[str, str] | None = None,
-        most_bytes: int = MOST_ANSWER_BYTES,
+        piece: Piece | None = None,
     ) -> Answer:
-        """GET, patiently. Raises ``PlatformError`` for a refusal and ``Unreachable`` when there was no answer at last."""
-        return await self.ask("GET", path, params=params, headers=headers, most_bytes=most_bytes)
+        """GET, patiently. Raises ``PlatformError`` for a refusal and ``Unreachable`` when there was no answer at last.
+
+        With ``piece`` only that much of a large file; less of it at the file's end.
+        """
+        return await self.ask("GET", path, params=params, headers=headers, piece=piece)
 
     async def ask(
         self,
@@ -131,10 +135,10 @@ class PlatformClient:
         *,
         params: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
-        most_bytes: int = MOST_ANSWER_BYTES,
+        piece: Piece | None = None,
     ) -> Answer:
         """A request that changes nothing whatever its method (GET, or a POST that only validates): asked until answered."""
-        call = _Call(method, path, params, document, headers or {}, most_bytes)
+        call = _Call(method, path, params, document, headers or {}, piece)
         reply: Reply | NoReply = NoReply("connection", "not asked")
         for pause in (*PAUSES, None):
             reply = await self._once(call)
@@ -201,7 +205,8 @@ class PlatformClient:
             headers=sent,
             body=body,
             timeout_seconds=self._timeout,
-            most_bytes=call.most_bytes,
+            most_bytes=MOST_ANSWER_BYTES,
+            piece=call.piece,
         )
 
     async def _token(self) -> Token:
@@ -220,7 +225,7 @@ class _Call:
     params: Sequence[tuple[str, str]]
     document: Any
     headers: Mapping[str, str]
-    most_bytes: int = MOST_ANSWER_BYTES
+    piece: Piece | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -237,10 +242,10 @@ def _pause(reply: Reply | NoReply, usual: float) -> float:
 
 
 def _answer(call: _Call, reply: Reply) -> Answer:
-    try:
-        document = orjson.loads(reply.body) if reply.body else None
-    except orjson.JSONDecodeError:
-        document = None
+    document = None
+    if call.piece is None or reply.status >= 300:
+        with contextlib.suppress(orjson.JSONDecodeError):
+            document = orjson.loads(reply.body) if reply.body else None
     if not 200 <= reply.status < 300:
         raise refused(str(call), reply.status, document)
     return Answer(reply.status, reply.headers, document, reply.body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -9,15 +10,20 @@ import orjson
 from bridge.adobe.client import segment
 from bridge.adobe.pages import MOST_PAGES, Document, Unreadable, an_object, objects, text
 from bridge.adobe.refusals import PlatformError
+from bridge.destinations.http.exchange import Piece
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
     from bridge.adobe.client import PlatformClient
 
 BASE: Final = "/data/foundation/export"
 ENTITIES: Final = "/data/core/ups/access/entities"
 _LIMIT: Final = 100
-MOST_FILE_BYTES: Final = 256_000_000
-"""Of one file with failed records: at a wrong schema every record of a quarter of an hour is in it."""
+PIECE_BYTES: Final = 8_000_000
+"""Of a file with failed records at once: at a wrong schema every record of a quarter of an hour is in it."""
+MOST_LINE_BYTES: Final = 32_000_000
+"""Of one failed record; AEP takes requests of 1 MB."""
 PREVIEW_ROWS: Final = 100
 """Rows that a preview has at most."""
 
@@ -37,15 +43,37 @@ async def failed_files(client: PlatformClient, batch_id: str) -> list[str]:
     raise Unreadable("the list of failed files has no end")
 
 
-async def failed_lines(client: PlatformClient, batch_id: str, file: str) -> list[bytes]:
-    """The lines of one file: a JSON document each."""
-    answer = await client.get(
-        f"{BASE}/batches/{segment(batch_id)}/failed",
-        [("path", file)],
-        headers={"Accept": "*/*"},
-        most_bytes=MOST_FILE_BYTES,
-    )
-    return [line for line in answer.body.split(b"\n") if line.strip()]
+async def failed_lines(client: PlatformClient, batch_id: str, file: str) -> AsyncIterator[bytes]:
+    """The lines of one file, a JSON document each; it is read piece by piece, so that no file is too large."""
+    path, start, rest = f"{BASE}/batches/{segment(batch_id)}/failed", 0, b""
+    while True:
+        try:
+            answer = await client.get(
+                path, [("path", file)], headers={"Accept": "*/*"}, piece=Piece(start, PIECE_BYTES)
+            )
+        except PlatformError as error:
+            if error.status == 416 and start:  # the piece before ended with the file
+                break
+            raise
+        start += len(answer.body)
+        *lines, rest = (rest + answer.body).split(b"\n")
+        for line in lines:
+            if line.strip():
+                yield line
+        if start >= _total(answer.headers) or (answer.status != 206 and len(answer.body) < PIECE_BYTES):
+            break
+        if not answer.body:
+            raise Unreadable(f"a file of batch {batch_id} ends before its end")
+        if len(rest) > MOST_LINE_BYTES:
+            raise Unreadable(f"a failed record of batch {batch_id} has more than {MOST_LINE_BYTES} bytes")
+    if rest.strip():
+        yield rest
+
+
+def _total(headers: Mapping[str, str]) -> float:
+    """How large the whole file is, where an answer with a part of it says so."""
+    total = headers.get("content-range", "").rpartition("/")[2]
+    return int(total) if total.isdecimal() else math.inf
 
 
 async def preview(client: PlatformClient, dataset_id: str) -> list[Document]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bridge.telemetry.metrics import Metrics
 
 _SHOWN = 10
+_PATIENCE_SECONDS = 10.0
 _USUAL_EVENT_BYTES = 10_000
 """Profile keeps events of up to 10 KB (AEP docs: profile/guardrails), so events up to there are to be expected."""
 
@@ -76,6 +77,7 @@ def _hush() -> None:
 
 async def _collect(name: str | None, *, send_test: bool) -> list[Check]:
     from bridge.cli.check_moengage import checks as moengage_checks
+    from bridge.cli.check_state import state_checks
     from bridge.settings import load_deployment
 
     try:
@@ -88,11 +90,17 @@ async def _collect(name: str | None, *, send_test: bool) -> list[Check]:
         lines = (
             moengage_checks(route, send_test=send_test) if to_moengage else _checks(route.settings, send_test=send_test)
         )
-        async for each in lines:
+        async for each in _one_after_another(lines, state_checks(route)):
             if route.declared:
                 each = replace(each, found=route.named(each.found), todo=route.named(each.todo), route=route.name)  # noqa: PLW2901
             found.append(each)
     return found
+
+
+async def _one_after_another(*checks: AsyncIterator[Check]) -> AsyncIterator[Check]:
+    for some in checks:
+        async for each in some:
+            yield each
 
 
 async def _checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check]:
@@ -118,9 +126,35 @@ async def _checks(settings: Settings, *, send_test: bool) -> AsyncIterator[Check
         return
     metrics = Metrics()
     if settings.aep.auth == "oauth":
-        yield await _trial("token", try_token, settings, metrics)
+        token = await _trial("token", try_token, settings, metrics)
+        yield token
+        if token.ok:
+            yield await _failed_batches(settings, metrics)
     if send_test:
         yield await _trial("trial event", send_trial, settings, metrics)
+
+
+async def _failed_batches(settings: Settings, metrics: Metrics) -> Check:
+    """Whether workers will see what AEP refuses after its 200. Events go out without that, so it fails no check."""
+    import time
+
+    from bridge.adobe import catalog
+    from bridge.adobe.client import PlatformClient
+    from bridge.routes.failed_batches_task import why_off
+
+    if why := why_off(settings):
+        return Check("failed batches", ok=True, found=f"not fetched: {why}")
+    an_hour_ago = int(time.time() - 3600) * 1000
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS), PlatformClient(settings, metrics) as client:
+            await catalog.batches(client, settings.aep.dataset_id or "", created_after=an_hour_ago)
+    except TimeoutError:
+        found = f"cannot be fetched: {settings.aep.platform_url} gives no answer within {_PATIENCE_SECONDS:g} seconds"
+    except BridgeError as error:
+        found = f"cannot be fetched: {error}" + (f"; {error.hint}" if error.hint else "")
+    else:
+        found = f"may be read; a worker looks every {settings.aep.failed_batches_seconds:g} s"
+    return Check("failed batches", ok=True, found=found)
 
 
 def _remarks(settings: Settings) -> Iterator[str]:

@@ -71,7 +71,8 @@ async def _routes(plan: DemoPlan, *, as_json: bool) -> int:
 
     async with open_routes(tell) as scenes:
         plans = {
-            name: replace(plan, away_seconds=0.0 if index else plan.away_seconds) for index, name in enumerate(scenes)
+            name: replace(plan, away_seconds=0.0 if index else plan.away_seconds, refused_later=False)
+            for index, name in enumerate(scenes)
         }
         stories = {name: Story(scene, plans[name]) for name, scene in scenes.items()}
         lasts = await asyncio.gather(
@@ -103,7 +104,7 @@ async def _demo(plan: DemoPlan, *, as_json: bool) -> int:
 
     if not as_json:
         console.print("[bold]MoEngage Streams → Kafka → Data Prep mapping → Adobe Experience Platform[/]\nstarting:")
-    async with open_stage(tell) as stage:
+    async with open_stage(tell, refuses_later=True) as stage:
         if not as_json:
             console.print(_before_and_after())
         story = Story(stage.scene, plan)
@@ -130,11 +131,11 @@ def _account(last: Snapshot, accepted: dict[str, Any]) -> dict[str, Any]:
         "received": last.received,
         "delivered": last.delivered,
         "dead_lettered": last.dead_lettered,
-        "accepted_by_aep": accepted["unique"],
+        "in_aep": accepted["in_dataset"],
         "duplicates": accepted["duplicates"],
         "seconds": round(last.seconds, 1),
         "nothing_lost": last.posted == last.received == last.delivered + last.dead_lettered
-        and accepted["unique"] == last.delivered,
+        and accepted["in_dataset"] == last.delivered,
     }
 
 

@@ -87,8 +87,8 @@ def fetch(
 ) -> None:
     """Store a dead letter (stage ingest) for every record that AEP refused after its 200, once, however often it is run.
 
-    The letter holds the event where it is still in Kafka, and can be replayed after the fix; else it holds the XDM that came
-    back, to be read only. What is stored already is told from the dead-letter topic.
+    The letter holds the event where it is still in Kafka; else the XDM that came back, which a replay sends unmapped. What is
+    stored already is told from the dead-letter topic. Workers do the same by themselves (BRIDGE_AEP__FAILED_BATCHES_SECONDS).
     Exits 1 where AEP counts failed records that it does not give out, or a batch could not be read.
 
     Examples:

@@ -42,7 +42,11 @@ _COMMANDS = (
     "mapping.verify",
     "deadletters",
     "failed_batches",
+    "reconcile",
     "backfill",
+    "sync.plan",
+    "sync.run",
+    "sync.status",
     "emulator",
 )
 """Modules of ``bridge.cli`` in the order of ``--help``; each registers its commands when it is imported."""

@@ -23,6 +23,8 @@ from bridge.model.verdicts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bridge.delivery.batching import RequestLimits
     from bridge.delivery.flow_control import FlowControl
     from bridge.model.backoff import Backoff
@@ -38,8 +40,8 @@ _TOO_LARGE = Rejected(Stage.DELIVER, "too_large", "alone over the destination's 
 class Resolutions(Protocol[Owner_contra]):
     """Who is told what became of events."""
 
-    def accepted(self, owner: Owner_contra, events: int) -> None:
-        """So many events of the owner are delivered."""
+    def accepted(self, owner: Owner_contra, places: Sequence[int]) -> None:
+        """These events of the owner are delivered: their numbers among those it has offered."""
         ...
 
     def rejected(self, owner: Owner_contra, event: int, rejected: Rejected, attempts: int) -> None:
@@ -82,10 +84,10 @@ class Settlement(Generic[Owner]):
                 blame.note_taken(shipment, self._flow_control.record)
                 self._metrics.delivered_events.inc(batch.events)
                 for run in batch.runs:
-                    self._resolutions.accepted(run.owner, run.count)
+                    self._resolutions.accepted(run.owner, range(run.start, run.start + run.count))
                 for others in batch.folded.values():
-                    for owner, _ in others:
-                        self._resolutions.accepted(owner, 1)
+                    for owner, place in others:
+                        self._resolutions.accepted(owner, (place,))
                 return []
             case Answered():
                 return self._judge(shipment, outcome, now)
@@ -116,7 +118,7 @@ class Settlement(Generic[Owner]):
 
         What may be the fault of its data goes apart from what is only postponed: for the first halves are tried.
         """
-        accepted: dict[int, tuple[Owner, int]] = {}
+        accepted: dict[int, tuple[Owner, list[int]]] = {}
         again: dict[bool, list[int]] = {}
         why: dict[bool, str] = {}
         delivered = 0
@@ -125,9 +127,9 @@ class Settlement(Generic[Owner]):
         ):
             match verdict:
                 case Accepted():
-                    for one, _ in ((owner, place), *shipment.batch.folded.get(position, ())):
+                    for one, at in ((owner, place), *shipment.batch.folded.get(position, ())):
                         delivered += 1
-                        accepted[id(one)] = (one, accepted.get(id(one), (one, 0))[1] + 1)
+                        accepted.setdefault(id(one), (one, []))[1].append(at)
                 case Rejected():
                     self._reject(shipment, position, (owner, place), verdict, shipment.tries + 1)
                 case Transient(reason, suspect):
@@ -136,8 +138,8 @@ class Settlement(Generic[Owner]):
         if sum(map(len, again.values())) < len(shipment.batch.items):
             blame.note_taken(shipment, self._flow_control.record)
         self._metrics.delivered_events.inc(delivered)
-        for owner, count in accepted.values():
-            self._resolutions.accepted(owner, count)
+        for owner, places in accepted.values():
+            self._resolutions.accepted(owner, places)
         if again:
             self._metrics.retries.labels("item").inc()
         left: list[Shipment[Owner]] = []

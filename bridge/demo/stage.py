@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from bridge.demo.story import Scene
 from bridge.emulators.adobe import Emulator
+from bridge.emulators.adobe.ingestion.dataset import Limits
 from bridge.emulators.adobe.inlet import EXAMPLE
 from bridge.model.errors import BridgeError
 from bridge.runtime.deadline import StopBudget
 from bridge.testing.kafka.embedded import EmbeddedKafka
+from bridge.testing.later_refusals import strict_schema
 from bridge.testing.processes import BridgeProcess, free_port
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ TENANT = "_yourorgname"
 _READY_SECONDS = 40.0
 _DRAIN_SECONDS = 20.0
 """The default of ``worker.drain_seconds``, which holds here."""
+_AEP_SECONDS = 1.0
+"""Between two batches of the emulated AEP, and two looks for failed ones; a quarter of an hour and five minutes in earnest."""
 _PASSWORD = "demo"  # nosec B105 # noqa: S105 - opens a receiver on loopback, for a minute
 
 
@@ -44,11 +48,16 @@ class DemoStage:
 
 @asynccontextmanager
 async def open_stage(
-    tell: Callable[[str], None], more: Mapping[str, str] | None = None, *, schema_id: str | None = None
+    tell: Callable[[str], None],
+    more: Mapping[str, str] | None = None,
+    *,
+    schema_id: str | None = None,
+    refuses_later: bool = False,
 ) -> AsyncIterator[DemoStage]:
     """Start every part, ``tell`` each in a line, and end them all in order afterwards. ``more``: settings that win.
 
-    ``schema_id``: the schema that the emulated connection is for; else the emulator's own.
+    ``schema_id``: the schema that the emulated connection is for; else the emulator's own. ``refuses_later``: its
+    dataset's schema refuses some of what the inlet has taken.
     """
     with (
         tempfile.TemporaryDirectory(prefix="aep-bridge-demo-") as folder,
@@ -56,7 +65,9 @@ async def open_stage(
     ):
         tell(f"embedded Kafka-protocol broker (librdkafka's mock cluster) at {kafka.bootstrap}")
         inlet = EXAMPLE if schema_id is None else replace(EXAMPLE, schema_id=schema_id)
-        async with Emulator(inlet=inlet) as emulator:
+        async with Emulator(
+            inlet=inlet, schema=strict_schema() if refuses_later else None, limits=Limits(batch_seconds=_AEP_SECONDS)
+        ) as emulator:
             tell(f"AEP emulator, IMS and collection endpoint, at {emulator.url}")
             settings = settings_of(kafka.bootstrap, emulator) | dict(more or {})
             async with (
@@ -109,6 +120,8 @@ def settings_of(bootstrap: str, emulator: Emulator) -> dict[str, str]:
         "BRIDGE_AEP__SCHEMA_ID": emulator.schema_id,
         "BRIDGE_AEP__DATASET_ID": emulator.dataset_id,
         "BRIDGE_AEP__FLOW_ID": emulator.flow_id,
+        "BRIDGE_AEP__PLATFORM_URL": emulator.url,
+        "BRIDGE_AEP__FAILED_BATCHES_SECONDS": f"{_AEP_SECONDS:g}",
         "BRIDGE_OAUTH__TOKEN_URL": emulator.token_url,
         "BRIDGE_OAUTH__CLIENT_ID": emulator.client_id,
         "BRIDGE_OAUTH__CLIENT_SECRET": emulator.client_secret,

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.demo.traffic import BATCH_EVENTS, Poison, batches, poison
+from bridge.demo.traffic import BATCH_EVENTS, Poison, batches, poison, refused_later
 from bridge.model.errors import BridgeError
+from bridge.model.verdicts import Stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -36,16 +37,23 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """How much and how fast: ``events`` in all, ``rate`` events/s, and for how many seconds AEP is away."""
+    """How much and how fast: ``events`` in all, ``rate`` events/s, and for how many seconds AEP is away.
+
+    ``refused_later``: AEP also takes an event that it refuses afterwards.
+    """
 
     events: int = 4_000
     rate: float = 400.0
     away_seconds: float = 5.0
+    refused_later: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What can be seen at one moment; counts are events, ``rate`` is deliveries/s."""
+    """What can be seen at one moment; counts are events, ``rate`` is deliveries/s.
+
+    ``delivered``: accepted by AEP, and not refused afterwards as far as is known by now.
+    """
 
     phase: Phase
     seconds: float
@@ -102,12 +110,16 @@ class Scene:
         (await self._http.post(f"{self._emulator}/control", json=orders)).raise_for_status()
 
     async def received_by_aep(self) -> dict[str, Any]:
-        """The emulator's own account of what it accepted."""
+        """The emulator's own account of what it accepted, and how many events its dataset has for good (``in_dataset``)."""
+        await self.control({"platform": {"settle": True}})
         answer: dict[str, Any] = (await self._http.get(f"{self._emulator}/received")).raise_for_status().json()
-        return answer
+        dataset = (await self._http.get(f"{self._emulator}/dataset")).raise_for_status().json()
+        return answer | {"in_dataset": dataset["ingested_ids"]}
 
     async def totals(self) -> dict[str, float]:
-        """Each metric of receiver and worker, added up over its labels, and ``received``: all that was answered 200.
+        """Each metric of receiver and worker, added up over its labels.
+
+        ``received`` is all that was answered 200, ``refused_later`` what AEP refused after its own.
 
         A body that the receiver cannot read never becomes an event of the topic: it is answered and goes to the dead letters.
         """
@@ -118,6 +130,8 @@ class Scene:
                     if self._route not in (None, sample.labels.get("route")):
                         continue
                     sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+                    if sample.name == "bridge_dead_letters_total" and sample.labels.get("stage") == Stage.INGEST:
+                        sums["refused_later"] = sums.get("refused_later", 0.0) + sample.value
                     if name == "receiver" and sample.name in _ANSWERED:
                         sums["received"] = sums.get("received", 0.0) + sample.value
         return sums
@@ -169,7 +183,7 @@ class Story:
                     posted=self._posted,
                     received=int(totals.get("received", 0)),
                     lag=int(totals.get("bridge_kafka_lag", 0)),
-                    delivered=int(totals.get("bridge_delivered_events_total", 0)),
+                    delivered=int(totals.get("bridge_delivered_events_total", 0) - totals.get("refused_later", 0)),
                     dead_lettered=int(totals.get("bridge_dead_letters_total", 0)),
                 )
                 seen.append((now, snapshot.delivered))
@@ -178,7 +192,8 @@ class Story:
                 for earlier in passed:
                     yield replace(snapshot, phase=earlier)
                 yield snapshot
-                if played_at is not None and snapshot.settled:
+                came_back = not self._plan.refused_later or totals.get("refused_later")
+                if played_at is not None and snapshot.settled and came_back:
                     yield replace(snapshot, phase=Phase.SETTLED)
                     return
                 if played_at is not None and now - played_at > _SETTLE_SECONDS:
@@ -192,6 +207,9 @@ class Story:
     async def _play(self) -> None:
         thirds = self._plan.events // 3 // BATCH_EVENTS * BATCH_EVENTS
         await self._stream(0, thirds)
+        if self._plan.refused_later:
+            await self._scene.post(refused_later())
+            self._posted += 1
         if self._plan.away_seconds:
             self._phases.append(Phase.AWAY)
         away_until = time.monotonic() + self._plan.away_seconds

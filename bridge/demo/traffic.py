@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bridge.testing.later_refusals import LATER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -73,3 +75,12 @@ def poison() -> list[Poison]:
         Poison(orjson.dumps(envelope | {"events": [nobody]}), "an event of nobody: no identity at all"),
         Poison(orjson.dumps(envelope | {"events": [timeless]}), "an event without a time"),
     ]
+
+
+def refused_later() -> bytes:
+    """An event that AEP's inlet takes, and its dataset does not: the schema there knows better."""
+    event = sample_events()[0]
+    event = event | {"event_uuid": str(uuid.uuid5(_NAMESPACE, "refused later"))}
+    event["event_attributes"] = event.get("event_attributes", {}) | {"campaign_name": LATER}
+    envelope = {"app_name": "Northwind Retail", "source": "MOENGAGE", "moe_request_id": "refused-later"}
+    return orjson.dumps(envelope | {"events": [event]})

@@ -97,6 +97,10 @@ class ConsumerInternals:
         """The group coordinator: it answers for several partitions in one request, where the consumer asks for each."""
         return self._consumer._coordinator
 
+    async def beat(self) -> bool:
+        """Send a heartbeat now, beside those that go out by themselves; whether the group still counts this consumer in."""
+        return bool(await self._consumer._coordinator._do_heartbeat())
+
 
 def error_of(held: Any) -> Any:
     """The error that is held in the place of records; None for records."""

@@ -10,13 +10,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 from bridge.kafka.connection import client_options
 from bridge.kafka.offset_range import records_in
 from bridge.kafka.topics import ensure_topics, unreachable
+from bridge.model.dead_letter import is_xdm
 
 if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 
 async def newest_values(kafka: KafkaSettings, count: int, *, topic: str | None = None) -> list[tuple[int, bytes]]:
-    """Timestamp (milliseconds) and value of the ``count`` newest records, in the order of their timestamps."""
+    """Timestamp (milliseconds) and value of the ``count`` newest records, in the order of their timestamps.
+
+    What was replayed as XDM is left out: no mapping is applied to it.
+    """
     name = topic or kafka.topic
     partitions = [
         TopicPartition(name, n) for n in range((await ensure_topics(kafka, create=False, topics=[name]))[name])
@@ -43,5 +47,5 @@ async def _between(consumer: Any, partition: TopicPartition, start: int, end: in
     return [
         (record.timestamp, record.partition, record.offset, record.value)
         async for record in records_in(consumer, partition, start, end)
-        if record.value is not None
+        if record.value is not None and not is_xdm(record.headers)
     ]

@@ -20,9 +20,10 @@ from bridge.model.errors import KafkaError
 from bridge.settings import variable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from bridge.model.ports import Publisher
+    from bridge.model.record import Record
     from bridge.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
@@ -39,11 +40,11 @@ STATE_CONFIG: Final = {
 class StateTopic:
     """Reads and writes the state topic. ``KafkaError`` says why it cannot be used."""
 
-    def __init__(self, kafka: KafkaSettings, publisher: Publisher) -> None:
+    def __init__(self, kafka: KafkaSettings, publisher: Publisher, partitions: int = 0) -> None:
         self._kafka = kafka
         self._publisher = publisher
         self._name = kafka.state_topic
-        self._partitions = 0
+        self._partitions = partitions
 
     async def open(self) -> None:
         """Find the topic, made where topics are made, and write to it once."""
@@ -87,7 +88,8 @@ class StateTopic:
     async def read(self) -> Mapping[bytes, bytes]:
         """The newest value of each key, all that was written before this call included."""
         if not self._partitions:
-            raise KafkaError(f"the topic {self._name} was not found at the start")
+            # It could not be used when the worker began.
+            await self.open()
         consumer = AIOKafkaConsumer(
             **client_options(self._kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
         )
@@ -115,8 +117,8 @@ class StateTopic:
             left = {partition for partition in left if await consumer.position(partition) < ends[partition]}
         return found
 
-    async def write(self, values: Mapping[bytes, bytes]) -> None:
-        """Store these values by their keys, together; return when they are confirmed."""
+    async def write(self, values: Mapping[bytes, bytes | None]) -> None:
+        """Store these values by their keys, together; None forgets a key. Return when they are confirmed."""
         async with _bounded("the state topic cannot be written in time"):
             await self._publisher.publish([(key, value, ()) for key, value in values.items()], topic=self._name)
 
@@ -127,6 +129,27 @@ class StateTopic:
             f" {self._kafka.bootstrap_servers[0]} --create --topic {self._name} --partitions 1"
             f" --replication-factor {self._kafka.replication_factor} {options}"
         )
+
+
+class _Reader:
+    """In the place of a publisher, for who only reads."""
+
+    async def publish(self, _records: Sequence[Record], *, topic: str | None = None) -> None:
+        """Refused."""
+        raise KafkaError(f"the topic {topic} is only read here")
+
+    def limit(self, _topic: str) -> int:
+        """Nothing is written."""
+        return 0
+
+
+async def stored_state(kafka: KafkaSettings) -> Mapping[bytes, bytes]:
+    """The newest value of each key of the state topic, for who only reads; nothing where the topic is not there (yet)."""
+    try:
+        partitions = await ensure_topics(kafka, create=False, topics=(kafka.state_topic,))
+    except TopicMissing:
+        return {}
+    return await StateTopic(kafka, _Reader(), partitions[kafka.state_topic]).read()
 
 
 @asynccontextmanager

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PREFIX = "bridge."
+_FORM = PREFIX + "form"
 _LONGEST = 4_000
 """Characters of a reason: headers must not outgrow what the topic takes."""
 _LONGEST_UUID = 200
@@ -157,6 +158,11 @@ def pointer_in(reason: str) -> str:
     """The field that a reason names first, as a path with dots; nothing where it names none."""
     found = _POINTER.search(reason)
     return "" if found is None else found[1].rstrip(".").replace("/", ".")
+
+
+def is_xdm(headers: Iterable[tuple[str, bytes | None]]) -> bool:
+    """Whether a record of the event topic is XDM already, replayed from a letter of that form."""
+    return any(name == _FORM and form == b"xdm" for name, form in headers)
 
 
 def own_headers(headers: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:

@@ -24,5 +24,9 @@ class KafkaError(BridgeError):
     """Kafka cannot be reached, or lacks a topic that was not to be created."""
 
 
+class LeadLost(BridgeError):  # noqa: N818 - it says what has happened
+    """Another worker may do by now what was to be done."""
+
+
 class NotJson(BridgeError):  # noqa: N818 - it reads as the verdict that it is
     """The bytes are not JSON; the message says where, and quotes nothing of them."""

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 from bridge.model.delivery_policy import DeliveryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
+    from bridge.model.accepted_state import Memory
     from bridge.model.dead_letter import StoredLetters
     from bridge.model.event import Bound, Event, LeftOut, Refusal
     from bridge.model.record import Record
@@ -85,6 +86,10 @@ class Transform(Protocol):
         Each element is delivered and gets its verdict by itself; a rejected one makes a dead letter of its event. An empty
         sequence: nothing of the event is for this destination. An exception makes a dead letter (``internal_error``).
         """
+        ...
+
+    def apply_unmapped(self, value: bytes) -> bytes | Rejected:
+        """An event in the destination's own form, which came back from it: checked and encoded as :meth:`apply` does, not mapped."""
         ...
 
     def tally(self) -> None:
@@ -194,6 +199,76 @@ class EventStore(Protocol):
         ...
 
 
+class StateStore(Protocol):
+    """Keeps small values by key over the death of processes. Raises ``KafkaError`` when it cannot."""
+
+    async def read(self) -> Mapping[bytes, bytes]:
+        """All of them; an empty value stands for none."""
+        ...
+
+    async def write(self, values: Mapping[bytes, bytes]) -> None:
+        """Some of them; stored when it returns."""
+        ...
+
+
+class Lead(Protocol):
+    """One time of leading, as a leader task sees it. Whatever writes raises ``LeadLost`` once it is over, and writes nothing."""
+
+    @property
+    def publisher(self) -> Publisher:
+        """The worker's, to be written to as long as it leads."""
+        ...
+
+    @property
+    def state(self) -> StateStore:
+        """The worker's, for what the next leader must know."""
+        ...
+
+    def check(self) -> None:
+        """Raise ``LeadLost`` when another worker may lead."""
+        ...
+
+
+class LeaderTask(Protocol):
+    """Work of a route that one of its workers does for all, again and again, beside its stream (``bridge/worker/leading.py``).
+
+    One object lives as long as its worker; a new ``Lead`` means that another worker may have led meanwhile.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short, stable, fit for a metric label: ``failed_batches``."""
+        ...
+
+    @property
+    def retry_seconds(self) -> float:
+        """How long to wait after a first failed run; after further ones up to five times as long."""
+        ...
+
+    @property
+    def off(self) -> str:
+        """Why it does not run, in words for the operator; empty where it does."""
+        ...
+
+    def due(self, succeeded: float | None, now: float) -> float:
+        """When the next run is due, in seconds since 1970; ``now`` or before: at once.
+
+        ``succeeded``: when the last successful one ended, whichever worker led then; None where none is known of. Pure.
+        """
+        ...
+
+    async def run(self, lead: Lead) -> None:
+        """Do it once. Raises ``BridgeError`` for what is tried again, and ``LeadLost``.
+
+        May be cancelled at any await: what is half done then, the next leader finds.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections, if any."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RouteParts:
     """What a worker runs: the ports of one route, joined.
@@ -201,6 +276,7 @@ class RouteParts:
     ``title`` names the destination in sentences (``AEP``), ``host`` is where its requests go. ``blamed_settings``: the
     variables to check when it refuses every event because of how the bridge is set up.
     ``files``: where a changed mapping set is to be taken up while running. ``sketch``: where there are rows to compare with.
+    ``memory``: where what was accepted is remembered by key. ``leader_tasks``: what one worker does for all of the route.
     """
 
     decoder: Decoder
@@ -209,6 +285,8 @@ class RouteParts:
     policy: DeliveryPolicy = field(default_factory=DeliveryPolicy)
     files: TransformFiles | None = None
     sketch: Sketch | None = None
+    memory: Memory | None = None
     title: str = "the destination"
     host: str = ""
     blamed_settings: tuple[str, ...] = ()
+    leader_tasks: tuple[LeaderTask, ...] = ()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from bridge.adobe import catalog
@@ -14,12 +14,12 @@ from bridge.adobe.reconciliation.refused_record import records_of
 from bridge.adobe.refusals import PlatformError, Unreachable
 from bridge.kafka.dead_letters.stored_letters import Filter, read
 from bridge.kafka.offset_range import records_between
-from bridge.kafka.producer.letter_store import LetterFit, store_letters
-from bridge.model.dead_letter import DeadLetter, Form
+from bridge.kafka.producer.letter_store import store_letters
 from bridge.model.errors import SettingsError
 from bridge.model.verdicts import Stage
+from bridge.routes.ingest_letter import letter_of
 from bridge.routes.kinds import open_decoder
-from bridge.routes.originals import Original, Originals
+from bridge.routes.originals import Originals
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -190,13 +190,15 @@ async def _store(
     tell: Tell,
 ) -> None:
     kafka = route.settings.kafka
-    originals = Originals(open_decoder(route), {record.identifier for _, record in waiting if record.identifier})
+    decoder = open_decoder(route)
+    originals = Originals(decoder, {record.identifier for _, record in waiting if record.identifier})
     since = min(batch.created for batch, _ in waiting) - window // timedelta(milliseconds=1)
     tell(f"looking for {len(waiting)} events in {kafka.topic}")
     async for record in records_between(kafka, since, max(batch.finished for batch, _ in waiting)):
         originals.look_at(record)
     letters = [
-        letter_of(route, batch, record, originals.found.get(record.identifier or "")) for batch, record in waiting
+        letter_of(route, decoder, batch, record, originals.found.get(record.identifier or ""))
+        for batch, record in waiting
     ]
     for start in range(0, len(letters), _AT_ONCE):
         tell(f"storing dead letters: {start} of {len(letters)}")
@@ -205,39 +207,6 @@ async def _store(
         done.stored += len(part)
         done.matched += sum(each.letter.topic is not None for each in part)
         done.cut += sum(each.newly_cut for each in part)
-
-
-def letter_of(route: Route, batch: FailedBatch, record: RefusedRecord, original: Original | None) -> LetterFit:
-    """The dead letter of a failed record: of its event in Kafka where there is one, else of what came back."""
-    letter = DeadLetter(
-        key=None,
-        value=record.value,
-        stage=Stage.INGEST,
-        code=record.code,
-        reason=f"AEP refused it after its 200, in batch {batch.identifier}: {record.reason}",
-        event_uuid=record.identifier,
-        failed_at=datetime.fromtimestamp(batch.finished / 1000, UTC),
-        route=route.name,
-        form=Form.XDM,
-        batch=batch.identifier,
-        record=record.digest,
-    )
-    if original is not None:
-        found = replace(
-            letter,
-            key=original.key,
-            value=original.value,
-            form=Form.EVENT,
-            topic=route.settings.kafka.topic,
-            partition=original.partition,
-            offset=original.offset,
-            replays=original.replays,
-        )
-        return LetterFit(found, original.headers)
-    if route.settings.aep.payload == "raw" and record.event is not None and not record.is_xdm:
-        # What a dataflow with a mapping gives back is the event itself.
-        letter = replace(letter, key=open_decoder(route).record_key(record.event), form=Form.EVENT)
-    return LetterFit(letter)
 
 
 def _milliseconds(moment: datetime) -> int:

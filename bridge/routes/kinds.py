@@ -10,13 +10,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bridge.model.errors import SettingsError
+from bridge.routes.leader_tasks import tasks_of_a_warehouse, tasks_towards_aep, tasks_towards_any
 from bridge.settings import variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bridge.model.accepted_state import Memory
     from bridge.model.mapping_rows import Complaint, SourceRead
-    from bridge.model.ports import Decoder, RouteParts
+    from bridge.model.ports import Decoder, LeaderTask, RouteParts
     from bridge.settings import Route, Settings
     from bridge.sources.http.posting import Posting
     from bridge.telemetry.metrics import Metrics
@@ -29,7 +32,8 @@ class SourceKind:
     ``title`` names it in sentences. ``sections``: the sections of the settings that it reads beside ``kafka`` and ``receiver``.
     ``decoder`` opens its decoder. ``posting`` says how it posts to the receiver; None where it does not. ``profiles``: its events
     are states of customers, of which only the last counts where several wait. ``complaints``: what is wrong with what a mapping set
-    reads of its events. ``said_of``: its settings in words.
+    reads of its events. ``said_of``: its settings in words. ``memory`` opens what remembers what was accepted. ``leader_tasks``: what one
+    worker of a route from it does for all; nothing is started yet.
     """
 
     name: str
@@ -40,6 +44,8 @@ class SourceKind:
     profiles: bool = False
     complaints: Callable[[Sequence[SourceRead]], Sequence[Complaint]] | None = None
     said_of: Callable[[Settings], str] | None = None
+    memory: Callable[[Settings], Memory] | None = None
+    leader_tasks: Callable[[Route], tuple[LeaderTask, ...]] = lambda _route: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class DestinationKind:
     raises ``SettingsError`` for what is missing. ``open_parts`` makes what a worker runs, but for the decoder; it raises
     ``BridgeError``, and nothing is connected yet. ``host``: where requests go. ``organisation``: what the routes that share its
     rate limits have in common. ``metrics``: names of the metrics that only this kind moves.
+    ``leader_tasks``: what one worker of a route to it does for all; nothing is connected yet.
     """
 
     name: str
@@ -59,6 +66,7 @@ class DestinationKind:
     open_parts: Callable[[Settings, Decoder, Metrics], RouteParts]
     host: Callable[[Settings], str]
     blamed_settings: tuple[tuple[str, str], ...] = ()
+    leader_tasks: Callable[[Route, Decoder, Metrics], tuple[LeaderTask, ...]] = lambda _route, _decoder, _metrics: ()
 
 
 def source_of(route: Route) -> SourceKind:
@@ -82,8 +90,22 @@ def open_parts(route: Route, metrics: Metrics) -> RouteParts:
     parts = kind.open_parts(settings, open_decoder(route), metrics)
     if not (source_of(route).profiles if settings.moengage.coalesce is None else settings.moengage.coalesce):
         parts = replace(parts, policy=replace(parts.policy, fold=None))
+    if (remember := source_of(route).memory) is not None:
+        memory = remember(settings)
+        if memory.joins and not parts.policy.by_key:
+            raise SettingsError(
+                f"{variable('moengage', 'ordering')}=none: what is known of a customer grows event by event, which needs their order",
+                hint=f"set {variable('moengage', 'ordering')}=customer",
+            )
+        parts = replace(parts, memory=memory)
     named = tuple(variable(section, key) for section, key in kind.blamed_settings)
-    return replace(parts, title=kind.title, host=kind.host(settings), blamed_settings=named)
+    return replace(
+        parts,
+        title=kind.title,
+        host=kind.host(settings),
+        blamed_settings=named,
+        leader_tasks=(*kind.leader_tasks(route, parts.decoder, metrics), *source_of(route).leader_tasks(route)),
+    )
 
 
 def _moengage_decoder(_settings: Settings) -> Decoder:
@@ -142,6 +164,18 @@ def _mparticle_posting() -> Posting:
     return BATCHES
 
 
+def _warehouse_decoder(settings: Settings) -> Decoder:
+    from bridge.sources.warehouse.decoder import WarehouseDecoder  # noqa: PLC0415 - as above
+
+    return WarehouseDecoder(settings.warehouse)
+
+
+def _warehouse_memory(_settings: Settings) -> Memory:
+    from bridge.sources.warehouse.accepted_rows import AcceptedRows  # noqa: PLC0415 - as above
+
+    return AcceptedRows()
+
+
 def _adobe_decoder(settings: Settings) -> Decoder:
     from bridge.sources.adobe.decoder import AdobeDecoder  # noqa: PLC0415 - as above
 
@@ -158,6 +192,12 @@ def _said_of_adobe(settings: Settings) -> str:
     from bridge.sources.adobe.rules import said_of  # noqa: PLC0415 - as above
 
     return said_of(settings.adobe)
+
+
+def _adobe_memory(_settings: Settings) -> Memory:
+    from bridge.sources.adobe.membership import Membership  # noqa: PLC0415 - as above
+
+    return Membership()
 
 
 def _adobe_posting() -> Posting:
@@ -179,8 +219,18 @@ SOURCES = {
             profiles=True,
             complaints=_adobe_complaints,
             said_of=_said_of_adobe,
+            memory=_adobe_memory,
         ),
         SourceKind("mparticle", "mParticle", ("mparticle",), decoder=_mparticle_decoder, posting=_mparticle_posting),
+        SourceKind(
+            "warehouse",
+            "the warehouse",
+            ("warehouse",),
+            decoder=_warehouse_decoder,
+            profiles=True,
+            memory=_warehouse_memory,
+            leader_tasks=tasks_of_a_warehouse,
+        ),
     )
 }
 DESTINATIONS = {
@@ -194,6 +244,7 @@ DESTINATIONS = {
             open_parts=_open_aep,
             host=_aep_host,
             blamed_settings=(("aep", "endpoint"), ("aep", "org_id"), ("aep", "flow_id"), ("aep", "dataset_id")),
+            leader_tasks=tasks_towards_aep,
         ),
         DestinationKind(
             "moengage",
@@ -203,6 +254,7 @@ DESTINATIONS = {
             open_parts=_open_moengage,
             host=_moengage_host,
             blamed_settings=(("moengage", "workspace_id"), ("moengage", "data_center"), ("moengage", "project_code")),
+            leader_tasks=tasks_towards_any,
         ),
     )
 }

@@ -7,6 +7,8 @@ the source prints text gets its type back, with a question, since only a person 
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -39,6 +41,8 @@ _PLACES: Final[dict[str, tuple[tuple[tuple[str, ...], str], ...]]] = {
     "moengage": ((("user_attributes",), _USER), (("event_attributes",), _EVENT)),
     "mparticle": (),
     "adobe": (((), _USER),),
+    "warehouse users": (((), _USER),),
+    "warehouse events": (((), _EVENT),),
 }
 """By source: below which paths values stand that no row of a shipped set reads, and where they go."""
 _NOT_OF_XDM: Final = frozenset(
@@ -82,6 +86,21 @@ def propose_for_moengage(samples: Samples, source: str, shipped: MappingSet | No
     questions = {draft.destination: draft.question for draft in drafts if draft.question}
     unmapped = [] if taken["customer.customer_id"] else ["customer.customer_id"]
     return Proposal(tuple(drafts), mapping_set, None, unmapped, (), {}, left_open, questions)
+
+
+def row_for_moengage(path: str, source: str, written: Sequence[str]) -> str | None:
+    """A CSV row that would map the path to an attribute of its own; None where it is nothing of a customer or an event."""
+    steps = parse_path(path)
+    if isinstance(steps[-1], Every):  # a list of plain values is an attribute itself
+        steps = steps[:-1]
+    names = _names(steps)
+    for above, destination in _PLACES.get(source, ()):
+        if names[: len(above)] == above and len(names) == len(steps) > len(above):
+            target = print_path((*parse_path(destination), Key(_name(steps, destination, Counter(written)))))
+            out = io.StringIO()
+            csv.writer(out, lineterminator="").writerow(("ATTRIBUTE", print_path(steps), target))
+            return out.getvalue()
+    return None
 
 
 def _shipped(samples: Samples, shipped: MappingSet) -> Iterator[Draft]:

@@ -12,10 +12,12 @@ from bridge.settings.mapping import MappingSettings
 from bridge.settings.moengage import MoEngageSettings
 from bridge.settings.mparticle import MParticleSettings
 from bridge.settings.receiver import ReceiverSettings
+from bridge.settings.reconcile import ReconcileSettings
 from bridge.settings.routes import Deployment, Route, load_deployment, load_settings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, is_example, variable
 from bridge.settings.setup import SetupSettings
+from bridge.settings.warehouse import WarehouseSettings
 
 __all__ = [
     "ENV_FILE",
@@ -30,10 +32,12 @@ __all__ = [
     "MoEngageSettings",
     "OauthSettings",
     "ReceiverSettings",
+    "ReconcileSettings",
     "Route",
     "Settings",
     "SetupSettings",
     "TelemetrySettings",
+    "WarehouseSettings",
     "WorkerSettings",
     "every_setting",
     "is_example",

@@ -48,8 +48,14 @@ class AepSettings(Section):
     platform_url: str = Field(
         "https://platform.adobe.io",
         pattern=r"^https?://[^/\s?]+/?$",
-        description="Adobe's platform APIs, which setup asks; a deployment that is set up does not need them.",
+        description="Adobe's platform APIs, which setup asks, and workers for what AEP refuses later.",
         examples=["https://platform.adobe.io"],
+    )
+    failed_batches_seconds: float = Field(
+        300,
+        ge=0,
+        description="How often one worker fetches what AEP refused after its 200, as dead letters; 0 turns it off.",
+        examples=["300"],
     )
     batch_bytes: int = Field(
         1_000_000,

@@ -18,10 +18,12 @@ from bridge.settings.mapping import MappingSettings
 from bridge.settings.moengage import MoEngageSettings
 from bridge.settings.mparticle import MParticleSettings
 from bridge.settings.receiver import ReceiverSettings
+from bridge.settings.reconcile import ReconcileSettings
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
 from bridge.settings.setup import SetupSettings
 from bridge.settings.tree import ROUTES
+from bridge.settings.warehouse import WarehouseSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +53,8 @@ class Settings(BaseSettings):
     receiver: ReceiverSettings = ReceiverSettings()
     adobe: AdobeSettings = AdobeSettings()
     mparticle: MParticleSettings = MParticleSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

@@ -74,6 +74,54 @@ class Metrics:
         self.restart_memory = Gauge(
             "bridge_restart_memory", "1 while what ends a process can be remembered in the state topic.", registry=r
         )
+        self.state_writable = Gauge(
+            "bridge_state_writable", "1 while what the destination has accepted can be remembered.", registry=r
+        )
+        self.state_writable.set(1)
+        self.state_refused = Counter(
+            "bridge_state_refused_total",
+            "States of a key that Kafka refuses for good; they stay what they were.",
+            registry=r,
+        )
+        self.state_restoring = Gauge(
+            "bridge_state_restoring",
+            "Partitions of which the state is being read before anything is mapped.",
+            registry=r,
+        )
+        self.state_keys = Gauge("bridge_state_keys", "Keys (customers) whose state is in memory.", registry=r)
+        self.state_bytes = Gauge(
+            "bridge_state_bytes",
+            "Bytes of keys and values of the state in memory; Python adds about 200 a key.",
+            registry=r,
+        )
+        self.failed_records_missing = Counter(
+            "bridge_failed_records_missing_total",
+            "Records that AEP refused after its 200 and does not give out, so that no dead letter holds them.",
+            registry=r,
+        )
+        self.leader_runs = Counter(
+            "bridge_leader_task_runs_total",
+            "Runs of what one worker does for all of its route, by task and result (done, failed).",
+            ["task", "result"],
+            registry=r,
+        )
+        self.leader_overdue_seconds = Gauge(
+            "bridge_leader_task_overdue_seconds",
+            "How long a successful run of the task has been due; 0 on workers that do not lead.",
+            ["task"],
+            registry=r,
+        )
+        self.reconcile_difference = Gauge(
+            "bridge_reconcile_difference_events",
+            "By how many events the sum of the last day that was reconciled does not hold, by what differs.",
+            ["check"],
+            registry=r,
+        )
+        self.reconcile_last_run = Gauge(
+            "bridge_reconcile_last_run_timestamp_seconds",
+            "When the leader has last reconciled a day, in seconds since 1970; 0 on workers that have not.",
+            registry=r,
+        )
         self.mapping_reloads = Counter(
             "bridge_mapping_reloads_total", "Changed mapping files, taken or refused.", ["result"], registry=r
         )

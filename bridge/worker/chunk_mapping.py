@@ -7,36 +7,28 @@ told once a chunk. Whatever an event makes go wrong becomes its dead letter, and
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
+from bridge.model.day_counts import DAY_MS, ChunkCounts
+from bridge.model.dead_letter import is_xdm
 from bridge.model.errors import NotJson
 from bridge.model.event import LeftOut, Refusal
 from bridge.model.verdicts import Rejected, Stage
+from bridge.worker.event_places import PART_BITS, row_and_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.kafka.consumer.ledger import Chunk, Fetched, Ledger
+    from bridge.model.accepted_state import Consumed
+    from bridge.model.event import Event
     from bridge.model.ports import Decoder, Sketch, Transform
     from bridge.telemetry.metrics import Metrics
-
-_PART_BITS = 24
-"""An event's place is its record's row and, from 1 on, its number within a batch; 16 million events a record will do."""
-
+    from bridge.worker.accepted_state.shelf import Unfinished
 
 _NOTHING = Rejected(Stage.MAP, "internal_error", "it was mapped to nothing, which is no verdict")
-
-
-def place(row: int, part: int | None) -> int:
-    """Row of a record and number of an event in it (None: the record is one event) as one integer."""
-    return row << _PART_BITS | (0 if part is None else part + 1)
-
-
-def row_and_part(place: int) -> tuple[int, int | None]:
-    """Undo :func:`place`."""
-    part = place & (1 << _PART_BITS) - 1
-    return place >> _PART_BITS, part - 1 if part else None
 
 
 class Delivering(Protocol):
@@ -57,6 +49,42 @@ class Rejecting(Protocol):
         ...
 
 
+class Remembering(Protocol):
+    """Prepares events from what was accepted before (:class:`bridge.worker.accepted_state.state_keeper.StateKeeper`)."""
+
+    def prepare(self, chunk: Chunk, event: Event, record: Consumed) -> tuple[Event, Unfinished | None]:
+        """The event as it is to be mapped, and what waits for its verdicts."""
+        ...
+
+    def rehearse(self, event: Event, record: Consumed) -> Event:
+        """The event as it would be mapped, were nothing known."""
+        ...
+
+    def without_event(self, record: Consumed, outcome: Rejected | LeftOut) -> Unfinished | None:
+        """What is to be remembered where decoding gave no event."""
+        ...
+
+    def mapped(self, event: Unfinished, elements: int) -> None:
+        """So many elements of it leave."""
+        ...
+
+    def refuse(self, chunk: Chunk, place: int, rejected: Rejected, attempts: int, event: Unfinished | None) -> None:
+        """A dead letter of the event at this place."""
+        ...
+
+    def note(self, chunk: Chunk, event: Unfinished) -> None:
+        """It was left out by a rule, and counts as one event of the chunk."""
+        ...
+
+    def tally(self) -> None:
+        """Once a chunk."""
+        ...
+
+    def forget(self) -> None:
+        """After a rehearsal."""
+        ...
+
+
 class ChunkMapping:
     """Takes chunks. ``transform`` may be exchanged at any time between two chunks; each chunk keeps its ``mapping``."""
 
@@ -70,8 +98,10 @@ class ChunkMapping:
         letters: Rejecting,
         metrics: Metrics,
         sketch: Sketch | None = None,
+        memory: Remembering | None = None,
     ) -> None:
         self.transform = transform
+        self._memory = memory
         self._decode = decoder.decode
         self._sketch = sketch
         self._ledger = ledger
@@ -83,14 +113,20 @@ class ChunkMapping:
         """Do to one record what :meth:`take` does, and keep nothing of it: what goes wrong is told when it is taken."""
         if record.value is None:
             return
-        transform = self.transform
+        transform, memory = self.transform, self._memory
+        if is_xdm(record.headers or ()):
+            self._unmapped(record.value)
+            transform.forget()
+            return
         with contextlib.suppress(Exception):
             for event in self._decode(record.value):
                 if isinstance(event, (Refusal, LeftOut)):
                     continue
                 with contextlib.suppress(Exception):
-                    transform.apply(event)
+                    transform.apply(event if memory is None else memory.rehearse(event, record))
         transform.forget()
+        if memory is not None:
+            memory.forget()
 
     def take(self, chunk: Chunk, hung: frozenset[int] = frozenset()) -> None:
         """Admit the chunk: every event of it goes to delivery or to the dead letters, now.
@@ -100,6 +136,7 @@ class ChunkMapping:
         if chunk.closed or chunk.admitted:
             return
         if chunk.unreadable:
+            chunk.counts = _counts_of_unreadable(chunk)
             self._ledger.admit(chunk, 1)
             self._letters.put(chunk, 0, None, Rejected(Stage.DECODE, "unreadable", why_unreadable(chunk)), 0)
             return
@@ -107,63 +144,117 @@ class ChunkMapping:
         chunk.mapping = transform.mapping
         items: list[bytes] = []
         places = chunk.places
-        refused: list[tuple[int, Rejected]] = []
+        refused: list[tuple[int, Rejected, Unfinished | None]] = []
+        left_out: list[tuple[int, str]] = []
+        several = False
         event: Any = None
+        memory = self._memory
+        kept: Unfinished | None = None
+        unfinished: list[Unfinished | None] = []
+        noted: list[Unfinished] = []
         decode, apply = self._decode, transform.apply
         records = chunk.records
-        for at, record in zip(range(0, len(records) << _PART_BITS, 1 << _PART_BITS), records, strict=True):
+        for at, record in zip(range(0, len(records) << PART_BITS, 1 << PART_BITS), records, strict=True):
             value = record.value
             if value is None:
                 continue  # a tombstone says that there is nothing
             if hung and record.offset in hung:
-                refused.append((at, Rejected(Stage.MAP, "hung", "mapping it has ended several worker processes")))
+                rejected = Rejected(Stage.MAP, "hung", "mapping it has ended several worker processes")
+                refused.append((at, rejected, self._undecoded(record, rejected)))
+                continue
+            if record.headers and is_xdm(record.headers):
+                checked = self._unmapped(value)
+                if isinstance(checked, bytes):
+                    items.append(checked)
+                    places.append(at)
+                    unfinished.append(None)
+                else:
+                    refused.append((at, checked, None))
                 continue
             try:
                 events = decode(value)
-            except NotJson as error:
-                refused.append((at, Rejected(Stage.DECODE, "not_json", str(error))))
-                continue
             except Exception as error:  # noqa: BLE001 - one record must not take the worker along
-                refused.append((at, _unexpected(Stage.DECODE, error)))
+                rejected = (
+                    Rejected(Stage.DECODE, "not_json", str(error))
+                    if isinstance(error, NotJson)
+                    else _unexpected(Stage.DECODE, error)
+                )
+                refused.append((at, rejected, self._undecoded(record, rejected)))
                 continue
             place = at if len(events) == 1 else at + 1
             for event in events:
                 if event.__class__ is not dict:
                     if isinstance(event, LeftOut):
                         self._metrics.left_out_events.labels(event.rule).inc()
+                        left_out.append((place, event.rule))
+                        if memory is not None and (left := memory.without_event(record, event)) is not None:
+                            noted.append(left)
                     else:
-                        refused.append((place, Rejected(Stage.DECODE, event.code, event.reason)))
+                        rejected = Rejected(Stage.DECODE, event.code, event.reason)
+                        refused.append((place, rejected, self._undecoded(record, rejected)))
                     place += 1
                     continue
                 try:
-                    encoded = apply(event)
+                    if memory is None:
+                        encoded = apply(event)
+                    else:
+                        kept = None
+                        prepared, kept = memory.prepare(chunk, event, record)
+                        encoded = apply(prepared)
                 except Exception as error:  # noqa: BLE001 - one event must not take its neighbours along
                     encoded = _unexpected(Stage.MAP, error)
+                before = len(items)
                 if isinstance(encoded, bytes):
                     items.append(encoded)
                     places.append(place)
                 elif isinstance(encoded, Rejected):
-                    refused.append((place, encoded))
+                    refused.append((place, encoded, kept))
                 elif not encoded:
-                    refused.append((place, _NOTHING))
+                    refused.append((place, _NOTHING, kept))
                 else:
+                    several = True
                     for element in encoded:
                         if isinstance(element, bytes):
                             items.append(element)
                             places.append(place)
                         else:
-                            refused.append((place, element))
+                            refused.append((place, element, kept))
+                if memory is not None:
+                    elements = len(items) - before
+                    unfinished += [kept] * elements
+                    if kept is not None:
+                        kept.refused = bool(refused) and refused[-1][2] is kept
+                        memory.mapped(kept, elements)
                 place += 1
         tags = _tags_of(chunk) if self._delivery.by_key else ()
         self._metrics.consumed_records.inc(len(records))
         transform.tally()
-        self._ledger.admit(chunk, len(items) + len(refused))
-        for place, rejected in refused:
-            self._letters.put(chunk, *row_and_part(place), rejected, 0)
+        chunk.counts = _counted(chunk, refused, left_out, several=several)
+        self._ledger.admit(chunk, len(items) + len(refused) + len(noted))
+        if memory is None:
+            for place, rejected, _ in refused:
+                self._letters.put(chunk, *row_and_part(place), rejected, 0)
+        else:
+            chunk.unfinished = unfinished
+            memory.tally()
+            for place, rejected, kept in refused:
+                memory.refuse(chunk, place, rejected, 0, kept)
+            for kept in noted:
+                memory.note(chunk, kept)
         if items:
             self._delivery.offer(chunk, items, tags)
         if self._sketch is not None:
             self._sketch.look(event)
+
+    def _undecoded(self, record: Fetched, rejected: Rejected) -> Unfinished | None:
+        return None if self._memory is None else self._memory.without_event(record, rejected)
+
+    def _unmapped(self, value: bytes) -> bytes | Rejected:
+        """A replayed event that is in the destination's form already."""
+        try:
+            return self.transform.apply_unmapped(value)
+        except Exception as error:  # noqa: BLE001 - one event must not take its neighbours along
+            return _unexpected(Stage.CHECK, error)
 
 
 def why_unreadable(chunk: Chunk) -> str:
@@ -173,10 +264,49 @@ def why_unreadable(chunk: Chunk) -> str:
     return f"{place} cannot be read: {chunk.unreadable}"
 
 
+def day_of(chunk: Chunk, place: int) -> int:
+    """The UTC day, as a number, on which the record of an event was appended."""
+    return chunk.records[place >> PART_BITS].timestamp // DAY_MS
+
+
+def _counted(
+    chunk: Chunk,
+    refused: Sequence[tuple[int, Rejected, Unfinished | None]],
+    left_out: Sequence[tuple[int, str]],
+    *,
+    several: bool,
+) -> ChunkCounts:
+    """The chunk's events by day; nearly always all are of one, and then nothing is looked at by event.
+
+    ``several``: an event may have several places.
+    """
+    counts = ChunkCounts()
+    times = [record.timestamp for record in chunk.records]
+    first, last = min(times) // DAY_MS, max(times) // DAY_MS
+    if first == last and not several:
+        counts.of(first).delivered = len(chunk.places) + len(refused)
+    else:
+        for place in {*chunk.places, *(place for place, *_ in refused)}:
+            counts.of(day_of(chunk, place)).delivered += 1
+    for place, rejected, _ in refused:
+        counts.refuse(place, day_of(chunk, place), rejected.stage)
+    for place, rule in left_out:
+        counts.of(day_of(chunk, place)).left_out[rule] += 1
+    return counts
+
+
+def _counts_of_unreadable(chunk: Chunk) -> ChunkCounts:
+    counts = ChunkCounts()
+    # What cannot be read has no time of its own, as a rule: then the day on which it was set aside counts.
+    day = chunk.records[0].timestamp // DAY_MS if chunk.records[0].timestamp > 0 else int(time.time() * 1000) // DAY_MS
+    counts.of(day).dead[Stage.DECODE] += 1
+    return counts
+
+
 def _tags_of(chunk: Chunk) -> list[int]:
     """For each encoded event what stands for its record's key; without a key, below 0, its partition."""
     keyless = -1 - chunk.partition[1]
-    keys = [chunk.records[at >> _PART_BITS].key for at in chunk.places]
+    keys = [chunk.records[at >> PART_BITS].key for at in chunk.places]
     return [keyless if key is None else crc32(key) for key in keys]
 
 

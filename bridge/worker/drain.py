@@ -23,6 +23,7 @@ budget."""
 class Drain:
     """Waits until every event under way has its verdict. ``budget``: for the worker's end.
 
+    ``waits``: whether events wait for what this worker cannot bring about, beside destination and dead letters.
     ``revoke_budget`` is less than the session timeout, so that the group does not take this worker for dead meanwhile.
     """
 
@@ -33,6 +34,7 @@ class Drain:
     budget: StopBudget
     revoke_budget: StopBudget
     stopping: bool = False
+    waits: Callable[[], bool] = lambda: False
 
     async def for_revoke(self) -> Deadline:
         """Before partitions are given away; the deadline of the commit that follows.
@@ -55,7 +57,7 @@ class Drain:
         self.delivery.flush()
         blocked_since: float | None = None
         while self.ledger.events and (now := self.clock()) < deadline.at:
-            blocked = self.delivery.blocked or not self.letters.writable or self._only_postponed()
+            blocked = self.delivery.blocked or not self.letters.writable or self.waits() or self._only_postponed()
             blocked_since = (blocked_since or now) if blocked else None
             if blocked_since is not None and now - blocked_since >= patience:
                 break

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.kafka.consumer.stream.app import build_app
 from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.kafka.retention import watch_retention
+from bridge.kafka.route_state.state_log import StateLog
 from bridge.kafka.state_topic import StateTopic
 from bridge.runtime.dead_man import DeadMansSwitch
 from bridge.runtime.heap import freeze_startup_objects, give_back_regularly
@@ -28,8 +29,8 @@ class Surroundings:
     """The process as it is.
 
     ``install`` has a handler called with the number of each signal that asks for an end; ``leave_now`` ends the process with
-    an exit code, and ``cut_off_after`` does so after a number of seconds. ``stream``, ``publisher``, ``state`` and
-    ``watch_retention`` are what speaks to Kafka; ``switch`` ends a process whose loop hangs.
+    an exit code, and ``cut_off_after`` does so after a number of seconds. ``stream``, ``publisher``, ``state``,
+    ``state_log`` and ``watch_retention`` are what speaks to Kafka; ``switch`` ends a process whose loop hangs.
     ``settle`` and ``tend`` look after the heap, once the worker is at work and from then on.
     """
 
@@ -42,6 +43,7 @@ class Surroundings:
     publisher: Callable[..., KafkaPublisher] = KafkaPublisher
     stream: Callable[..., Any] = build_app
     state: Callable[..., StateTopic] = StateTopic
+    state_log: Callable[..., StateLog] = StateLog
     watch_retention: Callable[..., Coroutine[Any, Any, None]] = watch_retention
     settle: Callable[[], None] = freeze_startup_objects
     tend: Callable[[], Coroutine[Any, Any, None]] = give_back_regularly

@@ -18,13 +18,17 @@ from bridge.kafka.consumer.reading import Reading
 from bridge.kafka.dead_letters.store import DeadLetters
 from bridge.kafka.topics import NO_ANSWER, unreachable
 from bridge.model.backoff import Backoff
-from bridge.model.errors import KafkaError
 from bridge.runtime.deadline import StopBudget
 from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
-from bridge.worker.chunk_mapping import ChunkMapping, row_and_part
+from bridge.worker.accepted_state.state_keeper import StateKeeper
+from bridge.worker.chunk_intake import ChunkIntake
+from bridge.worker.chunk_mapping import ChunkMapping, day_of
 from bridge.worker.drain import Drain
+from bridge.worker.event_places import row_and_part
+from bridge.worker.leading import Leader
 from bridge.worker.mapping_watch import MappingWatch
+from bridge.worker.opening import connect, open_memory, open_state
 from bridge.worker.readiness import Readiness
 from bridge.worker.restart_memory.marks import RestartMarks
 from bridge.worker.stopping import stop_worker
@@ -35,9 +39,10 @@ from bridge.worker.watch.self_report import SelfReport
 from bridge.worker.watch.watchdog import Vitals
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from bridge.delivery.pace_board import Board
+    from bridge.model.accepted_state import Memory
     from bridge.model.ports import RouteParts, Transform
     from bridge.model.verdicts import Rejected
     from bridge.runtime.deadline import Deadline
@@ -97,11 +102,12 @@ class Worker:
             settings.kafka.dead_letter_topic,
             metrics,
             parts.decoder,
-            stored=self.accepted,
+            stored=self.finished,
             backoff=Backoff(surroundings.random()),
             on_failure=self.broke,
             clock=self._clock,
         )
+        self._keeper = self._open_keeper(parts.memory)
         self._progress = Progress(
             self.ledger,
             self.delivery,
@@ -109,6 +115,7 @@ class Worker:
             metrics,
             stall_seconds=settings.worker.stall_seconds,
             clock=self._clock,
+            keeps=lambda chunk: self._keeper is not None and self._keeper.keeps(chunk),
         )
         self._gate = Gate(
             self.ledger,
@@ -126,9 +133,10 @@ class Worker:
             self._clock,
             StopBudget(settings.worker.drain_seconds),
             StopBudget(min(settings.worker.drain_seconds, settings.kafka.session_timeout_seconds / 2)),
+            waits=lambda: self._keeper is not None and self._keeper.held,
         )
         self._sketch = parts.sketch
-        self._intake = ChunkMapping(
+        self._mapping = ChunkMapping(
             self.ledger,
             parts.decoder,
             parts.transform,
@@ -136,23 +144,37 @@ class Worker:
             letters=self.letters,
             metrics=metrics,
             sketch=parts.sketch,
+            memory=self._keeper,
         )
         self._state = surroundings.state(settings.kafka, self._publisher)
         self._marks = RestartMarks(
             self._state,
             settings.kafka.group,
-            try_alone=self._intake.rehearse,
+            try_alone=self._mapping.rehearse,
             put_off=self._switch.put_off,
             clock=self._clock,
             probation=2 * settings.worker.max_in_flight_events,
             tell=metrics.restart_memory.set,
             assigned=self.ledger.committed,
         )
+        self._leader = Leader(
+            parts.leader_tasks,
+            topic=settings.kafka.topic,
+            group=settings.kafka.group,
+            ledger=self.ledger,
+            publisher=self._publisher,
+            state=self._state,
+            metrics=metrics,
+            session_seconds=settings.kafka.session_timeout_seconds,
+            stopping=lambda: self.stopping,
+            clock=self._clock,
+        )
+        self._intake = ChunkIntake(self._mapping, self._gate, self._marks, self._keeper, self.broke)
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
             MappingWatch(
                 parts.files,
-                lambda: self._intake.transform,
+                lambda: self._mapping.transform,
                 self.exchange,
                 metrics,
                 recent=lambda: self._sketch.recent if self._sketch is not None else (),
@@ -182,18 +204,34 @@ class Worker:
             clock=self._clock,
         )
         self._readiness.watch(self.health)
+        if self._keeper is not None:
+            self.health.watch("state", self._keeper.trouble)
 
     # What delivery and the dead letters report.
 
-    def accepted(self, owner: Chunk, events: int) -> None:
+    def accepted(self, owner: Chunk, places: Sequence[int]) -> None:
+        """The destination has taken these events of a chunk."""
+        if self._keeper is None:
+            self.finished(owner, len(places))
+        else:
+            self._keeper.accepted(owner, places)
+
+    def finished(self, owner: Chunk, events: int) -> None:
         """So many events of a chunk have reached their end."""
         self.ledger.resolve(owner, events)
         self._gate.freed()
 
     def rejected(self, owner: Chunk, event: int, rejected: Rejected, attempts: int) -> None:
         """The destination refuses an event for good."""
-        if not owner.closed:
-            self.letters.put(owner, *row_and_part(owner.places[event]), rejected, attempts)
+        if owner.closed:
+            return
+        place = owner.places[event]
+        if owner.counts is not None:
+            owner.counts.refuse(place, day_of(owner, place), rejected.stage)
+        if self._keeper is None:
+            self.letters.put(owner, *row_and_part(place), rejected, attempts)
+        else:
+            self._keeper.rejected(owner, event, rejected, attempts)
 
     def gone(self, owner: Chunk) -> bool:
         """Whether the chunk's partition is another worker's now."""
@@ -203,6 +241,7 @@ class Worker:
 
     async def for_revoke(self) -> Deadline:
         """Finish what can be; the deadline of the commit that follows."""
+        await self._leader.resign(_GIVE_AWAY_SECONDS)
         deadline = await self._drain.for_revoke()
         await self._marks.give_away(min(deadline.left / 2, _GIVE_AWAY_SECONDS))
         return deadline
@@ -230,12 +269,15 @@ class Worker:
         self._metrics.rate_share.set(self._share() if self.joined else 0.0)
         self.delivery.tick()
         self._progress.show(lag.lags)
+        if self._keeper is not None:
+            self._keeper.show()
         if self.joined:
             self._self_report.at_work()
 
     def vitals(self, lag: LagMeter) -> Vitals:
         """What tells whether it gets on, now."""
         held = self.delivery.blocked or self.delivery.paused or not self.letters.writable
+        held = held or (self._keeper is not None and self._keeper.held)
         return Vitals(
             lag=bool(lag.total) and lag.movable,
             resolved=self.ledger.resolved,
@@ -261,7 +303,7 @@ class Worker:
 
     def exchange(self, transform: Transform) -> None:
         """Use another mapping from the next chunk on."""
-        self._intake.transform = transform
+        self._mapping.transform = transform
         self._self_report.exchanged(transform.mapping)
         if self._sketch is not None:
             self._sketch.follow(transform)
@@ -301,16 +343,17 @@ class Worker:
                 self._member.listening(telemetry.port)
             stack.push_async_callback(self._parts.destination.aclose)
             await stack.enter_async_context(self._publisher)
-            if not await self._connected():
+            connected = await connect(self._publisher, self._stop, self.health)
+            if not connected or not await open_state(self._keeper, self._stop, self.health):
                 return 0
-            await self._open_memory()
+            await open_memory(self._state, self._metrics)
             self._app = self._surroundings.stream(
                 self._settings.kafka,
                 ledger=self.ledger,
                 gate=self._gate,
                 finisher=self,
                 reading=self.reading,
-                take=self._take,
+                take=self._intake.take,
                 set_aside=self._settings.worker.unreadable == "set_aside",
             )
             lag = self._lag = LagMeter(
@@ -329,6 +372,7 @@ class Worker:
                 self._begin(self._start(), "faust"),
                 self._begin(self._supervise(lag), "watchdog"),
                 self._begin(self._surroundings.tend(), "memory"),
+                self._begin(self._leader.run(), "leader"),
             ]
             # A figure for an alert: events go out without it.
             watching = self._surroundings.watch_retention(self._settings.kafka, self._metrics)
@@ -339,6 +383,7 @@ class Worker:
             try:
                 await self._stop.wait()
                 self.health.hold("draining", self._why or "told to stop")
+                await self._leader.resign(_GIVE_AWAY_SECONDS)
                 await self._marks.give_away(_GIVE_AWAY_SECONDS)
                 return await stop_worker(
                     self._app, self._gate, self._drain, self._why, cut_off_after=self._surroundings.cut_off_after
@@ -349,35 +394,30 @@ class Worker:
                 await asyncio.gather(*begun, return_exceptions=True)
                 await self.delivery.stop()
                 await self.letters.stop()
+                if self._keeper is not None:
+                    await self._keeper.close()
                 await self._marks.close()
 
-    async def _connected(self) -> bool:
-        """Wait for Kafka; False when stopped before. A topic that is missing for good raises."""
-        self.health.hold("kafka", "not connected yet")
-        waiting = asyncio.create_task(self._publisher.connected())
-        stopping = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not waiting.done():
-            waiting.cancel()
-            return False
-        waiting.result()
-        self.health.release("kafka")
-        return True
+    def _open_keeper(self, memory: Memory | None) -> StateKeeper | None:
+        if memory is None:
+            return None
+        kafka, metrics = self._settings.kafka, self._metrics
+        log = self._surroundings.state_log(kafka, metrics.route, self._publisher, same_partitions=memory.joins)
+        return StateKeeper(
+            memory,
+            log,
+            self.ledger,
+            self.letters,
+            metrics,
+            finished=self.finished,
+            is_ours=self._is_ours,
+            on_failure=self.broke,
+            random=self._surroundings.random(),
+            clock=self._clock,
+        )
 
-    async def _open_memory(self) -> None:
-        try:
-            await self._state.open()
-        except KafkaError as error:
-            self._metrics.restart_memory.set(0)
-            _log.warning(
-                "restart_memory_unavailable",
-                detail="What ends a process will not be remembered, and may end the next one too.",
-                why=str(error),
-                hint=error.hint,
-            )
-        else:
-            self._metrics.restart_memory.set(1)
+    async def _is_ours(self) -> bool:
+        return bool(await self._app.consumer.is_ours())
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task that the worker cannot do without: an error in it ends the worker, or nobody would notice."""
@@ -404,28 +444,6 @@ class Worker:
             self.stop(f"the stream did not start: {type(error).__name__}")
         except Exception as error:  # noqa: BLE001 - whatever keeps Faust from starting ends the worker
             self.stop(f"the stream did not start: {type(error).__name__}")
-
-    def _take(self, chunk: Chunk) -> Awaitable[None] | None:
-        if self._marks.watches(chunk):
-            return self._take_marked(chunk)
-        self._take_now(chunk, frozenset())
-        return None
-
-    async def _take_marked(self, chunk: Chunk) -> None:
-        try:
-            hung = await self._marks.before(chunk)
-        except Exception as error:  # noqa: BLE001 - as below
-            self.broke(error)
-        else:
-            self._take_now(chunk, hung)
-            self._marks.after(chunk)
-
-    def _take_now(self, chunk: Chunk, hung: frozenset[int]) -> None:
-        try:
-            self._intake.take(chunk, hung)
-            self._gate.freed()
-        except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
-            self.broke(error)
 
     def _signalled(self, name: str) -> None:
         _log.info(

@@ -7,6 +7,7 @@ A timestamp in the future gets a finding and leaves: AEP documents no reaction, 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
 
@@ -111,7 +112,18 @@ class ExperienceEvents:
     it gives may share objects with the event.
     """
 
-    __slots__ = ("_check", "_checked", "_clock", "_identities", "_map", "_past", "_right", "mapping", "schema")
+    __slots__ = (
+        "_check",
+        "_checked",
+        "_clock",
+        "_identities",
+        "_map",
+        "_past",
+        "_right",
+        "_settings",
+        "mapping",
+        "schema",
+    )
 
     def __init__(
         self,
@@ -123,6 +135,7 @@ class ExperienceEvents:
     ) -> None:
         self.mapping = mapping
         self.schema = schema
+        self._settings = settings
         self._map = _for_delivery(mapping, settings.primary_identity)
         self._check = None if schema is None else schema.check
         self._identities = IdentityRules(settings.primary_identity).apply
@@ -173,6 +186,10 @@ class ExperienceEvents:
             findings = [one for one in findings if type(one) is EventFinding]
         return _new(Built, (xdm, warnings, dropped, rejection, findings))
 
+    def unmapped(self) -> ExperienceEvents:
+        """What holds an ExperienceEvent that is mapped already to the same rules."""
+        return ExperienceEvents(_AsItIs(self.mapping.sha256), self._settings, self.schema, clock=self._clock)
+
     def _about_the_time(self, moment: datetime, findings: Sequence[Remark]) -> Sequence[Remark]:
         if moment < PLAUSIBLE_SINCE:
             reason = f"the timestamp lies before {PLAUSIBLE_SINCE.year}: rather seconds where milliseconds are wanted"
@@ -182,6 +199,17 @@ class ExperienceEvents:
         if moment <= limit:
             return findings
         return *findings, EventFinding("#/timestamp", "timestamp_future", "the timestamp lies in the future")
+
+
+@dataclass(frozen=True, slots=True)
+class _AsItIs:
+    """A mapping that changes nothing (:class:`Mapper`)."""
+
+    sha256: str
+
+    def apply(self, event: dict[str, Any]) -> tuple[dict[str, Any], Sequence[NulledAttribute]]:
+        """The event."""
+        return event, ()
 
 
 def _for_delivery(

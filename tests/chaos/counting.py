@@ -17,6 +17,7 @@ from guarded_mapping import TEXT
 from bridge.emulators.adobe import fingerprint
 from bridge.model.event import Refusal
 from bridge.sources.moengage.envelopes import events_of
+from bridge.testing.later_refusals import CODE, LATER
 from bridge.testing.numbered_events import event, number_of, uuid_of
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ REFUSAL = "refused by the chaos test"
 _EVERY = 500
 _TIMELESS = 77
 _NO_EVENT = 177
+_LATE = 277
 
 
 def numbered(number: int, backtracking: Container[int] = ()) -> dict[str, Any]:
-    """Event ``number`` in MoEngage's batch; one in 500 cannot be mapped (no time), one in 500 is no event at all.
+    """Event ``number`` in MoEngage's batch.
 
+    One in 500 cannot be mapped (no time), one is no event at all, and one is refused by AEP after its 200.
     Those of ``backtracking`` have a text that a regular expression of the mapping set would take days for.
     """
     if number in backtracking:
@@ -42,12 +45,20 @@ def numbered(number: int, backtracking: Container[int] = ()) -> dict[str, Any]:
         return {"number": number, "note": "neither a code nor a name nor an id"}
     if number % _EVERY == _TIMELESS:
         return event(number, event_time=None)
-    return event(number, note="y" * (number * 7919 % 1500))
+    made = event(number, note="y" * (number * 7919 % 1500))
+    if is_late(number):
+        made["event_attributes"]["campaign_name"] = LATER
+    return made
 
 
 def is_deliverable(number: int) -> bool:
     """Whether AEP should get the event, when it refuses nothing."""
     return number % _EVERY not in (_TIMELESS, _NO_EVENT)
+
+
+def is_late(number: int) -> bool:
+    """Whether AEP takes the event and refuses it afterwards."""
+    return number % _EVERY == _LATE
 
 
 def envelope(numbers: Iterable[int], backtracking: Container[int] = ()) -> dict[str, Any]:
@@ -102,11 +113,14 @@ def judge(
     letters: Sequence[DeadLetter],
     builder: ExperienceEvents,
     *,
+    dataset: Container[str] | None = None,
     digests: Iterable[bytes | None] | None = None,
     hanging: Collection[int] = (),
     backtracking: Container[int] = (),
 ) -> Findings:
     """Compare. ``sent``: numbers below it were posted at least once; ``accepted``: _id -> (times, digest of the payload).
+
+    ``dataset``: ids of what is in AEP for good; None where nothing happens to what was accepted.
 
     ``digests``, when they are known already: those that are right, of number 0 on (:func:`expected`). ``hanging``: events
     that were made to hold whoever maps them; ``backtracking`` as for :func:`numbered`.
@@ -128,8 +142,11 @@ def judge(
             findings.repeated_by_aep += found[0] - 1
             if found[1] != wanted:
                 findings.changed.append(number)
-        findings.repeated_in_dead_letters += set_aside[number] - (found is None and number in set_aside)
-        if found is None and number not in set_aside and number in promised:
+        # Refused later, each time that AEP took it may come back.
+        ends = min(set_aside[number], found[0] if found is not None and is_late(number) else found is None)
+        findings.repeated_in_dead_letters += set_aside[number] - ends
+        arrived = found is not None if dataset is None else uuid_of(number) in dataset
+        if not arrived and number not in set_aside and number in promised:
             findings.lost.append(number)
     if known != len(accepted):
         findings.invented = [each for each in accepted if (number := number_of(each)) is None or number >= sent]
@@ -151,6 +168,8 @@ def _read(
     letter: DeadLetter, sent: int, builder: ExperienceEvents, hanging: Collection[int], backtracking: Container[int]
 ) -> tuple[int | None, str | None]:
     """Number of a dead letter, and what is wrong with it: an unknown event, a changed one, or a reason nobody gave."""
+    if letter.headers.get("bridge.form") == "xdm":
+        return _read_xdm(letter, sent, builder)
     (found,) = events_of(document := orjson.loads(letter.value)) or (None,)
     if isinstance(found, Refusal):
         number = document["events"][0].get("number") if "events" in document else None
@@ -168,6 +187,20 @@ def _read(
         fits = told == (str(rejection.stage), rejection.code)
     elif number in hanging and told == ("map", "hung"):
         fits = True
+    elif told == ("ingest", CODE):
+        fits = is_late(number)
     else:
         fits = told[0] == "deliver" and REFUSAL in letter.headers.get("bridge.reason", "")
     return number, None if fits else f"event {number} was set aside as {told}: {letter.headers.get('bridge.reason')}"
+
+
+def _read_xdm(letter: DeadLetter, sent: int, builder: ExperienceEvents) -> tuple[int | None, str | None]:
+    """The same of what came back from AEP, where the event was no longer in Kafka."""
+    event = orjson.loads(letter.value)
+    number = number_of(event.get("_id", ""))
+    if number is None or number >= sent:
+        return None, f"a dead letter of an unknown event: {letter.headers.get('bridge.reason')}"
+    told = (letter.headers.get("bridge.stage"), letter.headers.get("bridge.code"))
+    (wanted,) = expected([number], builder)
+    fits = is_late(number) and told == ("ingest", CODE) and bytes.fromhex(fingerprint(event)) == wanted
+    return number, None if fits else f"event {number} came back as {told}: {letter.headers.get('bridge.reason')}"

@@ -52,6 +52,7 @@ class Offsets:
         self.refused: set[str] = set()
         self.hung: set[str] = set()
         self.unmapped: set[str] = set()
+        self.came_back: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -61,9 +62,10 @@ class Offsets:
         self._letters.close()
 
     def read_letters(self) -> None:
-        """Note the ids of events by who has set them aside.
+        """Note the ids of events by what they are dead letters for.
 
-        ``refused``: delivery; ``hung``: they hold whoever maps them; ``unmapped``: what is required cannot be made of them.
+        Delivery has set them aside (``refused``), they hold whoever maps them (``hung``), what is required cannot be made of
+        them (``unmapped``), AEP refused them after its 200 (``came_back``).
         """
         for record in self._letters.consume(1_000, timeout=0.05):
             if record.error() is None:
@@ -72,6 +74,8 @@ class Offsets:
                     continue
                 if headers.get("bridge.stage") == b"deliver":
                     self.refused.add(headers["bridge.event_uuid"].decode())
+                elif headers.get("bridge.stage") == b"ingest":
+                    self.came_back.add(headers["bridge.event_uuid"].decode())
                 elif headers.get("bridge.code") == b"hung":
                     self.hung.add(headers["bridge.event_uuid"].decode())
                 elif headers.get("bridge.stage") == b"check":

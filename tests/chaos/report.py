@@ -65,6 +65,8 @@ class Report:
     expired: int = 0
     unseen: list[str] = field(default_factory=list)
     alerts: dict[str, int] = field(default_factory=dict)
+    came_back: int = 0
+    came_back_seconds: float = 0.0
     without_prometheus: str = ""
 
     def fill(self, sender: ChaosSender, stage: Stage, findings: Findings) -> None:
@@ -78,6 +80,7 @@ class Report:
         self.duplicates, self.duplicates_bound = findings.duplicates, sum(bounds.values())
         self.duplicates_bound_by = bounds
         self.expired = len(findings.gone)
+        self.came_back = len(stage.came_back)
         self.longest_stall_seconds = round(stage.longest_stall, 2)
         self.rebalances = len(stage.allowance.rebalances())
         self.restarts = sum(role.starts for role in stage.roles.values())
@@ -125,6 +128,7 @@ class Report:
             "refused to the end (MoEngage gave up)": f"{self.given_up:,}",
             "accepted by AEP": f"{self.accepted:,}",
             "dead letters": f"{self.dead_letters:,}",
+            "of them refused by AEP after its 200": f"{self.came_back:,}, the last one {self.came_back_seconds:.1f} s after no lag",
             "LOST": f"{self.lost:,}",
             "changed, invented, unexplained": f"{self.changed:,}, {self.invented:,}, {self.unexplained:,}",
             "deleted by Kafka before they were read (a fault)": f"{self.expired:,}",

@@ -1,4 +1,4 @@
-"""What a run waits for: something new at AEP, and no lag."""
+"""What a run waits for: something new at AEP, no lag, and the return of what AEP refuses later."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _RECOVERY = 60.0
 """Seconds within which new events flow after the last fault: the longest pauses between probes are 30 s."""
 _DRAIN = 180.0
+_COME_BACK = 120.0
 
 
 async def something_new(stage: Stage, within: float) -> float | None:
@@ -45,4 +46,17 @@ async def drained(stage: Stage) -> float:
         if time.monotonic() - began > _DRAIN:
             workers = "\n\n".join(role.process.tail(30) for role in stage.roles.values())
             raise AssertionError(f"after {_DRAIN:g} s without faults there is still lag: {stage.progress}\n{workers}")
+    return round(time.monotonic() - began, 2)
+
+
+async def came_back(stage: Stage) -> float:
+    """Seconds until everything that AEP accepted is in its dataset, or back as a dead letter."""
+    began = time.monotonic()
+    stage.emulator.control(platform={"settle": True})
+    while stage.dataset.queued or (missing := [one for one in stage.dataset.failed if one not in stage.came_back]):
+        await asyncio.sleep(0.5)
+        if time.monotonic() - began > _COME_BACK:
+            raise AssertionError(
+                f"after {_COME_BACK:g} s these were refused later and are in no dead letter: {missing[:5]}"
+            )
     return round(time.monotonic() - began, 2)

@@ -21,12 +21,13 @@ from counting import is_deliverable
 from guarded_mapping import write_guarded
 from names import HOST, Name
 from offsets import Offsets, Progress
-from tally import Digests
+from tally import Digests, Ids
 
 from bridge.emulators.adobe import Emulator
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset import Dataset, Limits
 from bridge.testing.kafka.admin import admin_client, create_topic
 from bridge.testing.kafka.certificates import Certificates, make_certificates
+from bridge.testing.later_refusals import strict_schema
 from bridge.testing.numbered_events import uuid_of
 from bridge.testing.processes import BridgeProcess, eventually, free_port
 
@@ -49,12 +50,16 @@ _AS_CREATED = {"message.timestamp.type": "LogAppendTime"}
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much of everything; ``topic`` is more configuration of the event topic."""
+    """How much of everything; ``topic`` is more configuration of the event topic.
+
+    ``aep_batch_seconds``: how often AEP makes a batch of what it has accepted, and workers look for failed ones.
+    """
 
     workers: int = 2
     batch_events: int = 100
     concurrency: int = 4
     max_in_flight: int = 1_000
+    aep_batch_seconds: float = 5.0
     topic: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -102,6 +107,7 @@ class Stage:
     ``deleted_topics``: such numbers of events that were deleted with the whole topic. ``topic_stays``: held by whoever deletes
     the topic, or needs it all the time. ``hanging``: events that were made to hold whoever maps them; ``hung``: ids of those that became dead letters for it.
     ``backtracking``: events with a text that a regular expression would take days for; ``unmapped``: ids of those that were refused.
+    ``came_back``: ids of those that AEP refused after its 200 and that are dead letters now.
     """
 
     cluster: Cluster
@@ -127,6 +133,7 @@ class Stage:
     hung: set[str] = field(default_factory=set)
     backtracking: set[int] = field(default_factory=set)
     unmapped: set[str] = field(default_factory=set)
+    came_back: set[str] = field(default_factory=set)
     secret_file: Path = field(init=False)
     hanging_file: Path = field(init=False)
     mapping_file: Path = field(init=False)
@@ -148,7 +155,8 @@ class Stage:
             *self._second_topics(),
         ):
             await asyncio.to_thread(self._create_topic, topic, partitions, config)
-        self.emulator = Emulator(port=free_port(), payloads=0, limits=Limits(enabled=False))
+        limits = Limits(batch_seconds=self.scale.aep_batch_seconds)
+        self.emulator = Emulator(port=free_port(), payloads=0, limits=limits, schema=strict_schema(), new_ids=Ids)
         self.emulator.state.fingerprints = Digests()
         await self.emulator.start()
         self.allowance = Allowance(self.emulator, self.outstanding, self.posted, self._capacity, self._worker_logs)
@@ -192,6 +200,11 @@ class Stage:
     def expired(self) -> set[int]:
         """Numbers of all events that were deleted before the group had committed them; some may have been delivered."""
         return set[int]().union(*(numbers for _, numbers in self.deletions), *self.deleted_topics)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The settings of its processes."""
+        return self._settings
 
     @property
     def receiver_url(self) -> str:
@@ -249,6 +262,7 @@ class Stage:
             "BRIDGE_AEP__BATCH_EVENTS": str(self.scale.batch_events),
             "BRIDGE_AEP__CONCURRENCY": str(self.scale.concurrency),
             "BRIDGE_AEP__TIMEOUT_SECONDS": "3",
+            "BRIDGE_AEP__FAILED_BATCHES_SECONDS": str(self.scale.aep_batch_seconds),
             "BRIDGE_WORKER__MAX_IN_FLIGHT_EVENTS": str(self.scale.max_in_flight),
             "BRIDGE_WORKER__DRAIN_SECONDS": "6",
             "BRIDGE_WORKER__STALL_SECONDS": "60",
@@ -346,6 +360,13 @@ class Stage:
         gone = sum(is_deliverable(number) and uuid_of(number) not in state.fingerprints for number in self.expired)
         return max(0, self.deliverable() - len(state.fingerprints) - self.set_aside - gone)
 
+    @property
+    def dataset(self) -> Dataset:
+        """What AEP has for good."""
+        found = self.emulator.ingestion.find(self.emulator.dataset_id)
+        assert found is not None
+        return found
+
     def _capacity(self) -> int:
         return max(1, len(self.workers)) * self.scale.concurrency * self.scale.batch_events
 
@@ -358,7 +379,7 @@ class Stage:
             while not self._ending:
                 asked, outstanding, events = time.monotonic(), self.outstanding(), self.emulator.state.events
                 progress = await asyncio.to_thread(offsets.ask)
-                self.hung, self.unmapped = offsets.hung, offsets.unmapped
+                self.hung, self.unmapped, self.came_back = offsets.hung, offsets.unmapped, offsets.came_back
                 refused = offsets.refused | offsets.hung
                 self.set_aside = sum(each not in self.emulator.state.fingerprints for each in refused)
                 # Without an answer the last one stands: what was accepted since then counts as uncommitted.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping, MutableSet
 from typing import TYPE_CHECKING
 
 from bridge.testing.numbered_events import number_of, uuid_of
@@ -48,6 +48,37 @@ class Numbers(Collection[int]):
 
     def __len__(self) -> int:
         return self._count
+
+
+class Ids(MutableSet[str]):
+    """A set of _ids: a byte for one that is made of a number, an entry of a set for any other."""
+
+    def __init__(self) -> None:
+        self._known = Numbers()
+        self._foreign: set[str] = set()
+
+    def add(self, value: str) -> None:
+        """Add one."""
+        number = _ours(value)
+        if number is None:
+            self._foreign.add(value)
+        else:
+            self._known.add(number)
+
+    def discard(self, value: str) -> None:
+        """Nothing is ever taken out."""
+        raise TypeError(f"what has arrived stays: {value}")
+
+    def __contains__(self, value: object) -> bool:
+        number = _ours(value) if isinstance(value, str) else None
+        return value in self._foreign if number is None else number in self._known
+
+    def __iter__(self) -> Iterator[str]:
+        yield from map(uuid_of, self._known)
+        yield from self._foreign
+
+    def __len__(self) -> int:
+        return len(self._known) + len(self._foreign)
 
 
 class Digests(MutableMapping[str, bytes]):

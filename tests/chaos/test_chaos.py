@@ -21,8 +21,9 @@ from alerting import Prometheus, names_of
 from counting import DeadLetter, Findings, judge
 from faults import KINDS, LANES, schedule
 from guarded_mapping import guarded_builder
+from reconciled import ask_for_sum, wrong_in
 from report import Done, Report
-from running import drained, fresh_event_arrives, something_new
+from running import came_back, drained, fresh_event_arrives, something_new
 from second_route import SecondRoute, stopping
 from sender import ChaosSender
 from stage import DEAD_LETTERS, Stage
@@ -125,7 +126,14 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         sender.stop()
         await posting
         report.drained_seconds = await drained(stage)
+        report.came_back_seconds = await came_back(stage)
         findings = await _judged(stage, sender)
+        summed = await ask_for_sum(
+            stage.environment, tmp_path, report.began, *(() if second is None else ("--route", "default"))
+        )
+        complete = not stage.deletions and not stage.deleted_topics
+        left_over = wrong_in(summed, promised=len(sender.promised), complete=complete)
+        print(f"reconcile: {summed}")
         if second and posting_too:
             second.sender.stop()
             await posting_too
@@ -149,11 +157,13 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
     print(report.table())
     print(f"report: {chaos.report}")
     assert findings.wrong == {}
+    assert left_over == []
     assert report.unseen == []
     assert findings.duplicates <= report.duplicates_bound
     assert [f"{each.name} ended with {each.code}:\n{each.tail}" for each in stage.surprises] == []
     # The run must have been one: most of what was posted was promised, and every kind of fault had its turn and struck.
     assert report.promised > chaos.rate * report.seconds / 3
+    assert report.came_back > 0
     if chaos.only:
         assert {fault.kind for fault in done} == set(chaos.only)
     elif chaos.seconds is None or chaos.seconds >= 900:
@@ -176,6 +186,7 @@ async def _judged(stage: Stage, sender: ChaosSender) -> Findings:
         guarded_builder(stage.mapping_file),
         hanging=stage.hanging,
         backtracking=stage.backtracking,
+        dataset=stage.dataset.ingested,
     )
     # What Kafka was made to delete is gone; that it was told is asked elsewhere.
     expired = stage.expired

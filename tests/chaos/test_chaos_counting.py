@@ -21,6 +21,7 @@ from bridge.model.event import Refusal
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
 from bridge.sources.moengage.envelopes import events_of
+from bridge.testing.later_refusals import CODE
 from bridge.testing.numbered_events import event, uuid_of
 from bridge.testing.processes import eventually
 
@@ -70,6 +71,52 @@ def test_a_planted_loss_is_found(builder, arrived):
     del accepted[uuid_of(10)], accepted[uuid_of(11)]
     findings = judge(set(range(SENT)) - {11}, SENT, accepted, letters, builder)
     assert findings.wrong == {"lost": [10]}
+
+
+def _came_back(number, builder, form="event"):
+    """The letter of an event that AEP took, and refused later."""
+    (found,) = events_of(envelope([number]))
+    value = found if form == "event" else builder.build(found).xdm
+    told = {"bridge.stage": "ingest", "bridge.code": CODE, "bridge.reason": "…", "bridge.form": form}
+    return DeadLetter(orjson.dumps(value), told)
+
+
+@pytest.fixture
+def refused_later(builder):
+    """Events 275 to 279, of which AEP refuses 277 after its 200: what its inlet took, and what its dataset has."""
+    accepted = dict(
+        zip(map(uuid_of, range(275, 280)), ((1, one) for one in expected(range(275, 280), builder)), strict=True)
+    )
+    return accepted, set(accepted) - {uuid_of(277)}
+
+
+@pytest.mark.parametrize("form", ["event", "xdm"])
+def test_what_aep_refuses_later_is_kept_by_its_dead_letter(builder, refused_later, form):
+    """In the dataset, or come back: nothing is wrong, and nothing is counted twice."""
+    accepted, dataset = refused_later
+    findings = judge({275, 277}, 280, accepted, [_came_back(277, builder, form)], builder, dataset=dataset)
+    assert (findings.wrong, findings.duplicates) == ({}, 0)
+
+
+def test_what_aep_took_and_nobody_has_is_lost(builder, refused_later):
+    """A 200 of AEP's inlet is no arrival: without a letter, or missing in the dataset, the event is lost."""
+    accepted, dataset = refused_later
+    findings = judge(range(275, 280), 280, accepted, [], builder, dataset=dataset - {uuid_of(276)})
+    assert findings.wrong == {"lost": [276, 277]}
+
+
+def test_what_comes_back_for_no_reason_is_found(builder, refused_later):
+    """A letter of an event that AEP keeps, one that was changed, one of nobody's event; and one that came back too often."""
+    accepted, dataset = refused_later
+    changed = _came_back(277, builder, "xdm")
+    changed = DeadLetter(changed.value.replace(b"Refused later", b"Refused  later"), changed.headers)
+    foreign = DeadLetter(b'{"_id":"x"}', changed.headers)
+    for wrong in (_came_back(276, builder), _came_back(276, builder, "xdm"), changed, foreign):
+        assert len(judge({275}, 280, accepted, [wrong], builder, dataset=dataset).unexplained) == 1
+    twice = [_came_back(277, builder)] * 2
+    assert judge({277}, 280, accepted, twice, builder, dataset=dataset).duplicates == 1
+    accepted[uuid_of(277)] = (2, accepted[uuid_of(277)][1])
+    assert judge({277}, 280, accepted, twice, builder, dataset=dataset).repeated_in_dead_letters == 0
 
 
 def test_a_lost_dead_letter_is_found(builder, arrived):

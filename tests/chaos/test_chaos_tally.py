@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tally import Accepted, Digests, Numbers
+from tally import Accepted, Digests, Ids, Numbers
 
 from bridge.emulators.adobe.received import Received
 from bridge.testing.numbered_events import number_of, uuid_of
@@ -72,3 +72,17 @@ def test_a_number_is_read_back_from_its_id(number):
     assert number_of(uuid_of(number)) == number
     assert number_of(uuid_of(number).upper().replace("6F1D", "6F1E")) is None
     assert number_of(uuid_of(number)[:-1] + "+") is None
+
+
+def test_ids_are_a_set_of_ids():
+    """Ours and foreign ones, each once, and none is ever taken out."""
+    ids = Ids()
+    for one in (uuid_of(3), "foreign", uuid_of(3), uuid_of(70_000)):
+        ids.add(one)
+    assert sorted(ids) == sorted({uuid_of(3), uuid_of(70_000), "foreign"})
+    assert len(ids) == 3
+    assert uuid_of(3) in ids
+    assert uuid_of(4) not in ids
+    assert "other" not in ids
+    with pytest.raises(TypeError):
+        ids.discard("foreign")

@@ -20,7 +20,7 @@ from counting import DeadLetter, Findings, judge
 from faults import KINDS, steady
 from foresight import Foresight
 from report import Done, Report
-from running import drained, fresh_event_arrives, something_new
+from running import came_back, drained, fresh_event_arrives, something_new
 from sender import ChaosSender
 from soak_report import Soak
 from stage import DEAD_LETTERS, Scale, Stage
@@ -42,6 +42,7 @@ _SCALE = Scale(
     workers=1,
     batch_events=500,
     max_in_flight=10_000,
+    aep_batch_seconds=15.0,
     # Some minutes' worth: what was delivered long ago need not fill the disk.
     topic={"retention.bytes": str(256 << 20), "segment.bytes": str(64 << 20)},
 )
@@ -76,6 +77,7 @@ async def test_nothing_grows_and_nothing_is_lost(soak, kafka_cluster, tmp_path):
             sender.stop()
             await posting
             report.drained_seconds = await drained(stage)
+            report.came_back_seconds = await came_back(stage)
             judged = time.monotonic()
             findings = await _judged(stage, sender, foresight)
             report.faults = done
@@ -139,5 +141,12 @@ async def _judged(stage: Stage, sender: ChaosSender, foresight: Foresight) -> Fi
     assert builder is not None
     accepted = Accepted(stage.emulator.state)
     return await asyncio.to_thread(
-        judge, sender.promised, sender.next, accepted, letters, builder, digests=foresight.of(sender.next)
+        judge,
+        sender.promised,
+        sender.next,
+        accepted,
+        letters,
+        builder,
+        dataset=stage.dataset.ingested,
+        digests=foresight.of(sender.next),
     )

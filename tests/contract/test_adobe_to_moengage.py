@@ -6,16 +6,22 @@ import json
 import re
 from pathlib import Path
 
+import httpx
 import pytest
+from memory_store import MemoryStore
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
 from bridge.routes.kinds import open_decoder, open_parts
 from bridge.routes.moengage_events import open_moengage_events
 from bridge.routes.moengage_files import failing
+from bridge.routes.receiving import own_path, paths, posting_of
 from bridge.routes.sample_events import read_sample
 from bridge.settings import AdobeSettings, MappingSettings, MoEngageSettings, load_deployment
 from bridge.sources.adobe.decoder import AdobeDecoder
+from bridge.sources.http.endpoint import Receiver
+from bridge.sources.http.listener import Listener
+from bridge.sources.http.reception import Reception
 from bridge.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,3 +142,25 @@ def test_the_route_is_what_a_worker_runs(route):
     parts = open_parts(route, Metrics("crm"))
     assert parts.policy.fold is not None
     assert parts.title == "MoEngage"
+
+
+async def test_the_rehearsal_of_the_page(route):
+    """The command's path, header and body, at a receiver, are answered as the page shows."""
+    command = block("rehearsal")
+    path, header = re.search(r"YOUR-HOST(/\S+)\"", command)[1], re.search(r'-H "(.+?): (.+?)"', command)
+    settings = route.settings.receiver.model_copy(update={"host": "127.0.0.1", "port": 0})
+    receiver = Receiver(
+        settings,
+        MemoryStore(),
+        Metrics("crm"),
+        posting_of(route),
+        open_decoder(route),
+        path=own_path(route, paths([route])),
+    )
+    endpoint = Reception({receiver.path: receiver}, Metrics("none"), [posting_of(route)])
+    async with (
+        Listener(settings, endpoint) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", trust_env=False) as client,
+    ):
+        answer = await client.post(path, content=block("profile"), headers={header[1]: header[2]})
+    assert answer.json() == json.loads(block("rehearsed"))

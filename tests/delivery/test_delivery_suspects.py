@@ -105,7 +105,7 @@ async def _consume(delivery, resolutions, most, seconds):
         evidence=lambda ahead: delivery.evidence(ahead=ahead),
         metrics=Metrics(),
     )
-    resolutions.accepted = ledger.resolve
+    resolutions.accepted = lambda chunk, places: ledger.resolve(chunk, len(places))
     resolutions.rejected = lambda owner, place, rejected, _attempts: (
         resolutions.dead.append((owner.first + place, rejected.code)),
         ledger.resolve(owner, 1),

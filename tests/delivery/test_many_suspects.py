@@ -41,9 +41,9 @@ class _Consumption:
         resolutions.accepted = self._accepted
         resolutions.rejected = self._rejected
 
-    def _accepted(self, chunk, count):
-        self.taken[chunk.partition] += count
-        self.ledger.resolve(chunk, count)
+    def _accepted(self, chunk, places):
+        self.taken[chunk.partition] += len(places)
+        self.ledger.resolve(chunk, len(places))
 
     def _rejected(self, chunk, place, rejected, _attempts):
         self.dead.append((chunk.partition, chunk.first + place, rejected.code))

@@ -37,16 +37,17 @@ class _Scene:
     """A settlement with everything around it as doubles."""
 
     def __init__(self, *, circuit_open=False, postponed_tries=0, taken=0):
-        self.done, self.dead = [], []
+        self.done, self.dead, self.places = [], [], {}
         self.metrics = Metrics()
         flow_control = SimpleNamespace(record=RequestTally(successes=taken), circuit=SimpleNamespace(open=circuit_open))
         self.record = flow_control.record
         backoff = SimpleNamespace(delay=lambda failures: 10.0 * failures)
         self.settlement = Settlement(self, LIMITS, flow_control, backoff, self.metrics, postponed_tries=postponed_tries)
 
-    def accepted(self, owner, events):
+    def accepted(self, owner, places):
         """Delivered."""
-        self.done.append((owner, events))
+        self.done.append((owner, len(places)))
+        self.places.setdefault(owner, []).extend(places)
 
     def rejected(self, owner, event, rejected, attempts):
         """Dead letter."""
@@ -79,6 +80,7 @@ def test_all_accepted():
     append_run(shipment.batch.runs, "p", 0)
     assert scene.settle(shipment, AllAccepted()) == []
     assert scene.done == [("o", 2), ("p", 1)]
+    assert scene.places == {"o": [0, 1], "p": [0]}
     assert scene.metrics.delivered_events._value.get() == 3
     assert scene.retries() == {}
 
@@ -88,6 +90,7 @@ def test_event_by_event():
     scene = _Scene()
     again = scene.settle(_shipment("abcdef", tries=2), Answered([ACCEPTED, BUSY, BAD, BROKEN, ACCEPTED, BUSY]))
     assert scene.done == [("o", 2)]
+    assert scene.places == {"o": [0, 4]}
     assert scene.dead == [("o", 2, "aep_400", "no", 3)]
     assert again == [("bf", NOW + 30, 3), ("d", NOW + 30, 3)]
     assert scene.metrics.delivered_events._value.get() == 2

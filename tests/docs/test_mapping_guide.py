@@ -88,6 +88,7 @@ def test_every_code_of_lint_is_explained():
         *(ROOT / "bridge" / "xdm").rglob("*.py"),
         *(ROOT / "bridge" / "routes").rglob("*.py"),
         *(ROOT / "bridge" / "destinations").rglob("*.py"),
+        *(ROOT / "bridge" / "sources").rglob("*.py"),
     ]
     sources = "\n".join(path.read_text(encoding="utf-8") for path in files)
     made = r'(?:Finding|_find)\(\s*[^,()]+(?:\([^()]*\))?,\s*[^,]+,\s*"([a-z_0-9]+)"|(?:Problem|_problem|_file)\(\s*(?:f?"[^"]*",\s*)??"([a-z_0-9]+)"'

@@ -258,7 +258,21 @@ def test_a_topic_that_was_not_found_is_not_read(use):
         return await topic.read()
 
     error, _ = use(_Brokers(), read)
-    assert str(error) == "the topic state was not found at the start"
+    assert str(error) == "no such topic: state"
+
+
+def test_a_topic_that_has_come_since_the_start_is_read(use):
+    """It could not be used when the worker began, and was made since: who reads it next has it."""
+    brokers = _Brokers()
+
+    async def read(topic: StateTopic) -> Any:
+        with pytest.raises(KafkaError):
+            await topic.open()
+        brokers.partitions["state"] = 1
+        brokers.log = {0: [(b"a", b"1")]}
+        return await topic.read()
+
+    assert use(brokers, read)[0] == {b"a": b"1"}
 
 
 @pytest.mark.parametrize("failure", [errors.KafkaConnectionError("gone"), ConnectionResetError("gone")])

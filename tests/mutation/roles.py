@@ -121,6 +121,17 @@ ROLES = (
         ),
     ),
     Role(
+        "accepted state",
+        (
+            "bridge.worker.accepted_state.fenced_state",
+            "bridge.worker.accepted_state.restoring",
+            "bridge.worker.accepted_state.shelf",
+            "bridge.worker.accepted_state.state_keeper",
+            "bridge.worker.accepted_state.storing",
+            "bridge.sources.adobe.membership",
+        ),
+    ),
+    Role(
         "restarts",
         (
             "bridge.worker.restart_memory.memory",

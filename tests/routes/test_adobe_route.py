@@ -12,6 +12,7 @@ from bridge.model.errors import SettingsError
 from bridge.routes.kinds import open_decoder, source_of
 from bridge.routes.receiving import own_path, paths, posting_of
 from bridge.settings import load_deployment
+from bridge.sources.adobe.refusing import ANONYMOUS_ONLY
 from bridge.sources.http.endpoint import Receiver
 from bridge.sources.http.listener import Listener
 from bridge.telemetry.metrics import Metrics
@@ -179,6 +180,27 @@ async def test_what_rules_leave_out_is_counted(route):
         for rule in ("audience", "test_profile"):
             assert posting.count("bridge_left_out_events_total", rule=rule) == 1
         assert not posting.store.dead_letters
+
+
+async def test_a_rehearsal_stores_nothing(route):
+    """What would become of a body is answered, counted and told; another value, or none, is no rehearsal."""
+    async with Posting(route) as posting:
+        body = orjson.dumps([profile("C-1"), {"person": {}, "identityMap": {"ECID": [{"id": "1"}]}}])
+        told = await posting.client.post("/adobe?dry_run=true", content=body, headers=AUTH)
+        assert told.json() == {
+            "status": "ok",
+            "dry_run": True,
+            "events": 1,
+            "dead_letters": [{"code": ANONYMOUS_ONLY.code, "reason": ANONYMOUS_ONLY.reason}],
+            "left_out": {},
+        }
+        assert not posting.store.calls
+        assert posting.count("bridge_left_out_events_total", rule="dry_run") == 1
+        assert (await posting.client.post("/adobe?dry_run=true", content=body)).status_code == 401
+        for query in ("", "?dry_run=false", "?dry_run=0"):
+            told = await posting.client.post(f"/adobe{query}", content=body, headers=AUTH)
+            assert told.json() == {"status": "ok", "events": 1, "dead_letters": 1}
+        assert len(posting.store.events) == 3
 
 
 @pytest.mark.parametrize("namespace", ["ECID", "anonymous_id", " "])

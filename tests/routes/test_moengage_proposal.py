@@ -137,6 +137,27 @@ def test_events_of_other_sources(tmp_path, monkeypatch, source, document, expect
     assert elements == expected
 
 
+def test_drift_names_what_no_row_reads_with_the_row_to_add(tmp_path, monkeypatch):
+    """Of an Adobe profile its attributes alone, each with a row for MoEngage; what the decoder adds is none of them."""
+    shipped = CliRunner().invoke(app, ["mapping", "convert", "mappings/adobe_profiles.csv", "--to", "csv"]).stdout
+    (tmp_path / "made.csv").write_text(shipped, encoding="utf-8")
+    made(tmp_path, monkeypatch, "adobe", *PROFILES, more=["--merge"])
+    (tmp_path / "made.csv").write_text(shipped, encoding="utf-8")
+    told = CliRunner().invoke(
+        app, ["mapping", "drift", "made.csv", "--route", "crm", "--events", "events.jsonl", "--json"]
+    )
+    assert told.exit_code == 0, told.output
+    rows = {each["path"]: each["row"] for each in json.loads(told.stdout)["unmapped"]}
+    assert rows == {
+        "_acme.loyalty.points": "ATTRIBUTE,_acme.loyalty.points,customer.attributes.points",
+        "_acme.orders[*].id": None,
+        "_acme.status": "ATTRIBUTE,_acme.status,customer.attributes.own_status",
+        "_acme.tags[*]": "ATTRIBUTE,_acme.tags,customer.attributes.tags",
+        "homeAddress.city": "ATTRIBUTE,homeAddress.city,customer.attributes.home_city",
+        "homeAddress.postalCode": "ATTRIBUTE,homeAddress.postalCode,customer.attributes.postal_code",
+    }
+
+
 def test_rows_that_are_there_are_kept(tmp_path, monkeypatch):
     """With --merge only destinations that the file lacks are appended."""
     (tmp_path / "made.csv").write_text(
@@ -147,3 +168,16 @@ def test_rows_that_are_there_are_kept(tmp_path, monkeypatch):
     assert "2 rows kept" in told
     assert raw["attributes"]["score"] == 120
     assert raw["attributes"]["first_name"] == "Zoë"
+
+
+def test_rows_of_a_warehouse(tmp_path, monkeypatch):
+    """Columns that the shipped set does not know are attributes of the user."""
+    row = {"customer_id": "C-5", "email": "z@example.com", "loyaltyPoints": 12}
+    _, elements = made(tmp_path, monkeypatch, "warehouse", row)
+    assert elements == [
+        {
+            "type": "customer",
+            "customer_id": "C-5",
+            "attributes": {"email": "z@example.com", "loyalty_points": 12},
+        }
+    ]

@@ -52,3 +52,37 @@ def test_what_cannot_be_read_holds_nothing():
     for value in (b"{", b"[1]", b'"e1"', None, {"event_uuid": None}):
         originals.look_at(_record(value))
     assert originals.found == {}
+
+
+def test_an_event_that_was_replayed_as_xdm_is_found_by_its_id():
+    """Its letter is to be XDM once more, with one replay more."""
+    originals = Originals(DECODER, {"e1"}, literal=True)
+    headers = [("bridge.form", b"xdm"), ("bridge.replays", b"2")]
+    for value in ({"_id": "e1"}, b"{", {"_id": "e2"}):
+        originals.look_at(_record(value, headers=headers))
+    found = originals.found["e1"]
+    assert (found.form, found.replays, found.headers) == ("xdm", 2, [])
+
+
+def test_ids_are_found_without_decoding_every_record_and_none_is_missed():
+    """Numbers, blanks, escapes, batches: what decoding finds is found; what plainly holds no wanted id is not decoded."""
+    decoded = []
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(DECODER, name)
+
+        def decode(self, value):
+            decoded.append(value)
+            return DECODER.decode(value)
+
+    originals = Originals(Counting(), {"e1", "17", "e3", "e4", "e5"}, literal=True)
+    originals.look_at(_record(json.dumps(_event("e1"), indent=2).encode()))
+    originals.look_at(_record(_event(17)))
+    originals.look_at(_record({"app_name": "A", "events": [_event("x"), _event("e3")]}))
+    originals.look_at(_record(json.dumps(_event("e4")).replace("e4", "\\u0065\\u0034").encode()))
+    for number in range(50):
+        originals.look_at(_record(_event(f"other-{number}")))
+    assert set(originals.found) == {"e1", "17", "e3", "e4"}
+    assert originals.missing == 1
+    assert len(decoded) == 4

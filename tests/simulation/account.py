@@ -22,7 +22,7 @@ class Fate(Enum):
 @dataclass(slots=True, eq=False)
 class Event:
     """One event. ``suspicions`` counts answers that put a request's failure down to its data; ``expired``: retention took it; ``put_off``:
-    its own verdict was to send it again, while others of its request were taken.
+    its own verdict was to send it again, while others of its request were taken; ``aside``: of a place that was set aside.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Event:
     suspicions: int = 0
     expired: bool = False
     put_off: bool = False
+    aside: bool = False
     written: float = 0.0
     sent_at: float = 0.0
     key: bytes | None = None
@@ -139,6 +140,7 @@ class Account:
             for event in self._by_place.get((partition, offset), ()):
                 self._open -= not event.finished
                 event.letters += 1
+                event.aside = True
 
     def retained(self, partition, start):
         """Retention has deleted what lies before ``start``; how many records of it were not finished."""
@@ -156,6 +158,12 @@ class Account:
         self._start[partition] = max(self._start[partition], start)
         return lost
 
+    def between(self, partition, since, until):
+        """The events of the records from offset ``since`` to before ``until``."""
+        page = self._of[partition]
+        places = slice(bisect_left(page.offsets, since), bisect_left(page.offsets, until))
+        return [event for events in page.events[places] for event in events]
+
     def at(self, partition, offset):
         """The events of a record."""
         return self._by_place.get((partition, offset), ())
@@ -164,6 +172,10 @@ class Account:
         """A worker has told that these offsets were deleted unread."""
         self._told[partition].append((first, last))
 
+    def was_told(self, event):
+        """Whether a worker has told that the event's record was deleted unread."""
+        return any(first <= event.offset <= last for first, last in self._told[event.partition])
+
     def untold(self):
         """Events that retention took, that nobody delivered, and that nobody told of."""
         return [
@@ -171,7 +183,7 @@ class Account:
             for event in self.events.values()
             if event.expired
             and not (event.accepted or event.letters or event.fate is Fate.NOTHING)
-            and not any(first <= event.offset <= last for first, last in self._told[event.partition])
+            and not self.was_told(event)
         ]
 
     def aborted(self, entry_events):

@@ -34,13 +34,14 @@ class Connection:
         self._server = server
 
     def encode(self, event):
-        """The event's name is all that the destination needs."""
-        return orjson.dumps(event["event_uuid"])
+        """The event's name, and whose audiences it carries."""
+        return orjson.dumps((event["event_uuid"], event.get("customer_id"), event.get("audienceNames")))
 
     async def send(self, items):
         """Hand the request to the server, which goes on whatever becomes of the sender."""
         answer = asyncio.get_running_loop().create_future()
-        self._server.receive([orjson.loads(item) for item in items], answer)
+        found = [orjson.loads(item) for item in items]
+        self._server.receive([name for name, *_ in found], answer, {name: carried for name, *carried in found})
         return await answer
 
     async def aclose(self):
@@ -56,20 +57,23 @@ class SimulatedAep:
         self.postponed_until = {}
         self.modes = {}
         self.requests = 0
+        self.taken = lambda _carried: None
+        self._carried = {}
         self.last_success = loop.time()
 
-    def receive(self, names, answer):
-        """A request has left; its answer comes some time, or never."""
+    def receive(self, names, answer, carried):
+        """A request has left; its answer comes some time, or never. ``carried``: by name, whose audiences it carries."""
         self.requests += 1
         there = self._random.choice(_DELAYS) * self._random.random()
         back = self._random.choice(_DELAYS) * self._random.random()
         if "slow" in self.modes:
             back += self._random.random() * self.modes["slow"]
             self._count("aep answers slowly")
-        self._loop.outside(there, self._arrive, names, answer, back)
+        self._loop.outside(there, self._arrive, names, answer, back, carried)
 
-    def _arrive(self, names, answer, back):
+    def _arrive(self, names, answer, back, carried):
         raised = None
+        self._carried = carried
         try:
             outcome = self._judge(names)
         except RuntimeError as error:
@@ -161,6 +165,7 @@ class SimulatedAep:
             self._account.events[name].put_off = True
             return Transient("http_503", data_suspect=False)
         self._account.accepted(name, now)
+        self.taken(self._carried[name])
         self.last_success = now
         return ACCEPTED
 

@@ -30,6 +30,8 @@ class Cluster:
         self.partitions = tuple((TOPIC, number) for number in range(partitions))
         self.logs = {partition: PartitionLog(partition) for partition in self.partitions}
         self.modes = {}
+        self.remembered = lambda _partition, _offset, _member: None
+        """Asked of each commit before it counts: what a worker thinks it may pass it may no longer be the owner of."""
         self.away = {}
         self.coordinator = Coordinator(loop, random, self.partitions, self._stored, trace)
 
@@ -41,6 +43,7 @@ class Cluster:
         if offset > self.logs[partition].end:
             raise AssertionError(f"{member} commits {offset} beyond the end of {partition}")
         self.account.may_pass(partition, offset, member)
+        self.remembered(partition, offset, member)
 
     def delay(self):
         """Seconds that a message takes one way."""

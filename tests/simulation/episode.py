@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from simulation.counted import check_counts
 from simulation.faults import Trouble
 from simulation.told import Telling
 from simulation.virtual_loop import BEGIN, PROCESS
@@ -99,8 +100,11 @@ async def _episode(world, trouble, seconds):
     world.workload.on = False
     while loop.time() < deadline and not world.at_rest:
         await _while(tasks, 1.0)
+    check_counts(world)
     if untold := world.account.untold():
         raise AssertionError(f"retention took {len(untold)} events and nobody told: {untold[0]}")
+    if world.remembers and world.at_rest:
+        world.members.check_all()
     if not world.at_rest:
         raise AssertionError(f"not at rest {REST_SECONDS:g} s after the last fault: {world.unrest()}")
 

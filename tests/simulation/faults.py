@@ -45,6 +45,14 @@ def _letters(name, value=True):
     return _mode(lambda world: world.letters.modes, name, value)
 
 
+def _state(name, value):
+    return _mode(lambda world: world.route_state.modes, name, value)
+
+
+def _compact(world, draw):
+    world.route_state.compact()
+
+
 def _share(draw):
     return 0.2 + 0.8 * draw.random()
 
@@ -164,6 +172,7 @@ def _retention(world, draw):
     # Mostly of what is long done; sometimes it overtakes.
     start = log.end - draw.choice((300, 300, 100, 20, 0))
     if start > log.start and not log.open and partition in world.cluster.coordinator.committed:
+        world.members.deleted(partition, start)
         log.expire(start)
         if world.account.retained(partition, start):
             world.count("retention deletes what was not delivered")
@@ -217,6 +226,11 @@ FAULTS = (
     Fault("dead letters' answers are lost", 0.7, _letters("lost"), LONG),
     Fault("dead letters late", 0.7, _letters("late"), LONG),
     Fault("dead-letter topic gone", 0.3, _letters("no topic"), LONG),
+    Fault("state cannot be written", 0.7, _state("fails", 1.0), LONG),
+    Fault("state is written now and then", 0.7, _state("fails", _share), LONG),
+    Fault("state writes' answers are lost", 0.7, _state("lost", _share), LONG),
+    Fault("state is written long after", 0.7, _state("later", _share), LONG),
+    Fault("state topic is compacted", 1.0, _compact),
     Fault("producer broken", 0.3, _letters("broken"), SHORT),
 )
 

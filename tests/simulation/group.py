@@ -32,6 +32,7 @@ class Coordinator:
     generation: int = 0
     stable: bool = True
     committed: dict = field(default_factory=dict)
+    notes: dict = field(default_factory=dict)
     rebalances: int = 0
     _deadline: float = 0.0
     _names: object = field(default_factory=count)
@@ -67,7 +68,7 @@ class Coordinator:
         if generation != self.generation:
             raise GroupError("generation")
 
-    def commit(self, name, generation, offsets):
+    def commit(self, name, generation, offsets, notes):
         """Store offsets; while the group prepares a rebalance the members of its generation still may."""
         self._known(name).seen = self.loop.time()
         if generation != self.generation:
@@ -75,6 +76,7 @@ class Coordinator:
         for partition, offset in offsets.items():
             self.stored(partition, offset, name)
             self.committed[partition] = offset
+            self.notes[partition] = notes.get(partition, "")
 
     def expire(self):
         """Remove members that have been silent for too long, and end a rebalance that waits for somebody; call often."""

@@ -18,6 +18,7 @@ from aiokafka.errors import (
 )
 
 from bridge.kafka.consumer.kafka_client import Offsets, Taken
+from bridge.model.day_counts import NotedOffset
 from simulation.cluster import TOPIC
 from simulation.partition_log import Kind
 
@@ -305,7 +306,7 @@ class SimulatedClient:
 
     # Offsets.
 
-    async def commit(self, offsets):
+    async def commit(self, offsets, notes):
         """See KafkaClient."""
         name, generation = self.name, self._generation
         if self._closed:
@@ -314,8 +315,29 @@ class SimulatedClient:
             raise IllegalStateError("not assigned")
         if name is None:
             raise CommitFailedError("no member")
-        coordinator, stored = self._cluster.coordinator, dict(offsets)
-        await self._cluster.ask("commit", lambda: coordinator.commit(name, generation, stored))
+        coordinator, stored, noted = self._cluster.coordinator, dict(offsets), dict(notes)
+        await self._cluster.ask("commit", lambda: coordinator.commit(name, generation, stored, noted))
+
+    async def noted(self, partitions):
+        """See KafkaClient."""
+        coordinator = self._cluster.coordinator
+        stored, notes = await self._cluster.ask(
+            "offsets", lambda: (dict(coordinator.committed), dict(coordinator.notes))
+        )
+        return {each: NotedOffset(stored[each], notes[each]) if each in stored else None for each in partitions}
+
+    async def beat(self):
+        """See KafkaClient."""
+        cluster, name, generation = self._cluster, self.name, self._generation
+        if name is None:
+            return False
+        try:
+            await cluster.ask("heartbeat", lambda: cluster.coordinator.heartbeat(name, generation))
+        except RebalanceInProgressError:
+            return True
+        except KafkaError:
+            return False
+        return True
 
     async def committed(self, partitions):
         """See KafkaClient."""

@@ -63,13 +63,21 @@ class _OtherThread:
         """See Fetching."""
         await self._cross(self._stream.fetching.touch)
 
-    async def store(self, number, offsets):
+    async def store(self, number, offsets, notes):
         """See Fetching."""
         stream = self._stream
-        stored = await self._cross(lambda: stream.fetching.store(number, offsets))
+        stored = await self._cross(lambda: stream.fetching.store(number, offsets, notes))
         if number != self.number:
             stream.node.world.count("a rebalance during a commit")
         return stored
+
+    async def noted(self, number, partitions):
+        """See Fetching."""
+        return await self._cross(lambda: self._stream.fetching.noted(number, partitions))
+
+    async def is_member(self, number):
+        """See Fetching."""
+        return await self._cross(lambda: self._stream.fetching.is_member(number))
 
     async def refresh(self):
         """See Fetching."""
@@ -118,6 +126,10 @@ class SimulatedStream:
     async def commit(self):
         """See Consumption."""
         return await self._consumption.commit()
+
+    async def is_ours(self):
+        """See Consumption."""
+        return await self._consumption.is_ours()
 
     async def offsets(self, partitions):
         """See Consumption."""

@@ -43,6 +43,10 @@ class Telling:
         self._ask(node, "throttled", there=waits and "throttled" in modes, bound=90.0, told=refused_or_away)
         letters = bool(len(worker.letters)) and "refuses" in world.letters.modes
         self._ask(node, "dead letters refused", there=letters, bound=60.0, told="dead_letters" in reasons)
+        keeper = worker._keeper
+        state = keeper is not None and world.route_state.modes.get("fails") == 1.0
+        state = state and any(shelf.due or shelf.storing for shelf in keeper._shelves.values())
+        self._ask(node, "state cannot be written", there=state, bound=10.0, told="state" in reasons)
         away = fetched and worker.joined and ("silent" in brokers or "away" in brokers)
         self._ask(node, "brokers away", there=away, bound=40.0, told="brokers" in reasons or "group" in reasons)
         self._ask(node, "not in the group", there=not worker.joined, bound=5.0, told=bool(reasons))

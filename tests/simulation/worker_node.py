@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from dataclasses import replace
 from random import Random
 
 from aiokafka.errors import KafkaError as ClientError
@@ -11,12 +12,14 @@ from bridge.destinations.aep.destination import delivery_policy
 from bridge.model.errors import KafkaError
 from bridge.model.verdicts import Rejected, Stage
 from bridge.runtime.dead_man import DeadMansSwitch
+from bridge.sources.adobe.membership import Membership
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.surroundings import Surroundings
 from bridge.worker.worker import Worker
 from bridge.xdm.experience_event import Built
 from simulation.aep import Connection
 from simulation.dead_letter_topic import SimulatedPublisher
+from simulation.state_log import SimulatedStateLog
 from simulation.stream import SimulatedStream
 from simulation.virtual_loop import SimulatedProcess
 
@@ -82,6 +85,7 @@ class WorkerNode:
             cut_off_after=lambda seconds: world.loop.outside(seconds, self._cut_off, process),
             switch=lambda _seconds: DeadMansSwitch(0),
             state=lambda _kafka, _publisher: SimulatedState(world),
+            state_log=lambda *_, **__: SimulatedStateLog(world),
             telemetry=_Telemetry,
             publisher=self._publisher,
             stream=self._stream,
@@ -89,9 +93,10 @@ class WorkerNode:
             settle=lambda: None,
             tend=_nothing,
         )
+        parts = parts_of(Connection(world.aep), _Builder(), self.metrics, policy=delivery_policy(world.settings))
         worker = Worker(
             world.settings,
-            parts_of(Connection(world.aep), _Builder(), self.metrics, policy=delivery_policy(world.settings)),
+            replace(parts, memory=Membership()) if world.remembers else parts,
             self.metrics,
             surroundings=surroundings,
         )

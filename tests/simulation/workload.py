@@ -89,6 +89,8 @@ class Workload:
         event = self._event(partition, offset, Fate.DELIVERED)
         event.key = key
         body = {"event_code": "simulated", "event_uuid": event.name}
+        if key is not None and world.remembers:
+            world.members.add_to(body, event)
         chance = draw()
         if not self.natures:
             return body, event

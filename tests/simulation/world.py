@@ -13,6 +13,7 @@ from simulation.aep import SimulatedAep
 from simulation.cluster import TOPIC, Cluster
 from simulation.dead_letter_topic import TOPIC as LETTERS
 from simulation.dead_letter_topic import LetterTopic
+from simulation.state_log import Members, StateTopicLog
 from simulation.virtual_loop import SimulatedLoop
 from simulation.worker_node import WorkerNode
 from simulation.workload import Workload
@@ -39,8 +40,14 @@ class World:
         )
         self.aep = SimulatedAep(self.loop, self.stream("aep"), self.account, self.count, self.trace)
         self.letters = LetterTopic(self.loop, self.stream("letters"), self.account, self.count, self.trace)
+        # Of some worlds the route remembers what was accepted of each customer, which needs their order.
+        self.remembers = self.stream("memory").random() < 0.5
+        self.route_state, self.members = StateTopicLog(self), Members(self)
+        self.aep.taken = self.members.accepted
+        if self.remembers:
+            self.cluster.remembered = self.members.check_stored
         self.workload = Workload(self, rate=shape.choice((26, 28, 35)))
-        self.settings = _settings(shape)
+        self.settings = _settings(shape, by_key=self.remembers)
         self.state = {}
         self.most_events = self.settings.worker.max_in_flight_events * 11 + 1_000
         # The drain's budget for a revoke, and a little for what comes at once after a process was stopped.
@@ -50,6 +57,7 @@ class World:
         self.account.damaged = self._was_damaged
         self.account.keep_order = self.by_key
         self.nodes = [WorkerNode(self, number) for number in range(shape.choice((2, 2, 3)))]
+        self.count("the route remembers what was accepted" if self.remembers else "the route remembers nothing")
         self.count("order by key" if self.by_key else "order by none")
         self.trace(
             "world",
@@ -134,7 +142,7 @@ class World:
         return sum(max(0, log.stable - max(log.start, committed.get(p, 0))) for p, log in self.cluster.logs.items())
 
 
-def _settings(shape):
+def _settings(shape, *, by_key):
     return Settings.model_construct(
         kafka=KafkaSettings(
             topic=TOPIC,
@@ -148,7 +156,7 @@ def _settings(shape):
             batch_events=shape.choice((5, 40)),
             linger_seconds=shape.choice((0.05, 0.5)),
             concurrency=shape.choice((2, 4, 16)),
-            ordering=shape.choice(("none", "none", "key")),
+            ordering="key" if shape.choice((False, False, True)) or by_key else "none",
             events_per_second=shape.choice((0, 200, 10_000)),
         ),
         worker=WorkerSettings(

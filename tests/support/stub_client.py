@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import KafkaError
 
 from bridge.kafka.consumer.kafka_client import Offsets, Taken
+from bridge.model.day_counts import NotedOffset
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -52,11 +53,13 @@ class StubClient:
     def __init__(self, *partitions: Partition) -> None:
         self.logs: dict[Partition, Log] = {partition: Log() for partition in partitions}
         self.stored: dict[Partition, int] = {}
+        self.notes: dict[Partition, str] = {}
         self.fail_commits = False
         self.commits: list[dict[Partition, int]] = []
         self.raw_batches: dict[Partition, bytes] = {}
         self.identity: bytes | None = b"first"
         self.patient = True
+        self.member = True
         self.touched = 0
         self._came = asyncio.Event()
 
@@ -111,6 +114,11 @@ class StubClient:
         except TimeoutError:
             return
 
+    async def beat(self) -> bool:
+        """As the group says."""
+        await asyncio.sleep(0)
+        return self.member
+
     def be_patient(self, *, patient: bool) -> None:
         """Note it."""
         self.patient = patient
@@ -138,13 +146,24 @@ class StubClient:
         """Give of it again."""
         self.logs[partition].paused = False
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> None:
         """Store them, or fail."""
         await asyncio.sleep(0)
         if self.fail_commits:
             raise KafkaError("not stored")
         self.commits.append(dict(offsets))
         self.stored.update(offsets)
+        self.notes.update({partition: notes.get(partition, "") for partition in offsets})
+
+    async def noted(self, partitions: Collection[Partition]) -> dict[Partition, NotedOffset | None]:
+        """What is stored, with its notes."""
+        await asyncio.sleep(0)
+        return {
+            partition: NotedOffset(self.stored[partition], self.notes.get(partition, ""))
+            if partition in self.stored
+            else None
+            for partition in partitions
+        }
 
     async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
         """What is stored."""

@@ -46,9 +46,9 @@ class Resolutions:
     def __init__(self):
         self.done, self.dead, self.lost = Counter(), [], set()
 
-    def accepted(self, owner, events):
+    def accepted(self, owner, places):
         """Delivered."""
-        self.done[owner] += events
+        self.done[owner] += len(places)
 
     def rejected(self, owner, event, rejected, attempts):
         """Dead letter."""

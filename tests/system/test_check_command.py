@@ -46,13 +46,46 @@ async def test_everything_is_there(emulator, kafka, topic):
         "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": topic("dead"),
     }
     code, checks, _ = await asyncio.to_thread(run, environment, "--send-test")
-    names = ["settings", "mapping", "kafka", "event topic", "dead-letter topic", "token", "trial event"]
+    names = [
+        "settings",
+        "mapping",
+        "kafka",
+        "event topic",
+        "dead-letter topic",
+        "token",
+        "failed batches",
+        "trial event",
+    ]
     assert (code, list(checks)) == (0, names)
     assert "cleanup delete" in checks["event topic"]["found"]
     assert "retention.ms=2592000000" in checks["dead-letter topic"]["todo"], (
         "a week is short for what a person must mend"
     )
     assert emulator.received.events == 1
+    assert checks["failed batches"]["found"] == "may be read; a worker looks every 300 s"
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("changes", "permissions", "words"),
+    [
+        ({}, (), "cannot be fetched: GET /data/foundation/catalog/batches: AEP answered 403"),
+        ({"BRIDGE_AEP__FAILED_BATCHES_SECONDS": "0"}, None, "not fetched: BRIDGE_AEP__FAILED_BATCHES_SECONDS is 0"),
+        ({"BRIDGE_AEP__PLATFORM_URL": "http://127.0.0.1:1"}, None, "gives no answer within 10 seconds"),
+    ],
+)
+async def test_whether_later_refusals_will_be_seen_is_told(emulator, kafka, topic, *, changes, permissions, words):
+    """Without rights, address or the setting workers do not fetch failed batches: that is told, and fails no check."""
+    emulator.control(platform={"permissions": permissions})
+    environment = emulator.environment() | {
+        "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": kafka,
+        "BRIDGE_KAFKA__TOPIC": topic(),
+        "BRIDGE_KAFKA__DEAD_LETTER_TOPIC": topic("dead"),
+        **changes,
+    }
+    code, checks, _ = await asyncio.to_thread(run, environment)
+    assert code == 0
+    assert words in checks["failed batches"]["found"]
 
 
 @pytest.mark.kafka

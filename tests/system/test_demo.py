@@ -35,17 +35,19 @@ def run_demo(*options: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_the_account_adds_up():
-    """Received = delivered + dead-lettered, nothing twice, each poison among the dead letters with its reason."""
+    """Received = delivered + dead-lettered, nothing twice, each poison among the dead letters, and what AEP refused later too."""
     done = run_demo("--json")
     assert done.returncode == 0, done.stderr
     account = json.loads(done.stdout)
     assert account["nothing_lost"]
-    assert (account["received"], account["delivered"], account["dead_lettered"]) == (603, 600, 3)
-    assert account["accepted_by_aep"] == 600
+    assert (account["received"], account["delivered"], account["dead_lettered"]) == (604, 600, 4)
+    assert account["in_aep"] == 600
+    assert ("ingest", "DCVS-1103-400") in {(stage, code) for stage, code, _, _ in account["dead_letter_reasons"]}
     assert {code for _, code, _, _ in account["dead_letter_reasons"]} == {
         "not_json",
         "identity_none_valid",
         "required_missing",
+        "DCVS-1103-400",
     }
 
 

@@ -22,7 +22,7 @@ from bridge.destinations.aep.envelope import xdm_envelope
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.platform.sandbox import Times
 from bridge.model.dead_letter import DeadLetter
-from bridge.routes.failed_batches import letter_of
+from bridge.routes.ingest_letter import letter_of
 from bridge.settings import load_deployment, load_settings
 from bridge.sources.moengage.decoder import DECODER
 from bridge.testing.kafka.stored_records import stored
@@ -149,7 +149,7 @@ async def test_fetch_stores_each_once_with_the_event_where_kafka_has_it(adobe, k
         CliRunner().invoke, app, ["deadletters", "replay", "--stage", "ingest", "--dry-run", "--json"]
     )
     told = json.loads(replayed.stdout)
-    assert (told["sent"], told["left"]) == (7, {"of the form xdm": 1})
+    assert (told["sent"], told["left"]) == (8, {})
 
 
 async def test_records_that_aep_counts_and_no_longer_gives_out_are_an_error(adobe, monkeypatch):
@@ -194,7 +194,7 @@ async def test_a_raw_event_that_came_back_can_be_replayed(adobe):
     event = {"event_uuid": "e1", "event_code": "X", "event_time": 1731421200, "uid": "u-1"}
     record = read_record(json.dumps({"header": {}, "body": event, "_errors": [{"code": "DCVS-1104-400"}]}).encode())
     batch = FailedBatch("B1", "failed", 1_000, 2_000, 1, 1)
-    letter = letter_of(route, batch, record, None).letter
+    letter = letter_of(route, DECODER, batch, record, None).letter
     assert (letter.form, letter.event_uuid, json.loads(letter.value)) == ("event", "e1", event)
     assert letter.key == DECODER.record_key(event)
     assert (letter.batch, letter.failed_at.timestamp()) == ("B1", 2.0)

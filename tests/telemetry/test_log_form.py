@@ -74,10 +74,14 @@ _OURS += (
     "kafka/producer/producer_connection",
     "kafka/producer/publisher",
     "kafka/retention",
+    "kafka/route_state/state_log",
     "kafka/state_topic",
     "kafka/topic_limits",
     "kafka/topics",
+    "worker/accepted_state/restoring",
+    "worker/accepted_state/storing",
     "worker/restart_memory/marks",
+    "worker/opening",
     "worker/worker",
 )
 

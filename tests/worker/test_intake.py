@@ -12,7 +12,8 @@ from bridge.kafka.consumer.ledger import Ledger
 from bridge.model.verdicts import Rejected, Stage
 from bridge.sources.moengage.decoder import DECODER
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.chunk_mapping import ChunkMapping, place, row_and_part, why_unreadable
+from bridge.worker.chunk_mapping import ChunkMapping, why_unreadable
+from bridge.worker.event_places import place, row_and_part
 from bridge.xdm.experience_event import Built
 from bridge.xdm.identity.identity_map import Dropped
 
@@ -42,8 +43,20 @@ class _Warning(SimpleNamespace):
     pass
 
 
+class _Unmapping:
+    """What :class:`_Builder` checks of an event that is mapped already."""
+
+    def build(self, event):
+        if event.get("explode"):
+            raise ZeroDivisionError
+        return Built(event, (), (), Rejected(Stage.CHECK, "no", "reason") if event.get("refuse") else None)
+
+
 class _Builder:
     """Maps an event to its id; ``explode``, ``refuse`` and ``warn`` in the event do as they say."""
+
+    def unmapped(self):
+        return _Unmapping()
 
     def build(self, event):
         if event.get("explode"):
@@ -66,11 +79,19 @@ def _intake(ledger, builder, spy, metrics, encode=_encode):
     return ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics)
 
 
-def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset()):
+def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset(), *, headers=None):
     ledger, spy, metrics = Ledger(), Spy(by_key), Metrics()
     ledger.open(1, {("t", 0): None})
     records = [
-        SimpleNamespace(value=v, key=(keys or {}).get(n), timestamp=n, topic="t", partition=0, offset=n, headers=())
+        SimpleNamespace(
+            value=v,
+            key=(keys or {}).get(n),
+            timestamp=n,
+            topic="t",
+            partition=0,
+            offset=n,
+            headers=(headers or {}).get(n, ()),
+        )
         for n, v in enumerate(values)
     ]
     chunk = ledger.register_chunk(("t", 0), 1, records, 10, first=0, last=len(records) - 1)
@@ -119,6 +140,29 @@ def test_an_event_that_is_mapped_to_nothing_is_refused():
     assert (ledger.events, ledger.committable()) == (1, {})
 
 
+def test_what_was_replayed_as_xdm_is_checked_and_not_mapped():
+    """By its header: taken as it is, refused where the rules refuse it; an event beside it without the header is mapped."""
+    xdm = (("bridge.replays", b"1"), ("bridge.form", b"xdm"))
+    values = [b'{"_id":"x","kept":1}', b'{"_id":"y","refuse":1}', b"[]", _event("a"), b'{"_id":"z","explode":1}']
+    ledger, spy, metrics, _ = _take(values, headers=dict.fromkeys((0, 1, 2, 4), xdm) | {3: (("bridge.form", None),)})
+    assert [(json.loads(item), row_and_part(at)) for item, at in spy.items] == [
+        ({"_id": "x", "kept": 1}, (0, None)),
+        ({"_id": "a"}, (3, None)),
+    ]
+    assert spy.letters == [
+        (1, None, "check", "no"),
+        (2, None, "decode", "not_json"),
+        (4, None, "check", "internal_error"),
+    ]
+    assert (ledger.events, metrics.mapped_events._value.get()) == (5, 1)
+
+
+def test_a_route_whose_dataflow_maps_takes_no_xdm():
+    """With payload raw the event becomes a dead letter that says so."""
+    _, spy, _, _ = _take([b'{"_id":"x"}'], builder=None, headers={0: (("bridge.form", b"xdm"),)})
+    assert (spy.items, spy.letters) == ([], [(0, None, "decode", "xdm_not_taken")])
+
+
 def test_an_internal_error_tells_its_type_and_no_payload():
     """The reason of a surprise names the exception's type only."""
     seen = []
@@ -148,7 +192,7 @@ def test_a_rehearsal_does_the_same_work_and_leaves_nothing():
     intake = _intake(ledger, builder, spy, metrics, lambda xdm: encoded.append(xdm["_id"]) or b"{}")
     batch = {"events": [{"event_uuid": "x", "explode": 1}, 5, {"event_uuid": "y"}]}
     for value in (json.dumps(batch).encode(), None, b"{no", b"[]"):
-        intake.rehearse(SimpleNamespace(value=value))
+        intake.rehearse(SimpleNamespace(value=value, headers=()))
     assert (seen, encoded) == (["x", "y"], ["y"])
     assert (spy.items, spy.letters, ledger.events, metrics.mapped_events._value.get()) == ([], [], 0, 0)
 

@@ -9,7 +9,7 @@ import pytest
 from bridge.model.verdicts import Stage
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents
-from bridge.xdm.problems import FINDING_CODES, REJECTION_CODES
+from bridge.xdm.problems import FINDING_CODES, REJECTION_CODES, EventFinding
 from bridge.xdm.required import is_uri_reference, parse_date_time
 
 GOOD = {"_id": "e1", "timestamp": "2024-11-12T14:20:00Z", "identityMap": {"lumaCrmId": [{"id": "7"}]}}
@@ -213,3 +213,24 @@ def test_codes_are_documented():
     }
     assert codes <= set(REJECTION_CODES)
     assert {found.code for found in build({"timestamp": "2999-01-01T00:00:00Z"}).findings} <= set(FINDING_CODES)
+
+
+def test_what_is_mapped_already_is_held_to_the_same_rules():
+    """Identities, required fields and the schema's check, without the mapping; what passed once passes again unchanged."""
+    rules = ExperienceEvents(Given({}), MappingSettings(), clock=lambda: NOW).unmapped()
+    passed = build().xdm
+    again = rules.build(json.loads(json.dumps(passed)))
+    assert (again.xdm, again.rejection) == (passed, None)
+    assert rules.build({**passed, "timestamp": "yesterday"}).rejection.code == "timestamp_invalid"
+    assert rules.build({key: one for key, one in passed.items() if key != "identityMap"}).rejection is not None
+
+
+def test_a_schema_refuses_what_is_mapped_already_too():
+    """An event that the schema in use does not take is not sent once more."""
+
+    class Refusing:
+        def check(self, xdm):
+            return xdm, (), [EventFinding("#/campaignId", "xdm_type", "expected text")]
+
+    rules = ExperienceEvents(Given({}), MappingSettings(), Refusing(), clock=lambda: NOW).unmapped()
+    assert rules.build(dict(GOOD)).rejection.code == "xdm_type"

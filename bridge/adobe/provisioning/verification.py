@@ -164,7 +164,7 @@ async def _arrival(  # noqa: PLR0917 - of one caller
 async def _failure(client: PlatformClient, batch_id: str, identifier: str) -> list[str] | None:
     """Why the event failed, where the batch's failed records hold it."""
     for file in await data_access.failed_files(client, batch_id):
-        for line in await data_access.failed_lines(client, batch_id, file):
+        async for line in data_access.failed_lines(client, batch_id, file):
             if identifier.encode() in line:
                 return reasons(line)
     return None

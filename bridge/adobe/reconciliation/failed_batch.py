@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _FAILED: Final = ("failedRecordCount", "recordsFailed", "invalidRecordCount")
-_READ: Final = ("recordCount", "inputRecordCount", "recordsRead")
+_READ: Final = ("recordCount", "inputRecordCount", "recordsRead", "recordsSize")
 _UNDER_WAY: Final = frozenset({"processing", "queued", "retrying", "stalled", "loading", "loaded", "staging", "staged"})
 _FAILING: Final = frozenset({"failed", "failure", "aborted", "abandoned"})
 
@@ -33,10 +33,15 @@ class FailedBatch:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """What Catalog lists: batches to look into, the oldest first, and how many are ``under_way`` and not to be told yet."""
+    """What Catalog lists: batches to look into, the oldest first, and when those were created that are not to be told yet."""
 
     to_read: Sequence[FailedBatch]
-    under_way: int
+    under_way_since: Sequence[int]
+
+    @property
+    def under_way(self) -> int:
+        """How many are not to be told yet."""
+        return len(self.under_way_since)
 
 
 def failed_count(batch: Mapping[str, Any]) -> int | None:
@@ -44,16 +49,40 @@ def failed_count(batch: Mapping[str, Any]) -> int | None:
     return _most(batch, _FAILED)
 
 
+def is_under_way(batch: Mapping[str, Any]) -> bool:
+    """Whether its counts are not final yet."""
+    return _status(batch) in _UNDER_WAY
+
+
+def is_failing(batch: Mapping[str, Any]) -> bool:
+    """Whether the batch failed as a whole."""
+    return _status(batch) in _FAILING
+
+
+def read_count(batch: Mapping[str, Any]) -> int | None:
+    """Records that came into a batch; None where Catalog gives no count."""
+    return _most(batch, _READ)
+
+
+def created_at(batch: Mapping[str, Any]) -> int:
+    """When it was made, in milliseconds since 1970; 0 where that is not told."""
+    return _time(batch.get("created"))
+
+
+def _status(batch: Mapping[str, Any]) -> str:
+    return str(batch.get("status") or "").lower()
+
+
 def batches_in(found: Mapping[str, Mapping[str, Any]], *, until: int) -> Batches:
     """The batches among ``found`` (id -> batch) that were created before ``until`` (milliseconds since 1970)."""
-    to_read, under_way = [], 0
+    to_read, under_way = [], []
     for identifier, batch in found.items():
         created = _time(batch.get("created"))
         if created >= until:
             continue
-        status = str(batch.get("status") or "").lower()
+        status = _status(batch)
         if status in _UNDER_WAY:
-            under_way += 1
+            under_way.append(created)
             continue
         failed = failed_count(batch)
         if failed or failed is None or status in _FAILING:

@@ -76,11 +76,11 @@ def read_record(line: bytes) -> RefusedRecord:
 
 
 async def records_of(client: PlatformClient, batch_id: str) -> AsyncIterator[RefusedRecord]:
-    """Every failed record of a batch, file by file; none where AEP no longer has the files. Raises as the client does."""
+    """Every failed record of a batch, in an order that stays; none where AEP no longer has the files. Raises as the client does."""
     try:
         files = await failed_files(client, batch_id)
-        for file in files:
-            for line in await failed_lines(client, batch_id, file):
+        for file in sorted(files):
+            async for line in failed_lines(client, batch_id, file):
                 yield read_record(line)
     except PlatformError as error:
         # Whoever counts sees that records are missing.

@@ -75,6 +75,11 @@ def _row_for(settings: MappingSettings, compiled: CompiledMapping) -> Callable[[
     from bridge.cli.mapping import inputs as given
     from bridge.mapping.workshop.drift import row_for_schema, row_to_add
 
+    if given.is_for_moengage(settings):
+        from bridge.routes.moengage_proposal import row_for_moengage
+
+        source, rows = given.kind_of_events(), [row.destination for row in compiled.mapping_set.rows]
+        return lambda path: row_for_moengage(path, source, rows)
     schema = given.schema_for(settings)
     taken = [one.destination for one in compiled.rows]
     if schema is None:

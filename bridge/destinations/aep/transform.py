@@ -6,14 +6,16 @@ from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
+
 from bridge.destinations.aep.dropped_values import DroppedValueLog
+from bridge.model.verdicts import Rejected, Stage
 from bridge.xdm.problems import DroppedValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.model.event import Event
-    from bridge.model.verdicts import Rejected
     from bridge.telemetry.metrics import Metrics
     from bridge.xdm.experience_event import Built
     from bridge.xdm.size import SizeRule
@@ -35,6 +37,10 @@ class Builder(Protocol):
         """Map and check one event."""
         ...
 
+    def unmapped(self) -> Builder:
+        """The same checks for an event that is mapped already."""
+        ...
+
 
 class RawTransform:
     """Events leave as they came; AEP maps them. A :class:`bridge.model.ports.Transform`."""
@@ -43,6 +49,12 @@ class RawTransform:
 
     def __init__(self, encode: Encode) -> None:
         self.apply: Callable[[Event], bytes | Rejected | Sequence[bytes | Rejected]] = encode
+
+    def apply_unmapped(self, value: bytes) -> bytes | Rejected:  # noqa: ARG002 - whatever it holds
+        """AEP maps what this route sends: XDM cannot go that way."""
+        return Rejected(
+            Stage.DECODE, "xdm_not_taken", "the dataflow maps (payload raw), and takes no event that is XDM already"
+        )
 
     def tally(self) -> None:
         """Nothing is noted."""
@@ -70,6 +82,7 @@ class XdmTransform:
         self.builder = builder
         self.mapping: str | None = getattr(getattr(builder, "mapping", None), "sha256", None)
         self._build = builder.build
+        self._check: Callable[[dict[str, Any]], Built] | None = None
         self._encode = encode
         self._metrics = metrics
         self._size = size
@@ -99,6 +112,24 @@ class XdmTransform:
         if isinstance(encoded, bytes) and len(encoded) > self._limit:
             return self._sized(xdm, encoded)
         return encoded
+
+    def apply_unmapped(self, value: bytes) -> bytes | Rejected:
+        """An ExperienceEvent that came back from AEP."""
+        try:
+            event = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            event = None
+        if not isinstance(event, dict):
+            return Rejected(Stage.DECODE, "not_json", "what came back from AEP is no JSON object")
+        if self._check is None:
+            self._check = self.builder.unmapped().build
+        xdm, _, identities, rejection, findings = self._check(event)
+        self._identities += identities
+        self._findings += findings
+        if rejection is not None:
+            return rejection
+        encoded = self._encode(xdm)
+        return self._sized(xdm, encoded) if isinstance(encoded, bytes) and len(encoded) > self._limit else encoded
 
     def tally(self) -> None:
         """Add to metrics and log what was noted since the last call."""

@@ -40,6 +40,14 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a large document: so many bytes from ``start`` on."""
+
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class NoReply:
     """No (whole) answer: ``kind`` is fit for a metric label: ``timeout``, ``connection`` or ``answer``."""
 
@@ -82,8 +90,16 @@ async def exchange(
     timeout_seconds: float,
     most_bytes: int,
     body: bytes | None = None,
+    piece: Piece | None = None,
 ) -> Reply | NoReply:
-    """The same with any method, and without a body where that is None."""
+    """The same with any method, and without a body where that is None.
+
+    With ``piece`` a range is asked for; of a server that gives the whole document all the same the piece alone is kept.
+    """
+    if piece is not None:
+        # What is compressed has other offsets.
+        wanted = {"Range": f"bytes={piece.start}-{piece.start + piece.length - 1}", "Accept-Encoding": "identity"}
+        headers, most_bytes = {**headers, **wanted}, piece.length
     try:
         async with asyncio.timeout(timeout_seconds):
             # Made without the client, which would take URL and headers apart and join them anew each time.
@@ -97,8 +113,15 @@ async def exchange(
             response = await client.send(request, stream=True)
             try:
                 chunks, size = [], 0
+                before = piece.start if piece is not None and response.status_code == 200 else 0
                 async for chunk in response.aiter_bytes():
+                    if before:
+                        # What lies before the piece.
+                        chunk, before = chunk[before:], max(0, before - len(chunk))  # noqa: PLW2901
                     size += len(chunk)
+                    if size >= most_bytes and piece is not None and response.status_code in (200, 206):
+                        chunks.append(chunk[: len(chunk) - (size - most_bytes)])
+                        break
                     if size > most_bytes:
                         return NoReply("answer", f"the answer exceeds {most_bytes} bytes")
                     chunks.append(chunk)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from bridge.model.verdicts import Rejected, Stage
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.destinations.moengage.remarks import Remark
     from bridge.destinations.moengage.shaping import Shaper
     from bridge.model.event import Event
-    from bridge.model.verdicts import Rejected
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -81,6 +82,12 @@ class MoEngageTransform:
         if findings:
             self._findings += findings
         return items if rejection is None else rejection
+
+    def apply_unmapped(self, value: bytes) -> bytes | Rejected:  # noqa: ARG002 - whatever it holds
+        """MoEngage takes no XDM."""
+        return Rejected(
+            Stage.DECODE, "xdm_not_taken", "the event is XDM, as AEP gave it back, and this route goes to MoEngage"
+        )
 
     def tally(self) -> None:
         """Add to metrics and log what was noted since the last call."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bridge.kafka.consumer.gate import Gate
     from bridge.kafka.consumer.kafka_client import Offsets
     from bridge.kafka.consumer.ledger import Chunk, Ledger, Partition
+    from bridge.model.day_counts import NotedOffset
     from bridge.runtime.deadline import Deadline
 
 _log = structlog.get_logger(__name__)
@@ -64,8 +65,18 @@ class ClientSide(Protocol):
         """Stay a member while nothing is fetched."""
         ...
 
-    async def store(self, number: int, offsets: Mapping[Partition, int]) -> bool:
-        """Commit for the assignment of this number; whether it came to pass."""
+    async def store(self, number: int, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> bool:
+        """Commit for the assignment of this number, with a note for each offset; whether it came to pass."""
+        ...
+
+    async def noted(
+        self, number: int, partitions: Collection[Partition]
+    ) -> Mapping[Partition, NotedOffset | None] | None:
+        """What is stored for these partitions; None where it cannot be had now."""
+        ...
+
+    async def is_member(self, number: int) -> bool:
+        """Whether the group says, now, that the assignment of this number still stands."""
         ...
 
     async def survey(self, partitions: Collection[Partition]) -> Survey:
@@ -208,7 +219,9 @@ class Consumption:
     def _report_expired(self) -> None:
         expired = self._client.expired
         while expired:
-            self._reporting.expired(expired.popleft())
+            lost = expired.popleft()
+            self._ledger.settled.expired(lost)
+            self._reporting.expired(lost)
 
     def _report(self, found: Fetch | Survey) -> None:
         self._report_expired()
@@ -222,12 +235,16 @@ class Consumption:
     async def commit(self) -> bool:
         """Commit each partition's finished prefix; whether anything was stored."""
         async with self._committing:
-            number, offsets = self._number, self._ledger.committable()
-            if not offsets:
+            number, settled = self._number, self._ledger.settled
+            if not self._ledger.committable():
                 return False
             try:
                 async with asyncio.timeout(self._commit_seconds):
-                    stored = await self._client.store(number, offsets)
+                    if not settled.known and not await self._go_on_counting(number):
+                        return False
+                    # Both at once: a note speaks of all events before its offset, and of no other.
+                    offsets = self._ledger.committable()
+                    stored = await self._client.store(number, offsets, settled.notes(offsets))
             except TimeoutError:
                 _log.warning(
                     "offsets_not_committed_in_time",
@@ -239,6 +256,14 @@ class Consumption:
             if stored:
                 self._ledger.confirm(number, offsets)
             return stored
+
+    async def _go_on_counting(self, number: int) -> bool:
+        """Read the counts of the owners before, which the first commit would overwrite; whether they are known."""
+        found = await self._client.noted(number, tuple(self._ledger.committed()))
+        if found is None or number != self._number:
+            return False
+        self._ledger.settled.begin(found)
+        return True
 
     async def revoked(self) -> None:
         """Finish what can be finished and commit it while the partitions are still ours."""
@@ -261,6 +286,14 @@ class Consumption:
         self._ledger.open(self._number, dict.fromkeys(partitions))
         self._reporting.assigned(self._ledger.assigned)
         self.joined = True
+
+    async def is_ours(self) -> bool:
+        """Whether the group says, now, that the assignment still stands; False also when it does not answer."""
+        number = self._number
+        try:
+            return await self._client.is_member(number) and number == self._number and self.joined
+        except ConsumerStoppedError:
+            return False
 
     async def offsets(self, partitions: Sequence[Partition]) -> Mapping[Partition, Offsets]:
         """Where these partitions stand."""

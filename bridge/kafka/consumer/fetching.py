@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetMetadataTooLargeError
 
 from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
 from bridge.kafka.consumer.offset_account import Expired, OffsetAccount, SkippedError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from bridge.kafka.consumer.ledger import Partition
+    from bridge.model.day_counts import NotedOffset
 
 __all__ = ["Expired", "Fetch", "Fetching", "SkippedError", "Survey", "Unreadable"]
 
@@ -209,7 +210,7 @@ class Fetching:
     async def _identities(self, topics: Iterable[str]) -> dict[str, bytes | None]:
         return {topic: await self._client.topic_identity(topic) for topic in topics}
 
-    async def store(self, number: int, offsets: Mapping[Partition, int]) -> bool:
+    async def store(self, number: int, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> bool:
         """Commit; False when it did not come to pass, for whatever reason."""
         if number != self.number:
             return False
@@ -219,7 +220,7 @@ class Fetching:
         if not offsets:
             return True
         try:
-            await self._client.commit(offsets)
+            await self._commit(offsets, notes)
         except KafkaError as error:
             _log.warning(
                 "offsets_not_committed",
@@ -228,6 +229,36 @@ class Fetching:
             )
             return False
         return True
+
+    async def _commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> None:
+        try:
+            await self._client.commit(offsets, notes)
+        except OffsetMetadataTooLargeError:
+            _log.error(
+                "counts_not_stored",
+                detail="The brokers take no notes of that length (offset.metadata.max.bytes); reconcile cannot know what was delivered.",
+                longest=max(map(len, notes.values()), default=0),
+            )
+            await self._client.commit(offsets, {})
+
+    async def noted(
+        self, number: int, partitions: Collection[Partition]
+    ) -> Mapping[Partition, NotedOffset | None] | None:
+        """Offsets and notes as they are stored; None where they cannot be had now, or the assignment is over."""
+        try:
+            found = await self._client.noted(partitions)
+        except KafkaError as error:
+            _log.warning(
+                "offsets_not_committed",
+                detail="What the group has stored could not be read before the first commit; both are tried again.",
+                error=type(error).__name__,
+            )
+            return None
+        return found if number == self.number else None
+
+    async def is_member(self, number: int) -> bool:
+        """Whether the group says, now, that the assignment of this number still stands."""
+        return number == self.number and await self._client.beat() and number == self.number
 
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """Where these partitions stand. What retention has deleted is noticed here too, while nothing is fetched."""

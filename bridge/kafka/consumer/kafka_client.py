@@ -14,12 +14,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import ConsumerStoppedError, RecordTooLargeError, StaleMetadata, UnsupportedCodecError, for_code
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    KafkaError,
+    RecordTooLargeError,
+    StaleMetadata,
+    UnsupportedCodecError,
+    for_code,
+)
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.kafka.aiokafka_internals import ConsumerInternals, error_of, moved_on, set_isolation, unread_of
 from bridge.kafka.topic_identity import ABSENT, topic_identity
+from bridge.model.day_counts import NotedOffset
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -107,8 +115,16 @@ class KafkaClient(Protocol):
         """Fetch this partition again."""
         ...
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Store the group's offsets; ``aiokafka.errors.KafkaError`` when it did not come to pass."""
+    async def commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> None:
+        """Store the group's offsets, with the notes that there are; ``aiokafka.errors.KafkaError`` when it did not come to pass."""
+        ...
+
+    async def noted(self, partitions: Collection[Partition]) -> dict[Partition, NotedOffset | None]:
+        """Offsets and notes that the group has stored, asked with one request."""
+        ...
+
+    async def beat(self) -> bool:
+        """Ask the group now whether it counts this consumer in; False also when it does not answer."""
         ...
 
     async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
@@ -250,17 +266,32 @@ class AiokafkaClient:
         """See :class:`KafkaClient`."""
         self._consumer.resume(TopicPartition(*partition))
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+    async def commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> None:
         """See :class:`KafkaClient`."""
         await self._consumer.commit(
-            {TopicPartition(*partition): OffsetAndMetadata(offset, "") for partition, offset in offsets.items()}
+            {
+                TopicPartition(*partition): OffsetAndMetadata(offset, notes.get(partition, ""))
+                for partition, offset in offsets.items()
+            }
         )
+
+    async def beat(self) -> bool:
+        """See :class:`KafkaClient`."""
+        try:
+            return await self._inside.beat()
+        except KafkaError:
+            return False
 
     async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
         """See :class:`KafkaClient`."""
+        found = await self.noted(partitions)
+        return {partition: None if stored is None else stored.offset for partition, stored in found.items()}
+
+    async def noted(self, partitions: Collection[Partition]) -> dict[Partition, NotedOffset | None]:
+        """See :class:`KafkaClient`."""
         wanted = [TopicPartition(*partition) for partition in partitions]
         found = await self._inside.coordinator.fetch_committed_offsets(wanted)
-        return {tuple(tp): found[tp].offset if tp in found else None for tp in wanted}
+        return {tuple(tp): NotedOffset(found[tp].offset, found[tp].metadata) if tp in found else None for tp in wanted}
 
     async def first_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         """See :class:`KafkaClient`."""

@@ -13,10 +13,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bridge.kafka.consumer.settled_counts import SettledCounts
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bridge.model.day_counts import ChunkCounts
 
 Partition = tuple[str, int]
 """Topic and partition; Faust's and aiokafka's own pairs compare equal to it."""
@@ -61,7 +64,9 @@ class Chunk:
     partition before it is not stored any more. ``unreadable``: why its only record could not be read, else empty.
     ``unresolved`` counts events that still need a verdict; until the records are decoded it holds the number of records.
     The intake fills ``places`` (for each encoded event, where in the records it came from) and ``mapping``, the sha256 of
-    the mapping set that its events were mapped with, None where none was: by the time of a refusal another may be in use.
+    the mapping set that its events were mapped with, None where none was: by the time of a refusal another may be in use;
+    ``counts`` has its events by day and what becomes of them. Where a route remembers what was accepted, ``unfinished`` tells for each
+    encoded event what waits for its verdict.
     ``oldest`` is the Kafka timestamp of its oldest record, ``fetched`` when it came, on the ledger's monotonic clock.
     """
 
@@ -82,7 +87,9 @@ class Chunk:
     admitted: bool = False
     closed: bool = False
     places: list[int] = field(default_factory=list)
+    unfinished: Sequence[Any] = ()
     mapping: str | None = None
+    counts: ChunkCounts | None = None
 
 
 @dataclass(slots=True)
@@ -104,7 +111,7 @@ class Ledger:
     ``events`` and ``weight`` are the totals between fetch and acknowledgement, in events and bytes of records. ``queued``
     counts the chunks that are fetched and not admitted yet.
     ``resolved`` only grows: a watchdog compares it. ``newest`` is the Kafka timestamp of the newest finished chunk.
-    ``clock`` gives monotonic seconds.
+    ``settled`` counts what the finished prefix has moved over. ``clock`` gives monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -115,15 +122,18 @@ class Ledger:
         self.queued = 0
         self.resolved = 0
         self.newest = 0.0
+        self.settled = SettledCounts()
 
     def open(self, generation: int, partitions: Mapping[Partition, int | None]) -> None:
         """Begin an assignment: partition -> offset the group had committed, None when unknown or none."""
         self.close(tuple(self._lanes))
         for partition, committed in partitions.items():
             self._lanes[partition] = _Lane(generation, committed)
+        self.settled.open(partitions)
 
-    def close(self, partitions: Iterable[Partition]) -> None:
+    def close(self, partitions: Sequence[Partition]) -> None:
         """Forget these partitions: they are another worker's now, and what is still under way there resolves to nothing."""
+        self.settled.close(partitions)
         for partition in partitions:
             for chunk in self._lanes.pop(partition).chunks:
                 chunk.closed = True
@@ -235,11 +245,12 @@ class Ledger:
         self.weight -= chunk.weight
         self.newest = max(self.newest, chunk.timestamp)
         # The raw records are only kept to be dead letters; a finished chunk behind an open one need not hold memory.
-        chunk.records, chunk.places = (), []
+        chunk.records, chunk.places, chunk.unfinished = (), [], ()
         lane = self._lanes[chunk.partition]
         chunks = lane.chunks
         while chunks and chunks[0].admitted and not chunks[0].unresolved:
             done = chunks.popleft()
+            self.settled.passed(done)
             if done.anew:
                 # The offsets of before belong to records that are gone, and would keep these from being committed.
                 lane.position, lane.committed = done.upto, None
@@ -248,6 +259,11 @@ class Ledger:
                 # A chunk fetched twice must not take the position back.
                 lane.position = max(done.upto, lane.position or done.upto)
             lane.span -= done.upto - done.since
+
+    def holds(self, partition: Partition, generation: int) -> bool:
+        """Whether the partition is ours by the assignment of this number."""
+        lane = self._lanes.get(partition)
+        return lane is not None and lane.generation == generation
 
     def waiting(self) -> list[Chunk]:
         """Chunks that are not admitted yet, those of a partition in the order they were fetched."""

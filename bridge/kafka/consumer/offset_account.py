@@ -92,7 +92,7 @@ class OffsetAccount:
             if number != self._number():
                 return
             if first:
-                await self._client.commit(first)
+                await self._client.commit(first, {})
                 if number != self._number():
                     return
             for partition, offset in unknown.items():
@@ -136,7 +136,7 @@ class OffsetAccount:
             if (gap := self.gap(partition)) < 0:
                 # Stored first: else whoever comes next would go on where the log that is gone was committed.
                 begins = self.next[partition] + gap
-                await client.commit({partition: begins})
+                await client.commit({partition: begins}, {})
                 if number != self._number():
                     return
                 self._begin_anew(partition, begins)
@@ -219,7 +219,7 @@ class OffsetAccount:
             return
         firsts = await self._client.first_offsets(again)
         if number == self._number():
-            await self._client.commit(firsts)
+            await self._client.commit(firsts, {})
         if number != self._number():
             return
         for partition in again:

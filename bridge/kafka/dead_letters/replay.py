@@ -12,10 +12,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bridge.kafka.dead_letters.received_anew import records_of_letter
 from bridge.kafka.dead_letters.replay_marks import MAX_REPLAYS, Mark, Marks, group_of, load_marks, why_kept
 from bridge.kafka.dead_letters.stored_letters import Filter, Stored, open_letters, up_to
 from bridge.kafka.producer.refusal import RefusedByKafka
-from bridge.model.dead_letter import PREFIX, own_headers
+from bridge.model.dead_letter import PREFIX, Form, own_headers
 from bridge.model.record import record_bytes
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ async def replay(
 
 
 async def _send(publisher: Publisher, chosen: Chosen, done: Replayed) -> int:
-    """Send what was chosen; how many were. One that its topic refuses after all stays."""
+    """Send what was chosen; how many letters were. One of which its topic refuses a record after all stays."""
     sent = 0
     for topic, some in chosen.records.items():
         refused: set[int] = set()
@@ -107,9 +108,9 @@ async def _send(publisher: Publisher, chosen: Chosen, done: Replayed) -> int:
             await publisher.publish([record for _, record in some], topic=topic)
         except RefusedByKafka as refusal:
             refused = {each.number for each in refusal.refused}
-        sent += len(some) - len(refused)
-        for number in refused:
-            stored = some[number][0]
+        left = {some[number][0].offset: some[number][0] for number in refused}
+        sent += len({stored.offset for stored, _ in some}) - len(left)
+        for stored in left.values():
             chosen.left.append(stored.offset)
             done.sent[stored.letter.stage, stored.letter.code] -= 1
             done.kept["refused by the topic"] += 1
@@ -143,11 +144,14 @@ def _choose(
             done.before += 1
         else:
             headers = [*own_headers(stored.headers), (PREFIX + "replays", b"%d" % (letter.replays + 1))]
-            record, source = (letter.key, letter.value, headers), letter.topic or topic
-            if limit is not None and record_bytes(record) > limit(source):
+            if letter.form == Form.XDM:
+                # The worker must not map it once more.
+                headers.append((PREFIX + "form", Form.XDM.encode()))
+            records, source = records_of_letter(letter, headers, decoder), letter.topic or topic
+            if limit is not None and max(map(record_bytes, records)) > limit(source):
                 done.kept["larger than the topic takes"] += 1
                 chosen.left.append(stored.offset)
                 continue
             done.sent[letter.stage, letter.code] += 1
-            chosen.records.setdefault(source, []).append((stored, record))
+            chosen.records.setdefault(source, []).extend((stored, record) for record in records)
     return chosen

@@ -34,7 +34,7 @@ def why_kept(stored: Stored, max_replays: int) -> str | None:
     """Why a letter stays whatever is asked for; None when it may be sent."""
     if stored.letter.form == Form.TRUNCATED or stored.letter.truncated_from is not None:
         return "truncated"
-    if stored.letter.form != Form.EVENT:
+    if stored.letter.form not in (Form.EVENT, Form.XDM):
         return f"of the form {stored.letter.form}"
     return "replayed too often" if stored.letter.replays >= max_replays else None
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import structlog
 
 from bridge.kafka.dead_letters.refused_parts import RefusedParts
 from bridge.kafka.producer.letter_store import LetterFit, store_letters
-from bridge.model.dead_letter import DeadLetter, own_headers
+from bridge.model.dead_letter import DeadLetter, Form, is_xdm, own_headers, uuid_of
 from bridge.model.errors import KafkaError
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class DeadLetters:
 
     def _written(self, chunk: Chunk, row: int, part: int | None, rejected: Rejected, attempts: int) -> LetterFit:
         source = chunk.records[row]
-        value, uuid = self._parts.alone(chunk, row, part)
+        xdm = is_xdm(source.headers or ())
+        value, uuid = (source.value or b"", _id_of(source.value)) if xdm else self._parts.alone(chunk, row, part)
         letter = DeadLetter(
             key=source.key,
             value=value,
@@ -139,6 +141,7 @@ class DeadLetters:
             failed_at=datetime.now(UTC),
             replays=_replays(source.headers),
             route=self._metrics.route,
+            form=Form.XDM if xdm else Form.EVENT,
         )
         return LetterFit(letter, own_headers(source.headers or ()))
 
@@ -238,3 +241,12 @@ class DeadLetters:
 
 def _replays(headers: Any) -> int:
     return DeadLetter.from_headers(None, None, headers or ()).replays
+
+
+def _id_of(xdm: bytes | None) -> str | None:
+    """``_id`` of an ExperienceEvent, None where it names nothing."""
+    try:
+        event = orjson.loads(xdm or b"")
+    except orjson.JSONDecodeError:
+        return None
+    return uuid_of({"event_uuid": event.get("_id")} if isinstance(event, dict) else None)

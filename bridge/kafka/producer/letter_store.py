@@ -40,7 +40,7 @@ class LetterFit:
         key, value, headers = record
         letter = DeadLetter(
             key=key,
-            value=value,
+            value=value or b"",
             stage=Stage.RECEIVE,
             code=refused.code,
             reason=refused.reason,

@@ -45,14 +45,25 @@ class KafkaPublisher(ProducerConnection):
         """The most bytes that :func:`record_bytes` of one record may come to in ``topic``, whether or not it compresses."""
         return self._limits.record_limit(topic)
 
-    async def publish(self, records: Sequence[Record], *, topic: str | None = None) -> None:
+    def knows(self, topic: str) -> bool:
+        """Whether the producer knows the topic; it learns of one that was just made a moment later."""
+        try:
+            return self._partitions(topic) > 0
+        except KafkaError:
+            return False
+
+    async def publish(
+        self, records: Sequence[Record], *, topic: str | None = None, partition: int | None = None
+    ) -> None:
         """Write ``records`` to ``topic`` (default: the event topic); return when the brokers have confirmed every one.
+
+        All go to ``partition``, or each to that of its key.
 
         Raises ``RefusedByKafka`` when all are stored but those that Kafka will not store at all, and ``KafkaError`` when one
         was not confirmed for another reason; then the others may be stored. Cancelling gives up waiting, and what is not
         under way yet is dropped.
         """
-        await self._confirm(((topic or self._kafka.topic, records),))
+        await self._confirm(((topic or self._kafka.topic, records),), partition)
 
     async def store(self, events: Sequence[Record], dead_letters: Sequence[Record]) -> StoredLetters:
         """Write events and dead letters, each to its topic, together; errors as :meth:`publish`.
@@ -75,7 +86,7 @@ class KafkaPublisher(ProducerConnection):
             return StoredLetters([each.stored for each in made], [each.stored for each in cut if each.newly_cut])
         return _AS_THEY_WERE
 
-    async def _confirm(self, by_topic: Sequence[tuple[str, Sequence[Record]]]) -> None:
+    async def _confirm(self, by_topic: Sequence[tuple[str, Sequence[Record]]], at: int | None = None) -> None:
         """Write all records; their numbers in a refusal count through all topics."""
         entries: list[Entry] = []
         refused: list[Refused] = []
@@ -94,7 +105,8 @@ class KafkaPublisher(ProducerConnection):
                     refused.append(_too_large(number, weight, topic, limit))
                     continue
                 key = record[0]
-                partition = keyless if key is None else partition_of(key, partitions)
+                of_key = keyless if key is None else partition_of(key, partitions)
+                partition = of_key if at is None else at
                 entries.append(Entry(number, topic, partition, record, weight))
         if entries:
             failed = await self._send(entries, alone=False)

@@ -31,7 +31,8 @@ _ALIKE: Final = 0.6
 """How much the names of an attribute and of a field have in common before a row is proposed for the two."""
 _MAX_LEAVES: Final = 1_000
 _CODE: Final = (Key("event_code"),)
-_OURS: Final = frozenset({"id", "time", "identities"})
+_OURS: Final = frozenset({"id", "time", "identities", "kind", "received_at", "audiences"})
+"""Members that decoders add, or make of what came: nobody need read them."""
 _TWINS: Final[dict[Path, Path]] = {
     (Key("identities"), Key("externalId")): (Key("uid"),),
     (Key("identities"), Key("email")): (Key("email_id"),),

@@ -40,6 +40,8 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _SECONDS_BELOW: Final = 100_000_000_000
 _MILLISECONDS_BELOW: Final = 100_000_000_000_000
 _LONGEST_TIME: Final = 40
+INSTANTS_BELOW: Final = 1 << 62
+"""Microseconds since 1970; what lies beyond is no time."""
 _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});")
 
 
@@ -66,7 +68,7 @@ def audiences_of(unit: Mapping[str, Any], names: Any, chosen: AudienceFilter) ->
     """
     found: dict[tuple[str, str], Audience] = {}
     others = False
-    for one in _every(unit, unambiguous(names)):
+    for one in _every(unit, names):
         if not chosen.lets_through(one["id"], one["name"]):
             others = True
             continue
@@ -80,12 +82,6 @@ def audiences_of(unit: Mapping[str, Any], names: Any, chosen: AudienceFilter) ->
     return list(found.values()), others
 
 
-def names_of(event: Mapping[str, Any]) -> list[str] | None:
-    """Names of the audiences that a canonical profile says its customer is in, sorted; None where it says nothing of audiences."""
-    audiences = event.get("audiences")
-    return sorted({one["name"] for one in audiences if one["status"] == "member"}) if audiences else None
-
-
 def instant(given: Any) -> int | None:
     """``lastQualificationTime`` in microseconds since 1970, from each of its forms; None for what is no time.
 
@@ -96,10 +92,10 @@ def instant(given: Any) -> int | None:
         if not text.isdecimal():
             return _of_text(text)
         given = int(text) if len(text) < 20 else None
-    if given.__class__ is int and given >= 0:
+    if given.__class__ in (int, float) and 0 <= given < INSTANTS_BELOW:
         if given < _SECONDS_BELOW:
-            return int(given) * 1_000_000
-        return int(given) * 1_000 if given < _MILLISECONDS_BELOW else int(given)
+            return int(given * 1_000_000)
+        return int(given * 1_000) if given < _MILLISECONDS_BELOW else int(given)
     unambiguous(given)
     return None
 
@@ -133,7 +129,7 @@ def _every(unit: Mapping[str, Any], names: Any) -> Iterator[Audience]:
     """All audiences of a message, with status and time as they came."""
     memberships = unambiguous(unit.get("segmentMembership"))
     if memberships is not None:
-        yield from _of_memberships(memberships, names if names.__class__ is dict else {})
+        yield from _of_memberships(memberships, _plain(names))
     for member in LISTS:
         if (lists := unambiguous(unit.get(member))) is not None:
             yield from _of_lists(lists)
@@ -147,11 +143,11 @@ def _of_memberships(memberships: Any, names: Mapping[str, Any]) -> Iterator[Audi
             continue
         if unambiguous(members).__class__ is not dict:
             raise Unreadable(AUDIENCES_FORM)
-        named = unambiguous(names.get(namespace))
+        named = _plain(names.get(namespace))
         for audience_id, member in members.items():
             if unambiguous(member).__class__ is not dict:
                 raise Unreadable(AUDIENCES_FORM)
-            name = named.get(audience_id) if named.__class__ is dict else None
+            name = named.get(audience_id)
             yield {
                 "namespace": namespace,
                 "id": audience_id,
@@ -159,6 +155,15 @@ def _of_memberships(memberships: Any, names: Mapping[str, Any]) -> Iterator[Audi
                 "status": member.get("status"),
                 "at": member.get("lastQualificationTime"),
             }
+
+
+def _plain(names: Any) -> Mapping[str, Any]:
+    """What the template printed, under keys as they were before it escaped them as it does names."""
+    if unambiguous(names).__class__ is not dict:
+        return {}
+    if any("&" in key for key in names):
+        return {unescaped(key): value for key, value in names.items()}
+    return names  # type: ignore[no-any-return]
 
 
 def _of_lists(lists: Any) -> Iterator[Audience]:

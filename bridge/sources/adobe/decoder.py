@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from bridge.model.event import MOST, Bound
+from bridge.model.event import ANY, MOST, Bound
 from bridge.settings import AdobeSettings
-from bridge.sources.adobe.audiences import NAMES, names_of
+from bridge.sources.adobe.audiences import NAMES
+from bridge.sources.adobe.membership import join, names_of
 from bridge.sources.adobe.messages import is_canonical, key_of, most_events, read_unit, units_of
 from bridge.sources.adobe.reading import ProfileReading
 from bridge.sources.adobe.refusing import TOO_MANY
@@ -75,13 +76,13 @@ class AdobeDecoder:
     def isolate(self, document: Any, index: int) -> Any:
         """The message that gave the ``index``-th result; of one that gives several, the canonical event itself."""
         at = 0
-        for unit, flat in units_of(document):
-            made = read_unit(unit, self._reading, flat=flat)
+        for unit, envelope in units_of(document):
+            made = read_unit(unit, envelope, self._reading)
             if index < at + len(made):
                 one = made[index - at]
                 if len(made) > 1 and isinstance(one, dict):
                     return {**one, "received_at": self._now() // 1_000}
-                return {"attributes": [unit]} if flat else unit
+                return unit if envelope is None else {envelope: [unit]}
             at += len(made)
         return document
 
@@ -95,8 +96,10 @@ class AdobeDecoder:
 
     def alone(self, event: Event) -> Event:
         """A profile with the names of its own audiences, as if it were the first of its customer."""
-        names = names_of(event)
-        return event if names is None else {**event, NAMES: names}
+        audiences = event.get("audiences")
+        if not audiences:
+            return event
+        return {**event, NAMES: names_of(join({}, audiences, event.get("received_at", self._now() // 1_000)))}
 
     def under(self, settings: Mapping[str, Any]) -> AdobeDecoder:
         """The decoder with these settings of the section ``adobe``, and no others. Raises ``ValueError``."""
@@ -105,8 +108,9 @@ class AdobeDecoder:
     def _events(self, document: Any, bound: Bound) -> Sequence[Event | Refusal | LeftOut]:
         if is_canonical(document):
             return (document,)
-        weight = self.weigh(document)
+        # Of a body it is known already.
+        weight = None if bound is ANY else self.weigh(document)
         if weight is not None and (weight.events > bound.events or weight.bytes > bound.bytes):
             return (TOO_MANY,)
         reading = self._reading
-        return [event for unit, flat in units_of(document) for event in read_unit(unit, reading, flat=flat)]
+        return [event for unit, envelope in units_of(document) for event in read_unit(unit, envelope, reading)]

@@ -6,7 +6,8 @@ What is expected::
      "time": "2026-11-02T08:15:30Z", "platform": "web"}
 
 ``customer`` may be an object of identities by namespace, or ``identityMap`` stand in its place. The names that MoEngage, Segment and
-others use for the same are taken too, and MoEngage's own event element with its ``actions``.
+others use for the same are taken too, members that are none of these are attributes, and MoEngage's own event element with its
+``actions`` is read as such.
 """
 
 from __future__ import annotations
@@ -30,6 +31,22 @@ _ATTRIBUTES: Final = ("attributes", "properties", "event_attributes", "eventAttr
 _TIMES: Final = ("time", "timestamp", "event_time", "eventTime", "user_time", "current_time")
 _PROJECT: Final = "moe_project_name"
 _BESIDE: Final = ("platform", "app_version", "user_timezone_offset")
+_ANONYMOUS: Final = ("anonymous_id", "anonymousId")
+_KNOWN: Final = frozenset(
+    {
+        *_NAMES,
+        *_CUSTOMERS,
+        *_ATTRIBUTES,
+        *_TIMES,
+        _PROJECT,
+        *_BESIDE,
+        *_ANONYMOUS,
+        "identityMap",
+        "identities",
+        "actions",
+    }
+    | {"type", "id", "_id", "v"}
+)
 _ACTIONS: Final = "actions"
 _PROFILE_MARKS: Final = ("segmentMembership", "profile", *LISTS)
 
@@ -49,11 +66,16 @@ def events_of(unit: Mapping[str, Any], reading: ProfileReading) -> Sequence[Even
 
     Raises :class:`~bridge.sources.adobe.refusing.Unreadable`.
     """
+    own = unit
     if (inner := unit.get("event")).__class__ is dict:
-        unit = {**{name: value for name, value in unit.items() if name != "event"}, **inner}
+        own = {**inner}
+        unit = {**{name: value for name, value in unit.items() if name != "event"}, **own}
     identities, ids = _customers(unit, reading)
     actions = unit.get(_ACTIONS)
-    told = [_told(one, unit) for one in actions] if actions.__class__ is list and actions else [_told(unit, unit)]
+    if actions.__class__ is list and actions:
+        told = [_told(one, unit, {}) for one in actions]
+    else:
+        told = [_told(unit, unit, {name: value for name, value in own.items() if name not in _KNOWN})]
     return [_canonical(one, identities, event) for one in ids for event in told]
 
 
@@ -69,13 +91,13 @@ def _customers(unit: Mapping[str, Any], reading: ProfileReading) -> tuple[Identi
     said = as_id(given)
     # An object holds identities by namespace, a list those of the Destination SDK's samples.
     maps = [unit.get("identityMap"), unit.get("identities"), None if said else given]
-    maps += [{name: unit.get(name)} for name in ("anonymous_id", "anonymousId") if unit.get(name) is not None]
+    maps += [{name: unit.get(name)} for name in _ANONYMOUS if unit.get(name) is not None]
     identities = identities_of(*maps)
     return identities, (said,) if said else customer_ids(identities, reading)
 
 
-def _told(one: Any, unit: Mapping[str, Any]) -> dict[str, Any]:
-    """Name, time, attributes and what else MoEngage takes of an event; ``unit`` is what it stands in."""
+def _told(one: Any, unit: Mapping[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """Name, time, attributes and what else MoEngage takes of an event; ``unit`` is what it stands in, ``others`` are attributes too."""
     if one.__class__ is not dict:
         raise Unreadable(NO_NAME)
     name = next((text for key in _NAMES if (text := _name(one.get(key)))), "")
@@ -85,10 +107,13 @@ def _told(one: Any, unit: Mapping[str, Any]) -> dict[str, Any]:
     time = next((value for key in _TIMES if (value := instant(one.get(key))) is not None), None)
     if time is not None:
         told["time"] = time // 1_000
-    attributes: dict[str, Any] = {}
+    attributes = {name: value for name, value in others.items() if value is not None}
     for key in _ATTRIBUTES:
-        if isinstance(given := unambiguous(one.get(key)), dict):
+        given = unambiguous(one.get(key))
+        if isinstance(given, dict):
             attributes |= given
+        elif given is not None:  # not what the word promises, and nothing to lose either
+            attributes[key] = given
     project = unambiguous(one.get(_PROJECT, unit.get(_PROJECT)))
     if project is not None:
         attributes.setdefault(_PROJECT, project)

@@ -6,9 +6,9 @@ Envelopes: one object, an array of them, ``{"profiles": […]}`` (our template, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from bridge.sources.adobe.audiences import LISTS
+from bridge.sources.adobe.audiences import INSTANTS_BELOW, LISTS
 from bridge.sources.adobe.happenings import events_of, is_happening
 from bridge.sources.adobe.profiles import profiles_of
 from bridge.sources.adobe.refusing import NO_OBJECT, NO_PROFILE, Unreadable
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from bridge.model.event import Event, LeftOut, Refusal
     from bridge.sources.adobe.reading import ProfileReading
 
-_FLAT: Final = "attributes"
-"""The envelope whose elements have attributes, identities and lists of audiences side by side."""
-_ENVELOPES: Final = ("profiles", _FLAT, "events")
+Envelope = Literal["profiles", "attributes", "events"]
+"""The member that holds several messages. Those of ``attributes`` have attributes, identities and lists of audiences side by side."""
+_ENVELOPES: Final[tuple[Envelope, ...]] = ("profiles", "attributes", "events")
 _MARKS: Final = ("identityMap", "identities", "segmentMembership", "profile", *LISTS)
 _KINDS: Final = ("profile", "event")
 _STATES: Final = ("member", "exited")
@@ -33,7 +33,7 @@ def is_canonical(document: Any) -> bool:
     if (
         document.__class__ is not dict
         or document.get("kind") not in _KINDS
-        or document.get("received_at").__class__ is not int
+        or not _is_instant(document.get("received_at"))
         or document.get("identities").__class__ is not dict
         or document.get("customer_id", "").__class__ is not str
     ):
@@ -51,25 +51,31 @@ def _is_audience(one: Any) -> bool:
         and one.get("id").__class__ is str
         and one.get("name").__class__ is str
         and one.get("status") in _STATES
-        and (one.get("at") is None or one["at"].__class__ is int)
+        and (one.get("at") is None or _is_instant(one["at"]))
     )
 
 
-def units_of(document: Any, *, flat: bool = False, depth: int = _DEPTH) -> Iterator[tuple[Any, bool]]:
-    """The single messages of a document, and whether each stands in an envelope of flat ones."""
+def _is_instant(value: Any) -> bool:
+    return value.__class__ is int and abs(value) < INSTANTS_BELOW
+
+
+def units_of(
+    document: Any, envelope: Envelope | None = None, depth: int = _DEPTH
+) -> Iterator[tuple[Any, Envelope | None]]:
+    """The single messages of a document, and the envelope in which each stands."""
     if document.__class__ is list and depth:
         for one in document:
-            yield from units_of(one, flat=flat, depth=depth - 1)
+            yield from units_of(one, envelope, depth - 1)
         return
     if document.__class__ is dict and depth and not any(mark in document for mark in _MARKS):
-        for envelope in _ENVELOPES:
-            if document.get(envelope).__class__ is list:
-                yield from units_of(document[envelope], flat=envelope == _FLAT, depth=depth - 1)
+        for name in _ENVELOPES:
+            if document.get(name).__class__ is list:
+                yield from units_of(document[name], name, depth - 1)
                 return
-    yield document, flat
+    yield document, envelope
 
 
-def read_unit(unit: Any, reading: ProfileReading, *, flat: bool) -> Sequence[Event | Refusal | LeftOut]:
+def read_unit(unit: Any, envelope: Envelope | None, reading: ProfileReading) -> Sequence[Event | Refusal | LeftOut]:
     """The canonical events of one message; what is canonical gives itself, and an empty object nothing."""
     if unit.__class__ is not dict:
         return (NO_OBJECT,)
@@ -78,11 +84,11 @@ def read_unit(unit: Any, reading: ProfileReading, *, flat: bool) -> Sequence[Eve
     if is_canonical(unit):
         return (unit,)
     try:
-        if not flat and is_happening(unit):
+        if envelope == "events" or (envelope is None and is_happening(unit)):
             return events_of(unit, reading)
-        if not flat and not any(mark in unit for mark in _MARKS):
+        if envelope != "attributes" and not any(mark in unit for mark in _MARKS):
             return (NO_PROFILE,)
-        return profiles_of(unit, reading, flat=flat)
+        return profiles_of(unit, reading, flat=envelope == "attributes")
     except Unreadable as found:
         return (found.instead,)
 

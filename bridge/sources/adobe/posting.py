@@ -2,4 +2,6 @@
 
 from bridge.sources.http.posting import Posting
 
-PROFILES = Posting(sender="Adobe", path="/adobe", by_name_only=True, throttles=False, confirm_seconds=1.5)
+PROFILES = Posting(
+    sender="Adobe", path="/adobe", by_name_only=True, throttles=False, rehearses=True, confirm_seconds=1.5
+)

@@ -61,6 +61,7 @@ _TROUBLE_SECONDS = 15.0
 TOKEN = "/token"  # nosec B105 # noqa: S105 - a part of a path
 """Below an endpoint's path: where its sender fetches access tokens."""
 _TOKEN_BYTES = 10_000
+_NO = frozenset({"false", "0", "no"})
 _BECOMES = 4
 """Times ``max_body_bytes`` that the records of one body may weigh: envelope fields are copied to each event."""
 
@@ -289,6 +290,8 @@ class Receiver:
                 del body
                 dead_letters = [letter.to_record() for letter in intake.dead_letters]
                 lease.hold(intake.bytes + sum(map(record_bytes, dead_letters)))
+                if self._posting.rehearses and request.query.get("dry_run", "false").lower() not in _NO:
+                    return self._rehearsed(request, intake)
                 if intake.events or dead_letters:
                     stored = await self._store.store(intake.events, dead_letters)
         except TooMuch:
@@ -304,6 +307,14 @@ class Receiver:
             self._metrics.left_out_events.labels(rule).inc(count)
         self._stored(events, letters, cut=len(stored.cut))
         return as_json(200, {"status": "ok", "events": events, "dead_letters": len(letters)})
+
+    def _rehearsed(self, request: web.Request, intake: BodyRecords) -> web.Response:
+        """The answer to a rehearsal, which stores nothing: counted and told, or an address left so would lose everything unseen."""
+        self._metrics.left_out_events.labels("dry_run").inc(len(intake.events))
+        self.refusals.tell("dry_run", self._address(request), events=len(intake.events))
+        letters = [{"code": letter.code, "reason": letter.reason} for letter in intake.dead_letters]
+        told = {"events": len(intake.events), "dead_letters": letters, "left_out": dict(intake.left_out)}
+        return as_json(200, {"status": "ok", "dry_run": True, **told})
 
     async def _read(self, body: bytes, doubt: Refusal | None, lease: Lease) -> BodyRecords:
         """What ``body`` comes to. However large it is, other requests and probes of health are answered meanwhile."""

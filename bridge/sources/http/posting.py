@@ -12,6 +12,7 @@ class Posting:
     ``sender`` names it in answers; ``path`` is where the route ``default``, or the only one, takes its posts, and each other
     route does below it. ``by_name_only``: every route has its name in its path. ``below``: what clients append to a route's
     path. ``throttles``: whether 429 may be an answer, since the sender comes back after it; else 503 stands for it.
+    ``rehearses``: whether ``?dry_run=true`` is answered with what would be stored, and nothing is.
     ``confirm_seconds``: the longest that the sender waits for an answer, where that is less than what the settings give Kafka.
     """
 
@@ -20,4 +21,5 @@ class Posting:
     below: tuple[str, ...] = ()
     by_name_only: bool = False
     throttles: bool = True
+    rehearses: bool = False
     confirm_seconds: float | None = None

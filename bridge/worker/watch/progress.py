@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bridge.worker.chunk_mapping import row_and_part
+from bridge.worker.event_places import row_and_part
 from bridge.worker.watch.ages import Ages
 from bridge.worker.watch.standstill import Standstill
 
@@ -32,7 +32,10 @@ _SHOWN = 5
 
 
 class Progress:
-    """Looks at ledger and delivery; ``clock`` in monotonic seconds, ``wall`` in seconds since 1970."""
+    """Looks at ledger and delivery; ``clock`` in monotonic seconds, ``wall`` in seconds since 1970.
+
+    ``keeps``: whether somebody beside these two works on a chunk.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Progress:
         stall_seconds: float,
         clock: Callable[[], float],
         wall: Callable[[], float] = time.time,
+        keeps: Callable[[Chunk], bool] = lambda _chunk: False,
     ) -> None:
         self._ledger = ledger
         self._delivery = delivery
@@ -52,6 +56,7 @@ class Progress:
         self._stall_seconds = stall_seconds
         self._clock = clock
         self._wall = wall
+        self._others_keep = keeps
         self._ages = Ages(ledger, clock())
         self._standstill = Standstill(stall_seconds)
         self._shown: set[str] = set()
@@ -106,7 +111,9 @@ class Progress:
 
     def _keeps(self, head: Chunk) -> bool:
         """Whether somebody still works on the chunk; the stream's queue is emptied within milliseconds."""
-        return head.admitted and (bool(len(self._letters)) or head in self._delivery.owners())
+        return head.admitted and (
+            bool(len(self._letters)) or self._others_keep(head) or head in self._delivery.owners()
+        )
 
     def _name(self) -> None:
         standing = {partition for partition, _ in self._unexplained()}

@@ -289,19 +289,21 @@ async def test_what_the_main_loop_asks_runs_in_the_clients_loop(other_loop):
     fetching = SimpleNamespace(
         number=3,
         expired=expired,
-        **{name: answer(name, name) for name in ("fetch", "touch", "store", "survey", "refresh", "look_back")},
+        **{name: answer(name, name) for name in ("fetch", "touch", "store", "noted", "survey", "refresh", "look_back")},
     )
     main = FromMainLoop(_thread(other_loop, fetching=fetching))
     assert (main.number, main.expired is expired) == (3, True)
     assert await main.fetch({PARTITIONS[0]}, 1.0, 10) == "fetch"
-    assert await main.store(3, {PARTITIONS[0]: 5}) == "store"
+    assert await main.store(3, {PARTITIONS[0]: 5}, {}) == "store"
+    assert await main.noted(3, [PARTITIONS[0]]) == "noted"
     assert await main.survey([PARTITIONS[0]]) == "survey"
     await main.touch()
     await main.refresh()
     await main.look_back()
     assert asked == [
         ("fetch", {PARTITIONS[0]}, 1.0, 10),
-        ("store", 3, {PARTITIONS[0]: 5}),
+        ("store", 3, {PARTITIONS[0]: 5}, {}),
+        ("noted", 3, [PARTITIONS[0]]),
         ("survey", [PARTITIONS[0]]),
         ("touch",),
         ("refresh",),

@@ -249,7 +249,7 @@ async def test_a_commit_that_takes_too_long_is_none():
     (chunk,) = await worker.round()
     worker.take(chunk)
 
-    async def hang(_offsets):
+    async def hang(_offsets, _notes):
         await asyncio.sleep(10)
 
     worker.client.commit = hang
@@ -280,7 +280,7 @@ async def test_a_revoke_does_not_wait_for_a_commit_beyond_what_its_budget_leaves
     worker.consumption._commit_seconds = 30.0
     worker.finisher.left = 0.05
 
-    async def hang(_offsets):
+    async def hang(_offsets, _notes):
         await asyncio.sleep(10)
 
     worker.client.commit = hang
@@ -431,6 +431,32 @@ async def test_what_the_end_of_an_assignment_finds_on_the_way_is_not_handed_on()
     assert [chunk.generation for chunk in await worker.round()] == [3, 3]
 
 
+async def test_the_assignment_is_ours_as_long_as_the_group_says_so():
+    """Asked anew each time; not of one that ends meanwhile, nor while partitions are given away, nor where nobody can ask."""
+    worker = _Worker(P0)
+    ours = worker.consumption.is_ours
+    assert await ours()
+    worker.client.member = False
+    assert not await ours()
+    worker.client.member = True
+    asked = asyncio.create_task(ours())
+    await asyncio.sleep(0)
+    worker.client_side_assigned()
+    assert not await asked
+    assert not await ours(), "the main loop does not know of the new one yet"
+    worker.consumption.assigned(worker.partitions)
+    assert await ours()
+    await worker.consumption.revoked()
+    assert not await ours()
+
+    async def ended(_number):
+        raise ConsumerStoppedError
+
+    worker.assign()
+    worker.fetching.is_member = ended
+    assert not await ours()
+
+
 async def test_a_client_that_has_ended_stores_nothing():
     """A worker that stops commits once more, whatever has become of the client's thread; and looks for no topic."""
     worker = _Worker(P0)
@@ -478,7 +504,7 @@ def test_a_revoke_gives_its_commit_five_seconds_at_most(left, waited):
         worker.consumption._commit_seconds = 60.0
         worker.finisher.left = left
 
-        async def hang(_offsets):
+        async def hang(_offsets, _notes):
             await asyncio.sleep(100)
 
         worker.client.commit = hang

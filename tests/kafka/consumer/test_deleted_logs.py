@@ -91,12 +91,12 @@ async def test_what_is_finished_of_a_log_that_is_gone_is_not_committed_in_the_ne
     await fetching.survey([P0])
     _replace(client, P0, 4)
     await fetching.survey([P0])
-    assert await fetching.store(1, {P0: 10})
+    assert await fetching.store(1, {P0: 10}, {})
     assert client.stored == {P0: 0}
     assert await _read(fetching) == [0, 1, 2, 3]
-    assert await fetching.store(1, {P0: 10})
+    assert await fetching.store(1, {P0: 10}, {})
     assert client.stored == {P0: 0}
-    assert await fetching.store(1, {P0: 4})
+    assert await fetching.store(1, {P0: 4}, {})
     assert client.stored == {P0: 4}
 
 
@@ -158,10 +158,10 @@ async def test_what_a_deleted_topic_had_unread_is_told_when_the_assignment_is_ov
     for log in client.logs.values():
         log.append(10)
     await fetching.fetch({P0, P1}, 0.01, 100)
-    await fetching.store(1, {P0: 3})
+    await fetching.store(1, {P0: 3}, {})
     await fetching.survey([P0, P1])
     client.identity, client.fail_commits = ABSENT, True
-    assert not await fetching.store(1, {P0: 7, P1: 10})
+    assert not await fetching.store(1, {P0: 7, P1: 10}, {})
     fetching.assigned()
     await fetching.look_back()
     await fetching.look_back()

@@ -255,16 +255,16 @@ async def test_where_a_group_begins_takes_nothing_back():
     client.logs[P0].append(10)
     commit = client.commit
 
-    async def late(offsets):
+    async def late(offsets, notes):
         await asyncio.sleep(0.05)
-        await commit(offsets)
+        await commit(offsets, notes)
 
     client.commit = late
     survey = asyncio.create_task(fetching.survey([P0]))
     await asyncio.sleep(0.01)
     fetch = await fetching.fetch({P0}, 0.01, 10)
     client.commit = commit
-    assert await fetching.store(fetch.number, {P0: 10})
+    assert await fetching.store(fetch.number, {P0: 10}, {})
     await survey
     assert client.commits == [{P0: 0}, {P0: 10}]
 
@@ -343,9 +343,9 @@ async def test_a_topic_that_is_made_again_in_an_instant_waits_with_all_it_has():
 async def test_offsets_of_another_assignment_are_not_stored(number):
     """The group has given the partitions to others meanwhile, or has numbered them anew."""
     client, fetching, _ = _made(P0)
-    assert not await fetching.store(number, {P0: 5})
+    assert not await fetching.store(number, {P0: 5}, {})
     assert client.commits == []
-    assert await fetching.store(1, {P0: 5})
+    assert await fetching.store(1, {P0: 5}, {})
     assert client.commits == [{P0: 5}]
 
 
@@ -353,7 +353,7 @@ async def test_a_commit_that_fails_is_no_commit():
     """False, and no error: it is offered again."""
     client, fetching, _ = _made(P0)
     client.fail_commits = True
-    assert not await fetching.store(1, {P0: 5})
+    assert not await fetching.store(1, {P0: 5}, {})
 
 
 async def test_a_rebalance_while_the_client_is_asked_forgets_what_was_known():
@@ -646,8 +646,8 @@ async def test_a_position_that_is_found_while_others_begin_waits_for_the_next_su
     log.append(3)
     log.position, commit = None, client.commit
 
-    async def found_meanwhile(offsets):
-        await commit(offsets)
+    async def found_meanwhile(offsets, notes):
+        await commit(offsets, notes)
         log.position, log.first = 0, 2
         client.position = lambda partition: client.logs[partition].position
 

@@ -267,18 +267,19 @@ async def test_what_is_asked_of_the_brokers_is_given_by_partition():
 
     async def fetch_committed_offsets(_partitions):
         asked.append("committed")
-        return {held.partitions[1]: SimpleNamespace(offset=4)}
+        return {held.partitions[1]: SimpleNamespace(offset=4, metadata="counts")}
 
     async def commit(offsets):
-        asked.append({tuple(partition): found.offset for partition, found in offsets.items()})
+        asked.append({tuple(partition): tuple(found) for partition, found in offsets.items()})
 
     held.consumer.beginning_offsets, held.consumer.end_offsets = beginning_offsets, end_offsets
     held.consumer._coordinator = SimpleNamespace(fetch_committed_offsets=fetch_committed_offsets)
     held.consumer.commit = commit
     held.subscriptions.subscription.assignment.state_value(held.partitions[0]).highwater = 12
     assert await held.client.offsets([P0, P1]) == {P0: (1, None, 9, 0, 12, None), P1: (1, 4, 9, 0, None, None)}
-    await held.client.commit({P0: 3})
-    assert asked == ["first", "end", "committed", {P0: 3}]
+    assert await held.client.noted([P0, P1]) == {P0: None, P1: (4, "counts")}
+    await held.client.commit({P0: 3, P1: 4}, {P1: "more"})
+    assert asked == ["first", "end", "committed", "committed", {P0: (3, ""), P1: (4, "more")}]
 
 
 @pytest.mark.parametrize(("code", "leader"), [(0, 0), (0, 1), (2, 1), (0, None), (0, -1)])

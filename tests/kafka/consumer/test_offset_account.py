@@ -28,7 +28,7 @@ class _Stage:
         self.meanwhile()
         return self.committed
 
-    async def _commit(self, offsets):
+    async def _commit(self, offsets, _notes):
         self.meanwhile()
         self.commits.append(offsets)
 

@@ -480,3 +480,21 @@ def test_a_letter_after_a_quiet_time_is_told_at_once():
     finally:
         loop.close()
     assert told == [1] * 100 + [2] * 20 + [2] * 39 + [3] * 61
+
+
+async def test_the_letter_of_a_replayed_xdm_is_xdm_again():
+    """Refused once more it keeps its form, so that the next replay does not map it either, and is found by its ``_id``."""
+    topic = _Topic()
+    _, chunk, letters = _scene(topic, [b'{"_id":"e1"}', b"{broken"])
+    for record in chunk.records:
+        record.headers = [("bridge.form", b"xdm"), ("bridge.replays", b"1")]
+    letters.start()
+    for row in (0, 1):
+        letters.put(chunk, row, None, NO, 1)
+    await asyncio.sleep(0.05)
+    await letters.stop()
+    stored = [DeadLetter.from_headers(*record) for record in topic.stored]
+    assert [(one.form, one.event_uuid, one.value, one.replays) for one in stored] == [
+        ("xdm", "e1", b'{"_id":"e1"}', 1),
+        ("xdm", None, b"{broken", 1),
+    ]

@@ -32,13 +32,15 @@ def test_what_lies_below_and_fits_was_sent() -> None:
     marks = Marks([Mark(0, 10, Filter(code="a"), left=(4,))])
     assert marks.replayed(letter(3))
     assert marks.replayed(letter(9))
+    assert marks.replayed(letter(3, form="xdm"))
     for other in (
         letter(10),
         letter(3, partition=1),
         letter(3, code="b"),
         letter(4),
         letter(3, form="truncated"),
-        letter(3, form="xdm"),
+        letter(3, form="unheard-of"),
+        letter(3, form="unheard-of"),
         letter(3, replays=3),
     ):
         assert not marks.replayed(other)

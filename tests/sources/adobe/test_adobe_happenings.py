@@ -40,6 +40,12 @@ def events(document, by=DECODER):
     "document",
     [
         ORDER,
+        {
+            **{key: value for key, value in ORDER.items() if key != "attributes"},
+            **ORDER["attributes"],
+            "coupon": "SPRING",
+        },
+        {"event": {**ORDER, "id": "e-1"}, "journeyVersion": 7},
         [ORDER],
         {"events": [ORDER]},
         {"event": ORDER},
@@ -106,6 +112,14 @@ def test_several_actions_keep_their_order_and_stand_alone_as_dead_letters():
     for index, event in enumerate(found):
         assert events(DECODER.isolate(document, index)) == [event]
         assert list(DECODER.decode(orjson.dumps(event))) == [event]
+
+
+def test_what_is_no_object_of_attributes_is_an_attribute():
+    """Nothing of an event is lost because of what its author calls it."""
+    (event,) = events(
+        {"name": "A b", "customer": "C-1", "data": "x", "properties": {"a": 1}, "cart": ["s"], "none": None}
+    )
+    assert event["event"]["attributes"] == {"cart": ["s"], "a": 1, "data": "x"}
 
 
 def test_a_time_that_is_none_is_left_to_moengage():

@@ -1,5 +1,7 @@
 """Profiles in every shape that Adobe documents become one canonical profile, exactly."""
 
+import time
+
 import orjson
 import pytest
 
@@ -157,6 +159,14 @@ def test_envelopes_are_the_same(document):
     assert [one["id"] for one in profile["audiences"]] == [CART, OLD]
 
 
+def test_what_stands_among_profiles_is_one():
+    """A profile with an attribute called as an event's name is no event there, and an event among events no profile."""
+    bare = {"identityMap": {"user_id": "C-1"}, "name": "Zoë", "attributes": {"a": 1}}
+    assert events({"profiles": [bare]})[0]["kind"] == "profile"
+    assert events({"events": [bare]})[0]["kind"] == "event"
+    assert events({"events": [{"customer": "C-1"}]})[0].code == "event_without_name"
+
+
 @pytest.mark.parametrize("document", [[], {}, [{}], {"profiles": []}, {"attributes": []}, {"v": 1, "profiles": [{}]}])
 def test_nothing_is_nothing(document):
     """An empty batch becomes no event and no dead letter."""
@@ -174,6 +184,11 @@ def test_nothing_is_nothing(document):
         ("2026-11-02T08:15:30", 1793607330000000),
         (1793607330000, 1793607330000000),
         ("1793607330000", 1793607330000000),
+        (1793607330000.0, 1793607330000000),
+        (1793607330, 1793607330000000),
+        (1793607330123456, 1793607330123456),
+        (10**19, None),
+        (-1, None),
         ("yesterday", None),
         (None, None),
         (True, None),
@@ -337,6 +352,15 @@ def test_an_entity_is_undone_once_and_only_where_it_is_one():
         assert profile["audiences"][0]["name"] == name
 
 
+def test_the_template_escapes_namespaces_too():
+    """Names are found under namespaces and ids that were printed as entities."""
+    member = {"status": "realized", "lastQualificationTime": "2026-11-02T08:15:30Z"}
+    profile = {"identityMap": {"user_id": "C"}, "segmentMembership": {"Web & App": {'a"1': member}}}
+    (event,) = events({"profile": profile, "names": {"Web &amp; App": {"a&quot;1": "VIP"}}})
+    (audience,) = event["audiences"]
+    assert (audience["namespace"], audience["id"], audience["name"]) == ("Web & App", 'a"1', "VIP")
+
+
 def test_attributes_with_dotted_names_go_to_their_paths():
     """Two never share a place, and what a message says of one object stays whole."""
     given = {"person.name.firstName": "A", "first_name": "B", "_acme.points": "7", "customer_id": "X", "person": "p"}
@@ -363,6 +387,20 @@ def test_a_dead_letter_holds_the_profile_alone():
     document = [OURS, flat, {**OURS, "names": {}}, RAW]
     for index, event in enumerate(events(document)):
         assert events(PLAIN.isolate(document, index)) == [event]
+
+
+def test_a_huge_profile_takes_time_in_proportion():
+    """Many ids of a namespace, many audiences, many names with entities: none of it makes the event loop wait for minutes."""
+    many = range(20_000)
+    ids = {"user_id": [{"id": f"C-{number}"} for number in many]}
+    members = {f"a&{number}": {"status": "realized"} for number in many}
+    profile = {"identityMap": ids, "segmentMembership": {"ups": members}}
+    printed = {f"a&amp;{number}": f"A {number}" for number in many}
+    began = time.process_time()
+    (event,) = events({"profile": profile, "names": {"ups": printed}}, decoder(several_ids="first"))
+    assert time.process_time() - began < 2
+    assert len(event["audiences"]) == len(event["identities"]["user_id"]) == 20_000
+    assert event["audiences"][-1]["name"] == "A 19999"
 
 
 def test_a_record_that_would_become_too_much_is_one_refusal():

@@ -14,7 +14,7 @@ from bridge.model.delivery_policy import DeliveryPolicy
 from bridge.model.verdicts import ACCEPTED, Answered, Transient
 from bridge.telemetry.metrics import Metrics
 from bridge.testing.virtual_loop import VirtualLoop
-from bridge.worker.chunk_mapping import place
+from bridge.worker.event_places import place
 from bridge.worker.watch.ages import Ages
 from bridge.worker.watch.progress import Progress
 from bridge.worker.watch.standstill import Standstill
@@ -327,8 +327,8 @@ def test_postponed_events_are_named_once_with_their_place_and_without_the_destin
                 return Answered([busy if item.startswith(b"bad") else ACCEPTED for item in items])
 
         class Told:
-            def accepted(self, owner, events):
-                ledger.resolve(owner, events)
+            def accepted(self, owner, places):
+                ledger.resolve(owner, len(places))
 
             def gone(self, owner):
                 return owner.closed

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bridge.kafka.consumer.fetching import Expired, Fetch, Survey
     from bridge.kafka.consumer.ledger import Partition
+    from bridge.model.day_counts import NotedOffset
 
 _T = TypeVar("_T")
 
@@ -97,9 +98,19 @@ class FromMainLoop:
         """See :meth:`Fetching.touch`."""
         await self._thread.inside(self._fetching.touch())
 
-    async def store(self, number: int, offsets: Mapping[Partition, int]) -> bool:
+    async def store(self, number: int, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> bool:
         """See :meth:`Fetching.store`."""
-        return await self._thread.inside(self._fetching.store(number, offsets))
+        return await self._thread.inside(self._fetching.store(number, offsets, notes))
+
+    async def noted(
+        self, number: int, partitions: Collection[Partition]
+    ) -> Mapping[Partition, NotedOffset | None] | None:
+        """See :meth:`Fetching.noted`."""
+        return await self._thread.inside(self._fetching.noted(number, partitions))
+
+    async def is_member(self, number: int) -> bool:
+        """See :meth:`Fetching.is_member`."""
+        return await self._thread.inside(self._fetching.is_member(number))
 
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """See :meth:`Fetching.survey`."""

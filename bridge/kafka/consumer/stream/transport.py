@@ -168,6 +168,10 @@ class ChunkConsumer(ReplacedConsumer):
         )
         await super().on_partitions_assigned(assigned, generation_id)
 
+    async def is_ours(self) -> bool:
+        """Whether the group says, now, that the assignment still stands."""
+        return await self.consumption.is_ours()
+
     async def offsets(self, partitions: Sequence[Any]) -> Mapping[Any, Offsets]:
         """Where these partitions stand."""
         return await self.consumption.offsets(partitions)

@@ -1,0 +1,146 @@
+"""Reads whole days of the event topic for a count: where its partitions stand, and their records; no group is joined."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition, errors
+
+from bridge.kafka.connection import client_options
+from bridge.kafka.offset_range import records_in
+from bridge.kafka.topics import admin, ensure_topics, unreachable
+from bridge.model.day_counts import DAY_MS, NotedOffset
+from bridge.model.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from bridge.settings import KafkaSettings
+
+_COORDINATOR_TRIES: Final = 30
+_COORDINATOR_SECONDS: Final = 0.5
+LATE_MS: Final = 3_600_000
+"""Records may carry the time of their writers: so much before a day one looks for records of it."""
+
+
+class UnreadablePlaceError(KafkaError):
+    """What is stored at an offset cannot be read."""
+
+    def __init__(self, partition: int, offset: int, why: str) -> None:
+        super().__init__(f"partition {partition} cannot be read at offset {offset}: {why}")
+        self.partition = partition
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRange:
+    """What a partition holds: offsets from ``first`` to before ``end``, and ``start``, from where on the asked days may lie.
+
+    ``first_day`` is the day of its first record; None where the partition is empty.
+    """
+
+    first: int
+    end: int
+    start: int
+    first_day: int | None
+
+
+class DayRecords:
+    """The event topic's partitions, as they stood when it was opened."""
+
+    def __init__(self, consumer: Any, topic: str, held: Mapping[int, HeldRange]) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self.held = held
+
+    async def records(self, partition: int, start: int) -> AsyncIterator[Any]:
+        """The partition's records from an offset on, those of aborted transactions left out. Raises :class:`UnreadablePlaceError`."""
+        place, at = TopicPartition(self._topic, partition), start
+        try:
+            async for record in records_in(self._consumer, place, start, self.held[partition].end):
+                at = record.offset + 1
+                yield record
+        except (errors.KafkaConnectionError, errors.NodeNotReadyError, OSError):
+            raise
+        except Exception as error:  # parsing foreign bytes: decompressors and decoders raise what they like
+            raise UnreadablePlaceError(partition, at, type(error).__name__) from error
+
+
+@asynccontextmanager
+async def open_days(kafka: KafkaSettings, since_day: int) -> AsyncIterator[DayRecords]:
+    """The topic's records of a day (number since 1970) and all that follow. Raises ``KafkaError``, ``TopicMissing`` too."""
+    count = (await ensure_topics(kafka, create=False, topics=[kafka.topic]))[kafka.topic]
+    partitions = [TopicPartition(kafka.topic, number) for number in range(count)]
+    consumer = AIOKafkaConsumer(
+        **client_options(kafka),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+    )
+    try:
+        await consumer.start()
+        ends = await consumer.end_offsets(partitions)
+        firsts = await consumer.beginning_offsets(partitions)
+        times = await consumer.offsets_for_times(dict.fromkeys(partitions, max(0, since_day * DAY_MS - LATE_MS)))
+        held = {}
+        for place in partitions:
+            found = times[place]
+            start = ends[place] if found is None else max(firsts[place], found.offset)
+            first_day = await _day_of_first(consumer, place, firsts[place], ends[place])
+            held[place.partition] = HeldRange(firsts[place], ends[place], start, first_day)
+        yield DayRecords(consumer, kafka.topic, held)
+    except (errors.KafkaError, OSError) as error:
+        raise unreachable(kafka, error) from error
+    finally:
+        await consumer.stop()
+
+
+async def _day_of_first(consumer: Any, place: TopicPartition, first: int, end: int) -> int | None:
+    try:
+        async for record in records_in(consumer, place, first, end):
+            return int(record.timestamp) // DAY_MS
+    except (errors.KafkaConnectionError, errors.NodeNotReadyError, OSError):
+        raise
+    except Exception:  # noqa: BLE001 - it is told when the records themselves are read
+        return None
+    return None
+
+
+async def noted_offsets(kafka: KafkaSettings) -> dict[int, NotedOffset]:
+    """Partition -> what the route's group has committed, and the note beside it; none where it has committed nothing."""
+    count = (await ensure_topics(kafka, create=False, topics=[kafka.topic]))[kafka.topic]
+    wanted = [TopicPartition(kafka.topic, number) for number in range(count)]
+    async with admin(kafka) as client:
+        for _ in range(_COORDINATOR_TRIES):
+            if (found := await _group_offsets(client, kafka.group, wanted)) is not None:
+                return {
+                    place.partition: NotedOffset(told.offset, told.metadata or "")
+                    for place, told in found.items()
+                    if told.offset >= 0
+                }
+            await asyncio.sleep(_COORDINATOR_SECONDS)
+    raise KafkaError(
+        f"the offsets of the group {kafka.group} cannot be had",
+        hint="its coordinator is not there; look at the brokers",
+    )
+
+
+async def _group_offsets(client: Any, group: str, wanted: list[TopicPartition]) -> dict[TopicPartition, Any] | None:
+    """None while there is no coordinator that knows them.
+
+    A young broker makes its topic of offsets when it is first asked, and one that has just begun to lead it reads it first; the
+    client passes over that error, and tells of no partition.
+    """
+    try:
+        found: dict[TopicPartition, Any] = await client.list_consumer_group_offsets(group, partitions=wanted)
+    except (
+        errors.GroupCoordinatorNotAvailableError,
+        errors.GroupLoadInProgressError,
+        errors.NotCoordinatorForGroupError,
+    ):
+        return None
+    return found if found.keys() == set(wanted) else None

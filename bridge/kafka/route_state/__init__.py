@@ -1,0 +1,1 @@
+"""The topic in which a route keeps what its destination has accepted."""

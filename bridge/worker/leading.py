@@ -1,0 +1,286 @@
+"""What one worker does for all of its route: the owner of the topic's first partition leads, and runs the route's leader tasks.
+
+Kafka's own group decides who leads, so that there is one leader at a time and another one soon after it is gone. A lead ends
+before the partition is another worker's: what is being written is waited for, and nothing more is begun. A process that was
+stopped for a while (a debugger, a machine that was frozen) cannot know whether it still leads, and waits until its membership
+has been looked at. Tasks run beside the stream and have no part in readiness: a run that fails is told and tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import structlog
+
+from bridge.model.errors import BridgeError, KafkaError, LeadLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bridge.kafka.consumer.ledger import Ledger
+    from bridge.model.ports import LeaderTask, Publisher, StateStore
+    from bridge.model.record import Record
+    from bridge.telemetry.metrics import Metrics
+
+_log = structlog.get_logger(__name__)
+_TICK: Final = 0.5
+_LONGEST_RETRY: Final = 5
+"""Times a task's first pause after a failed run."""
+_REMIND_SECONDS: Final = 3600.0
+
+
+@dataclass(eq=False, slots=True)
+class Term:
+    """One time of leading (``Lead``). ``over`` once nothing more may be written; ``writing`` counts what is being written."""
+
+    leader: Leader
+    generation: int
+    publisher: Publisher
+    state: StateStore
+    over: bool = False
+    writing: int = 0
+    works: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Raise ``LeadLost`` when another worker may lead."""
+        if self.over or not self.leader.still_leads(self):
+            raise LeadLost("another worker may lead by now")
+
+
+class _Guarded:
+    """The publisher and the state of a term: each write asks first whether the term is over."""
+
+    def __init__(self, publisher: Publisher, state: StateStore) -> None:
+        self._publisher = publisher
+        self._state = state
+        self.term: Term | None = None
+
+    async def publish(self, records: Sequence[Record], *, topic: str | None = None) -> None:
+        """As the publisher."""
+        with self._writing():
+            await self._publisher.publish(records, topic=topic)
+
+    def limit(self, topic: str) -> int:
+        """As the publisher."""
+        return self._publisher.limit(topic)
+
+    async def read(self) -> Mapping[bytes, bytes]:
+        """As the state."""
+        return await self._state.read()
+
+    async def write(self, values: Mapping[bytes, bytes]) -> None:
+        """As the state."""
+        with self._writing():
+            await self._state.write(values)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Any:
+        term = self.term
+        if term is None:
+            raise LeadLost("the lead has not begun")
+        term.check()
+        term.writing += 1
+        try:
+            yield
+        finally:
+            term.writing -= 1
+
+
+class Leader:
+    """Runs the ``tasks`` while the worker owns the first partition of ``topic``.
+
+    ``session_seconds``: how long Kafka keeps a member that it does not hear of. ``stopping``: whether the worker's end has begun.
+    ``clock`` is monotonic, ``wall`` seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[LeaderTask],
+        *,
+        topic: str,
+        group: str,
+        ledger: Ledger,
+        publisher: Publisher,
+        state: StateStore,
+        metrics: Metrics,
+        session_seconds: float,
+        stopping: Callable[[], bool],
+        clock: Callable[[], float],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._tasks = [task for task in tasks if not task.off]
+        self._off = [task for task in tasks if task.off]
+        self._place = (topic, 0)
+        self._group = group
+        self._ledger = ledger
+        self._publisher = publisher
+        self._state = state
+        self._metrics = metrics
+        self._standstill = session_seconds / 2
+        self._stopping = stopping
+        self._clock = clock
+        self._wall = wall
+        self._turned = clock()
+        self._not_before = 0.0
+        self._term: Term | None = None
+        self._resigned: int | None = None
+        self._due: dict[str, float] = {}
+        """Task -> when its next success is due, by the wall clock."""
+        for task in self._tasks:
+            metrics.leader_overdue_seconds.labels(task.name).set(0)
+            for result in ("done", "failed"):
+                metrics.leader_runs.labels(task.name, result)
+
+    @property
+    def leads(self) -> bool:
+        """Whether a term is under way."""
+        return self._term is not None
+
+    def still_leads(self, term: Term) -> bool:
+        """Whether a term still holds, as far as this process can know."""
+        return (
+            term is self._term
+            and self._clock() - self._turned <= self._standstill
+            and self._generation() == term.generation
+        )
+
+    async def run(self) -> None:
+        """Lead whenever it is this worker's turn, until cancelled."""
+        try:
+            while self._tasks or self._off:
+                self._turn()
+                self._show()
+                await asyncio.sleep(_TICK)
+        finally:
+            if self._term is not None:
+                self._end(self._term)
+            for task in self._tasks:
+                await task.aclose()
+
+    async def resign(self, within: float) -> None:
+        """The partitions are given away: begin nothing more, and wait so many seconds at most for what is being written."""
+        # Also where it has not begun yet: it must not begin while the worker gives its partitions away.
+        if (generation := self._generation()) is not None:
+            self._resigned = generation
+        term = self._term
+        if term is None:
+            return
+        term.over = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while term.writing:  # noqa: ASYNC110 - bounded, and at the end of a lead only
+                    await asyncio.sleep(0.02)
+        self._end(term)
+
+    def _generation(self) -> int | None:
+        """Of the assignment that holds the first partition; None without it."""
+        found = None if self._stopping() else self._ledger.positions().get(self._place)
+        return None if found is None or found[0] == self._resigned else found[0]
+
+    def _turn(self) -> None:
+        now = self._clock()
+        if now - self._turned > self._standstill:
+            # Kafka may have given the partition away meanwhile; by then the client has heard of it.
+            self._not_before = now + self._standstill
+            if self._term is not None:
+                self._end(self._term)
+        self._turned = now
+        if self._term is not None and self._term.over:
+            return  # it is being resigned, and what is being written may end
+        generation = self._generation() if now >= self._not_before else None
+        if self._term is not None and self._term.generation != generation:
+            self._end(self._term)
+        if self._term is None and generation is not None:
+            self._begin(generation)
+
+    def _begin(self, generation: int) -> None:
+        for task in self._off:
+            _log.info("leader_task_off", detail="This work is not done.", task=task.name, why=task.off)
+        self._off = []
+        if not self._tasks:
+            return
+        guarded = _Guarded(self._publisher, self._state)
+        term = self._term = guarded.term = Term(self, generation, guarded, guarded)
+        names = [task.name for task in self._tasks]
+        _log.info("leading", detail="This worker has the first partition and does the route's own work.", tasks=names)
+        self._due = {}
+        term.works = [asyncio.create_task(self._work(task, term), name=f"leader-{task.name}") for task in self._tasks]
+
+    def _end(self, term: Term) -> None:
+        if term is not self._term:
+            return
+        term.over = True
+        for work in term.works:
+            work.cancel()
+        self._term = None
+        _log.info("led", detail="Another worker may do the route's own work now.")
+
+    def _show(self) -> None:
+        now = self._wall()
+        for task in self._tasks:
+            late = 0.0 if self._term is None else max(0.0, now - self._due.get(task.name, now))
+            self._metrics.leader_overdue_seconds.labels(task.name).set(late)
+
+    async def _work(self, task: LeaderTask, term: Term) -> None:
+        """Run a task again and again, until the term is over."""
+        self._due[task.name] = task.due(await self._succeeded(task, term), self._wall())
+        failures, told, told_at = 0, "", 0.0
+        while True:
+            await asyncio.sleep(max(0.0, self._due[task.name] - self._wall()))
+            try:
+                await task.run(term)
+            except LeadLost:
+                # Where it is only this process that stood still, it goes on.
+                await asyncio.sleep(self._standstill)
+            except Exception as error:  # noqa: BLE001 - it must take neither the worker nor the other tasks along
+                failures += 1
+                self._metrics.leader_runs.labels(task.name, "failed").inc()
+                pause = task.retry_seconds * min(2 ** min(failures - 1, 10), _LONGEST_RETRY)
+                why = str(error) if isinstance(error, BridgeError) else type(error).__name__
+                if why != told or self._clock() - told_at >= _REMIND_SECONDS:
+                    told, told_at = why, self._clock()
+                    self._tell(task, error, why, failures=failures, pause=pause)
+                await asyncio.sleep(pause)
+            else:
+                if failures:
+                    _log.info("leader_task_works_again", detail="A run has succeeded.", task=task.name, failed=failures)
+                failures, told = 0, ""
+                self._metrics.leader_runs.labels(task.name, "done").inc()
+                now = self._wall()
+                self._due[task.name] = task.due(now, now)
+                await self._remember(task, term, now)
+
+    def _tell(self, task: LeaderTask, error: Exception, why: str, *, failures: int, pause: float) -> None:
+        ours = isinstance(error, BridgeError)
+        (_log.warning if ours else _log.error)(
+            "leader_task_failed",
+            detail="It is tried again; events are delivered all the same.",
+            task=task.name,
+            why=why,
+            hint=error.hint if isinstance(error, BridgeError) else None,
+            failures=failures,
+            again_in_seconds=round(pause, 1),
+            exc_info=None if ours else error,
+        )
+
+    async def _succeeded(self, task: LeaderTask, term: Term) -> float | None:
+        """When the task succeeded last, whichever worker led then; None where that cannot be known."""
+        with contextlib.suppress(KafkaError, ValueError, TypeError, KeyError):
+            kept = (await term.state.read()).get(self._key(task))
+            if kept:
+                # A clock that was ahead must not put a run off for long.
+                return min(float(orjson.loads(kept)["succeeded"]), self._wall())
+        return None
+
+    async def _remember(self, task: LeaderTask, term: Term, now: float) -> None:
+        # Without it a worker that takes over runs the task early.
+        with contextlib.suppress(KafkaError, LeadLost):
+            await term.state.write({self._key(task): orjson.dumps({"succeeded": round(now, 3)})})
+
+    def _key(self, task: LeaderTask) -> bytes:
+        return f"leader/{self._group}/{task.name}".encode()

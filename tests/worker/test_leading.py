@@ -1,0 +1,361 @@
+"""Who leads, when a lead ends, and what becomes of the runs of leader tasks."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+import structlog
+
+from bridge.kafka.consumer.ledger import Ledger
+from bridge.model.errors import KafkaError, LeadLost
+from bridge.telemetry.metrics import Metrics
+from bridge.testing.virtual_loop import VirtualLoop
+from bridge.worker.leading import Leader
+
+TOPIC = "events"
+SESSION = 10.0
+
+
+class Kept:
+    """Publisher and state in memory; ``hold`` keeps a write under way until it is set."""
+
+    def __init__(self):
+        self.values, self.records, self.away = {}, [], False
+        self.hold = asyncio.Event()
+        self.hold.set()
+
+    async def read(self):
+        """All values."""
+        if self.away:
+            raise KafkaError("away")
+        return dict(self.values)
+
+    async def write(self, values):
+        """Some values."""
+        if self.away:
+            raise KafkaError("away")
+        self.values.update(values)
+
+    async def publish(self, records, *, topic=None):  # noqa: ARG002 - there is one topic
+        """Keep them."""
+        await self.hold.wait()
+        self.records += records
+
+    def limit(self, _topic):
+        """Any size."""
+        return 1_000_000
+
+
+@dataclass
+class Task:
+    """Runs ``work``, at once and then ``every`` so many seconds."""
+
+    work: object
+    name: str = "counting"
+    every: float = 300.0
+    off: str = ""
+    retry_seconds: float = 60.0
+    runs: list = field(default_factory=list)
+    closed: bool = False
+
+    async def run(self, lead):
+        """One run."""
+        self.runs.append(asyncio.get_running_loop().time())
+        await self.work(lead)
+
+    def due(self, succeeded, now):
+        """Regularly."""
+        return now if succeeded is None else succeeded + self.every
+
+    async def aclose(self):
+        """Remember it."""
+        self.closed = True
+
+
+class Scene:
+    """A leader with its tasks, and what stands around it."""
+
+    def __init__(self, *tasks, kept=None):
+        loop = asyncio.get_running_loop()
+        self.ledger, self.metrics, self.kept = Ledger(loop.time), Metrics(), kept or Kept()
+        self.stopping = False
+        self.leader = Leader(
+            tasks,
+            topic=TOPIC,
+            group="group",
+            ledger=self.ledger,
+            publisher=self.kept,
+            state=self.kept,
+            metrics=self.metrics,
+            session_seconds=SESSION,
+            stopping=lambda: self.stopping,
+            clock=loop.time,
+            wall=loop.time,
+        )
+
+    def assign(self, generation, *partitions):
+        """Give the worker these partitions."""
+        self.ledger.open(generation, {(TOPIC, number): None for number in partitions})
+
+    def value(self, name, **labels):
+        """A metric's value; None where it is not there."""
+        return self.metrics.registry.get_sample_value(name, labels)
+
+    async def __aenter__(self):
+        self._running = asyncio.create_task(self.leader.run())
+        return self
+
+    async def __aexit__(self, *_):
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+
+
+async def nothing(_lead):
+    """A run without work."""
+
+
+def virtually(scenario):
+    """Run it on virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(scenario())
+
+
+def test_only_the_owner_of_the_first_partition_runs_the_tasks():
+    """Without partition 0 nothing runs; with it the task runs at once and then as often as it says; without it again it stops."""
+
+    async def scenario():
+        task = Task(nothing)
+        async with Scene(task) as scene:
+            scene.assign(1, 1, 2)
+            await asyncio.sleep(1_000)
+            assert not task.runs
+            scene.assign(2, 0, 1)
+            await asyncio.sleep(1_000)
+            assert len(task.runs) == 4
+            scene.assign(3, 1)
+            await asyncio.sleep(1_000)
+            assert len(task.runs) == 4
+        assert task.closed
+
+    virtually(scenario)
+
+
+def test_nothing_is_written_once_the_partition_is_given_away():
+    """Between two writes of a run the partition goes: the second write raises, before anything of it is sent."""
+
+    async def scenario():
+        wrote, lost = [], []
+
+        async def work(lead):
+            await lead.publisher.publish([(b"1", b"", ())])
+            wrote.append(1)
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                # As a task that cleans up after its cancellation.
+                for write in (
+                    lead.publisher.publish([(b"2", b"", ())]),
+                    lead.state.write({b"k": b"v"}),
+                ):
+                    try:
+                        await write
+                    except LeadLost:
+                        lost.append(1)
+                raise
+
+        async with Scene(Task(work)) as scene:
+            scene.assign(1, 0)
+            await asyncio.sleep(2)
+            scene.ledger.close([(TOPIC, 0)])
+            await asyncio.sleep(2)
+            assert (wrote, lost) == ([1], [1, 1])
+            assert [key for key, *_ in scene.kept.records] == [b"1"]
+            assert not scene.kept.values
+
+    virtually(scenario)
+
+
+def test_resigning_waits_for_what_is_being_written():
+    """A write under way ends before the partition is given away, and nothing new begins in the same assignment."""
+
+    async def scenario():
+        async def work(lead):
+            await lead.publisher.publish([(b"1", b"", ())])
+
+        task = Task(work)
+        async with Scene(task) as scene:
+            scene.kept.hold.clear()
+            scene.assign(1, 0)
+            await asyncio.sleep(2)
+            asyncio.get_running_loop().call_later(0.5, scene.kept.hold.set)
+            await scene.leader.resign(1.0)
+            assert scene.kept.records
+            await asyncio.sleep(60)
+            assert len(task.runs) == 1
+            assert not scene.leader.leads
+            scene.assign(2, 0)
+            await asyncio.sleep(2)
+            assert len(task.runs) == 2
+
+    virtually(scenario)
+
+
+def test_no_lead_begins_while_partitions_are_given_away():
+    """Resigned in the very moment of an assignment, before anything has begun: nothing begins until the next one."""
+
+    async def scenario():
+        task = Task(nothing)
+        async with Scene(task) as scene:
+            await asyncio.sleep(0.1)
+            scene.assign(1, 0)
+            await scene.leader.resign(1.0)
+            await asyncio.sleep(30)
+            assert not task.runs
+            scene.assign(2, 0)
+            await asyncio.sleep(2)
+            assert len(task.runs) == 1
+
+    virtually(scenario)
+
+
+def test_a_process_that_stood_still_writes_nothing_until_its_membership_has_been_looked_at():
+    """After a standstill longer than half the session the old term writes nothing; it leads again a while later if it still may."""
+
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        outcome = []
+
+        async def work(lead):
+            if not outcome:
+                loop._virtual += SESSION  # what SIGSTOP does to a monotonic clock
+                try:
+                    await lead.publisher.publish([(b"late", b"", ())])
+                except LeadLost:
+                    outcome.append(loop.time())
+                    raise
+
+        task = Task(work)
+        async with Scene(task) as scene:
+            scene.assign(1, 0)
+            await asyncio.sleep(SESSION + 30)
+            assert outcome
+            assert not scene.kept.records
+            assert len(task.runs) == 2
+            assert task.runs[1] - outcome[0] >= SESSION / 2
+
+    virtually(scenario)
+
+
+def test_a_failing_run_is_counted_tried_again_and_told_once():
+    """An hour of failures: counted, tried more and more seldom but within its interval, told once, overdue grows; then all is well."""
+
+    async def scenario():
+        away = [True]
+
+        async def work(_lead):
+            if away[0]:
+                raise KafkaError("AEP is away", hint="wait")
+
+        task = Task(work)
+        with structlog.testing.capture_logs() as logs:
+            async with Scene(task) as scene:
+                scene.assign(1, 0)
+                await asyncio.sleep(3_500)
+                failed = scene.value("bridge_leader_task_runs_total", task="counting", result="failed")
+                assert 10 <= failed == len(task.runs) <= 16
+                assert scene.value("bridge_leader_task_overdue_seconds", task="counting") == pytest.approx(3_500, abs=2)
+                assert [one["hint"] for one in logs if one["event"] == "leader_task_failed"] == ["wait"]
+                away[0] = False
+                await asyncio.sleep(301)
+                assert scene.value("bridge_leader_task_runs_total", task="counting", result="done") >= 1
+                assert scene.value("bridge_leader_task_overdue_seconds", task="counting") == 0
+                assert sum(one["event"] == "leader_task_works_again" for one in logs) == 1
+
+    virtually(scenario)
+
+
+def test_an_unexpected_error_takes_neither_the_worker_nor_the_other_tasks_along():
+    """One task raises what nobody expects; the other goes on, and the error is in the log without its message."""
+
+    async def scenario():
+        async def broken(_lead):
+            raise RuntimeError("an event's value")
+
+        other = Task(nothing, name="other")
+        with structlog.testing.capture_logs() as logs:
+            async with Scene(Task(broken), other) as scene:
+                scene.assign(1, 0)
+                await asyncio.sleep(700)
+        assert len(other.runs) == 3
+        told = [one for one in logs if one["event"] == "leader_task_failed"]
+        assert [(one["log_level"], one["why"]) for one in told] == [("error", "RuntimeError")]
+
+    virtually(scenario)
+
+
+def test_a_hanging_run_is_overdue():
+    """A run that never returns shows as overdue, as nothing fails."""
+
+    async def scenario():
+        async def hangs(_lead):
+            await asyncio.Event().wait()
+
+        async with Scene(Task(hangs)) as scene:
+            scene.assign(1, 0)
+            await asyncio.sleep(1_300)
+            assert scene.value("bridge_leader_task_overdue_seconds", task="counting") == pytest.approx(1_300, abs=2)
+
+    virtually(scenario)
+
+
+def test_the_next_leader_knows_when_a_run_succeeded_last():
+    """Overdue counts from the last success of whichever worker led, and is 0 on a worker that does not lead."""
+
+    async def scenario():
+        kept = Kept()
+        async with Scene(Task(nothing), kept=kept) as first:
+            first.assign(1, 0)
+            await asyncio.sleep(2)
+
+        async def hangs(_lead):
+            await asyncio.Event().wait()
+
+        await asyncio.sleep(3_600)
+        async with Scene(Task(hangs), kept=kept) as second:
+            assert second.value("bridge_leader_task_overdue_seconds", task="counting") == 0
+            second.assign(1, 0)
+            await asyncio.sleep(2)
+            assert second.value("bridge_leader_task_overdue_seconds", task="counting") == pytest.approx(3_300, abs=5)
+
+    virtually(scenario)
+
+
+def test_a_task_that_is_off_says_why_once():
+    """A task that cannot run is told by the leader, once, and has no metrics that could raise an alarm."""
+
+    async def scenario():
+        with structlog.testing.capture_logs() as logs:
+            async with Scene(Task(nothing, off="no dataset is set")) as scene:
+                scene.assign(1, 0)
+                await asyncio.sleep(10)
+                scene.assign(2, 0)
+                await asyncio.sleep(10)
+                assert scene.value("bridge_leader_task_overdue_seconds", task="counting") is None
+        assert [one["why"] for one in logs if one["event"] == "leader_task_off"] == ["no dataset is set"]
+
+    virtually(scenario)
+
+
+def test_the_lead_ends_with_the_worker():
+    """A worker that has begun to stop leads no more, though the partition is still its own."""
+
+    async def scenario():
+        task = Task(nothing)
+        async with Scene(task) as scene:
+            scene.assign(1, 0)
+            await asyncio.sleep(10)
+            scene.stopping = True
+            await asyncio.sleep(1_000)
+            assert len(task.runs) == 1
+
+    virtually(scenario)
