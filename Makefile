@@ -77,7 +77,7 @@ check: $(VENV)/.dev ## Lint, formatting, types and security
 
 .PHONY: generated
 generated: $(VENV)/.dev ## Write the files that are generated; ARGS=--check only names what is out of date
-	@$(BIN)/python tests/support/generated.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python tests/support/generated.py $(ARGS)
 
 .PHONY: real
 real: $(VENV)/.dev ## Hold reader, checker and init to real schemas and examples: ARGS=DIR
