@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from bridge.routes.read_marks import ReadMark
 from bridge.model.errors import KafkaError
+from bridge.routes.read_marks import ReadMark
 from bridge.sources.moengage.export_files import DECRYPT, InputError
 from bridge.sources.moengage.export_filling import Tally, fill
 from bridge.sources.moengage.object_storage import Bucket, BucketError, Listing
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from bridge.routes.read_marks import ReadMarks
     from bridge.model.dead_letter import DeadLetter
     from bridge.model.ports import EventStore
+    from bridge.routes.read_marks import ReadMarks
     from bridge.sources.moengage.export_names import ExportTimes
     from bridge.sources.moengage.object_storage import ObjectFound
 
