@@ -14,7 +14,7 @@ from bench.stage import ROOT, folder, machine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KINDS = ("ladder", "inprocess", "parts", "moengage", "scale", "receiver", "adobe", "latency")
+KINDS = ("ladder", "inprocess", "parts", "moengage", "scale", "receiver", "adobe", "latency", "routes")
 
 
 def main() -> int:
@@ -121,6 +121,23 @@ def main() -> int:
                     say(report.latency(found["latency"]))
 
         needing["receiver, adobe and latency"] = measure_receiver
+    if "routes" in kinds:
+
+        def measure_routes() -> None:
+            from bench import routes
+            from bench.brokers import real_broker
+
+            with folder() as made, real_broker(Path(made), {}) as bootstrap:
+                found["routes"] = routes.run(
+                    bootstrap,
+                    Path(made),
+                    seconds=5 if options.quick else 20,
+                    pairs=2 if options.quick else 7,
+                    say=say,
+                )
+                say(routes.table(found["routes"]))
+
+        needing["routes"] = measure_routes
     from bench.brokers import NoRealBrokerError
 
     missing = False

@@ -44,6 +44,9 @@ _COMMANDS = (
     "failed_batches",
     "reconcile",
     "backfill",
+    "sync.plan",
+    "sync.run",
+    "sync.status",
     "emulator",
 )
 """Modules of ``bridge.cli`` in the order of ``--help``; each registers its commands when it is imported."""

@@ -117,8 +117,8 @@ class StateTopic:
             left = {partition for partition in left if await consumer.position(partition) < ends[partition]}
         return found
 
-    async def write(self, values: Mapping[bytes, bytes]) -> None:
-        """Store these values by their keys, together; return when they are confirmed."""
+    async def write(self, values: Mapping[bytes, bytes | None]) -> None:
+        """Store these values by their keys, together; None forgets a key. Return when they are confirmed."""
         async with _bounded("the state topic cannot be written in time"):
             await self._publisher.publish([(key, value, ()) for key, value in values.items()], topic=self._name)
 

@@ -50,7 +50,7 @@ _BREATH: Final = 0.01
 
 
 @dataclass(slots=True)
-class Fetch:
+class FailedBatchFetch:
     """One run. ``key`` is that of ``progress`` in the state.
 
     ``finished`` are read to the end, and done with the next part; ``left`` have to be looked at again. What came of it: letters

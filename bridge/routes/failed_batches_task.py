@@ -19,7 +19,7 @@ from bridge.adobe.reconciliation.failed_batch import batches_in
 from bridge.adobe.refusals import PlatformError, Unreachable
 from bridge.model.errors import BridgeError, KafkaError
 from bridge.model.verdicts import Stage
-from bridge.routes.failed_batches_fetch import Fetch, tell_lost_state
+from bridge.routes.failed_batches_fetch import FailedBatchFetch, tell_lost_state
 from bridge.routes.failed_batches_progress import Progress
 from bridge.settings import every_setting, variable
 
@@ -81,7 +81,7 @@ class FailedBatchesTask:
             await self._client.aclose()
 
     async def run(self, lead: Lead) -> None:
-        """Fetch what there is now. Raises ``BridgeError`` when some of it could not be had, after the rest is stored."""
+        """FailedBatchFetch what there is now. Raises ``BridgeError`` when some of it could not be had, after the rest is stored."""
         if self._client is None:
             self._client = PlatformClient(self._route.settings, self._metrics)
         key = f"failed-batches/{self._route.settings.kafka.group}/{self._dataset}".encode()
@@ -97,7 +97,7 @@ class FailedBatchesTask:
             raise _with_way_out(error) from None
         listed = batches_in(found, until=now + _LOOK_BACK)
         batches = [one for one in listed.to_read if one.identifier not in self._progress.done]
-        fetch = Fetch(self._route, self._decoder, self._client, lead, self._progress, key)
+        fetch = FailedBatchFetch(self._route, self._decoder, self._client, lead, self._progress, key)
         try:
             await self._fetch(fetch, batches, now)
         finally:
@@ -116,7 +116,7 @@ class FailedBatchesTask:
             tell_lost_state(error)
             return Progress()
 
-    async def _fetch(self, fetch: Fetch, batches: Sequence[FailedBatch], now: int) -> None:
+    async def _fetch(self, fetch: FailedBatchFetch, batches: Sequence[FailedBatch], now: int) -> None:
         if not batches:
             return
         # No letter of a batch is older than its end, but clocks differ.
@@ -136,7 +136,7 @@ class FailedBatchesTask:
                 self._close(fetch, batch, read, now)
         await fetch.flush()
 
-    def _close(self, fetch: Fetch, batch: FailedBatch, read: int, now: int) -> None:
+    def _close(self, fetch: FailedBatchFetch, batch: FailedBatch, read: int, now: int) -> None:
         """All that the batch's files hold has been read."""
         missing = max(0, (batch.failed or 0) - read)
         if missing and now - batch.finished < _WAIT_FOR_RECORDS:
@@ -153,7 +153,7 @@ class FailedBatchesTask:
             )
         fetch.finished.append(batch)
 
-    def _tell(self, fetch: Fetch) -> None:
+    def _tell(self, fetch: FailedBatchFetch) -> None:
         for code, count in fetch.stored.items():
             label = code if code in self._codes or len(self._codes) < _MOST_CODES else "other"
             self._codes.add(label)

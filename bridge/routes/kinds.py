@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bridge.model.errors import SettingsError
-from bridge.routes.leader_tasks import tasks_towards_aep, tasks_towards_any
+from bridge.routes.leader_tasks import tasks_of_a_warehouse, tasks_towards_aep, tasks_towards_any
 from bridge.settings import variable
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class SourceKind:
     ``title`` names it in sentences. ``sections``: the sections of the settings that it reads beside ``kafka`` and ``receiver``.
     ``decoder`` opens its decoder. ``posting`` says how it posts to the receiver; None where it does not. ``profiles``: its events
     are states of customers, of which only the last counts where several wait. ``complaints``: what is wrong with what a mapping set
-    reads of its events. ``said_of``: its settings in words. ``memory`` opens what remembers what was accepted.
+    reads of its events. ``said_of``: its settings in words. ``memory`` opens what remembers what was accepted. ``leader_tasks``: what one
+    worker of a route from it does for all; nothing is started yet.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SourceKind:
     complaints: Callable[[Sequence[SourceRead]], Sequence[Complaint]] | None = None
     said_of: Callable[[Settings], str] | None = None
     memory: Callable[[Settings], Memory] | None = None
+    leader_tasks: Callable[[Route], tuple[LeaderTask, ...]] = lambda _route: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def open_parts(route: Route, metrics: Metrics) -> RouteParts:
         title=kind.title,
         host=kind.host(settings),
         blamed_settings=named,
-        leader_tasks=kind.leader_tasks(route, parts.decoder, metrics),
+        leader_tasks=(*kind.leader_tasks(route, parts.decoder, metrics), *source_of(route).leader_tasks(route)),
     )
 
 
@@ -162,6 +164,18 @@ def _mparticle_posting() -> Posting:
     return BATCHES
 
 
+def _warehouse_decoder(settings: Settings) -> Decoder:
+    from bridge.sources.warehouse.decoder import WarehouseDecoder  # noqa: PLC0415 - as above
+
+    return WarehouseDecoder(settings.warehouse)
+
+
+def _warehouse_memory(_settings: Settings) -> Memory:
+    from bridge.sources.warehouse.accepted_rows import AcceptedRows  # noqa: PLC0415 - as above
+
+    return AcceptedRows()
+
+
 def _adobe_decoder(settings: Settings) -> Decoder:
     from bridge.sources.adobe.decoder import AdobeDecoder  # noqa: PLC0415 - as above
 
@@ -208,6 +222,15 @@ SOURCES = {
             memory=_adobe_memory,
         ),
         SourceKind("mparticle", "mParticle", ("mparticle",), decoder=_mparticle_decoder, posting=_mparticle_posting),
+        SourceKind(
+            "warehouse",
+            "the warehouse",
+            ("warehouse",),
+            decoder=_warehouse_decoder,
+            profiles=True,
+            memory=_warehouse_memory,
+            leader_tasks=tasks_of_a_warehouse,
+        ),
     )
 }
 DESTINATIONS = {

@@ -1,4 +1,4 @@
-"""What one worker of a route does for all, by kind of destination."""
+"""What one worker of a route does for all, by kind of source and of destination."""
 
 from __future__ import annotations
 
@@ -22,3 +22,10 @@ def tasks_towards_aep(route: Route, decoder: Decoder, metrics: Metrics) -> tuple
     from bridge.routes.failed_batches_task import FailedBatchesTask  # noqa: PLC0415 - opened with a route of this kind
 
     return (FailedBatchesTask(route, decoder, metrics), *tasks_towards_any(route, decoder, metrics))
+
+
+def tasks_of_a_warehouse(route: Route) -> tuple[LeaderTask, ...]:
+    """Nothing is started yet."""
+    from bridge.routes.sync_task import SyncTask  # noqa: PLC0415 - opened with a route of this kind
+
+    return (SyncTask(route),)

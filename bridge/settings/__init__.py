@@ -17,6 +17,7 @@ from bridge.settings.routes import Deployment, Route, load_deployment, load_sett
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, is_example, variable
 from bridge.settings.setup import SetupSettings
+from bridge.settings.warehouse import WarehouseSettings
 
 __all__ = [
     "ENV_FILE",
@@ -36,6 +37,7 @@ __all__ = [
     "Settings",
     "SetupSettings",
     "TelemetrySettings",
+    "WarehouseSettings",
     "WorkerSettings",
     "every_setting",
     "is_example",

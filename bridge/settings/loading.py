@@ -23,6 +23,7 @@ from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, variable
 from bridge.settings.setup import SetupSettings
 from bridge.settings.tree import ROUTES
+from bridge.settings.warehouse import WarehouseSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     receiver: ReceiverSettings = ReceiverSettings()
     adobe: AdobeSettings = AdobeSettings()
     mparticle: MParticleSettings = MParticleSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
     worker: WorkerSettings = WorkerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

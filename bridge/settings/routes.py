@@ -50,13 +50,21 @@ if TYPE_CHECKING:
 SOURCES: Final = ("moengage", "adobe", "mparticle", "warehouse")
 DESTINATIONS: Final = ("aep", "moengage")
 _AVAILABLE = frozenset(
-    {("moengage", "aep"), ("moengage", "moengage"), ("adobe", "moengage"), ("mparticle", "moengage")}
+    {
+        ("moengage", "aep"),
+        ("moengage", "moengage"),
+        ("adobe", "moengage"),
+        ("mparticle", "moengage"),
+        ("warehouse", "moengage"),
+    }
 )
 _SHIPPED_SETS = {
     ("adobe", "moengage"): "mappings/adobe_profiles.csv",
     ("mparticle", "moengage"): "mappings/mparticle_events.csv",
+    ("warehouse", "moengage"): "mappings/warehouse_{}.csv",
 }
-"""The mapping set of a route without a path of its own, by source and destination, where it is not that of the settings."""
+"""The mapping set of a route without a path of its own, by source and destination, where it is not that of the settings; of a
+warehouse by the kind of its rows."""
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_NAME = 40
 _OWN_NAMES = {
@@ -152,10 +160,10 @@ class _Merged(Settings):
         return (init_settings,)
 
 
-def shipped_set(source: str, destination: str) -> Path | None:
-    """The mapping set of a route between them that names none, where it is not the settings' own."""
+def shipped_set(source: str, destination: str, rows: str = "users") -> Path | None:
+    """The mapping set of a route between them that names none, where it is not the settings' own; ``rows``: a warehouse's kind."""
     path = _SHIPPED_SETS.get((source, destination))
-    return None if path is None else Path(path)
+    return None if path is None else Path(path.format(rows))
 
 
 def load_deployment(**overrides: Any) -> Deployment:
@@ -244,13 +252,18 @@ def _tree(name: str, own: Tree, top: Tree, kinds: tuple[str, str]) -> tuple[Tree
         {key: dict(value) if isinstance(value, dict) else value for key, value in sections.items()}, inherited
     )
     if kinds in _SHIPPED_SETS:
-        tree = overlay(tree, {"mapping": {"path": _SHIPPED_SETS[kinds]}})
+        tree = overlay(tree, {"mapping": {"path": _SHIPPED_SETS[kinds].format(_kind_of_rows(tree))}})
     if name != DEFAULT_ROUTE:
         tree = overlay(tree, {"kafka": {key: form.format(name) for key, form in _OWN_NAMES.items()}})
     else:
         # Whatever it does not set itself is the top level's to set.
         taken |= {each for each in every_setting() if not _sets(sections, each)}
     return tree, frozenset(taken)
+
+
+def _kind_of_rows(tree: Tree) -> str:
+    keys = tree.get("warehouse")
+    return "events" if isinstance(keys, dict) and keys.get("kind") == "events" else "users"
 
 
 def _sets(sections: Tree, name: str) -> bool:

@@ -128,7 +128,7 @@ class Leader:
         self._turned = clock()
         self._not_before = 0.0
         self._term: Term | None = None
-        self._resigned = 0
+        self._resigned: int | None = None
         self._due: dict[str, float] = {}
         """Task -> when its next success is due, by the wall clock."""
         for task in self._tasks:
@@ -164,10 +164,12 @@ class Leader:
 
     async def resign(self, within: float) -> None:
         """The partitions are given away: begin nothing more, and wait so many seconds at most for what is being written."""
+        # Also where it has not begun yet: it must not begin while the worker gives its partitions away.
+        if (generation := self._generation()) is not None:
+            self._resigned = generation
         term = self._term
         if term is None:
             return
-        self._resigned = term.generation
         term.over = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,19 +16,19 @@ from bridge.kafka.consumer.lag import LagMeter
 from bridge.kafka.consumer.ledger import Chunk, Ledger
 from bridge.kafka.consumer.reading import Reading
 from bridge.kafka.dead_letters.store import DeadLetters
-from bridge.kafka.topic_facts import UnfitTopic
-from bridge.kafka.topics import NO_ANSWER, TopicMissing, unreachable
+from bridge.kafka.topics import NO_ANSWER, unreachable
 from bridge.model.backoff import Backoff
-from bridge.model.errors import KafkaError
 from bridge.runtime.deadline import StopBudget
 from bridge.runtime.signals import StopSignals
 from bridge.telemetry.health import Health
 from bridge.worker.accepted_state.state_keeper import StateKeeper
+from bridge.worker.chunk_intake import ChunkIntake
 from bridge.worker.chunk_mapping import ChunkMapping, day_of
 from bridge.worker.drain import Drain
 from bridge.worker.event_places import row_and_part
 from bridge.worker.leading import Leader
 from bridge.worker.mapping_watch import MappingWatch
+from bridge.worker.opening import connect, open_memory, open_state
 from bridge.worker.readiness import Readiness
 from bridge.worker.restart_memory.marks import RestartMarks
 from bridge.worker.stopping import stop_worker
@@ -40,7 +39,7 @@ from bridge.worker.watch.self_report import SelfReport
 from bridge.worker.watch.watchdog import Vitals
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Sequence
+    from collections.abc import Coroutine, Sequence
 
     from bridge.delivery.pace_board import Board
     from bridge.model.accepted_state import Memory
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _GIVE_AWAY_SECONDS = 1.0
-_AGAIN_SECONDS = 2.0
 
 
 class Worker:
@@ -138,7 +136,7 @@ class Worker:
             waits=lambda: self._keeper is not None and self._keeper.held,
         )
         self._sketch = parts.sketch
-        self._intake = ChunkMapping(
+        self._mapping = ChunkMapping(
             self.ledger,
             parts.decoder,
             parts.transform,
@@ -152,7 +150,7 @@ class Worker:
         self._marks = RestartMarks(
             self._state,
             settings.kafka.group,
-            try_alone=self._intake.rehearse,
+            try_alone=self._mapping.rehearse,
             put_off=self._switch.put_off,
             clock=self._clock,
             probation=2 * settings.worker.max_in_flight_events,
@@ -171,11 +169,12 @@ class Worker:
             stopping=lambda: self.stopping,
             clock=self._clock,
         )
+        self._intake = ChunkIntake(self._mapping, self._gate, self._marks, self._keeper, self.broke)
         # From now on, not from the connection on: the file may change while Kafka is awaited.
         self._mapping_watch = (
             MappingWatch(
                 parts.files,
-                lambda: self._intake.transform,
+                lambda: self._mapping.transform,
                 self.exchange,
                 metrics,
                 recent=lambda: self._sketch.recent if self._sketch is not None else (),
@@ -304,7 +303,7 @@ class Worker:
 
     def exchange(self, transform: Transform) -> None:
         """Use another mapping from the next chunk on."""
-        self._intake.transform = transform
+        self._mapping.transform = transform
         self._self_report.exchanged(transform.mapping)
         if self._sketch is not None:
             self._sketch.follow(transform)
@@ -344,16 +343,17 @@ class Worker:
                 self._member.listening(telemetry.port)
             stack.push_async_callback(self._parts.destination.aclose)
             await stack.enter_async_context(self._publisher)
-            if not await self._connected() or not await self._open_state():
+            connected = await connect(self._publisher, self._stop, self.health)
+            if not connected or not await open_state(self._keeper, self._stop, self.health):
                 return 0
-            await self._open_memory()
+            await open_memory(self._state, self._metrics)
             self._app = self._surroundings.stream(
                 self._settings.kafka,
                 ledger=self.ledger,
                 gate=self._gate,
                 finisher=self,
                 reading=self.reading,
-                take=self._take,
+                take=self._intake.take,
                 set_aside=self._settings.worker.unreadable == "set_aside",
             )
             lag = self._lag = LagMeter(
@@ -398,20 +398,6 @@ class Worker:
                     await self._keeper.close()
                 await self._marks.close()
 
-    async def _connected(self) -> bool:
-        """Wait for Kafka; False when stopped before. A topic that is missing for good raises."""
-        self.health.hold("kafka", "not connected yet")
-        waiting = asyncio.create_task(self._publisher.connected())
-        stopping = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not waiting.done():
-            waiting.cancel()
-            return False
-        waiting.result()
-        self.health.release("kafka")
-        return True
-
     def _open_keeper(self, memory: Memory | None) -> StateKeeper | None:
         if memory is None:
             return None
@@ -432,39 +418,6 @@ class Worker:
 
     async def _is_ours(self) -> bool:
         return bool(await self._app.consumer.is_ours())
-
-    async def _open_state(self) -> bool:
-        """Find the topic of the route's state, where it has one; False when stopped before. One that cannot be used raises."""
-        if self._keeper is None:
-            return True
-        while not self.stopping:
-            try:
-                await self._keeper.open()
-            except (TopicMissing, UnfitTopic):
-                raise
-            except KafkaError as error:
-                self.health.hold("state", f"the state topic cannot be opened: {error}")
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_AGAIN_SECONDS):
-                        await self._stop.wait()
-            else:
-                self.health.release("state")
-                return True
-        return False
-
-    async def _open_memory(self) -> None:
-        try:
-            await self._state.open()
-        except KafkaError as error:
-            self._metrics.restart_memory.set(0)
-            _log.warning(
-                "restart_memory_unavailable",
-                detail="What ends a process will not be remembered, and may end the next one too.",
-                why=str(error),
-                hint=error.hint,
-            )
-        else:
-            self._metrics.restart_memory.set(1)
 
     def _begin(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task that the worker cannot do without: an error in it ends the worker, or nobody would notice."""
@@ -491,39 +444,6 @@ class Worker:
             self.stop(f"the stream did not start: {type(error).__name__}")
         except Exception as error:  # noqa: BLE001 - whatever keeps Faust from starting ends the worker
             self.stop(f"the stream did not start: {type(error).__name__}")
-
-    def _take(self, chunk: Chunk) -> Awaitable[None] | None:
-        if self._keeper is not None and not (chunk.closed or chunk.admitted or self._keeper.is_ready(chunk)):
-            return self._take_when_ready(chunk, self._keeper)
-        if self._marks.watches(chunk):
-            return self._take_marked(chunk)
-        self._take_now(chunk, frozenset())
-        return None
-
-    async def _take_when_ready(self, chunk: Chunk, keeper: StateKeeper) -> None:
-        try:
-            await keeper.wait_for(chunk)
-        except Exception as error:  # noqa: BLE001 - as below
-            self.broke(error)
-            return
-        if not chunk.closed and (taken := self._take(chunk)) is not None:
-            await taken
-
-    async def _take_marked(self, chunk: Chunk) -> None:
-        try:
-            hung = await self._marks.before(chunk)
-        except Exception as error:  # noqa: BLE001 - as below
-            self.broke(error)
-        else:
-            self._take_now(chunk, hung)
-            self._marks.after(chunk)
-
-    def _take_now(self, chunk: Chunk, hung: frozenset[int]) -> None:
-        try:
-            self._intake.take(chunk, hung)
-            self._gate.freed()
-        except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
-            self.broke(error)
 
     def _signalled(self, name: str) -> None:
         _log.info(

@@ -202,6 +202,11 @@ class Stage:
         return set[int]().union(*(numbers for _, numbers in self.deletions), *self.deleted_topics)
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        """The settings of its processes."""
+        return self._settings
+
+    @property
     def receiver_url(self) -> str:
         """Where MoEngage posts."""
         return f"https://127.0.0.1:{self.receiver_port}/moengage/streams"

@@ -21,6 +21,7 @@ from alerting import Prometheus, names_of
 from counting import DeadLetter, Findings, judge
 from faults import KINDS, LANES, schedule
 from guarded_mapping import guarded_builder
+from reconciled import ask_for_sum, wrong_in
 from report import Done, Report
 from running import came_back, drained, fresh_event_arrives, something_new
 from second_route import SecondRoute, stopping
@@ -127,6 +128,12 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
         report.drained_seconds = await drained(stage)
         report.came_back_seconds = await came_back(stage)
         findings = await _judged(stage, sender)
+        summed = await ask_for_sum(
+            stage.environment, tmp_path, report.began, *(() if second is None else ("--route", "default"))
+        )
+        complete = not stage.deletions and not stage.deleted_topics
+        left_over = wrong_in(summed, promised=len(sender.promised), complete=complete)
+        print(f"reconcile: {summed}")
         if second and posting_too:
             second.sender.stop()
             await posting_too
@@ -150,6 +157,7 @@ async def test_nothing_is_lost_whatever_is_broken(kafka_cluster, tmp_path, chaos
     print(report.table())
     print(f"report: {chaos.report}")
     assert findings.wrong == {}
+    assert left_over == []
     assert report.unseen == []
     assert findings.duplicates <= report.duplicates_bound
     assert [f"{each.name} ended with {each.code}:\n{each.tail}" for each in stage.surprises] == []

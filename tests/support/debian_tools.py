@@ -29,12 +29,18 @@ def find_tool(program: str, package: str) -> Path:
     """Path of the program, fetched where it is not there; raises :class:`ToolUnavailableError`."""
     if installed := shutil.which(program):
         return Path(installed)
+    folder = unpacked(package)
+    for found in (*folder.glob(f"usr/*bin/{program}"), *folder.glob(f"usr/lib/**/{program}")):
+        return found
+    raise ToolUnavailableError(f"Debian's package {package} has no program {program}")
+
+
+def unpacked(package: str) -> Path:
+    """The package's files, fetched where they are not there; raises :class:`ToolUnavailableError`."""
     folder = _STORE / package
     if not folder.exists():
         _unpack(package, folder)
-    for found in (*folder.glob(f"usr/bin/{program}"), *folder.glob(f"usr/lib/**/{program}")):
-        return found
-    raise ToolUnavailableError(f"Debian's package {package} has no program {program}")
+    return folder
 
 
 def _unpack(package: str, folder: Path) -> None:
@@ -49,6 +55,7 @@ def _unpack(package: str, folder: Path) -> None:
         if os.geteuid() == 0:
             _run(["apt-get", "update"], fetched)  # a new machine has no list of packages yet
         if not _run(["apt-get", "download", package], fetched):
+            shutil.rmtree(fetched, ignore_errors=True)
             raise ToolUnavailableError(f"apt-get cannot download {package}")
     (archive,) = fetched.glob("*.deb")
     if not _run(["dpkg-deb", "-x", str(archive), str(fetched / "root")], fetched):

@@ -1,8 +1,9 @@
-"""Runs the tests in two lanes, and counts both in one closing line: ``python tests/support/lanes.py [ARGUMENTS OF PYTEST]``.
+"""Runs the tests in three lanes, and counts all in one closing line: ``python tests/support/lanes.py [ARGUMENTS OF PYTEST]``.
 
-What is independent runs in parallel (pytest-xdist); what carries the marker ``serial``, because it measures time, processor or
-memory, runs afterwards, alone. Arguments go to both lanes. With ``-n 0``, ``-s``, ``--pdb`` or ``--collect-only`` there is one
-lane, in one process. It is also the plugin by which each lane writes down its counts.
+What waits for processes and brokers runs in several processes (pytest-xdist), the longest first; what computes runs beside it with the
+processor time that is left over; what carries the marker ``serial``, because it measures time, processor or memory, runs
+afterwards, alone. Arguments go to each lane. With ``-n 0``, ``-s``, ``--pdb`` or ``--collect-only`` there is one lane, in one process.
+It is also the plugin by which each lane knows its tests and writes down their counts.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +26,16 @@ if TYPE_CHECKING:
 
     import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 _COUNTS = "TEST_LANE_COUNTS"
+_LANE = "TEST_LANE"
+_WAITING_FOLDERS = frozenset({"system", "chaos"})
+_WAITING_MARKERS = ("kafka", "slow")
+_MOST_WAITING = 8
+"""So many wait at once at the most: each has a range of ports of its own (bridge.testing.processes), and a Kafka."""
+_PORT_RANGE = "BRIDGE_TESTING_PORT_RANGE"
+_LEFT_OVER = 10
+"""How nice the lane is that computes: those that wait have deadlines to meet."""
 _NOTHING_RAN = 5
 _INTERRUPTED = 2
 _WORDS = {
@@ -49,27 +61,85 @@ _ONE_PROCESS = {
 }
 
 
-def workers() -> int:
-    """How many tests run at once: one more than there are processors, as most of them wait for others."""
-    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """``name``: ``waiting``, ``computing``, ``serial`` or empty for all tests; ``arguments`` of its pytest."""
+
+    name: str
+    arguments: list[str]
 
 
-def lanes_of(arguments: Sequence[str]) -> list[list[str]]:
-    """The arguments of each lane: two of them, or one where the arguments ask for one process.
+def processors() -> int:
+    """How many there are for us."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    A marker expression of the caller's holds in both lanes.
+
+def rounds_of(arguments: Sequence[str]) -> list[list[Lane]]:
+    """Lanes that run side by side, then those that follow; a single one where the arguments ask for one process.
+
+    A marker expression of the caller's holds in each; ``-n`` is the number of processes that wait.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-m", dest="markers", default="")
-    parser.add_argument("-n", "--numprocesses", dest="at_once", default=str(workers()))
+    parser.add_argument("-n", "--numprocesses", dest="at_once", default=str(min(2 * processors(), _MOST_WAITING)))
     asked, rest = parser.parse_known_args(list(arguments))
     if asked.at_once == "0" or _ONE_PROCESS & set(rest):
-        return [[*rest, *(["-m", asked.markers] if asked.markers else [])]]
+        return [[Lane("", [*rest, *(["-m", asked.markers] if asked.markers else [])])]]
     also = f"({asked.markers}) and " if asked.markers else ""
+    parallel = ["--dist", "loadgroup", "--maxschedchunk", "1", "-m", f"{also}not serial", *rest]
     return [
-        ["-n", asked.at_once, "--dist", "loadgroup", "-m", f"{also}not serial", *rest],
-        ["-m", f"{also}serial", *rest],
+        [
+            Lane("waiting", ["-n", asked.at_once, *parallel]),
+            Lane("computing", ["-n", str(min(processors(), _MOST_WAITING)), *parallel]),
+        ],
+        [Lane("serial", ["-m", f"{also}serial", *rest])],
     ]
+
+
+@dataclass(slots=True)
+class Run:
+    """A lane under way; of those side by side the first shows what it says, the others say it at their end."""
+
+    lane: Lane
+    folder: Path
+    shown: bool
+    code: int = 0
+    counts: Counter[str] | None = None
+    errors: frozenset[str] = frozenset()
+    _child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start its pytest."""
+        path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+        first_ports = {_PORT_RANGE: str(_MOST_WAITING)} if self.lane.name == "computing" else {}
+        environment = (
+            os.environ | first_ports | {_COUNTS: str(self._file("counts")), _LANE: self.lane.name, "PYTHONPATH": path}
+        )
+        # Hundreds of processes start from the same sources: compiled once, and never beside them.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment.setdefault("PYTHONPYCACHEPREFIX", str(ROOT / ".make" / "pycache"))
+        nice = ["nice", "-n", str(_LEFT_OVER)] if self.lane.name == "computing" and shutil.which("nice") else []
+        command = [*nice, sys.executable, "-m", "pytest", "-p", "lanes", *self.lane.arguments]
+        if self.shown:
+            self._child = subprocess.Popen(command, env=environment)
+            return
+        with self._file("said").open("wb") as said:
+            self._child = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+
+    def finish(self) -> None:
+        """Wait for its end, show what it has said, and read its counts."""
+        assert self._child is not None
+        self.code = self._child.wait()
+        if not self.shown:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(self._file("said").read_bytes())
+            sys.stdout.flush()
+        if self._file("counts").exists():
+            found = json.loads(self._file("counts").read_text(encoding="utf-8"))
+            self.counts, self.errors = Counter(found["counts"]), frozenset(found["errors"])
+
+    def _file(self, kind: str) -> Path:
+        return self.folder / f"{self.lane.name or 'all'}.{kind}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -78,21 +148,21 @@ def main(arguments: Sequence[str]) -> int:
     total: Counter[str] = Counter()
     errors: set[str] = set()
     codes: list[int] = []
-    for lane in lanes_of(arguments):
+    for side_by_side in rounds_of(arguments):
         with tempfile.TemporaryDirectory() as folder:
-            counts = Path(folder, "counts.json")
-            path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
-            environment = os.environ | {_COUNTS: str(counts), "PYTHONPATH": path}
-            done = subprocess.run([sys.executable, "-m", "pytest", "-p", "lanes", *lane], env=environment, check=False)
-            codes.append(done.returncode)
-            if counts.exists():
-                found = json.loads(counts.read_text(encoding="utf-8"))
-                total.update(found["counts"])
-                errors |= set(found["errors"])
-            elif done.returncode == 0:
+            runs = [Run(lane, Path(folder), shown=not place) for place, lane in enumerate(side_by_side)]
+            for run in runs:
+                run.start()
+            for run in runs:
+                run.finish()
+            codes += [run.code for run in runs]
+            for run in runs:
+                total.update(run.counts or {})
+                errors |= run.errors
+            if all(run.counts is None and run.code == 0 for run in runs):
                 return 0  # it was asked for help or the like, and no test
-        stop = {"-x", "--exitfirst"} & set(arguments) and done.returncode not in {0, _NOTHING_RAN}
-        if stop or done.returncode == _INTERRUPTED:
+        failed = [code for code in codes if code not in {0, _NOTHING_RAN}]
+        if ({"-x", "--exitfirst"} & set(arguments) and failed) or _INTERRUPTED in codes:
             break
     total["error"] = len(errors)
     code = next((each for each in codes if each not in {0, _NOTHING_RAN}), None)
@@ -114,6 +184,39 @@ def closing_line(total: Counter[str], seconds: float) -> str:
 
 def _order(outcome: str) -> tuple[bool, int]:
     return outcome not in _ALWAYS, (_ALWAYS.index(outcome) if outcome in _ALWAYS else 0)
+
+
+def _waits(path: Path, text: str) -> bool:
+    return bool(_WAITING_FOLDERS & set(path.parts)) or any(f"mark.{name}" in text for name in _WAITING_MARKERS)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """A lane does not read files in which it has no tests."""
+    lane = os.environ.get(_LANE)
+    if not lane or not collection_path.name.startswith("test_") or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text(encoding="utf-8", errors="replace")
+    if lane == "serial":
+        return None if "mark.serial" in text else True
+    if lane == "waiting":
+        return None if _waits(collection_path, text) else True
+    return True if _WAITING_FOLDERS & set(collection_path.parts) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each test in one lane; the slow ones first, so that none is begun when all others are done."""
+    lane = os.environ.get(_LANE)
+    if not lane or lane == "serial":
+        return
+
+    def waits(item: pytest.Item) -> bool:
+        marked = any(item.get_closest_marker(name) for name in _WAITING_MARKERS)
+        return marked or bool(_WAITING_FOLDERS & set(item.path.parts))
+
+    others = [item for item in items if waits(item) != (lane == "waiting")]
+    config.hook.pytest_deselected(items=others)
+    left = set(others)
+    items[:] = sorted((item for item in items if item not in left), key=lambda one: not one.get_closest_marker("slow"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -1,4 +1,4 @@
-"""Both lanes run, either failing fails the whole, and one line counts both."""
+"""Every lane runs, any failing fails the whole, and one line counts all."""
 
 import os
 import subprocess
@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from lanes import lanes_of, workers
+from lanes import processors, rounds_of
 
 LANES = Path(__file__).with_name("lanes.py")
-SETTINGS = "[pytest]\nmarkers =\n    serial: alone\naddopts = -q -p no:cacheprovider\n"
+SETTINGS = (
+    "[pytest]\nmarkers =\n    serial: alone\n    slow: waits\n    kafka: waits\naddopts = -q -p no:cacheprovider\n"
+)
 
 
 def _lanes(folder, files, *arguments):
@@ -26,7 +28,8 @@ def _lanes(folder, files, *arguments):
     return done.returncode, done.stdout.splitlines()
 
 
-PARALLEL = "def test_apart():\n    assert 'PYTEST_XDIST_WORKER' in os.environ\n"
+PARALLEL = "def test_apart():\n    assert 'PYTEST_XDIST_WORKER' in os.environ\n    assert os.environ['TEST_LANE'] == 'computing'\n"
+WAITING = "@pytest.mark.slow\ndef test_waits():\n    assert os.environ['TEST_LANE'] == 'waiting'\n"
 SERIAL = "@pytest.mark.serial\ndef test_alone():\n    assert 'PYTEST_XDIST_WORKER' not in os.environ\n"
 SKIPPED = "@pytest.mark.skip\ndef test_left_out():\n    pass\n"
 FAILING = "def test_fails():\n    assert False\n"
@@ -36,29 +39,30 @@ BROKEN = "@pytest.fixture\ndef broken():\n    raise OSError\ndef test_breaks(bro
 @pytest.mark.parametrize(
     ("files", "code", "told"),
     [
-        ({"a": PARALLEL, "b": SERIAL + SKIPPED}, 0, "2 passed, 0 failed, 1 skipped in "),
+        ({"a": PARALLEL + WAITING, "b": SERIAL + SKIPPED}, 0, "3 passed, 0 failed, 1 skipped in "),
+        ({"a": PARALLEL + WAITING.replace("waiting", "none")}, 1, "1 passed, 1 failed, 0 skipped in "),
         ({"a": PARALLEL + BROKEN + FAILING, "b": SERIAL}, 1, "2 passed, 1 failed, 0 skipped, 1 errors in "),
         ({"a": PARALLEL, "b": "@pytest.mark.serial\n" + FAILING}, 1, "1 passed, 1 failed, 0 skipped in "),
         ({"a": "nonsense"}, 1, "0 passed, 0 failed, 0 skipped, 1 errors in "),
     ],
-    ids=["both pass", "the parallel one fails", "the serial one fails", "not collected"],
+    ids=["all pass", "the waiting one fails", "the parallel one fails", "the serial one fails", "not collected"],
 )
-def test_one_line_counts_both_lanes(tmp_path, files, code, told):
+def test_one_line_counts_every_lane(tmp_path, files, code, told):
     """Each test in its lane, each outcome once, and the exit code of the lane that failed."""
     found, lines = _lanes(tmp_path, files)
     assert (found, lines[-1][: len(told)]) == (code, told), lines
     assert [line for line in lines if " passed" in line] == lines[-1:]
 
 
-def test_arguments_reach_both_lanes(tmp_path):
-    """What ``-k`` and ``-m`` leave out runs in neither, and a lane without tests is no failure; none at all is."""
+def test_arguments_reach_every_lane(tmp_path):
+    """What ``-k`` and ``-m`` leave out runs in none, and a lane without tests is no failure; none at all is."""
     code, lines = _lanes(tmp_path, {"a": PARALLEL + FAILING, "b": SERIAL}, "-k", "apart or alone", "-m", "serial")
     assert (code, lines[-1].startswith("1 passed, 0 failed")) == (0, True)
     assert _lanes(tmp_path, {}, "-k", "nothing")[0] == 5
 
 
 def test_the_first_failure_ends_all_where_asked(tmp_path):
-    """With ``-x`` the second lane does not begin."""
+    """With ``-x`` the serial lane does not begin."""
     _, lines = _lanes(tmp_path, {"a": FAILING, "b": SERIAL}, "-x")
     assert lines[-1].startswith("0 passed, 1 failed")
 
@@ -66,14 +70,14 @@ def test_the_first_failure_ends_all_where_asked(tmp_path):
 @pytest.mark.parametrize("arguments", [["-n", "0"], ["-s"], ["--pdb"], ["--collect-only", "-q"]])
 def test_one_process_where_the_arguments_want_it(arguments):
     """A debugger has one process to look into."""
-    (lane,) = lanes_of([*arguments, "tests/cli"])
-    assert "tests/cli" in lane
-    assert "--dist" not in lane
+    ((lane,),) = rounds_of([*arguments, "tests/cli"])
+    assert "tests/cli" in lane.arguments
+    assert "--dist" not in lane.arguments
 
 
-def test_there_are_more_workers_than_processors():
-    """Most tests wait for others."""
-    parallel, serial = lanes_of([])
-    assert parallel[:2] == ["-n", str(workers())]
-    assert workers() >= 2
-    assert serial == ["-m", "serial"]
+def test_more_wait_than_there_are_processors():
+    """What waits leaves the processors to what computes beside it; what measures comes afterwards, alone."""
+    (waiting, computing), (serial,) = rounds_of([])
+    assert (waiting.name, waiting.arguments[:2]) == ("waiting", ["-n", str(2 * processors())])
+    assert (computing.name, computing.arguments[:2]) == ("computing", ["-n", str(processors())])
+    assert (serial.name, serial.arguments) == ("serial", ["-m", "serial"])

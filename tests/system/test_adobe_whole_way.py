@@ -89,3 +89,55 @@ def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
         (event,) = route.emulator.received(customer="C-7")["events"]
         assert event["action"] == "Order placed"
         assert event["attributes"] == {"total": 20.5, "moe_project_name": "Shop EU"}
+
+
+def _member(name, minute, *, is_member=True):
+    at = f"2026-11-02T08:{minute:02}:30.000+0000"
+    return {"status": "realized" if is_member else "exited", "lastQualificationTime": at, "name": name}
+
+
+def test_lists_and_replayed_letters_join_what_is_known(kafka, topic, directory):
+    """Added and removed names go by the time of receipt; what was a dead letter is joined under its customer's key once it is replayed."""
+    with RoutesRig(
+        kafka,
+        topic,
+        directory,
+        {"crm": _SETTINGS},
+        sources={"crm": "adobe"},
+        destinations={"crm": "moengage"},
+        partitions=5,
+        BRIDGE_WORKER__DRAIN_SECONDS="5",
+    ) as rig:
+        route = rig["crm"]
+        rig.receiver()
+        rig.worker(within=60)
+
+        def segments(customer):
+            return route.emulator.received(customer=customer)["attributes"].get("AEPSegments")
+
+        def said(customer, *others, **audiences):
+            ids = [{"id": one} for one in (customer, *others)]
+            return {"identityMap": {"crmId": ids}, "segmentMembership": {"ups": audiences}}
+
+        customers = [f"C-{number}" for number in range(30)]
+        _post(route, {"profiles": [said(each, vip=_member("VIP", 1), cart=_member("Cart", 1)) for each in customers]})
+        lists = [
+            {"identities": [{"type": "crmId", "id": each}], "AEPSegments": {"add": ["Sale"], "remove": []}}
+            for each in customers
+        ]
+        _post(route, {"profiles": lists})
+        # So many equal refusals of one body are a single letter of it.
+        two = [said(each, f"{each}-old", cart=_member("Cart", 2, is_member=False)) for each in customers]
+        assert _post(route, {"profiles": two})["dead_letters"] == 1
+        eventually(lambda: route.emulator.received()["users"] == len(customers), within=60, what="all are there")
+        eventually(lambda: segments("C-29") == ["Cart", "Sale", "VIP"], within=60, what="lists are joined")
+        settings = (directory / "bridge.toml").read_text(encoding="utf-8")
+        mended = settings.replace("[routes.crm.adobe]\n", '[routes.crm.adobe]\nseveral_ids = "first"\n')
+        assert mended != settings
+        (directory / "bridge.toml").write_text(mended, encoding="utf-8")
+        replay = rig.run("deadletters", "replay", "--route", "crm", name="replay")
+        assert replay.wait(60) == 0
+        wanted = {each: ["Sale", "VIP"] for each in customers}
+        eventually(
+            lambda: {each: segments(each) for each in customers} == wanted, within=60, what="the letter is joined"
+        )

@@ -31,7 +31,8 @@ def _deployment(kafka, topic, directory):
 
 
 def _ready(process):
-    return json.loads(get(f"{process.url}/health/ready")[1] or "{}")
+    status, body = get(f"{process.url}/health/ready")
+    return json.loads(body) if status else {}
 
 
 def _of(process, metric, route):

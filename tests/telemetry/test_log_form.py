@@ -81,6 +81,7 @@ _OURS += (
     "worker/accepted_state/restoring",
     "worker/accepted_state/storing",
     "worker/restart_memory/marks",
+    "worker/opening",
     "worker/worker",
 )
 

@@ -200,6 +200,24 @@ def test_resigning_waits_for_what_is_being_written():
     virtually(scenario)
 
 
+def test_no_lead_begins_while_partitions_are_given_away():
+    """Resigned in the very moment of an assignment, before anything has begun: nothing begins until the next one."""
+
+    async def scenario():
+        task = Task(nothing)
+        async with Scene(task) as scene:
+            await asyncio.sleep(0.1)
+            scene.assign(1, 0)
+            await scene.leader.resign(1.0)
+            await asyncio.sleep(30)
+            assert not task.runs
+            scene.assign(2, 0)
+            await asyncio.sleep(2)
+            assert len(task.runs) == 1
+
+    virtually(scenario)
+
+
 def test_a_process_that_stood_still_writes_nothing_until_its_membership_has_been_looked_at():
     """After a standstill longer than half the session the old term writes nothing; it leads again a while later if it still may."""
 

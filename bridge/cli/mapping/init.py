@@ -31,7 +31,13 @@ def init(  # noqa: PLR0917 - typer reads the signature
     schema: Path | None = typer.Option(
         None, "--schema", help="The customer's XDM schema (JSON, resolved form); else that of the settings."
     ),
-    events: list[str] = typer.Option(..., "--events", help="Real sample events (JSON, JSON lines, -)."),
+    events: list[str] = typer.Option([], "--events", help="Real sample events (JSON, JSON lines, -)."),
+    table: str | None = typer.Option(
+        None,
+        "--table",
+        metavar="NAME",
+        help="Of a route from a warehouse instead: propose rows for the columns of this table; - for what its settings name.",
+    ),
     output: Path | None = typer.Option(None, "--output", "-o", help="Mapping CSV to write; else stdout."),
     payload: Path | None = typer.Option(
         None, "--payload", help="Where to write the sample payload MoEngage asks for; else beside --output."
@@ -48,7 +54,7 @@ def init(  # noqa: PLR0917 - typer reads the signature
         help="Keep every row of the file that is there, and append rows for destinations that it lacks.",
     ),
     as_json: bool = JSON,
-    _route: str | None = MAPPED_ROUTE,
+    route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Write a first mapping set from a schema and sample events; what found no match is listed on stderr, with candidates.
 
@@ -60,8 +66,17 @@ def init(  # noqa: PLR0917 - typer reads the signature
 
         aep-bridge mapping init --schema schema.json --events events.jsonl --output mapping.csv --merge
 
+        aep-bridge mapping init --table crm.users --route crm --output users.csv
+
         aep-bridge mapping init --route crm --events profiles.jsonl --output mapping.csv
     """
+    if table is not None:
+        from bridge.cli.mapping.init_table import init_table
+
+        init_table(route, table, output, force=force, as_json=as_json)
+        return
+    if not events:
+        raise typer.BadParameter("sample events are needed, or --table", param_hint="--events")
     from bridge.cli.mapping import inputs as given
     from bridge.cli.mapping import show
     from bridge.mapping.sets.convert import to_csv
@@ -134,9 +149,10 @@ def _for_moengage(samples: Samples) -> Proposal:
     from bridge.routes.moengage_proposal import propose_for_moengage
     from bridge.settings.routes import shipped_set
 
-    source = given.source_name()
-    path = shipped_set(source, "moengage")
-    return propose_for_moengage(samples, source, None if path is None else load_mapping_set(shipped.find(path)))
+    source, rows = given.source_name(), settings_for("warehouse").warehouse.kind
+    path = shipped_set(source, "moengage", rows)
+    base = None if path is None else load_mapping_set(shipped.find(path))
+    return propose_for_moengage(samples, given.kind_of_events(), base)
 
 
 def _verdicts(

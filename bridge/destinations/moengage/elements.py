@@ -116,8 +116,11 @@ def _with_nulls(
     cleared: dict[str, Any] = {}
     unset: list[dict[str, Any]] = []
     edited = {name for edit in EDITS for name in _names(attributes.get(edit))}
+    said = element.get("unset_attributes")
+    said = said if said.__class__ is list else []
+    gone = {one.get("attr") for one in said if one.__class__ is dict}
     for name, rule in nulls.missing(attributes, failed):
-        if name in edited:
+        if name in edited or name in gone:
             continue
         if rule == "clear":
             cleared[name] = ""
@@ -126,8 +129,7 @@ def _with_nulls(
     if cleared:
         element["attributes"] = {**attributes, **cleared}
     if unset:
-        said = element.get("unset_attributes")
-        element["unset_attributes"] = [*(said if said.__class__ is list else ()), *unset]
+        element["unset_attributes"] = [*said, *unset]
     return element
 
 

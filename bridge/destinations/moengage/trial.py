@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -19,7 +19,7 @@ from bridge.model.trial import Trial
 from bridge.model.verdicts import AllAccepted, Misconfigured, Outcome, Throttled, Transient, Unauthorized
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from bridge.settings import MoEngageSettings
 
@@ -63,12 +63,30 @@ async def send_trial(settings: MoEngageSettings, *, sleep: Callable[[float], Awa
         return Trial(
             ok=False, words=getattr(outcome, "reason", f"MoEngage answered {reply.status}"), todo=_todo(outcome)
         )
+    looked = await look_for(settings, TEST_USER, attributes, sleep=sleep)
+    if looked.ok:
+        return Trial(ok=True, words=f"user {TEST_USER} was accepted, and {looked.words}")
+    return Trial(
+        ok=False,
+        words=f"user {TEST_USER} was accepted, but {looked.words}",
+        todo=_LOOK,
+    )
+
+
+async def look_for(
+    settings: MoEngageSettings,
+    customer: str,
+    attributes: Mapping[str, Any],
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Trial:
+    """Read a user back until its attributes are as they were sent, for half a minute."""
     waited = 0.0
     said = ""
     for pause in _LOOKS:
         await sleep(pause)
         waited += pause
-        answer = await _post(settings, "customers/export", request_of({TEST_USER: attributes}))
+        answer = await _post(settings, "customers/export", request_of({customer: attributes}))
         if isinstance(answer, NoReply):
             said = answer.reason
             continue
@@ -76,19 +94,15 @@ async def send_trial(settings: MoEngageSettings, *, sleep: Callable[[float], Awa
         if found is None:
             said = f"Get User answered {answer.status}: {error_of(parse(answer.body))[1]}"
             continue
-        stored = found.users.get(TEST_USER)
-        if stored is not None and not differing(attributes, stored):
-            return Trial(
-                ok=True, words=f"user {TEST_USER} was accepted, and read back after {waited:g} s as it was sent"
-            )
-        said = "it has no such user yet" if stored is None else "aep_bridge_check is not what was sent"
-    return Trial(
-        ok=False,
-        words=f"user {TEST_USER} was accepted, but not read back within {waited:g} s: {said}",
-        todo="look for the user in MoEngage's dashboard; Get User has to be enabled for the workspace (MoEngage support)",
-    )
+        stored = found.users.get(customer)
+        wrong = [] if stored is None else differing(attributes, stored)
+        if stored is not None and not wrong:
+            return Trial(ok=True, words=f"read back after {waited:g} s as it was sent")
+        said = "it has no such user yet" if stored is None else f"{', '.join(wrong)} is not what was sent"
+    return Trial(ok=False, words=f"not read back within {waited:g} s: {said}", todo=_LOOK)
 
 
+_LOOK = "look for the user in MoEngage's dashboard; Get User has to be enabled for the workspace (MoEngage support)"
 _REACH = "check BRIDGE_MOENGAGE__DATA_CENTER or __BASE_URL, and the way out of this network"
 
 

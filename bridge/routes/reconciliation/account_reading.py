@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from bridge.adobe import catalog
 from bridge.adobe.reconciliation.ingested import ingested_in
-from bridge.kafka.day_records import LATE_MS, UnreadablePlaceError, noted_offsets, open_days
 from bridge.kafka.dead_letters.stored_letters import Filter, read
+from bridge.kafka.reading_back.day_records import LATE_MS, UnreadablePlaceError, open_days
+from bridge.kafka.reading_back.noted_offsets import noted_offsets
 from bridge.model.day_counts import DAY_MS, OffsetNote
 from bridge.model.verdicts import Stage
-from bridge.routes.reconciliation.day_sum import Account, FoundAccount, day_number
+from bridge.routes.reconciliation.day_sum import Account, FoundAccount
 from bridge.routes.reconciliation.event_table import DEAD, LetterAt
 from bridge.routes.reconciliation.exported import exported_ids
 from bridge.routes.reconciliation.fates import fates, seen_in, seen_in_letter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from bridge.adobe.client import PlatformClient
     from bridge.adobe.reconciliation.ingested import IngestedCounts
-    from bridge.kafka.day_records import DayRecords
     from bridge.kafka.dead_letters.stored_letters import Stored
+    from bridge.kafka.reading_back.day_records import DayRecords, HeldRange
     from bridge.model.day_counts import NotedOffset
     from bridge.model.ports import Decoder
     from bridge.routes.reconciliation.event_table import EventTable
@@ -42,15 +43,18 @@ _SET_ASIDE: Final = re.compile(r"offsets? (\d+)(?: to (\d+))? cannot be read")
 
 
 class Letters:
-    """The dead letters since a day: those of places go into the table, the others are kept as counts.
+    """The dead letters: those of places that are looked at go into the table, the others are kept as counts.
 
     ``set_aside_days``: partition and first offset of what was set aside as unreadable -> the day on which it was.
     """
 
-    def __init__(self, route: Route, decoder: Decoder, table: EventTable, days: range) -> None:
+    def __init__(
+        self, route: Route, decoder: Decoder, table: EventTable, days: range, held: Mapping[int, HeldRange]
+    ) -> None:
         self._route = route
         self._table = table
         self._days = days
+        self._held = held
         self._decoder = decoder
         self._set_aside: dict[int, dict[int, int]] = {}
         self.set_aside_days: dict[tuple[int, int], int] = {}
@@ -58,21 +62,21 @@ class Letters:
         self.ingest_batches: set[str] = set()
 
     async def read(self) -> None:
-        """Read the whole topic. Raises ``KafkaError``."""
-        # The clock of a worker may be behind the brokers': a day earlier does no harm.
-        since = datetime.fromtimestamp((self._days.start - 1) * DAY_MS / 1000, UTC)
-        async for stored in read(self._route.settings.kafka, Filter(since=since), self._decoder):
+        """Read the whole topic, whatever time a letter tells: a worker's clock may be wrong. Raises ``KafkaError``."""
+        async for stored in read(self._route.settings.kafka, Filter(), self._decoder):
             self._take(stored)
 
     def _take(self, stored: Stored) -> None:
         letter = stored.letter
-        day = self._days.start if letter.failed_at is None else day_number(letter.failed_at)
+        day = stored.timestamp // DAY_MS
         if letter.stage == Stage.INGEST:
             self.ingest[day] += 1
             if letter.batch is not None:
                 self.ingest_batches.add(letter.batch)
         elif letter.partition is not None and letter.offset is not None:
-            if letter.topic == self._route.settings.kafka.topic:
+            held = self._held.get(letter.partition)
+            # What lies before the days has its letters there, too.
+            if letter.topic == self._route.settings.kafka.topic and held is not None and letter.offset >= held.start:
                 told = LetterAt(letter.offset, letter.event_uuid, letter.stage, letter.code, letter.events)
                 self._table.add_letter(letter.partition, told)
                 self._remember_range(letter.partition, letter.reason, letter.code, day)
@@ -119,7 +123,7 @@ async def read_account(
     unreadable: list[str] = []
     async with open_days(kafka, days.start) as topic:
         tell("reading the dead letters")
-        letters = Letters(route, decoder, table, days)
+        letters = Letters(route, decoder, table, days, topic.held)
         await letters.read()
         accounts = {}
         for partition in sorted(topic.held):

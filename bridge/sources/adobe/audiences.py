@@ -68,7 +68,7 @@ def audiences_of(unit: Mapping[str, Any], names: Any, chosen: AudienceFilter) ->
     """
     found: dict[tuple[str, str], Audience] = {}
     others = False
-    for one in _every(unit, unambiguous(names)):
+    for one in _every(unit, names):
         if not chosen.lets_through(one["id"], one["name"]):
             others = True
             continue
@@ -80,12 +80,6 @@ def audiences_of(unit: Mapping[str, Any], names: Any, chosen: AudienceFilter) ->
         if known is None or (one["at"] or 0) >= (known["at"] or 0):
             found[key] = one
     return list(found.values()), others
-
-
-def names_of(event: Mapping[str, Any]) -> list[str] | None:
-    """Names of the audiences that a canonical profile says its customer is in, sorted; None where it says nothing of audiences."""
-    audiences = event.get("audiences")
-    return sorted({one["name"] for one in audiences if one["status"] == "member"}) if audiences else None
 
 
 def instant(given: Any) -> int | None:
@@ -135,7 +129,7 @@ def _every(unit: Mapping[str, Any], names: Any) -> Iterator[Audience]:
     """All audiences of a message, with status and time as they came."""
     memberships = unambiguous(unit.get("segmentMembership"))
     if memberships is not None:
-        yield from _of_memberships(memberships, names if names.__class__ is dict else {})
+        yield from _of_memberships(memberships, _plain(names))
     for member in LISTS:
         if (lists := unambiguous(unit.get(member))) is not None:
             yield from _of_lists(lists)
@@ -149,11 +143,11 @@ def _of_memberships(memberships: Any, names: Mapping[str, Any]) -> Iterator[Audi
             continue
         if unambiguous(members).__class__ is not dict:
             raise Unreadable(AUDIENCES_FORM)
-        named = _named(names, namespace)
+        named = _plain(names.get(namespace))
         for audience_id, member in members.items():
             if unambiguous(member).__class__ is not dict:
                 raise Unreadable(AUDIENCES_FORM)
-            name = _named(named, audience_id)
+            name = named.get(audience_id)
             yield {
                 "namespace": namespace,
                 "id": audience_id,
@@ -163,13 +157,13 @@ def _of_memberships(memberships: Any, names: Mapping[str, Any]) -> Iterator[Audi
             }
 
 
-def _named(names: Any, key: str) -> Any:
-    """What stands under the key, which the template has escaped as it did the names."""
-    if names.__class__ is not dict:
-        return None
-    if key not in names and any(mark in key for mark in "&<>\"'"):
-        return unambiguous(next((value for printed, value in names.items() if unescaped(printed) == key), None))
-    return unambiguous(names.get(key))
+def _plain(names: Any) -> Mapping[str, Any]:
+    """What the template printed, under keys as they were before it escaped them as it does names."""
+    if unambiguous(names).__class__ is not dict:
+        return {}
+    if any("&" in key for key in names):
+        return {unescaped(key): value for key, value in names.items()}
+    return names  # type: ignore[no-any-return]
 
 
 def _of_lists(lists: Any) -> Iterator[Audience]:

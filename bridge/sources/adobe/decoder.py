@@ -9,7 +9,8 @@ import orjson
 
 from bridge.model.event import ANY, MOST, Bound
 from bridge.settings import AdobeSettings
-from bridge.sources.adobe.audiences import NAMES, names_of
+from bridge.sources.adobe.audiences import NAMES
+from bridge.sources.adobe.membership import join, names_of
 from bridge.sources.adobe.messages import is_canonical, key_of, most_events, read_unit, units_of
 from bridge.sources.adobe.reading import ProfileReading
 from bridge.sources.adobe.refusing import TOO_MANY
@@ -95,8 +96,10 @@ class AdobeDecoder:
 
     def alone(self, event: Event) -> Event:
         """A profile with the names of its own audiences, as if it were the first of its customer."""
-        names = names_of(event)
-        return event if names is None else {**event, NAMES: names}
+        audiences = event.get("audiences")
+        if not audiences:
+            return event
+        return {**event, NAMES: names_of(join({}, audiences, event.get("received_at", self._now() // 1_000)))}
 
     def under(self, settings: Mapping[str, Any]) -> AdobeDecoder:
         """The decoder with these settings of the section ``adobe``, and no others. Raises ``ValueError``."""

@@ -25,14 +25,12 @@ _ID: Final = ("id", "value", "identity", "xid")
 
 def identities_of(*given: Any) -> Identities:
     """The identities of one or several maps or lists; what is none of either has none."""
-    found: Identities = {}
+    found: dict[str, dict[str, None]] = {}
     for one in given:
         for namespace, ids in _by_namespace(unambiguous(one)):
             for value in _ids(ids):
-                known = found.setdefault(namespace, [])
-                if value not in known:
-                    known.append(value)
-    return found
+                found.setdefault(namespace, {})[value] = None
+    return {namespace: list(ids) for namespace, ids in found.items()}
 
 
 def as_id(value: Any) -> str | None:

@@ -76,7 +76,7 @@ def read(text: str | bytes) -> tuple[Any, bool]:
         return found
 
     document = json.loads(
-        text, object_pairs_hook=members, parse_int=_integer, parse_float=_decimal, parse_constant=_null
+        text, object_pairs_hook=members, parse_int=exact_integer, parse_float=exact_decimal, parse_constant=_null
     )
     return document, ambiguous
 
@@ -149,19 +149,21 @@ def _has_long_number(body: bytes, digits: bytes) -> bool:
 
 def _is_inexact(number: str) -> bool:
     try:
-        value = _integer(number) if number.removeprefix("-").isdecimal() else _decimal(number)
+        value = exact_integer(number) if number.removeprefix("-").isdecimal() else exact_decimal(number)
     except ValueError:
         return False
     return isinstance(value, str)
 
 
-def _integer(digits: str) -> int | str:
+def exact_integer(digits: str) -> int | str:
+    """An integer, or its digits where 64 bits do not hold it."""
     if len(digits) <= _UINT64_DIGITS and -(2**63) <= (value := int(digits)) < 2**64:
         return value
     return digits
 
 
-def _decimal(text: str) -> float | str:
+def exact_decimal(text: str) -> float | str:
+    """A decimal as a double, or its text where a double would change it. Raises ``ValueError`` beyond the range of a double."""
     value = float(text)
     if value in (float("inf"), float("-inf")):
         raise ValueError("a number is beyond the range of a double")

@@ -5,7 +5,9 @@ Also the commands that Kafka's own scripts stand for.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -13,6 +15,10 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).resolve().parent
 LOGGING = (f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}",)
@@ -26,6 +32,7 @@ class BrokerUnavailableError(Exception):
     """Why no broker can be had here, in a sentence."""
 
 
+@functools.cache
 def java() -> str:
     """The Java to run Kafka with: 17 or newer."""
     found = shutil.which("java")
@@ -40,6 +47,20 @@ def java() -> str:
     return found
 
 
+def cache_folder() -> Path:
+    """Where what is fetched or made once is kept for this user."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moengage-aep-bridge"
+
+
+@contextlib.contextmanager
+def locked_cache() -> Iterator[None]:
+    """Nobody else adds to the cache meanwhile."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def jars() -> Path:
     """The folder with Kafka and what it needs, fetched once per user and per version of the pom.
 
@@ -47,16 +68,14 @@ def jars() -> Path:
     """
     java()
     pom = HERE / "pom.xml"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moengage-aep-bridge"
+    cache = cache_folder()
     folder = cache / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
     if folder.is_dir():
         return folder
     maven = shutil.which("mvn")
     if maven is None:
         raise BrokerUnavailableError("there is no mvn: Maven fetches the real Kafka broker from Maven Central")
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked_cache():
         if folder.is_dir():
             return folder
         partial = Path(tempfile.mkdtemp(dir=cache))

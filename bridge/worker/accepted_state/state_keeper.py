@@ -32,7 +32,7 @@ _PATIENCE_SECONDS: Final = 2.0
 """Reading that takes no longer is no reason not to be ready."""
 
 
-class Letters(Protocol):
+class LetterQueue(Protocol):
     """Takes refused events (:class:`bridge.kafka.dead_letters.store.DeadLetters`)."""
 
     def put(self, chunk: Chunk, row: int, part: int | None, rejected: Rejected, attempts: int) -> None:
@@ -48,7 +48,7 @@ class StateKeeper:
         memory: Memory,
         log: Log,
         ledger: Ledger,
-        letters: Letters,
+        letters: LetterQueue,
         metrics: Metrics,
         *,
         finished: Callable[[Chunk, int], Any],

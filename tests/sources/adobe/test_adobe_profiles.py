@@ -1,5 +1,7 @@
 """Profiles in every shape that Adobe documents become one canonical profile, exactly."""
 
+import time
+
 import orjson
 import pytest
 
@@ -385,6 +387,20 @@ def test_a_dead_letter_holds_the_profile_alone():
     document = [OURS, flat, {**OURS, "names": {}}, RAW]
     for index, event in enumerate(events(document)):
         assert events(PLAIN.isolate(document, index)) == [event]
+
+
+def test_a_huge_profile_takes_time_in_proportion():
+    """Many ids of a namespace, many audiences, many names with entities: none of it makes the event loop wait for minutes."""
+    many = range(20_000)
+    ids = {"user_id": [{"id": f"C-{number}"} for number in many]}
+    members = {f"a&{number}": {"status": "realized"} for number in many}
+    profile = {"identityMap": ids, "segmentMembership": {"ups": members}}
+    printed = {f"a&amp;{number}": f"A {number}" for number in many}
+    began = time.process_time()
+    (event,) = events({"profile": profile, "names": {"ups": printed}}, decoder(several_ids="first"))
+    assert time.process_time() - began < 2
+    assert len(event["audiences"]) == len(event["identities"]["user_id"]) == 20_000
+    assert event["audiences"][-1]["name"] == "A 19999"
 
 
 def test_a_record_that_would_become_too_much_is_one_refusal():

@@ -1,0 +1,1 @@
+"""Rows of databases, warehouses and files."""

@@ -1,0 +1,75 @@
+"""The question at the end of a run: whether ``aep-bridge reconcile`` has a place for every event of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from checkout import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_PATIENCE = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSum:
+    """What it says: ``left_over`` in words, empty where the sum holds; distinct events ``received``, and where ``received`` went."""
+
+    left_over: list[str]
+    received: int
+    delivered: int
+    dead: int
+    open: int
+    expired: int
+
+
+def read_sum(body: Mapping[str, Any]) -> RunSum:
+    """The answer of the command, of the days of a run."""
+    days = body["days"]
+    return RunSum(
+        left_over=[f"{one['check']}: {one['what']}" for one in body["differences"]],
+        received=sum(day["received"] for day in days),
+        delivered=sum(day["delivered"] for day in days),
+        dead=sum(sum(day["dead_letters"].values()) for day in days),
+        open=sum(day["open"] for day in days),
+        expired=sum(day["expired"] for day in days),
+    )
+
+
+def wrong_in(found: RunSum, *, promised: int, complete: bool) -> list[str]:
+    """What must not be: something left over or open; with a ``complete`` topic also less than was ``promised``."""
+    wrong = list(found.left_over)
+    if found.open:
+        wrong.append(f"{found.open} events are open, and the group has committed everything")
+    if found.received != found.delivered + found.dead + found.open:
+        wrong.append(f"{found} does not add up")
+    if complete and found.received < promised:
+        wrong.append(f"{promised} events were answered 200, and {found.received} were received")
+    return wrong
+
+
+async def ask_for_sum(environment: Mapping[str, str], directory: Path, since: str, *arguments: str) -> RunSum:
+    """Run the command with the settings of the run's processes, for the days since ``since`` (ISO 8601)."""
+    command = [sys.executable, "-m", "bridge", "reconcile", "--since", since, "--json", *arguments]
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("BRIDGE_")}
+    done = await asyncio.to_thread(
+        subprocess.run,
+        command,
+        cwd=directory,
+        env=inherited | {"PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE,
+        check=False,
+    )
+    if not done.stdout:
+        raise AssertionError(f"reconcile ended with {done.returncode}: {done.stderr}")
+    return read_sum(json.loads(done.stdout))
