@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 SECONDS ?= 300
+EVENTS ?= 1000000
 ARGS ?=
 
 # An interpreter of your choice: make PYTHON=/path/to/python3.12 …
@@ -92,6 +93,10 @@ audit: | $(VENV)/bin/python ## Look for known weaknesses in every pinned depende
 .PHONY: bench
 bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run
 	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: backfill
+backfill: $(VENV)/.dev ## Read EVENTS=1000000 exported events from an S3 server into Kafka and on to an emulated AEP, and count each
+	@$(BIN)/python -m pytest tests/system/test_object_backfill_whole_way.py --backfill-events=$(EVENTS) --timeout=0 -n0 $(ARGS)
 
 .PHONY: simulate
 simulate: $(VENV)/.dev ## Run whole workers on virtual time for SECONDS=300; ARGS="--seed N" plays one seed again

@@ -18,7 +18,7 @@ from checkout import ROOT
 from confluent_kafka import Consumer, TopicPartition
 from test_worker_delivery import Scene, _ended, _until
 
-from bridge.kafka.day_records import noted_offsets
+from bridge.kafka.reading_back.noted_offsets import noted_offsets
 from bridge.settings import KafkaSettings
 from bridge.testing.kafka.admin import admin_client
 
