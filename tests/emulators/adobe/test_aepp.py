@@ -35,7 +35,7 @@ async def test_adobes_own_client_creates_streams_and_reads_back(python):
         emulator.control(platform={"oddities": readings})
         command = [HERE / "aepp_session.py", emulator.url, emulator.org_id, emulator.client_id, emulator.client_secret]
         process = await asyncio.create_subprocess_exec(
-            python, "-W", "ignore", *map(str, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            python, "-W", "ignore", *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         out, errors = await asyncio.wait_for(process.communicate(), 120)
         assert process.returncode == 0, errors.decode()[-3000:] + out.decode()[-3000:]
