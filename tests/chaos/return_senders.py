@@ -7,6 +7,7 @@ stored twice on the way.
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections import deque
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,7 @@ class MParticleCalls(Insistent):
     """Batches of several customers: an attribute, and an event with a number of its own each."""
 
     def __init__(self, url: str, seed: int, *, customers: int, every: float) -> None:
-        auth = aiohttp.BasicAuth(*CREDENTIALS).encode()
+        auth = "Basic " + base64.b64encode(":".join(CREDENTIALS).encode()).decode()
         super().__init__(url, {"Authorization": auth, "Content-Type": "application/json"}, every)
         self._random = Random(seed)
         self._customers = customers
