@@ -88,6 +88,13 @@ class SyncTask:
             invalid=account["invalid"],
             seconds=account["seconds"],
         )
+        if account.get("held_back") or account.get("unaccounted"):
+            _log.warning(
+                "sync_incomplete",
+                detail="Rows are gone and MoEngage is not told, or have left the topic without a verdict: aep-bridge sync status says more.",
+                held_back=account.get("held_back", 0),
+                unaccounted=account.get("unaccounted", 0),
+            )
 
     async def aclose(self) -> None:
         """Nothing is open between two runs."""

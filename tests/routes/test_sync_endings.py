@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from bridge.model.errors import BridgeError
+from bridge.routes.syncing import sending
 from bridge.routes.syncing.run_account import begin_account
 from bridge.routes.syncing.sending import Running
 from bridge.settings import WarehouseSettings
 from bridge.sources.warehouse.comparison import Comparison
+from bridge.sources.warehouse.marks import RowMark
 from bridge.sources.warehouse.reading import RowBatch
 
 
@@ -41,8 +43,8 @@ class Source:
 class Session:
     """Everything in one thread; ``follows`` is what looking for marks does."""
 
-    def __init__(self, comparison, follows):
-        warehouse = WarehouseSettings(key=("id",), cursor="at")
+    def __init__(self, comparison, follows, mode):
+        warehouse = WarehouseSettings(key=("id",), cursor="at", mode=mode, vanished="event", vanished_share=1)
         self.route = SimpleNamespace(settings=SimpleNamespace(warehouse=warehouse), name="crm")
         self.source, self.comparison, self.waiting_before = Source(), comparison, 0
         self.under_way = SimpleNamespace(spans=self._spans)
@@ -74,12 +76,12 @@ class Publisher:
         assert topic is None
 
 
-def running(tmp_path, follows, check=lambda: None):
+def running(tmp_path, follows, check=lambda: None, *, mode="upsert", limit=None):
     """A run of one row, with what is kept of it; to be awaited with its comparison open."""
     comparison, kept = Comparison(tmp_path), Kept()
-    account = begin_account("crm", "upsert", full=False, limit=None)
+    account = begin_account("crm", "upsert", full=False, limit=limit)
     run = Running(
-        Session(comparison, follows),
+        Session(comparison, follows, mode),
         kept,
         Publisher(),
         account,
@@ -144,3 +146,19 @@ async def test_a_good_end_moves_the_cursor(tmp_path):
         await run.run()
     assert kept.account.end == "done"
     assert kept.cursors == [5]
+
+
+@pytest.mark.parametrize(("limit", "vanished"), [(None, 1), (5, 0)])
+async def test_a_run_with_a_limit_tells_of_no_row_that_is_gone(tmp_path, monkeypatch, limit, vanished):
+    """It is a test of some rows, also where the table has fewer than the limit; however many are gone, they are no rows of it."""
+    monkeypatch.setattr(sending, "attributes_of", lambda _route: ["plan"])
+
+    def follows():
+        comparison.not_sent(comparison.waiting(10))
+        return 1
+
+    run, comparison, kept = running(tmp_path, follows, mode="mirror", limit=limit)
+    with comparison:
+        comparison.marked([(b"gone", RowMark("hash", "run").to_bytes())])
+        await run.run()
+    assert (kept.account.end, kept.account.vanished, kept.account.sent) == ("done", vanished, 1 + vanished)

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+import structlog
 
 from bridge.model.errors import BridgeError, LeadLost
 from bridge.routes.kinds import SOURCES
@@ -71,6 +72,15 @@ async def test_run():
     """The command is started with the route and ends with its input; rows that were refused are no failure of the task."""
     asked = "import sys; assert sys.argv[1:] == ['sync', 'run', '--route', 'crm', '--json', '--while-input-is-open'], sys.argv; "
     await task(asked + DONE).run(Leads())
+
+
+async def test_what_a_run_has_left_undone_is_told():
+    """A mirror that tells nothing of rows that are gone, run after run, with nobody at the terminal."""
+    with structlog.testing.capture_logs() as logs:
+        await task(DONE.replace('"read": 3', '"read": 3, "held_back": 7, "unaccounted": 0')).run(Leads())
+        await task(DONE).run(Leads())
+    told = [one for one in logs if one["event"] == "sync_incomplete"]
+    assert [(one["log_level"], one["held_back"], one["unaccounted"]) for one in told] == [("warning", 7, 0)]
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ class Running:
         met = RowsMet(session.source, warehouse, session.comparison, account, since=since, full=account.full)
         try:
             await self._send(met)
-            if warehouse.way == "mirror" and met.whole:
+            if warehouse.way == "mirror" and met.whole and account.limit is None:
                 await self._send_vanished()
             await self._wait()
         except Exception as error:

@@ -107,7 +107,7 @@ async def plan(
         tell(account)
         if limit is not None and planned.to_send >= limit:
             break
-    if warehouse.way == "mirror" and met.whole:
+    if warehouse.way == "mirror" and met.whole and limit is None:
         await session.call(_judge_vanished, planned, judge, session, attributes_of(route))
     planned.seconds = seconds_of(planned, route)
     return planned
