@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -31,6 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     chaos.addoption("--chaos-only", default="", help="Only these kinds of fault, comma-separated.")
     chaos.addoption("--chaos-rate", type=float, default=200.0, help="Events posted a second.")
     chaos.addoption("--chaos-report", default=".make/chaos.json", help="Where the JSON report goes.")
+    backfill = parser.getgroup(
+        "backfill", "exports from object storage (tests/system/test_object_backfill_whole_way.py)"
+    )
+    backfill.addoption("--backfill-events", type=int, default=5_000, help="Events of the exports.")
     real = parser.getgroup("real", "real schemas and examples (tests/contract/test_real_material.py)")
     real.addoption("--real", default=None, metavar="DIR", help="Folder of schemas and examples that a person has.")
     soak = parser.getgroup("soak", "the soak (tests/chaos/test_soak.py)")
@@ -51,6 +56,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         if not reason.startswith(_ALLOWED_SKIPS):
             report.outcome = "failed"
             report.longrepr = f"CI must run {item.nodeid}, and it cannot: {reason}"
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An S3 server on loopback, for the session."""
+    from bridge.testing.s3_server import S3Server, S3Unavailable, installed
+
+    root = Path(__file__).resolve().parents[1]
+    try:
+        python = installed(root / ".make" / "moto", root / "tests" / "support" / "moto-requirements.txt")
+        with S3Server(python, tmp_path_factory.mktemp("s3") / "log") as server:
+            yield server
+    except S3Unavailable as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(autouse=True)

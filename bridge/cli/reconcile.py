@@ -35,7 +35,9 @@ def reconcile(
         None, metavar="TIME", help="Days that begin before this time; else today's as far as it has come."
     ),
     export: list[str] | None = typer.Option(
-        None, metavar="FILE", help="A file export of MoEngage's of these days, gzip or not; may be given several times."
+        None,
+        metavar="FILE|URL",
+        help="A file export of MoEngage's of these days, gzip or not, or their folder in object storage (s3://, gs://, az://); may be given several times.",
     ),
     by_code: bool = typer.Option(False, "--by-code", help="A line for each event code, too."),
     no_aep: bool = typer.Option(False, "--no-aep", help="Do not ask AEP for its batches."),

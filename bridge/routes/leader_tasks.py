@@ -26,6 +26,6 @@ def tasks_towards_aep(route: Route, decoder: Decoder, metrics: Metrics) -> tuple
 
 def tasks_of_a_warehouse(route: Route) -> tuple[LeaderTask, ...]:
     """Nothing is started yet."""
-    from bridge.routes.syncing.schedule import SyncTask  # noqa: PLC0415 - opened with a route of this kind
+    from bridge.routes.sync_task import SyncTask  # noqa: PLC0415 - opened with a route of this kind
 
     return (SyncTask(route),)

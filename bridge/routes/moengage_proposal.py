@@ -41,6 +41,8 @@ _PLACES: Final[dict[str, tuple[tuple[tuple[str, ...], str], ...]]] = {
     "moengage": ((("user_attributes",), _USER), (("event_attributes",), _EVENT)),
     "mparticle": (),
     "adobe": (((), _USER),),
+    "warehouse users": (((), _USER),),
+    "warehouse events": (((), _EVENT),),
 }
 """By source: below which paths values stand that no row of a shipped set reads, and where they go."""
 _NOT_OF_XDM: Final = frozenset(

@@ -160,10 +160,10 @@ class _Merged(Settings):
         return (init_settings,)
 
 
-def shipped_set(source: str, destination: str) -> Path | None:
-    """The mapping set of a route between them that names none, where it is not the settings' own."""
+def shipped_set(source: str, destination: str, rows: str = "users") -> Path | None:
+    """The mapping set of a route between them that names none, where it is not the settings' own; ``rows``: a warehouse's kind."""
     path = _SHIPPED_SETS.get((source, destination))
-    return None if path is None else Path(path)
+    return None if path is None else Path(path.format(rows))
 
 
 def load_deployment(**overrides: Any) -> Deployment:

@@ -18,6 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -43,6 +44,7 @@ _RANGES = 16
 PORT_RANGE = "BRIDGE_TESTING_PORT_RANGE"
 """Variable with the number of the first range of ports, for who runs several groups of parallel tests side by side."""
 _random = random.SystemRandom()
+_given: deque[int] = deque(maxlen=_RANGE // 3)
 T = TypeVar("T")
 _children: set[subprocess.Popen[bytes]] = set()
 
@@ -91,16 +93,20 @@ def free_port() -> int:
     """A port nobody listens on, below the range that outgoing connections take their own ports from.
 
     A client that knocks at a closed port *inside* that range can end up connected to itself. Tests that run in parallel take
-    theirs from ranges of their own, so that none takes what another has found free and not yet bound.
+    theirs from ranges of their own, so that none takes what another has found free and not yet bound; nor is one given twice
+    while it is among the last.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     own = (worker + int(os.environ.get(PORT_RANGE, "0"))) % _RANGES
     while True:
         port = _FIRST_PORT + own * _RANGE + _random.randrange(_RANGE)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
+                _given.append(port)
                 return port
 
 

@@ -26,7 +26,7 @@ _DEAD_PARTITIONS = 2
 class RouteUnderTest:
     """A topic pair on a real broker and an emulator. ``topic`` makes topics: ``topic("events", partitions=6)`` gives a name.
 
-    ``streams``: where its workspace posts; ``label``: what its topics' names begin with; ``more``: settings of the route, as names of variables, that win.
+    ``streams``: where its workspace posts; ``label``: what its topics' names begin with; ``more``: settings of the route, as names of variables, that win; ``extra`` holds them, to be changed before a process starts.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class RouteUnderTest:
         self.promised: set[str] = set()
         self.streams = streams
         self.credentials = credentials
-        self._more = more or {}
+        self.extra = dict(more or {})
 
     @property
     def own_settings(self) -> dict[str, str]:
@@ -63,7 +63,7 @@ class RouteUnderTest:
             "BRIDGE_RECEIVER__USERNAME": self.credentials[0],
             "BRIDGE_RECEIVER__PASSWORD": self.credentials[1],
             **self.emulator.settings(),
-            **self._more,
+            **self.extra,
         }
 
     # Events.

@@ -16,7 +16,8 @@ from bridge.cli.backfill import _Run
 from bridge.model.dead_letter import StoredLetters
 from bridge.model.errors import BridgeError
 from bridge.settings import Settings
-from bridge.sources.moengage.export_files import Export, InputError, Tally, fill
+from bridge.sources.moengage.export_files import Export, InputError
+from bridge.sources.moengage.export_filling import Tally, fill
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

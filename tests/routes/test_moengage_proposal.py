@@ -168,3 +168,16 @@ def test_rows_that_are_there_are_kept(tmp_path, monkeypatch):
     assert "2 rows kept" in told
     assert raw["attributes"]["score"] == 120
     assert raw["attributes"]["first_name"] == "Zoë"
+
+
+def test_rows_of_a_warehouse(tmp_path, monkeypatch):
+    """Columns that the shipped set does not know are attributes of the user."""
+    row = {"customer_id": "C-5", "email": "z@example.com", "loyaltyPoints": 12}
+    _, elements = made(tmp_path, monkeypatch, "warehouse", row)
+    assert elements == [
+        {
+            "type": "customer",
+            "customer_id": "C-5",
+            "attributes": {"email": "z@example.com", "loyalty_points": 12},
+        }
+    ]

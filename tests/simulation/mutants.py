@@ -66,6 +66,22 @@ MUTANTS = (
     Mutant("the gate has no bound", "bridge.kafka.consumer.gate", "            self._may_hand_on\n            and self._events < self._max_events * part\n            and self._ledger.weight < self._max_bytes * part\n", "            True\n"),
     Mutant("an outage is not told", "bridge.worker.readiness", 'health.watch("destination", self._destination_trouble)', 'health.watch("destination", lambda: None)'),
     Mutant("an unreadable partition is not told", "bridge.worker.readiness", 'health.watch("reading", lambda: self.reading.trouble or None)', 'health.watch("reading", lambda: None)'),
+    Mutant("events count before their state is stored", "bridge.worker.accepted_state.state_keeper", "            event.held += 1\n", "            free += 1\n"),
+    Mutant(
+        "events are mapped before the state is read", "bridge.worker.accepted_state.state_keeper",
+        "shelf.generation == chunk.generation and shelf.ready", "shelf.generation == chunk.generation",
+    ),
+    Mutant(
+        "a state that could not be written counts as stored", "bridge.worker.accepted_state.storing",
+        "                self._fails(shelf, error)\n                await asyncio.sleep(self.backoff.delay(failures))\n", "                self._confirm(shelf)\n",
+    ),
+    Mutant(
+        "owners write the same keys", "bridge.worker.accepted_state.fenced_state",
+        'self._number = (offset + 1).to_bytes(_NUMBER_BYTES, "big")', 'self._number = (1).to_bytes(_NUMBER_BYTES, "big")',
+    ),
+    Mutant("a write of unknown end keeps its number", "bridge.worker.accepted_state.storing", "        shelf.ready = shelf.state is None\n        if not self.trouble", "        shelf.ready = True\n        if not self.trouble"),
+    Mutant("state that cannot be written is not told", "bridge.worker.accepted_state.state_keeper", "        if self._storing.trouble:\n            return", "        if not self._storing.trouble and self._closed:\n            return"),
+    Mutant("an older message about an audience counts", "bridge.sources.adobe.membership", "if before is None or time >= before[0]:", "if True:"),
     Mutant("records deleted unread are not told", "bridge.kafka.consumer.offset_account", "self.expired.append(lost)", "list().append(lost)"),
 )  # fmt: skip
 

@@ -59,6 +59,7 @@ class StubClient:
         self.raw_batches: dict[Partition, bytes] = {}
         self.identity: bytes | None = b"first"
         self.patient = True
+        self.member = True
         self.touched = 0
         self._came = asyncio.Event()
 
@@ -112,6 +113,11 @@ class StubClient:
                 await self._came.wait()
         except TimeoutError:
             return
+
+    async def beat(self) -> bool:
+        """As the group says."""
+        await asyncio.sleep(0)
+        return self.member
 
     def be_patient(self, *, patient: bool) -> None:
         """Note it."""

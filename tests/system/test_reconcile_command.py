@@ -1,8 +1,11 @@
 """``reconcile`` on a real Kafka: the sum holds whatever is done to the worker, and what does not add up is told by name."""
 
 import asyncio
+import gzip
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -15,7 +18,7 @@ from checkout import ROOT
 from confluent_kafka import Consumer, TopicPartition
 from test_worker_delivery import Scene, _ended, _until
 
-from bridge.kafka.day_records import noted_offsets
+from bridge.kafka.reading_back.noted_offsets import noted_offsets
 from bridge.settings import KafkaSettings
 from bridge.testing.kafka.admin import admin_client
 
@@ -215,3 +218,44 @@ async def test_export_files_are_held_against_what_came(kafka, topic, tmp_path):
         (difference,) = found["differences"]
         assert (difference["check"], difference["events"]) == ("export", 2)
         assert "aep-bridge backfill" in difference["fix"]
+
+
+def _commands_of_the_page():
+    page = (ROOT / "docs/reconciliation.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+
+
+async def test_every_command_of_the_page_does_what_it_says(kafka, topic, tmp_path):
+    """As they stand there, in a directory with the export file; the table names the columns that the page explains."""
+    async with Scene(kafka, topic, tmp_path) as scene:
+        await scene.produce(50)
+        worker = scene.worker()
+        await _until(lambda: _all_committed(scene), 60, "everything committed")
+        worker.terminate()
+        assert await _ended(worker, 20) == 0
+        lines = [json.dumps({"event": {"event_uuid": f"event-{number}", "event_code": "Test"}}) for number in range(50)]
+        (tmp_path / "export-2026-11-25.json.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+        env = {**os.environ, **scene.settings, **scene.emulator.environment(), "PYTHONPATH": str(ROOT)}
+        commands = _commands_of_the_page()
+        assert len(commands) == 4
+        shown = []
+        for program, *arguments in commands:
+            assert program == "aep-bridge"
+            done = await asyncio.to_thread(
+                subprocess.run,
+                [sys.executable, "-m", "bridge", *arguments],
+                env=env,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+            shown.append(done.stdout)
+        page = (ROOT / "docs/reconciliation.md").read_text(encoding="utf-8")
+        header = next(line for line in shown[2].splitlines() if "received" in line)
+        columns = [cell.strip() for cell in re.split(r"[┃│|]", header) if cell.strip()]
+        assert columns[-1] == "in export"
+        assert all(column in page for column in columns[1:])
+        assert sum(day["delivered"] for day in json.loads(shown[3])["days"]) == 50

@@ -6,7 +6,6 @@ import contextlib
 import uuid
 
 import pytest
-from kafka_topics import alter_topic, create_topic
 
 from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.kafka.route_state.state_log import StateLog, check_state_topic, state_topic
@@ -15,6 +14,7 @@ from bridge.kafka.topic_facts import UnfitTopic
 from bridge.kafka.topics import TopicMissing
 from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
+from bridge.testing.kafka.admin import alter_topic, create_topic
 
 
 @pytest.fixture

@@ -245,3 +245,29 @@ def test_one_row_as_a_test(kafka, topic, tmp_path, table):
         assert route.sync("run")["sent"] == 19
         second = route.sync("run", "--limit", "1")
         assert (second["sent"], second["findings"], second["read_back"]["ok"]) == (1, {"unchanged": 20}, True)
+
+
+@pytest.mark.slow
+def test_by_schedule(kafka, topic, tmp_path, table):
+    """Of two worker processes one runs it, once a minute; the run ends with its worker."""
+    table.fill(range(50))
+    with SyncRoute(kafka, topic, tmp_path, warehouse=_settings(table, schedule="* * * * *")) as route:
+        worker = route.worker("--processes", "2")
+
+        def ended():
+            return [run for run in route.sync("status")["runs"] if run["end"] == "done"]
+
+        eventually(ended, within=150, every=2, what="a run of the schedule is done")
+        assert route.users() == table.wanted()
+        table.fill(range(50, 60))
+        eventually(lambda: len(route.users()) == 60, within=150, every=2, what="the next run has sent what is new")
+        minutes = [run["started"][:16] for run in route.sync("status")["runs"]]
+        assert len(minutes) == len(set(minutes))
+        assert (
+            sum(
+                value
+                for name, value in worker.metrics().items()
+                if name.startswith("bridge_leader_task_runs_total") and 'task="sync"' in name and "done" in name
+            )
+            >= 1
+        )

@@ -309,7 +309,8 @@ async def test_a_second_signal_ends_at_once(kafka, topic, tmp_path):
 async def test_kill_9_at_random_moments_loses_nothing(kafka, topic, tmp_path, seed):
     """Killed again and again without warning: every event arrives, repeated at most by what was under way."""
     rng = random.Random(seed)
-    async with Scene(kafka, topic, tmp_path) as scene:
+    # The next one waits until the group has missed the last for a whole session.
+    async with Scene(kafka, topic, tmp_path, KAFKA__SESSION_TIMEOUT_SECONDS="3") as scene:
         await scene.produce(6_000)
         kills = 0
         while kills < 3:

@@ -78,7 +78,7 @@ def _row_for(settings: MappingSettings, compiled: CompiledMapping) -> Callable[[
     if given.is_for_moengage(settings):
         from bridge.routes.moengage_proposal import row_for_moengage
 
-        source, rows = given.source_name(), [row.destination for row in compiled.mapping_set.rows]
+        source, rows = given.kind_of_events(), [row.destination for row in compiled.mapping_set.rows]
         return lambda path: row_for_moengage(path, source, rows)
     schema = given.schema_for(settings)
     taken = [one.destination for one in compiled.rows]

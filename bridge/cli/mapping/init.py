@@ -149,9 +149,10 @@ def _for_moengage(samples: Samples) -> Proposal:
     from bridge.routes.moengage_proposal import propose_for_moengage
     from bridge.settings.routes import shipped_set
 
-    source = given.source_name()
-    path = shipped_set(source, "moengage")
-    return propose_for_moengage(samples, source, None if path is None else load_mapping_set(shipped.find(path)))
+    source, rows = given.source_name(), settings_for("warehouse").warehouse.kind
+    path = shipped_set(source, "moengage", rows)
+    base = None if path is None else load_mapping_set(shipped.find(path))
+    return propose_for_moengage(samples, given.kind_of_events(), base)
 
 
 def _verdicts(

@@ -154,6 +154,12 @@ def source_name() -> str:
     return sources.pop() if len(sources) == 1 else "moengage"
 
 
+def kind_of_events() -> str:
+    """The source, and of a warehouse the kind of its rows: what a proposal of rows has to know."""
+    source = source_name()
+    return f"{source} {settings_for('warehouse').warehouse.kind}" if source == "warehouse" else source
+
+
 def _unwrapped(document: Any) -> Any:
     """What was consumed, where the document is a dead letter."""
     if isinstance(document, dict) and {"stage", "code", "reason", "value"} <= document.keys() and "source" in document:

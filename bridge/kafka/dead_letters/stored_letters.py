@@ -28,12 +28,13 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A dead letter and where it lies."""
+    """A dead letter and where it lies; ``timestamp`` is Kafka's, in milliseconds since 1970, 0 where it was not asked for."""
 
     partition: int
     offset: int
     letter: DeadLetter
     headers: Sequence[tuple[str, bytes]]
+    timestamp: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ async def up_to(consumer: Any, partition: Any, end: int) -> AsyncIterator[list[S
     while await consumer.position(partition) < end:
         records = (await consumer.getmany(partition, timeout_ms=1_000, max_records=_AT_ONCE)).get(partition, [])
         batch = [
-            Stored(r.partition, r.offset, DeadLetter.from_headers(r.key, r.value, r.headers), r.headers)
+            Stored(r.partition, r.offset, DeadLetter.from_headers(r.key, r.value, r.headers), r.headers, r.timestamp)
             for r in records
             if r.offset < end
         ]

@@ -147,7 +147,8 @@ class StateReader:
         if taken.end == taken.start:
             return None
         records = [(row.offset, row.key, row.value) for row in taken.rows if row.key is not None and row.offset < end]
-        return StateBatch(partition.partition, taken.end, records)
+        # Records behind the end were fetched along; who reads on from here later is to get them then.
+        return StateBatch(partition.partition, min(taken.end, end), records)
 
     async def _arrival(self, client: AiokafkaClient) -> None:
         loop = asyncio.get_running_loop()

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.adobe import catalog
 from bridge.adobe.reconciliation.ingested import ingested_in
-from bridge.kafka.day_records import LATE_MS, UnreadablePlaceError, noted_offsets, open_days
 from bridge.kafka.dead_letters.stored_letters import Filter, read
+from bridge.kafka.reading_back.day_records import LATE_MS, UnreadablePlaceError, open_days
+from bridge.kafka.reading_back.noted_offsets import noted_offsets
 from bridge.model.day_counts import DAY_MS, OffsetNote
 from bridge.model.verdicts import Stage
-from bridge.routes.reconciliation.day_sum import Account, FoundAccount, day_number
+from bridge.routes.reconciliation.day_sum import Account, FoundAccount
 from bridge.routes.reconciliation.event_table import DEAD, LetterAt
 from bridge.routes.reconciliation.exported import exported_ids
 from bridge.routes.reconciliation.fates import fates, seen_in, seen_in_letter
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from bridge.adobe.client import PlatformClient
     from bridge.adobe.reconciliation.ingested import IngestedCounts
-    from bridge.kafka.day_records import DayRecords, HeldRange
     from bridge.kafka.dead_letters.stored_letters import Stored
+    from bridge.kafka.reading_back.day_records import DayRecords, HeldRange
     from bridge.model.day_counts import NotedOffset
     from bridge.model.ports import Decoder
     from bridge.routes.reconciliation.event_table import EventTable
@@ -67,7 +68,7 @@ class Letters:
 
     def _take(self, stored: Stored) -> None:
         letter = stored.letter
-        day = self._days.start if letter.failed_at is None else day_number(letter.failed_at)
+        day = stored.timestamp // DAY_MS
         if letter.stage == Stage.INGEST:
             self.ingest[day] += 1
             if letter.batch is not None:
@@ -140,7 +141,7 @@ async def read_account(
             await reader.read(tell, unreadable)
     exported = None
     if files:
-        exported_ids(files, table, tell)
+        exported_ids(files, days, table, tell)
     # Sorting millions of events takes seconds, in which a worker must go on.
     distinct = await asyncio.to_thread(table.distinct)
     if files:

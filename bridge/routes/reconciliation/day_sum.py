@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.adobe.reconciliation.ingested import IngestedCounts
-    from bridge.kafka.day_records import HeldRange
+    from bridge.kafka.reading_back.day_records import HeldRange
     from bridge.model.day_counts import OffsetNote
     from bridge.routes.reconciliation.event_table import DistinctRow
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.kafka.route_state.state_log import state_topic
 from bridge.kafka.route_state.state_reader import StateReader
+from bridge.kafka.route_state.under_way import UnderWay
 from bridge.kafka.topics import TopicMissing, ensure_topics
-from bridge.kafka.under_way import UnderWay
 from bridge.model.errors import BridgeError
 from bridge.sources.warehouse.comparison import Comparison
 from bridge.sources.warehouse.marks import sent_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from typing import TypeVar
 
-    from bridge.kafka.under_way import Span
+    from bridge.kafka.route_state.under_way import Span
     from bridge.settings import Route
     from bridge.sources.warehouse.reading import RowSource
 

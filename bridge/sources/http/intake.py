@@ -70,9 +70,11 @@ class BodyRecords:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def records_of(body: bytes, limits: RecordLimits, now: datetime, decoder: Decoder) -> BodyRecords:
+def records_of(
+    body: bytes, limits: RecordLimits, now: datetime, decoder: Decoder, doubt: Refusal | None = None
+) -> BodyRecords:
     """Read a body of any envelope at once; ``now`` is the time of whatever is refused. Raises :class:`TooMuch`."""
-    taking = BodyReading(body, limits, now, decoder)
+    taking = BodyReading(body, limits, now, decoder, doubt)
     taking.parse()
     for _ in taking.slices():
         pass

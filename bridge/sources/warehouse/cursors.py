@@ -18,10 +18,13 @@ _ONE_SECOND: Final = timedelta(seconds=1)
 
 
 def later(one: Any, other: Any) -> Any:
-    """The larger of two cursors, either of which may be None."""
+    """The larger of two cursors, either of which may be None; of two that cannot be compared, as the column's type has changed, ``other``."""
     if one is None or other is None:
         return other if one is None else one
-    return max(one, other)
+    try:
+        return max(one, other)
+    except TypeError:
+        return other
 
 
 def not_after(cursor: Any, now: datetime, zone: ZoneInfo) -> Any:

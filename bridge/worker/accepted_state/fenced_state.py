@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 _NUMBER_BYTES: Final = 8
+_NOWHERE: Final = bytes(_NUMBER_BYTES)
+"""Number of what is known and lies in no log."""
 _CLAIM: Final = b"claim"
 """Key of a claim, shorter than any other."""
 
@@ -58,15 +60,20 @@ class FencedState:
         kept = self._kept.get(key)
         return None if kept is None else kept[_NUMBER_BYTES:]
 
+    def is_stored(self, key: bytes, value: bytes) -> bool:
+        """Whether this very value of a key lies in the log."""
+        kept = self._kept.get(key)
+        return kept is not None and kept[_NUMBER_BYTES:] == value and kept[:_NUMBER_BYTES] != _NOWHERE
+
     def claim(self, token: bytes) -> Entry:
         """The record to append before reading; ``token`` tells it from all others."""
         self._number, self._token = b"", token
         return self._claim_key, token
 
     def begin_anew(self) -> None:
-        """The log was made again: nothing of what was read is there any more."""
-        self._kept.clear()
-        self.next = self.size = 0
+        """The log was made again. What is known is still true, and comes before nothing that is read from now on."""
+        self._kept = {key: _NOWHERE + kept[_NUMBER_BYTES:] for key, kept in self._kept.items()}
+        self.next = 0
 
     def read(self, records: Iterable[tuple[int, bytes, bytes | None]], upto: int) -> None:
         """Records of the log, in order: offset, key, value. Raises ``ValueError`` for a value of which nothing can be made."""
@@ -91,7 +98,7 @@ class FencedState:
         if key != self._claim_key:
             raise OtherPartitionsError
         if value == self._token:
-            self._number = offset.to_bytes(_NUMBER_BYTES, "big")
+            self._number = (offset + 1).to_bytes(_NUMBER_BYTES, "big")
 
     def _put(self, name: bytes, numbered: bytes, before: bytes | None) -> None:
         self._kept[name] = numbered

@@ -118,7 +118,7 @@ class Restoring:
             if batch.anew:
                 _log.error(
                     "state_gone",
-                    detail="The state topic was deleted or made again: what was known is not there any more.",
+                    detail="The state topic was made again. What this worker knows it stores anew as customers come.",
                     topic=self.log.name,
                     partition=batch.partition,
                 )

@@ -114,7 +114,7 @@ class Shelf:
         """Whether this very value lies in the log, and nothing else of the key is on its way there."""
         if self.state is None or key in self.due or key in self.storing:
             return False
-        return value is not None and self.state.value(key) == value
+        return value is not None and self.state.is_stored(key, value)
 
     def keeps(self, chunk: Chunk) -> bool:
         """Whether something of the chunk waits to be stored."""

@@ -431,6 +431,32 @@ async def test_what_the_end_of_an_assignment_finds_on_the_way_is_not_handed_on()
     assert [chunk.generation for chunk in await worker.round()] == [3, 3]
 
 
+async def test_the_assignment_is_ours_as_long_as_the_group_says_so():
+    """Asked anew each time; not of one that ends meanwhile, nor while partitions are given away, nor where nobody can ask."""
+    worker = _Worker(P0)
+    ours = worker.consumption.is_ours
+    assert await ours()
+    worker.client.member = False
+    assert not await ours()
+    worker.client.member = True
+    asked = asyncio.create_task(ours())
+    await asyncio.sleep(0)
+    worker.client_side_assigned()
+    assert not await asked
+    assert not await ours(), "the main loop does not know of the new one yet"
+    worker.consumption.assigned(worker.partitions)
+    assert await ours()
+    await worker.consumption.revoked()
+    assert not await ours()
+
+    async def ended(_number):
+        raise ConsumerStoppedError
+
+    worker.assign()
+    worker.fetching.is_member = ended
+    assert not await ours()
+
+
 async def test_a_client_that_has_ended_stores_nothing():
     """A worker that stops commits once more, whatever has become of the client's thread; and looks for no topic."""
     worker = _Worker(P0)

@@ -46,6 +46,18 @@ async def test_a_record_at_the_limit_fits_whether_or_not_it_compresses(limit, no
     assert publisher.event_limit > limit * 0.99 - 200, "the room is not wasted"
 
 
+async def test_records_go_to_the_partition_that_is_named() -> None:
+    """Whatever their keys; without a value a compacted topic forgets the key; a topic that is not there is not known."""
+    kafka = StubKafka(topics=("events", "dead", "state"), partitions=4)
+    publisher = publisher_on(kafka)
+    await publisher.publish([(b"a", b"1", ()), (b"b", b"2", ()), (b"a", None, ())], topic="state", partition=3)
+    assert kafka.places == [(3, b"a"), (3, b"b"), (3, b"a")]
+    assert kafka.values("state") == [b"1", b"2", None]
+    assert publisher.knows("state")
+    assert not publisher.knows("gone")
+    assert kafka.refreshes == 1
+
+
 async def test_a_guilty_record_costs_no_neighbour() -> None:
     """Of a hundred records one is refused: the others are stored, once each, in order, and the one is named."""
     kafka = StubKafka()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.adobe.reconciliation.ingested import IngestedCounts, IngestedDay
-from bridge.kafka.day_records import HeldRange
+from bridge.kafka.reading_back.day_records import HeldRange
 from bridge.model.day_counts import DAY_MS, DayCounts, OffsetNote
 from bridge.model.event import LeftOut, Refusal
 from bridge.routes.reconciliation.day_sum import Account, FoundAccount, day_name, reconcile

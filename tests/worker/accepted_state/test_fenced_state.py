@@ -97,12 +97,23 @@ def test_another_number_of_partitions_is_refused():
 
 
 def test_a_topic_that_was_made_again():
-    """Reading begins at its beginning, and nothing is known."""
+    """What is known stays and is stored with its next change; whatever is read counts more."""
     log = Log()
     owner = Owner(log, b"1")
     owner.store(b"k", b"v")
+    owner.store(b"l", b"w")
     owner.state.begin_anew()
-    assert (owner.state.value(b"k"), owner.state.next, owner.state.size, len(owner.state)) == (None, 0, 0, 0)
+    assert (owner.state.value(b"k"), owner.state.next, owner.state.size) == (b"v", 0, 4)
+    assert not owner.state.is_stored(b"k", b"v")
+    anew = Log()
+    Owner(anew, b"2").store(b"l", b"newer")
+    again = Owner(anew, b"3", owner.state)
+    assert (again.state.value(b"k"), again.state.value(b"l")) == (b"v", b"newer")
+    assert again.state.is_stored(b"l", b"newer")
+    assert not again.state.is_stored(b"l", b"older")
+    assert not again.state.is_stored(b"m", b"newer")
+    again.store(b"k", b"more")
+    assert Owner(anew, b"4").state.value(b"k") == b"more"
 
 
 STEPS = st.lists(

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.model.errors import BridgeError, LeadLost
 from bridge.routes.kinds import SOURCES
-from bridge.routes.syncing.schedule import SyncTask, next_run
+from bridge.routes.sync_task import SyncTask, next_run
 from bridge.settings.routes import resolve
 from bridge.settings.tree import Given
 
