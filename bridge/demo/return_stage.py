@@ -32,7 +32,7 @@ _READY_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class Caller:
     """Who posts to a route: where to, and over which connections."""
 
     url: str
@@ -46,8 +46,8 @@ class ReturnStage:
     emulator: MoEngageEmulator
     receiver: BridgeProcess
     worker: BridgeProcess
-    adobe: Sender
-    mparticle: Sender
+    adobe: Caller
+    mparticle: Caller
 
 
 @asynccontextmanager
@@ -79,8 +79,8 @@ async def open_return_stage(tell: Callable[[str], None], users_per_minute: int) 
                 tell("worker: both routes, mapping sets that ship, audiences joined customer by customer")
                 timeout = aiohttp.ClientTimeout(total=_POST_SECONDS)
                 async with aiohttp.ClientSession(headers={"Authorization": _TOKEN}, timeout=timeout) as session:
-                    adobe = Sender(f"{receiver_at}/adobe/{ADOBE}", session)
-                    mparticle = Sender(f"{receiver_at}/mparticle/{MPARTICLE}", session)
+                    adobe = Caller(f"{receiver_at}/adobe/{ADOBE}", session)
+                    mparticle = Caller(f"{receiver_at}/mparticle/{MPARTICLE}", session)
                     yield ReturnStage(emulator, receiver, worker, adobe, mparticle)
 
 

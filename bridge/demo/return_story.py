@@ -15,7 +15,7 @@ from bridge.model.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from bridge.demo.return_stage import ReturnStage, Sender
+    from bridge.demo.return_stage import Caller, ReturnStage
 
 _AT_ONCE = 8
 _SETTLE_SECONDS = 120.0
@@ -196,7 +196,7 @@ class ReturnStory:
             self._batches += stored // 2
 
 
-async def _post(sender: Sender, body: bytes) -> int:
+async def _post(sender: Caller, body: bytes) -> int:
     """Send until it is answered 200, some times at most; the number of events that were stored."""
     for pause in _PAUSES:
         async with sender.session.post(sender.url, data=body) as answer:
