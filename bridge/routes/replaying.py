@@ -128,11 +128,13 @@ class RecordChoice:
         """Whose state the record is; None where it is none, or it does not matter."""
         if not self._states or record.key is None or record.value is None or self._key not in (None, record.key):
             return None
-        if any(isinstance(event, dict) and event.get("kind") == "event" for event in self._events(record)):
-            return None
         # Several rows may be of one customer.
         row = next((value for name, value in record.headers or () if name == ROW_HEADER), None)
-        return bytes(record.key) if row is None else record.key + b"\0" + row
+        if row is not None:
+            return bytes(record.key) + b"\0" + row
+        if any(isinstance(event, dict) and event.get("kind") == "event" for event in self._events(record)):
+            return None
+        return bytes(record.key)
 
     def codes(self, record: Any) -> list[str]:
         """The codes or names of its events."""
@@ -339,4 +341,4 @@ class TopicReplay:
                 done.left[TOO_LARGE] += len(refusal.refused)
         done.sent += sent
         plan.marks[partition] = plan.marks[partition].moved(upto, sent)
-        await self._topic.keep_one(partition, plan.marks[partition])
+        await self._topic.keep({partition: plan.marks[partition]})

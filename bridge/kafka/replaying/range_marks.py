@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 REPLAYED_FROM = PREFIX + "replayed_from"
 """Header of a copy: ``PARTITION/OFFSET`` of the record that it repeats."""
 REPLAYS = PREFIX + "replays"
-_LONGEST_TEXT = 500
-"""Characters of a key or a code that can be asked for: metadata of an offset are 4,096 bytes at most."""
+_LONGEST_TEXTS = 3_000
+"""Bytes, as JSON, of the key and the code that can be asked for: metadata of an offset are 4,096 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,13 @@ class ReplayAsked:
     event_code: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what could not be remembered."""
-        if any(text is not None and len(text) > _LONGEST_TEXT for text in (self.key, self.event_code)):
-            raise ValueError(f"longer than {_LONGEST_TEXT} characters")
+        """Refuse what could not be remembered, by ``ValueError``."""
+        try:
+            size = len(orjson.dumps((self.key, self.event_code)))
+        except TypeError:
+            raise ValueError("not UTF-8") from None
+        if size > _LONGEST_TEXTS:
+            raise ValueError(f"longer than {_LONGEST_TEXTS} bytes")
 
     @classmethod
     def from_dict(cls, told: Mapping[str, object]) -> Self:

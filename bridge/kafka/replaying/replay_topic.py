@@ -47,8 +47,11 @@ class ReplayTopic:
     def __init__(self, kafka: KafkaSettings, asked: ReplayAsked) -> None:
         self._kafka = kafka
         self._asked = asked
-        self._consumer = self._made(group_of_replay(kafka, asked))
+        self._consumer = self._made(None)
         self._beside = self._made(None)
+        # One that is assigned anew while its group's coordinator is being asked fails: what reads commits nothing.
+        self._keeper = self._made(group_of_replay(kafka, asked))
+        self._is_keeping = False
         self._partitions: list[TopicPartition] = []
 
     def _made(self, group: str | None) -> Any:
@@ -75,6 +78,7 @@ class ReplayTopic:
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
         await self._beside.stop()
+        await self._keeper.stop()
 
     @contextlib.contextmanager
     def _named(self) -> Any:
@@ -157,18 +161,15 @@ class ReplayTopic:
     async def keep(self, marks: Mapping[int, RangeMark]) -> None:
         """Commit how far the replay has come; all at once."""
         with self._named():
-            self._consumer.assign(self._partitions)
-            await self._commit(marks)
-
-    async def keep_one(self, partition: int, mark: RangeMark) -> None:
-        """As :meth:`keep`, of the partition that is being read."""
-        with self._named():
-            await self._commit({partition: mark})
-
-    async def _commit(self, marks: Mapping[int, RangeMark]) -> None:
-        await self._consumer.commit(
-            {
-                TopicPartition(self._kafka.topic, partition): OffsetAndMetadata(mark.upto, mark.note(self._asked))
-                for partition, mark in marks.items()
-            }
-        )
+            if not self._is_keeping:
+                await self._keeper.start()
+                self._keeper.assign(self._partitions)
+                # It is not to read.
+                self._keeper.pause(*self._partitions)
+                self._is_keeping = True
+            await self._keeper.commit(
+                {
+                    TopicPartition(self._kafka.topic, partition): OffsetAndMetadata(mark.upto, mark.note(self._asked))
+                    for partition, mark in marks.items()
+                }
+            )
