@@ -131,7 +131,7 @@ class RecordChoice:
         # Several rows may be of one customer.
         row = next((value for name, value in record.headers or () if name == ROW_HEADER), None)
         if row is not None:
-            return bytes(record.key) + b"\0" + row
+            return bytes(b"\0".join((record.key, row)))
         if any(isinstance(event, dict) and event.get("kind") == "event" for event in self._events(record)):
             return None
         return bytes(record.key)
