@@ -119,7 +119,7 @@ pins: ## For maintainers: resolve constraints-hashes.txt (what the image install
 	@command -v python3.13 >/dev/null || { echo "error: the image runs Python 3.13, and there is no python3.13 here to resolve for it" >&2; exit 1; }
 	@python3.13 -m venv --clear .make/pins && .make/pins/bin/pip install --quiet --disable-pip-version-check pip-tools
 	@.make/pins/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --build-deps-for wheel --no-emit-index-url \
-	  --no-emit-trusted-host --no-emit-find-links --no-annotate --no-header --extra warehouse -c constraints.txt -o .make/hashes.txt pyproject.toml
+	  --no-emit-trusted-host --no-emit-find-links --no-annotate --no-header --extra objects --extra warehouse -c constraints.txt -o .make/hashes.txt pyproject.toml
 	@{ echo "# What the container image installs, by hash (Python 3.13). Made by \`make pins\` from pyproject.toml and constraints.txt."; \
 	  cat .make/hashes.txt; } > constraints-hashes.txt
 
