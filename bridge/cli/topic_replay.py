@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -185,8 +186,13 @@ class _Run:
                 self._screen.tell("reading the dead letters", 0, 0)
                 letters = await refused_places(self._route, decoder)
                 choice = RecordChoice(self._asked, decoder, letters, states=self._states)
-                replay_of_range = TopicReplay(self._route, topic, self._asked, choice, tell=self._screen.tell)
+                replay_of_range = TopicReplay(
+                    self._route, topic, self._asked, choice, tell=self._screen.tell, stopped=stop.is_set
+                )
                 plan = await replay_of_range.plan(again=again, by_code=dry_run)
+            if stop.is_set():
+                say("stopped; nothing was sent")
+                return 1
             self._remark(plan)
             if not plan.begun and not again:
                 await self._refuse_unfinished(dry_run=dry_run)
@@ -200,9 +206,7 @@ class _Run:
             async with KafkaPublisher(kafka, route=self._route.name) as publisher:
                 await publisher.connected(within=kafka.request_timeout_seconds)
                 with self._screen:
-                    done = await replay_of_range.send(
-                        plan, publisher, most=most, per_second=per_second, stopped=stop.is_set
-                    )
+                    done = await replay_of_range.send(plan, publisher, most=most, per_second=per_second)
         self._show_done(plan, done)
         limited = most is not None and done.sent >= most
         return 0 if (done.complete or limited) and not self._refused(done) else 1
@@ -222,8 +226,8 @@ class _Run:
         topic = self._route.settings.kafka.topic
         if plan.held_since is not None:
             say(
-                f"note: {topic} holds its records from {_shown(plan.held_since)} on; what it took since"
-                f" {_shown(self._asked.since)} before that was deleted by retention (retention.ms) and cannot be sent"
+                f"note: {topic} holds its records from {_shown(plan.held_since)} on; what it took between"
+                f" {_shown(self._asked.since)} and then was deleted by retention (retention.ms) and cannot be sent"
             )
         if plan.waiting:
             say(
@@ -264,7 +268,13 @@ class _Run:
                 f"{_records(count)} would be sent once more; nothing is sent without a yes",
                 hint="look at them with --dry-run, then give --yes",
             )
-        if not typer.confirm(f"Send {_records(count)} of route {self._route.name} once more?", err=True):
+        # Whoever waits at the question gets no signal through the event loop.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            agreed = typer.confirm(f"Send {_records(count)} of route {self._route.name} once more?", err=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if not agreed:
             raise typer.Exit(1)
 
     @staticmethod

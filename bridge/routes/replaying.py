@@ -180,7 +180,7 @@ class TopicReplay:
     """One replay: planned, and then sent.
 
     ``tell`` takes words about what is being done and how many records are done of how many. ``clock`` and ``sleep`` are those of
-    the pace, in seconds.
+    the pace, in seconds. ``stopped``: whether to end after the page that is under way.
     """
 
     def __init__(
@@ -193,6 +193,7 @@ class TopicReplay:
         tell: Callable[[str, int, int], None],
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._kafka = route.settings.kafka
         self._topic = topic
@@ -201,11 +202,12 @@ class TopicReplay:
         self._tell = tell
         self._clock = clock
         self._sleep = sleep
+        self._stopped = stopped
 
     async def plan(self, *, again: bool = False, by_code: bool = True) -> ReplayPlan:
         """Count what would be sent; nothing is written. ``again``: also what it has sent before. Raises ``KafkaError``.
 
-        Without ``by_code`` records are counted by day alone, which is faster.
+        Without ``by_code`` records are counted by day alone, which is faster. Stopped, it gives what it has: not to be sent.
         """
         spans = await self._topic.spans()
         marks = {} if again else await self._topic.marks()
@@ -225,6 +227,8 @@ class TopicReplay:
                         code = self._choice.codes(record)[0] if by_code else ""
                         plan.by_code[record.timestamp // _DAY_MS, code] += 1
                 self._tell("counting", seen, total)
+                if self._stopped():
+                    return plan
         return plan
 
     @staticmethod
@@ -242,6 +246,8 @@ class TopicReplay:
                 self._tell(
                     "looking for the newest of each customer", page[-1].offset - span.start, span.log_end - span.start
                 )
+                if self._stopped():
+                    return
             plan.looked[partition] = max(span.start, span.log_end)
 
     def _note_newest(self, plan: ReplayPlan, page: Sequence[Any]) -> None:
@@ -277,7 +283,6 @@ class TopicReplay:
         *,
         most: int | None = None,
         per_second: float | None = None,
-        stopped: Callable[[], bool] = lambda: False,
     ) -> ReplayDone:
         """Write the copies, ``most`` at most, ``per_second`` at most. A mark is kept behind each page. Raises ``KafkaError``."""
         done = ReplayDone()
@@ -289,7 +294,7 @@ class TopicReplay:
             async for page in self._topic.pages(
                 partition, self._from(plan, partition), plan.marks[partition].end, most=size
             ):
-                if stopped() or (most is not None and done.sent >= most):
+                if self._stopped() or (most is not None and done.sent >= most):
                     done.seconds = self._clock() - begun
                     return done
                 await self._look_behind(plan, partition)

@@ -94,9 +94,8 @@ ROUTE = SimpleNamespace(
 )
 
 
-def _replay(log, asked=ASKED, *, letters=None, states=False, clock=None, sleep=None):
+def _replay(log, asked=ASKED, *, letters=None, states=False, **more):
     choice = RecordChoice(asked, DECODER, letters or {}, states=states)
-    more = {} if clock is None else {"clock": clock, "sleep": sleep}
     return TopicReplay(ROUTE, log, asked, choice, tell=lambda *_: None, **more)
 
 
@@ -276,14 +275,23 @@ def test_the_pace_is_kept() -> None:
 def test_stopped_it_keeps_what_it_has() -> None:
     """Nothing is sent after the signal."""
     log = Log([[_record(0, n, b"\0", _event(n)) for n in range(9)]])
-    asked = iter([False, True])
+    asked = iter([False] * 4 + [True])
 
     async def run():
-        one = _replay(log)
-        return await one.send(await one.plan(), log, per_second=3, stopped=lambda: next(asked))
+        one = _replay(log, stopped=lambda: next(asked))
+        return await one.send(await one.plan(), log, per_second=3)
 
     done = asyncio.run(run())
     assert (done.sent, done.complete, log.kept[0].upto) == (3, False, 3)
+
+
+def test_stopped_while_it_counts_it_ends_there() -> None:
+    """Also while it looks for the newest of each customer."""
+    for asked in (ASKED, _STATES):
+        log = Log([[_record(0, n, bytes([n]), _event(n)) for n in range(9)]])
+        plan = asyncio.run(_replay(log, asked, states=True, stopped=lambda: True).plan())
+        assert plan.records <= 3
+        assert len(plan.newest) <= 3
 
 
 def test_what_the_topic_refuses_is_told_and_stops_nothing() -> None:

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from checkout import ROOT
 from confluent_kafka import Consumer, TopicPartition
 from test_worker_delivery import Scene, _ended, _until
@@ -22,7 +24,11 @@ _EVENTS = 400
 
 async def _replayed(scene, *arguments, exit_code=0, as_json=True):
     """What the command prints."""
-    env = {**os.environ, **scene.settings, **scene.emulator.environment(), "PYTHONPATH": str(ROOT)}
+    return await _run(scene.settings | scene.emulator.environment(), *arguments, exit_code=exit_code, as_json=as_json)
+
+
+async def _run(settings, *arguments, exit_code=0, as_json=True):
+    env = {**os.environ, **settings, "PYTHONPATH": str(ROOT)}
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "bridge", "replay", *arguments, *(["--json"] if as_json else [])],
@@ -42,9 +48,13 @@ async def _all_committed(scene):
 
 
 def _records(scene):
+    return _all_records(scene.kafka, scene.topic)
+
+
+def _all_records(kafka, topic):
     """Everything in the topic, by partition."""
-    reader = Consumer({"bootstrap.servers": scene.kafka, "group.id": "reading", "enable.auto.commit": False})
-    places = [TopicPartition(scene.topic, number, 0) for number in range(4)]
+    reader = Consumer({"bootstrap.servers": kafka, "group.id": "reading", "enable.auto.commit": False})
+    places = [TopicPartition(topic, number, 0) for number in range(4)]
     left = sum(reader.get_watermark_offsets(place, timeout=10)[1] for place in places)
     reader.assign(places)
     found = {number: [] for number in range(4)}
@@ -141,7 +151,8 @@ async def test_what_retention_has_deleted_is_told(kafka, topic, tmp_path):
         worker = scene.worker()
         await _until(lambda: _all_committed(scene), 60, "everything committed")
         places = [TopicPartition(scene.topic, number, 1) for number in range(4)]
-        for done in admin_client(scene.kafka).delete_records(places).values():
+        client = admin_client(scene.kafka)
+        for done in client.delete_records(places).values():
             await asyncio.to_thread(done.result, 20)
         found, told = await _replayed(scene, "--since", "1h", "--dry-run")
         assert found["records"] == 100 - 4
@@ -177,3 +188,60 @@ async def test_what_cannot_be_meant_is_a_usage_error(kafka, topic, tmp_path):
         scene.settings["BRIDGE_KAFKA__TOPIC"] = "not-there"
         _, told = await _replayed(scene, "--since", "1h", exit_code=1)
         assert "no such topic: not-there" in told
+
+
+async def test_of_profiles_only_the_newest_of_each_customer_is_sent(kafka, topic):
+    """None of a customer who has changed behind the range or waits there; --all sends every one, events are never left."""
+    events, dead = topic(partitions=4), topic("dead", partitions=1)
+    settings = {"BRIDGE_KAFKA__BOOTSTRAP_SERVERS": kafka, "BRIDGE_ROUTES__CRM__SOURCE": "adobe"}
+    for key, value in (("TOPIC", events), ("DEAD_LETTER_TOPIC", dead), ("GROUP", events)):
+        settings[f"BRIDGE_ROUTES__CRM__KAFKA__{key}"] = value
+
+    def profile(customer, city):
+        return json.dumps({"identityMap": {"user_id": [{"id": customer}]}, "homeAddress": {"city": city}}).encode()
+
+    happening = json.dumps({"name": "Order placed", "customer": "a", "attributes": {"total": 20}}).encode()
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    await producer.start()
+    try:
+        for customer, value in (
+            ("a", profile("a", "Rome")),
+            ("a", happening),
+            ("b", profile("b", "Oslo")),
+            ("c", profile("c", "Bern")),
+            ("a", profile("a", "Lima")),
+        ):
+            await producer.send_and_wait(events, value, key=customer.encode())
+        until = datetime.now(UTC) + timedelta(milliseconds=5)
+        await asyncio.sleep(0.05)
+        await producer.send_and_wait(events, profile("b", "Kyiv"), key=b"b")
+        group = Consumer({"bootstrap.servers": kafka, "group.id": events, "enable.auto.commit": False})
+        places = [TopicPartition(events, number) for number in range(4)]
+        ends = [group.get_watermark_offsets(place, timeout=10)[1] for place in places]
+        group.commit(
+            offsets=[TopicPartition(events, place.partition, end) for place, end in zip(places, ends, strict=True)],
+            asynchronous=False,
+        )
+        group.close()
+        await producer.send_and_wait(events, profile("c", "Wien"), key=b"c")
+    finally:
+        await producer.stop()
+    found, _ = await _run(settings, "--since", "1h", "--until", until.isoformat(), "--dry-run")
+    assert {row["event_code"]: row["count"] for row in found["by_code"]} == {"Order placed": 1, "profile": 1}
+    assert found["left"] == {"replaced by a newer record of the customer": 3}
+    assert found["waiting"] == 0
+    found, _ = await _run(settings, "--since", "1h", "--until", until.isoformat(), "--yes")
+    assert (found["sent"], found["route"]) == (2, "crm")
+    copies = [record.value() for record in await asyncio.to_thread(_copies, kafka, events) if record.key() == b"a"]
+    assert copies == [happening, profile("a", "Lima")]
+    found, _ = await _run(settings, "--since", "1h", "--all", "--dry-run")
+    assert (found["records"], found["waiting"]) == (6, 3), "the copies and the last profile are not delivered"
+
+
+def _copies(kafka, topic):
+    return [
+        record
+        for records in _all_records(kafka, topic).values()
+        for record in records
+        if is_copy(record.headers() or ())
+    ]
