@@ -331,6 +331,36 @@ async def test_after_days_away_it_goes_on_where_it_was(scene):
     assert scene.kafka.windows == [0, 0, 6, 18]
 
 
+async def test_a_record_with_two_letters_stands_for_no_other(scene):
+    """Two that stored at once died before the second record: as many letters as the batch has refused, and one without any."""
+    batch(scene.emulator, "a", "b")
+    await scene.run()
+    letters = [one for one in scene.kafka.letters if one.event_uuid == "a"]
+    scene.kafka.letters[:] = letters * 2
+    scene.kafka.values.clear()
+    await scene.run()
+    assert scene.kafka.ids() == Counter({"a": 2, "b": 1})
+
+
+async def test_a_state_that_cannot_be_read_at_first_is_not_written_over(scene):
+    """What was refused days ago, while nobody led, is fetched as soon as the state tells of it."""
+    await scene.run()
+    batch(scene.emulator, "a")
+    scene.later(72 * HOUR)
+    batch(scene.emulator, "b")
+    task, lead, read = scene.task(), Lead(scene.kafka), scene.kafka.read
+
+    async def fails():
+        raise KafkaError("in time")
+
+    scene.kafka.read = fails
+    await task.run(lead)
+    scene.kafka.read = read
+    await task.run(lead)
+    await task.aclose()
+    assert scene.kafka.ids() == Counter(["a", "b"])
+
+
 async def test_what_somebody_has_fetched_by_hand_is_not_read_again(scene, monkeypatch):
     """All letters of a batch are there: its files are left alone."""
     store = batch(scene.emulator, "a")

@@ -359,3 +359,57 @@ def test_the_lead_ends_with_the_worker():
             assert len(task.runs) == 1
 
     virtually(scenario)
+
+
+def test_a_task_that_does_not_know_when_it_is_due_is_told_and_tried_again():
+    """An error outside of a run: nobody else would hear of it, and the task would never run again."""
+    asked = []
+
+    class Undecided(Task):
+        def due(self, succeeded, now):
+            """Not at first."""
+            asked.append(now)
+            if len(asked) == 1:
+                raise RuntimeError("no such day")
+            return super().due(succeeded, now)
+
+    async def scenario():
+        task = Undecided(nothing)
+        async with Scene(task) as scene:
+            with structlog.testing.capture_logs() as logs:
+                scene.assign(1, 0)
+                await asyncio.sleep(100)
+                assert scene.value("bridge_leader_task_overdue_seconds", task="counting") > 90
+                assert scene.value("bridge_leader_task_runs_total", task="counting", result="failed") == 1
+                await asyncio.sleep(600)
+            assert task.runs
+            assert [one["why"] for one in logs if one["event"] == "leader_task_failed"] == ["RuntimeError"]
+
+    virtually(scenario)
+
+
+def test_a_lead_whose_resigning_is_cut_off_is_over_and_another_one_begins():
+    """A write that hangs while the partitions are given away, in less time than it was promised."""
+
+    async def scenario():
+        kept = Kept()
+        kept.hold.clear()
+
+        async def writes(lead):
+            await lead.publisher.publish([b"one"])
+
+        task = Task(writes)
+        async with Scene(task, kept=kept) as scene:
+            scene.assign(1, 0)
+            await asyncio.sleep(2)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await scene.leader.resign(60)
+            assert not scene.leader.leads
+            kept.hold.set()
+            scene.assign(2, 0)
+            await asyncio.sleep(2)
+            assert scene.leader.leads
+            assert len(task.runs) == 2
+
+    virtually(scenario)

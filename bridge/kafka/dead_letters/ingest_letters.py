@@ -92,10 +92,11 @@ class IngestLetters:
     def _see(self, headers: Sequence[tuple[str, bytes | None]]) -> None:
         told = dict(headers)
         batch = self._batches.get(told.get("bridge.batch") or b"")
-        if batch is not None and told.get("bridge.stage") == Stage.INGEST.encode():
-            # Two that store at once may have stored a record twice: it must not stand for another one that has no letter yet.
-            if self.add(batch, (told.get("bridge.record") or b"").decode(errors="replace")):
-                self.counts[batch] += 1
+        if batch is None or told.get("bridge.stage") != Stage.INGEST.encode():
+            return
+        # Two that store at once may have stored a record twice: it must not stand for another one that has no letter yet.
+        if self.add(batch, (told.get("bridge.record") or b"").decode(errors="replace")):
+            self.counts[batch] += 1
 
 
 def _mark(batch: str, record: str) -> bytes:

@@ -67,7 +67,7 @@ class Shelf:
     ready: bool = False
     due: dict[bytes, Due] = field(default_factory=dict)
     storing: dict[bytes, Due] = field(default_factory=dict)
-    outdated: list[tuple[bytes, None]] = field(default_factory=list)
+    outdated: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     working: dict[bytes, _Working] = field(default_factory=dict)
 
     @property
