@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 SECONDS ?= 300
+EVENTS ?= 1000000
 ARGS ?=
 
 # An interpreter of your choice: make PYTHON=/path/to/python3.12 …
@@ -76,7 +77,7 @@ check: $(VENV)/.dev ## Lint, formatting, types and security
 
 .PHONY: generated
 generated: $(VENV)/.dev ## Write the files that are generated; ARGS=--check only names what is out of date
-	@$(BIN)/python tests/support/generated.py $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python tests/support/generated.py $(ARGS)
 
 .PHONY: real
 real: $(VENV)/.dev ## Hold reader, checker and init to real schemas and examples: ARGS=DIR
@@ -92,6 +93,10 @@ audit: | $(VENV)/bin/python ## Look for known weaknesses in every pinned depende
 .PHONY: bench
 bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run
 	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: backfill
+backfill: $(VENV)/.dev ## Read EVENTS=1000000 exported events from an S3 server into Kafka and on to an emulated AEP, and count each
+	@$(BIN)/python -m pytest tests/system/test_object_backfill_whole_way.py --backfill-events=$(EVENTS) --timeout=0 -n0 $(ARGS)
 
 .PHONY: simulate
 simulate: $(VENV)/.dev ## Run whole workers on virtual time for SECONDS=300; ARGS="--seed N" plays one seed again
@@ -114,7 +119,7 @@ pins: ## For maintainers: resolve constraints-hashes.txt (what the image install
 	@command -v python3.13 >/dev/null || { echo "error: the image runs Python 3.13, and there is no python3.13 here to resolve for it" >&2; exit 1; }
 	@python3.13 -m venv --clear .make/pins && .make/pins/bin/pip install --quiet --disable-pip-version-check pip-tools
 	@.make/pins/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --build-deps-for wheel --no-emit-index-url \
-	  --no-emit-trusted-host --no-emit-find-links --no-annotate --no-header --extra warehouse -c constraints.txt -o .make/hashes.txt pyproject.toml
+	  --no-emit-trusted-host --no-emit-find-links --no-annotate --no-header --extra objects --extra warehouse -c constraints.txt -o .make/hashes.txt pyproject.toml
 	@{ echo "# What the container image installs, by hash (Python 3.13). Made by \`make pins\` from pyproject.toml and constraints.txt."; \
 	  cat .make/hashes.txt; } > constraints-hashes.txt
 

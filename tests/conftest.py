@@ -32,6 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     chaos.addoption("--chaos-only", default="", help="Only these kinds of fault, comma-separated.")
     chaos.addoption("--chaos-rate", type=float, default=200.0, help="Events posted a second.")
     chaos.addoption("--chaos-report", default=".make/chaos.json", help="Where the JSON report goes.")
+    backfill = parser.getgroup(
+        "backfill", "exports from object storage (tests/system/test_object_backfill_whole_way.py)"
+    )
+    backfill.addoption("--backfill-events", type=int, default=5_000, help="Events of the exports.")
     real = parser.getgroup("real", "real schemas and examples (tests/contract/test_real_material.py)")
     real.addoption("--real", default=None, metavar="DIR", help="Folder of schemas and examples that a person has.")
     soak = parser.getgroup("soak", "the soak (tests/chaos/test_soak.py)")

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from bridge.kafka.producer.publisher import KafkaPublisher
-    from bridge.kafka.read_marks import ReadMarks
     from bridge.model.dead_letter import DeadLetter
     from bridge.model.errors import BridgeError
     from bridge.routes.backfilling import AddressAccount, ObjectBackfill
+    from bridge.routes.read_marks import ReadMarks
     from bridge.settings import Settings
     from bridge.sources.moengage.export_filling import Tally
 
@@ -194,8 +194,8 @@ class _Run:
                 Export(name).close()
 
     async def _marks(self, settings: Settings, publisher: KafkaPublisher) -> ReadMarks | None:
-        from bridge.kafka.read_marks import ReadMarks
         from bridge.kafka.state_topic import StateTopic
+        from bridge.routes.read_marks import ReadMarks
         from bridge.sources.moengage.export_names import is_url
 
         if not any(map(is_url, self._files)):

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.app import app
+from bridge.demo.activation import MOST_PROFILES
 from bridge.demo.traffic import MOST_EVENTS
 
 if TYPE_CHECKING:
@@ -29,14 +30,25 @@ _NEXT = """what next (. .venv/bin/activate makes aep-bridge a command):
 
 
 @app.command()
-def demo(
+def demo(  # noqa: PLR0917 - typer reads the signature
     events: int = typer.Option(
         4_000, min=600, max=MOST_EVENTS, help="Events to send (the embedded broker keeps only so many)."
     ),
     rate: float = typer.Option(400.0, min=50, help="Events a second to send."),
-    away: float = typer.Option(5.0, min=0.5, max=20, help="Seconds during which AEP answers 503."),
+    away: float = typer.Option(
+        5.0, min=0.5, max=20, help="Seconds during which AEP (with --return: MoEngage) answers 503."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Only the final account, as JSON."),
     routes: bool = typer.Option(False, "--routes", help="Two routes side by side; AEP is away for one of them only."),
+    back: bool = typer.Option(
+        False, "--return", help="The way back: an audience of Adobe's and mParticle's batches to MoEngage."
+    ),
+    profiles: int = typer.Option(
+        20_000, min=100, max=MOST_PROFILES, help="With --return: profiles in the audience that is activated."
+    ),
+    budget: int = typer.Option(
+        60_000, min=1_000, help="With --return: users a minute that MoEngage takes; more get 429."
+    ),
 ) -> None:
     """Watch events travel from MoEngage's HTTP post through Kafka and the mapping into (an emulator of) AEP.
 
@@ -48,10 +60,23 @@ def demo(
         aep-bridge demo --events 2000 --rate 1000 --json
 
         aep-bridge demo --routes
+
+        aep-bridge demo --return
+
+        aep-bridge demo --return --profiles 2000 --json
     """
     import asyncio
 
     from bridge.demo.story import DemoPlan
+
+    if back and routes:
+        raise typer.BadParameter("--return and --routes are two stories: give one of them")
+    if back:
+        from bridge.cli.demo_return import play_return
+        from bridge.demo.return_story import ReturnPlan
+
+        told = ReturnPlan(profiles=profiles, users_per_minute=budget, away_seconds=away)
+        raise typer.Exit(asyncio.run(play_return(console, told, as_json=as_json)))
 
     play = _routes if routes else _demo
     raise typer.Exit(asyncio.run(play(DemoPlan(events=events, rate=rate, away_seconds=away), as_json=as_json)))

@@ -99,10 +99,10 @@ async def running(name: str, settings: Mapping[str, str], folder: Path) -> Async
         await asyncio.to_thread(process.stop, StopBudget(_DRAIN_SECONDS).killed)
 
 
-async def wait_ready(*processes: BridgeProcess) -> None:
+async def wait_ready(*processes: BridgeProcess, within: float = _READY_SECONDS) -> None:
     """Wait for ``/health/ready`` of each; raises ``BridgeError`` with the end of the log when it does not come."""
     try:
-        await asyncio.gather(*(asyncio.to_thread(process.wait_ready, _READY_SECONDS) for process in processes))
+        await asyncio.gather(*(asyncio.to_thread(process.wait_ready, within) for process in processes))
     except AssertionError as error:
         raise BridgeError(str(error)) from None
 

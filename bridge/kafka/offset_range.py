@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 _EMPTY_POLLS: Final = 5
-"""So many seconds without a record before its end end the reading of a partition: the rest is no records (markers, compacted)."""
+"""So many seconds without a record before its end, from brokers that answer, end the reading of a partition: the rest is no records."""
+_MORE_POLLS: Final = 2
 
 
 async def records_in(consumer: Any, partition: TopicPartition, start: int, end: int) -> AsyncIterator[Any]:
@@ -24,10 +25,16 @@ async def records_in(consumer: Any, partition: TopicPartition, start: int, end: 
         return
     consumer.assign([partition])
     consumer.seek(partition, start)
-    empty = 0
+    empty, answered = 0, False
     while await consumer.position(partition) < end and empty < _EMPTY_POLLS:
         records = (await consumer.getmany(partition, timeout_ms=1_000)).get(partition, [])
         empty = 0 if records else empty + 1
+        if records:
+            answered = False
+        elif empty == _EMPTY_POLLS and not answered:
+            # The client gives nothing while the brokers are away, too: that is no end. This asks them, and raises when they stay away.
+            await consumer.end_offsets([partition])
+            empty, answered = _EMPTY_POLLS - _MORE_POLLS, True
         for record in records:
             if record.offset < end:
                 yield record

@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from bridge.kafka.read_marks import ReadMark
 from bridge.model.errors import KafkaError
+from bridge.routes.read_marks import ReadMark
 from bridge.sources.moengage.export_files import DECRYPT, InputError
 from bridge.sources.moengage.export_filling import Tally, fill
 from bridge.sources.moengage.object_storage import Bucket, BucketError, Listing
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from bridge.kafka.read_marks import ReadMarks
     from bridge.model.dead_letter import DeadLetter
     from bridge.model.ports import EventStore
+    from bridge.routes.read_marks import ReadMarks
     from bridge.sources.moengage.export_names import ExportTimes
     from bridge.sources.moengage.object_storage import ObjectFound
 
 _T = TypeVar("_T")
 _MARK_SECONDS: Final = 2.0
-"""So often the place within a long object is kept."""
+_MARK_LINES: Final = 20_000
+"""So often the place within a long object is kept, whichever comes first."""
 _PATIENCE_SECONDS: Final = 60.0
 
 
@@ -159,13 +160,14 @@ class ObjectBackfill:
         marks, tally = self._marks, Tally(one.url)
         mark = None if marks is None or self._again else marks.mark_of(one.url, one.version)
         begun = 0 if mark is None else mark.line
-        kept = time.monotonic()
+        kept, kept_line = time.monotonic(), begun
 
         async def confirmed() -> None:
-            nonlocal kept
-            if marks is not None and time.monotonic() - kept >= _MARK_SECONDS:
-                await self._keep(one, ReadMark(one.version, max(begun, tally.stored_line), is_whole=False))
-                kept = time.monotonic()
+            nonlocal kept, kept_line
+            line = max(begun, tally.stored_line)
+            if time.monotonic() - kept >= _MARK_SECONDS or line - kept_line >= _MARK_LINES:
+                await self._keep(one, ReadMark(one.version, line, is_whole=False))
+                kept, kept_line = time.monotonic(), line
 
         def stopped() -> bool:
             self._watching.reading(tally)

@@ -51,7 +51,7 @@ _BREATH: Final = 0.01
 
 @dataclass(slots=True)
 class FailedBatchFetch:
-    """One run. ``key`` is that of ``progress`` in the state.
+    """One run. ``key`` is that of ``progress`` in the state; None where nothing is to be noted there.
 
     ``finished`` are read to the end, and done with the next part; ``left`` have to be looked at again. What came of it: letters
     ``stored`` by code, how many are ``matched`` with their event and ``cut`` to fit, and a ``problem`` that is to be told.
@@ -62,7 +62,7 @@ class FailedBatchFetch:
     client: PlatformClient
     lead: Lead
     progress: Progress
-    key: bytes
+    key: bytes | None
     finished: list[FailedBatch] = field(default_factory=list)
     left: list[FailedBatch] = field(default_factory=list)
     problem: BridgeError | None = None
@@ -112,6 +112,8 @@ class FailedBatchFetch:
 
     async def note(self) -> None:
         """Have the state know how far it is."""
+        if self.key is None:
+            return
         try:
             await self.lead.state.write({self.key: self.progress.to_bytes()})
         except KafkaError as error:

@@ -86,8 +86,10 @@ class FailedBatchesTask:
             self._client = PlatformClient(self._route.settings, self._metrics)
         key = f"failed-batches/{self._route.settings.kafka.group}/{self._dataset}".encode()
         if lead is not self._lead:
-            self._progress = await self._recalled(lead, key)
-            self._lead = lead
+            recalled = await self._recalled(lead, key)
+            self._progress = recalled or Progress()
+            # What is not known must not be written over: it may tell of batches that are older than those looked at without it.
+            self._lead = None if recalled is None else lead
         now = int(self._wall() * 1000)
         try:
             found = await catalog.batches(
@@ -97,7 +99,9 @@ class FailedBatchesTask:
             raise _with_way_out(error) from None
         listed = batches_in(found, until=now + _LOOK_BACK)
         batches = [one for one in listed.to_read if one.identifier not in self._progress.done]
-        fetch = FailedBatchFetch(self._route, self._decoder, self._client, lead, self._progress, key)
+        fetch = FailedBatchFetch(
+            self._route, self._decoder, self._client, lead, self._progress, None if self._lead is None else key
+        )
         try:
             await self._fetch(fetch, batches, now)
         finally:
@@ -108,13 +112,13 @@ class FailedBatchesTask:
         if fetch.problem is not None:
             raise fetch.problem
 
-    async def _recalled(self, lead: Lead, key: bytes) -> Progress:
-        """What the leader before has noted; without the state the dead letters alone tell, of the last day."""
+    async def _recalled(self, lead: Lead, key: bytes) -> Progress | None:
+        """What the leader before has noted; None without the state: the dead letters alone tell then, of the last day."""
         try:
             return Progress.from_bytes((await lead.state.read()).get(key))
         except KafkaError as error:
             tell_lost_state(error)
-            return Progress()
+            return None
 
     async def _fetch(self, fetch: FailedBatchFetch, batches: Sequence[FailedBatch], now: int) -> None:
         if not batches:

@@ -55,9 +55,14 @@ class ChunkIntake:
             hung = await self._marks.before(chunk)
         except Exception as error:  # noqa: BLE001 - as below
             self._broke(error)
-        else:
-            self._now(chunk, hung)
-            self._marks.after(chunk)
+            return
+        keeper = self._keeper
+        if keeper is not None and not (chunk.closed or keeper.is_ready(chunk)):
+            # Meanwhile it may have come to be read anew: what is known of a customer is an older state until that has ended.
+            await self._when_ready(chunk, keeper)
+            return
+        self._now(chunk, hung)
+        self._marks.after(chunk)
 
     def _now(self, chunk: Chunk, hung: frozenset[int]) -> None:
         try:

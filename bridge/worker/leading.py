@@ -171,11 +171,14 @@ class Leader:
         if term is None:
             return
         term.over = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                while term.writing:  # noqa: ASYNC110 - bounded, and at the end of a lead only
-                    await asyncio.sleep(0.02)
-        self._end(term)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within):
+                    while term.writing:  # noqa: ASYNC110 - bounded, and at the end of a lead only
+                        await asyncio.sleep(0.02)
+        finally:
+            # Also where whoever gives the partitions away has no more time: a term that is over and stays would keep the next from beginning.
+            self._end(term)
 
     def _generation(self) -> int | None:
         """Of the assignment that holds the first partition; None without it."""
@@ -228,6 +231,17 @@ class Leader:
 
     async def _work(self, task: LeaderTask, term: Term) -> None:
         """Run a task again and again, until the term is over."""
+        while True:
+            try:
+                await self._runs(task, term)
+            except Exception as error:  # noqa: BLE001 - nobody else would hear of it, and the task would never run again
+                pause = task.retry_seconds * _LONGEST_RETRY
+                self._due.setdefault(task.name, self._wall())
+                self._metrics.leader_runs.labels(task.name, "failed").inc()
+                self._tell(task, error, type(error).__name__, failures=1, pause=pause)
+                await asyncio.sleep(pause)
+
+    async def _runs(self, task: LeaderTask, term: Term) -> None:
         self._due[task.name] = task.due(await self._succeeded(task, term), self._wall())
         failures, told, told_at = 0, "", 0.0
         while True:

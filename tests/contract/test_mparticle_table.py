@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from mparticle_table import TABLE, commerce_batch
 
 from bridge.model.event import ANY
 from bridge.routes.moengage_events import open_moengage_events
@@ -17,26 +18,6 @@ EVENTS = open_moengage_events(
 )
 DECODER = MParticleDecoder(MParticleSettings())
 WHO = {"user_identities": [{"identity_type": "customer_id", "identity": "C-100"}], "mpid": -5}
-PRODUCT = {
-    "id": "SKU-1",
-    "name": "Shirt",
-    "category": "Clothes",
-    "brand": "Acme",
-    "price": 10.25,
-    "quantity": 2,
-    "total_product_amount": 20.5,
-    "custom_attributes": {"color": "red"},
-}
-NAMED = {
-    "Id": "SKU-1",
-    "Name": "Shirt",
-    "Category": "Clothes",
-    "Brand": "Acme",
-    "Price": 10.25,
-    "Quantity": 2,
-    "TotalProductAmount": 20.5,
-    "Attributes": {"color": "red"},
-}
 
 
 def elements(batch):
@@ -51,77 +32,12 @@ def elements(batch):
     return found
 
 
-def commerce(**data):
-    """The single action that a commerce event becomes."""
-    (element,) = elements({**WHO, "events": [{"event_type": "commerce_event", "data": data}]})
+@pytest.mark.parametrize("name", TABLE)
+def test_each_commerce_event_is_one_event_as_the_table_has_it(name):
+    """Named after the product action, promotion or impression, with its products in one array; amounts are text."""
+    (element,) = elements(commerce_batch("C-100", TABLE[name]))
     assert (element["type"], element["customer_id"]) == ("event", "C-100")
-    (action,) = element["actions"]
-    return action
-
-
-@pytest.mark.parametrize(
-    "action",
-    [
-        "add_to_cart",
-        "remove_from_cart",
-        "checkout",
-        "checkout_option",
-        "click",
-        "view_detail",
-        "purchase",
-        "refund",
-        "add_to_wishlist",
-        "remove_from_wish_list",
-    ],
-)
-def test_each_product_action_is_one_event_named_after_it(action):
-    """Commerce events are not expanded: one event with an array of products."""
-    told = commerce(
-        product_action={
-            "action": action,
-            "transaction_id": "T-1",
-            "products": [PRODUCT, {"id": "SKU-2", "name": "Hat"}],
-        },
-        custom_attributes={"campaign": "spring"},
-        timestamp_unixtime_ms=1793599996000,
-    )
-    assert told == {
-        "action": action,
-        "user_time": "2026-11-02T06:13:16Z",
-        "attributes": {
-            "campaign": "spring",
-            "TransactionId": "T-1",
-            "Products": [NAMED, {"Id": "SKU-2", "Name": "Hat"}],
-        },
-    }
-
-
-def test_a_purchase_has_currency_and_amounts_as_text():
-    """CurrencyCode is currency; the amounts are text."""
-    action = {
-        "action": "purchase",
-        "total_amount": 20.5,
-        "shipping_amount": 3,
-        "tax_amount": 1.25,
-        "products": [PRODUCT],
-    }
-    told = commerce(product_action=action, currency_code="EUR")["attributes"]
-    amounts = {"Total Amount": "20.5", "Shipping Amount": "3", "Tax Amount": "1.25"}
-    assert told == {"Products": [NAMED], "currency": "EUR", **amounts}
-
-
-def test_promotions_and_impressions():
-    """Promotions[] with Id, Name, Creative, Position; Impressions[] with the list's name and its products."""
-    promotion = {"id": "p", "name": "n", "creative": "c", "position": "top"}
-    assert commerce(promotion_action={"action": "view", "promotions": [promotion]}) == {
-        "action": "promotion_view",
-        "attributes": {"Promotions": [{"Id": "p", "Name": "n", "Creative": "c", "Position": "top"}]},
-    }
-    impression = {"product_impression_list": "Suggested", "products": [{"id": "SKU-1"}]}
-    assert commerce(product_impressions=[impression]) == {
-        "action": "impression",
-        "attributes": {"Impressions": [{"product impression list": "Suggested", "Products": [{"id": "SKU-1"}]}]},
-    }
+    assert element["actions"] == [TABLE[name].action]
 
 
 def test_a_custom_event_keeps_its_name_and_attributes():

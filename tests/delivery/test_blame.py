@@ -180,3 +180,10 @@ def test_what_is_left_keeps_its_history():
     blame.continues(whole, rest)
     assert (rest.tries, rest.passed, rest.strikes) == (9, 7, 5)
     assert (rest.since, rest.reason, rest.told, rest.successes, rest.recovered) == (3.0, "http_502", True, 8, 2)
+
+
+@pytest.mark.parametrize(("tries", "taken", "wants"), [(0, 0, False), (1, 0, True), (1, 1, False), (2, 0, True)])
+def test_evidence_is_wanted_of_what_failed_while_nothing_was_taken_since(tries, taken, wants):
+    """What has not been sent yet needs none, and a success since is some."""
+    shipment, record = _shipment(tries=tries), RequestTally(successes=taken)
+    assert blame.wants_evidence(shipment, record) is wants

@@ -32,6 +32,12 @@ def test_a_limit_that_is_not_used_does_not_grow():
     assert [_round(limit, 0.1, used=used) for used in (False, True, False, False)] == [2, 3, 3, 3]
 
 
+def test_one_request_may_always_be_under_way():
+    """However slow the answers become: without any there would be none to tell that it is quick again."""
+    limit = AdaptiveLimit(1)
+    assert [_round(limit, seconds) for seconds in (0.1, 1.0, 10.0, 100.0)] == [1, 1, 1, 1]
+
+
 def test_answers_that_are_distinctly_slower_lower_it_by_a_tenth():
     """Jitter of a few hundredths is none; a new speed is got used to, and then it grows again."""
     limit = AdaptiveLimit(100)

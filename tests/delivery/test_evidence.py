@@ -57,3 +57,12 @@ def test_a_minute_without_need_begins_anew():
     assert search.ask(due + 60.0 + 64.0 + 60.5, ahead=False) == 1
     search.found(2_000.0)
     assert search.is_time(2_002.0)
+
+
+def test_the_first_round_is_one_event_at_once():
+    """Whatever the clock says, also on a machine that has just started; and what came unasked before it was no round."""
+    for ahead in (True, False):
+        search = Search()
+        search.found(0.0)
+        assert search.is_time(0.0)
+        assert search.ask(0.0, ahead=ahead) == 1

@@ -90,6 +90,15 @@ def test_an_answer_of_any_other_kind_shows_that_it_is_there(outcome):
     assert flow_control.refusal == ""
 
 
+def test_an_answer_that_cannot_be_read_shows_that_our_credentials_are_taken():
+    """Whatever it says, it is no refusal of us any more; as an outage it counts all the same."""
+    flow_control = _made_flow_control()
+    _note(flow_control, Unauthorized("no"), Mismatched("odd"))
+    assert (flow_control.credentials.open, flow_control.refusal) == (False, "")
+    _note(flow_control, Mismatched("odd"), Mismatched("odd"))
+    assert flow_control.circuit.open
+
+
 def test_a_refusal_of_us_is_told_once_by_its_words_and_its_kind():
     """Held at the first; another reason is another line; it is known whether the set-up is meant."""
     flow_control = _made_flow_control()
@@ -118,6 +127,15 @@ def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal(away):
     assert flow_control.credentials.open
     assert flow_control.wait(100.0, waiting=True) > 0
     assert flow_control.credentials.wait(100.0) > 0, "asked again after the same time"
+
+
+def test_what_left_before_a_refusal_does_not_put_off_the_probe():
+    """Its own failure says nothing of our credentials: they are asked about when they would have been."""
+    flow_control = _made_flow_control()
+    _note(flow_control, Unauthorized("401"), now=10.0)
+    due = 10.0 + flow_control.credentials.wait(10.0)
+    _note(flow_control, AWAY, now=10.05)
+    assert 10.05 + flow_control.credentials.wait(10.05) == pytest.approx(due)
 
 
 def test_what_is_known_to_be_postponed_says_nothing_new():

@@ -101,6 +101,24 @@ def test_event_by_event():
 
 
 @pytest.mark.parametrize(
+    ("outcome", "recovered"),
+    [
+        (AllAccepted(), 3),
+        (Answered([ACCEPTED, BUSY]), 3),
+        (Answered([BAD, BROKEN]), 3),
+        (Answered([BUSY, BUSY]), 0),
+        (Answered([BUSY, BROKEN]), 0),
+        (BROKEN, 0),
+    ],
+)
+def test_failures_were_the_destinations_when_some_of_the_events_have_a_verdict(outcome, recovered):
+    """Three times the same request failed; while none of it is judged they may be the events'."""
+    scene = _Scene()
+    scene.settle(_shipment("ab", tries=3, failed=3), outcome)
+    assert scene.record.recovered == recovered
+
+
+@pytest.mark.parametrize(
     ("outcome", "reason", "tries"),
     [
         (Throttled(429), "throttled", 0),

@@ -72,6 +72,21 @@ async def test_it_is_asked_again_and_its_absence_is_told_once_in_a_row(monkeypat
     assert [(line["log_level"], line["why"]) for line in lines] == 2 * [("warning", "away")]
 
 
+async def test_what_is_not_known_is_told_when_it_begins(monkeypatch):
+    """From the start on, and after a time in which it was known: with the first answer that lacks it."""
+    monkeypatch.setattr(retention, "_EVERY_SECONDS", 0.01)
+    away = KafkaError("away")
+    _brokers(monkeypatch, away, away, (0, [("retention.ms", "1000")]), away, away, away)
+    metrics, told = Metrics(), []
+    with capture_logs() as lines:
+        monkeypatch.setattr(metrics.topic_retention_seconds, "set", lambda _found: told.append(len(lines)))
+        task = asyncio.create_task(retention.watch_retention(KafkaSettings(), metrics))
+        while len(told) < 6:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        task.cancel()
+    assert told[:6] == [1, 1, 1, 2, 2, 2]
+
+
 def test_the_brokers_are_asked_every_five_minutes(monkeypatch):
     """Often enough for an alert, and no load."""
     _brokers(monkeypatch, (0, [("retention.ms", "1000")]))

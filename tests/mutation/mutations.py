@@ -81,7 +81,7 @@ def compile_mutant(mutant: Mutant, source: str, filename: str) -> CodeType:
         if index == mutant.index:
             change.apply()
             break
-    return compile(ast.fix_missing_locations(tree), filename, "exec")
+    return compile(ast.fix_missing_locations(tree), filename, "exec", dont_inherit=True)
 
 
 def _changes(tree: ast.Module) -> list[_Change]:

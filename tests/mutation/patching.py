@@ -1,7 +1,7 @@
 """Changes a module that is imported already: its functions get the mutant's code, its constants the mutant's values.
 
 Much quicker than to import the module anew with all that use it. What it cannot change (something that only the import itself
-does) stays as it was, so that such a mutant survives here and is judged once more by an import (:mod:`mutation.judge`).
+does) stays as it was, so that such a mutant is judged by an import (:mod:`mutation.judge`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 _CONSTANTS = (int, float, bool, str, tuple, frozenset)
 
 
-def patch(module: ModuleType, code: CodeType) -> None:
-    """Let the module, as whoever imported it knows it, do what this code of it says."""
+def patch(module: ModuleType, code: CodeType) -> bool:
+    """Let the module, as whoever imported it knows it, do what this code of it says; whether anything of it has changed."""
     changed = types.ModuleType(module.__name__)
     changed.__dict__.update(__file__=module.__file__, __package__=module.__package__)
     exec(code, changed.__dict__)  # noqa: S102 - the project's own source with one change
-    _Patch(module.__name__).take_over(
-        module.__dict__, changed.__dict__, lambda name, value: _rebind(name, value, module)
-    )
+    patching = _Patch(module.__name__)
+    patching.take_over(module.__dict__, changed.__dict__, lambda name, value: _rebind(name, value, module))
+    return patching.changed
 
 
 def _rebind(name: str, value: object, module: ModuleType) -> None:
@@ -41,6 +41,7 @@ class _Patch:
     def __init__(self, module: str) -> None:
         self._module = module
         self._seen: set[int] = set()
+        self.changed = False
 
     def take_over(self, old: Any, new: Any, put: Callable[[str, object], None]) -> None:
         """``old`` and ``new`` are namespaces of a module or of a class; ``put`` sets a constant in the old one."""
@@ -51,6 +52,7 @@ class _Patch:
             if isinstance(value, _CONSTANTS):
                 if type(before) is type(value) and before != value:
                     put(name, value)
+                    self.changed = True
             else:
                 self._one(before, value)
 
@@ -70,7 +72,12 @@ class _Patch:
         if id(before) in self._seen or len(before.__code__.co_freevars) != len(value.__code__.co_freevars):
             return
         self._seen.add(id(before))
+        self.changed = self.changed or _differ(before, value)
         before.__code__ = value.__code__
         before.__defaults__, before.__kwdefaults__ = value.__defaults__, value.__kwdefaults__
         if hasattr(before, "__wrapped__") and hasattr(value, "__wrapped__"):
             self._one(before.__wrapped__, value.__wrapped__)
+
+
+def _differ(before: FunctionType, value: FunctionType) -> bool:
+    return any(getattr(before, each) != getattr(value, each) for each in ("__code__", "__defaults__", "__kwdefaults__"))

@@ -22,7 +22,7 @@ from mutation.roles import ROOT, module_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mutation.judge import Work
+    from mutation.judge import At, Work
     from mutation.mutations import Mutant
 
 _SPARE_SECONDS, _SLOWER = 2.0, 4.0
@@ -42,17 +42,19 @@ def judge_quickly(
     ``seconds``: what each test usually takes.
     """
     receiving, sending = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(
-        target=_session, args=(work, files, seconds, at_once, sending)
-    )
+    judge = _Judge(work, seconds, at_once, sending)
+    process = multiprocessing.get_context("fork").Process(target=_session, args=(files, judge))
     process.start()
     sending.close()
-    by_key = {mutant.key: mutant for mutant, _, _ in work}
-    found = []
+    by_key = {mutant.key: mutant for mutant, _ in work}
+    found: list[Judged] = []
     while (told := _next(receiving)) is not None:
-        key, verdict, tests, seconds = told
-        judged = Judged(by_key[key], Verdict(verdict), tests, seconds)
-        if judged.verdict in {Verdict.KILLED, Verdict.TIMED_OUT}:
+        if isinstance(told, list):
+            found = [each for each in found if each.found_by not in told]
+            continue
+        key, verdict, *rest = told
+        judged = Judged(by_key[key], Verdict(verdict), *rest)
+        if judged.is_found:
             found.append(judged)
             report(judged)
     process.join()
@@ -68,11 +70,9 @@ def _next(receiving: Any) -> Any:
         return None
 
 
-def _session(
-    work: Sequence[Work], files: Sequence[str], seconds: Mapping[str, float], at_once: int, sending: Any
-) -> None:
+def _session(files: Sequence[str], judge: _Judge) -> None:
     quiet = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", "--rootdir", str(ROOT)]
-    pytest.main([*quiet, *files], plugins=[_Judge(work, seconds, at_once, sending)])
+    pytest.main([*quiet, *files], plugins=[judge])
 
 
 class _Judge:
@@ -88,33 +88,52 @@ class _Judge:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items = {item.nodeid: item for item in session.items}
-        sound = self._sound()
-        judge_all(
-            [(mutant, tests, seconds) for mutant, tests, seconds in self._work if mutant.module in sound],
+        judged = judge_all(
+            self._work,
+            self._seconds,
             at_once=self._at_once,
             report=self._tell,
-            start=lambda mutant, tests: in_child(lambda: self._run(mutant, _own_first(mutant, tests))),
+            start=lambda mutant, tests, at: in_child(lambda: self._run(mutant, tests, at)),
         )
+        self._sending.send(self._unsound(judged))
         return True
 
-    def _sound(self) -> set[str]:
-        """Modules whose own code, put in the same way, fails no test: of others nothing may be judged by a patch."""
-        first = {mutant.module: (mutant, tests, seconds) for mutant, tests, seconds in self._work}
-        judged = judge_all(
-            list(first.values()),
+    def _unsound(self, judged: Sequence[Judged]) -> list[str]:
+        """Of the tests that found a mutant those that fail with the modules' own code, put in the same way: they have found nothing."""
+        tests = sorted({each.found_by for each in judged if each.is_found})
+        modules = sorted({mutant.module for mutant, _ in self._work})
+        # None of the mutants is made: each of these children runs one test.
+        asked = judge_all(
+            [(self._work[0][0], [test]) for test in tests],
+            self._seconds,
             at_once=self._at_once,
             report=lambda _: None,
-            start=lambda mutant, tests: in_child(lambda: self._run(mutant, tests, changed=False)),
+            start=lambda _mutant, tests, at: in_child(lambda: self._run_unchanged(modules, tests, at)),
         )
-        return {each.mutant.module for each in judged if each.verdict is Verdict.SURVIVED}
+        return [each.found_by for each in asked if each.is_found]
 
-    def _run(self, mutant: Mutant, tests: Sequence[str], *, changed: bool = True) -> int:
+    def _run_unchanged(self, modules: Sequence[str], tests: Sequence[str], at: At) -> int:
+        for module in modules:
+            path = module_path(module)
+            source = path.read_text(encoding="utf-8")
+            patch(importlib.import_module(module), compile(source, str(path), "exec", dont_inherit=True))
+        return self._failed(tests, at)
+
+    def _run(self, mutant: Mutant, tests: Sequence[str], at: At) -> int:
         path = module_path(mutant.module)
-        source = path.read_text(encoding="utf-8")
-        code = compile_mutant(mutant, source, str(path)) if changed else compile(source, str(path), "exec")
-        patch(importlib.import_module(mutant.module), code)
+        code = compile_mutant(mutant, path.read_text(encoding="utf-8"), str(path))
+        try:
+            changed = patch(importlib.import_module(mutant.module), code)
+        except Exception:  # noqa: BLE001 - it cannot even be imported, of which the other judge says by which test
+            return 0
+        if not changed:
+            return 0  # only an import makes the change
+        return self._failed(tests, at)
+
+    def _failed(self, tests: Sequence[str], at: At) -> int:
         items = [self._items[test] for test in tests if test in self._items]
         for item, following in zip(items, [*items[1:], None], strict=True):
+            at(item.nodeid)
             # A loop without an end need not run for as long as all tests take; by the processor's time, whatever else runs here.
             signal.setitimer(signal.ITIMER_PROF, _SPARE_SECONDS + _SLOWER * self._seconds.get(item.nodeid, 0.0))
             if any(report.failed for report in runtestprotocol(item, log=False, nextitem=following)):
@@ -122,9 +141,4 @@ class _Judge:
         return 0
 
     def _tell(self, judged: Judged) -> None:
-        self._sending.send((judged.mutant.key, str(judged.verdict), judged.tests, judged.seconds))
-
-
-def _own_first(mutant: Mutant, tests: Sequence[str]) -> list[str]:
-    own = f"/test_{mutant.module.rpartition('.')[2]}.py"
-    return sorted(tests, key=lambda test: own not in test)
+        self._sending.send((judged.mutant.key, str(judged.verdict), judged.tests, judged.seconds, judged.found_by))

@@ -29,7 +29,7 @@ def sources_of(path: Path) -> frozenset[Path]:
         each = waiting.pop()
         if each not in found:
             found.add(each)
-            waiting.extend(_imported(each))
+            waiting.extend(imported_by(each))
     return frozenset(found)
 
 
@@ -41,7 +41,7 @@ def tests_worker(path: Path) -> bool:
     if "import subprocess" in path.read_text(encoding="utf-8"):
         return False
     own = {each for each in sources_of(path) if each.is_relative_to(ROOT / "tests")}
-    return any(used.parent in _CHANGED or used in _CHANGED_ALONE for each in own for used in _imported(each))
+    return any(used.parent in _CHANGED or used in _CHANGED_ALONE for each in own for used in imported_by(each))
 
 
 def digest_of(path: Path) -> str:
@@ -54,7 +54,8 @@ def digest_of(path: Path) -> str:
 
 
 @cache
-def _imported(path: Path) -> frozenset[Path]:
+def imported_by(path: Path) -> frozenset[Path]:
+    """The files of this project that a file imports itself."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -25,6 +25,8 @@ ROLES = (
         (
             "bridge.kafka.consumer.ledger",
             "bridge.kafka.consumer.offset_account",
+            "bridge.kafka.consumer.deleted_logs",
+            "bridge.kafka.topic_identity",
         ),
     ),
     Role(
@@ -52,6 +54,7 @@ ROLES = (
         (
             "bridge.kafka.producer.publisher",
             "bridge.kafka.producer.lanes",
+            "bridge.kafka.producer.key_hash",
             "bridge.kafka.producer.isolation",
             "bridge.kafka.producer.refusal",
             "bridge.kafka.topic_limits",
@@ -69,6 +72,16 @@ ROLES = (
             "bridge.model.letter_fit",
         ),
     ),
+    Role(
+        "delivery",
+        (
+            "bridge.delivery.delivery",
+            "bridge.delivery.batching",
+            "bridge.delivery.ordering",
+            "bridge.delivery.window_budget",
+        ),
+    ),
+    Role("intake", ("bridge.worker.chunk_mapping",)),
     Role(
         "flow control",
         (

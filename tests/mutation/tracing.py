@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from coverage import Coverage
 
-from mutation.reach import digest_of
+from mutation.reach import digest_of, imported_by
 from mutation.roles import ROOT, module_path
 
 if TYPE_CHECKING:
@@ -37,10 +37,14 @@ class Trace:
     def tests_for(self, module: str, line: int) -> list[str]:
         """Tests that run this line, the quickest first, and those of the module's own file: the tracer misses a line now and then.
 
-        A line that runs at import only (a default, a module's constant) concerns every test that runs anything of the module.
+        A line that runs at import only (a default, a module's constant) concerns every test that runs anything of the module, and
+        all of a file that imports it: what a class generates for itself has no line.
         """
         lines = self.lines[module]
+        path = module_path(module)
         every = set[str]().union(*lines.values())
+        if not lines.get(line):
+            every |= {test for test in self.seconds if path in imported_by(ROOT / test.partition("::")[0])}
         own = f"/test_{module.rpartition('.')[2]}.py"
         found = (lines.get(line) or every) | {test for test in every if test.partition("::")[0].endswith(own)}
         return sorted(found - set(self.failed), key=lambda node: self.seconds.get(node, 0.0))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.model.errors import BridgeError
+from bridge.model.errors import BridgeError, KafkaError
+from bridge.routes.syncing import kept as kept_module
+from bridge.routes.syncing import pulse as pulse_module
 from bridge.routes.syncing.kept import Kept
+from bridge.routes.syncing.pulse import Pulse
 from bridge.routes.syncing.run_account import RunAccount, begin_account, is_process
 
 
@@ -96,8 +100,9 @@ async def test_one_at_a_time():
     await kept_of(topic).claim(account())
 
 
-async def test_two_that_begin_at_once():
+async def test_two_that_begin_at_once(monkeypatch):
     """Of two claims that have not seen each other at first, the earlier one goes on and the later one withdraws."""
+    monkeypatch.setattr(kept_module, "_LOOK_SECONDS", 0)
     topic = Topic()
     early, late = account(), account()
     early.run, late.run = "1", "2"
@@ -115,8 +120,61 @@ async def test_two_that_begin_at_once():
         await kept_of(topic).claim(late)
     assert list(topic.values) == [b"sync-run/crm/1"]
     topic.values.clear()
-    meanwhile.append(lambda: topic.write({b"sync-run/crm/2": late.to_bytes()}))
+    meanwhile[:] = [
+        lambda: topic.write({b"sync-run/crm/2": None}),
+        lambda: topic.write({b"sync-run/crm/2": late.to_bytes()}),
+    ]
     await kept_of(topic).claim(early)
+    assert list(topic.values) == [b"sync-run/crm/1"]
+
+
+async def test_a_later_one_that_was_quicker(monkeypatch):
+    """It has looked before the earlier one's claim was written and is at work: the earlier one withdraws, or both would send."""
+    monkeypatch.setattr(kept_module, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(kept_module, "_WITHDRAW_SECONDS", 0.05)
+    topic = Topic()
+    early, late = account(), account()
+    early.run, late.run = "1", "2"
+    read = topic.read
+    quick = [lambda: kept_of(topic).claim(late)]
+
+    async def read_then_the_other_claims():
+        found = await read()
+        if quick:
+            await quick.pop()()
+        return found
+
+    topic.read = read_then_the_other_claims
+    with pytest.raises(BridgeError, match="under way"):
+        await kept_of(topic).claim(early)
+    assert list(topic.values) == [b"sync-run/crm/2"]
+
+
+async def test_a_run_tells_that_it_lives_until_it_cannot(monkeypatch):
+    """A write that fails is not the last one; after as long as makes others take it for dead it must send nothing more."""
+    monkeypatch.setattr(pulse_module, "_BEAT_SECONDS", 0.001)
+    topic, beats, now = Topic(), asyncio.Event(), [0.0]
+    mine = account()
+    write, fails = topic.write, [KafkaError("away")]
+
+    async def fails_once(values):
+        if fails:
+            raise fails.pop()
+        await write(values)
+        beats.set()
+
+    topic.write = fails_once
+    async with Pulse(kept_of(topic), mine, lambda: now[0]) as pulse:
+        await asyncio.wait_for(beats.wait(), 5)
+        assert not fails
+        pulse.check()
+        topic.write = None
+        pulse._task.cancel()
+        now[0] = 29.9
+        pulse.check()
+        now[0] = 30.0
+        with pytest.raises(BridgeError, match="another one may have begun"):
+            pulse.check()
 
 
 async def test_history_is_bounded():

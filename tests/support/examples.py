@@ -1,14 +1,14 @@
 """How long hypothesis searches: by its profile, which ``HYPOTHESIS_PROFILE`` names.
 
 ``dev`` is the default, ``ci`` (the default with ``CI=true``) also prints how to play a failure again, ``thorough`` tries twenty times as
-much. A test that says how many examples it needs says it as ``examples(300)``.
+much, ``mutants`` (`make mutants`) the same examples each time and stops at the first that fails. A test that says how many examples it needs says it as ``examples(300)``.
 """
 
 from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 _THOROUGH = 20
 
@@ -19,6 +19,9 @@ def register_profiles() -> None:
     settings.register_profile("dev", deadline=None)
     settings.register_profile("ci", deadline=None, print_blob=True)
     settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=100 * _THOROUGH)
+    settings.register_profile(
+        "mutants", deadline=None, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
+    )
     settings.load_profile(_asked() or ("ci" if in_ci else "dev"))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from env_example import rendered
+from mutation import results
 
 from bridge.emulators.adobe.platform.oddities import Oddities
 from bridge.mapping.workshop.function_reference import markdown
@@ -55,11 +56,22 @@ def emulator_oddities() -> str:
     )
 
 
+def reliability() -> str:
+    """docs/reliability.md with the table of what `make mutants` found; the rest of it is written by hand."""
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    before, begin, rest = text.partition("<!-- mutants: begin -->\n")
+    _, end, after = rest.partition("<!-- mutants: end -->\n")
+    if not begin or not end:
+        raise SystemExit("docs/reliability.md: the marks around the table of mutants are gone")
+    return f"{before}{begin}\n{results.table()}\n\n{end}{after}"
+
+
 GENERATED = {
     ROOT / ".env.example": rendered,
     ROOT / "docs" / "functions.md": markdown,
     ROOT / "docs" / "emulator-oddities.md": emulator_oddities,
     DECISIONS / "README.md": decision_index,
+    ROOT / "docs" / "reliability.md": reliability,
 }
 """File and the function that gives its text."""
 

@@ -57,9 +57,11 @@ def plan(*, route: str | None = ROUTE, full: bool = FULL, limit: int | None = LI
 
 async def _plan(route: Route, *, full: bool, limit: int | None) -> SyncPlan:
     from bridge.routes.syncing import sync_plan
+    from bridge.routes.syncing.one_run import check_settings
     from bridge.routes.syncing.session import opened
     from bridge.telemetry.metrics import Metrics
 
+    check_settings(route)
     with progress() as screen:
         task = screen.add_task("reading what was accepted", total=None, told="")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
 from bridge.kafka.connection import client_options
+from bridge.kafka.offset_range import records_in
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.verdicts import Stage
 
@@ -26,7 +27,6 @@ MOST: Final = 300_000
 _AT_ONCE: Final = 500
 _BREATH: Final = 0.02
 """Between two runs of letters, so that a worker's events go first."""
-_EMPTY_POLLS: Final = 5
 
 
 class IngestLetters:
@@ -40,7 +40,7 @@ class IngestLetters:
         self._known: set[bytes] = set()
         self._next: dict[Any, int] = {}
         self.counts: Counter[str] = Counter()
-        """Letters by batch, those included that are not remembered one by one."""
+        """Records with a letter by batch, those included that are not remembered one by one."""
 
     def __contains__(self, place: tuple[str, str]) -> bool:
         """Whether the batch's record (its digest) has a letter."""
@@ -82,25 +82,20 @@ class IngestLetters:
             await consumer.stop()
 
     async def _read(self, consumer: Any, partition: Any, begin: int, end: int) -> None:
-        if begin >= end:
-            return
-        consumer.assign([partition])
-        consumer.seek(partition, begin)
-        empty = 0
-        while await consumer.position(partition) < end and empty < _EMPTY_POLLS:
-            found = await consumer.getmany(partition, timeout_ms=1_000, max_records=_AT_ONCE)
-            records = found.get(partition, [])
-            empty = 0 if records else empty + 1
-            for record in records:
-                self._see(record.headers)
-            await asyncio.sleep(_BREATH)
+        seen = 0
+        async for record in records_in(consumer, partition, begin, end):
+            self._see(record.headers)
+            seen += 1
+            if seen % _AT_ONCE == 0:
+                await asyncio.sleep(_BREATH)
 
     def _see(self, headers: Sequence[tuple[str, bytes | None]]) -> None:
         told = dict(headers)
         batch = self._batches.get(told.get("bridge.batch") or b"")
         if batch is not None and told.get("bridge.stage") == Stage.INGEST.encode():
-            self.counts[batch] += 1
-            self.add(batch, (told.get("bridge.record") or b"").decode(errors="replace"))
+            # Two that store at once may have stored a record twice: it must not stand for another one that has no letter yet.
+            if self.add(batch, (told.get("bridge.record") or b"").decode(errors="replace")):
+                self.counts[batch] += 1
 
 
 def _mark(batch: str, record: str) -> bytes:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _HISTORY: Final = 30
 """Runs of a route that are remembered."""
+_WITHDRAW_SECONDS: Final = 15.0
+"""So long a run that began at once with this one may take to withdraw: it reads the topic, and writes to it, of which each is bounded."""
+_LOOK_SECONDS: Final = 0.5
 
 
 class Kept:
@@ -72,26 +76,49 @@ class Kept:
         """Write that this run is under way. ``BridgeError`` where another one is; then nothing of this one is left."""
         await self.read()
         self._refuse_beside(account)
+        account.beat = datetime.now(UTC)
         await self.write(account)
-        # Of two that began at once each sees the other now, and the first one goes on.
-        await self.read()
         try:
-            self._refuse_beside(account, before=account.run)
+            await self._come_to_terms(account)
         except BridgeError:
             await self._topic.write({self._run_key(account): None})
             raise
 
-    def _refuse_beside(self, account: RunAccount, before: str | None = None) -> None:
+    async def _come_to_terms(self, account: RunAccount) -> None:
+        """Of those that have claimed at once all but the earliest withdraw.
+
+        A later one that is there may have looked before this one's claim was written, and be at work: only when it has withdrawn is
+        that known.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _WITHDRAW_SECONDS
+        await self.read()
+        self._refuse_beside(account, before=account.run)
+        while self._beside(account):
+            if loop.time() >= until:
+                self._refuse_beside(account)
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self.read()
+            self._refuse_beside(account, before=account.run)
+
+    def _beside(self, account: RunAccount, before: str | None = None) -> RunAccount | None:
+        """Another run that is under way; ``before``: of those that began before this one alone."""
         now = datetime.now(UTC)
         for other in self.runs():
             if other.run == account.run or (before is not None and other.run > before):
                 continue
             if other.is_alive(now, is_process=is_process):
-                raise BridgeError(
-                    f"a run of route {self._route} is under way since {other.started:%Y-%m-%d %H:%M:%S} UTC"
-                    f" on {other.host} (process {other.pid})",
-                    hint="aep-bridge sync status shows it; one run at a time sends a route's rows",
-                )
+                return other
+        return None
+
+    def _refuse_beside(self, account: RunAccount, before: str | None = None) -> None:
+        other = self._beside(account, before)
+        if other is not None:
+            raise BridgeError(
+                f"a run of route {self._route} is under way since {other.started:%Y-%m-%d %H:%M:%S} UTC"
+                f" on {other.host} (process {other.pid})",
+                hint="aep-bridge sync status shows it; one run at a time sends a route's rows",
+            )
 
     async def write(self, account: RunAccount) -> None:
         """Store the account as it is."""

@@ -12,6 +12,7 @@ from bridge.destinations.moengage.trial import look_for
 from bridge.kafka.route_state.state_log import StateLog
 from bridge.model.errors import BridgeError, SettingsError
 from bridge.routes.kinds import open_parts
+from bridge.routes.syncing.pulse import Pulse
 from bridge.routes.syncing.run_account import RUNNING
 from bridge.routes.syncing.sending import Running
 from bridge.routes.syncing.session import opened
@@ -50,8 +51,8 @@ async def run_once(
     await kept.claim(account)
     try:
         await StateLog(route.settings.kafka, route.name, publisher, same_partitions=False).open()
-        async with opened(route, kept.given_up()) as session:
-            running = Running(session, kept, publisher, account, stop=stop, tell=tell, remark=remark)
+        async with Pulse(kept, account) as pulse, opened(route, kept.given_up()) as session:
+            running = Running(session, kept, publisher, account, pulse, stop=stop, tell=tell, remark=remark)
             await running.run()
     except BridgeError as error:
         if account.end == RUNNING:

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from bridge.model.ports import Publisher
     from bridge.model.record import Record
     from bridge.routes.syncing.kept import Kept
+    from bridge.routes.syncing.pulse import Pulse
     from bridge.routes.syncing.run_account import RunAccount
     from bridge.routes.syncing.session import Session
     from bridge.sources.warehouse.rows import Row
 
-_BEAT_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.5
 _SILENT_SECONDS: Final = 15.0
 TOO_LARGE: Final = "record_too_large"
@@ -48,6 +48,7 @@ class Running:
         kept: Kept,
         publisher: Publisher,
         account: RunAccount,
+        pulse: Pulse,
         *,
         stop: asyncio.Event,
         tell: Callable[[RunAccount, int], None],
@@ -57,6 +58,7 @@ class Running:
         self._kept = kept
         self._publisher = publisher
         self._account = account
+        self._pulse = pulse
         self._stop = stop
         self._tell = tell
         self._remark = remark
@@ -74,18 +76,20 @@ class Running:
             None if account.full or account.limit is not None else where_to_begin(session.route, self._kept.cursor())
         )
         met = RowsMet(session.source, warehouse, session.comparison, account, since=since, full=account.full)
-        beat = asyncio.create_task(self._beat(), name="sync-beat")
         try:
             await self._send(met)
             if warehouse.way == "mirror" and met.whole:
                 await self._send_vanished()
             await self._wait()
-        except BridgeError as error:
-            account.end, account.error = "failed", str(error)
+        except Exception as error:
+            # Of an error of its own only the type is told: its message may quote a row.
+            account.end = "failed"
+            account.error = str(error) if isinstance(error, BridgeError) else f"unexpected {type(error).__name__}"
+            raise
+        except BaseException:
+            account.end = "stopped"
             raise
         finally:
-            beat.cancel()
-            await asyncio.gather(beat, return_exceptions=True)
             await self._finish(met)
 
     async def _finish(self, met: RowsMet) -> None:
@@ -153,6 +157,7 @@ class Running:
     async def _publish(self, sent: Sequence[Sent], records: Sequence[Record]) -> None:
         if not records:
             return
+        self._pulse.check()
         session, account = self._session, self._account
         await session.call(session.comparison.under_way, sent)
         try:
@@ -214,10 +219,3 @@ class Running:
                 f"{self._session.comparison.open:,} rows wait, and none has been delivered for {_SILENT_SECONDS:g} s: is a worker"
                 f" of route {self._session.route.name} running? aep-bridge status shows what holds it"
             )
-
-    async def _beat(self) -> None:
-        """Tell the others that this run lives."""
-        while True:
-            await asyncio.sleep(_BEAT_SECONDS)
-            self._account.beat = datetime.now(UTC)
-            await self._kept.write(self._account)

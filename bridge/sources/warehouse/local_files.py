@@ -15,6 +15,7 @@ import duckdb
 
 from bridge.model.errors import BridgeError, NotJson, SettingsError
 from bridge.sources.http.json_reading import parse_json
+from bridge.sources.warehouse.comparison import work_folder
 from bridge.sources.warehouse.keys import typed_keys
 from bridge.sources.warehouse.reading import BATCH_ROWS, RowBatch
 from bridge.sources.warehouse.rows import key_text, place_of
@@ -143,7 +144,10 @@ class DuckDb:
     def _connected(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
             whole = self._file is not None and self._settings.query is None
-            config = _CONFIG | {"memory_limit": _TABLE_MEMORY if whole else _QUERY_MEMORY}
+            config = _CONFIG | {
+                "memory_limit": _TABLE_MEMORY if whole else _QUERY_MEMORY,
+                "temp_directory": str(work_folder(self._settings.work_dir)),
+            }
             if self._file is not None:
                 self._connection = duckdb.connect(str(self._file), read_only=True, config=config)
             else:

@@ -2,8 +2,8 @@
 
 An owner *claims* the partition before it reads it: it appends a record, whose offset numbers its ownership. Its number is part of every key
 that it writes, so that two owners never write the same key, and compaction, which keeps the last record of a key, keeps what is needed
-whatever order they write in. Of several records of one customer that of the highest number counts. An owner that writes a customer for the
-first time deletes what the one before had written of it.
+whatever order they write in. Of several records of one customer that of the highest number counts. An owner that has written a customer
+for the first time deletes what the one before had written of it.
 
 Why that is enough: an owner commits only what it has stored, and Kafka takes no commit of one that the group has left behind. What the one
 before has committed is therefore stored before the later one's claim, which reads up to that; and what it stores after that belongs to
@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
 _NUMBER_BYTES: Final = 8
 _NOWHERE: Final = bytes(_NUMBER_BYTES)
@@ -104,13 +104,14 @@ class FencedState:
         self._kept[name] = numbered
         self.size += len(numbered) - (len(before) if before is not None else _NUMBER_BYTES - len(name))
 
-    def entries(self, key: bytes, stored: bytes) -> Sequence[Entry]:
-        """The records that store a value of a key, in this order."""
-        kept = self._kept.get(key)
-        if kept is None or kept[:_NUMBER_BYTES] == self._number:
-            return ((self._number + key, stored),)
-        return ((self._number + key, stored), (kept[:_NUMBER_BYTES] + key, None))
+    def entry(self, key: bytes, stored: bytes) -> Entry:
+        """The record that stores a value of a key."""
+        return self._number + key, stored
 
-    def stored(self, key: bytes, value: bytes) -> None:
-        """What :meth:`entries` gave is confirmed."""
-        self._put(key, self._number + value, self._kept.get(key))
+    def stored(self, key: bytes, value: bytes) -> Entry | None:
+        """What :meth:`entry` gave is confirmed; what is to be deleted now: never before, or a value that is refused would take the last along."""
+        before = self._kept.get(key)
+        self._put(key, self._number + value, before)
+        if before is None or before[:_NUMBER_BYTES] in (self._number, _NOWHERE):
+            return None
+        return before[:_NUMBER_BYTES] + key, None

@@ -58,6 +58,7 @@ class Shelf:
     """``place`` is its partition and ``generation`` that of an assignment; both say nothing where state is only written, ``state`` is None.
 
     ``ready``: restored, and ours. ``due``: what is to be stored, by key; ``storing``: what is being stored just now.
+    ``outdated``: records of owners before that are to be deleted, as something newer is stored.
     """
 
     place: Partition | None
@@ -66,6 +67,7 @@ class Shelf:
     ready: bool = False
     due: dict[bytes, Due] = field(default_factory=dict)
     storing: dict[bytes, Due] = field(default_factory=dict)
+    outdated: list[tuple[bytes, None]] = field(default_factory=list)
     working: dict[bytes, _Working] = field(default_factory=dict)
 
     @property

@@ -40,12 +40,19 @@ class Storing:
     def wake(self, shelf: Shelf) -> None:
         """Something of the shelf is due."""
         if shelf not in self.tasks:
-            task = self.tasks[shelf] = self.start(self._run(shelf), "state-storing")
-            task.add_done_callback(lambda _: self.tasks.pop(shelf, None))
+            self.tasks[shelf] = self.start(self._run(shelf), "state-storing")
 
     async def _run(self, shelf: Shelf) -> None:
+        try:
+            await self._store(shelf)
+        finally:
+            # In the same step as the last look at what is due: what becomes due after it begins another task, or nobody would store it.
+            self.tasks.pop(shelf, None)
+
+    async def _store(self, shelf: Shelf) -> None:
         failures = 0
-        while shelf.due and self.restoring.is_current(shelf):
+        # What has to be read anew is read also when nothing is due: until then nothing of the partition is mapped.
+        while (shelf.due or shelf.outdated or not shelf.ready) and self.restoring.is_current(shelf):
             if not shelf.ready:
                 await self.restoring.run([shelf])
                 continue
@@ -68,7 +75,8 @@ class Storing:
             if due.value is None or state is None:
                 entries.append((key, None if due.value is None else to_stored(due.value)))
             else:
-                entries += state.entries(key, to_stored(due.value))
+                entries.append(state.entry(key, to_stored(due.value)))
+        entries += shelf.outdated
         return entries
 
     def _confirm(self, shelf: Shelf) -> None:
@@ -76,11 +84,13 @@ class Storing:
             _log.info("state_writable", detail="The state of what was accepted is stored again.", topic=self.log.name)
         self.trouble = ""
         self.metrics.state_writable.set(1)
-        storing, shelf.storing = shelf.storing, {}
+        storing, shelf.storing, shelf.outdated = shelf.storing, {}, []
         current = self.restoring.is_current(shelf)
         for key, due in storing.items():
             if shelf.state is not None and due.value is not None and current:
-                shelf.state.stored(key, due.value)
+                before = shelf.state.stored(key, due.value)
+                if before is not None:
+                    shelf.outdated.append(before)
             self._end(due)
 
     def _end(self, due: Due) -> None:
@@ -111,7 +121,7 @@ class Storing:
             codes=sorted({each.code for each in refused.refused}),
         )
         self.metrics.state_refused.inc(len(refused.refused))
-        storing, shelf.storing = shelf.storing, {}
+        storing, shelf.storing, shelf.outdated = shelf.storing, {}, []
         # The others are stored: what is read anew says which.
         shelf.ready = shelf.state is None
         for due in storing.values():

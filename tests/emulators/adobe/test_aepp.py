@@ -6,41 +6,23 @@ It runs in an environment of its own below ``.make``, pinned. It judges shapes; 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from client_environment import interpreter_with
 
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.ingestion.dataset import Limits
 from bridge.emulators.adobe.platform.sandbox import Times
 
 HERE = Path(__file__).resolve().parent
-ENVIRONMENT = HERE.parents[2] / ".make" / "aepp"
-PINS = HERE / "aepp-requirements.txt"
 
 
 @pytest.fixture(scope="module")
 def python():
-    """The interpreter of an environment that has aepp, made when it is not there or the pins changed."""
-    stamp = ENVIRONMENT / "pins"
-    wanted = hashlib.sha256(PINS.read_bytes()).hexdigest()
-    found = ENVIRONMENT / "bin" / "python"
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
-        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", str(PINS)]
-        for command in ([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], [str(found), *install]):
-            done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
-            if done.returncode:
-                reason = f"aepp cannot be installed: {done.stderr.strip()[-300:]}"
-                if os.environ.get("CI"):
-                    pytest.fail(reason)
-                pytest.skip(reason)
-        stamp.write_text(wanted, encoding="utf-8")
-    return found
+    """The interpreter of an environment that has aepp."""
+    return interpreter_with("aepp", HERE / "aepp-requirements.txt")
 
 
 @pytest.mark.slow
@@ -53,7 +35,7 @@ async def test_adobes_own_client_creates_streams_and_reads_back(python):
         emulator.control(platform={"oddities": readings})
         command = [HERE / "aepp_session.py", emulator.url, emulator.org_id, emulator.client_id, emulator.client_secret]
         process = await asyncio.create_subprocess_exec(
-            python, "-W", "ignore", *map(str, command), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            python, "-W", "ignore", *map(str, command), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         out, errors = await asyncio.wait_for(process.communicate(), 120)
         assert process.returncode == 0, errors.decode()[-3000:] + out.decode()[-3000:]

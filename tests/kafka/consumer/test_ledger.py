@@ -113,6 +113,15 @@ def test_a_chunk_fetched_twice_takes_nothing_back(ledger):
     assert _chunk(ledger, 10, 10) is not None
 
 
+def test_a_confirmation_that_comes_late_takes_nothing_back(ledger):
+    """Two commits are under way and the earlier one is answered last: nothing is offered for commit again."""
+    ledger.resolve(_chunk(ledger, 0, 9), 10)
+    ledger.confirm(1, {PARTITION: 10})
+    ledger.confirm(1, {PARTITION: 5})
+    assert ledger.committed() == {PARTITION: 10}
+    assert ledger.committable() == {}
+
+
 def test_a_commit_of_before_a_cut_does_not_hide_the_offsets_after_it(ledger):
     """Its confirmation comes late, and is ahead of everything that can be committed now."""
     ledger.resolve(_chunk(ledger, 0, 99), 100)

@@ -1,5 +1,6 @@
 """The account of offsets across rebalances and cuts, where an answer may come late or a position be unknown."""
 
+import asyncio
 from types import SimpleNamespace
 
 from bridge.kafka.consumer.kafka_client import Offsets
@@ -14,14 +15,14 @@ class _Stage:
     def __init__(self, position=0):
         self.at, self.committed, self.first, self.number = position, {P0: None}, {P0: 0}, 1
         self.meanwhile = lambda: None
-        client = SimpleNamespace(
+        self.client = SimpleNamespace(
             position=lambda _partition: self.at,
             committed=self._committed,
             first_offsets=self._first_offsets,
             commit=self._commit,
         )
         self.commits = []
-        self.account = OffsetAccount(client, lambda: self.number)
+        self.account = OffsetAccount(self.client, lambda: self.number)
 
     async def _committed(self, _partitions):
         self.meanwhile()
@@ -115,3 +116,33 @@ async def test_a_position_that_is_not_known_yet_is_not_stored():
     stage = _Stage(position=None)
     await stage.account.begin({P0: None})
     assert (stage.account.next, stage.commits) == ({}, [])
+
+
+async def test_who_waits_for_another_to_begin_begins_nothing_after_a_rebalance():
+    """A survey waits while the fetch stores where to begin; the assignment is another one when its turn comes."""
+    stage = _Stage(position=4)
+    storing, stored = asyncio.Event(), asyncio.Event()
+
+    async def commit(offsets):
+        stage.commits.append(offsets)
+        storing.set()
+        await stored.wait()
+
+    stage.client.commit = commit
+    fetch = asyncio.create_task(stage.account.begin({P0: None}))
+    await storing.wait()
+    survey = asyncio.create_task(stage.account.begin({P0: 3}))
+    await asyncio.sleep(0)
+    stage.rebalance()
+    stored.set()
+    await asyncio.gather(fetch, survey)
+    assert (stage.account.next, stage.commits) == ({}, [{P0: 4}])
+
+
+async def test_what_was_deleted_before_the_first_fetch_is_told_by_it():
+    """The client stands behind what the group had committed already when the account begins: one look is enough."""
+    stage = _Stage(position=7)
+    stage.committed, stage.first = {P0: 3}, {P0: 7}
+    await stage.account.reconcile([P0])
+    assert list(stage.account.expired) == [Expired(P0, 3, 7)]
+    assert stage.account.next == {P0: 7}

@@ -146,8 +146,8 @@ async def test_faust_hears_of_a_rebalance_when_the_ledger_has_finished_with_it(m
     async def revoked():
         order.append("finished")
 
-    async def told(_self, partitions, *_):
-        order.append(partitions)
+    async def told(_self, partitions, *generation):
+        order.append((partitions, *generation))
 
     monkeypatch.setattr(driver.Consumer, "on_partitions_revoked", told)
     monkeypatch.setattr(driver.Consumer, "on_partitions_assigned", told)
@@ -158,7 +158,16 @@ async def test_faust_hears_of_a_rebalance_when_the_ledger_has_finished_with_it(m
     await consumer.on_partitions_revoked(set())
     await consumer.on_partitions_revoked({TP(*P0)})
     await consumer.on_partitions_assigned({TP(*P0)}, 4)
-    assert order == [set(), "finished", {TP(*P0)}, ("begun", {TP(*P0)}), {TP(*P0)}]
+    await consumer.on_partitions_assigned(set())
+    assert order == [
+        (set(),),
+        "finished",
+        ({TP(*P0)},),
+        ("begun", {TP(*P0)}),
+        ({TP(*P0)}, 4),
+        ("begun", set()),
+        (set(), 0),
+    ]
 
 
 async def test_a_look_for_the_topic_reaches_the_client():

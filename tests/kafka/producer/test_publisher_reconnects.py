@@ -83,6 +83,36 @@ async def test_limits_are_read_regularly_and_do_not_hold_up_a_renewal(monkeypatc
         assert not publisher._renew.is_set()
 
 
+async def test_limits_that_are_read_for_long_are_read_once_and_to_their_end(monkeypatch) -> None:
+    """Brokers that hang are not asked once more beside it, and what is given up is closed before the next connection."""
+    monkeypatch.setattr("bridge.kafka.producer.producer_connection.REREAD_SECONDS", 0.01)
+    told = []
+
+    class Publisher(_Publisher):
+        async def _connect(self):
+            told.append("connects")
+            await super()._connect()
+
+    async def read_again():
+        told.append("reads")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            told.append("closed")
+
+    async with Publisher(None, None) as publisher:
+        publisher._limits.read_again = read_again
+        await publisher.connected(within=1)
+        await asyncio.sleep(0.1)
+        assert told == ["connects", "reads"]
+        publisher._renew.set()
+        async with asyncio.timeout(3):
+            while told.count("connects") < 2:  # noqa: ASYNC110 - it is the state that is watched
+                await asyncio.sleep(0.001)
+        assert told[:4] == ["connects", "reads", "closed", "connects"]
+
+
 async def test_limits_that_cannot_be_read_stay_as_they_are() -> None:
     """Whatever fails while they are read again, also a certificate that is half written: the known ones go on to count."""
     kafka = StubKafka()

@@ -45,8 +45,10 @@ class Owner:
 
     def store(self, key, value):
         """Write, and note it once it is confirmed."""
-        self.log.append(self.state.entries(key, value))
-        self.state.stored(key, value)
+        self.log.append([self.state.entry(key, value)])
+        outdated = self.state.stored(key, value)
+        if outdated is not None:
+            self.log.append([outdated])
 
 
 def test_a_value_is_found_by_the_next_owner():
@@ -69,7 +71,7 @@ def test_an_owner_of_before_writes_beside_the_later_one():
     zombie.store(b"k", b"first")
     owner = Owner(log, b"2")
     owner.store(b"k", b"newer")
-    log.append(zombie.state.entries(b"k", b"late"))
+    log.append([zombie.state.entry(b"k", b"late")])
     log.compact(log.end)
     assert Owner(log, b"3").state.value(b"k") == b"newer"
     assert Owner(log, b"4", zombie.state).state.value(b"k") == b"newer"
@@ -152,7 +154,7 @@ def test_whoever_takes_over_knows_what_the_owner_before_had_stored(steps):
             if zombies:
                 zombie = zombies[which % len(zombies)]
                 write(zombie, more, b"late %d" % number)
-                log.append(zombie.state.entries(more, b"late %d" % number))
+                log.append([zombie.state.entry(more, b"late %d" % number)])
         else:
             log.compact(int(log.end * which))
         state = owners[-1].state

@@ -314,6 +314,59 @@ def test_a_state_that_kafka_refuses_holds_nobody_up():
     run(work())
 
 
+def test_a_state_that_kafka_refuses_leaves_the_one_before():
+    """Written by an owner before: it is deleted only once a newer one is stored."""
+
+    async def work():
+        log = MemoryLog()
+        first = Scene(Adding(), log)
+        await first.assign(0)
+        first.keeper.accepted(await first.take({"key": "k", "letters": "a"}), [0])
+        await first.settled()
+        scene = Scene(Adding(), log)
+        await scene.assign(0)
+        chunk = await scene.take({"key": "k", "letters": "b"})
+        append = log.append
+
+        async def refuses_the_first(partition, entries):
+            log.append = append
+            await append(partition, entries[1:])
+            raise RefusedByKafka([Refused(0, "too_large", "too large")])
+
+        log.append = refuses_the_first
+        scene.keeper.accepted(chunk, [0])
+        await scene.settled()
+        assert scene.ledger.committable() == {("events", 0): 1}
+        assert await known(scene, "k") == "a"
+        again = await scene.take({"key": "k", "letters": "c"})
+        scene.keeper.accepted(again, [0])
+        await scene.settled()
+        assert await known(scene, "k") == "ac"
+        kept = {key: value for _, key, value in log.partitions[0] if key.endswith(b"k")}
+        assert sorted(value for value in kept.values() if value is not None) == [b"ac"]
+
+    run(work())
+
+
+@pytest.mark.parametrize("memory", [Adding, Marking])
+def test_what_becomes_due_as_the_storing_ends_is_stored(memory):
+    """In the very moment in which nothing more was due: nothing else may come that would store it."""
+
+    async def work():
+        scene = Scene(memory())
+        await scene.assign(0)
+        chunk = await scene.take({"key": "k", "letters": "a"}, {"key": "l", "letters": "b"})
+        scene.log.waits.clear()
+        scene.keeper.accepted(chunk, [0])
+        await scene.settled()
+        scene.log.waits.set()
+        asyncio.get_running_loop().call_soon(scene.keeper.accepted, chunk, [1])
+        await scene.settled()
+        assert scene.ledger.committable() == {("events", 0): 2}
+
+    run(work())
+
+
 def test_marks_of_every_end():
     """Accepted, refused by mapping, checks and destination, left out, not decodable, forgotten: each before its offset is free."""
 

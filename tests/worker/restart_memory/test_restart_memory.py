@@ -197,3 +197,28 @@ def test_only_offsets_are_read_as_such(stored, read) -> None:
 def test_half_a_run_is_none(half) -> None:
     """Somebody else's value names only one end: nothing is suspect, and nothing breaks."""
     assert PartitionMemory(0, half).suspects is None
+
+
+def test_deaths_of_another_record_are_forgotten() -> None:
+    """The topic was made again: what is there now has ended no process, and is known by its own time."""
+    memory = PartitionMemory(0, Remembered(5, 9, 5, 0, times=((5, 1_005),)))
+    assert memory.trying(5).deaths == 1
+    assert memory.meets(5, 2_000) is False
+    assert memory.trying(5) == Remembered(5, 9, 5, 0, busy=True, times=((5, 2_000),))
+
+
+def test_what_was_given_up_gets_its_time_when_it_is_met() -> None:
+    """An earlier version stored none: from then on it is told from another record in its place."""
+    memory = PartitionMemory(0, Remembered(hung=(5,)))
+    assert memory.meets(5, 1_005) is True
+    assert memory.settled() == Remembered(hung=(5,), busy=True, times=((5, 1_005),))
+    assert memory.meets(5, 2_000) is False
+    assert memory.hung == set()
+
+
+def test_nothing_is_remembered_of_a_record_that_is_none_of_the_suspects() -> None:
+    """Whatever is met there later is the same for all that is known; so it is once a suspect has passed."""
+    memory = PartitionMemory(0, Remembered(5, 9))
+    assert memory.meets(5, 1_005)
+    memory.passed(5)
+    assert [memory.meets(offset, time) for offset in (5, 12) for time in (2_000, 3_000)] == [True] * 4
