@@ -213,7 +213,7 @@ class Scene:
     async def assign(self, *partitions: int) -> None:
         """An assignment begins."""
         self.generation += 1
-        if not self.keeper._partitions:
+        if self.generation == 1:
             await self.keeper.open()
         self.ledger.open(self.generation, {(TOPIC, number): None for number in partitions})
 
