@@ -34,9 +34,11 @@ class _ToldLog(MemoryLog):
         async for batch in super().read(since) if self.reading is None else self.reading(since):
             yield batch
 
-    def claims(self, partition=0):
-        """How often the partition was claimed."""
-        return sum(key.startswith(b"claim") for _, key, _ in self.partitions[partition])
+    def claims(self):
+        """How often the first partition was claimed, by tokens of which none is another's."""
+        tokens = [token for _, key, token in self.partitions[0] if key.startswith(b"claim")]
+        assert len(set(tokens)) == len(tokens)
+        return len(tokens)
 
 
 class _Delays:
