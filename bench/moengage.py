@@ -5,8 +5,10 @@ One process, no network: a profile of a dozen attributes and a purchase, mapped 
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -14,15 +16,29 @@ from bench.parts import best_of
 from bench.stage import folder
 from bridge.delivery.batching import RequestLimits
 from bridge.delivery.ordering import KeyedBatcher
+from bridge.delivery.pace import Pace
+from bridge.delivery.pace_board import OwnAccount
+from bridge.delivery.window_budget import WindowBudget
 from bridge.destinations.moengage.coalescing import fold_items
 from bridge.destinations.moengage.encoding import FRAME_BYTES, bulk
+from bridge.model.event import MOST
 from bridge.routes.moengage_events import open_moengage_events
-from bridge.settings import MappingSettings, MoEngageSettings
+from bridge.settings import AdobeSettings, MappingSettings, MoEngageSettings
+from bridge.sources.adobe.decoder import AdobeDecoder
+from bridge.sources.adobe.membership import Membership
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _EVENTS = 1_000
+_BUDGET, _FULL = 60_000, 50
+"""Users a minute, and in one request."""
+_MINUTES, _TICK, _PHASE = 6, 0.01, 41.2
+_ACTIVATED = 6_000_000
+_FRAME = 40
+"""Bytes of a record beside its value: key, offsets and lengths; roughly, and before compression."""
+_SLOT = 104
+"""Bytes of an entry in a dictionary of that size, amortised."""
 _LANES = 32
 _USER = (
     "first_name",
@@ -38,6 +54,14 @@ _USER = (
     "segments",
 )
 _PURCHASE = ("amount", "currency", "product", "coupon")
+
+
+class _Received(NamedTuple):
+    """A record, as far as a memory looks at it."""
+
+    key: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    timestamp: int
 
 
 def _event(number: int) -> dict[str, Any]:
@@ -116,11 +140,62 @@ def run(rounds: int) -> dict[str, Any]:
         ]},
         len(elements),
     )  # fmt: skip
+    budget = _budget_used()
     many = _requests(items * 5, [number * 7919 for number in range(_EVENTS * 5)])
     return {
         "microseconds": {name: round(cost, 2) for name, cost in costs.items()},
         "bytes_per_element": round(sum(map(len, items)) / len(items)),
         "elements_per_request": round(sum(map(len, many)) / len(many), 1),
+        "budget_used": budget,
+        "activation": on_paper(_ACTIVATED, budget),
+    }
+
+
+def _budget_used() -> float:
+    """Share of a budget of users that leaves in the emptiest full minute, in virtual time: windows of another phase, full requests."""
+    pace = Pace(
+        (WindowBudget("users", _BUDGET, largest=_FULL), WindowBudget("events", _BUDGET, largest=_FULL)),
+        OwnAccount(),
+        lambda: 1.0,
+    )
+    windows: Counter[int] = Counter()
+    for tick in range(int(_MINUTES * 60 / _TICK)):
+        now = 1_000.0 + tick * _TICK
+        while not pace.take((_FULL, 0), now)[0]:
+            windows[int((now - _PHASE) // 60)] += _FULL
+    full = [windows[number] for number in sorted(windows)[1:-1]]
+    assert max(windows.values()) <= _BUDGET
+    return min(full) / _BUDGET
+
+
+def on_paper(profiles: int, budget_used: float) -> dict[str, Any]:
+    """What so large an activation of an audience needs, from measured sizes: a canonical event in the topic, a customer in memory."""
+    decoder = AdobeDecoder(AdobeSettings(customer_id_namespace="crmId"))
+    audience = {"status": "realized", "name": "Cart abandoners", "lastQualificationTime": "2026-11-02T08:15:30Z"}
+    (event,) = decoder.events_of(
+        {
+            "person": {"name": {"firstName": "Zoë", "lastName": "O'Neil"}, "birthDate": "1990-01-02"},
+            "personalEmail": {"address": "c1234567@example.com"},
+            "identityMap": {"crmId": [{"id": "C-1234567"}]},
+            "segmentMembership": {"ups": {"11111111-aaaa-4bbb-8ccc-000000000001": audience}},
+        },
+        MOST,
+    )
+    value = decoder.encode(event)
+    assert isinstance(event, dict)
+    assert isinstance(value, bytes)
+    memory = Membership()
+    _, change = memory.prepare(event, _Received(None, (), 0), lambda _: None)
+    assert change is not None
+    assert change.value is not None
+    kept = sys.getsizeof(change.key) + sys.getsizeof(change.value) + _SLOT
+    return {
+        "profiles": profiles,
+        "bytes_a_record": len(value) + _FRAME,
+        "topic_gigabytes": round(profiles * (len(value) + _FRAME) / 1e9, 1),
+        "hours": {f"{budget:,}": round(profiles / (budget * budget_used) / 60, 1) for budget in (10_000, _BUDGET)},
+        "bytes_a_customer": kept,
+        "memory_megabytes": round(profiles * kept / 1e6),
     }
 
 
@@ -129,4 +204,14 @@ def table(found: dict[str, Any]) -> str:
     lines = ["", "elements for MoEngage: microseconds of CPU each"]
     lines += [f"  {cost:7.2f}  {name}" for name, cost in found["microseconds"].items()]
     lines.append(f"  {found['elements_per_request']} elements a request at {found['bytes_per_element']} bytes each")
+    lines.append(
+        f"  {found['budget_used']:.1%} of a budget of {_BUDGET:,} users a minute used in the emptiest full minute"
+    )
+    paper = found["activation"]
+    hours = ", ".join(f"{hours} h at {budget} users a minute" for budget, hours in paper["hours"].items())
+    lines.append(
+        f"  on paper: an activation of {paper['profiles']:,} profiles takes {hours}, {paper['topic_gigabytes']} GB of the topic"
+        f" ({paper['bytes_a_record']} bytes a record, a replica), and {paper['memory_megabytes']} MB of the workers' memory"
+        f" ({paper['bytes_a_customer']} bytes a customer)"
+    )
     return "\n".join(lines)

@@ -44,6 +44,7 @@ _COMMANDS = (
     "failed_batches",
     "reconcile",
     "backfill",
+    "topic_replay",
     "sync.plan",
     "sync.run",
     "sync.status",

@@ -24,6 +24,7 @@ CART, VIP = "Cart abandoners", "VIP"
 _IDS = {CART: "11111111-aaaa-4bbb-8ccc-000000000001", VIP: "11111111-aaaa-4bbb-8ccc-000000000002"}
 _BEGINNING = datetime(2025, 11, 2, 8, tzinfo=UTC)
 _BATCHES_PER_CUSTOMER = 2
+_BATCHES_PER_CALL = 20
 
 
 class Activation:
@@ -53,18 +54,10 @@ class Activation:
         return self.profiles + sum(len(range(0, self.profiles, each)) for each in (5, 10, 20))
 
     def mparticle(self) -> Iterator[bytes]:
-        """A batch a call; each customer's last one has what counts."""
-        for turn, number in itertools.product(range(_BATCHES_PER_CUSTOMER), range(self.customers)):
-            bought = {
-                "product_action": {"action": "purchase", "transaction_id": f"T-{turn}-{number}", "total_amount": 20.5}
-            }
-            yield orjson.dumps(
-                {
-                    "user_identities": [{"identity_type": "customer_id", "identity": f"M-{number:05}"}],
-                    "user_attributes": {"visits": turn + 1},
-                    "events": [{"event_type": "commerce_event", "data": bought}],
-                }
-            )
+        """Several batches a call; each customer's last one has what counts."""
+        numbered = itertools.product(range(_BATCHES_PER_CUSTOMER), range(self.customers))
+        while call := [_batch(turn, number) for turn, number in itertools.islice(numbered, _BATCHES_PER_CALL)]:
+            yield orjson.dumps(call)
 
     def wanted(self) -> dict[str, dict[str, Any]]:
         """Customer -> attributes at the end."""
@@ -75,6 +68,15 @@ class Activation:
     def purchases(self, customer: str) -> set[str]:
         """Transactions of one of mParticle's customers."""
         return {f"T-{turn}-{int(customer[2:])}" for turn in range(_BATCHES_PER_CUSTOMER)}
+
+
+def _batch(turn: int, number: int) -> dict[str, Any]:
+    bought = {"product_action": {"action": "purchase", "transaction_id": f"T-{turn}-{number}", "total_amount": 20.5}}
+    return {
+        "user_identities": [{"identity_type": "customer_id", "identity": f"M-{number:05}"}],
+        "user_attributes": {"visits": turn + 1},
+        "events": [{"event_type": "commerce_event", "data": bought}],
+    }
 
 
 def _audiences(number: int) -> list[str]:

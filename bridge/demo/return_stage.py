@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
+import aiohttp
 
 from bridge.demo.activation import NAMESPACE
 from bridge.demo.stage import STATE, running, wait_ready
@@ -32,14 +32,22 @@ _READY_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who posts to a route: where to, and over which connections."""
+
+    url: str
+    session: aiohttp.ClientSession
+
+
+@dataclass(frozen=True, slots=True)
 class ReturnStage:
     """Every part, ready. ``adobe`` and ``mparticle`` post to their routes of the receiver."""
 
     emulator: MoEngageEmulator
     receiver: BridgeProcess
     worker: BridgeProcess
-    adobe: httpx.AsyncClient
-    mparticle: httpx.AsyncClient
+    adobe: Caller
+    mparticle: Caller
 
 
 @asynccontextmanager
@@ -69,17 +77,11 @@ async def open_return_stage(tell: Callable[[str], None], users_per_minute: int) 
                     f"receiver: Adobe posts to {receiver_at}/adobe/{ADOBE}, mParticle to {receiver_at}/mparticle/{MPARTICLE}"
                 )
                 tell("worker: both routes, mapping sets that ship, audiences joined customer by customer")
-                clients = [
-                    httpx.AsyncClient(
-                        base_url=f"{receiver_at}/{path}", headers={"Authorization": _TOKEN}, timeout=_POST_SECONDS
-                    )
-                    for path in (f"adobe/{ADOBE}", f"mparticle/{MPARTICLE}")
-                ]
-                try:
-                    yield ReturnStage(emulator, receiver, worker, *clients)
-                finally:
-                    for client in clients:
-                        await client.aclose()
+                timeout = aiohttp.ClientTimeout(total=_POST_SECONDS)
+                async with aiohttp.ClientSession(headers={"Authorization": _TOKEN}, timeout=timeout) as session:
+                    adobe = Caller(f"{receiver_at}/adobe/{ADOBE}", session)
+                    mparticle = Caller(f"{receiver_at}/mparticle/{MPARTICLE}", session)
+                    yield ReturnStage(emulator, receiver, worker, adobe, mparticle)
 
 
 def _settings(bootstrap: str, emulator: MoEngageEmulator, port: int, users_per_minute: int) -> dict[str, str]:

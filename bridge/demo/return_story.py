@@ -15,9 +15,7 @@ from bridge.model.errors import BridgeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    import httpx
-
-    from bridge.demo.return_stage import ReturnStage
+    from bridge.demo.return_stage import Caller, ReturnStage
 
 _AT_ONCE = 8
 _SETTLE_SECONDS = 120.0
@@ -185,26 +183,28 @@ class ReturnStory:
             while left > 0 and (call := next(calls, None)) is not None:
                 left -= 1
                 made += 1
-                self._profiles += await _post(self._stage.adobe, call)
+                stored = await _post(self._stage.adobe, call)
+                self._profiles += stored
             return made
 
         return sum(await asyncio.gather(*(some() for _ in range(_AT_ONCE)))) > 0
 
     async def _send_batches(self) -> None:
-        for batch in self.activation.mparticle():
-            await _post(self._stage.mparticle, batch)
-            self._batches += 1
+        for call in self.activation.mparticle():
+            stored = await _post(self._stage.mparticle, call)
+            # A batch is an update of its user, and an event.
+            self._batches += stored // 2
 
 
-async def _post(client: httpx.AsyncClient, body: bytes) -> int:
+async def _post(sender: Caller, body: bytes) -> int:
     """Send until it is answered 200, some times at most; the number of events that were stored."""
     for pause in _PAUSES:
-        answer = await client.post("", content=body)
-        if answer.is_success:
-            return int(answer.json()["events"])
+        async with sender.session.post(sender.url, data=body) as answer:
+            if answer.ok:
+                return int((await answer.json())["events"])
         if pause is not None:
             await asyncio.sleep(pause)
-    raise BridgeError(f"the receiver answered {answer.status_code} to the same body {len(_PAUSES)} times")
+    raise BridgeError(f"the receiver answered {answer.status} to the same body {len(_PAUSES)} times")
 
 
 def _kind_of(attributes: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Reads failed batches and stores their records as dead letters, part by part; what is read is held in memory only so far.
 
-The records of several batches share a part, as each part costs a look through the last hours of the event topic. Everything here
+The records of several batches share a part, as each part costs a look through the last minutes of the event topic, or hours. Everything here
 has pauses in it: the events of the worker that does this go first.
 """
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     Found = tuple[FailedBatch, RefusedRecord]
 
 _log = structlog.get_logger(__name__)
-_HOUR: Final = 3_600_000
+_MINUTE: Final = 60_000
 _TOGETHER: Final = 10_000
 _TOGETHER_BYTES: Final = 32_000_000
 """Records of one part."""
-_WINDOWS: Final = ((0, 1), (1, 6), (6, 24))
-"""Hours before the first batch of a part in which its events are looked for, until all are found."""
+_WINDOWS: Final = ((0, 5), (5, 30), (30, 360), (360, 1440))
+"""Minutes before the first batch of a part in which its events are looked for, until all are found: without lag the first five do."""
 _MOST_LOOKED_AT: Final = 5_000_000
 """Records of the event topic that are looked at for one part."""
 _AT_ONCE: Final = 500
@@ -147,14 +147,14 @@ class FailedBatchFetch:
         self.cut += sum(each.newly_cut for _, each in part)
 
     async def _originals(self, waiting: Sequence[Found]) -> Originals:
-        """The events of these records, as far as they are found: the last hours before the first batch first."""
+        """The events of these records, as far as they are found: the last minutes before the first batch first."""
         wanted = {one.identifier for _, one in waiting if one.identifier}
         originals = Originals(self.decoder, wanted, literal=self.route.source == "moengage")
         created, finished = min(one.created for one, _ in waiting), max(one.finished for one, _ in waiting)
         looked_at = 0
         for near, far in _WINDOWS:
-            until = finished if near == 0 else created - near * _HOUR
-            async for one in records_between(self.route.settings.kafka, created - far * _HOUR, until):
+            until = finished if near == 0 else created - near * _MINUTE
+            async for one in records_between(self.route.settings.kafka, created - far * _MINUTE, until):
                 originals.look_at(one)
                 looked_at += 1
                 if looked_at % _BREATH_EVERY == 0:

@@ -38,6 +38,7 @@ def facts_of(deployment: Deployment, route: Route, now: float) -> Facts:
         payload=settings.aep.payload,
         authenticated=settings.aep.auth == "oauth",
         receiver_path=next((path for path, name in paths(deployment.routes).items() if name == route.name), ""),
+        receiver_url=receiver.public_url or "",
         receiver_auth=receiver.auth or "",
         receiver_user=receiver.username or "",
         receiver_header=receiver.header_name,

@@ -45,7 +45,9 @@ _GUIDE: Final = {
 def desired_state(route: Route) -> Desired:
     """The desired state of one route to AEP. Raises ``SettingsError``, ``SchemaError``, ``MappingError``."""
     if route.destination != "aep":
-        raise SettingsError(f"route {route.name} goes to {route.destination}; setup is for routes to AEP")
+        raise SettingsError(
+            f"route {route.name} goes to {route.destination}; setup is for routes to AEP, and from Adobe"
+        )
     settings = route.settings
     document = load_schema(desired_schema(settings.mapping))
     named_tenant = tenant_in(document, settings.mapping.tenant, PLACEHOLDER_TENANT)

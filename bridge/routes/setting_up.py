@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from bridge.adobe.provisioning.applying import apply_plan, refuse_conflicts
+from bridge.adobe.private_destination.destination_plan import PrivateDestination
+from bridge.adobe.provisioning.applying import apply_plan, apply_steps, refuse_conflicts
 from bridge.adobe.provisioning.local import (
     Results,
     results,
@@ -21,6 +22,7 @@ from bridge.adobe.provisioning.planning import make_plan
 from bridge.adobe.provisioning.preflight import Check, Sandbox, find_sandbox, permissions
 from bridge.adobe.provisioning.steps import Action, Kind, Plan
 from bridge.model.errors import SettingsError
+from bridge.routes.private_destinations import has_destination, wanted_destination
 from bridge.routes.provisioning import desired_state, schema_file
 from bridge.settings.writing import Edit, edits, is_stated, replace_file, write
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.adobe.client import PlatformClient
+    from bridge.adobe.private_destination.destination_plan import FoundDestinations
     from bridge.adobe.provisioning.applying import Applied, Progress
     from bridge.adobe.provisioning.desired import Desired
     from bridge.adobe.provisioning.observed import Observed
@@ -56,13 +59,88 @@ class Outlook:
         """The ids as far as AEP has issued them."""
         return results(self.desired, self.observed)
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where it is, for people and programs."""
+        return {
+            "sandbox": self.sandbox.name,
+            "region": self.sandbox.region or None,
+            "tenant": self.observed.tenant,
+        }
+
+    async def carry_out(
+        self, client: PlatformClient, progress: Progress, sleep: Callable[[float], Awaitable[None]]
+    ) -> Done:
+        """Do the plan's steps in AEP, and write down what AEP has issued."""
+        applied = await carry_out(self, client, progress, sleep=sleep)
+        written = await write_down(self, applied, client)
+        found = asdict(results(self.desired, applied.observed))
+        return Done(applied.steps, applied.warms_up, found, tuple(written))
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationOutlook:
+    """The same of a route from Adobe, for which AEP is to hold a private destination; nothing is to be written on this machine."""
+
+    route: Route
+    subject: PrivateDestination
+    observed: FoundDestinations
+    sandbox: Sandbox
+    plan: Plan
+    checks: tuple[Check, ...]
+    is_refused: bool = False
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where it is, for people and programs."""
+        return {"sandbox": self.sandbox.name, "region": self.sandbox.region or None}
+
+    async def carry_out(
+        self, client: PlatformClient, progress: Progress, sleep: Callable[[float], Awaitable[None]]
+    ) -> Done:
+        """Do the plan's steps in AEP."""
+        refuse_conflicts(self.plan.conflicts)
+        subject = replace(self.subject, client=client)
+        applied = await apply_steps(client, subject, self.observed, progress, sleep=sleep)
+        found = {"destination_server_id": applied.observed.server_id, "destination_id": applied.observed.destination_id}
+        return Done(applied.steps, False, found, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What apply has done: how many requests, whether AEP needs its minutes, the ids by name, the files that changed."""
+
+    steps: int
+    warms_up: bool
+    found: dict[str, Any]
+    written: tuple[Edit, ...]
+
+
+async def outlook_of(route: Route, client: PlatformClient) -> Outlook | DestinationOutlook:
+    """Ask AEP for everything that the route needs, and plan. Raises ``BridgeError``."""
+    return await (look_for_destination(route, client) if has_destination(route) else look_for(route, client))
+
+
+async def look_for_destination(route: Route, client: PlatformClient) -> DestinationOutlook:
+    """The same of a route from Adobe. Raises ``BridgeError``; a missing permission is told by the first list."""
+    subject = PrivateDestination(client, wanted_destination(route))
+    token = await _authorised(client)
+    sandbox = await find_sandbox(client, subject.wanted.sandbox)
+    where = Check("sandbox", ok=True, words=f"{sandbox.name} is active ({sandbox.kind})")
+    observed = await subject.look()
+    return DestinationOutlook(route, subject, observed, sandbox, subject.plan(observed), (token, where))
+
+
+async def _authorised(client: PlatformClient) -> Check:
+    began = time.monotonic()
+    await client.authorization()
+    return Check("token", ok=True, words=f"from IMS in {time.monotonic() - began:.1f} s")
+
 
 async def look_for(route: Route, client: PlatformClient) -> Outlook:
     """Ask AEP for everything and plan. Raises ``BridgeError``: settings, files, token, sandbox, an API that does not answer."""
     desired = desired_state(route)
-    authorised = time.monotonic()
-    await client.authorization()
-    token = Check("token", ok=True, words=f"from IMS in {time.monotonic() - authorised:.1f} s")
+    token = await _authorised(client)
     sandbox = await find_sandbox(client, desired.sandbox)
     region = "" if sandbox.validates_at_once is not False else ", which has no syncValidation"
     where = Check(
@@ -117,13 +195,13 @@ async def carry_out(
     progress: Progress,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> Applied:
+) -> Applied[Observed]:
     """Do the plan's steps in AEP. Raises ``Conflict`` and ``BridgeError``; what was done until then stays and is found again."""
     refuse_conflicts(outlook.plan.conflicts)
     return await apply_plan(client, outlook.desired, outlook.observed, progress, sleep=sleep)
 
 
-async def write_down(outlook: Outlook, applied: Applied, client: PlatformClient) -> list[Edit]:
+async def write_down(outlook: Outlook, applied: Applied[Observed], client: PlatformClient) -> list[Edit]:
     """The resolved schema into its file, the ids into the settings; gives what changed. Raises ``SettingsError``.
 
     The schema is read once more: it was put together in several steps.

@@ -6,6 +6,7 @@ import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -13,6 +14,7 @@ from pydantic_settings import NoDecode
 from bridge.settings.section import Names, Port, Seconds, Secret, Section, User, refuse_example, split, variable
 
 _EVERYWHERE = "0.0.0.0"  # nosec B104 # noqa: S104 - a receiver is reached from outside
+_HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]+)?")
 _EGRESS_NAME = re.compile(r"moengage|dc-0[1-6]")
 
 
@@ -21,6 +23,12 @@ class ReceiverSettings(Section):
 
     host: str = Field(_EVERYWHERE, description="Address to listen on.", examples=[_EVERYWHERE])
     port: Port = Field(8080, description="Port to listen on.", examples=["8080"])
+    public_url: str | None = Field(
+        None,
+        description="Where senders reach the receiver from outside: https, the host, a port if it is not 443, and what a proxy puts"
+        " before the receiver's paths. setup tells it to Adobe and to MoEngage.",
+        examples=["https://bridge.example.com"],
+    )
     auth: Literal["none", "basic", "header", "oauth"] | None = Field(
         None,
         description="What MoEngage was told to send: basic, header, oauth (a token that it fetches from the receiver), or none to take events from anybody. Unset, the receiver"
@@ -121,6 +129,19 @@ class ReceiverSettings(Section):
         for name in () if isinstance(value, int) else value:
             ip_network(name, strict=False)
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _reachable(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value.strip())
+        here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1")
+        if not _HOST.fullmatch(parts.netloc) or not (parts.scheme == "https" or here) or parts.query or parts.fragment:
+            raise ValueError(
+                "expected an address with https, as https://bridge.example.com; http for this machine only"
+            )
+        return value.strip().rstrip("/")
 
     @property
     def is_local(self) -> bool:

@@ -54,6 +54,18 @@ class SetupSettings(Section):
         description="Type of an identity namespace that setup has to create.",
         examples=["CROSS_DEVICE"],
     )
+    destination_name: Name | None = Field(
+        None,
+        description="Name of the private destination of a route from Adobe, and of its server. Unset: MoEngage via bridge, with the"
+        " route's name in brackets.",
+        examples=["MoEngage via bridge"],
+    )
+    destination_instance_id: str | None = Field(
+        None,
+        description="Connection to the private destination that somebody has made in Adobe (the last part of the address of its"
+        " page, and the destination instance id of its API call): setup verify has Adobe post through it.",
+        examples=["49966037-32cd-4457-a105-2cbf9c01826a"],
+    )
     warm_up_seconds: float = Field(
         300,
         ge=0,

@@ -58,7 +58,9 @@ def test_without_routes_the_one_is_listed(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["deadletters", "replay"], ["backfill", "-"], ["deadletters", "show", "0/1"]], ids=" ".join
+    "words",
+    [["deadletters", "replay"], ["replay", "--since", "2h"], ["backfill", "-"], ["deadletters", "show", "0/1"]],
+    ids=" ".join,
 )
 def test_a_command_that_wants_one_asks_which(words) -> None:
     """Exit 2, and the names that could be meant; also for one that is none."""

@@ -15,6 +15,7 @@ from bridge.cli.main import app
 from bridge.routes.kinds import open_decoder, open_parts
 from bridge.routes.moengage_events import open_moengage_events
 from bridge.routes.moengage_files import failing
+from bridge.routes.private_destinations import wanted_destination
 from bridge.routes.receiving import own_path, paths, posting_of
 from bridge.routes.sample_events import read_sample
 from bridge.settings import AdobeSettings, MappingSettings, MoEngageSettings, load_deployment
@@ -88,21 +89,19 @@ def test_the_table_names_every_row_that_ships():
             assert f"`{row['source']}`" in table or row["source"] == "audienceNames"
 
 
-def test_the_private_destination_sends_where_the_route_listens():
-    """The bodies of the two calls are JSON; the address is the route's, the template names what the decoder reads."""
-    server, destination = json.loads(block("server")), json.loads(block("destination"))
-    assert server["urlBasedDestination"]["url"]["value"].endswith("/adobe/crm")
+@pytest.mark.parametrize("namespace", ["crmId", "Email"])
+def test_the_private_destination_sends_where_the_route_listens(route, monkeypatch, namespace):
+    """What setup makes of the page's settings: the route's address, a bearer token, the namespace of its customer ids."""
+    monkeypatch.setenv("BRIDGE_RECEIVER__PUBLIC_URL", "https://bridge.example.com/in/")
+    monkeypatch.setenv("BRIDGE_ROUTES__CRM__ADOBE__CUSTOMER_ID_NAMESPACE", namespace)
+    (route,) = load_deployment().routes
+    wanted = wanted_destination(route)
+    assert wanted.server()["urlBasedDestination"]["url"]["value"] == "https://{{customerData.bridgeHost}}/in/adobe/crm"
+    assert wanted.endpoint == f"https://bridge.example.com/in{own_path(route, paths([route]))}"
+    destination = wanted.destination("a-server")
     assert destination["customerAuthenticationConfigurations"] == [{"authType": "BEARER"}]
-    assert "user_id" in destination["identityNamespaces"]
-    printed = re.sub(r"\{%.*?%\}", "", block("template")).strip()
-    printed = printed.replace(
-        "{{ profile | raw }}", json.dumps({"identityMap": {"user_id": [{"id": "C-1"}]}, "attributes": {}})
-    )
-    printed = printed.replace("{{ ns.key }}", "ups").replace("{{ s.key }}", "a")
-    printed = re.sub(r"\{\{ destination\.\S+ \}\}", "VIP", printed)
-    # Without its loops the template prints the separators too.
-    message = json.loads(printed.replace(",}", "}").replace(", }", "}").replace(",]", "]"))
-    assert message["profiles"][0]["names"] == {"ups": {"a": "VIP"}}
+    assert destination["identityNamespaces"][namespace]["acceptsCustomNamespaces"] is True
+    assert destination["destinationDelivery"][0]["destinationServerId"] == "a-server"
 
 
 def test_the_commands_of_the_page_run(route, tmp_path):

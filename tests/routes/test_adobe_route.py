@@ -141,7 +141,7 @@ AUTH = {"Authorization": "Bearer long-random-text"}
         ([profile("C-1"), profile("C-2")], 2, 0),
         ({"profiles": [profile("C-1"), profile("C-2")]}, 2, 0),
         (orjson.dumps(profile("C-1")) + b"\n" + orjson.dumps(profile("C-2")) + b"\n", 2, 0),
-        (gzip.compress(orjson.dumps(profile("C-1"))), 1, 0),
+        (gzip.compress(orjson.dumps(profile("C-1")), mtime=0), 1, 0),
         ([], 0, 0),
         ({"profiles": []}, 0, 0),
         (b"{", 0, 1),

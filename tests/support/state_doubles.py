@@ -161,6 +161,10 @@ class _Transform:
         elements = event.get("elements", [event.get("letters", "x")])
         return [REFUSED if each == "!" else each.encode() for each in elements]
 
+    def apply_unmapped(self, value: bytes) -> bytes:
+        """What is mapped already."""
+        return value
+
     def tally(self) -> None:
         """Nothing."""
 
@@ -178,6 +182,7 @@ class Scene:
         self.ledger = Ledger()
         self.items: list[tuple[Any, int, bytes]] = []
         self.letters: list[tuple[int, int | None, str]] = []
+        self.attempts: list[int] = []
         self.broken: list[BaseException] = []
         self.ours = True
         self.generation = 0
@@ -208,12 +213,13 @@ class Scene:
     def put(self, chunk: Any, row: int, part: int | None, rejected: Rejected, attempts: int) -> None:
         """A dead letter, which is stored at once."""
         self.letters.append((chunk.records[row].offset, part, rejected.code))
+        self.attempts.append(attempts)
         self.ledger.resolve(chunk, 1)
 
     async def assign(self, *partitions: int) -> None:
         """An assignment begins."""
         self.generation += 1
-        if not self.keeper._partitions:
+        if self.generation == 1:
             await self.keeper.open()
         self.ledger.open(self.generation, {(TOPIC, number): None for number in partitions})
 

@@ -144,7 +144,7 @@ async def test_events_that_were_passed_over_by_hand_are_an_error_with_their_numb
         found, total = await _reconciled(scene, exit_code=1)
         assert {one["check"] for one in found["differences"]} == {"kafka"}
         assert sum(one["events"] for one in found["differences"]) == 100
-        assert all("--reset-offsets" in one["fix"] for one in found["differences"])
+        assert all("aep-bridge replay --since" in one["fix"] for one in found["differences"])
         assert total["received"] == 500
 
 

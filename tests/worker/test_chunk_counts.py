@@ -1,6 +1,7 @@
 """What the worker counts of a chunk: its events by the day of their record and by what becomes of them."""
 
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from bridge.model.day_counts import DAY_MS, DayCounts
 from bridge.model.event import LeftOut
 from bridge.model.verdicts import Rejected, Stage
 from bridge.telemetry.metrics import Metrics
-from bridge.worker.chunk_mapping import ChunkMapping
+from bridge.worker.chunk_mapping import ChunkMapping, why_unreadable
 
 DAY = 20_000
 _NO = Rejected(Stage.MAP, "no", "a reason")
@@ -87,3 +88,22 @@ def test_a_chunk_over_midnight_counts_by_the_day_of_each_record():
         DAY: DayCounts(1, dead={"map": 1, "decode": 1}),
         DAY + 1: DayCounts(1, dead={"map": 1}, left_out={"a-rule": 1}),
     }
+
+
+def _unreadable(*timestamps):
+    ledger, spy = Ledger(), Spy()
+    ledger.open(1, {("t", 0): None})
+    rows = [SimpleNamespace(value=b"?", key=None, timestamp=each, offset=7, headers=()) for each in timestamps]
+    chunk = ledger.register_chunk(("t", 0), 1, rows, 10, first=7, last=7, upto=8, unreadable="cut off")
+    ChunkMapping(ledger, _Decoder(), _Transform(), delivery=spy, letters=spy, metrics=Metrics()).take(chunk)
+    assert why_unreadable(chunk) == "offset 7 cannot be read: cut off"
+    return chunk.counts.days
+
+
+@pytest.mark.parametrize(("timestamp", "day"), [(1, 0), (DAY * DAY_MS, DAY), (0, None), (-1, None)])
+def test_what_cannot_be_read_is_one_dead_letter_of_its_day(timestamp, day):
+    """Or of today, where it does not say when it was appended."""
+    before = int(time.time()) // 86_400
+    (found,) = (counts := _unreadable(timestamp, 5 * DAY_MS))
+    assert counts == {found: DayCounts(dead={"decode": 1})}
+    assert found in ({before, int(time.time()) // 86_400} if day is None else {day})

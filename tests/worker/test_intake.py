@@ -79,22 +79,22 @@ def _intake(ledger, builder, spy, metrics, encode=_encode):
     return ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics)
 
 
-def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset(), *, headers=None):
+def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset(), *, headers=None, partition=0):
     ledger, spy, metrics = Ledger(), Spy(by_key), Metrics()
-    ledger.open(1, {("t", 0): None})
+    ledger.open(1, {("t", partition): None})
     records = [
         SimpleNamespace(
             value=v,
             key=(keys or {}).get(n),
             timestamp=n,
             topic="t",
-            partition=0,
+            partition=partition,
             offset=n,
             headers=(headers or {}).get(n, ()),
         )
         for n, v in enumerate(values)
     ]
-    chunk = ledger.register_chunk(("t", 0), 1, records, 10, first=0, last=len(records) - 1)
+    chunk = ledger.register_chunk(("t", partition), 1, records, 10, first=0, last=len(records) - 1)
     _intake(ledger, builder, spy, metrics).take(chunk, hung)
     return ledger, spy, metrics, chunk
 
@@ -124,6 +124,17 @@ def test_every_event_goes_one_way_and_the_others_go_on():
     assert metrics.mapping_warnings.labels("7")._value.get() == 1
     assert metrics.identities_dropped.labels("ecid_malformed")._value.get() == 1
     assert metrics.consumed_records._value.get() == 8
+
+
+def test_an_event_of_a_batch_is_named_by_its_place():
+    """Also behind one that is no event."""
+    _, spy, _, _ = _take([b'{"events": [5, {"event_uuid": "a", "refuse": 1}, 6, {"event_uuid": "b"}]}'])
+    assert [(row, part, code == "no") for row, part, _, code in spy.letters] == [
+        (0, 0, False),
+        (0, 1, True),
+        (0, 2, False),
+    ]
+    assert [row_and_part(at) for _, at in spy.items] == [(0, 3)]
 
 
 def test_an_event_that_is_mapped_to_nothing_is_refused():
@@ -218,6 +229,8 @@ def test_events_of_one_key_share_a_tag():
     assert min(spy.tags) >= 0
     _, keyless, _, _ = _take([_event("a"), _event("b")], by_key=True)
     assert keyless.tags == [-1, -1]
+    _, keyless, _, _ = _take([_event("a")], by_key=True, partition=3)
+    assert keyless.tags == [-4]
 
 
 @given(st.integers(0, 10_000), st.none() | st.integers(0, 2**24 - 2))
@@ -241,6 +254,18 @@ def _closed():
     ledger.close([("t", 0)])
     _intake(ledger, None, spy, metrics, lambda _: b"").take(chunk)
     return ledger, spy, metrics, chunk
+
+
+def test_the_last_event_of_a_chunk_is_looked_at_for_drift():
+    """One of each chunk is enough to see what fields come."""
+    ledger, spy, looked = Ledger(), Spy(), []
+    ledger.open(1, {("t", 0): None})
+    records = [SimpleNamespace(value=_event(uuid), key=None, timestamp=0, offset=0, headers=()) for uuid in "ab"]
+    chunk = ledger.register_chunk(("t", 0), 1, records, 10, first=0, last=1)
+    sketch = SimpleNamespace(look=lambda event: looked.append(event["event_uuid"]))
+    transform = RawTransform(_encode)
+    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=Metrics(), sketch=sketch).take(chunk)
+    assert looked == ["b"]
 
 
 def test_what_no_receiver_wrote_is_read_exactly():

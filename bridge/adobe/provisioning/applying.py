@@ -11,12 +11,13 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from bridge.adobe import catalog, data_prep, flow_service, identities, registry
+from bridge.adobe import authoring, catalog, data_prep, flow_service, identities, registry
 from bridge.adobe.provisioning.looking import look_at, refused_rows
 from bridge.adobe.provisioning.planning import make_plan
 from bridge.adobe.provisioning.steps import (
+    CreateAuthored,
     CreateDataset,
     CreateFlowObject,
     CreateMappingSet,
@@ -27,6 +28,7 @@ from bridge.adobe.provisioning.steps import (
     PatchDataflow,
     PatchDataset,
     PatchResource,
+    ReplaceAuthored,
     ReplaceMappingSet,
     Step,
     Write,
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from bridge.adobe.client import PlatformClient
     from bridge.adobe.provisioning.desired import Desired
     from bridge.adobe.provisioning.observed import Observed
+    from bridge.adobe.provisioning.steps import Plan
+
+State = TypeVar("State")
+"""What has been seen in AEP."""
 
 LOOKS: Final = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each look for an object whose creation was not confirmed: a list may show it a little later."""
@@ -64,11 +70,27 @@ class Progress(Protocol):
         """AEP has it."""
 
 
+class Subject(Protocol[State]):
+    """What is set up: how it is planned, and looked at."""
+
+    def plan(self, observed: State) -> Plan:
+        """Every step from what is there to what is wanted."""
+        ...
+
+    async def look_at(self, observed: State, kind: Kind, identifier: str = "") -> State:
+        """One kind once more; by ``identifier`` where AEP has just issued it, as a list may not show it yet."""
+        ...
+
+    async def doubt(self, observed: State, step: Step) -> State | None:
+        """What is seen when AEP is asked about a step before it is sent; None where it is to be sent."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Generic[State]):
     """What is there now, and whether the dataflow is new or changed, so that AEP needs its minutes."""
 
-    observed: Observed
+    observed: State
     steps: int
     warms_up: bool
 
@@ -80,38 +102,69 @@ async def apply_plan(
     progress: Progress,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> Applied:
+) -> Applied[Observed]:
     """Make ``observed`` what is desired. Raises ``Conflict`` before a step that a person has to decide, ``BridgeError`` else."""
-    return await _Applying(client, desired, progress, sleep).run(observed)
+    return await apply_steps(client, _Stream(client, desired), observed, progress, sleep=sleep)
 
 
-class _Applying:
+async def apply_steps(
+    client: PlatformClient,
+    subject: Subject[State],
+    observed: State,
+    progress: Progress,
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Applied[State]:
+    """The same for whatever is set up in this way."""
+    return await _Applying(client, subject, progress, sleep).run(observed)
+
+
+class _Stream:
+    """The stream of a route to AEP."""
+
+    def __init__(self, client: PlatformClient, desired: Desired) -> None:
+        self._client, self._desired = client, desired
+
+    def plan(self, observed: Observed) -> Plan:
+        return make_plan(self._desired, observed)
+
+    async def look_at(self, observed: Observed, kind: Kind, identifier: str = "") -> Observed:
+        return await look_at(self._client, self._desired, observed, kind, identifier)
+
+    async def doubt(self, observed: Observed, step: Step) -> Observed | None:
+        if step.kind is Kind.MAPPING_SET and (refused := await refused_rows(self._client, self._desired, observed)):
+            return replace(observed, refused_rows=refused)
+        return None
+
+
+class _Applying(Generic[State]):
     """One run of apply."""
 
     def __init__(
         self,
         client: PlatformClient,
-        desired: Desired,
+        subject: Subject[State],
         progress: Progress,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._client, self._desired, self._progress, self._sleep = client, desired, progress, sleep
+        self._client, self._subject, self._progress, self._sleep = client, subject, progress, sleep
         self._tries: Counter[tuple[Kind, str]] = Counter()
         self._warms_up = False
 
-    async def run(self, observed: Observed) -> Applied:
+    async def run(self, observed: State) -> Applied[State]:
         while True:
-            plan = make_plan(self._desired, observed)
+            plan = self._subject.plan(observed)
             refuse_conflicts(plan.conflicts)
             step = next((each for each in plan.open if each.write is not None), None)
             if step is None or step.write is None:
                 return Applied(observed, self._tries.total(), self._warms_up)
-            if step.kind is Kind.MAPPING_SET and (refused := await refused_rows(self._client, self._desired, observed)):
-                observed = replace(observed, refused_rows=refused)
+            doubted = await self._subject.doubt(observed, step)
+            if doubted is not None:
+                observed = doubted
                 continue
             observed = await self._take(step, step.write, observed)
 
-    async def _take(self, step: Step, write: Write, observed: Observed) -> Observed:
+    async def _take(self, step: Step, write: Write, observed: State) -> State:
         """Send the request of one step, and see what is there then."""
         self._tries[step.kind, step.name] += 1
         if self._tries[step.kind, step.name] > MOST_TRIES:
@@ -140,29 +193,29 @@ class _Applying:
             self._progress.done(step, time.monotonic() - began)
         return observed
 
-    def _is_open(self, step: Step, observed: Observed) -> bool:
-        plan = make_plan(self._desired, observed)
+    def _is_open(self, step: Step, observed: State) -> bool:
+        plan = self._subject.plan(observed)
         return any((one.kind, one.name) == (step.kind, step.name) for one in plan.open)
 
-    async def _search(self, observed: Observed, step: Step) -> Observed:
+    async def _search(self, observed: State, step: Step) -> State:
         """Look until the step is no longer open, or has stayed so for all the looks."""
         for pause in LOOKS:
             await self._sleep(pause)
-            observed = await look_at(self._client, self._desired, observed, step.kind)
+            observed = await self._subject.look_at(observed, step.kind)
             if not self._is_open(step, observed):
                 break
         return observed
 
-    async def _confirmed(self, observed: Observed, kind: Kind, identifier: str) -> Observed:
+    async def _confirmed(self, observed: State, kind: Kind, identifier: str) -> State:
         """Read what AEP has just confirmed; one that it does not find yet is asked for again."""
         for pause in LOOKS[1:]:
             try:
-                return await look_at(self._client, self._desired, observed, kind, identifier)
+                return await self._subject.look_at(observed, kind, identifier)
             except PlatformError as error:
                 if error.status != 404:
                     raise
             await self._sleep(pause)
-        return await look_at(self._client, self._desired, observed, kind, identifier)
+        return await self._subject.look_at(observed, kind, identifier)
 
 
 def refuse_conflicts(conflicts: tuple[Step, ...]) -> None:
@@ -210,4 +263,8 @@ async def _perform(client: PlatformClient, write: Write) -> str:
             return await data_prep.create(client, dict(document))
         case ReplaceMappingSet(identifier, document):
             await data_prep.replace(client, identifier, dict(document))
+        case CreateAuthored(kind, document):
+            return await authoring.create(client, kind, dict(document))
+        case ReplaceAuthored(kind, identifier, document):
+            await authoring.replace(client, kind, identifier, dict(document))
     return identifier

@@ -41,10 +41,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """Everything of one route."""
+    """Everything of one route; ``to``: in whose screens it is entered."""
 
     route: str
     tables: tuple[Table, ...]
+    to: str = "MoEngage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Facts:
     payload: str
     authenticated: bool
     receiver_path: str
+    receiver_url: str
     receiver_auth: str
     receiver_user: str
     receiver_header: str
@@ -91,7 +93,10 @@ def handover(facts: Facts) -> Handover:
 def _bridge(facts: Facts) -> Table:
     items = [
         Item(
-            "endpoint", "Endpoint", f"https://YOUR-HOST{facts.receiver_path}", "the receiver's address behind your TLS"
+            "endpoint",
+            "Endpoint",
+            (facts.receiver_url or "https://YOUR-HOST") + facts.receiver_path,
+            "BRIDGE_RECEIVER__PUBLIC_URL, the receiver's address behind your TLS",
         ),
         Item("authentication", "Authentication", facts.receiver_auth or UNSET, "BRIDGE_RECEIVER__AUTH"),
     ]
@@ -238,7 +243,7 @@ def as_text(made: Handover, *, secrets: bool) -> str:
 
 def as_markdown(made: Handover, *, secrets: bool) -> str:
     """A document to send: tables, and below them what is long, in blocks."""
-    lines = [f"# Handover to MoEngage: route {made.route}"]
+    lines = [f"# Handover to {made.to}: route {made.route}"]
     for table in made.tables:
         lines += ["", f"## {table.title}", *(["", table.words] if table.words else [])]
         lines += ["", "| item | value | where it comes from |", "| --- | --- | --- |"]

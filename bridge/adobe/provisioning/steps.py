@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bridge.adobe.authoring import Kind as AuthoredKind
     from bridge.adobe.flow_service import Kind as FlowKind
     from bridge.adobe.registry import Kind as RegistryKind
 
@@ -30,6 +31,8 @@ class Kind(StrEnum):
     MAPPING_SET = "mapping set"
     DATAFLOW = "dataflow"
     SCHEMA_FILE = "schema file"
+    SERVER = "destination server"
+    DESTINATION = "destination"
     SETTINGS = "settings"
 
 
@@ -130,6 +133,23 @@ class ReplaceMappingSet:
     document: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class CreateAuthored:
+    """POST to the Destination SDK."""
+
+    kind: AuthoredKind
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceAuthored:
+    """PUT of the whole object."""
+
+    kind: AuthoredKind
+    identifier: str
+    document: Mapping[str, Any]
+
+
 Write = (
     CreateNamespace
     | CreateResource
@@ -141,6 +161,8 @@ Write = (
     | EnableDataflow
     | CreateMappingSet
     | ReplaceMappingSet
+    | CreateAuthored
+    | ReplaceAuthored
 )
 
 

@@ -17,9 +17,10 @@ from bridge.cli.setup.plan import document, show
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
-    from bridge.adobe.provisioning.applying import Applied
+    from collections.abc import Sequence
+
     from bridge.adobe.provisioning.steps import Plan, Step
-    from bridge.routes.setting_up import Outlook
+    from bridge.routes.setting_up import DestinationOutlook, Done, Outlook
     from bridge.settings import Route
     from bridge.settings.writing import Edit
 
@@ -43,6 +44,7 @@ def apply(
 ) -> None:
     """Create and change in AEP what the plan shows, after asking, and write the ids into .env or bridge.toml.
 
+    For a route from Adobe: the private destination in AEP, and nothing is written here.
     What exists is adopted, so that apply can be interrupted anywhere and run again. The schema as AEP resolves it goes into
     aep-schema.json beside the settings (there in mappings/, if that folder exists), and BRIDGE_MAPPING__SCHEMA names it. A second apply changes nothing.
 
@@ -62,11 +64,11 @@ def apply(
 
 async def _apply(route: Route, *, yes: bool, allow_irreversible: bool, no_wait: bool, as_json: bool) -> None:
     from bridge.adobe.provisioning.applying import refuse_conflicts
-    from bridge.routes.setting_up import carry_out, look_for, write_down
+    from bridge.routes.setting_up import outlook_of
 
     async with opened(route) as client:
         say(f"route {route.name}: asking AEP what is there …")
-        outlook = await look_for(route, client)
+        outlook = await outlook_of(route, client)
         if not as_json:
             show(outlook)
         refuse_conflicts(outlook.plan.conflicts)
@@ -75,28 +77,22 @@ async def _apply(route: Route, *, yes: bool, allow_irreversible: bool, no_wait: 
             missing = "; ".join(one.words for one in outlook.checks if one.ok is False)
             raise BridgeError(f"the credential may not do it: {missing}", hint=todo)
         _agree(outlook.plan, yes=yes, allow_irreversible=allow_irreversible)
-        applied = await carry_out(outlook, client, Told(outlook.plan))
-        written = await write_down(outlook, applied, client)
-    _show_edits(written)
+        done = await outlook.carry_out(client, Told(outlook.plan), asyncio.sleep)
+    _show_edits(done.written)
     if as_json:
-        print(orjson.dumps(_told(outlook, applied, written), option=orjson.OPT_INDENT_2).decode())
-    if applied.warms_up and not no_wait:
+        print(orjson.dumps(_told(outlook, done), option=orjson.OPT_INDENT_2).decode())
+    if done.warms_up and not no_wait:
         with under_its_name(route):
             await wait_out(route.settings.setup.warm_up_seconds)
-    if applied.steps or written:
-        say("set up; aep-bridge setup verify sends a test event through it")
+    if done.steps or done.written:
+        say("set up; aep-bridge setup verify tries it out")
     else:
         say("nothing to do")
 
 
-def _told(outlook: Outlook, applied: Applied, written: list[Edit]) -> dict[str, object]:
+def _told(outlook: Outlook | DestinationOutlook, done: Done) -> dict[str, object]:
     """The plan that was carried out, what AEP has issued, and the files that changed."""
-    from dataclasses import asdict
-
-    from bridge.adobe.provisioning.local import results
-
-    found = asdict(results(outlook.desired, applied.observed))
-    return {**document(outlook), "results": found, "written": [str(edit.path) for edit in written]}
+    return {**document(outlook), "results": done.found, "written": [str(edit.path) for edit in done.written]}
 
 
 def _agree(plan: Plan, *, yes: bool, allow_irreversible: bool) -> None:
@@ -138,7 +134,7 @@ class Told:
         say(f"      {step.kind} {step.name}: there ({seconds:.1f} s)")
 
 
-def _show_edits(written: list[Edit]) -> None:
+def _show_edits(written: Sequence[Edit]) -> None:
     for edit in written:
         if edit.path.suffix == ".json":
             say(f"{'rewrote' if edit.before else 'wrote'} {edit.path}, the schema as AEP resolves it")

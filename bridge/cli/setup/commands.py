@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 setup = typer.Typer(
     name="setup",
-    help="Set AEP up for a route: namespaces, schema, dataset, streaming source and dataflow, planned, applied and verified.",
+    help="Set AEP up for a route, planned, applied and verified: schema, dataset, source and dataflow; or Adobe's private destination.",
     no_args_is_help=True,
 )
 app.add_typer(setup)

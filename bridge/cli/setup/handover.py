@@ -1,4 +1,4 @@
-"""``aep-bridge setup handover``: what MoEngage asks for."""
+"""``aep-bridge setup handover``: what MoEngage asks for, and what is entered in Adobe."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def handover(
 ) -> None:
     """Print what MoEngage asks for, for both set-ups: MoEngage to the bridge, and MoEngage to AEP directly.
 
+    For a route from Adobe: what somebody enters in Adobe's screens for its private destination, step by step.
     Everything comes from the settings and their files; nobody is asked. Secrets are masked unless you want them shown.
 
     Examples:
@@ -34,6 +35,7 @@ def handover(
     """
     from bridge.adobe.provisioning import handover as made
     from bridge.routes.handing_over import facts_of
+    from bridge.routes.private_destinations import adobe_handover, has_destination
     from bridge.settings import load_deployment
 
     if markdown and as_json:
@@ -43,7 +45,10 @@ def handover(
     documents = []
     for selected in chosen(deployment, route):
         with under_its_name(selected):
-            documents.append(made.handover(facts_of(deployment, selected, time.time())))
+            if has_destination(selected):
+                documents.append(adobe_handover(selected))
+            else:
+                documents.append(made.handover(facts_of(deployment, selected, time.time())))
     if as_json:
         told = [made.as_json(one, secrets=show_secrets) for one in documents]
         print(orjson.dumps(told[0] if len(told) == 1 else told, option=orjson.OPT_INDENT_2).decode())

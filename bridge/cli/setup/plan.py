@@ -14,7 +14,7 @@ from bridge.cli.setup.commands import JSON, hush, opened, say, setup, show_check
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.routes.setting_up import Outlook
+    from bridge.routes.setting_up import DestinationOutlook, Outlook
     from bridge.settings import Route
 
 _COLOURS = {"+": "green", "~": "yellow", "=": "dim", "!": "red", "irreversible": "magenta", "todo": "red"}
@@ -23,6 +23,8 @@ _COLOURS = {"+": "green", "~": "yellow", "=": "dim", "!": "red", "irreversible":
 @setup.command()
 def plan(as_json: bool = JSON, route: str | None = ROUTE) -> None:
     """Show what apply would do: + create, ~ change, = exists, ! conflict with what to do. Nothing is changed.
+
+    For a route from Adobe that is the private destination, which posts to the receiver; for one to AEP all that its stream needs.
 
     Exit 0 when nothing is to do, 3 when something is, 1 on a conflict, a missing permission or an error. What AEP can never undo
     is said beforehand. Names and choices are the settings BRIDGE_SETUP__…; objects that the settings name by id are taken as
@@ -53,31 +55,29 @@ def plan(as_json: bool = JSON, route: str | None = ROUTE) -> None:
     raise typer.Exit(1 if 1 in codes else max(codes))
 
 
-async def _look(routes: Sequence[Route]) -> list[Outlook]:
-    from bridge.routes.setting_up import look_for
+async def _look(routes: Sequence[Route]) -> list[Outlook | DestinationOutlook]:
+    from bridge.routes.setting_up import outlook_of
 
-    found = []
+    found: list[Outlook | DestinationOutlook] = []
     for route in routes:
         async with opened(route) as client:
             say(f"route {route.name}: asking AEP what is there …")
-            found.append(await look_for(route, client))
+            found.append(await outlook_of(route, client))
     return found
 
 
-def document(outlook: Outlook) -> dict[str, object]:
+def document(outlook: Outlook | DestinationOutlook) -> dict[str, object]:
     """The plan of a route for a program."""
     from bridge.adobe.provisioning.rendering import as_json
 
     return {
         "route": outlook.route.name,
-        "sandbox": outlook.sandbox.name,
-        "region": outlook.sandbox.region or None,
-        "tenant": outlook.observed.tenant,
+        **outlook.place,
         **as_json(outlook.plan, outlook.checks),
     }
 
 
-def show(outlook: Outlook) -> None:
+def show(outlook: Outlook | DestinationOutlook) -> None:
     """The plan on stdout, what is amiss with the credential on stderr."""
     from rich.console import Console
     from rich.text import Text
@@ -85,9 +85,8 @@ def show(outlook: Outlook) -> None:
     from bridge.adobe.provisioning.rendering import lines, summary
 
     console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"route {outlook.route.name}: sandbox {outlook.sandbox.name}, tenant {outlook.observed.tenant}", markup=False
-    )
+    place = ", ".join(f"{name} {outlook.place[name]}" for name in ("sandbox", "tenant") if name in outlook.place)
+    console.print(f"route {outlook.route.name}: {place}", markup=False)
     for mark, line in lines(outlook.plan):
         console.print(Text(outlook.route.named(line), style=_COLOURS.get(mark, "")))
     console.print(f"plan: {summary(outlook.plan)}", markup=False)

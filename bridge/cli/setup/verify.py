@@ -28,6 +28,12 @@ def verify(
     wait: float = typer.Option(
         3_600, "--wait", min=0, metavar="SECONDS", help="How long to wait for the event in the dataset."
     ),
+    instance: str | None = typer.Option(
+        None,
+        "--instance",
+        metavar="ID",
+        help="Of a route from Adobe: the connection to post through, in place of BRIDGE_SETUP__DESTINATION_INSTANCE_ID.",
+    ),
     as_json: bool = JSON,
     route: str | None = ROUTE,
 ) -> None:
@@ -37,21 +43,53 @@ def verify(
     the dataset, and makes one profile where Profile is enabled. It is sent to the single endpoint, which validates at once where
     AEP offers that, and to the batch endpoint, as the worker does. Events come into the data lake within the hour.
 
+    Of a route from Adobe the private destination is tried out: Adobe renders its template with awkward texts and with profiles of its
+    own, and, where there is a connection, posts one through it, which the receiver leaves out.
+
     Examples:
         aep-bridge setup verify
 
         aep-bridge setup verify --route eu --wait 600 --json
     """
+    from bridge.routes.private_destinations import has_destination
     from bridge.settings import load_deployment
 
     hush()
-    stations = asyncio.run(_verify(only(load_deployment().routes, route), wait=wait, as_json=as_json))
+    selected = only(load_deployment().routes, route)
+    if has_destination(selected):
+        stations = asyncio.run(_verify_destination(selected, instance, as_json=as_json))
+    elif instance is not None:
+        raise typer.BadParameter("only for a route from Adobe", param_hint="--instance")
+    else:
+        stations = asyncio.run(_verify(selected, wait=wait, as_json=as_json))
     ok = all(one.ok is not False for one in stations)
     if as_json:
         told = {"ok": ok, "stations": [_as_json(one) for one in stations]}
         print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     if not ok:
         raise typer.Exit(1)
+
+
+async def _verify_destination(route: Route, instance: str | None, *, as_json: bool) -> list[Station]:
+    from bridge.adobe.private_destination.destination_plan import PrivateDestination
+    from bridge.adobe.private_destination.destination_verification import verify_destination
+    from bridge.adobe.provisioning.verification import Station
+    from bridge.routes.private_destinations import receiving_of, wanted_destination
+
+    stations: list[Station] = []
+    async with opened(route) as client:
+        began = time.monotonic()
+        await client.authorization()
+        stations.append(Station("token", ok=True, words="from IMS", seconds=time.monotonic() - began))
+        if not as_json:
+            _show(route, stations[0])
+        subject = PrivateDestination(client, wanted_destination(route))
+        chosen = instance or route.settings.setup.destination_instance_id or ""
+        async for station in verify_destination(client, subject, receiving_of(route), chosen):
+            stations.append(station)
+            if not as_json:
+                _show(route, station)
+    return stations
 
 
 def _as_json(station: Station) -> dict[str, Any]:

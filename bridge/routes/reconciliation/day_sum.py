@@ -250,7 +250,7 @@ def _check_counts(row: DaySum, found: FoundAccount, done: Reconciled, saved: Map
                 uncounted,
                 f"{uncounted} events lie before the committed offset of {found.topic}, and no worker has counted them: they were"
                 " settled by a version before this count, or offsets were moved by hand",
-                _once_more(day),
+                _once_more(day, day + 1),
             )
         )
     if row.expired:
@@ -259,16 +259,16 @@ def _check_counts(row: DaySum, found: FoundAccount, done: Reconciled, saved: Map
         )
 
 
-def _once_more(day: int) -> str:
+def _once_more(since: int, until: int) -> str:
     return (
-        "to have them sent, stop the workers and set the group back (kafka-consumer-groups.sh --reset-offsets --to-datetime"
-        f" {day_name(day)}T00:00:00.000 --execute); what is delivered twice has one _id"
+        f"to have them sent: aep-bridge replay --since {day_name(since)} --until {day_name(until)};"
+        " what is delivered twice has one _id"
     )
 
 
 def _count_difference(topic: str, partition: int, day: int, met: int, told: int) -> SumDifference:
     more = "events that no worker has settled: offsets were moved by hand, or the topic was restored; " + _once_more(
-        day
+        day, day + 1
     )
     fewer = "records were deleted by hand, or the log lost its end: what is gone cannot be told apart by event any more"
     return SumDifference(
@@ -377,6 +377,6 @@ def _check_aep(days: range, found: FoundAccount, done: Reconciled) -> None:
             f"since {day_name(days.start)} AEP has answered 200 for {delivered} events, and its batches hold {aep.records}"
             f" (ingested or failed); {recent} were delivered within the last {SETTLE_HOURS} hours and may still wait",
             "look at the dataset's batches in AEP; events that were sent within minutes of a new dataflow vanish there: "
-            + _once_more(days.start),
+            + _once_more(days.start, days.stop),
         )
     )

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus
 
 from bridge.sources.adobe.refusing import AUDIENCES_FORM, UNKNOWN_STATUS, Unreadable, unambiguous
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from bridge.settings import AdobeSettings
 
+Names = Mapping[str, Mapping[str, str]]
+"""Namespace -> id -> name of an audience."""
+_NONE: Final[Mapping[str, Any]] = {}
 Audience = dict[str, Any]
 """``namespace``, ``id``, ``name``, ``status`` (member, exited), ``at`` (microseconds since 1970; None where no time is said)."""
 
@@ -61,10 +66,10 @@ class AudienceFilter:
         return name in self._names or audience_id.lower() in self._ids
 
 
-def audiences_of(unit: Mapping[str, Any], names: Any, chosen: AudienceFilter) -> tuple[list[Audience], bool]:
+def audiences_of(unit: Mapping[str, Any], names: Names, chosen: AudienceFilter) -> tuple[list[Audience], bool]:
     """The audiences of one profile that are let through, each once; and whether there were others.
 
-    ``names``: namespace -> id -> name, as our own template writes them: escaped for HTML. Raises :class:`Unreadable`.
+    ``names``: namespace -> id -> name, as they are. Raises :class:`Unreadable`.
     """
     found: dict[tuple[str, str], Audience] = {}
     others = False
@@ -125,17 +130,17 @@ def _status(given: Any) -> str:
     return status
 
 
-def _every(unit: Mapping[str, Any], names: Any) -> Iterator[Audience]:
+def _every(unit: Mapping[str, Any], names: Names) -> Iterator[Audience]:
     """All audiences of a message, with status and time as they came."""
     memberships = unambiguous(unit.get("segmentMembership"))
     if memberships is not None:
-        yield from _of_memberships(memberships, _plain(names))
+        yield from _of_memberships(memberships, names)
     for member in LISTS:
         if (lists := unambiguous(unit.get(member))) is not None:
             yield from _of_lists(lists)
 
 
-def _of_memberships(memberships: Any, names: Mapping[str, Any]) -> Iterator[Audience]:
+def _of_memberships(memberships: Any, names: Names) -> Iterator[Audience]:
     if memberships.__class__ is not dict:
         raise Unreadable(AUDIENCES_FORM)
     for namespace, members in memberships.items():
@@ -143,27 +148,35 @@ def _of_memberships(memberships: Any, names: Mapping[str, Any]) -> Iterator[Audi
             continue
         if unambiguous(members).__class__ is not dict:
             raise Unreadable(AUDIENCES_FORM)
-        named = _plain(names.get(namespace))
+        named = names.get(namespace, _NONE)
         for audience_id, member in members.items():
             if unambiguous(member).__class__ is not dict:
                 raise Unreadable(AUDIENCES_FORM)
-            name = named.get(audience_id)
             yield {
                 "namespace": namespace,
                 "id": audience_id,
-                "name": _text(member.get("name")) or unescaped(_text(name)),
+                "name": _text(member.get("name")) or named.get(audience_id, ""),
                 "status": member.get("status"),
                 "at": member.get("lastQualificationTime"),
             }
 
 
-def _plain(names: Any) -> Mapping[str, Any]:
-    """What the template printed, under keys as they were before it escaped them as it does names."""
-    if unambiguous(names).__class__ is not dict:
-        return {}
-    if any("&" in key for key in names):
-        return {unescaped(key): value for key, value in names.items()}
-    return names  # type: ignore[no-any-return]
+def plain_names(escaped: Any, encoded: Any) -> Names:
+    """What a template printed of names, and of their namespaces and ids: ``escaped`` for HTML, or ``encoded`` as URLs have it.
+
+    The latter stands in a JSON text whatever the name holds: quotation marks, backslashes, line breaks.
+    """
+    if unambiguous(encoded).__class__ is dict:
+        return _read_names(encoded, unquote_plus)
+    return _read_names(escaped, unescaped) if unambiguous(escaped).__class__ is dict else _NONE
+
+
+def _read_names(printed: Mapping[str, Any], read: Callable[[str], str]) -> Names:
+    return {
+        read(namespace): {read(one): read(_text(name)).strip() for one, name in members.items()}
+        for namespace, members in printed.items()
+        if unambiguous(members).__class__ is dict
+    }
 
 
 def _of_lists(lists: Any) -> Iterator[Audience]:

@@ -3,7 +3,8 @@
 ==================  ==============================================================================================================
 HTTP API, Kinesis,  the XDM profile itself: mapped attributes at their XDM paths, beside ``identityMap`` and ``segmentMembership``
 Event Hubs
-our template        ``{"profile": {"attributes": {"x": {"value": …}}, "identityMap": …, "segmentMembership": …}, "names": …}``
+our template        ``{"profile": {"attributes": {"x": {"value": …}}, "identityMap": …, "segmentMembership": …}, "encoded_names": …}``,
+                    and ``names`` where they are not encoded for URLs
 Adobe's samples     ``{"identities": [{"type", "id"}], "attributes": {…}, "AdobeExperiencePlatformSegments": {"add", "remove"}}``,
                     ``{"external_id": …, "AEPSegments": {"add", "remove"}, "firstName": …}``
 ==================  ==============================================================================================================
@@ -18,7 +19,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.model.event import LeftOut
-from bridge.sources.adobe.audiences import LISTS, audiences_of
+from bridge.sources.adobe.audiences import LISTS, audiences_of, plain_names
 from bridge.sources.adobe.identities import as_id, customer_ids, identities_of
 from bridge.sources.adobe.refusing import Unreadable, unambiguous
 
@@ -51,6 +52,8 @@ XDM_PATHS: Final = {
 """By a target attribute's name in lower case and without ``_``: the attribute of XDM that everybody means by it."""
 _TEST_AUDIENCE: Final = re.compile(r"segmentid[0-9]+")
 _TEST_ID: Final = re.compile(r"-[A-Za-z0-9]{5}")
+VERIFY_ID: Final = "aep-bridge-verify"
+"""Id of the person that ``aep-bridge setup verify`` has Adobe post: in any namespace, as the connection maps it to another name."""
 TEST_PROFILE: Final = "test_profile"
 """Rule of profiles that Adobe's test calls make up."""
 NO_AUDIENCE: Final = "audience"
@@ -63,7 +66,7 @@ def profiles_of(unit: Mapping[str, Any], reading: ProfileReading, *, flat: bool)
     ``flat``: attributes, identities and lists of audiences stand side by side. Raises :class:`~bridge.sources.adobe.refusing.Unreadable` with a ``Refusal``, or with ``LeftOut`` for what rules keep back.
     """
     inner = unambiguous(unit.get("profile"))
-    names = unit.get("names")
+    names = plain_names(unit.get("names"), unit.get("encoded_names"))
     profile = inner if inner.__class__ is dict else unit
     flat = flat or (any(member in profile for member in LISTS) and "segmentMembership" not in profile)
     namespace = reading.namespace
@@ -158,9 +161,11 @@ def _put(found: dict[str, Any], path: Sequence[str], value: Any) -> bool:
 
 
 def _is_made_up(profile: Mapping[str, Any], identities: Identities) -> bool:
-    """Whether Adobe generated it for a test call: ids as ``user_id-h29Fq``, audiences as ``segmentid1``."""
+    """Whether it was made for a test call: Adobe's ids as ``user_id-h29Fq``, audiences as ``segmentid1``, or our own id."""
     memberships = profile.get("segmentMembership")
     if memberships.__class__ is dict and any(_TEST_AUDIENCE.fullmatch(one) for one in _members(memberships)):
+        return True
+    if any(VERIFY_ID in ids for ids in identities.values()):
         return True
     return bool(identities) and all(
         one.lower().startswith(namespace) and _TEST_ID.fullmatch(one[len(namespace) :]) is not None

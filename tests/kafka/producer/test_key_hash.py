@@ -29,3 +29,12 @@ def test_the_values_of_kafkas_own_tests(key: bytes, expected: int) -> None:
     """UtilsTest.testMurmur2 of Apache Kafka; signed there."""
     assert murmur2(key) == expected & 0xFFFFFFFF
     assert partition_of(key, 6) == (expected & 0x7FFFFFFF) % 6
+
+
+def test_the_next_event_of_a_customer_costs_no_hash() -> None:
+    """The partition of a key is remembered, also after thousands of other customers."""
+    partition_of.cache_clear()
+    for _ in range(2):
+        for number in range(2_000):
+            partition_of(b"customer-%d" % number, 6)
+    assert partition_of.cache_info().misses == 2_000

@@ -58,6 +58,11 @@ async def test_records_go_to_the_partition_that_is_named() -> None:
     assert kafka.refreshes == 1
 
 
+async def test_a_topic_of_one_partition_is_known() -> None:
+    """The smallest that there is."""
+    assert publisher_on(StubKafka(partitions=1)).knows("events")
+
+
 async def test_a_guilty_record_costs_no_neighbour() -> None:
     """Of a hundred records one is refused: the others are stored, once each, in order, and the one is named."""
     kafka = StubKafka()

@@ -277,7 +277,7 @@ def test_events_that_aep_lost_after_its_200_are_an_error():
     """Beyond the time that it may take for its batches."""
     (one,) = _two_days().reconcile(aep=_aep(1)).differences
     assert (one.check, one.events) == ("aep", 1)
-    assert "--reset-offsets" in one.fix
+    assert "aep-bridge replay --since" in one.fix
 
 
 def test_what_was_delivered_just_now_may_wait_in_aep():

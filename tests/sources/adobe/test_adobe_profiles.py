@@ -1,6 +1,7 @@
 """Profiles in every shape that Adobe documents become one canonical profile, exactly."""
 
 import time
+from urllib.parse import quote_plus
 
 import orjson
 import pytest
@@ -410,3 +411,29 @@ def test_a_record_that_would_become_too_much_is_one_refusal():
     assert [found.code for found in each.events_of(many, Bound(events=20, bytes=10**6))] == ["too_many_events"]
     assert [found.code for found in each.events_of(many, Bound(events=100, bytes=10**4))] == ["too_many_events"]
     assert len(each.events_of(many, Bound(events=100, bytes=10**6))) == 50
+
+
+@pytest.mark.parametrize(
+    "name", ['Cart "abandoners"', "back\\slash", "two\nlines", "100 % + 1", "R&D <b>", "顧客", "a&amp;b"]
+)
+def test_names_that_are_encoded_arrive_as_they_are(name):
+    """Namespaces, ids and names as URLs have them; entities in them are the name's own."""
+    member = {"status": "realized", "lastQualificationTime": "2026-11-02T08:15:30Z"}
+    profile = {**OURS["profile"], "segmentMembership": {"u p": {"a/b": member}}}
+    (event,) = events({"profile": profile, "encoded_names": {"u+p": {"a%2Fb": quote_plus(name)}}})
+    assert [one["name"] for one in event["audiences"]] == [name]
+
+
+@pytest.mark.parametrize("broken", [None, [], {"ups": None}, {"ups": {CART: None}}, {"ups": {CART: "%ZZ%"}}])
+def test_encoded_names_of_another_form_are_none(broken):
+    """Nothing of a message is lost for it."""
+    found = events({"profile": OURS["profile"], "encoded_names": broken})
+    assert len(found) == 1
+    assert found[0]["customer_id"] == "C-100"
+
+
+@pytest.mark.parametrize("namespace", ["user_id", "email", "other"])
+def test_the_person_of_a_verification_is_left_out(namespace):
+    """Whatever namespace the connection maps the id to, beside other ids too."""
+    identities = {"user_id": [{"id": "C-100"}], namespace: [{"id": "aep-bridge-verify"}]}
+    assert events({"profile": {**OURS["profile"], "identityMap": identities}, "names": {}}) == [LeftOut("test_profile")]

@@ -90,6 +90,25 @@ def test_a_claim_that_never_arrived_owns_nothing():
     assert not state.owned
 
 
+def test_a_deletion_takes_what_its_own_owner_had_written():
+    """And nothing of an owner before or after, nor of a key that nobody knows; the key may be empty."""
+    state = FencedState(bytes, 3)
+    early, late = bytes(7) + b"\x01", bytes(7) + b"\x02"
+    state.read([(0, early + b"", b"v"), (1, early + b"k", b"abc"), (2, late + b"l", b"w"), (3, early + b"m", b"x")], 4)
+    assert (len(state), state.size) == (4, 1 + 4 + 2 + 2)
+    state.read([(4, early + b"k", None), (5, early + b"l", None), (6, late + b"m", None), (7, late + b"n", None)], 8)
+    assert [state.value(key) for key in (b"", b"k", b"l", b"m", b"n")] == [b"v", None, b"w", b"x", None]
+    assert (len(state), state.size, state.next) == (3, 1 + 2 + 2, 8)
+
+
+def test_a_short_key_that_claims_nothing_is_passed_over():
+    """A record that somebody else left there."""
+    state = FencedState(bytes, 3)
+    state.read([(0, b"note", b"x"), (1, *state.claim(b"mine"))], 2)
+    assert state.owned
+    assert len(state) == 0
+
+
 def test_another_number_of_partitions_is_refused():
     """The customers were in other partitions then."""
     log = Log()

@@ -115,6 +115,45 @@ def test_one_refused_element_keeps_the_event_from_being_stored(order):
     run(work())
 
 
+def test_an_element_that_mapping_refuses_counts_for_its_own_event():
+    """Also behind a neighbour that was refused; what mapping refuses has never been sent."""
+
+    async def work():
+        scene = Scene(Adding())
+        await scene.assign(0)
+        chunk = await scene.take(
+            {"key": "x", "letters": "", "refuse": 1}, {"key": "k", "letters": "b", "elements": ["u", "!"]}
+        )
+        assert scene.letters == [(0, None, "refused"), (1, None, "no")]
+        scene.keeper.accepted(chunk, [0])
+        await scene.settled()
+        assert await known(scene, "k") == ""
+        scene.keeper.rejected(await scene.take({"key": "k", "letters": "c"}), 0, REFUSED, 3)
+        assert scene.attempts == [0, 0, 3]
+        assert scene.ledger.committable() == {("events", 0): 3}
+
+    run(work())
+
+
+def test_what_was_replayed_as_it_leaves_changes_no_state():
+    """Its neighbours' verdicts are theirs."""
+
+    async def work():
+        scene = Scene(Adding())
+        await scene.assign(0)
+        chunk = scene.chunk({"key": "k", "letters": "a"}, {"key": "l", "letters": "b"})
+        chunk.records[0].headers = [("bridge.form", b"xdm")]
+        await scene.keeper.wait_for(chunk)
+        scene.mapping.take(chunk)
+        scene.keeper.accepted(chunk, [1])
+        scene.keeper.accepted(chunk, [0])
+        await scene.settled()
+        assert (await known(scene, "k"), await known(scene, "l")) == ("", "b")
+        assert scene.ledger.committable() == {("events", 0): 2}
+
+    run(work())
+
+
 def test_all_elements_have_to_be_accepted():
     """The last one has the change stored, once."""
 
@@ -417,6 +456,23 @@ def test_marks_of_every_end():
         assert scene.ledger.committable() == {("events", 0): 9}
         assert scene.memory.tallied == 1
         assert not scene.broken
+
+    run(work())
+
+
+def test_a_record_that_ended_processes_is_marked():
+    """Before its dead letter, like all that gives no event; what a rule leaves out is counted by the rule."""
+
+    async def work():
+        scene = Scene(Marking())
+        await scene.assign(0)
+        chunk = scene.chunk({"key": "hangs"}, ["consent"])
+        scene.mapping.take(chunk, frozenset({0}))
+        assert scene.letters == []
+        await scene.settled()
+        assert scene.log.written() == {b"hangs": b"hung", b"row-1": b"left out"}
+        assert (scene.letters, scene.attempts) == ([(0, None, "hung")], [0])
+        assert scene.metrics.left_out_events.labels("consent")._value.get() == 1
 
     run(work())
 

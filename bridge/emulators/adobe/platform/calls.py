@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from bridge.emulators.adobe.platform.sandbox import Sandbox
 
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Status, JSON (or bytes as they are; None for nothing) and extra headers of an answer."""
+    """Status, JSON (or bytes as they are; None for nothing) and extra headers of an answer.
+
+    ``later``: gives the answer in place of this one, where others have to be asked for it.
+    """
 
     status: int
     document: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    later: Callable[[], Awaitable[Reply]] | None = None
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, not an error of ours

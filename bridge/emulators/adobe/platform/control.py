@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bridge.emulators.adobe.faults import Spell
+from bridge.emulators.adobe.platform.destination_connections import Connection
 
 if TYPE_CHECKING:
     from bridge.emulators.adobe.faults import Faults
@@ -67,6 +68,9 @@ class PlatformControl(BaseModel):
     schema_cache_seconds: float | None = Field(None, ge=0)
     metrics_lag_seconds: float | None = Field(None, ge=0)
     hide_flows: list[str] | None = Field(None, description="Ids of dataflows with a label that the caller may not see.")
+    connections: list[Connection] = Field(
+        default_factory=list, description="Connections to private destinations that somebody has made in the screens."
+    )
     settle: bool = Field(False, description="Close the batch under way now, without waiting for its time.")
     expire: bool = Field(False, description="Forget failed batches that are older than the retention now.")
     clear: bool = Field(False, description="Empty every sandbox.")

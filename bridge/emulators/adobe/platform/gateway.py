@@ -21,6 +21,7 @@ from bridge.emulators.adobe.platform import (
 from bridge.emulators.adobe.platform.calls import Call, Refused, Reply, gateway_error, problem
 from bridge.emulators.adobe.platform.control import Troubles
 from bridge.emulators.adobe.platform.data_prep import language, mapping_sets
+from bridge.emulators.adobe.platform.destination_sdk import authoring, testing_calls
 from bridge.emulators.adobe.platform.flow_service import connections, flows, runs
 from bridge.emulators.adobe.platform.flow_service.specs import refused as flow_refused
 from bridge.emulators.adobe.platform.namespaces import standard_namespaces
@@ -87,6 +88,8 @@ class Platform:
                 *permissions.routes(),
                 *observability.routes(lambda: self.ingestion),
                 *profile.routes(),
+                *authoring.routes(),
+                *testing_calls.routes(),
             ]
         )
 
@@ -132,6 +135,8 @@ class Platform:
             sandbox.permissions = self.granted
             if control.hide_flows is not None:
                 sandbox.hidden = set(control.hide_flows)
+            for connection in control.connections:
+                sandbox.connections[connection.id] = connection
 
     def shown(self) -> dict[str, Any]:
         """What is in force, for ``GET /control``."""
@@ -241,4 +246,5 @@ def _counts(sandbox: Sandbox) -> dict[str, int]:
         "descriptors": len(sandbox.descriptors),
         "datasets": len(sandbox.datasets),
         "mapping_sets": len(sandbox.mapping_sets),
+        **{name.replace("-", "_"): len(rows) for name, rows in sandbox.authored.items()},
     } | {name: len(rows) for name, rows in sandbox.flow_service.items()}

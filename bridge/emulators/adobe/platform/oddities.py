@@ -99,6 +99,16 @@ class Oddities(BaseModel):
     inlet_metric_filter: str = Field("inletId", description="Filter key of the inlet's metrics.")
     retry_after: Literal["header", "missing"] = Field("header", description="Retry-After beside a 429 of the gateway.")
 
+    authoring_read: Literal["object", "items"] = Field(
+        "object", description="A read of one destination or server: the object, or a list of it as in Adobe's sample."
+    )
+    authoring_secrets: Literal["shown", "masked"] = Field(
+        "shown", description="clientSecret of a destination in answers."
+    )
+    template_escaping: Literal["quotes", "text"] = Field(
+        "quotes", description="What templates escape when they print: also quotation marks, or only & < >."
+    )
+
     def changed(self, values: dict[str, object]) -> Oddities:
         """The same with the named values; raises pydantic's ``ValidationError``."""
         return Oddities.model_validate(self.model_dump() | values)

@@ -31,6 +31,7 @@ PERMISSIONS: Final = (
     "manage-profiles",
     "view-profiles",
     "manage-queries",
+    "destination-authoring",
 )
 _NEEDED: Final = (
     # part of the path, permission to write, permissions of which one lets read
@@ -49,6 +50,7 @@ _NEEDED: Final = (
     ("/conversion/", "manage-sources", ("view-sources",)),
     ("/observability/", None, ("view-monitoring-dashboard",)),
     ("/data/core/ups/", "manage-profiles", ("view-profiles",)),
+    ("/activation/authoring", "destination-authoring", ("destination-authoring",)),
 )
 _READING_POSTS: Final = ("/search", "/validate", "/preview", "/insights/metrics")
 _RESOURCES: Final = {

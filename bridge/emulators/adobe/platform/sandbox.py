@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from bridge.emulators.adobe.platform.destination_connections import Connection
     from bridge.emulators.adobe.platform.oddities import Oddities
 
 Document = dict[str, Any]
@@ -62,6 +63,12 @@ class Sandbox:
     mapping_sets: dict[str, list[Document]] = field(default_factory=dict)
     """Every version of a mapping set."""
     samples: dict[str, Document] = field(default_factory=dict)
+    authored: dict[str, dict[str, Document]] = field(
+        default_factory=lambda: {"destination-servers": {}, "destinations": {}}
+    )
+    """Of the Destination SDK."""
+    connections: dict[str, Connection] = field(default_factory=dict)
+    """Connections to private destinations, by destination instance."""
     hidden: set[str] = field(default_factory=set)
     """Dataflows with a label that the caller may not see."""
     stores: dict[str, Stored] = field(default_factory=dict)

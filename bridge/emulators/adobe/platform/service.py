@@ -37,6 +37,8 @@ class PlatformService:
             platform.note(method, path, fail.status)
             return _response(platform.failed(fail))
         reply = platform.answer(method, request.rel_url.raw_path, [*request.query.items()], request.headers, body)
+        if reply.later is not None:
+            reply = await reply.later()
         platform.note(method, path, reply.status)
         if troubles.struck("reset", "after", method, path):
             return _cut(request)
