@@ -132,7 +132,8 @@ class Marking(_Noting):
 
     def without_event(self, record: Any, outcome: Any) -> Change | None:
         """The code, or that it was left out."""
-        return Change(record.key, b"left out" if isinstance(outcome, LeftOut) else outcome.code.encode())
+        told = b"left out" if isinstance(outcome, LeftOut) else b"undecoded: " + outcome.code.encode()
+        return Change(record.key, told)
 
 
 class _Decoder:

@@ -1,11 +1,13 @@
 """Audiences of a customer, joined of messages in any order, repeated, and cut off by crashes."""
 
+import asyncio
 from types import SimpleNamespace
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from state_doubles import Scene
 
 from bridge.model.event import LeftOut
 from bridge.model.verdicts import Rejected, Stage
@@ -228,6 +230,20 @@ def test_both_forms_hold_the_same(messages):
     other.from_stored(b'{"v":1,"audiences":[["x","y",1,"Z"]]}')
     stored = customer.membership.to_stored(customer.kept[b"C-1"])
     assert other.to_stored(other.from_stored(stored)) == stored
+
+
+def test_a_route_from_adobe_waits_for_what_is_known():
+    """A profile that left without it would take the customer out of audiences."""
+
+    async def work():
+        scene = Scene(Membership())
+        await scene.assign(0)
+        chunk = scene.chunk({"key": "k"})
+        assert not scene.keeper.is_ready(chunk)
+        await scene.keeper.wait_for(chunk)
+        assert scene.keeper.is_ready(chunk)
+
+    asyncio.run(work())
 
 
 def test_interned_audiences_take_few_bytes():

@@ -135,6 +135,27 @@ def test_an_element_that_mapping_refuses_counts_for_its_own_event():
     run(work())
 
 
+def test_nothing_builds_on_what_mapping_refuses_in_part():
+    """The other elements leave, and finish when the last one has its verdict."""
+
+    async def work():
+        scene = Scene(Adding())
+        await scene.assign(0)
+        await scene.take({"key": "k", "letters": "b", "elements": ["u", "!"]}, {"key": "k", "letters": "c"})
+        assert [item for *_, item in scene.items] == [b"u", b"c"]
+        chunk = await scene.take({"key": "l", "letters": "d", "elements": ["u", "v", "w"]}, {"nothing": 1})
+        before = scene.ledger.events
+        scene.keeper.accepted(chunk, [0])
+        scene.keeper.rejected(chunk, 1, REFUSED, 1)
+        assert before - scene.ledger.events == 1, "the dead letter"
+        scene.keeper.accepted(chunk, [2])
+        assert before - scene.ledger.events == 3
+        scene.keeper.rejected(chunk, 3, REFUSED, 1)
+        assert before - scene.ledger.events == 4
+
+    run(work())
+
+
 def test_what_was_replayed_as_it_leaves_changes_no_state():
     """Its neighbours' verdicts are theirs."""
 
@@ -439,8 +460,8 @@ def test_marks_of_every_end():
             b"bad": b"no",
             b"unmapped": b"refused",
             b"row-3": b"left out",
-            b"row-4": b"no_event",
-            b"row-5": b"not_json",
+            b"row-4": b"undecoded: no_event",
+            b"row-5": b"undecoded: not_json",
             b"old": None,
             b"part": b"no",
             b"silent": b"internal_error",
@@ -470,7 +491,7 @@ def test_a_record_that_ended_processes_is_marked():
         scene.mapping.take(chunk, frozenset({0}))
         assert scene.letters == []
         await scene.settled()
-        assert scene.log.written() == {b"hangs": b"hung", b"row-1": b"left out"}
+        assert scene.log.written() == {b"hangs": b"undecoded: hung", b"row-1": b"left out"}
         assert (scene.letters, scene.attempts) == ([(0, None, "hung")], [0])
         assert scene.metrics.left_out_events.labels("consent")._value.get() == 1
 
@@ -503,6 +524,11 @@ def test_a_rehearsal_knows_and_keeps_nothing():
         chunk = scene.chunk({"key": "k", "letters": "a"})
         scene.mapping.rehearse(chunk.records[0])
         assert scene.memory.tallied == -1
+        scene.keeper.accepted(await scene.take({"key": "k", "letters": "a"}), [0])
+        await scene.settled()
+        event = {"key": "k", "letters": "b"}
+        assert scene.keeper.rehearse(event, chunk.records[0]) == event
+        scene.items.clear()
         assert scene.items == []
 
     run(work())

@@ -66,6 +66,10 @@ def _waits(scene, **value):
     return asyncio.create_task(scene.take({"key": "k", "letters": "a", **value}))
 
 
+def _under_way():
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("state-")]
+
+
 def _told(lines):
     return [line["event"] for line in lines]
 
@@ -198,6 +202,7 @@ def test_whoever_the_group_does_not_confirm_asks_twice_a_second():
         scene.keeper._restoring.is_ours = is_ours
         await scene.assign(0)
         await scene.take({"key": "k", "letters": "a"})
+        assert loop.time() - begun == 1.5, "it is mapped at once"
 
     run(work())
     assert asked == [0.0, 0.5, 1.0, 1.5]
@@ -322,11 +327,33 @@ def test_after_a_write_in_doubt_the_partition_is_claimed_anew(error):
     run(work())
 
 
+def test_a_partition_that_is_revoked_while_it_is_claimed_anew_is_left_alone():
+    """What it was to store comes again to its next owner."""
+
+    async def work():
+        scene = Scene(Adding(), _ToldLog())
+        await scene.assign(0)
+        chunk = await _waits(scene)
+        scene.log.fails = [AWAY]
+        scene.ours = False
+        scene.keeper.accepted(chunk, [0])
+        await asyncio.sleep(20)
+        writes = scene.log.writes
+        scene.ledger.close([("events", 0)])
+        await asyncio.sleep(20)
+        assert not any(key.endswith(b"k") for _, key, _ in scene.log.partitions[0])
+        assert scene.log.writes == writes
+        assert _under_way() == []
+
+    run(work())
+
+
 def test_what_is_only_written_is_never_claimed():
     """Refused by Kafka for good, or failing for now: what comes next is written as it is."""
 
     async def work():
         scene = Scene(Marking(), _ToldLog())
+        assert _metric(scene, "writable") == 1, "until something fails"
         await scene.assign(0)
         scene.log.fails = [TOO_LARGE, AWAY]
         with capture_logs() as lines:
@@ -404,6 +431,7 @@ def test_closing_gives_up_what_is_under_way():
         scene.keeper.accepted(chunk, [0])
         await scene.settled()
         await scene.keeper.close()
+        assert _under_way() == []
         log.waits.set()
         writes = log.writes
         scene.keeper.accepted(chunk, [1])
@@ -434,7 +462,9 @@ def test_an_error_of_what_is_being_closed_is_nobodys_trouble():
         await scene.assign(0)
         waiting = _waits(scene)
         await asyncio.sleep(1)
+        assert _under_way() == ["state-restoring"]
         await scene.keeper.close()
+        assert _under_way() == []
         await asyncio.sleep(1)
         assert waiting.done()
         assert not scene.broken
