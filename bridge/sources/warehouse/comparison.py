@@ -112,7 +112,7 @@ class Comparison:
         waiting = 0
         for page in _pages(keys):
             places = ",".join("?" * len(page))
-            counted = f"SELECT count(*) FROM rows WHERE key IN ({places}) AND sent IS NOT NULL"  # noqa: S608 - places only
+            counted = f"SELECT count(*) FROM rows WHERE key IN ({places}) AND sent IS NOT NULL"  # nosec B608 # noqa: S608 - places only
             waiting += self._db.execute(counted, page).fetchone()[0]
         self._write(
             "INSERT INTO rows (key, sent, sent_run) VALUES (?, ?, ?)"
@@ -152,7 +152,7 @@ class Comparison:
         for page in _pages(list(by_key)):
             places = ",".join("?" * len(page))
             waiting = self._db.execute(
-                f"SELECT key, sent, sent_run FROM rows WHERE key IN ({places}) AND sent IS NOT NULL",  # noqa: S608 - places only
+                f"SELECT key, sent, sent_run FROM rows WHERE key IN ({places}) AND sent IS NOT NULL",  # nosec B608 # noqa: S608 - places only
                 page,
             ).fetchall()
             ended = [(key,) for key, hashed, run in waiting if by_key[key].run == run and by_key[key].hash == hashed]
@@ -166,7 +166,7 @@ class Comparison:
         for page in _pages([row.key for row in rows]):
             places = ",".join("?" * len(page))
             found = self._db.execute(
-                f"SELECT key, hash, state, met, sent FROM rows WHERE key IN ({places})",  # noqa: S608 - places only
+                f"SELECT key, hash, state, met, sent FROM rows WHERE key IN ({places})",  # nosec B608 # noqa: S608 - places only
                 page,
             )
             known.update({key: (hashed, state, met, sent) for key, hashed, state, met, sent in found})
@@ -218,7 +218,7 @@ class Comparison:
     def count_vanished(self) -> tuple[int, int]:
         """How many of the rows that MoEngage has were not met, and how many it has at all."""
         of_all = "SELECT count(*) FROM rows WHERE hash IS NOT NULL AND NOT (hash = '-' AND state = 'accepted')"
-        vanished = self._db.execute(f"SELECT count(*) FROM rows WHERE {_VANISHED}").fetchone()[0]  # noqa: S608 - constant
+        vanished = self._db.execute(f"SELECT count(*) FROM rows WHERE {_VANISHED}").fetchone()[0]  # nosec B608 # noqa: S608 - constant
         everything = self._db.execute(of_all).fetchone()[0]
         return vanished, everything
 
@@ -248,7 +248,7 @@ class Comparison:
             places = ",".join("?" * len(page))
             found |= dict(
                 self._db.execute(
-                    f"SELECT key, hash FROM rows WHERE state = 'refused' AND key IN ({places})",  # noqa: S608 - places only
+                    f"SELECT key, hash FROM rows WHERE state = 'refused' AND key IN ({places})",  # nosec B608 # noqa: S608 - places only
                     page,
                 )
             )
@@ -258,7 +258,7 @@ class Comparison:
         after = ""
         while True:
             found = self._db.execute(
-                f"SELECT key, customer FROM rows WHERE key > ? AND {condition} ORDER BY key LIMIT {_PAGE_ROWS}",  # noqa: S608 - ours
+                f"SELECT key, customer FROM rows WHERE key > ? AND {condition} ORDER BY key LIMIT {_PAGE_ROWS}",  # nosec B608 # noqa: S608 - ours
                 (after,),
             )
             page: list[tuple[str, str]] = found.fetchall()
@@ -287,7 +287,7 @@ def work_folder(wanted: Path | None) -> Path:
     """Where large files may lie: the folder that is wanted, or the first usual one that is on a disk."""
     if wanted is not None:
         return wanted
-    usual = [Path(tempfile.gettempdir()), Path("/var/tmp")]  # noqa: S108 - mkstemp makes the file
+    usual = [Path(tempfile.gettempdir()), Path("/var/tmp")]  # nosec B108 # noqa: S108 - mkstemp makes the file
     return next((each for each in usual if each.is_dir() and not lies_in_memory(each)), usual[0])
 
 
