@@ -28,7 +28,7 @@ class _Rehearsed:
         return EVENTS
 
     def apply(self, event):
-        self.asked.append(("apply", event.get("known"), event["n"]))
+        self.asked.append(("apply", event))
         if "explode" in event:
             raise ZeroDivisionError
         return b"x"
@@ -56,13 +56,14 @@ def _rehearse(value, headers=(), *, memory=False):
 @pytest.mark.parametrize("headers", [None, (), [("own", b"1"), ("bridge.form", b"event")]])
 def test_each_event_is_mapped_and_all_is_forgotten(headers):
     """Also behind one that fails; what is none is passed over."""
-    asked = [("decode", b"v"), *(("apply", None, number) for number in (1, 2, 3)), "forget"]
+    asked = [("decode", b"v"), *(("apply", EVENTS[at]) for at in (0, 2, 4)), "forget"]
     assert _rehearse(b"v", headers) == asked
 
 
 def test_a_route_that_remembers_maps_what_its_memory_prepares():
     """As if nothing were known, and the memory forgets it too."""
-    asked = [("decode", b"v"), *(("apply", b"v", number) for number in (1, 2, 3)), "forget", "forget"]
+    prepared = [("apply", {**EVENTS[at], "known": b"v"}) for at in (0, 2, 4)]
+    asked = [("decode", b"v"), *prepared, "forget", "forget"]
     assert _rehearse(b"v", memory=True) == asked
 
 

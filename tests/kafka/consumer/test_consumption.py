@@ -4,7 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError
 from stub_client import StubClient
 
 from bridge.kafka.consumer.consumption import Consumption, Flow
@@ -12,6 +12,7 @@ from bridge.kafka.consumer.fetching import Fetching
 from bridge.kafka.consumer.gate import Gate
 from bridge.kafka.consumer.ledger import Ledger, UnaccountedError
 from bridge.kafka.consumer.reading import Reading
+from bridge.model.day_counts import ChunkCounts, OffsetNote
 from bridge.runtime.deadline import Deadline, StopBudget
 from bridge.telemetry.metrics import Metrics
 from bridge.testing.virtual_loop import VirtualLoop
@@ -564,3 +565,70 @@ def test_records_that_wait_leave_the_worker_to_others():
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         assert runner.run(wait()) == (2, pytest.approx(1.0))
+
+
+def _count(worker, chunk):
+    """Finish a chunk whose events count, all on day 7."""
+    chunk.counts = ChunkCounts()
+    chunk.counts.of(7).delivered = len(chunk.records)
+    worker.take(chunk)
+
+
+def _noted(worker):
+    note = OffsetNote.from_text(worker.client.notes[P0])
+    return {day: (counts.delivered, counts.expired) for day, counts in note.days.items()}
+
+
+async def test_an_owner_goes_on_with_the_counts_of_the_one_before():
+    """They lie beside the committed offset, which its first commit replaces."""
+    worker = _Worker(P0)
+    for count in (2, 3, 4):
+        worker.client.logs[P0].append(count)
+        _count(worker, (await worker.round())[0])
+        assert await worker.consumption.commit()
+    assert _noted(worker) == {7: (9, 0)}
+    worker.assign()
+    worker.client.logs[P0].append(1)
+    _count(worker, (await worker.round())[0])
+    assert await worker.consumption.commit()
+    assert _noted(worker) == {7: (10, 0)}
+
+
+async def test_nothing_is_committed_before_the_counts_of_the_owner_before_are_known():
+    """It would replace them; offsets wait until they can be read."""
+    worker = _Worker(P0)
+    worker.client.logs[P0].append(2)
+    _count(worker, (await worker.round())[0])
+    assert await worker.consumption.commit()
+    worker.assign()
+    worker.client.logs[P0].append(1)
+    _count(worker, (await worker.round())[0])
+    noted, before = worker.client.noted, dict(worker.client.stored)
+
+    async def away(_partitions):
+        raise KafkaError("no answer")
+
+    worker.client.noted = away
+    for _ in range(2):
+        assert not await worker.consumption.commit()
+    assert worker.client.stored == before
+    assert _noted(worker) == {7: (2, 0)}
+    worker.client.noted = noted
+    assert await worker.consumption.commit()
+    assert _noted(worker) == {7: (3, 0)}
+
+
+async def test_what_expired_counts_with_the_offset_behind_it():
+    """On the day on which it was noticed, once."""
+    worker = _Worker(P0)
+    log = worker.client.logs[P0]
+    log.append(10)
+    await worker.consumption.offsets([P0])
+    log.rows, log.first, log.end = [], 10, 10
+    await worker.consumption.offsets([P0])
+    log.append(2)
+    _count(worker, (await worker.round())[0])
+    assert await worker.consumption.commit()
+    expired = [counts for day, counts in _noted(worker).items() if day != 7]
+    assert expired == [(0, 10)]
+    assert _noted(worker)[7] == (2, 0)

@@ -212,3 +212,17 @@ async def test_a_consumer_is_put_together_as_consuming_needs_it():
     consumption.joined = True
     assert consumer.joined
     await asyncio.get_running_loop().run_in_executor(None, consumer._thread.thread_loop.close)
+
+
+async def test_when_faust_lets_records_flow_again_what_nobody_took_is_given_once_more():
+    """It has emptied the stream's queue before; and from then on records flow."""
+    consumer, again = _Consumer(), []
+    consumer.consumption = SimpleNamespace(hand_on_again=lambda: again.append(consumer.flow_active))
+    consumer.can_resume_flow, consumer.suspend_flow = asyncio.Event(), asyncio.Event()
+    consumer.stop_flow()
+    assert not consumer.flow_active
+    consumer.resume_flow()
+    assert again == [False], "before anything new comes"
+    assert consumer.flow_active
+    assert consumer.can_resume_flow.is_set()
+    assert not consumer.suspend_flow.is_set()
