@@ -1,8 +1,7 @@
 """Runs the tests in three lanes, and counts all in one closing line: ``python tests/support/lanes.py [ARGUMENTS OF PYTEST]``.
 
-What waits for processes and brokers runs in several processes (pytest-xdist), the longest first; what computes runs beside it with the
-processor time that is left over; what carries the marker ``serial``, because it measures time, processor or memory, runs
-afterwards, alone. Arguments go to each lane. With ``-n 0``, ``-s``, ``--pdb`` or ``--collect-only`` there is one lane, in one process.
+What computes runs in several processes (pytest-xdist); then what waits for processes and brokers, the longest first, one more than there
+are processors; and afterwards, alone, what carries the marker ``serial``, because it measures time, processor or memory. Arguments go to each lane. With ``-n 0``, ``-s``, ``--pdb`` or ``--collect-only`` there is one lane, in one process.
 It is also the plugin by which each lane knows its tests and writes down their counts.
 """
 
@@ -11,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,9 +31,6 @@ _WAITING_FOLDERS = frozenset({"system", "chaos"})
 _WAITING_MARKERS = ("kafka", "slow")
 _MOST_WAITING = 8
 """So many wait at once at the most: each has a range of ports of its own (bridge.testing.processes), and a Kafka."""
-_PORT_RANGE = "BRIDGE_TESTING_PORT_RANGE"
-_LEFT_OVER = 10
-"""How nice the lane is that computes: those that wait have deadlines to meet."""
 _NOTHING_RAN = 5
 _INTERRUPTED = 2
 _WORDS = {
@@ -75,23 +70,23 @@ def processors() -> int:
 
 
 def rounds_of(arguments: Sequence[str]) -> list[list[Lane]]:
-    """Lanes that run side by side, then those that follow; a single one where the arguments ask for one process.
+    """The lanes, one after the other, in rounds; a single one where the arguments ask for one process.
+
+    What waits has deadlines to meet: what computes does not run beside it.
 
     A marker expression of the caller's holds in each; ``-n`` is the number of processes that wait.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-m", dest="markers", default="")
-    parser.add_argument("-n", "--numprocesses", dest="at_once", default=str(min(2 * processors(), _MOST_WAITING)))
+    parser.add_argument("-n", "--numprocesses", dest="at_once", default=str(min(processors() + 1, _MOST_WAITING)))
     asked, rest = parser.parse_known_args(list(arguments))
     if asked.at_once == "0" or _ONE_PROCESS & set(rest):
         return [[Lane("", [*rest, *(["-m", asked.markers] if asked.markers else [])])]]
     also = f"({asked.markers}) and " if asked.markers else ""
     parallel = ["--dist", "loadgroup", "--maxschedchunk", "1", "-m", f"{also}not serial", *rest]
     return [
-        [
-            Lane("waiting", ["-n", asked.at_once, *parallel]),
-            Lane("computing", ["-n", str(min(processors(), _MOST_WAITING)), *parallel]),
-        ],
+        [Lane("computing", ["-n", str(min(processors(), _MOST_WAITING)), *parallel])],
+        [Lane("waiting", ["-n", asked.at_once, *parallel])],
         [Lane("serial", ["-m", f"{also}serial", *rest])],
     ]
 
@@ -111,15 +106,11 @@ class Run:
     def start(self) -> None:
         """Start its pytest."""
         path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
-        first_ports = {_PORT_RANGE: str(_MOST_WAITING)} if self.lane.name == "computing" else {}
-        environment = (
-            os.environ | first_ports | {_COUNTS: str(self._file("counts")), _LANE: self.lane.name, "PYTHONPATH": path}
-        )
+        environment = os.environ | {_COUNTS: str(self._file("counts")), _LANE: self.lane.name, "PYTHONPATH": path}
         # Hundreds of processes start from the same sources: compiled once, and never beside them.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment.setdefault("PYTHONPYCACHEPREFIX", str(ROOT / ".make" / "pycache"))
-        nice = ["nice", "-n", str(_LEFT_OVER)] if self.lane.name == "computing" and shutil.which("nice") else []
-        command = [*nice, sys.executable, "-m", "pytest", "-p", "lanes", *self.lane.arguments]
+        command = [sys.executable, "-m", "pytest", "-p", "lanes", *self.lane.arguments]
         if self.shown:
             self._child = subprocess.Popen(command, env=environment)
             return

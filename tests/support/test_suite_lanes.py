@@ -75,9 +75,9 @@ def test_one_process_where_the_arguments_want_it(arguments):
     assert "--dist" not in lane.arguments
 
 
-def test_more_wait_than_there_are_processors():
-    """What waits leaves the processors to what computes beside it; what measures comes afterwards, alone."""
-    (waiting, computing), (serial,) = rounds_of([])
-    assert (waiting.name, waiting.arguments[:2]) == ("waiting", ["-n", str(2 * processors())])
+def test_one_more_waits_than_there_are_processors():
+    """First what computes, then what waits, and what measures alone: each has the machine for itself."""
+    (computing,), (waiting,), (serial,) = rounds_of([])
     assert (computing.name, computing.arguments[:2]) == ("computing", ["-n", str(processors())])
+    assert (waiting.name, waiting.arguments[:2]) == ("waiting", ["-n", str(processors() + 1)])
     assert (serial.name, serial.arguments) == ("serial", ["-m", "serial"])
