@@ -123,7 +123,7 @@ async def test_who_waits_for_another_to_begin_begins_nothing_after_a_rebalance()
     stage = _Stage(position=4)
     storing, stored = asyncio.Event(), asyncio.Event()
 
-    async def commit(offsets):
+    async def commit(offsets, _notes):
         stage.commits.append(offsets)
         storing.set()
         await stored.wait()
