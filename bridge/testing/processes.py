@@ -41,7 +41,7 @@ _DEFAULT_ROUTE = re.compile(r'(?<=\{)route="default",|,?route="default"(?=[,}])'
 _FIRST_PORT = 20_000
 _RANGE = 750
 _RANGES = 16
-PORT_RANGE = "BRIDGE_TESTING_PORT_RANGE"
+PORT_RANGE = "TESTING_PORT_RANGE"
 """Variable with the number of the first range of ports, for who runs several groups of parallel tests side by side."""
 _random = random.SystemRandom()
 _given: deque[int] = deque(maxlen=_RANGE // 3)
