@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,15 +62,24 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """An S3 server on loopback, for the session."""
-    from bridge.testing.s3_server import S3Server, S3Unavailable, installed
+    from bridge.testing.pinned_environment import EnvironmentUnavailable, installed
+    from bridge.testing.s3_server import S3Server
 
     root = Path(__file__).resolve().parents[1]
     try:
         python = installed(root / ".make" / "moto", root / "tests" / "support" / "moto-requirements.txt")
         with S3Server(python, tmp_path_factory.mktemp("s3") / "log") as server:
             yield server
-    except S3Unavailable as reason:
+    except EnvironmentUnavailable as reason:
         pytest.skip(str(reason))
+
+
+@pytest.fixture(autouse=True)
+def _no_route_named() -> Iterator[None]:
+    """A command's ``--route`` is not that of the next test's in this process."""
+    yield
+    if (option := sys.modules.get("bridge.cli.route_option")) is not None:
+        option._wanted.set(None)
 
 
 @pytest.fixture(autouse=True)

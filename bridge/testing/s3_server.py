@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
-import sys
 import time
 import urllib.request
 from typing import TYPE_CHECKING, Any, Self
@@ -19,25 +17,6 @@ if TYPE_CHECKING:
 
 _PACE_SECONDS = 0.1
 _UP_SECONDS = 60.0
-
-
-class S3Unavailable(Exception):  # noqa: N818 - it reads as what it is
-    """The server cannot be installed here."""
-
-
-def installed(environment: Path, pins: Path) -> Path:
-    """The interpreter of an environment with moto, made when it is not there or the pins changed."""
-    stamp, python = environment / "pins", environment / "bin" / "python"
-    wanted = hashlib.sha256(pins.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
-        return python
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", str(pins)]
-    for command in ([sys.executable, "-m", "venv", "--clear", str(environment)], [str(python), *install]):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
-        if done.returncode:
-            raise S3Unavailable(f"moto cannot be installed: {done.stderr.strip()[-300:]}")
-    stamp.write_text(wanted, encoding="utf-8")
-    return python
 
 
 class S3Server:
@@ -66,7 +45,7 @@ class S3Server:
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > end:
                     self.__exit__()
-                    raise S3Unavailable(f"the S3 server did not start: {self._log.read_text()[-300:]}") from None
+                    raise AssertionError(f"the S3 server did not start: {self._log.read_text()[-300:]}") from None
                 time.sleep(_PACE_SECONDS)
 
     def __exit__(self, *_: object) -> None:
