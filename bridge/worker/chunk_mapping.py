@@ -299,7 +299,7 @@ def _counts_of_unreadable(chunk: Chunk) -> ChunkCounts:
     counts = ChunkCounts()
     # What cannot be read has no time of its own, as a rule: then the day on which it was set aside counts.
     day = chunk.records[0].timestamp // DAY_MS if chunk.records[0].timestamp > 0 else int(time.time() * 1000) // DAY_MS
-    counts.of(day).dead[Stage.DECODE] += 1
+    counts.of(day).dead[str(Stage.DECODE)] += 1
     return counts
 
 

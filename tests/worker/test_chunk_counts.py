@@ -106,4 +106,6 @@ def test_what_cannot_be_read_is_one_dead_letter_of_its_day(timestamp, day):
     before = int(time.time()) // 86_400
     (found,) = (counts := _unreadable(timestamp, 5 * DAY_MS))
     assert counts == {found: DayCounts(dead={"decode": 1})}
+    # An enumeration's member equals its text, and is none to who writes JSON.
+    assert {type(stage) for stage in counts[found].dead} == {str}
     assert found in ({before, int(time.time()) // 86_400} if day is None else {day})
