@@ -45,6 +45,7 @@ class Record:
     value: bytes
     offset: int
     timestamp: int = 1_731_421_200_000
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def envelope() -> Envelope:

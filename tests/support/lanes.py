@@ -1,7 +1,6 @@
 """Runs the tests in three lanes, and counts all in one closing line: ``python tests/support/lanes.py [ARGUMENTS OF PYTEST]``.
 
-What computes runs in several processes (pytest-xdist); then what waits for processes and brokers, the longest first, one more than there
-are processors; and afterwards, alone, what carries the marker ``serial``, because it measures time, processor or memory. Arguments go to each lane. With ``-n 0``, ``-s``, ``--pdb`` or ``--collect-only`` there is one lane, in one process.
+What computes runs in several processes (pytest-xdist); then what waits for processes and brokers, the longest first; and afterwards, alone, what carries the marker ``serial``, because it measures time, processor or memory. Arguments go to each lane. With ``-n 0``, ``-s``, ``--pdb`` or ``--collect-only`` there is one lane, in one process.
 It is also the plugin by which each lane knows its tests and writes down their counts.
 """
 
@@ -78,7 +77,7 @@ def rounds_of(arguments: Sequence[str]) -> list[list[Lane]]:
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-m", dest="markers", default="")
-    parser.add_argument("-n", "--numprocesses", dest="at_once", default=str(min(processors() + 1, _MOST_WAITING)))
+    parser.add_argument("-n", "--numprocesses", dest="at_once", default=str(min(processors(), _MOST_WAITING)))
     asked, rest = parser.parse_known_args(list(arguments))
     if asked.at_once == "0" or _ONE_PROCESS & set(rest):
         return [[Lane("", [*rest, *(["-m", asked.markers] if asked.markers else [])])]]

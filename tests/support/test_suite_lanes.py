@@ -75,9 +75,9 @@ def test_one_process_where_the_arguments_want_it(arguments):
     assert "--dist" not in lane.arguments
 
 
-def test_one_more_waits_than_there_are_processors():
-    """First what computes, then what waits, and what measures alone: each has the machine for itself."""
+def test_each_lane_has_the_machine_for_itself():
+    """First what computes, then what waits, a process for each processor, and what measures alone."""
     (computing,), (waiting,), (serial,) = rounds_of([])
     assert (computing.name, computing.arguments[:2]) == ("computing", ["-n", str(processors())])
-    assert (waiting.name, waiting.arguments[:2]) == ("waiting", ["-n", str(processors() + 1)])
+    assert (waiting.name, waiting.arguments[:2]) == ("waiting", ["-n", str(processors())])
     assert (serial.name, serial.arguments) == ("serial", ["-m", "serial"])
