@@ -62,7 +62,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """An S3 server on loopback, for the session."""
-    from bridge.testing.pinned_environment import EnvironmentUnavailable, installed
+    from pinned_environment import EnvironmentUnavailable, installed
+
     from bridge.testing.s3_server import S3Server
 
     root = Path(__file__).resolve().parents[1]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checkout import ROOT
-
-from bridge.testing.pinned_environment import EnvironmentUnavailable, installed
+from pinned_environment import EnvironmentUnavailable, installed
 
 if TYPE_CHECKING:
     from pathlib import Path
