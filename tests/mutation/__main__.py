@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mutation.judge import Judged, Verdict, judge_all, preload
 from mutation.quick import judge_quickly
 from mutation.reach import sources_of, tests_worker
-from mutation.results import Stage, equivalents, found_before, mutants_of_role, not_judged, read, write
+from mutation.results import Stage, changed_since, equivalents, found_before, mutants_of_role, not_judged, read, write
 from mutation.roles import ROLES, ROOT, Role, fast_test_files, module_path
 from mutation.tracing import trace
 
@@ -89,16 +89,16 @@ def _in_order(mutant: Mutant, found: Trace, before: str | None, most: int) -> li
 
 
 def _say_stale() -> int:
-    """Name how many mutants of each role have not been judged as the code is now; 1 when there are any."""
-    stale = {role.name: keys for role in ROLES if (keys := not_judged(role))}
-    for name, keys in stale.items():
-        _say(
-            f"{name}: {len(keys)} mutants not judged; make mutants ARGS=\"--only '{name}'\"",
-            *(f"  {key}" for key in keys),
-        )
-    if not stale:
+    """Name the mutants of each role that have not been judged, and the modules that have changed since; 1 when there are any."""
+    fresh = True
+    for role in ROLES:
+        if (keys := not_judged(role)) or (changed := changed_since(role)):
+            fresh = False
+            what = f"{len(keys)} mutants not judged" if keys else f"{', '.join(changed)} changed since it was judged"
+            _say(f"{role.name}: {what}; make mutants ARGS=\"--only '{role.name}'\"", *(f"  {key}" for key in keys))
+    if fresh:
         _say("every mutant of today's code has been judged")
-    return int(bool(stale))
+    return int(not fresh)
 
 
 def _commit() -> str:

@@ -141,8 +141,11 @@ ROLES = (
     ),
 )
 
-SLOW = ("chaos", "contract", "integration", "system")
-"""Folders of tests/ whose tests need processes, brokers, or a clock of their own; all others run in process."""
+ROOMS = frozenset(module.split(".")[1] for role in ROLES for module in role.modules)
+"""Folders of tests/ whose tests are asked: the others, of rooms without a role, use these modules only to show something else.
+
+What needs processes, brokers, or a clock of its own has a folder of its own (tests/system, tests/chaos, ...).
+"""
 
 
 def module_path(module: str) -> Path:
@@ -151,7 +154,7 @@ def module_path(module: str) -> Path:
 
 
 def fast_test_files() -> list[str]:
-    """Test files that run in process, as paths below the project."""
+    """Test files that run in process and beside the modules of the roles, as paths below the project."""
     tests = ROOT / "tests"
     found = sorted(tests.glob("**/test_*.py"))
-    return [str(path.relative_to(ROOT)) for path in found if path.relative_to(tests).parts[0] not in SLOW]
+    return [str(path.relative_to(ROOT)) for path in found if path.relative_to(tests).parts[0] in ROOMS]
