@@ -53,14 +53,19 @@ def main() -> int:
     scratch.mkdir(exist_ok=True)
     begun = time.monotonic()
     paths = {module_path(module) for module in modules}
-    files = [file for file in fast_test_files() if tests_worker(ROOT / file) and paths & sources_of(ROOT / file)]
+    memory = _Memory(scratch / "mutants-found.json", roles)
+    known = {test.partition("::")[0] for test in memory.found.values()}
+    files = [
+        file
+        for file in sorted({*fast_test_files(modules), *(file for file in known if (ROOT / file).is_file())})
+        if tests_worker(ROOT / file) and paths & sources_of(ROOT / file)
+    ]
     every = [module for role in ROLES for module in role.modules]
     found = trace(files, every, scratch / "mutants-trace.json", anew=options.only is None)
     if found.failed:
         _say("these tests fail without any change:", *found.failed)
         return 1
     _say(f"traced {len(found.seconds)} tests of {len(files)} files in {time.monotonic() - begun:.0f} s")
-    memory = _Memory(scratch / "mutants-found.json", roles)
     work = [
         (mutant, _in_order(mutant, found, memory.found.get(mutant.key), options.tests))
         for each in mutants.values()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -141,20 +145,18 @@ ROLES = (
     ),
 )
 
-ROOMS = frozenset(module.split(".")[1] for role in ROLES for module in role.modules)
-"""Folders of tests/ whose tests are asked: the others, of rooms without a role, use these modules only to show something else.
-
-What needs processes, brokers, or a clock of its own has a folder of its own (tests/system, tests/chaos, ...).
-"""
-
 
 def module_path(module: str) -> Path:
     """Source file of a module of this project."""
     return ROOT / (module.replace(".", "/") + ".py")
 
 
-def fast_test_files() -> list[str]:
-    """Test files that run in process and beside the modules of the roles, as paths below the project."""
-    tests = ROOT / "tests"
-    found = sorted(tests.glob("**/test_*.py"))
-    return [str(path.relative_to(ROOT)) for path in found if path.relative_to(tests).parts[0] in ROOMS]
+def fast_test_files(modules: Iterable[str]) -> list[str]:
+    """Test files that run in process and beside these modules, in the folder of the same room; as paths below the project.
+
+    Those of other rooms use the modules only to show something else. What needs processes, brokers, or a clock of its own has a
+    folder of its own (tests/system, tests/chaos, ...).
+    """
+    rooms = {module.split(".")[1] for module in modules}
+    found = sorted(path for room in rooms for path in (ROOT / "tests" / room).glob("**/test_*.py"))
+    return [str(path.relative_to(ROOT)) for path in found]
