@@ -200,3 +200,10 @@ def test_the_oldest_that_is_open_is_that_of_all_partitions(ledger):
     for number, at in ((0, 9_000), (1, 4_000)):
         ledger.register_chunk(("t", number), 2, [SimpleNamespace(timestamp=at)], 1, first=0, last=0)
     assert ledger.oldest == 4.0
+
+
+def test_a_partition_is_held_by_the_assignment_of_its_number_alone(ledger):
+    """Who acts for an assignment that is over would write over what the next one has stored."""
+    assert ledger.holds(PARTITION, 1)
+    assert not ledger.holds(PARTITION, 2)
+    assert not ledger.holds(("t", 1), 1)
