@@ -207,3 +207,22 @@ def test_a_partition_is_held_by_the_assignment_of_its_number_alone(ledger):
     assert ledger.holds(PARTITION, 1)
     assert not ledger.holds(PARTITION, 2)
     assert not ledger.holds(("t", 1), 1)
+
+
+def test_a_confirmation_of_another_assignment_takes_nothing_along(ledger):
+    """Else an offset that this one has finished would never be committed; of a partition that has gone nothing is noted."""
+    ledger.open(2, {PARTITION: None})
+    ledger.resolve(_chunk(ledger, 0, 9, generation=2), 10)
+    ledger.confirm(1, {PARTITION: 10, ("t", 1): 10})
+    ledger.confirm(2, {("t", 1): 10})
+    assert ledger.committed() == {PARTITION: None}
+    assert ledger.committable() == {PARTITION: 10}
+
+
+def test_the_head_of_a_partition_is_its_oldest_open_chunk(ledger):
+    """What is told as standing still is the one that all others wait for; a partition without one has none."""
+    assert ledger.heads() == {}
+    first, second = _chunk(ledger, 0, 9), _chunk(ledger, 10, 19)
+    assert ledger.heads() == {PARTITION: first}
+    ledger.resolve(first, 10)
+    assert ledger.heads() == {PARTITION: second}
