@@ -178,3 +178,76 @@ def test_a_stop_is_no_failure_of_the_dispatcher():
 
     run(lambda *_: OK, work)
     assert failures == []
+
+
+def test_probes_take_turns_between_what_failed_and_what_is_new():
+    """One bad request cannot pass for an outage, nor one bad event in each of them: every other new one is asked about by itself."""
+
+    async def work(delivery, destination, _resolutions):
+        delivery.offer("old", events(0, 50))
+        await asyncio.sleep(0.2)
+        assert delivery.blocked
+        for number in range(1, 7):
+            delivery.offer(number, events(number * 1_000, 50))
+        await asyncio.sleep(60)
+        assert [(int(items[0]), len(items)) for _, items in destination.requests[1:8]] == [
+            (1_000, 50),
+            (0, 50),
+            (2_000, 1),
+            (2_001, 49),
+            (3_000, 50),
+            (1_000, 50),
+            (4_000, 1),
+        ]
+
+    run(lambda *_: Transient("http_503"), work, circuit_threshold=1)
+
+
+def _budget(delivery, holds):
+    """Events below 1,000 have to wait for so many seconds, others have a budget of their own; gives the list of questions."""
+    asked, until = [], asyncio.get_running_loop().time()
+
+    def enter(items, now):
+        asked.append(int(items[0]))
+        return max(0.0, until + holds.get(int(items[0]), 0.0) - now)
+
+    delivery.flow_control.enter = enter
+    return asked
+
+
+def test_what_has_to_wait_for_a_budget_is_passed_by_what_has_another():
+    """Of eight that wait the next is not looked at: a look at each waiting request would cost more than it brings."""
+    for waiting, passes in ((7, True), (8, False)):
+
+        async def work(delivery, destination, _resolutions, waiting=waiting, passes=passes):
+            asked = _budget(delivery, {number * 50: 5.0 for number in range(waiting)})
+            for number in range(waiting):
+                delivery.offer(number, events(number * 50, 50))
+            delivery.offer("other", events(1_000, 50))
+            await asyncio.sleep(0.01)
+            assert [int(items[0]) for _, items in destination.requests] == [1_000] * passes
+            assert asked == [*(number * 50 for number in range(waiting)), *([1_000] * passes)]
+            assert delivery.events == (waiting + 1) * 50
+            await settle(delivery)
+            assert sum(destination.accepted.values()) == (waiting + 1) * 50
+
+        run(lambda *_: OK, work)
+
+
+def test_what_waits_for_a_budget_leaves_when_it_may():
+    """The one that may first leaves first, to the moment; nobody asks in between."""
+    for by_key in (False, True):
+
+        async def work(delivery, destination, _resolutions, by_key=by_key):
+            begun = asyncio.get_running_loop().time()
+            asked = _budget(delivery, {0: 5.0, 50: 0.5})
+            for lane, first in enumerate((0, 50)):
+                delivery.offer(first, events(first, 50), range(lane, 100, 2) if by_key else ())
+            await asyncio.sleep(0.4)
+            assert not destination.requests
+            assert len(asked) == 2
+            await settle(delivery)
+            assert [round(at - begun, 2) for at, _ in destination.requests] == [0.5, 5.0]
+            assert len(asked) <= 6
+
+        run(lambda *_: OK, work, by_key=by_key, ceiling=1 if by_key else 16)
