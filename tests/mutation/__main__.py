@@ -17,7 +17,7 @@ from mutation.judge import Judged, Verdict, judge_all, preload
 from mutation.quick import judge_quickly
 from mutation.reach import sources_of, tests_worker
 from mutation.results import Stage, changed_since, equivalents, found_before, mutants_of_role, not_judged, read, write
-from mutation.roles import ROLES, ROOT, Role, fast_test_files, module_path
+from mutation.roles import LONG, ROLES, ROOT, Role, fast_test_files, module_path
 from mutation.tracing import trace
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def main() -> int:
     begun = time.monotonic()
     paths = {module_path(module) for module in modules}
     memory = _Memory(scratch / "mutants-found.json", roles)
-    known = {test.partition("::")[0] for test in memory.found.values()}
+    known = {test.partition("::")[0] for test in memory.found.values()} - LONG
     files = [
         file
         for file in sorted({*fast_test_files(modules), *(file for file in known if (ROOT / file).is_file())})
