@@ -35,7 +35,7 @@ TOML_FILE = "bridge.toml"
 
 
 class _TopLevel(TomlConfigSettingsSource):
-    """The sections of ``bridge.toml``; its routes are read by :mod:`bridge.settings.routes`."""
+    """The sections of ``bridge.toml``; its routes are read by :mod:`bridge.settings.deployment`."""
 
     def __call__(self) -> dict[str, Any]:
         return {section: keys for section, keys in super().__call__().items() if section != ROUTES}

@@ -14,7 +14,7 @@ from bridge.cli.route_option import MAPPED_ROUTE, settings_for
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
-    from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.sets.mapping_set import MappingSet
     from bridge.mapping.workshop.event_verdicts import Verdicts
     from bridge.mapping.workshop.proposal.rows_proposed import Proposal
     from bridge.mapping.workshop.samples import Samples
@@ -147,7 +147,7 @@ def _for_moengage(samples: Samples) -> Proposal:
     from bridge.cli.mapping import inputs as given
     from bridge.mapping.sets.table import load_mapping_set
     from bridge.routes.moengage_proposal import propose_for_moengage
-    from bridge.settings.routes import shipped_set
+    from bridge.settings.inheritance import shipped_set
 
     source, rows = given.source_name(), settings_for("warehouse").warehouse.kind
     path = shipped_set(source, "moengage", rows)
