@@ -14,7 +14,7 @@ from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
     from bridge.mapping.sets.findings import Finding
-    from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.sets.mapping_set import MappingSet
     from bridge.settings import MappingSettings
 
 
