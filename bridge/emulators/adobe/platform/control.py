@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from bridge.emulators.adobe.faults import Spell
 from bridge.emulators.adobe.platform.destination_connections import Connection
+from bridge.emulators.spells import Spell
 
 if TYPE_CHECKING:
     from bridge.emulators.adobe.faults import Faults
