@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import typer
 
 from bridge.cli.app import app, plain
 from bridge.cli.route_option import ROUTE
+from bridge.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ def status(
     host = f"[{telemetry.host}]" if ":" in telemetry.host else telemetry.host
     report = ask((url or f"http://{host}:{telemetry.port}").rstrip("/"), seconds, route)
     if as_json:
-        print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+        print_json(report)
     else:
         _show(report)
     raise typer.Exit(0 if report["ready"] else 1)

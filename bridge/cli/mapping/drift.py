@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, mapping, say
+from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, mapping
 from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable

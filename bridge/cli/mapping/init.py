@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli.mapping.commands import JSON, PRIMARY_IDENTITY, TENANT, mapping, say
+from bridge.cli.mapping.commands import JSON, PRIMARY_IDENTITY, TENANT, mapping
 from bridge.cli.mapping.files import refuse_overwriting, write
 from bridge.cli.route_option import MAPPED_ROUTE, settings_for
+from bridge.cli.terminal import say
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:

@@ -99,7 +99,7 @@ def events(source: str, *, as_is: bool = False) -> list[Read]:
 
 def read_documents(given: Iterable[Any], *, as_is: bool = False) -> list[Read]:
     """The events of JSON documents."""
-    from bridge.cli.mapping.commands import say
+    from bridge.cli.terminal import say
     from bridge.model.event import LeftOut, Refusal
     from bridge.routes.sample_events import read_sample
 
@@ -189,7 +189,7 @@ def newest_timed(count: int) -> list[tuple[float, Read]]:
     from bridge.model.event import Refusal
     from bridge.sources.http.json_reading import parse_json
 
-    hush()
+    log_warnings_only()
     found: list[tuple[float, Read]] = []
     for at, value in asyncio.run(newest_values(settings_for("kafka").kafka, count)):
         try:
@@ -212,7 +212,7 @@ def dead_letter_event(place: str) -> list[Read]:
     left, _, right = place.rpartition("/")
     if not right.isdecimal() or not (left or "0").isdecimal():
         raise typer.BadParameter(f"{place}: expected PARTITION/OFFSET, for example 0/42", param_hint="--dead-letter")
-    hush()
+    log_warnings_only()
     stored = asyncio.run(read_one(settings_for("kafka").kafka, int(left or 0), int(right)))
     if stored is None:
         raise InputError(f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows where they lie")
@@ -222,7 +222,7 @@ def dead_letter_event(place: str) -> list[Read]:
         return [Read({}, Refusal("not_json", str(error)))]
 
 
-def hush() -> None:
+def log_warnings_only() -> None:
     """Let the parts that read Kafka say only what is amiss."""
     from bridge.settings import load_deployment
     from bridge.telemetry.logs import configure_logging

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping
 from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.terminal import say
 
 if TYPE_CHECKING:
     from bridge.cli.mapping.inputs import Read

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli.mapping.commands import FILE, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.mapping.commands import FILE, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping
 from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

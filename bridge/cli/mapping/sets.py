@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli.mapping.commands import FILE, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.mapping.commands import FILE, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping
 from bridge.cli.mapping.files import refuse_overwriting, write
 from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.terminal import say
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
