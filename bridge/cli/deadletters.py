@@ -51,7 +51,7 @@ def list_letters(
     event_code: str | None = _EVENT_CODE,
     since: str | None = _SINCE,
     until: str | None = _UNTIL,
-    limit: int = typer.Option(20, min=0, help="Show so many of the newest; the counts are always of all."),
+    limit: int = typer.Option(20, min=0, help="How many of the newest to show; the counts are always of all."),
     as_json: bool = _JSON,
     route: str | None = ROUTE,
 ) -> None:
@@ -167,7 +167,7 @@ def replay(
     since: str | None = _SINCE,
     until: str | None = _UNTIL,
     dry_run: bool = typer.Option(False, "--dry-run", help="Only count what would be sent, by reason."),
-    most: int | None = typer.Option(None, "--max", min=1, help="Send so many at most."),
+    most: int | None = typer.Option(None, "--max", min=1, help="Send this many at most."),
     max_replays: int = typer.Option(3, min=1, help="Leave letters that have been round so often, and pass them by."),
     again: bool = typer.Option(False, "--again", help="Begin anew, and send those too that were replayed before."),
     as_json: bool = _JSON,

@@ -80,7 +80,7 @@ def fetch(
         min=0.1,
         max=720.0,
         metavar="HOURS",
-        help="Look for the events in Kafka from so long before their batch on.",
+        help="Look for the events in Kafka from this long before their batch on.",
     ),
     as_json: bool = _JSON,
     route: str | None = ROUTE,

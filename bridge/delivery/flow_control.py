@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _PROBE_SECONDS = 10.0
-"""At most so long between probes: they cost a destination that is away little, and its return is soon seen."""
+"""Most seconds between probes: they cost a destination that is away little, and its return is soon seen."""
 _UNAVAILABLE = 503
 """Whatever its headers say, a destination that answers so is away: the circuit counts it as a failure."""
 
@@ -52,7 +52,7 @@ class FlowControl:
     ``refusal`` says why credentials or set-up are refused (``misconfigured``: it is the set-up), ``trouble`` why the circuit is
     open; "" when they are not.
     ``record`` counts requests that were taken. Rates are by second, 0 for none, for all workers together; ``share`` is this
-    one's part of them just now. ``budgets`` are limits in units of the destination's own, which ``pace`` keeps. ``wall`` gives
+    one's part of them currently. ``budgets`` are limits in units of the destination's own, which ``pace`` keeps. ``wall`` gives
     seconds since 1970, for the words that a person reads.
     """
 
@@ -128,7 +128,7 @@ class FlowControl:
         return seconds
 
     def throttled(self, now: float) -> str:
-        """Why nothing has been taken for long although the destination answers; "" while that is not so."""
+        """Why nothing has been accepted for long although the destination answers; "" while that is not so."""
         throttle = self.throttle
         if throttle.since is None or not throttle.alarming(now):
             return ""
@@ -176,7 +176,7 @@ class FlowControl:
         return max(0.0, longest, *waits)
 
     def leave(self, events: int, now: float) -> None:
-        """A request with so many events leaves; while something is blocked it is the probe."""
+        """A request with ``events`` leaves; while something is blocked it is the probe."""
         share = self._share()
         self._requests.take(1 / share, now)
         self._events.take(events / share, now)
@@ -184,9 +184,9 @@ class FlowControl:
         self.credentials.leave()
 
     def note(self, outcome: Outcome, now: float, *, seconds: float, under_way: int, known: bool = False) -> None:
-        """Take in what one request says of the destination as a whole; it took so many seconds, ``under_way`` counts it.
+        """Take in what one request says of the destination as a whole; it took ``seconds``, ``under_way`` counts it.
 
-        ``known``: its events have been refused again and again while others were taken. Refused once more they say nothing of
+        ``known``: its events have been refused again and again while others were accepted. Refused once more they say nothing of
         the destination, unless the request was the probe of an open circuit.
         """
         if isinstance(outcome, Answered) and all(isinstance(verdict, Transient) for verdict in outcome.verdicts):
@@ -273,7 +273,7 @@ class FlowControl:
 
 
 def _word(outcome: Outcome) -> str:
-    """What the destination said that keeps events from being taken, "" when it judged them."""
+    """What the destination said that keeps events from being accepted, "" when it judged them."""
     match outcome:
         case Throttled(status):
             return f"the destination answered {status}"

@@ -74,7 +74,7 @@ class ReturnStory:
         self._phases = [ReturnPhase.BURST]
 
     async def snapshots(self, every: float = 0.5) -> AsyncIterator[ReturnSnapshot]:
-        """A snapshot every so many seconds until everything is delivered; raises ``BridgeError`` if it never is."""
+        """A snapshot every ``every`` seconds until everything is delivered; raises ``BridgeError`` if it never is."""
         started = time.monotonic()
         played_at: float | None = None
         acting = asyncio.create_task(self._play())

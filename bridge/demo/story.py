@@ -163,7 +163,7 @@ class Story:
         return self._poison
 
     async def snapshots(self, every: float = 0.25) -> AsyncIterator[Snapshot]:
-        """A snapshot every so many seconds until everything has settled; raises ``BridgeError`` if it does not."""
+        """A snapshot every ``every`` seconds until everything has settled; raises ``BridgeError`` if it does not."""
         started = time.monotonic()
         seen: deque[tuple[float, int]] = deque(maxlen=max(2, round(_RATE_SECONDS / every)))
         played_at: float | None = None

@@ -41,7 +41,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a large document: so many bytes from ``start`` on."""
+    """A part of a large document: a number of bytes from ``start`` on."""
 
     start: int
     length: int

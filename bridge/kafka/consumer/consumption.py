@@ -108,7 +108,7 @@ class Reporting(Protocol):
         ...
 
     def assigned(self, partitions: int) -> None:
-        """Another assignment begins, of so many partitions; 0 also between two."""
+        """Another assignment begins, of a number of partitions; 0 also between two."""
         ...
 
 

@@ -228,7 +228,7 @@ class Ledger:
             self._finish(chunk)
 
     def resolve(self, chunk: Chunk, events: int = 1) -> bool:
-        """So many events of the chunk are accepted or stored as dead letters. False when the assignment is over."""
+        """``events`` of the chunk are accepted or stored as dead letters. False when the assignment is over."""
         if chunk.closed:
             return False
         if not chunk.admitted or events > chunk.unresolved:

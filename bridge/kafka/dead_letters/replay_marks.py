@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 MAX_REPLAYS = 3
-"""So often a letter goes round unless told otherwise."""
+"""Most replays of one letter, unless another number is given."""
 _LONGEST = 3_500
 """Bytes of metadata; Kafka keeps 4,096 (offset.metadata.max.bytes)."""
 
@@ -61,7 +61,7 @@ class Mark:
         )
 
     def moved(self, upto: int, *, sent: int, left: Sequence[int]) -> Mark:
-        """Further on, with so many sent and those left."""
+        """Further on, with ``sent`` more of them sent and those left."""
         return replace(self, upto=upto, sent=self.sent + sent, left=(*self.left, *left))
 
     def to_metadata(self) -> str:

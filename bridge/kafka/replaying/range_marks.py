@@ -81,7 +81,7 @@ class RangeMark:
         return self.upto < self.end
 
     def moved(self, upto: int, sent: int) -> RangeMark:
-        """Further on, with so many more sent."""
+        """Further on, with ``sent`` more of them sent."""
         return replace(self, upto=upto, sent=self.sent + sent)
 
     def note(self, asked: ReplayAsked) -> str:

@@ -124,7 +124,7 @@ class ReplayTopic:
         return await range_marks(self._kafka, self._asked)
 
     async def pages(self, partition: int, start: int, end: int, *, most: int = PAGE) -> AsyncIterator[list[Any]]:
-        """The records from ``start`` to before ``end``, so many at once. Raises ``KafkaError`` where they do not come."""
+        """The records from ``start`` to before ``end``, page by page. Raises ``KafkaError`` where they do not come."""
         async for page in self._pages(self._consumer, partition, start, end, most):
             yield page
 

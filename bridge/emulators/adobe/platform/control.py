@@ -20,7 +20,7 @@ class Trouble(Spell):
         None, description="Only calls with this method."
     )
     path: str = Field("", description="Only calls whose path holds this text, such as /flows.")
-    skip: int = Field(0, ge=0, description="Let so many calls that fit pass first.")
+    skip: int = Field(0, ge=0, description="Number of calls that fit and pass first.")
     when: Literal["before", "after"] = Field("before", description="Before the call has its effect, or after it.")
 
     def fits(self, method: str, path: str) -> bool:
