@@ -128,7 +128,7 @@ class FlowControl:
         return seconds
 
     def throttled(self, now: float) -> str:
-        """Why nothing has been accepted for long although the destination answers; "" while that is not so."""
+        """Why nothing has been taken for long although the destination answers; "" while that is not so."""
         throttle = self.throttle
         if throttle.since is None or not throttle.alarming(now):
             return ""
