@@ -222,7 +222,7 @@ def test_a_long_run_must_have_met_everything():
     assert missing(Counter(lacking), SEEDS) == []
 
 
-@pytest.mark.parametrize("first", [1, 2, 3, 101, 502, 1_001, 1 << 39])
+@pytest.mark.parametrize("first", [1, 3, 1 << 39])
 def test_five_seeds_in_a_row_are_dealt_every_kind_of_fault(first):
     """What is planned and what the worlds are depends on the seed's number alone, whichever seed a run begins with."""
     worlds = [World(seed) for seed in range(first, first + 5)]
