@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sqlite3
 
 import pytest
+from json_output import json_of
 from sync_route import SyncRoute, marks_of
 
 from bridge.testing.processes import eventually
@@ -133,7 +133,7 @@ def test_only_one_run(kafka, topic, tmp_path, table):
 
 
 def _under_way(route):
-    return json.loads(route.command(["sync", "plan", "--json"]).stdout)["under_way"]
+    return json_of(route.command(["sync", "plan", "--json"]))["under_way"]
 
 
 def test_each_key_once(kafka, topic, tmp_path, table):
