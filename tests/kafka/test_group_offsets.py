@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from types import SimpleNamespace
 
 import pytest
@@ -11,8 +12,13 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer import consumer as consumer_module
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
+from aiokafka.structs import OffsetAndMetadata
 
 import bridge.kafka.consumer.kafka_client  # noqa: F401 - as a worker has it
+from bridge.kafka.group_offsets import group_offsets, groups_named
+from bridge.model.errors import KafkaError
+from bridge.settings import KafkaSettings
+from bridge.testing.virtual_loop import VirtualLoop
 
 PLACE = TopicPartition("t", 0)
 
@@ -88,3 +94,61 @@ async def test_an_error_that_stays_is_told():
     """A group that may not be read is no group without offsets."""
     with pytest.raises(errors.GroupAuthorizationFailedError):
         await _asked(_Brokers(_refused(30)), lambda made: made.coordinator.fetch_committed_offsets([PLACE]))
+
+
+class _Admin:
+    """An admin client that gives or raises what it is told, one after the other, the last of it for ever."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def _next(self):
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def list_consumer_group_offsets(self, group, partitions):
+        assert (group, partitions) == ("g", [PLACE])
+        return self._next()
+
+    async def list_consumer_groups(self):
+        return self._next()
+
+
+LATE = [
+    errors.GroupCoordinatorNotAvailableError(),
+    errors.GroupLoadInProgressError(),
+    errors.NotCoordinatorForGroupError(),
+    errors.RequestTimedOutError(),
+    errors.NodeNotReadyError(),
+]
+
+
+def test_offsets_are_asked_for_until_a_coordinator_tells_of_every_partition():
+    """Whatever passes by itself is waited out, the silence about partitions too with which the client passes over a refusal."""
+    with contextlib.closing(VirtualLoop()) as loop:
+        told = {PLACE: OffsetAndMetadata(-1, "")}
+        admin = _Admin(*LATE, {}, told)
+        assert loop.run_until_complete(group_offsets(KafkaSettings(), admin, "g", [PLACE])) == told
+        admin = _Admin(*LATE, [("g.b", "consumer"), ("g.a", ""), ("h", "")])
+        assert loop.run_until_complete(groups_named(KafkaSettings(), admin, "g.")) == ["g.a", "g.b"]
+
+
+def test_a_coordinator_that_does_not_come_is_told_with_the_group_and_the_reason():
+    """After the time of a request; and what waiting does not mend at once."""
+    with contextlib.closing(VirtualLoop()) as loop:
+        began = loop.time()
+        with pytest.raises(KafkaError, match=r"offsets of the group g cannot be had: .*GroupLoadInProgress") as told:
+            loop.run_until_complete(
+                group_offsets(KafkaSettings(), _Admin(errors.GroupLoadInProgressError()), "g", [PLACE])
+            )
+        assert "coordinator" in told.value.hint
+        assert 30 <= loop.time() - began < 31
+        with pytest.raises(KafkaError, match="offsets of the group g cannot be read"):
+            loop.run_until_complete(group_offsets(KafkaSettings(), _Admin(errors.NoError()), "g", [PLACE]))
+        with pytest.raises(errors.GroupAuthorizationFailedError):
+            loop.run_until_complete(
+                group_offsets(KafkaSettings(), _Admin(errors.GroupAuthorizationFailedError()), "g", [PLACE])
+            )
+        assert loop.time() - began < 31

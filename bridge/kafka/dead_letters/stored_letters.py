@@ -99,7 +99,7 @@ def field_of(letter: DeadLetter) -> str:
 
 async def read(kafka: KafkaSettings, wanted: Filter, decoder: Decoder) -> AsyncIterator[Stored]:
     """Every letter that fits, partition by partition, up to what is there at the start."""
-    async with open_letters(kafka, group=None) as (consumer, ends):
+    async with open_letters(kafka) as (consumer, ends):
         for partition, end in ends.items():
             consumer.assign([partition])
             await consumer.seek_to_beginning(partition)
@@ -111,7 +111,7 @@ async def read(kafka: KafkaSettings, wanted: Filter, decoder: Decoder) -> AsyncI
 
 async def read_one(kafka: KafkaSettings, partition: int, offset: int) -> Stored | None:
     """The letter at this place; None when there is none (any more)."""
-    async with open_letters(kafka, group=None) as (consumer, ends):
+    async with open_letters(kafka) as (consumer, ends):
         place = TopicPartition(kafka.dead_letter_topic, partition)
         if offset >= ends.get(place, 0):
             return None
@@ -125,15 +125,15 @@ async def read_one(kafka: KafkaSettings, partition: int, offset: int) -> Stored 
 
 
 @asynccontextmanager
-async def open_letters(kafka: KafkaSettings, *, group: str | None) -> AsyncIterator[tuple[Any, dict[Any, int]]]:
-    """A consumer without subscription, and the end offsets of the dead-letter topic's partitions."""
+async def open_letters(kafka: KafkaSettings) -> AsyncIterator[tuple[Any, dict[Any, int]]]:
+    """A consumer without subscription and group, and the end offsets of the dead-letter topic's partitions."""
     topic = kafka.dead_letter_topic
     partitions = [
         TopicPartition(topic, n) for n in range((await ensure_topics(kafka, create=False, topics=[topic]))[topic])
     ]
     consumer = AIOKafkaConsumer(
         **client_options(kafka),
-        group_id=group,
+        group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
