@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 from aiokafka.errors import ConsumerStoppedError
 
+from bridge.kafka.consumer.offset_account import Expired
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from bridge.kafka.consumer.fetching import Expired, Fetch, Survey, Unreadable
+    from bridge.kafka.consumer.fetching import Fetch, Gone, Survey, Unreadable
     from bridge.kafka.consumer.gate import Gate
     from bridge.kafka.consumer.kafka_client import Offsets
     from bridge.kafka.consumer.ledger import Chunk, Ledger, Partition
@@ -55,6 +57,11 @@ class ClientSide(Protocol):
     @property
     def expired(self) -> deque[Expired]:
         """What retention has deleted unread, to be emptied here."""
+        ...
+
+    @property
+    def gone(self) -> deque[Gone]:
+        """Logs that are there no more, of which something was handed on, to be emptied here."""
         ...
 
     async def fetch(self, partitions: Collection[Partition], seconds: float, most: int) -> Fetch:
@@ -217,16 +224,26 @@ class Consumption:
         return written
 
     def _report_expired(self) -> None:
-        expired = self._client.expired
+        expired, gone = self._client.expired, self._client.gone
         while expired:
             lost = expired.popleft()
             self._ledger.settled.expired(lost)
             self._reporting.expired(lost)
+        while gone:
+            log = gone.popleft()
+            self._ledger.log_gone(log.partition, log.number, log.begun, log.upto)
 
     def _report(self, found: Fetch | Survey) -> None:
         self._report_expired()
         if found.number == self._number:
             self._reporting.unreadable(found.unreadable)
+
+    def _report_lost_with_their_logs(self) -> None:
+        """Whoever gets these partitions next finds nothing of what is unfinished here and went with its topic."""
+        with contextlib.suppress(ConsumerStoppedError):
+            self._report_expired()
+        for partition, (start, end) in self._ledger.lost_with_their_logs().items():
+            self._reporting.expired(Expired(partition, start, end))
 
     def hand_on_again(self) -> None:
         """Give once more what nobody has taken; a chunk that is given twice is taken once."""
@@ -277,6 +294,7 @@ class Consumption:
                     await self.commit()
         finally:
             self._gate.reopen()
+            self._report_lost_with_their_logs()
             self._ledger.close(tuple(self._ledger.committed()))
             self._reporting.assigned(0)
 

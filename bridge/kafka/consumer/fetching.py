@@ -15,7 +15,7 @@ import structlog
 from aiokafka.errors import KafkaError, OffsetMetadataTooLargeError
 
 from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
-from bridge.kafka.consumer.offset_account import Expired, OffsetAccount, SkippedError
+from bridge.kafka.consumer.offset_account import Expired, Gone, OffsetAccount, SkippedError
 from bridge.kafka.consumer.stored_batch import StoredBatch, StoredRecord, read_batch
 from bridge.kafka.consumer.unread_places import Unreadable, UnreadPlaces
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bridge.kafka.consumer.ledger import Partition
     from bridge.model.day_counts import NotedOffset
 
-__all__ = ["Expired", "Fetch", "Fetching", "SkippedError", "Survey", "Unreadable"]
+__all__ = ["Expired", "Fetch", "Fetching", "Gone", "SkippedError", "Survey", "Unreadable"]
 
 _log = structlog.get_logger(__name__)
 _PARTLY_SECONDS = 0.02
@@ -75,6 +75,11 @@ class Fetching:
     def expired(self) -> deque[Expired]:
         """Records that were deleted unread, for the main loop to empty."""
         return self._account.expired
+
+    @property
+    def gone(self) -> deque[Gone]:
+        """Logs that are there no more, of which something was handed on, for the main loop to empty."""
+        return self._account.gone
 
     def assigned(self) -> None:
         """Number a new assignment; to be called before any of its records can be taken out."""

@@ -38,11 +38,21 @@ class Expired:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A partition's log is there no more, of which the assignment of this number had read from ``begun`` to before ``upto``."""
+
+    partition: Partition
+    number: int
+    begun: int
+    upto: int
+
+
 class OffsetAccount:
     """One assignment's account. ``number`` gives the assignment's number: what is asked across a change of it is forgotten.
 
     ``next`` is where the next take of a partition has to begin. ``anew``: partitions whose log was cut or made again, of which
-    nothing has been handed on since; ``logs_begun`` counts them. ``expired`` is for the main loop to empty: it gets what an answer may lose that nobody
+    nothing has been handed on since; ``logs_begun`` counts them. ``expired`` and ``gone`` are for the main loop to empty: they get what an answer may lose that nobody
     waits for any more.
     """
 
@@ -52,6 +62,7 @@ class OffsetAccount:
         self.next: dict[Partition, int] = {}
         self.anew: set[Partition] = set()
         self.expired: deque[Expired] = deque()
+        self.gone: deque[Gone] = deque()
         self._beginning = asyncio.Lock()
         self._handed: dict[Partition, int] = {}
         self._begun: dict[Partition, int] = {}
@@ -169,7 +180,8 @@ class OffsetAccount:
     def _begin_anew(self, partition: Partition, begins: int) -> None:
         """What was read is not there any more, the log was cut or the topic made again. Commit first where it begins."""
         before = self.next[partition]
-        # What was handed on before is still under way, and gets its verdict.
+        # What was handed on before is still under way, and gets its verdict as long as the assignment stands.
+        self.gone.append(Gone(partition, self._number(), self._begun.get(partition, before), before))
         self._went_with_its_log(partition, before)
         self.logs_begun += 1
         self.next[partition] = self._begun[partition] = begins

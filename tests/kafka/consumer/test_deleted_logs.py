@@ -1,5 +1,6 @@
 """A topic is deleted, and made again: what nobody had read of it is counted, and of what comes in its place nothing is passed over."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from bridge.kafka.consumer.deleted_logs import DeletedLogs
 from bridge.kafka.consumer.fetching import Expired, Fetching
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.topic_identity import ABSENT
+from bridge.runtime.deadline import Deadline
 
 P0, P1 = ("t", 0), ("t", 1)
 
@@ -269,6 +271,15 @@ class _Reporting:
     def __init__(self):
         self.told = []
 
+    def unreadable(self, _places):
+        """As the real one."""
+
+    def surveyed(self, _offsets):
+        """As the real one."""
+
+    def assigned(self, _partitions):
+        """As the real one."""
+
     def expired(self, lost):
         self.told.append(lost)
 
@@ -292,3 +303,106 @@ async def test_a_look_back_tells_at_once():
     )
     await consumption.look_back()
     assert reporting.told == [Expired(P0, 0, 10)]
+
+
+class _Busy:
+    """A destination that is away, and answers for so many events of these chunks while their partition is revoked."""
+
+    def __init__(self, ledger):
+        self.ledger, self.answers = ledger, []
+
+    async def for_revoke(self):
+        for chunk, events in self.answers:
+            self.ledger.resolve(chunk, events)
+        return Deadline.after(asyncio.get_running_loop().time, 1.0)
+
+
+class _Open:
+    room, is_shut = 1_000, False
+
+    def admitted(self, partitions):
+        return partitions
+
+    def shut(self):
+        """As the real one."""
+
+    reopen = shut
+
+
+def _consuming():
+    client, fetching = _made(P0)
+    ledger, reporting = Ledger(), _Reporting()
+    busy = _Busy(ledger)
+    consumption = Consumption(
+        fetching, Flow(lambda: [P0], lambda: True, lambda: False),
+        ledger=ledger, gate=_Open(), finisher=busy, reporting=reporting, commit_seconds=1.0,
+    )  # fmt: skip
+    consumption.assigned([P0])
+    return SimpleNamespace(
+        client=client, fetching=fetching, ledger=ledger, told=reporting.told, busy=busy, consumption=consumption
+    )
+
+
+async def _taken(scene):
+    chunks = [chunk async for chunk in scene.consumption.chunks(0.01)]
+    for chunk in chunks:
+        scene.ledger.admit(chunk, len(chunk.records))
+    return chunks
+
+
+@pytest.mark.parametrize("records", [0, 5])
+@pytest.mark.parametrize("finished", [0, 4, 6])
+async def test_what_was_under_way_of_a_log_that_is_gone_is_told_when_the_assignment_ends(finished, records):
+    """It has no verdict then, and whoever comes next cannot read it again; whether or not the new log has a record yet."""
+    scene = _consuming()
+    log = scene.client.logs[P0]
+    log.append(6)
+    [first] = await _taken(scene)
+    log.append(6)
+    await _taken(scene)
+    log.append(3)
+    await scene.consumption.offsets([P0])
+    _replace(scene.client, P0, records)
+    await scene.consumption.offsets([P0])
+    assert scene.told == [Expired(P0, 12, 15)], "what was read may get its verdict yet"
+    await _taken(scene)
+    scene.busy.answers = [(first, finished)]
+    await scene.consumption.revoked()
+    assert scene.told[1:] == [Expired(P0, 6 if finished == 6 else 0, 12)]
+    assert scene.ledger.events == 0
+
+
+async def test_what_was_under_way_of_a_log_that_is_gone_and_is_finished_is_not_told():
+    """Also where the new log's records are under way when the assignment ends: those are read again."""
+    scene = _consuming()
+    scene.client.logs[P0].append(6)
+    [first] = await _taken(scene)
+    await scene.consumption.offsets([P0])
+    _replace(scene.client, P0, 5)
+    await scene.consumption.offsets([P0])
+    [anew] = await _taken(scene)
+    scene.busy.answers = [(first, 6), (anew, 3)]
+    await scene.consumption.revoked()
+    assert scene.told == []
+
+
+async def test_once_the_next_log_has_progressed_nothing_is_left_to_tell():
+    """Its offsets pass those of the one before; and an assignment under which no log has gone tells nothing."""
+    scene = _consuming()
+    scene.client.logs[P0].append(9)
+    [first] = await _taken(scene)
+    await scene.consumption.offsets([P0])
+    _replace(scene.client, P0, 2)
+    await scene.consumption.offsets([P0])
+    [anew] = await _taken(scene)
+    scene.ledger.resolve(first, 9)
+    scene.ledger.resolve(anew, 2)
+    scene.client.logs[P0].append(4)
+    await _taken(scene)
+    await scene.consumption.revoked()
+    scene.client.assign()
+    scene.fetching.assigned()
+    scene.consumption.assigned([P0])
+    await _taken(scene)
+    await scene.consumption.revoked()
+    assert scene.told == []
