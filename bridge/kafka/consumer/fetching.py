@@ -268,6 +268,7 @@ class Fetching:
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """Where these partitions stand. What retention has deleted is noticed here too, while nothing is fetched."""
         number, account = self.number, self._account
+        read = dict(account.next)
         identities = await self._identities(account.topics() | {topic for topic, _ in partitions})
         if number == self.number:
             # What was secured of the log before is handed on first.
@@ -284,10 +285,11 @@ class Fetching:
                     continue
                 if position < found.first and partition in giving and account.gap(partition) == 0:
                     self._secure(partition)
+                    read[partition] = account.next[partition]
                 elif position <= found.first:
                     account.explain(partition, found.first)
             if logs == account.logs_begun:
-                account.seen(identities, offsets)
+                account.seen(identities, offsets, read)
             offsets = {p: found._replace(waiting=account.waiting(p, found)) for p, found in offsets.items()}
             await self._places.look_into_silence(offsets, giving, lambda: number == self.number)
         return Survey(number, offsets, self._places.all())

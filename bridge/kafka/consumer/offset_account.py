@@ -66,6 +66,7 @@ class OffsetAccount:
         self._beginning = asyncio.Lock()
         self._handed: dict[Partition, int] = {}
         self._begun: dict[Partition, int] = {}
+        self._read: dict[Partition, int] = {}
         self._gone: dict[Partition, list[Expired]] = {}
         self._logs = DeletedLogs()
         self.logs_begun = 0
@@ -73,6 +74,7 @@ class OffsetAccount:
     def clear(self) -> None:
         """Another assignment begins. What has been told as expired is not told again when a partition comes back."""
         self.next.clear()
+        self._read.clear()
         self.anew.clear()
 
     def handing_on(self, partition: Partition, found: Taken) -> Taken:
@@ -150,7 +152,7 @@ class OffsetAccount:
                 await client.commit({partition: begins}, {})
                 if number != self._number():
                     return
-                self._begin_anew(partition, begins)
+                self._begin_anew(partition, begins, read=self.next[partition])
 
     def explain(self, partition: Partition, first: int) -> None:
         """The client reads on behind what was expected: because all before ``first`` is gone, or something is very wrong."""
@@ -177,12 +179,17 @@ class OffsetAccount:
             self.expired.append(lost)
             self._gone[partition].append(lost)
 
-    def _begin_anew(self, partition: Partition, begins: int) -> None:
-        """What was read is not there any more, the log was cut or the topic made again. Commit first where it begins."""
+    def _begin_anew(self, partition: Partition, begins: int, *, read: int | None) -> None:
+        """What was read is not there any more, the log was cut or the topic made again. Commit first where it begins.
+
+        ``read``: how far this assignment has read the log that is gone; None where it has not.
+        """
         before = self.next[partition]
-        # What was handed on before is still under way, and gets its verdict as long as the assignment stands.
-        self.gone.append(Gone(partition, self._number(), self._begun.get(partition, before), before))
-        self._went_with_its_log(partition, before)
+        if read is not None:
+            # What was handed on before is still under way, and gets its verdict as long as the assignment stands.
+            self.gone.append(Gone(partition, self._number(), self._begun.get(partition, read), read))
+        self._read.pop(partition, None)
+        self._went_with_its_log(partition, read)
         self.logs_begun += 1
         self.next[partition] = self._begun[partition] = begins
         self.anew.add(partition)
@@ -207,13 +214,20 @@ class OffsetAccount:
         """Topics of the partitions whose logs are remembered."""
         return self._logs.topics()
 
-    def seen(self, identities: Mapping[str, bytes | None], offsets: Mapping[Partition, Offsets]) -> None:
-        """Remember where the logs end that are assigned."""
+    def seen(
+        self,
+        identities: Mapping[str, bytes | None],
+        offsets: Mapping[Partition, Offsets],
+        read: Mapping[Partition, int],
+    ) -> None:
+        """Remember where the logs end that are assigned, and how far they were ``read`` when their topic was asked which it is."""
         for partition, found in offsets.items():
             begun = self._begun.get(partition)
             if begun is not None and partition in self.next:
                 finished = begun if found.committed is None or found.committed > found.end else found.committed
-                self._logs.seen(partition, identities.get(partition[0]), end=found.end, finished=finished)
+                known = self._logs.seen(partition, identities.get(partition[0]), end=found.end, finished=finished)
+                if known and partition in read:
+                    self._read[partition] = read[partition]
 
     async def look_for_deleted(
         self,
@@ -237,11 +251,12 @@ class OffsetAccount:
         for partition in again:
             # A position of the log before would pass over the first records of this one.
             self._client.seek(partition, firsts[partition])
-            self._begin_anew(partition, firsts[partition])
+            # What was read since is of the new log, or may be: the client goes on at its position.
+            self._begin_anew(partition, firsts[partition], read=self._read.get(partition))
 
-    def _went_with_its_log(self, partition: Partition, handed_on: int) -> None:
+    def _went_with_its_log(self, partition: Partition, handed_on: int | None) -> None:
         if (known := self._logs.forget(partition)) is not None:
-            self._tell_deleted(partition, max(handed_on, known.finished), known.end)
+            self._tell_deleted(partition, max(handed_on or 0, known.finished), known.end)
         self._gone.pop(partition, None)
 
     def _tell_deleted(self, partition: Partition, start: int, end: int) -> None:

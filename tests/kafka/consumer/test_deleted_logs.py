@@ -406,3 +406,39 @@ async def test_once_the_next_log_has_progressed_nothing_is_left_to_tell():
     await _taken(scene)
     await scene.consumption.revoked()
     assert scene.told == []
+
+
+async def test_what_was_read_of_the_new_log_before_it_was_noticed_counts_for_none_of_the_old():
+    """The client goes on at its position, in the midst of the new log: the old one's records at those offsets were never read."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    assert await _read(fetching, 4) == [0, 1, 2, 3]
+    await fetching.survey([P0])
+    _replace(client, P0, 30)
+    assert await _read(fetching) == list(range(4, 30))
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 4, 10)]
+    assert [(gone.begun, gone.upto) for gone in fetching.gone] == [(0, 4)]
+    assert await _read(fetching) == list(range(30))
+
+
+@pytest.mark.parametrize("surveyed", [False, True])
+async def test_what_another_assignment_had_under_way_is_told_although_the_new_log_was_read_since(surveyed):
+    """It went without a verdict; and what this assignment has read is of the log that is there now."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await _read(fetching, 8)
+    await fetching.survey([P0])
+    await fetching.store(1, {P0: 3}, {})
+    _replace(client, P0, 30, position=0)
+    client.assign()
+    fetching.assigned()
+    if surveyed:
+        client.identity = None
+        await fetching.survey([P0])
+        client.identity = b"second"
+    assert await _read(fetching, 7) == list(range(7))
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 3, 10)]
+    assert not fetching.gone
+    assert await _read(fetching) == list(range(30))
