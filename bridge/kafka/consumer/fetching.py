@@ -70,6 +70,8 @@ class Fetching:
         self._account = OffsetAccount(client, lambda: self.number)
         self._places = UnreadPlaces(client, clock)
         self._kept: dict[Partition, deque[Taken]] = {}
+        self._arriving: Collection[Partition] = ()
+        """Partitions whose log begins anew with what the last fetch gave, which may not have arrived in the main loop."""
 
     @property
     def expired(self) -> deque[Expired]:
@@ -84,6 +86,7 @@ class Fetching:
     def assigned(self) -> None:
         """Number a new assignment; to be called before any of its records can be taken out."""
         self.number += 1
+        self._arriving = ()
         self._account.clear()
         self._places.clear()
         self._kept.clear()
@@ -95,6 +98,7 @@ class Fetching:
         first that come, whatever partition they are of.
         """
         client = self._client
+        self._arriving = ()
         client.touch()
         self._places.try_again(partitions)
         if self._set_aside:
@@ -106,6 +110,7 @@ class Fetching:
         client.be_patient(patient=not taken and not client.holds())
         anew = self._account.anew & taken.keys()
         self._account.anew -= anew
+        self._arriving = anew
         return Fetch(number, taken, self._places.all(), anew)
 
     async def _take(self, partitions: Collection[Partition], most: int) -> tuple[int, dict[Partition, Taken]]:
@@ -198,7 +203,8 @@ class Fetching:
         self._places.passed(partition, found.end)
 
     async def touch(self) -> None:
-        """Tell the client that we are alive while we fetch nothing, or it would leave the group."""
+        """Tell the client that we are alive while we fetch nothing, or it would leave the group. Comes in the place of a fetch."""
+        self._arriving = ()
         self._client.touch()
 
     async def refresh(self) -> None:
@@ -221,9 +227,11 @@ class Fetching:
             return False
         # What was finished of a log that is gone must not be taken for progress in the one that has come in its place.
         offsets = {p: offset for p, offset in offsets.items() if self._account.is_of_this_log(p, offset)}
+        crossing = offsets.keys() & self._arriving
+        offsets = {p: offset for p, offset in offsets.items() if p not in crossing}
         self._account.finished(offsets)
         if not offsets:
-            return True
+            return not crossing
         try:
             await self._commit(offsets, notes)
         except KafkaError as error:
@@ -233,7 +241,7 @@ class Fetching:
                 error=type(error).__name__,
             )
             return False
-        return True
+        return not crossing
 
     async def _commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> None:
         try:

@@ -98,6 +98,7 @@ async def test_what_is_finished_of_a_log_that_is_gone_is_not_committed_in_the_ne
     assert await _read(fetching) == [0, 1, 2, 3]
     assert await fetching.store(1, {P0: 10}, {})
     assert client.stored == {P0: 0}
+    await fetching.touch()
     assert await fetching.store(1, {P0: 4}, {})
     assert client.stored == {P0: 4}
 
@@ -442,3 +443,19 @@ async def test_what_another_assignment_had_under_way_is_told_although_the_new_lo
     assert list(fetching.expired) == [Expired(P0, 3, 10)]
     assert not fetching.gone
     assert await _read(fetching) == list(range(30))
+
+
+async def test_offsets_that_cross_the_first_records_of_the_next_log_are_not_committed_in_it():
+    """They were offered before those records arrived in the main loop: of which log they are can be told only once they have."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await _read(fetching)
+    await fetching.survey([P0])
+    _replace(client, P0, 30)
+    await fetching.survey([P0])
+    assert await _read(fetching) == list(range(30))
+    assert not await fetching.store(1, {P0: 10}, {}), "it is offered again, if it is the new one's"
+    assert client.stored == {P0: 0}
+    await fetching.touch()
+    assert await fetching.store(1, {P0: 30}, {})
+    assert client.stored == {P0: 30}
