@@ -154,6 +154,8 @@ class Consumption:
         self._commit_seconds = commit_seconds
         self._number = 0
         self._again = False
+        self._begun: dict[Partition, int] = {}
+        """Logs that began anew, at these offsets, since the last commit."""
         self._committing = asyncio.Lock()
         self.joined = False
 
@@ -220,6 +222,8 @@ class Consumption:
                 )
                 if chunk is not None:
                     written.append(chunk)
+                    if anew:
+                        self._begun[partition] = since
                 since, anew = upto, False
         return written
 
@@ -253,6 +257,7 @@ class Consumption:
         """Commit each partition's finished prefix; whether anything was stored."""
         async with self._committing:
             number, settled = self._number, self._ledger.settled
+            await self._commit_beginnings(number)
             if not self._ledger.committable():
                 return False
             try:
@@ -273,6 +278,18 @@ class Consumption:
             if stored:
                 self._ledger.confirm(number, offsets)
             return stored
+
+    async def _commit_beginnings(self, number: int) -> None:
+        """An offset of the log before may have been on its way when the first records of this one arrived: it must not stay."""
+        begun, self._begun = self._begun, {}
+        if not begun:
+            return
+        stored = False
+        with contextlib.suppress(TimeoutError, ConsumerStoppedError):
+            async with asyncio.timeout(self._commit_seconds):
+                stored = await self._client.store(number, begun, {})
+        if not stored and number == self._number:
+            self._begun = begun | self._begun
 
     async def _go_on_counting(self, number: int) -> bool:
         """Read the counts of the owners before, which the first commit would overwrite; whether they are known."""
@@ -301,6 +318,7 @@ class Consumption:
     def assigned(self, partitions: Iterable[Partition]) -> None:
         """Begin a new page of the ledger. The client's side waits meanwhile, so that its number stands still."""
         self._number = self._client.number
+        self._begun.clear()
         self._ledger.open(self._number, dict.fromkeys(partitions))
         self._reporting.assigned(self._ledger.assigned)
         self.joined = True

@@ -70,8 +70,6 @@ class Fetching:
         self._account = OffsetAccount(client, lambda: self.number)
         self._places = UnreadPlaces(client, clock)
         self._kept: dict[Partition, deque[Taken]] = {}
-        self._arriving: Collection[Partition] = ()
-        """Partitions whose log begins anew with what the last fetch gave, which may not have arrived in the main loop."""
 
     @property
     def expired(self) -> deque[Expired]:
@@ -86,7 +84,6 @@ class Fetching:
     def assigned(self) -> None:
         """Number a new assignment; to be called before any of its records can be taken out."""
         self.number += 1
-        self._arriving = ()
         self._account.clear()
         self._places.clear()
         self._kept.clear()
@@ -98,7 +95,6 @@ class Fetching:
         first that come, whatever partition they are of.
         """
         client = self._client
-        self._arriving = ()
         client.touch()
         self._places.try_again(partitions)
         if self._set_aside:
@@ -110,7 +106,6 @@ class Fetching:
         client.be_patient(patient=not taken and not client.holds())
         anew = self._account.anew & taken.keys()
         self._account.anew -= anew
-        self._arriving = anew
         return Fetch(number, taken, self._places.all(), anew)
 
     async def _take(self, partitions: Collection[Partition], most: int) -> tuple[int, dict[Partition, Taken]]:
@@ -203,8 +198,7 @@ class Fetching:
         self._places.passed(partition, found.end)
 
     async def touch(self) -> None:
-        """Tell the client that we are alive while we fetch nothing, or it would leave the group. Comes in the place of a fetch."""
-        self._arriving = ()
+        """Tell the client that we are alive while we fetch nothing, or it would leave the group."""
         self._client.touch()
 
     async def refresh(self) -> None:
@@ -227,11 +221,15 @@ class Fetching:
             return False
         # What was finished of a log that is gone must not be taken for progress in the one that has come in its place.
         offsets = {p: offset for p, offset in offsets.items() if self._account.is_of_this_log(p, offset)}
-        crossing = offsets.keys() & self._arriving
-        offsets = {p: offset for p, offset in offsets.items() if p not in crossing}
+        identities = await self._identities({topic for topic, _ in offsets})
+        if number != self.number:
+            return False
         self._account.finished(offsets)
+        # Whoever gets such a partition next would begin in the midst of the new log.
+        again = self._account.made_again(identities, offsets)
+        offsets = {p: offset for p, offset in offsets.items() if p not in again}
         if not offsets:
-            return not crossing
+            return True
         try:
             await self._commit(offsets, notes)
         except KafkaError as error:
@@ -241,7 +239,7 @@ class Fetching:
                 error=type(error).__name__,
             )
             return False
-        return not crossing
+        return True
 
     async def _commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> None:
         try:

@@ -240,7 +240,7 @@ class OffsetAccount:
         number = self._number()
         for partition, known in self._logs.gone(identities, assigned).items():
             self._tell_deleted(partition, known.finished, known.end)
-        again = [p for p in self._logs.made_again(identities, assigned) if p in self.next and p not in wait]
+        again = [p for p in self.made_again(identities, assigned) if p in self.next and p not in wait]
         if not again:
             return
         firsts = await self._client.first_offsets(again)
@@ -253,6 +253,12 @@ class OffsetAccount:
             self._client.seek(partition, firsts[partition])
             # What was read since is of the new log, or may be: the client goes on at its position.
             self._begin_anew(partition, firsts[partition], read=self._read.get(partition))
+
+    def made_again(
+        self, identities: Mapping[str, bytes | None], partitions: Collection[Partition]
+    ) -> Collection[Partition]:
+        """Which of the partitions are of another topic of the same name than when they were seen last."""
+        return self._logs.made_again(identities, partitions)
 
     def _went_with_its_log(self, partition: Partition, handed_on: int | None) -> None:
         if (known := self._logs.forget(partition)) is not None:

@@ -98,7 +98,6 @@ async def test_what_is_finished_of_a_log_that_is_gone_is_not_committed_in_the_ne
     assert await _read(fetching) == [0, 1, 2, 3]
     assert await fetching.store(1, {P0: 10}, {})
     assert client.stored == {P0: 0}
-    await fetching.touch()
     assert await fetching.store(1, {P0: 4}, {})
     assert client.stored == {P0: 4}
 
@@ -445,17 +444,34 @@ async def test_what_another_assignment_had_under_way_is_told_although_the_new_lo
     assert await _read(fetching) == list(range(30))
 
 
-async def test_offsets_that_cross_the_first_records_of_the_next_log_are_not_committed_in_it():
-    """They were offered before those records arrived in the main loop: of which log they are can be told only once they have."""
+async def test_offsets_of_a_log_that_is_gone_are_not_committed_before_that_is_noticed_either():
+    """The partition may be another worker's a moment later, which would begin in the midst of the new log, and tell nobody."""
+    client, fetching = _made(P0, P1)
+    for log in client.logs.values():
+        log.append(10)
+    await fetching.fetch({P0, P1}, 0.01, 100)
+    await fetching.survey([P0])
+    _replace(client, P0, 30)
+    assert await fetching.store(1, {P0: 7, P1: 10}, {}), "it is settled: there is no more to it"
+    assert client.stored == {P1: 10}
+    client.assign()
+    fetching.assigned()
+    await fetching.survey([P0])
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 7, 10)]
+
+
+async def test_a_rebalance_while_a_commit_asks_which_topic_it_is_lets_it_be():
+    """The partitions may be another worker's by then."""
     client, fetching = _made(P0)
     client.logs[P0].append(10)
     await _read(fetching)
-    await fetching.survey([P0])
-    _replace(client, P0, 30)
-    await fetching.survey([P0])
-    assert await _read(fetching) == list(range(30))
-    assert not await fetching.store(1, {P0: 10}, {}), "it is offered again, if it is the new one's"
+    asked = client.topic_identity
+
+    async def overtaken(topic):
+        fetching.assigned()
+        return await asked(topic)
+
+    client.topic_identity = overtaken
+    assert not await fetching.store(1, {P0: 10}, {})
     assert client.stored == {P0: 0}
-    await fetching.touch()
-    assert await fetching.store(1, {P0: 30}, {})
-    assert client.stored == {P0: 30}
