@@ -16,7 +16,7 @@ from bridge.delivery import blame
 from bridge.delivery.concurrency import AdaptiveLimit
 from bridge.delivery.pacing import Circuit, RateLimit
 from bridge.delivery.standing import Standing
-from bridge.delivery.throttle import FIRST_PROBE, LONGEST_PROBE, Throttle
+from bridge.delivery.throttle import ALARM_SECONDS, FIRST_PROBE, LONGEST_PROBE, Throttle
 from bridge.model.backoff import Backoff
 from bridge.model.verdicts import (
     AllAccepted,
@@ -86,6 +86,8 @@ class FlowControl:
         self._weighs = [each.weigh for each in budgets]
         self._pace = pace
         self._held: tuple[float, float, str] | None = None
+        self._held_by_others: float | None = None
+        """Since when requests wait for a pause that another process of the account was asked for."""
         self._share = share
         self._limited: tuple[float, str] | None = None
         self._metrics = metrics
@@ -129,11 +131,15 @@ class FlowControl:
 
     def throttled(self, now: float) -> str:
         """Why nothing has been taken for long although the destination answers; "" while that is not so."""
-        throttle = self.throttle
-        if throttle.since is None or not throttle.alarming(now):
+        throttle, others = self.throttle, self._held_by_others
+        if throttle.since is not None and throttle.alarming(now):
+            begun, why = throttle.since, f"the destination answers {throttle.status}"
+        elif others is not None and now - others >= ALARM_SECONDS:
+            begun, why = others, "the destination has told another process of the same account to wait"
+        else:
             return ""
-        since = datetime.fromtimestamp(self._wall() - (now - throttle.since), UTC)
-        return f"throttled since {since:%Y-%m-%d %H:%M:%S} UTC (the destination answers {throttle.status}), {self.next_try(now)}"
+        since = datetime.fromtimestamp(self._wall() - (now - begun), UTC)
+        return f"throttled since {since:%Y-%m-%d %H:%M:%S} UTC ({why}), {self.next_try(now)}"
 
     def next_try(self, now: float) -> str:
         """When the next request may leave, in words."""
@@ -145,6 +151,8 @@ class FlowControl:
         self.standing.tell(now)
         if self._pace is not None:
             self._pace.tick(now)
+            if now >= self._pace.paused_until():
+                self._held_by_others = None
             if self._held is not None and now > self._held[1] + 1.0:
                 self._held = None  # nothing has asked since: what waited is gone
         why = self.throttled(now)
@@ -167,6 +175,13 @@ class FlowControl:
             waits.append(wait)
         if not waiting:
             return max(0.0, *waits)
+        if (
+            waits[0] > 0
+            and self._held_by_others is None
+            and self._pace is not None
+            and self._pace.paused_until() > max(now, self.throttle.until)
+        ):
+            self._held_by_others = now
         longest, name = self._rate_limited(now)
         if self._limited is not None:
             # The time that has passed belongs to the limit that began it: by now neither may be biting.
@@ -214,6 +229,7 @@ class FlowControl:
             self.standing.failed(now, word)
             return
         self.standing.took(now)
+        self._held_by_others = None
         if self._throttling_told:
             self._throttling_told = False
             self._metrics.throttled.set(0)
