@@ -46,6 +46,7 @@ class Telling:
         keeper = worker.assembly.keeper
         state = keeper is not None and world.route_state.modes.get("fails") == 1.0
         state = state and any(shelf.due or shelf.storing for shelf in keeper._shelves.values())
+        state = state and not node.state_log.unanswered
         # Who may not be a member any more asks the group first whether it may write.
         told = "state" in reasons or "group" in reasons
         self._ask(node, "state cannot be written", there=state, bound=10.0, told=told)
