@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import sys
 from typing import NamedTuple
 
@@ -129,10 +130,12 @@ class SyncRoute:
 
     def start_sync(self, *arguments):
         """Start a run in the background; :meth:`kill` ends it at once."""
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
         command = [sys.executable, "-m", "bridge", "sync", *arguments]
-        environment = inherited | {"PYTHONPATH": str(ROOT)}
-        return start_tied(command, log=self.directory / "sync.log", env=environment, cwd=self.directory)
+        return start_tied(command, log=self.directory / "sync.log", env=self._environment(), cwd=self.directory)
+
+    def _environment(self):
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
+        return inherited | {"PYTHONPATH": str(ROOT)}
 
     def received(self, query=""):
         """What the workspace has."""
@@ -144,12 +147,35 @@ class SyncRoute:
 
     def users(self):
         """By customer id a fingerprint of the attributes that the workspace has."""
-        found, offset = {}, 0
+        return {name: mark for name, _, mark in self._customers("customers=1")}
+
+    def events(self):
+        """By customer id the fingerprints of the events that the workspace has, those that came again among them once."""
+        return {name: sorted(set(marks)) for name, *_, marks in self._customers("customers=1&events=1")}
+
+    def _customers(self, query):
+        offset = 0
         while offset is not None:
-            page = self.received(f"?customers=1&offset={offset}")
-            found |= {name: mark for name, _, mark in page["customers"]}
+            page = self.received(f"?{query}&offset={offset}")
+            yield from page["customers"]
             offset = page["next_offset"]
-        return found
+
+    def sync_apart(self, *arguments):
+        """As :meth:`sync`, in a process of its own: what it prints, and the most memory that it had, in MB."""
+        out = self.directory / "sync.json"
+        with out.open("wb") as stdout, (self.directory / "sync.log").open("ab") as words:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "bridge", "sync", *arguments, "--json"],
+                stdout=stdout,
+                stderr=words,
+                env=self._environment(),
+                cwd=self.directory,
+            )
+        # Popen's own wait forgets what the kernel has measured.
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode in (0, 3), (self.directory / "sync.log").read_text(encoding="utf-8")
+        return json.loads(out.read_bytes()), used.ru_maxrss / 1_000
 
 
 def marks_of(users):
