@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
+    from bridge.cli.backfill_telemetry import BackfillTelemetry
     from bridge.kafka.producer.publisher import KafkaPublisher
     from bridge.model.dead_letter import DeadLetter
     from bridge.model.errors import BridgeError
@@ -60,6 +61,14 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
         metavar="DAYS",
         help="With --watch: after the first time list today's folder and so many days before it.",
     ),
+    telemetry_port: int | None = typer.Option(
+        None,
+        min=1,
+        max=65535,
+        metavar="PORT",
+        help="With --watch: serve /metrics and /health on this port of BRIDGE_TELEMETRY__HOST.",
+        show_default=False,
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Read and count only; Kafka is not asked."),
     as_json: bool = typer.Option(False, "--json", help="The account as JSON; with --watch a line each time."),
     route: str | None = ROUTE,
@@ -77,7 +86,7 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
 
         aep-bridge backfill s3://acme-exports/acme_events --since 2026-10-01 --until 2026-11-01
 
-        aep-bridge backfill s3://acme-exports/acme_events --watch --interval 900
+        aep-bridge backfill s3://acme-exports/acme_events --watch --interval 900 --telemetry-port 9466
     """
     import logging
 
@@ -95,6 +104,8 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
         raise typer.BadParameter("objects are gone on with by themselves", param_hint="--from-line")
     if watch and not all(map(is_url, files)):
         raise typer.BadParameter("files are read once; give addresses of object storage alone", param_hint="--watch")
+    if telemetry_port is not None and not watch:
+        raise typer.BadParameter("only a backfill that watches is looked at", param_hint="--telemetry-port")
     into = only(posting(load_deployment().routes), route)
     settings = into.settings
     configure_logging(TelemetrySettings(log_level="error"))
@@ -111,6 +122,7 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
         again=again,
         watch=interval if watch else None,
         look_back=look_back,
+        telemetry_port=telemetry_port,
     )
     raise typer.Exit(run_until_stopped(lambda stop: run.run(settings, stop)))
 
@@ -145,6 +157,7 @@ class _Run:
         again: bool = False,
         watch: float | None = None,
         look_back: int = 2,
+        telemetry_port: int | None = None,
     ) -> None:
         from bridge.sources.moengage.export_names import ExportTimes
 
@@ -158,27 +171,39 @@ class _Run:
         self._again = again
         self._watch = watch
         self._look_back = look_back
+        self._telemetry_port = telemetry_port
+        self._telemetry: BackfillTelemetry | None = None
         self._tallies: list[Tally] = []
         self._addresses: list[AddressAccount] = []
         self._told = 0
 
     async def run(self, settings: Settings, stop: asyncio.Event) -> int:
         """Gives the exit code."""
-        from bridge.kafka.producer.publisher import KafkaPublisher
         from bridge.model.errors import BridgeError
 
         error: BridgeError | None = None
         try:
-            self._look_at_names()
-            if self._dry_run:
-                return await self._rounds(None, None, stop)
-            async with KafkaPublisher(settings.kafka, route=self._route) as publisher:
-                await _unless(stop, publisher.connected(settings.kafka.request_timeout_seconds))
-                marks = None if stop.is_set() else await self._marks(settings, publisher)
-                return await self._rounds(publisher, marks, stop)
+            if self._watch is not None and self._telemetry_port is not None:
+                from bridge.cli.backfill_telemetry import BackfillTelemetry
+
+                self._telemetry = BackfillTelemetry(self._route, self._watch)
+                async with self._telemetry.served(settings.telemetry, self._telemetry_port):
+                    return await self._read_all(settings, stop)
+            return await self._read_all(settings, stop)
         except BridgeError as problem:
             error = problem
         return self._account(error)
+
+    async def _read_all(self, settings: Settings, stop: asyncio.Event) -> int:
+        from bridge.kafka.producer.publisher import KafkaPublisher
+
+        self._look_at_names()
+        if self._dry_run:
+            return await self._rounds(None, None, stop)
+        async with KafkaPublisher(settings.kafka, route=self._route) as publisher:
+            await _unless(stop, publisher.connected(settings.kafka.request_timeout_seconds))
+            marks = None if stop.is_set() else await self._marks(settings, publisher)
+            return await self._rounds(publisher, marks, stop)
 
     def _look_at_names(self) -> None:
         """Raise for what cannot be read before anything is."""
@@ -219,6 +244,8 @@ class _Run:
                 await self._read(publisher, backfills, times, stop)
             except BridgeError as problem:
                 error = problem
+            if self._telemetry is not None:
+                self._telemetry.looked(self._addresses, error)
             if self._watch is None or (error and first):
                 return self._account(error)
             if first or error or any(one.read or one.failed for one in self._addresses):
@@ -319,6 +346,11 @@ class _Run:
         finally:
             export.close()
 
+    def moved(self, tally: Tally) -> None:
+        """Some of an object may have been read."""
+        if self._telemetry is not None:
+            self._telemetry.reading(tally)
+
     def refused(self, name: str, line: int, letter: DeadLetter) -> None:
         """Tell of a line that is no event."""
         self._told += 1
@@ -374,6 +406,7 @@ class _Screen:
         self._run.refused(name, line, letter)
 
     def reading(self, tally: Tally) -> None:
+        self._run.moved(tally)
         account, now = self._account, time.monotonic()
         if account is None or self._bar is None:
             return

@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import NamedTuple
 
+import psutil
 from checkout import ROOT
 from typer.testing import CliRunner
 
@@ -19,6 +21,7 @@ from bridge.testing.account import letters_of
 from bridge.testing.emulator_process import EmulatorProcess
 from bridge.testing.processes import BridgeProcess, get, start_tied
 
+_PACE_SECONDS = 0.05
 SET = """\
 source_type,source,destination,nulls
 ATTRIBUTE,customer_id,customer.customer_id,
@@ -171,11 +174,14 @@ class SyncRoute:
                 env=self._environment(),
                 cwd=self.directory,
             )
-        # Popen's own wait forgets what the kernel has measured.
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+            peak = 0.0
+            while child.poll() is None:
+                # Not the kernel's figure of a child that has ended: that one counts what its parent had when it was forked.
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    peak = max(peak, psutil.Process(child.pid).memory_info().rss / 1e6)
+                time.sleep(_PACE_SECONDS)
         assert child.returncode in (0, 3), (self.directory / "sync.log").read_text(encoding="utf-8")
-        return json.loads(out.read_bytes()), used.ru_maxrss / 1_000
+        return json.loads(out.read_bytes()), peak
 
 
 def marks_of(users):
