@@ -137,7 +137,6 @@ class Ledger:
 
     def close(self, partitions: Sequence[Partition]) -> None:
         """Forget these partitions: they are another worker's now, and what is still under way there resolves to nothing."""
-        self.settled.close(partitions)
         for partition in partitions:
             for chunk in self._lanes.pop(partition).chunks:
                 chunk.closed = True
