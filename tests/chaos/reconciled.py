@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkout import ROOT
+from json_output import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,4 +72,4 @@ async def ask_for_sum(environment: Mapping[str, str], directory: Path, since: st
     )
     if not done.stdout:
         raise AssertionError(f"reconcile ended with {done.returncode}: {done.stderr}")
-    return read_sum(json.loads(done.stdout))
+    return read_sum(json_of(done))

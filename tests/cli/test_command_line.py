@@ -1,6 +1,5 @@
 """What every command line shares: words that stay in one piece, and --json wherever a program reads."""
 
-import json
 import os
 import shlex
 import socket
@@ -10,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from checkout import ROOT
+from json_output import json_of
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
@@ -120,7 +120,7 @@ def test_check_says_what_to_do_about_a_missing_file_and_an_unreachable_ims(tmp_p
     for variable in ("BRIDGE_MAPPING__PATH", "BRIDGE_MAPPING__TESTS"):
         done = _run(tmp_path, "check", "--json", **complete, **{variable: "nowhere"})
         assert done.returncode == 1
-        told = {each["name"]: each["found"] + each["todo"] for each in json.loads(done.stdout)}
+        told = {each["name"]: each["found"] + each["todo"] for each in json_of(done, exit_code=1)}
         assert variable in told["mapping"]
         assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in told["kafka"]
         assert "BRIDGE_OAUTH__TOKEN_URL" in told["token"]
@@ -181,3 +181,11 @@ def test_a_closed_stdout_is_no_traceback(tmp_path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_start_loads_the_commands_alone():
+    """What reads the command line loads no room that a single command works with: each start would wait for it."""
+    rooms = "{'.'.join(name.split('.')[:2]) for name in sys.modules if name.startswith('bridge.')}"
+    show = f"import sys, bridge.cli.main; print(*sorted({rooms}))"
+    run = subprocess.run([sys.executable, "-c", show], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.split() == ["bridge.cli", "bridge.demo", "bridge.model", "bridge.testing"]

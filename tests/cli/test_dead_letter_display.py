@@ -6,6 +6,7 @@ import io
 
 import orjson
 import pytest
+from json_output import json_of
 from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner
@@ -77,7 +78,7 @@ def test_open_and_replayed_letters_are_counted_apart(monkeypatch) -> None:
     marks = [Mark(0, 2, Filter(code="xdm_enum"), sent=1, left=(1,)), Mark(1, 9, Filter()), Mark(0, 3, Filter(code="x"))]
     _stub(monkeypatch, _letters(*letters), marks)
     done = CliRunner().invoke(app, ["deadletters", "list", "--json"])
-    body = orjson.loads(done.stdout)
+    body = json_of(done)
     assert (body["total"], body["open"], body["replayed"]) == (4, 3, 1)
     assert body["counts"] == [
         {"stage": "check", "code": "xdm_enum", "count": 3, "open": 2, "replayed": 1},

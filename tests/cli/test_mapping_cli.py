@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from json_output import json_of
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
@@ -84,7 +85,7 @@ def test_eval_without_an_expression_reads_them_line_by_line():
 def test_preview_gives_the_expected_event():
     """The contract's command on the seed's event, byte for byte the same JSON value."""
     result = run("preview", SHIPPED, "--event", SEED, "--tenant", "_yourorgname", "--json")
-    assert (result.exit_code, json.loads(result.stdout)) == (0, EXPECTED)
+    assert (result.exit_code, json_of(result)) == (0, EXPECTED)
 
 
 def test_preview_of_several_events_is_an_array():
@@ -92,15 +93,14 @@ def test_preview_of_several_events_is_an_array():
     text = (SAMPLES / "moengage-events.jsonl").read_text(encoding="utf-8")
     result = run("preview", SHIPPED, "--event", "-", "--tenant", "_yourorgname", "--json", stdin=text)
     assert result.exit_code == 0
-    assert len(json.loads(result.stdout)) == 134
+    assert len(json_of(result)) == 134
 
 
 def test_preview_prints_a_rejected_event_all_the_same():
     """What would be rejected is on stdout, the reason on stderr, and the exit is 1."""
     event = json.dumps({"event_code": "X", "id": "e1"})
     result = run("preview", SHIPPED, "--event", event, "--tenant", "_yourorgname", "--json")
-    assert result.exit_code == 1
-    assert json.loads(result.stdout)["_id"] == "e1"
+    assert json_of(result, exit_code=1)["_id"] == "e1"
     assert "rejected (" in result.stderr
 
 
@@ -112,13 +112,12 @@ def test_preview_checks_against_a_schema(monkeypatch):
     given = ("preview", SHIPPED, "--event", json.dumps(event), "--tenant", "_yourorgname", "--schema", SCHEMA, "--json")
     result = run(*given)
     assert result.exit_code == 0
-    assert json.loads(result.stdout)["_yourorgname"]["eventName"] == "5"
-    assert "eventAttributesJson" not in json.loads(result.stdout)["_yourorgname"]
+    assert json_of(result)["_yourorgname"]["eventName"] == "5"
+    assert "eventAttributesJson" not in json_of(result)["_yourorgname"]
     assert "#/_yourorgname/eventAttributesJson: left out: expected type: JSONObject" in result.stderr
     monkeypatch.setenv("BRIDGE_MAPPING__ON_INVALID", "reject")
     result = run(*given)
-    assert result.exit_code == 1
-    assert json.loads(result.stdout)["_yourorgname"]["eventName"] == "5"
+    assert json_of(result, exit_code=1)["_yourorgname"]["eventName"] == "5"
     assert "DCVS-1104" in result.stderr
 
 
@@ -136,7 +135,7 @@ def test_preview_diff_names_what_differs(tmp_path: Path):
     text = Path(SHIPPED).read_text(encoding="utf-8")
     other.write_text(text.replace("ATTRIBUTE,event_name,", "EXPRESSION,upper(event_name),"), encoding="utf-8")
     result = run("preview", SHIPPED, "--event", SEED, "--tenant", "_yourorgname", "--diff", str(other), "--json")
-    assert json.loads(result.stdout) == [
+    assert json_of(result, exit_code=None) == [
         {"event": 1, "path": "_yourorgname.eventName", "this": "Email Sent", "other": "EMAIL SENT"}
     ]
 
@@ -148,11 +147,10 @@ def test_lint_exits_by_severity(tmp_path: Path):
     rows = "source,destination\nid,_id\ntime,timestamp\nuid,identityMap.a[0].id\nSTATIC,identityMap.a[0].primary\n"
     file.write_text(rows.replace("STATIC", "'true'") + "upper(date),x\n", encoding="utf-8")
     warned = run("lint", str(file), "--primary-identity", "a", "--json")
-    assert (warned.exit_code, [one["code"] for one in json.loads(warned.stdout)]) == (0, ["reserved_word"])
+    assert (warned.exit_code, [one["code"] for one in json_of(warned)]) == (0, ["reserved_word"])
     file.write_text(rows + "uper(a),x\n", encoding="utf-8")
     refused = run("lint", str(file), "--json")
-    assert refused.exit_code == 1
-    found = next(one for one in json.loads(refused.stdout) if one["code"] == "unknown_function")
+    found = next(one for one in json_of(refused, exit_code=1) if one["code"] == "unknown_function")
     assert (found["row"], found["column"], found["fix"]) == (6, "source", "upper")
 
 
@@ -170,7 +168,7 @@ def test_preview_of_an_event_that_profile_drops(monkeypatch, mode: str, code: in
     event = json.loads((ROOT / "tests" / "data" / "samples" / "seed-event.json").read_text(encoding="utf-8"))
     event["user_attributes"] = {f"k{number}": "v" * 100 for number in range(120)}
     shown = run("preview", "mappings/moengage_events.csv", "--event", json.dumps(event), "--tenant", "_t", "--json")
-    assert (shown.exit_code, "userAttributesJson" in json.loads(shown.stdout)["_t"]) == (code, kept)
+    assert (shown.exit_code, "userAttributesJson" in json_of(shown, exit_code=code)["_t"]) == (code, kept)
     assert said in shown.stderr
 
 
@@ -180,7 +178,7 @@ def test_lint_speaks_to_ci(tmp_path: Path):
     file.write_text("source,destination\nuper(a),x\n", encoding="utf-8")
     lines = run("lint", str(file), "--format", "github").stdout.splitlines()
     assert any(line.startswith("::error file=") and ",line=2," in line and "uper" in line for line in lines)
-    sarif = json.loads(run("lint", str(file), "--format", "sarif").stdout)
+    sarif = json_of(run("lint", str(file), "--format", "sarif"), exit_code=1)
     result = next(one for one in sarif["runs"][0]["results"] if one["ruleId"] == "unknown_function")
     assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == 2
     assert sarif["version"] == "2.1.0"
@@ -190,7 +188,7 @@ def test_sarif_names_the_file_as_a_uri(tmp_path: Path):
     """Blanks and colons of a file's name are escaped, as SARIF's URI references want them."""
     file = tmp_path / "my map:1.csv"
     file.write_text("source,destination\nuper(a),x\n", encoding="utf-8")
-    sarif = json.loads(run("lint", str(file), "--format", "sarif").stdout)
+    sarif = json_of(run("lint", str(file), "--format", "sarif"), exit_code=1)
     place = sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"].endswith("/my%20map%3A1.csv")
 
@@ -199,7 +197,7 @@ def test_lint_learns_paths_from_events(tmp_path: Path):
     """--events finds a path that no sample has."""
     file = tmp_path / "m.csv"
     file.write_text("source,destination\nidentities.emial,x\n", encoding="utf-8")
-    found = json.loads(run("lint", str(file), "--events", SEED, "--json").stdout)
+    found = json_of(run("lint", str(file), "--events", SEED, "--json"), exit_code=None)
     assert ("unknown_source", "identities.email") in [(one["code"], one.get("fix")) for one in found]
 
 
@@ -211,7 +209,7 @@ def test_test_runs_golden_cases(tmp_path: Path):
     assert run("test", str(tmp_path), "--mapping", SHIPPED).exit_code == 1
     assert run("test", str(tmp_path), "--mapping", SHIPPED, "--update").exit_code == 0
     passed = run("test", str(tmp_path), "--mapping", SHIPPED, "--json")
-    assert (passed.exit_code, json.loads(passed.stdout)[0]["passed"]) == (0, True)
+    assert (passed.exit_code, json_of(passed)[0]["passed"]) == (0, True)
     assert "_other" in json.loads((tmp_path / "seed.expected.json").read_text(encoding="utf-8"))
 
 
@@ -235,7 +233,7 @@ def test_init_writes_a_mapping_that_lints_clean(tmp_path: Path):
         == "[]\n"
     )
     preview = run("preview", str(file), "--event", SEED, "--tenant", "_yourorgname", "--json")
-    assert json.loads(preview.stdout) == EXPECTED
+    assert json_of(preview) == EXPECTED
     assert (
         json.loads((tmp_path / "first.sample.json").read_text(encoding="utf-8"))["events"][0]["event_uuid"]
         == "unique_event_id_001"
@@ -244,7 +242,7 @@ def test_init_writes_a_mapping_that_lints_clean(tmp_path: Path):
 
 def test_functions_lists_and_explains():
     """Every function of the registry, and one by name or alias."""
-    every = json.loads(run("functions", "--json").stdout)
+    every = json_of(run("functions", "--json"))
     assert {"upper", "dformat", "decode"} <= {one["name"] for one in every}
     assert run("functions", "ucase").stdout.startswith("upper(INPUT)")
     with pytest.raises(BridgeError, match="no function uper"):
@@ -356,7 +354,7 @@ def test_a_dead_letter_stands_for_the_event_in_it():
         "value": seed,
     }
     shown = run("preview", SHIPPED, "--event", json.dumps(letter), "--tenant", "_yourorgname", "--json")
-    assert (shown.exit_code, json.loads(shown.stdout)) == (0, EXPECTED)
+    assert (shown.exit_code, json_of(shown)) == (0, EXPECTED)
     assert run("eval", "event_code", "--event", json.dumps(letter)).stdout == '"MOE_EMAIL_SENT"\n'
 
 
@@ -366,9 +364,9 @@ def test_any_object_as_it_is():
     assert run("eval", "size_of(events)", "--as-is", "--event", batch).stdout == "1\n"
     assert run("eval", "identities", "--as-is", "--event", batch).stdout == "null\n"
     shown = run("preview", SHIPPED, "--as-is", "--show-event", "--event", batch, "--json")
-    assert json.loads(shown.stdout)["event"] == json.loads(batch)
+    assert json_of(shown)["event"] == json.loads(batch)
     canonical = run("preview", SHIPPED, "--show-event", "--event", '{"event_code": "X", "uid": "u"}', "--json")
-    assert json.loads(canonical.stdout)["event"]["identities"] == {"externalId": "u"}
+    assert json_of(canonical)["event"]["identities"] == {"externalId": "u"}
 
 
 def test_eval_tells_a_slip_in_a_path():
@@ -405,7 +403,7 @@ def test_convert_for_adobe_fills_placeholders_and_tells_what_cannot_be_taken(tmp
         'source,destination\nid,identityMap.{primary_identity}[0].id\n"jmespath(""a"")",{tenant}.x\n', encoding="utf-8"
     )
     done = run("convert", str(file), "--tenant", "_acme", "--primary-identity", "crm")
-    assert [one["destination"] for one in json.loads(done.stdout)["mappings"]] == ["identityMap.crm[0].id", "_acme.x"]
+    assert [one["destination"] for one in json_of(done)["mappings"]] == ["identityMap.crm[0].id", "_acme.x"]
     assert "AEP cannot take row 3: AEP offers jmespath only here" in done.stderr
     assert "placeholders" not in done.stderr
     bare = run("convert", str(file), "--tenant", "_acme").stderr

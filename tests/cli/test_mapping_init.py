@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from json_output import json_of
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
@@ -123,7 +124,7 @@ def test_an_object_that_some_events_cannot_fill(tmp_path, monkeypatch, policy, k
     )
     (tmp_path / "e.json").write_text(json.dumps([whole, lacking]), encoding="utf-8")
     files = ("--schema", str(tmp_path / "s.json"), "--events", str(tmp_path / "e.json"))
-    found = json.loads(invoke("init", *files, "--json").stdout)
+    found = json_of(invoke("init", *files, "--json"), exit_code=None)
     assert ("{tenant}.order.orderId" in [row["destination"] for row in found["rows"]]) is kept
     assert found["refused"] == 0
     assert bool(found["left_open"]) is not kept
@@ -183,7 +184,7 @@ def test_what_finds_no_match_has_candidates(tmp_path):
         'no source found for _acmeair.booking.passengerCount; perhaps event_attributes.passengers ("2", 0.5)'
         in result.stderr
     )
-    unmapped = json.loads(invoke(*args, "--json").stdout)["unmapped"]
+    unmapped = json_of(invoke(*args, "--json"), exit_code=None)["unmapped"]
     assert unmapped["_acmeair.search.resultCount"] == [{"source": "event_attributes.results", "score": 0.5}]
 
 

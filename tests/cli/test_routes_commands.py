@@ -6,6 +6,7 @@ import json
 import os
 
 import pytest
+from json_output import json_of
 from prometheus_client import generate_latest
 from typer.testing import CliRunner
 
@@ -36,7 +37,7 @@ def test_routes_are_listed() -> None:
     """Name, path, topics, group and destination of each, as JSON and as a table."""
     told = _run("routes", "--json")
     assert told.exit_code == 0, told.output
-    eu, us = json.loads(told.stdout)
+    eu, us = json_of(told)
     assert (eu["name"], eu["source"], eu["destination"], eu["path"]) == (
         "eu",
         "moengage",
@@ -52,7 +53,7 @@ def test_routes_are_listed() -> None:
 def test_without_routes_the_one_is_listed(tmp_path) -> None:
     """The top level is a route too, by the path that it always had."""
     (tmp_path / "bridge.toml").unlink()
-    (one,) = json.loads(_run("routes", "--json").stdout)
+    (one,) = json_of(_run("routes", "--json"))
     assert (one["name"], one["topic"]) == ("default", "moengage.events")
     assert one["path"] == "/moengage/streams"
 
@@ -83,13 +84,12 @@ def test_a_route_that_does_not_exist_is_a_usage_error(words) -> None:
 def test_check_looks_at_every_route(tmp_path) -> None:
     """Each check names its route, and what is to be done names the route's own variables."""
     told = _run("check", "--json")
-    assert told.exit_code == 1
-    found = json.loads(told.stdout)
+    found = json_of(told, exit_code=1)
     assert [each["route"] for each in found if each["name"] == "settings"] == ["eu", "us"]
     words = " ".join(each["found"] + each["todo"] for each in found if each["route"] == "us")
     assert "BRIDGE_ROUTES__US__AEP__ENDPOINT" in words
     assert "BRIDGE_ROUTES__EU" not in words
-    alone = json.loads(_run("check", "--json", "--route", "us").stdout)
+    alone = json_of(_run("check", "--json", "--route", "us"), exit_code=1)
     assert {each["route"] for each in alone} == {"us"}
 
 

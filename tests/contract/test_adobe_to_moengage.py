@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from json_output import json_of
 from memory_store import MemoryStore
 from typer.testing import CliRunner
 
@@ -115,7 +116,7 @@ def test_the_commands_of_the_page_run(route, tmp_path):
     assert command in PAGE
     told = run(app, [*command.split()[1:], "--json"])
     assert told.exit_code == 0, told.output
-    assert json.loads(told.stdout)["elements"] == json.loads(block("elements"))
+    assert json_of(told)["elements"] == json.loads(block("elements"))
     told = run(app, ["mapping", "lint", "mappings/adobe_profiles.csv", "--route", "crm", "--events", "profile.json"])
     assert told.exit_code == 0, told.output
     command = "aep-bridge mapping init --route crm --events profile.json --output mapping.csv"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 from command_lines import problems_of_command
+from json_output import json_of
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
@@ -164,4 +165,4 @@ def test_printed_answers_are_the_real_ones(words, answer):
     """A `$ aep-bridge mapping eval` line of the README prints what the document says."""
     told = CliRunner().invoke(app, words)
     assert told.exit_code == 0, told.output
-    assert json.loads(told.stdout) == json.loads(answer)
+    assert json_of(told) == json.loads(answer)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from json_output import json_of
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
@@ -68,7 +69,7 @@ def made(tmp_path, monkeypatch, source, *documents, more=()):
     assert told.exit_code == 0, told.output
     shown = run(app, ["mapping", "preview", "made.csv", "--route", "crm", "--event", "events.jsonl", "--json"])
     assert shown.exit_code == 0, shown.output
-    calls = json.loads(shown.stdout)
+    calls = json_of(shown)
     elements = [one for call in (calls if isinstance(calls, list) else [calls]) for one in call["elements"]]
     linted = run(app, ["mapping", "lint", "made.csv", "--route", "crm", "--events", "events.jsonl"])
     assert linted.exit_code == 0, linted.output
@@ -147,7 +148,7 @@ def test_drift_names_what_no_row_reads_with_the_row_to_add(tmp_path, monkeypatch
         app, ["mapping", "drift", "made.csv", "--route", "crm", "--events", "events.jsonl", "--json"]
     )
     assert told.exit_code == 0, told.output
-    rows = {each["path"]: each["row"] for each in json.loads(told.stdout)["unmapped"]}
+    rows = {each["path"]: each["row"] for each in json_of(told)["unmapped"]}
     assert rows == {
         "_acme.loyalty.points": "ATTRIBUTE,_acme.loyalty.points,customer.attributes.points",
         "_acme.orders[*].id": None,

@@ -1,4 +1,4 @@
-"""``make simulate``: seeds one after the other for so many real seconds, until one finds something."""
+"""``make simulate``: seeds one after the other for so many real seconds, or so many seeds, until one finds something."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def main():
     """0 when nothing was found and every kind was met."""
     parser = argparse.ArgumentParser(prog="simulate", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="Real seconds (default 60).")
+    parser.add_argument("--seeds", type=int, help="So many seeds instead, however long they take.")
     parser.add_argument("--seed", type=int, help="Play this seed alone, as it was.")
     parser.add_argument("--first", type=int, help="Begin with this seed; by default one that nobody knows.")
     parser.add_argument("--lines", type=int, default=80, help="So many last steps of a finding (default 80).")
@@ -39,7 +40,7 @@ def main():
     spare_the_collector()
     first, began, worked = seed, time.monotonic(), time.process_time()
     seconds = events = faults = 0
-    while time.monotonic() - began < arguments.seconds:
+    while time.monotonic() - began < arguments.seconds if arguments.seeds is None else seed - first < arguments.seeds:
         result = play(seed, counters, lines=arguments.lines)
         seconds, events, faults = seconds + result.seconds, events + result.events, faults + result.faults
         if result.finding is not None:
@@ -54,7 +55,7 @@ def main():
         f" {seconds / worked:.0f} times CPU), {events / seconds:.1f} events and {faults / seconds:.2f} faults a virtual second;"
         " no finding"
     )
-    lacking = missing(counters, seconds)
+    lacking = missing(counters, seed - first)
     for what in lacking:
         print(f"never met: {what}")
     return int(bool(lacking))

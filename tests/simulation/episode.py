@@ -14,6 +14,7 @@ import structlog
 
 from simulation.counted import check_counts
 from simulation.faults import Trouble
+from simulation.plan import dealt
 from simulation.told import Telling
 from simulation.virtual_loop import BEGIN, PROCESS
 from simulation.world import World
@@ -54,12 +55,11 @@ def play(seed, counters, *, lines=60, traced=0):
     with _logs_into_trace() as told_to:
         world = World(seed, counters)
         told_to.append(world)
-        shape = world.stream("episode")
-        seconds, rate = shape.choice(((60.0, 0.8), (120.0, 0.5), (300.0, 0.3)))
-        trouble = Trouble(world, rate)
+        seconds, rate = dealt(seed, "episode", ((30.0, 0.8), (60.0, 0.5), (120.0, 0.3)))
+        trouble = Trouble(world, seconds, rate)
         finding = None
         try:
-            world.run(_episode(world, trouble, seconds))
+            world.run(_episode(world, trouble))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
             finding = Finding(seed, world.loop.time() - BEGIN, _words(error), world.last(lines))
         passed = world.loop.time() - BEGIN
@@ -69,15 +69,17 @@ def play(seed, counters, *, lines=60, traced=0):
     return Result(passed, events, trouble.begun, finding, trace)
 
 
-async def _episode(world, trouble, seconds):
+async def _episode(world, trouble):
     loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(work) for work in (world.workload.run(), trouble.run(), _expire(world))]
+    tasks = [loop.create_task(work) for work in (world.workload.run(), _expire(world))]
     for node in world.nodes:
         node.start()
     telling = Telling(world)
     tasks.append(loop.create_task(telling.run()))
-    await _while(tasks, seconds)
-    tasks.pop(1).cancel()
+    broken = loop.create_task(trouble.run())
+    done, _ = await asyncio.wait([*tasks, broken], return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
     trouble.heal()
     world.trace("world", lambda: "peace")
     for node in world.nodes:

@@ -1,20 +1,33 @@
-"""What goes wrong, when and for how long, as the seed wants it."""
+"""What goes wrong, when and for how long, as the seed wants it: some kinds by plan, and a storm of them by chance."""
 
 import asyncio
 from dataclasses import dataclass
 
+from simulation.plan import share
+
 LONG = (1.0, 3.0, 8.0, 20.0, 60.0)
 SHORT = (0.2, 1.0, 3.0, 8.0)
+_PATIENCE_SECONDS = 40.0
+"""So long a planned fault goes on at most while the workers have not met it."""
+_LOOK_SECONDS = 0.25
+_SETTLE_SECONDS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``begin(world, draw)`` makes it, and gives what ends it; ``lasts`` are the seconds it may last."""
+    """``begin(world, draw)`` makes it, and gives what ends it; ``lasts`` are the seconds it may last.
+
+    ``shows`` are the counters that rise when workers meet it; ``again`` are the seconds after which what is over at once is
+    made once more while they have not. ``where(world)``: it is planned in each world of which that is true, and in no other.
+    """
 
     name: str
     weight: float
     begin: object
     lasts: tuple = SHORT
+    shows: tuple = ()
+    again: float | None = None
+    where: object = None
 
 
 def _mode(modes_of, name, value):
@@ -53,6 +66,19 @@ def _compact(world, draw):
     world.route_state.compact()
 
 
+def _remembers(world):
+    return world.remembers
+
+
+def _forgets(world):
+    """Where nothing is remembered offsets are committed without asking first whether one is still a member."""
+    return not world.remembers
+
+
+def _always(_world):
+    return True
+
+
 def _share(draw):
     return 0.2 + 0.8 * draw.random()
 
@@ -69,13 +95,51 @@ def _kill(world, draw):
     return node.restart
 
 
+def _kill_with_letters(world, draw):
+    late = _letters("late")(world, draw)
+    having = [node for node in world.nodes if node.at_work and len(node.worker.letters)]
+    if not having:
+        return late
+    world.count("killed with dead letters under way")
+    node = draw.choice(having)
+    node.kill()
+
+    def end():
+        late()
+        node.restart()
+
+    return end
+
+
 def _stop(world, draw):
     node = _node(world, draw)
-    if "commit fails" in world.cluster.modes:
+    if node.at_work and "commit fails" in world.cluster.modes:
         world.count("told to stop while commits fail")
-    if not world.cluster.coordinator.stable:
+    if node.at_work and not world.cluster.coordinator.stable:
         world.count("told to stop during a rebalance")
     node.terminate()
+
+
+def _stop_while_commits_fail(world, draw):
+    end = _brokers("commit fails", _share)(world, draw)
+    _stop(world, draw)
+    return end
+
+
+def _stop_during_a_rebalance(world, draw):
+    _disturb(world, draw)
+    world.loop.outside(draw.random() * 0.2, _stop, world, draw)
+
+
+def _rejoin_while_late(what):
+    """A rebalance that all notice at once, while the answers to one kind of request are late."""
+
+    def begin(world, draw):
+        end = _brokers(f"{what} late", 0.8)(world, draw)
+        world.loop.outside(draw.random() * 2.0, _all_rejoin, world, draw)
+        return end
+
+    return begin
 
 
 def _stop_twice(world, draw):
@@ -117,10 +181,34 @@ def _all_rejoin(world, draw):
             node.stream.client.notice()
 
 
+def _rejoin_in_a_burst(world, draw):
+    """With records that wait before and behind the rebalance."""
+    world.workload.burst(30)
+    world.loop.outside(draw.random() * 0.3, _all_rejoin, world, draw)
+
+
 def _throw_out(world, draw):
     members = sorted(world.cluster.coordinator.members)
     if members:
         world.cluster.coordinator.throw_out(draw.choice(members))
+
+
+def _throw_out_unheard(world, draw):
+    """Who is thrown out and hears of it by no heartbeat goes on until its commit is refused."""
+    end = _brokers("heartbeat fails", 1.0)(world, draw)
+    _throw_out(world, draw)
+    return end
+
+
+def _all_away(world, draw):
+    """What the workers have they keep, so that it is they whom the brokers' absence troubles."""
+    ends = [_aep("down")(world, draw), _brokers("away")(world, draw)]
+
+    def end():
+        for each in ends:
+            each()
+
+    return end
 
 
 def _no_leader(world, draw):
@@ -130,9 +218,15 @@ def _no_leader(world, draw):
 
 
 def _damage(world, draw):
-    log = world.cluster.logs[draw.choice(world.partitions)]
-    entries = log.read(max(log.start, log.end - draw.randrange(1, 60)), draw.randrange(1, 8), uncommitted=True)
-    offsets = {entry.offset for entry in entries}
+    partition = draw.choice(world.partitions)
+    log = world.cluster.logs[partition]
+    if draw.random() < 0.3:
+        # Mostly of what was read before, and is only read again by whoever takes over.
+        entries = log.read(max(log.start, log.end - draw.randrange(1, 60)), draw.randrange(1, 8), uncommitted=True)
+        offsets = {entry.offset for entry in entries}
+    else:
+        first = world.unread(partition)
+        offsets = set(range(first, first + draw.randrange(1, 8)))
     log.damaged |= offsets
 
     def repair():
@@ -142,8 +236,12 @@ def _damage(world, draw):
 
 
 def _unparsable(world, draw):
-    log = world.cluster.logs[draw.choice(world.partitions)]
-    entries = log.read(max(log.start, log.end - draw.randrange(1, 10)), 1, uncommitted=True)
+    partition = draw.choice(world.partitions)
+    log = world.cluster.logs[partition]
+    # What nobody has read, if there is such a record; else one that is read again by whoever takes over.
+    entries = log.read(world.unread(partition), 1, uncommitted=True) or log.read(
+        max(log.start, log.end - draw.randrange(1, 10)), 1, uncommitted=True
+    )
     for entry in entries:
         entry.unparsable = True
 
@@ -154,23 +252,35 @@ def _unparsable(world, draw):
     return upgrade
 
 
-def _transaction(world, draw):
-    partition = draw.choice(world.partitions)
-    name = world.workload.begin(partition)
-    commit = draw.random() < 0.5
+def _transaction(*, commit):
+    def begin(world, draw):
+        partition = draw.choice(world.partitions)
+        name = world.workload.begin(partition)
 
-    def end():
-        world.count("transaction committed" if commit else "transaction aborted")
-        world.workload.end(partition, name, commit=commit)
+        def end():
+            world.count("transaction committed" if commit else "transaction aborted")
+            world.workload.end(partition, name, commit=commit)
 
-    return end
+        return end
+
+    return begin
 
 
 def _retention(world, draw):
     partition = draw.choice(world.partitions)
     log = world.cluster.logs[partition]
     # Mostly of what is long done; sometimes it overtakes.
-    start = log.end - draw.choice((300, 300, 100, 20, 0))
+    _delete(world, partition, log.end - draw.choice((300, 300, 100, 20, 0)))
+
+
+def _overtake(world, draw):
+    world.workload.burst(30)
+    partition = draw.choice(world.partitions)
+    _delete(world, partition, world.cluster.logs[partition].end)
+
+
+def _delete(world, partition, start):
+    log = world.cluster.logs[partition]
     if start > log.start and not log.open and partition in world.cluster.coordinator.committed:
         world.members.deleted(partition, start)
         log.expire(start)
@@ -184,87 +294,256 @@ def _burst(world, draw):
 
 FAULTS = (
     Fault("kill -9", 2.0, _kill, (0.1, 1.0, 5.0, 20.0)),
+    Fault(
+        "kill -9 with dead letters under way",
+        0.3,
+        _kill_with_letters,
+        SHORT,
+        shows=("killed with dead letters under way",),
+        again=0.25,
+    ),
     Fault("SIGTERM", 1.5, _stop),
+    Fault(
+        "SIGTERM while commits fail",
+        0.3,
+        _stop_while_commits_fail,
+        shows=("told to stop while commits fail",),
+        again=1.0,
+    ),
+    Fault(
+        "SIGTERM during a rebalance",
+        0.3,
+        _stop_during_a_rebalance,
+        shows=("told to stop during a rebalance",),
+        again=3.0,
+    ),
     Fault("SIGTERM twice", 0.3, _stop_twice, (0.0, 0.1, 2.0)),
     Fault("SIGSTOP", 1.0, _pause, LONG),
     Fault("one worker less for a while", 0.5, _leave_for_long, LONG),
     Fault("rebalance without a reason", 1.5, _disturb, (0.0, 0.01, 0.1, 1.0)),
-    Fault("rebalance that all notice at once", 4.0, _all_rejoin),
-    Fault("a member is thrown out", 1.0, _throw_out),
-    Fault("brokers away", 0.7, _brokers("away"), LONG),
-    Fault("brokers silent", 0.5, _brokers("silent"), LONG),
-    Fault("partition without leader", 0.5, _no_leader, LONG),
-    Fault("commits fail", 1.5, _brokers("commit fails", _share), LONG),
-    Fault("commits' answers are lost", 1.5, _brokers("commit lost", _share), LONG),
-    Fault("commits are answered late", 1.2, _brokers("commit late", _share), LONG),
-    Fault("fetches fail", 0.5, _brokers("fetch fails", _share), LONG),
+    Fault(
+        "rebalance that all notice at once",
+        4.0,
+        _all_rejoin,
+        shows=("revoked with events under way", "a rebalance between fetch and arrival"),
+        again=3.0,
+    ),
+    Fault(
+        "rebalance in a burst",
+        0.3,
+        _rejoin_in_a_burst,
+        shows=(
+            "the stream's queue is emptied with chunks in it",
+            "a chunk of an assignment that is over reaches the stream",
+        ),
+        again=6.0,
+    ),
+    Fault(
+        "rebalance while commits are late",
+        0.3,
+        _rejoin_while_late("commit"),
+        shows=("a rebalance during a commit",),
+        again=5.0,
+    ),
+    Fault(
+        "rebalance while fetches are late",
+        0.3,
+        _rejoin_while_late("fetch"),
+        shows=("a fetch arrives for a place that is left",),
+        again=5.0,
+    ),
+    Fault("a member is thrown out", 1.0, _throw_out, shows=("heartbeat is refused: unknown",)),
+    Fault(
+        "a member is thrown out unheard", 0.3, _throw_out_unheard, shows=("commit is refused: unknown",), where=_forgets
+    ),
+    Fault("brokers away", 0.7, _brokers("away"), LONG, shows=("brokers are away",)),
+    Fault("brokers silent", 0.5, _brokers("silent"), LONG, shows=("brokers do not answer",)),
+    Fault("partition without leader", 0.5, _no_leader, LONG, shows=("a partition has no leader",)),
+    Fault("commits fail", 1.5, _brokers("commit fails", _share), LONG, shows=("commit fails",)),
+    Fault(
+        "commits' answers are lost",
+        1.5,
+        _brokers("commit lost", _share),
+        LONG,
+        shows=("commit succeeds and its answer is lost",),
+    ),
+    Fault("commits are answered late", 1.2, _brokers("commit late", _share), LONG, shows=("commit is answered late",)),
+    Fault("fetches fail", 0.5, _brokers("fetch fails", _share), LONG, shows=("fetch fails",)),
     Fault("fetches are late", 0.5, _brokers("fetch late", 0.3), LONG),
-    Fault("heartbeats fail", 0.5, _brokers("heartbeat fails", _share), LONG),
+    Fault("heartbeats fail", 0.5, _brokers("heartbeat fails", _share), LONG, shows=("heartbeat fails",)),
     Fault("joining fails", 0.5, _brokers("join fails", _share), LONG),
     Fault("offsets are not told", 0.5, _brokers("list offsets fails", _share), LONG),
-    Fault("damaged batch", 0.7, _damage, LONG),
-    Fault("unparsable record", 0.7, _unparsable, LONG),
-    Fault("transaction", 0.7, _transaction, LONG),
+    Fault(
+        "damaged batch", 0.7, _damage, LONG, shows=("a batch is damaged", "told: unreadable"), again=10.0, where=_always
+    ),
+    Fault("unparsable record", 0.7, _unparsable, LONG, shows=("a record cannot be parsed",), again=0.25),
+    Fault("transaction that commits", 0.35, _transaction(commit=True), LONG),
+    Fault("transaction that is aborted", 0.35, _transaction(commit=False), LONG),
     Fault("retention", 0.8, _retention),
+    Fault(
+        "retention that overtakes",
+        0.2,
+        _overtake,
+        shows=("retention deletes what was not delivered", "the client jumps over what retention deleted"),
+        again=5.0,
+    ),
     Fault("burst", 1.0, _burst),
-    Fault("AEP away", 1.5, _aep("down"), LONG),
-    Fault("AEP silent", 0.7, _aep("hang", _share), LONG),
-    Fault("AEP's answers are lost", 1.0, _aep("lost", _share), LONG),
-    Fault("AEP slow", 0.7, _aep("slow", lambda draw: draw.choice((2.0, 10.0, 29.0))), LONG),
-    Fault("AEP throttles", 0.7, _aep("throttled", lambda draw: draw.choice((None, 0.0, 1.0, 5.0, 20.0))), LONG),
-    Fault("AEP throttles for long", 0.1, _aep("throttled", lambda draw: draw.choice((None, 5.0))), (90.0, 200.0)),
-    Fault("AEP refuses credentials", 0.7, _aep("unauthorized"), LONG),
-    Fault("AEP misconfigured", 0.4, _aep("misconfigured"), LONG),
-    Fault("AEP fails", 1.0, _aep("errors", _share), LONG),
-    Fault("AEP mismatched", 0.5, _aep("mismatched", _share), LONG),
-    Fault("AEP short of verdicts", 0.4, _aep("short", _share), LONG),
-    Fault("AEP puts off events", 0.7, _aep("items", _share), LONG),
-    Fault("AEP puts off all", 0.4, _aep("all_items", _share), LONG),
-    Fault("AEP raises", 0.3, _aep("raises", _share), LONG),
-    Fault("dead letters refused", 1.0, _letters("refuses"), LONG),
-    Fault("dead letters silent", 0.4, _letters("hangs"), LONG),
-    Fault("dead letters' answers are lost", 0.7, _letters("lost"), LONG),
-    Fault("dead letters late", 0.7, _letters("late"), LONG),
+    Fault("brokers and AEP away", 0.2, _all_away, LONG, shows=("told: brokers away",)),
+    Fault("AEP away", 1.5, _aep("down"), LONG, shows=("aep is away", "told: destination away")),
+    Fault("AEP silent", 0.7, _aep("hang", _share), LONG, shows=("aep does not answer",)),
+    Fault(
+        "AEP's answers are lost", 1.0, _aep("lost", _share), LONG, shows=("aep takes events and its answer is lost",)
+    ),
+    Fault(
+        "AEP slow", 0.7, _aep("slow", lambda draw: draw.choice((2.0, 10.0, 29.0))), LONG, shows=("aep answers slowly",)
+    ),
+    Fault(
+        "AEP throttles",
+        0.7,
+        _aep("throttled", lambda draw: draw.choice((0.0, 1.0, 5.0, 20.0))),
+        LONG,
+        shows=("aep throttles and says for how long",),
+    ),
+    Fault(
+        "AEP throttles for long",
+        0.2,
+        _aep("throttled", None),
+        (90.0, 200.0),
+        shows=("aep throttles", "told: throttled"),
+    ),
+    Fault(
+        "AEP refuses credentials",
+        0.7,
+        _aep("unauthorized"),
+        LONG,
+        shows=("aep refuses credentials", "told: credentials refused"),
+    ),
+    Fault("AEP misconfigured", 0.4, _aep("misconfigured"), LONG, shows=("aep knows no such inlet",)),
+    Fault("AEP fails", 1.0, _aep("errors", _share), LONG, shows=("aep fails and the data may be why", "aep fails")),
+    Fault("AEP mismatched", 0.5, _aep("mismatched", _share), LONG, shows=("aep answers something else",)),
+    Fault("AEP short of verdicts", 0.4, _aep("short", _share), LONG, shows=("aep gives too few verdicts",)),
+    Fault("AEP puts off events", 0.7, _aep("items", _share), LONG, shows=("aep puts off an event of a request",)),
+    Fault("AEP puts off all", 0.4, _aep("all_items", _share), LONG, shows=("aep puts off each event of a request",)),
+    Fault("AEP raises", 0.3, _aep("raises", _share), LONG, shows=("the destination breaks its word and raises",)),
+    Fault(
+        "dead letters refused",
+        1.0,
+        _letters("refuses"),
+        LONG,
+        shows=("dead letters are refused", "told: dead letters refused"),
+    ),
+    Fault("dead letters silent", 0.4, _letters("hangs"), LONG, shows=("dead letters are not confirmed",)),
+    Fault(
+        "dead letters' answers are lost",
+        0.7,
+        _letters("lost"),
+        LONG,
+        shows=("dead letters are stored and the answer is lost",),
+    ),
+    Fault("dead letters late", 0.7, _letters("late"), LONG, shows=("dead letters are confirmed late",)),
     Fault("dead-letter topic gone", 0.3, _letters("no topic"), LONG),
-    Fault("state cannot be written", 0.7, _state("fails", 1.0), LONG),
-    Fault("state is written now and then", 0.7, _state("fails", _share), LONG),
-    Fault("state writes' answers are lost", 0.7, _state("lost", _share), LONG),
-    Fault("state is written long after", 0.7, _state("later", _share), LONG),
-    Fault("state topic is compacted", 1.0, _compact),
-    Fault("producer broken", 0.3, _letters("broken"), SHORT),
+    Fault(
+        "state cannot be written",
+        0.7,
+        _state("fails", 1.0),
+        LONG,
+        shows=("state cannot be written", "told: state cannot be written"),
+        where=_remembers,
+    ),
+    Fault(
+        "state is written now and then",
+        0.7,
+        _state("fails", _share),
+        LONG,
+        shows=("state cannot be written",),
+        where=_remembers,
+    ),
+    Fault(
+        "state writes' answers are lost",
+        0.7,
+        _state("lost", _share),
+        LONG,
+        shows=("state is stored and the answer is lost",),
+        where=_remembers,
+    ),
+    Fault(
+        "state is written long after",
+        0.7,
+        _state("later", _share),
+        LONG,
+        shows=("state is stored long after its writer was told that it is not",),
+        where=_remembers,
+    ),
+    Fault("state topic is compacted", 1.0, _compact, where=_remembers),
+    Fault("producer broken", 0.3, _letters("broken"), SHORT, shows=("the producer's sender dies",)),
 )
 
 
-class Trouble:
-    """Begins faults at ``rate`` a second, and ends each in its time."""
+def planned(world):
+    """The kinds of fault that the workers of a world meet by plan: every third, and what makes sense only there."""
+    dealt = share(world.seed, "faults", [fault for fault in FAULTS if fault.where is None], seeds=3)
+    return dealt + [fault for fault in FAULTS if fault.where is not None and fault.where(world)]
 
-    def __init__(self, world, rate, faults=FAULTS):
-        self._world, self._rate, self._faults = world, rate, faults
+
+class Trouble:
+    """First the planned faults, one by one, each until the workers have met it; then a storm: ``rate`` a second, each in its time."""
+
+    def __init__(self, world, seconds, rate):
+        self._world = world
         self._draw = world.stream("faults")
-        self._weights = [fault.weight for fault in faults]
+        self._seconds, self._rate = seconds, rate
         self._ends = {}
         self.begun = 0
 
     async def run(self):
-        """Until cancelled."""
-        draw, world = self._draw, self._world
-        while True:
-            await asyncio.sleep(draw.expovariate(self._rate))
-            fault = draw.choices(self._faults, self._weights)[0]
+        """Until it is over; what has not ended by then goes on until :meth:`heal`."""
+        draw, loop = self._draw, self._world.loop
+        await asyncio.sleep(_SETTLE_SECONDS)
+        plan = planned(self._world)
+        draw.shuffle(plan)
+        for fault in plan:
+            await self._show(fault)
+        weights, over = [fault.weight for fault in FAULTS], loop.time() + self._seconds
+        while loop.time() + (pause := draw.expovariate(self._rate)) < over:
+            await asyncio.sleep(pause)
+            fault = draw.choices(FAULTS, weights)[0]
             seconds = draw.choice(fault.lasts) * draw.uniform(0.5, 1.5)
-            world.trace("fault", lambda f=fault, s=seconds: f"{f.name} for {s:.2f} s")
-            world.count(f"fault: {fault.name}")
-            self.begun += 1
-            end = fault.begin(world, draw)
-            if end is not None:
-                number = self.begun
-                self._ends[number] = end
-                world.loop.outside(seconds, self._end, number, fault.name)
+            number = self._begin(fault, f"{fault.name} for {seconds:.2f} s")
+            loop.outside(seconds, self._end, number, fault.name)
+
+    def _begin(self, fault, told):
+        world = self._world
+        world.trace("fault", lambda: told)
+        world.count(f"fault: {fault.name}")
+        self.begun += 1
+        self._ends[self.begun] = [fault.begin(world, self._draw)]
+        return self.begun
+
+    async def _show(self, fault):
+        """Where nothing else is broken hardly anything keeps the workers from meeting it."""
+        world, draw = self._world, self._draw
+        before = {what: world.counters[what] for what in fault.shows if world.may_show(what)}
+        number = self._begin(fault, f"{fault.name} until it is met")
+        began = last = world.loop.time()
+        while any(world.counters[what] == times for what, times in before.items()):
+            now = world.loop.time()
+            if now - began > _PATIENCE_SECONDS:
+                world.count(f"not met in time: {fault.name}")
+                break
+            if fault.again is not None and now - last >= fault.again:
+                last = now
+                self._ends[number].append(fault.begin(world, draw))
+            await asyncio.sleep(_LOOK_SECONDS)
+        took = world.loop.time() - began
+        world.trace("fault", lambda: f"{fault.name} took {took:.2f} s")
+        await asyncio.sleep(draw.random() * min(fault.lasts[-1], 3.0))
+        self._end(number, fault.name)
 
     def _end(self, number, name):
-        end = self._ends.pop(number, None)
-        if end is not None:
+        ends = [end for end in self._ends.pop(number, ()) if end is not None]
+        if ends:
             self._world.trace("fault", lambda: f"{name} is over")
+        for end in ends:
             end()
 
     def heal(self):

@@ -60,6 +60,7 @@ class WorkerNode:
         self.worker = None
         self.stream = None
         self.metrics = None
+        self.state_log = None
         self.since = 0.0
         self._signal = None
         self._seen = None
@@ -85,7 +86,7 @@ class WorkerNode:
             cut_off_after=lambda seconds: world.loop.outside(seconds, self._cut_off, process),
             switch=lambda _seconds: DeadMansSwitch(0),
             state=lambda _kafka, _publisher: SimulatedState(world),
-            state_log=lambda *_, **__: SimulatedStateLog(world),
+            state_log=self._open_state_log,
             telemetry=_Telemetry,
             publisher=self._publisher,
             stream=self._stream,
@@ -103,6 +104,10 @@ class WorkerNode:
         self.worker, self._seen = worker, None
         code = await worker.run()
         self._ended(process, code)
+
+    def _open_state_log(self, *_, **__):
+        self.state_log = SimulatedStateLog(self.world)
+        return self.state_log
 
     def _publisher(self, kafka):
         world = self.world
@@ -131,7 +136,7 @@ class WorkerNode:
         process.kill(code)
         if code == 0 and worker is not None and (worker.ledger.events or worker.ledger.committable()):
             raise AssertionError(f"{process.name} says that it has finished, and has {worker.ledger.events} events")
-        why = getattr(worker, "_why", "")
+        why = "" if worker is None else worker.end.why
         if why.startswith(("internal error", "stalled")):
             raise AssertionError(f"{process.name} ended over an {why}")
         if self.process is process:

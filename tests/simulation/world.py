@@ -13,6 +13,7 @@ from simulation.aep import SimulatedAep
 from simulation.cluster import TOPIC, Cluster
 from simulation.dead_letter_topic import TOPIC as LETTERS
 from simulation.dead_letter_topic import LetterTopic
+from simulation.plan import dealt
 from simulation.state_log import Members, StateTopicLog
 from simulation.virtual_loop import SimulatedLoop
 from simulation.worker_node import WorkerNode
@@ -41,13 +42,14 @@ class World:
         self.aep = SimulatedAep(self.loop, self.stream("aep"), self.account, self.count, self.trace)
         self.letters = LetterTopic(self.loop, self.stream("letters"), self.account, self.count, self.trace)
         # Of some worlds the route remembers what was accepted of each customer, which needs their order.
-        self.remembers = self.stream("memory").random() < 0.5
+        order = dealt(seed, "order", ("remembered", "none", self.stream("memory").choice(("remembered", "key"))))
+        self.remembers = order == "remembered"
         self.route_state, self.members = StateTopicLog(self), Members(self)
         self.aep.taken = self.members.accepted
         if self.remembers:
             self.cluster.remembered = self.members.check_stored
         self.workload = Workload(self, rate=shape.choice((26, 28, 35)))
-        self.settings = _settings(shape, by_key=self.remembers)
+        self.settings = _settings(seed, shape, by_key=order != "none")
         self.state = {}
         self.most_events = self.settings.worker.max_in_flight_events * 11 + 1_000
         # The drain's budget for a revoke, and a little for what comes at once after a process was stopped.
@@ -126,6 +128,15 @@ class World:
         )
         return f"{self.account.open} events open ({self.account.unfinished()}), lag {self.lag}, {nodes}"
 
+    def unread(self, partition):
+        """The first offset that no worker has read of a partition; its end when nobody has it."""
+        places = [node.stream.client.position(partition) for node in self.nodes if node.at_work and node.stream.client]
+        return max((place for place in places if place is not None), default=self.cluster.logs[partition].end)
+
+    def may_show(self, what):
+        """Whether something can be counted here: what cannot be read is not told while it is set aside."""
+        return what != "told: unreadable" or self.settings.worker.unreadable == "hold"
+
     def ends(self):
         """Where each partition ends now."""
         return {partition: log.end for partition, log in self.cluster.logs.items()}
@@ -142,7 +153,7 @@ class World:
         return sum(max(0, log.stable - max(log.start, committed.get(p, 0))) for p, log in self.cluster.logs.items())
 
 
-def _settings(shape, *, by_key):
+def _settings(seed, shape, *, by_key):
     return Settings.model_construct(
         kafka=KafkaSettings(
             topic=TOPIC,
@@ -156,14 +167,14 @@ def _settings(shape, *, by_key):
             batch_events=shape.choice((5, 40)),
             linger_seconds=shape.choice((0.05, 0.5)),
             concurrency=shape.choice((2, 4, 16)),
-            ordering="key" if shape.choice((False, False, True)) or by_key else "none",
+            ordering="key" if by_key else "none",
             events_per_second=shape.choice((0, 200, 10_000)),
         ),
         worker=WorkerSettings(
             drain_seconds=shape.choice((3, 10, 20)),
-            max_in_flight_events=shape.choice((100, 300, 12_000)),
+            max_in_flight_events=dealt(seed, "events in flight", (100, 300, 12_000)),
             stall_seconds=300,
-            unreadable=shape.choice(("hold", "hold", "set_aside")),
+            unreadable=dealt(seed, "unreadable", ("hold", "hold", "set_aside")),
         ),
         mapping=MappingSettings(),
         telemetry=TelemetrySettings(port=0),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import psutil
 from checkout import ROOT
+from json_output import json_of
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
@@ -129,7 +130,7 @@ class SyncRoute:
         done = self.command(["sync", *arguments, *([] if arguments[0] == "give-up" else ["--json"])])
         assert done.returncode == exit_code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         self.words = done.stderr
-        return json.loads(done.stdout) if done.stdout else None
+        return json_of(done, exit_code=exit_code) if done.stdout else None
 
     def start_sync(self, *arguments):
         """Start a run in the background; :meth:`kill` ends it at once."""

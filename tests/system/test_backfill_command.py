@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import orjson
 import pytest
+from json_output import json_of
 
 from bridge.testing.kafka.stored_records import stored
 
@@ -38,7 +38,7 @@ def test_files_and_stdin_into_the_topic(kafka, tmp_path) -> None:
     }
     done = run("export.json.gz", "--json", cwd=tmp_path, **settings)
     assert done.returncode == 0, done.stderr
-    account = orjson.loads(done.stdout)
+    account = json_of(done)
     assert (account["events"], account["stored"], account["refused"], account["complete"]) == (134, 134, 0, True)
     assert len(stored(kafka, topic)) == 134
     done = run("-", "--json", cwd=tmp_path, stdin=b"not json\n", **settings)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from json_output import json_of
 
 from bridge.emulators.adobe import Emulator
 
@@ -27,7 +28,7 @@ def run(environment, *arguments):
         timeout=60,
         check=False,
     )
-    return done.returncode, {each["name"]: each for each in json.loads(done.stdout)}, done.stderr.decode()
+    return done.returncode, {each["name"]: each for each in json_of(done, exit_code=None)}, done.stderr.decode()
 
 
 @pytest.fixture

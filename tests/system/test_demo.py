@@ -1,6 +1,5 @@
 """The demo does what it says: every part real, and an account that adds up."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
+from json_output import json_of
 
 from bridge.demo.traffic import BATCH_EVENTS, MOST_EVENTS, batches, poison, sample_events
 from bridge.routes.mapping_opening import open_experience_events
@@ -38,7 +38,7 @@ def test_the_account_adds_up():
     """Received = delivered + dead-lettered, nothing twice, each poison among the dead letters, and what AEP refused later too."""
     done = run_demo("--json")
     assert done.returncode == 0, done.stderr
-    account = json.loads(done.stdout)
+    account = json_of(done)
     assert account["nothing_lost"]
     assert (account["received"], account["delivered"], account["dead_lettered"]) == (604, 600, 4)
     assert account["in_aep"] == 600
@@ -96,7 +96,7 @@ def test_two_routes_have_an_account_each():
     """While AEP is away for one route the other is delivered; both accounts add up."""
     done = run_demo("--routes", "--json")
     assert done.returncode == 0, done.stderr
-    accounts = json.loads(done.stdout)["routes"]
+    accounts = json_of(done)["routes"]
     assert list(accounts) == ["eu", "us"]
     for account in accounts.values():
         assert account["nothing_lost"]

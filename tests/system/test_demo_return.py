@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from adobe_customers import CustomersOracle
 from aiokafka.partitioner import DefaultPartitioner
 from checkout import ROOT
+from json_output import json_of
 
 from bridge.demo.activation import CART, MOST_PROFILES, NAMESPACE, VIP, Activation
 from bridge.model.event import MOST
@@ -39,7 +39,7 @@ def test_every_customer_is_right_at_the_end():
     """Joined, left and joined too late, MoEngage away for a while: each customer's attributes, audiences and purchases; none refused for the rate."""
     done = run_demo("--profiles", "400", "--away", "1", "--json")
     assert done.returncode == 0, done.stderr + done.stdout
-    account = json.loads(done.stdout)
+    account = json_of(done)
     assert account["everybody_right"]
     assert {group["what"]: group["right"] for group in account["customers"]} == {
         f"Adobe: {CART}": 320,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from checkout import ROOT
+from json_output import json_of
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
@@ -44,14 +44,14 @@ def test_its_commands_make_try_and_hand_over_the_destination(tmp_path, monkeypat
         assert "set up" in apply.output
         assert verify.stdout.count("✓") == 5
         again = CliRunner().invoke(app, [*commands[0], "--json"])
-        assert (again.exit_code, json.loads(again.stdout)["to_do"]) == (0, 0)
+        assert (again.exit_code, json_of(again)["to_do"]) == (0, 0)
         unknown = CliRunner().invoke(app, ["setup", "verify", "--route", "crm", "--instance", "none", "--json"])
         assert unknown.exit_code == 1
-        assert json.loads(unknown.stdout)["stations"][-1]["ok"] is False
+        assert json_of(unknown, exit_code=1)["stations"][-1]["ok"] is False
     for text in ("bridge.example.com", "target identity crmId", "MoEngage via bridge (crm)"):
         assert text in handover.stdout
     assert token not in handover.stdout
     shown = CliRunner().invoke(app, [*commands[3], "--show-secrets", "--json"])
-    told = json.loads(shown.stdout)
+    told = json_of(shown)
     assert told["connection"]["token"] == token
     assert told["connection"]["endpoint"] == "https://bridge.example.com/adobe/crm"

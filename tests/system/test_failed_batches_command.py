@@ -10,6 +10,7 @@ import httpx
 import orjson
 import pytest
 from confluent_kafka import Producer
+from json_output import json_of
 from setting_up import TENANT, append, applied, write_credentials
 from typer.testing import CliRunner
 
@@ -88,7 +89,7 @@ async def run(*arguments, exit_code=0):
     """One command, and what it prints as JSON."""
     done = await asyncio.to_thread(CliRunner().invoke, app, ["failed-batches", *arguments, "--json"])
     assert done.exit_code == exit_code, (done.output, done.exception)
-    return json.loads(done.stdout)
+    return json_of(done, exit_code=exit_code)
 
 
 @pytest.mark.parametrize("metrics", ["documented", "lake", "streaming", "none"])
@@ -148,7 +149,7 @@ async def test_fetch_stores_each_once_with_the_event_where_kafka_has_it(adobe, k
     replayed = await asyncio.to_thread(
         CliRunner().invoke, app, ["deadletters", "replay", "--stage", "ingest", "--dry-run", "--json"]
     )
-    told = json.loads(replayed.stdout)
+    told = json_of(replayed)
     assert (told["sent"], told["left"]) == (8, {})
 
 

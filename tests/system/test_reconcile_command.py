@@ -16,6 +16,7 @@ from aiokafka import TopicPartition as PlaceOf
 from aiokafka.structs import OffsetAndMetadata
 from checkout import ROOT
 from confluent_kafka import Consumer, TopicPartition
+from json_output import json_of
 from test_worker_delivery import Scene, _ended, _until
 
 from bridge.kafka.reading_back.noted_offsets import noted_offsets
@@ -39,7 +40,7 @@ async def _reconciled(scene, *arguments, exit_code=0):
         check=False,
     )
     assert done.returncode == exit_code, (done.stdout, done.stderr)
-    found = json.loads(done.stdout)
+    found = json_of(done, exit_code=exit_code)
     total = {
         name: sum(day[name] or 0 for day in found["days"])
         for name in ("received", "in_kafka", "delivered", "open", "duplicates", "replayed", "expired")
@@ -96,8 +97,8 @@ async def test_the_sum_holds_over_kills_duplicates_poison_and_replays(kafka, top
             code: part["received"] for day in found["days"] for code, part in day["codes"].items() if part["received"]
         }
         assert codes == {"": 2, "Test": 3_000, "Other": 1}
-        code, _ = await asyncio.to_thread(scene.command, "deadletters", "replay", "--code", "not_json")
-        assert code == 0
+        replayed = await asyncio.to_thread(scene.command, "deadletters", "replay", "--code", "not_json")
+        assert replayed.returncode == 0, (replayed.stdout, replayed.stderr)
         await _until(lambda: _all_committed(scene), 30, "the replayed record is committed")
         _, total = await _reconciled(scene)
         # Killed workers have stored its letter more than once, and each is replayed.

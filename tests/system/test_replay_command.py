@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from checkout import ROOT
 from confluent_kafka import Consumer, TopicPartition
+from json_output import json_of
 from test_worker_delivery import Scene, _ended, _until
 
 from bridge.kafka.replaying.range_marks import is_copy
@@ -39,7 +40,7 @@ async def _run(settings, *arguments, exit_code=0, as_json=True):
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == exit_code, (done.stdout, done.stderr)
-    return json.loads(done.stdout) if done.stdout.startswith("{") else None, done.stderr
+    return json_of(done, exit_code=exit_code) if done.stdout.startswith("{") else None, done.stderr
 
 
 async def _all_committed(scene):
@@ -95,9 +96,7 @@ async def test_what_was_delivered_is_delivered_once_more_and_the_sum_holds(kafka
         assert (found["sent"], found["sent_before"]) == (0, _EVENTS)
         found, _ = await _replayed(scene, "--since", "1h", "--dry-run")
         assert found["left"] == {"dead letters": 1, "written by an earlier replay": _EVENTS}
-        code, out = await asyncio.to_thread(scene.command, "reconcile", "--no-aep", "--json")
-        assert code == 0, out
-        days = json.loads(out)["days"]
+        days = (await scene.told("reconcile", "--no-aep", "--json"))["days"]
         sums = {
             name: sum(day[name] or 0 for day in days) for name in ("received", "delivered", "duplicates", "replayed")
         }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from checkout import ROOT
+from json_output import json_of
 
 from bridge.testing.emulator_process import EmulatorProcess
 from bridge.testing.processes import eventually, get, start_tied
@@ -83,7 +84,7 @@ def test_plan_says_by_its_exit_code_what_is_to_do(folder, adobe):
     """3 before, 0 after, 1 without a permission; JSON on stdout, words on stderr."""
     before = run(folder, "setup", "plan", "--json")
     assert before.returncode == 3, before.stderr
-    told = json.loads(before.stdout)
+    told = json_of(before, exit_code=3)
     assert told["exit"] == 3
     assert told["irreversible"] == 3
     adobe.control(
@@ -96,7 +97,7 @@ def test_plan_says_by_its_exit_code_what_is_to_do(folder, adobe):
     adobe.control(platform={"permissions": None})
     assert run(folder, "setup", "apply", "--yes", "--allow-irreversible", "--no-wait").returncode == 0
     after = run(folder, "setup", "plan", "--json")
-    assert (after.returncode, json.loads(after.stdout)["to_do"]) == (0, 0)
+    assert (after.returncode, json_of(after)["to_do"]) == (0, 0)
 
 
 @pytest.mark.parametrize("options", [[], ["--yes"], ["--allow-irreversible"]])
@@ -113,7 +114,7 @@ def test_apply_says_what_it_wrote(folder, adobe):
     """The results as JSON for a program; a second apply says that there is nothing to do."""
     done = run(folder, "setup", "apply", "--yes", "--allow-irreversible", "--no-wait", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    told = json_of(done)
     assert told["written"] == ["aep-schema.json", ".env"]
     text = (folder / ".env").read_text(encoding="utf-8")
     for name in ("endpoint", "schema_id", "dataset_id", "flow_id"):
@@ -131,7 +132,7 @@ def test_several_routes_want_a_name(folder, adobe):
         assert done.returncode == 2
         assert "eu, us" in done.stderr
     done = run(folder, "setup", "plan", "--json")
-    assert [one["route"] for one in json.loads(done.stdout)] == ["eu", "us"]
+    assert [one["route"] for one in json_of(done)] == ["eu", "us"]
 
 
 def test_ctrl_c_ends_the_waiting_and_nothing_else(folder, adobe):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -11,6 +10,7 @@ import urllib.parse
 from typing import TYPE_CHECKING
 
 from checkout import ROOT
+from json_output import json_of
 
 from bridge.testing.emulator_process import EmulatorProcess
 from bridge.testing.processes import get
@@ -71,7 +71,7 @@ def test_four_commands_lead_to_the_first_event(tmp_path):
         assert status == 200, body
         assert "aep-bridge-verify-" in body
         plan = _shell(folder, "aep-bridge setup plan --json", environment)
-        assert (plan.returncode, json.loads(plan.stdout)["to_do"]) == (0, 0)
+        assert (plan.returncode, json_of(plan)["to_do"]) == (0, 0)
         (handover,) = _blocks("Hand over to MoEngage")
         printed = _shell(folder, handover, environment)
         assert printed.returncode == 0, printed.stderr

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sqlite3
 
 import pytest
+from json_output import json_of
 from sync_route import SyncRoute, marks_of
 
 from bridge.testing.processes import eventually
@@ -133,7 +133,7 @@ def test_only_one_run(kafka, topic, tmp_path, table):
 
 
 def _under_way(route):
-    return json.loads(route.command(["sync", "plan", "--json"]).stdout)["under_way"]
+    return json_of(route.command(["sync", "plan", "--json"]))["under_way"]
 
 
 def test_each_key_once(kafka, topic, tmp_path, table):
@@ -247,7 +247,7 @@ def test_one_row_as_a_test(kafka, topic, tmp_path, table):
         assert (second["sent"], second["findings"], second["read_back"]["ok"]) == (1, {"unchanged": 20}, True)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(120)
 def test_by_schedule(kafka, topic, tmp_path, table):
     """Of two worker processes one runs it, once a minute; the run ends with its worker."""
     table.fill(range(50))
@@ -291,5 +291,5 @@ def test_check_asks_the_database(kafka, topic, tmp_path, table):
 
 def _checked(route):
     done = route.command(["check", "--json"])
-    (found,) = (each for each in json.loads(done.stdout) if each["name"] == "warehouse")
+    (found,) = (each for each in json_of(done, exit_code=None) if each["name"] == "warehouse")
     return done.returncode, {name: found[name] for name in ("ok", "found", "todo")}

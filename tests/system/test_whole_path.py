@@ -56,7 +56,7 @@ def test_every_sample_arrives_or_is_explained(rig):
         lambda: (
             worker.metric("bridge_delivered_events_total") + worker.metric("bridge_dead_letters_total") == len(sent)
         ),
-        within=5,
+        within=20,
         what="delivered + dead letters = received, in the metrics too",
     )
 

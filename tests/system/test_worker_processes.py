@@ -136,9 +136,9 @@ def test_a_second_signal_ends_all_at_once(rig, whole):
     assert _children(group.pid) == children, "the first is no reason to leave"
     begun = time.monotonic()
     send()
-    assert group.wait(5) == 128 + (signal.SIGINT if whole else signal.SIGTERM)
-    eventually(lambda: _gone(children), within=2, what="every process has gone")
-    assert time.monotonic() - begun < 5
+    assert group.wait(15) == 128 + (signal.SIGINT if whole else signal.SIGTERM)
+    eventually(lambda: _gone(children), within=10, what="every process has gone")
+    assert time.monotonic() - begun < 15, "the budget is 30 s"
 
 
 def test_a_start_that_cannot_succeed_ends_the_command(rig):

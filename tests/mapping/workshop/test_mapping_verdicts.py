@@ -11,6 +11,7 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from json_output import json_of
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
@@ -45,7 +46,7 @@ def run(*arguments: str, columns: int = 80) -> Any:
 def lint(tmp_path: Path, text: str, *more: str) -> list[dict[str, Any]]:
     """Findings for a set."""
     (tmp_path / "m.csv").write_text(text, encoding="utf-8")
-    return json.loads(run("lint", str(tmp_path / "m.csv"), *(more or (*SCHEMA, *EVENTS)), "--json").stdout)
+    return json_of(run("lint", str(tmp_path / "m.csv"), *(more or (*SCHEMA, *EVENTS)), "--json"), exit_code=None)
 
 
 def codes(found: list[dict[str, Any]]) -> list[tuple[int, str]]:
@@ -164,7 +165,7 @@ def plan(tmp_path: Path, old: str, new: str, *more: str) -> tuple[int, dict[str,
     (tmp_path / "new.csv").write_text(new, encoding="utf-8")
     arguments = (str(tmp_path / "new.csv"), "--against", str(tmp_path / "old.csv"), *(more or (*SCHEMA, *EVENTS)))
     result = run("plan", *arguments, "--json")
-    return result.exit_code, json.loads(result.stdout)
+    return result.exit_code, json_of(result, exit_code=None)
 
 
 def test_plan_of_the_same_set_has_nothing_to_do(tmp_path):
@@ -253,7 +254,7 @@ def test_drift_names_what_no_row_reads(tmp_path):
         + 'EXPRESSION,"decode(event_code, ""MOE_EMAIL_SENT"", ""sent"")",eventType\nATTRIBUTE,event_attributes.gone,{tenant}.gone\n'
     )
     result = run("drift", str(tmp_path / "m.csv"), *EVENTS, "--json")
-    found = json.loads(result.stdout)
+    found = json_of(result, exit_code=None)
     # On the screen the row is whole too, whatever the width: it is there to be copied.
     shown = run("drift", str(tmp_path / "m.csv"), *EVENTS, columns=40).stdout.splitlines()
     assert "      ATTRIBUTE,user_attributes.loyalty_points,{tenant}.loyaltyPoints" in shown
@@ -285,7 +286,7 @@ def test_drift_proposes_only_fields_of_the_schema(tmp_path):
         "COLUMNS": "200",
     }
     words = ["mapping", "drift", str(tmp_path / "m.csv"), "--events", str(tmp_path / "e.json")]
-    found = json.loads(CliRunner().invoke(app, [*words, "--json"], env=environment).stdout)
+    found = json_of(CliRunner().invoke(app, [*words, "--json"], env=environment), exit_code=None)
     rows = {one["path"].rpartition(".")[2]: one["row"] for one in found["unmapped"]}
     assert rows["booking_reference"] == (
         "ATTRIBUTE,event_attributes.booking_reference,{tenant}.booking.bookingReference"
@@ -295,7 +296,7 @@ def test_drift_proposes_only_fields_of_the_schema(tmp_path):
     assert "the schema has no field of such a name" in shown
     # Every row that is proposed is one that lint takes.
     (tmp_path / "n.csv").write_text(GOOD + "\n".join(row for row in rows.values() if row) + "\n", encoding="utf-8")
-    linted = json.loads(run("lint", str(tmp_path / "n.csv"), *SCHEMA, "--json").stdout)
+    linted = json_of(run("lint", str(tmp_path / "n.csv"), *SCHEMA, "--json"), exit_code=None)
     assert [one for one in linted if one["severity"] == "error"] == []
 
 

@@ -1,8 +1,7 @@
 """What lint and check say of mapping sets that read Adobe's profiles."""
 
-import json
-
 import pytest
+from json_output import json_of
 from typer.testing import CliRunner
 
 from bridge.cli.main import app
@@ -36,7 +35,7 @@ def linted(place, *rows, first="ATTRIBUTE,customer_id,customer.customer_id"):
     text = _SET.format("\n".join(rows)).replace("ATTRIBUTE,customer_id,customer.customer_id", first)
     (place / "set.csv").write_text(text, encoding="utf-8")
     told = CliRunner().invoke(app, ["mapping", "lint", "set.csv", "--route", "crm", "--json"])
-    return told.exit_code, [(each["code"], each["severity"], each.get("fix")) for each in json.loads(told.stdout)]
+    return told.exit_code, [(each["code"], each["severity"], each.get("fix")) for each in json_of(told, exit_code=None)]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,7 @@ def test_check_says_whose_profiles_they_are_and_what_is_wrong(place):
     told = CliRunner().invoke(
         app, ["check", "--route", "crm", "--json"], env={"BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
     )
-    found = {each["name"]: each for each in json.loads(told.stdout)}
+    found = {each["name"]: each for each in json_of(told, exit_code=None)}
     assert found["source"]["found"] == (
         "customer ids are of the namespace user_id, profiles with several: dead letters; audiences: VIP"
     )
