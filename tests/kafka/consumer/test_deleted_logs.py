@@ -305,16 +305,6 @@ async def test_a_look_back_tells_at_once():
     assert reporting.told == [Expired(P0, 0, 10)]
 
 
-def test_what_was_finished_is_not_taken_back_by_what_the_group_has_stored():
-    """The group could not store it: told as lost it would be sought in vain, as it is delivered."""
-    logs = DeletedLogs()
-    logs.seen(P0, b"first", end=10, finished=2)
-    logs.finished({P0: 8})
-    logs.seen(P0, b"first", end=10, finished=6)
-    [known] = logs.gone({"t": ABSENT}, ()).values()
-    assert known.finished == 8
-
-
 class _Busy:
     """A destination that is away, and answers for so many events of these chunks while their partition is revoked."""
 
@@ -485,3 +475,13 @@ async def test_a_rebalance_while_a_commit_asks_which_topic_it_is_lets_it_be():
     client.topic_identity = overtaken
     assert not await fetching.store(1, {P0: 10}, {})
     assert client.stored == {P0: 0}
+
+
+def test_what_was_finished_is_not_taken_back_by_what_the_group_has_stored():
+    """The group could not store it: told as lost it would be sought in vain, as it is delivered."""
+    logs = DeletedLogs()
+    logs.seen(P0, b"first", end=10, finished=2)
+    logs.finished({P0: 8})
+    logs.seen(P0, b"first", end=10, finished=6)
+    [known] = logs.gone({"t": ABSENT}, ()).values()
+    assert known.finished == 8
