@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from authorities import trust_one
 from examples import register_profiles
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _ALLOWED_SKIPS = "only "
 """How a reason begins for which a test may be left out in CI too: it is another platform's, or was not asked for."""
 
 register_profiles()
+trust_one()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

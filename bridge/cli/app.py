@@ -12,7 +12,7 @@ NAME = "aep-bridge"
 
 app = typer.Typer(
     name=NAME,
-    help="MoEngage Streams to Adobe Experience Platform: nothing lost between, and a mapping you can see, test and change.",
+    help="Between MoEngage and Adobe Experience Platform, both ways: nothing lost, and a mapping you can see, test and change.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
-import orjson
 import typer
 
 from bridge.cli.app import app
 from bridge.cli.check_lines import Check, failed, kafka_checks
 from bridge.cli.route_option import ROUTE, chosen
+from bridge.cli.terminal import print_json
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def check(
     checks = asyncio.run(_collect(route, send_test=send_test))
     if as_json:
         told = [{key: value for key, value in asdict(each).items() if key != "route" or value} for each in checks]
-        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        print_json(told)
     else:
         _show(checks)
     if not all(each.ok for each in checks):

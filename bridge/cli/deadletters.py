@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import typer
 
 from bridge.cli.app import app, plain, words
 from bridge.cli.route_option import ROUTE, chosen, only
+from bridge.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def list_letters(
     event_code: str | None = _EVENT_CODE,
     since: str | None = _SINCE,
     until: str | None = _UNTIL,
-    limit: int = typer.Option(20, min=0, help="Show so many of the newest; the counts are always of all."),
+    limit: int = typer.Option(20, min=0, help="How many of the newest to show; the counts are always of all."),
     as_json: bool = _JSON,
     route: str | None = ROUTE,
 ) -> None:
@@ -71,7 +71,7 @@ def list_letters(
     bodies = {one.name: _listed(one, wanted, limit, as_json=as_json) for one in routes}
     if as_json:
         told = {"routes": bodies} if len(routes) > 1 else bodies[routes[0].name]
-        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        print_json(told)
 
 
 def _listed(route: Route, wanted: Filter, limit: int, *, as_json: bool) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def show(
             words.print(f"cut: {len(stored.letter.value)} of {stored.letter.truncated_from} bytes are stored")
         typer.echo(stored.letter.value)
         return
-    print(orjson.dumps(as_json(stored, value=True), option=orjson.OPT_INDENT_2).decode())
+    print_json(as_json(stored, value=True))
 
 
 @deadletters.command()
@@ -167,7 +167,7 @@ def replay(
     since: str | None = _SINCE,
     until: str | None = _UNTIL,
     dry_run: bool = typer.Option(False, "--dry-run", help="Only count what would be sent, by reason."),
-    most: int | None = typer.Option(None, "--max", min=1, help="Send so many at most."),
+    most: int | None = typer.Option(None, "--max", min=1, help="Send this many at most."),
     max_replays: int = typer.Option(3, min=1, help="Leave letters that have been round so often, and pass them by."),
     again: bool = typer.Option(False, "--again", help="Begin anew, and send those too that were replayed before."),
     as_json: bool = _JSON,
@@ -211,7 +211,7 @@ def replay(
             "left": dict(done.kept),
             "already_replayed": done.before,
         }
-        print(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
+        print_json(body)
         return
     verb = "would be sent" if dry_run else "sent"
     for (one_stage, one_code), count in (+done.sent).most_common():

@@ -41,11 +41,11 @@ def dev(  # noqa: PLR0917 - typer reads the signature
 
         aep-bridge dev --mapping mine.csv --port 8080
     """
-    from bridge.cli.mapping import inputs as given
+    from bridge.cli.mapping import set_parts
 
-    settings = given.mapping_settings(path=mapping, tenant=tenant, schema=schema, primary_identity=primary_identity)
+    settings = set_parts.mapping_settings(path=mapping, tenant=tenant, schema=schema, primary_identity=primary_identity)
     # What cannot be compiled is told before anything is started.
-    schema_of_events: Any = given.builder(settings).schema
+    schema_of_events: Any = set_parts.builder(settings).schema
     schema_id = None if schema_of_events is None or schema_of_events.is_example else schema_of_events.identifier
     asyncio.run(_dev(settings, events, port, schema_id))
 

@@ -6,13 +6,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import typer
 
 from bridge.cli.app import app, plain, words
 from bridge.cli.deadletters import moment
 from bridge.cli.route_option import ROUTE, chosen, only
-from bridge.cli.setup.commands import hush, opened, say
+from bridge.cli.setup.commands import opened
+from bridge.cli.terminal import hush, print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def fetch(
         min=0.1,
         max=720.0,
         metavar="HOURS",
-        help="Look for the events in Kafka from so long before their batch on.",
+        help="Look for the events in Kafka from this long before their batch on.",
     ),
     as_json: bool = _JSON,
     route: str | None = ROUTE,
@@ -227,4 +227,4 @@ def _time(milliseconds: int) -> str:
 
 
 def _print(body: dict[str, Any]) -> None:
-    print(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
+    print_json(body)

@@ -6,13 +6,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import typer
 
 from bridge.cli.app import app, plain, words
 from bridge.cli.deadletters import moment
 from bridge.cli.route_option import ROUTE, chosen, under_its_name
-from bridge.cli.setup.commands import hush, say
+from bridge.cli.terminal import hush, print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +110,7 @@ def _print(done: dict[str, Reconciled]) -> None:
 
     bodies: dict[str, Any] = {name: reconciled_as_json(one) for name, one in done.items()}
     body = next(iter(bodies.values())) if len(bodies) == 1 else {"routes": bodies}
-    print(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
+    print_json(body)
 
 
 def _show(name: str, done: Reconciled, *, by_code: bool) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import typer
 
 from bridge.cli.app import app
+from bridge.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from bridge.settings import Deployment, Route
@@ -44,7 +44,7 @@ def routes(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
     deployment = load_deployment()
     found = [_described(deployment, route) for route in deployment.routes]
     if as_json:
-        print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        print_json(found)
         return
     for number, one in enumerate(found):
         # One line a fact: names of topics and files stay whole on any screen.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import typer
 
 from bridge.cli.app import app, plain
 from bridge.cli.route_option import ROUTE
+from bridge.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ _RETRIES = {
 @app.command()
 def status(
     url: str | None = typer.Option(None, help="Telemetry address; by default that of the settings.", metavar="URL"),
-    seconds: float = typer.Option(1.0, min=0, help="Watch so long for the rates; 0 shows none."),
+    seconds: float = typer.Option(1.0, min=0, help="Seconds to watch for the rates; 0 shows none."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
     route: str | None = ROUTE,
 ) -> None:
@@ -50,7 +50,7 @@ def status(
     host = f"[{telemetry.host}]" if ":" in telemetry.host else telemetry.host
     report = ask((url or f"http://{host}:{telemetry.port}").rstrip("/"), seconds, route)
     if as_json:
-        print(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+        print_json(report)
     else:
         _show(report)
     raise typer.Exit(0 if report["ready"] else 1)
@@ -131,7 +131,7 @@ def _worker_rows(report: dict[str, Any], row: Callable[[str, str], None]) -> Non
     if report["held"]:
         row("held", "credentials or set-up are refused; nothing is dropped")
     row("part of the rate limits", f"{report['rate_share']:.0%}")
-    row("requests under way", f"{report['in_flight']['requests']} (up to {report['concurrency']} at once just now)")
+    row("requests under way", f"{report['in_flight']['requests']} (up to {report['concurrency']} together currently)")
     row("in memory", f"{report['in_flight']['events']:,} events, {report['in_flight']['bytes']:,} bytes")
     for name, value in report["retries"].items():
         row(f"sent again, {_RETRIES.get(name, name)}", f"{value:,}")

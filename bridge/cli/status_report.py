@@ -24,7 +24,7 @@ _RATES = (
 
 
 def ask(base: str, seconds: float, route: str | None = None) -> dict[str, Any]:
-    """Ask twice, so many seconds apart, and compare; ``BridgeError`` in words when no bridge answers at ``base``.
+    """Ask twice, ``seconds`` apart, and compare; ``BridgeError`` in words when no bridge answers at ``base``.
 
     Of several routes each has a report of its own under ``routes``; ``route`` asks for one alone.
     """

@@ -3,7 +3,7 @@
 A 500 may mean an outage or a payload that the destination cannot digest. Splitting a request costs nothing and may free
 the innocent, so a request that keeps failing is halved. To call a single event guilty takes evidence: it failed, over and
 over, while other requests succeeded between its failures. During an outage no others succeed, so an outage never makes a
-dead letter. Nor does a destination that fails now and then, whatever is sent: what failed is taken later, as it was, and so many
+dead letter. Nor does a destination that fails now and then, whatever is sent: what failed is accepted later, as it was, and so many
 failures of the destination's own excuse every event. What never is taken excuses nobody, however many such events there are.
 
 The same evidence names what the destination postpones for ever for another reason than its data (a 503, 429, 401 or 403 for
@@ -28,7 +28,7 @@ _NAMED_SECONDS = 15.0
 
 @dataclass(slots=True)
 class RequestTally:
-    """How requests have fared so far; ``recovered`` counts failures of those that were taken later, as they were."""
+    """How requests have fared so far; ``recovered`` counts failures of those that were accepted later, as they were."""
 
     successes: int = 0
     recovered: int = 0
@@ -57,22 +57,22 @@ def note_taken(shipment: Shipment[Any], record: RequestTally) -> None:
 
 
 def wants_evidence(shipment: Shipment[Any], record: RequestTally) -> bool:
-    """Whether nothing has been taken since it failed."""
+    """Whether nothing has been accepted since it failed."""
     return shipment.tries > 0 and record.successes == shipment.successes
 
 
 def is_about_its_events(shipment: Shipment[Any], record: RequestTally) -> bool:
-    """Whether a refusal of us all (credentials, set-up) must be its events': it failed before, and others were taken since."""
+    """Whether a refusal of us all (credentials, set-up) must be its events': it failed before, and others were accepted since."""
     return shipment.passed > 0 or (shipment.tries > 0 and record.successes > shipment.successes)
 
 
 def is_known(shipment: Shipment[Any], record: RequestTally) -> bool:
-    """Whether another failure of it would tell nothing new of the destination: it fails beside others that are taken."""
+    """Whether another failure of it would tell nothing new of the destination: it fails beside others that are accepted."""
     return shipment.passed >= _KNOWN_AFTER or (shipment.tries > 0 and record.successes > shipment.successes)
 
 
 def is_held_up(shipment: Shipment[Any], now: float) -> bool:
-    """Whether the destination keeps postponing it while it takes others: after ten tries, or fewer slow ones.
+    """Whether the destination keeps postponing it while it accepts others: after ten tries, or fewer slow ones.
 
     What counts against its data is left out: that ends by itself, with a verdict.
     """
@@ -81,7 +81,7 @@ def is_held_up(shipment: Shipment[Any], now: float) -> bool:
 
 
 def is_given_up(shipment: Shipment[Any], tries: int) -> bool:
-    """Whether it has had ``tries`` sendings (0: no bound), each but the first while others were taken."""
+    """Whether it has had ``tries`` sendings (0: no bound), each but the first while others were accepted."""
     return tries > 0 and shipment.tries >= tries and shipment.passed >= tries - 1
 
 
@@ -91,7 +91,7 @@ def should_split(shipment: Shipment[Any]) -> bool:
 
 
 def is_guilty(shipment: Shipment[Any]) -> bool:
-    """Whether a single event has been shown to be what the destination cannot take."""
+    """Whether a single event has been shown to be what the destination cannot accept."""
     return len(shipment.batch.items) == 1 and shipment.strikes >= _GUILTY_AFTER
 
 

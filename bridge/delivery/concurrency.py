@@ -38,7 +38,7 @@ class AdaptiveLimit:
         return int(self._limit)
 
     def answered(self, seconds: float, under_way: int) -> None:
-        """A request was answered after so many seconds; ``under_way`` counts it too."""
+        """A request was answered after ``seconds``; ``under_way`` counts it too."""
         self._reached = self._reached or under_way >= self.limit
         self._round.append(seconds)
         if len(self._round) >= self.limit:

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 Owner = TypeVar("Owner")
 _SMALL_PROBE = 3
 _MOST_HELD = 8
-"""So many requests that wait for a budget are passed by, in the hope that another counts for one that is not used up."""
+"""Most requests that wait for a budget and are passed by, in the hope that another counts for one that is not used up."""
 _RETRY_SECONDS = 4.0
-"""At most so long, before jitter, between two sendings of what fails while others pass: it is rare, and its partition waits."""
+"""Most seconds, before jitter, between two sendings of what fails while others pass: it is rare, and its partition waits."""
 
 
 class Delivery(Generic[Owner]):
@@ -124,7 +124,7 @@ class Delivery(Generic[Owner]):
         return len(self._waiting) + self._carried
 
     def held_up(self) -> list[Shipment[Owner]]:
-        """What the destination keeps postponing while it takes others, the longest first."""
+        """What the destination keeps postponing while it accepts others, the longest first."""
         now = self._clock()
         found = [shipment for shipment in self._again() if blame.is_held_up(shipment, now) and not self._gone(shipment)]
         return sorted(found, key=lambda shipment: shipment.since)

@@ -45,6 +45,6 @@ class Search:
             self._next = now + min(2.0 ** min(self._in_vain, _DOUBLINGS), _LONGEST)
 
     def taken(self, now: float) -> None:
-        """Events were taken the first time that they were sent: more may be asked for at once."""
+        """Events were accepted the first time that they were sent: more may be asked for at once."""
         self._in_vain = 0
         self._next = min(self._next, now)

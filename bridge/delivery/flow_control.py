@@ -16,7 +16,7 @@ from bridge.delivery import blame
 from bridge.delivery.concurrency import AdaptiveLimit
 from bridge.delivery.pacing import Circuit, RateLimit
 from bridge.delivery.standing import Standing
-from bridge.delivery.throttle import FIRST_PROBE, LONGEST_PROBE, Throttle
+from bridge.delivery.throttle import ALARM_SECONDS, FIRST_PROBE, LONGEST_PROBE, Throttle
 from bridge.model.backoff import Backoff
 from bridge.model.verdicts import (
     AllAccepted,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _PROBE_SECONDS = 10.0
-"""At most so long between probes: they cost a destination that is away little, and its return is soon seen."""
+"""Most seconds between probes: they cost a destination that is away little, and its return is soon seen."""
 _UNAVAILABLE = 503
 """Whatever its headers say, a destination that answers so is away: the circuit counts it as a failure."""
 
@@ -52,7 +52,7 @@ class FlowControl:
     ``refusal`` says why credentials or set-up are refused (``misconfigured``: it is the set-up), ``trouble`` why the circuit is
     open; "" when they are not.
     ``record`` counts requests that were taken. Rates are by second, 0 for none, for all workers together; ``share`` is this
-    one's part of them just now. ``budgets`` are limits in units of the destination's own, which ``pace`` keeps. ``wall`` gives
+    one's part of them currently. ``budgets`` are limits in units of the destination's own, which ``pace`` keeps. ``wall`` gives
     seconds since 1970, for the words that a person reads.
     """
 
@@ -86,6 +86,8 @@ class FlowControl:
         self._weighs = [each.weigh for each in budgets]
         self._pace = pace
         self._held: tuple[float, float, str] | None = None
+        self._held_by_others: float | None = None
+        """Since when requests wait for a pause that another process of the account was asked for."""
         self._share = share
         self._limited: tuple[float, str] | None = None
         self._metrics = metrics
@@ -129,11 +131,15 @@ class FlowControl:
 
     def throttled(self, now: float) -> str:
         """Why nothing has been taken for long although the destination answers; "" while that is not so."""
-        throttle = self.throttle
-        if throttle.since is None or not throttle.alarming(now):
+        throttle, others = self.throttle, self._held_by_others
+        if throttle.since is not None and throttle.alarming(now):
+            begun, why = throttle.since, f"the destination answers {throttle.status}"
+        elif others is not None and now - others >= ALARM_SECONDS:
+            begun, why = others, "the destination has told another process of the same account to wait"
+        else:
             return ""
-        since = datetime.fromtimestamp(self._wall() - (now - throttle.since), UTC)
-        return f"throttled since {since:%Y-%m-%d %H:%M:%S} UTC (the destination answers {throttle.status}), {self.next_try(now)}"
+        since = datetime.fromtimestamp(self._wall() - (now - begun), UTC)
+        return f"throttled since {since:%Y-%m-%d %H:%M:%S} UTC ({why}), {self.next_try(now)}"
 
     def next_try(self, now: float) -> str:
         """When the next request may leave, in words."""
@@ -145,6 +151,8 @@ class FlowControl:
         self.standing.tell(now)
         if self._pace is not None:
             self._pace.tick(now)
+            if now >= self._pace.paused_until():
+                self._held_by_others = None
             if self._held is not None and now > self._held[1] + 1.0:
                 self._held = None  # nothing has asked since: what waited is gone
         why = self.throttled(now)
@@ -167,6 +175,13 @@ class FlowControl:
             waits.append(wait)
         if not waiting:
             return max(0.0, *waits)
+        if (
+            waits[0] > 0
+            and self._held_by_others is None
+            and self._pace is not None
+            and self._pace.paused_until() > max(now, self.throttle.until)
+        ):
+            self._held_by_others = now
         longest, name = self._rate_limited(now)
         if self._limited is not None:
             # The time that has passed belongs to the limit that began it: by now neither may be biting.
@@ -176,7 +191,7 @@ class FlowControl:
         return max(0.0, longest, *waits)
 
     def leave(self, events: int, now: float) -> None:
-        """A request with so many events leaves; while something is blocked it is the probe."""
+        """A request with ``events`` leaves; while something is blocked it is the probe."""
         share = self._share()
         self._requests.take(1 / share, now)
         self._events.take(events / share, now)
@@ -184,9 +199,9 @@ class FlowControl:
         self.credentials.leave()
 
     def note(self, outcome: Outcome, now: float, *, seconds: float, under_way: int, known: bool = False) -> None:
-        """Take in what one request says of the destination as a whole; it took so many seconds, ``under_way`` counts it.
+        """Take in what one request says of the destination as a whole; it took ``seconds``, ``under_way`` counts it.
 
-        ``known``: its events have been refused again and again while others were taken. Refused once more they say nothing of
+        ``known``: its events have been refused again and again while others were accepted. Refused once more they say nothing of
         the destination, unless the request was the probe of an open circuit.
         """
         if isinstance(outcome, Answered) and all(isinstance(verdict, Transient) for verdict in outcome.verdicts):
@@ -214,6 +229,7 @@ class FlowControl:
             self.standing.failed(now, word)
             return
         self.standing.took(now)
+        self._held_by_others = None
         if self._throttling_told:
             self._throttling_told = False
             self._metrics.throttled.set(0)
@@ -273,7 +289,7 @@ class FlowControl:
 
 
 def _word(outcome: Outcome) -> str:
-    """What the destination said that keeps events from being taken, "" when it judged them."""
+    """What the destination said that keeps events from being accepted, "" when it judged them."""
     match outcome:
         case Throttled(status):
             return f"the destination answered {status}"

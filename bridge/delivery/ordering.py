@@ -26,7 +26,7 @@ Owner = TypeVar("Owner")
 Fold = Callable[[bytes, bytes], bytes | None]
 """One encoded event that does what two of a key do, one after the other; None where there is none."""
 _LOOKED_THROUGH = 64
-"""So many requests are looked through for events that may pass: those of other keys fill up the first."""
+"""Most requests that are looked through for events that may pass: those of other keys fill up the first."""
 
 
 @dataclass(slots=True, eq=False)

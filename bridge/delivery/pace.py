@@ -1,4 +1,4 @@
-"""When a request with so much of each budget may leave, and who else waits for a pause that the destination asked for.
+"""When a request that uses some of each budget may leave, and who else waits for a pause that the destination asked for.
 
 Budgets count in windows (:mod:`bridge.delivery.window_budget`), by account and not by process (:mod:`bridge.delivery.pace_board`).
 Synchronous; the caller brings the time in seconds of the system's monotonic clock.

@@ -26,7 +26,7 @@ _MEMBERS: Final = 128
 """Processes that may note their part; beyond that one counts for nothing."""
 _ACCOUNTS: Final = 64
 ALIVE_SECONDS: Final = 5.0
-"""A process that has not noted its part for so long has ended."""
+"""A process that has not noted its part for this many seconds has ended."""
 _KEY = struct.Struct("16s")
 _TIMES = struct.Struct(f"{BUDGETS + 1}d")
 _MEMBER = struct.Struct("qdd")

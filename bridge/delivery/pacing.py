@@ -25,7 +25,7 @@ class RateLimit:
         return max(0.0, self._free_at - self._burst - now) if self._rate else 0.0
 
     def take(self, units: float, now: float) -> None:
-        """A request of so many units leaves."""
+        """A request of ``units`` leaves."""
         if self._rate:
             self._free_at = max(self._free_at, now) + units / self._rate
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """``setting``: so many workers have equal parts, or by partitions (``auto``): ``assigned`` of ``partitions``.
+    """``setting``: a number of workers have equal parts, or by partitions (``auto``): ``assigned`` of ``partitions``.
 
-    ``partitions`` gives None while the topic is not known. ``routes``: so many routes, this one's included, send to the
+    ``partitions`` gives None while the topic is not known. ``routes``: number of routes, this one's included, that send to the
     organisation; each has an equal part, which its workers share.
     """
 

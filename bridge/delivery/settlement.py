@@ -56,7 +56,7 @@ class Resolutions(Protocol[Owner_contra]):
 class Settlement(Generic[Owner]):
     """Reads outcomes event by event. ``flow_control`` has noted an outcome before it is settled.
 
-    ``postponed_tries``: what the destination has postponed so often while it took others is refused for good; 0 for never.
+    ``postponed_tries``: what the destination has postponed this many times while it accepted others is refused for good; 0 for never.
     """
 
     def __init__(

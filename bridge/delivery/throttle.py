@@ -1,4 +1,4 @@
-"""The destination asks for less (429, or a 503 that says when): how long to pause, and since when nothing has been taken. Pure.
+"""The destination asks for less (429, or a 503 that says when): how long to pause, and since when nothing has been accepted. Pure.
 
 A request that was under way when the pause began tells nothing new, so that one overload lengthens the pause once. A pause is
 never shorter than the back-off, whatever the destination asks for: ``Retry-After: 0`` would be a loop without a pause.
@@ -17,7 +17,7 @@ refusal is soon over, and never so much that its return is not seen within three
 LONGEST_PAUSE = 600.0
 """Seconds: a longer Retry-After is asked about again after this."""
 ALARM_SECONDS = 60.0
-"""Throttled for so long without a single success is told: until then it is the ordinary course of a rate limit."""
+"""Seconds without a single success after which throttling is reported: until then it is the ordinary course of a rate limit."""
 
 
 class Throttle:
@@ -41,7 +41,7 @@ class Throttle:
         self.until = max(self.until, now + min(retry_after or 0.0, LONGEST_PAUSE))
 
     def accepted(self) -> None:
-        """A request was taken. A pause that was asked for is kept all the same."""
+        """A request was accepted. A pause that was asked for is kept all the same."""
         self.since = None
         self._refusals = 0
 
@@ -51,5 +51,5 @@ class Throttle:
         return self.since is not None
 
     def alarming(self, now: float) -> bool:
-        """Whether nothing has been taken for so long that somebody should know."""
+        """Whether nothing has been accepted for longer than a rate limit explains."""
         return self.since is not None and now - self.since >= ALARM_SECONDS

@@ -1,4 +1,4 @@
-"""A budget of so many units in any window of a minute, whenever the other side's windows begin. Pure; the caller brings the time.
+"""A budget of a number of units in any window of a minute, whenever the other side's windows begin. Pure; the caller brings the time.
 
 The other side counts in fixed windows of an unknown phase, so no window of that length may hold more than the budget. Units leave
 evenly (the generic cell rate algorithm): in any window at most what flows in it, what may leave at once, and one request more. The
@@ -13,7 +13,7 @@ from typing import Final
 BURST: Final = 0.015
 """Of a window: what may leave at once after a time of nothing to send, so that a busy process loses none of its part."""
 SLACK: Final = 0.015
-"""Of a window: by so much may requests take longer to arrive than others."""
+"""Of a window: requests may need this much longer to arrive than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class WindowBudget:
         return max(0.0, free_at - self.burst - now) if self.units else 0.0
 
     def taken(self, free_at: float, units: float, share: float, now: float) -> float:
-        """``free_at`` after so many units have left, at ``share`` (above 0, at most 1) of the rate."""
+        """``free_at`` after ``units`` have left, at ``share`` (above 0, at most 1) of the rate."""
         if not self.units or not units:
             return free_at
         return max(free_at, now) + units / (self.rate * share)

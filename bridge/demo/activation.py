@@ -28,7 +28,7 @@ _BATCHES_PER_CALL = 20
 
 
 class Activation:
-    """An activation of so many profiles. ``customers``: of mParticle, a tenth as many."""
+    """An activation of a number of profiles. ``customers``: of mParticle, a tenth as many."""
 
     def __init__(self, profiles: int) -> None:
         self.profiles = profiles

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from bridge.demo.activation import Activation
+from bridge.demo.telling import Look, tell_story
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -73,43 +73,34 @@ class ReturnStory:
         self._profiles = self._batches = 0
         self._phases = [ReturnPhase.BURST]
 
-    async def snapshots(self, every: float = 0.5) -> AsyncIterator[ReturnSnapshot]:
-        """A snapshot every so many seconds until everything is delivered; raises ``BridgeError`` if it never is."""
+    def snapshots(self, every: float = 0.5) -> AsyncIterator[ReturnSnapshot]:
+        """A snapshot every ``every`` seconds until everything is delivered; raises ``BridgeError`` if it never is."""
         started = time.monotonic()
-        played_at: float | None = None
-        acting = asyncio.create_task(self._play())
-        try:
-            while True:
-                if acting.done():
-                    acting.result()
-                    played_at = played_at or time.monotonic()
-                # Asked before the counts: what is committed later cannot make the lag of an earlier moment.
-                lag, now = await self._lag(), time.monotonic()
-                *passed, phase = self._phases
-                self._phases = [phase]
-                summary = self._stage.emulator.summary()
-                snapshot = ReturnSnapshot(
-                    phase=phase,
-                    seconds=now - started,
-                    profiles=self._profiles,
-                    batches=self._batches,
-                    lag=lag,
-                    users=summary["users"],
-                    elements=summary["customer"] + summary["event"],
-                )
-                for earlier in passed:
-                    yield replace(snapshot, phase=earlier)
-                yield snapshot
-                if played_at is not None and lag == 0 and now > played_at + 2 * every:
-                    yield replace(snapshot, phase=ReturnPhase.SETTLED)
-                    return
-                if played_at is not None and now - played_at > _SETTLE_SECONDS:
-                    raise BridgeError(f"not everything arrived within {_SETTLE_SECONDS:.0f} s: {snapshot}")
-                await asyncio.sleep(every)
-        finally:
-            acting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await acting
+
+        async def look() -> Look[ReturnPhase, ReturnSnapshot]:
+            # Asked before the counts: what is committed later cannot make the lag of an earlier moment.
+            lag, now = await self._lag(), time.monotonic()
+            summary = self._stage.emulator.summary()
+            snapshot = ReturnSnapshot(
+                phase=self._phases[-1],
+                seconds=now - started,
+                profiles=self._profiles,
+                batches=self._batches,
+                lag=lag,
+                users=summary["users"],
+                elements=summary["customer"] + summary["event"],
+            )
+            return Look(now, lambda phase: replace(snapshot, phase=phase), lag == 0)
+
+        return tell_story(
+            self._play,
+            look,
+            self._phases,
+            last=ReturnPhase.SETTLED,
+            every=every,
+            settle_seconds=_SETTLE_SECONDS,
+            rest=2 * every,
+        )
 
     def groups(self) -> list[Group]:
         """Every customer compared with what was told: attributes, audiences, and purchases."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from bridge.demo.telling import Look, tell_story
 from bridge.demo.traffic import BATCH_EVENTS, Poison, batches, poison, refused_later
 from bridge.model.errors import BridgeError
 from bridge.model.verdicts import Stage
@@ -162,47 +162,31 @@ class Story:
         """What was slipped in between the good events."""
         return self._poison
 
-    async def snapshots(self, every: float = 0.25) -> AsyncIterator[Snapshot]:
-        """A snapshot every so many seconds until everything has settled; raises ``BridgeError`` if it does not."""
+    def snapshots(self, every: float = 0.25) -> AsyncIterator[Snapshot]:
+        """A snapshot every ``every`` seconds until everything has settled; raises ``BridgeError`` if it does not."""
         started = time.monotonic()
         seen: deque[tuple[float, int]] = deque(maxlen=max(2, round(_RATE_SECONDS / every)))
-        played_at: float | None = None
-        acting = asyncio.create_task(self._play())
-        try:
-            while True:
-                if acting.done():
-                    acting.result()
-                    played_at = played_at or time.monotonic()
-                totals, now = await self._scene.totals(), time.monotonic()
-                # A phase may pass between two looks, and none may be left out of the story.
-                *passed, phase = self._phases
-                self._phases = [phase]
-                snapshot = Snapshot(
-                    phase=phase,
-                    seconds=now - started,
-                    posted=self._posted,
-                    received=int(totals.get("received", 0)),
-                    lag=int(totals.get("bridge_kafka_lag", 0)),
-                    delivered=int(totals.get("bridge_delivered_events_total", 0) - totals.get("refused_later", 0)),
-                    dead_lettered=int(totals.get("bridge_dead_letters_total", 0)),
-                )
-                seen.append((now, snapshot.delivered))
-                (since, before), (until, after) = seen[0], seen[-1]
-                snapshot = replace(snapshot, rate=(after - before) / max(until - since, every))
-                for earlier in passed:
-                    yield replace(snapshot, phase=earlier)
-                yield snapshot
-                came_back = not self._plan.refused_later or totals.get("refused_later")
-                if played_at is not None and snapshot.settled and came_back:
-                    yield replace(snapshot, phase=Phase.SETTLED)
-                    return
-                if played_at is not None and now - played_at > _SETTLE_SECONDS:
-                    raise BridgeError(f"not everything arrived within {_SETTLE_SECONDS:.0f} s: {snapshot}")
-                await asyncio.sleep(every)
-        finally:
-            acting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await acting
+
+        async def look() -> Look[Phase, Snapshot]:
+            totals, now = await self._scene.totals(), time.monotonic()
+            snapshot = Snapshot(
+                phase=self._phases[-1],
+                seconds=now - started,
+                posted=self._posted,
+                received=int(totals.get("received", 0)),
+                lag=int(totals.get("bridge_kafka_lag", 0)),
+                delivered=int(totals.get("bridge_delivered_events_total", 0) - totals.get("refused_later", 0)),
+                dead_lettered=int(totals.get("bridge_dead_letters_total", 0)),
+            )
+            seen.append((now, snapshot.delivered))
+            (since, before), (until, after) = seen[0], seen[-1]
+            snapshot = replace(snapshot, rate=(after - before) / max(until - since, every))
+            came_back = not self._plan.refused_later or bool(totals.get("refused_later"))
+            return Look(now, lambda phase: replace(snapshot, phase=phase), snapshot.settled and came_back)
+
+        return tell_story(
+            self._play, look, self._phases, last=Phase.SETTLED, every=every, settle_seconds=_SETTLE_SECONDS
+        )
 
     async def _play(self) -> None:
         thirds = self._plan.events // 3 // BATCH_EVENTS * BATCH_EVENTS

@@ -11,12 +11,37 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from aiokafka import errors
+from aiokafka.consumer import consumer as consumer_module
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.protocol.commit import OffsetFetchRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
 
     from aiokafka import TopicPartition
+
+
+class CheckedCoordinator(GroupCoordinator):
+    """The coordination of a group, for every consumer of this process: an answer about offsets that is an error is one.
+
+    A coordinator that is just changing, or reads its offsets first, answers so for the group as a whole and names no partition. aiokafka
+    looks at the errors of partitions alone: it would take the group for one that has committed nothing, and read everything anew.
+    """
+
+    async def _send_req(self, request: Any) -> Any:
+        answer = await super()._send_req(request)
+        if isinstance(request, OffsetFetchRequest) and (code := getattr(answer, "error_code", 0)):
+            error = errors.for_code(code)
+            if issubclass(error, errors.NotCoordinatorForGroupError | errors.GroupCoordinatorNotAvailableError):
+                self.coordinator_dead()
+            # The client asks again where the error may pass, and tells any other.
+            raise error(self.group_id)
+        return answer
+
+
+consumer_module.GroupCoordinator = CheckedCoordinator
 
 
 def set_isolation(consumer: Any, level: str) -> None:

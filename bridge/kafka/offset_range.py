@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 _EMPTY_POLLS: Final = 5
-"""So many seconds without a record before its end, from brokers that answer, end the reading of a partition: the rest is no records."""
+"""Seconds without a record before its end, from brokers that answer, end the reading of a partition: the rest is no records."""
 _MORE_POLLS: Final = 2
 
 

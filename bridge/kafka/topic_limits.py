@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 REREAD_SECONDS = 60.0
-"""How often the limits are read again without a reason; one that was raised is known after so long."""
+"""How often the limits are read again without a reason; one that was raised is known after that time."""
 _FRESH_SECONDS = 0.5
-"""So long limits count as read currently: many callers may be refused at once."""
+"""Seconds for which limits count as current: many callers may be refused at once."""
 _OVERHEAD = 110
 """A batch's header, a record's lengths, and the frame around what is compressed, generously."""
 _UNCOMPRESSIBLE = 2_048
-"""Of so many bytes one is kept for what a codec adds to data that does not compress: lz4 one in 8,000, gzip one in 3,000."""
+"""Of this many bytes one is kept for what a codec adds to data that does not compress: lz4 one in 8,000, gzip one in 3,000."""
 
 
 class TopicLimits:

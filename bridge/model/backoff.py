@@ -18,7 +18,7 @@ class Backoff:
     cap: float = 30.0
 
     def delay(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row (1 or more)."""
+        """Seconds to wait after this many failures in a row (1 or more)."""
         most = min(self.cap, self.base * 2.0 ** min(failures - 1, 16))
         # Never quite nothing: a full jitter of 0 would hammer.
         return max(most * 0.05, self.random.uniform(0.0, most))

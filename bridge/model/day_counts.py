@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DAY_MS: Final = 86_400_000
 KEPT_DAYS: Final = 8
-"""So many days, the newest, are told: one more than Kafka keeps a topic by default."""
+"""The newest days that are told: one more than Kafka keeps a topic by default."""
 KEPT_HOURS: Final = 4
 _LONGEST: Final = 3_000
 """Bytes of a note; Kafka keeps 4,096 (offset.metadata.max.bytes)."""

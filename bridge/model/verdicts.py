@@ -39,7 +39,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The destination has taken the event."""
+    """The destination has accepted the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class AllAccepted:
-    """Every event of the request was taken (the hot path allocates no verdict per event)."""
+    """Every event of the request was accepted (the hot path allocates no verdict per event)."""
 
 
 @dataclass(frozen=True, slots=True)

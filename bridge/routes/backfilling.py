@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _MARK_SECONDS: Final = 2.0
 _MARK_LINES: Final = 20_000
-"""So often the place within a long object is kept, whichever comes first."""
+"""When the place within a long object is kept, whichever comes first."""
 _PATIENCE_SECONDS: Final = 60.0
 
 
@@ -66,7 +66,7 @@ class Watching(Protocol):
     """Who is told how it goes."""
 
     def listed(self, account: AddressAccount, size: int) -> None:
-        """So many bytes are to be read."""
+        """``size`` bytes are to be read."""
         ...
 
     def reading(self, tally: Tally) -> None:

@@ -37,7 +37,7 @@ _TOGETHER: Final = 10_000
 _TOGETHER_BYTES: Final = 64_000_000
 _AT_ONCE: Final = 500
 _PROBLEMS: Final = 3
-"""So many batches in a row that cannot be read end the reading."""
+"""Batches in a row that cannot be read, after which the reading ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from bridge.routes.probing import guide_payload
 from bridge.routes.provisioning import attribute_of_primary, desired_state, stated
 from bridge.routes.receiving import paths
 from bridge.settings.writing import is_stated
-from bridge.xdm.schema.fields import load_schema
+from bridge.xdm.schema.schema_reading import load_schema
 
 if TYPE_CHECKING:
     from bridge.settings import Deployment, Route

@@ -17,7 +17,7 @@ from bridge.destinations.moengage.limits import NOT_UPDATED
 from bridge.destinations.moengage.names import name_problem
 from bridge.mapping.compiler.preparation import prepare
 from bridge.mapping.compiler.row_sources import sources
-from bridge.mapping.sets.table import MappingRow, MappingSet
+from bridge.mapping.sets.mapping_set import MappingRow, MappingSet
 from bridge.mapping.syntax.paths import Every, Key, Path, parse_path, print_path
 from bridge.mapping.workshop.proposal.rows import Draft
 from bridge.mapping.workshop.proposal.rows_proposed import Proposal

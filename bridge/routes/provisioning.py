@@ -14,7 +14,8 @@ from bridge.mapping.sets.table import load_mapping_set
 from bridge.model.errors import SettingsError
 from bridge.settings import every_setting, variable
 from bridge.settings.mapping import NO_SCHEMA, SHIPPED_SCHEMA, SHIPPED_SET
-from bridge.xdm.schema.fields import PLACEHOLDER_TENANT, load_schema
+from bridge.xdm.schema.fields import PLACEHOLDER_TENANT
+from bridge.xdm.schema.schema_reading import load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

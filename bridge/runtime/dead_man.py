@@ -42,7 +42,7 @@ class DeadMansSwitch:
             faulthandler.cancel_dump_traceback_later()
 
     def put_off(self, most: float | None = None) -> None:
-        """Begin to count anew; with ``most`` the process ends after so many seconds, if that is sooner."""
+        """Begin to count anew; with ``most`` the process ends after that many seconds, if that is sooner."""
         if self._seconds:
             seconds = self._seconds if most is None else min(most, self._seconds)
             faulthandler.dump_traceback_later(seconds, exit=True, file=self._file)

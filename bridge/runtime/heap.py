@@ -50,7 +50,7 @@ def give_back() -> None:
 
 
 async def give_back_regularly(every: float = 30.0) -> None:
-    """:func:`give_back` every so many seconds, until cancelled: too seldom to cost, often enough to stay as small as the work."""
+    """:func:`give_back` at a fixed interval, until cancelled: too seldom to cost, often enough to stay as small as the work."""
     while True:
         await asyncio.sleep(every)
         give_back()

@@ -6,6 +6,7 @@ the defaults here. Routes (``[routes.NAME]``) set what holds for them alone. An 
 
 from bridge.settings.adobe import AdobeSettings
 from bridge.settings.aep import AepSettings, OauthSettings
+from bridge.settings.deployment import load_deployment, load_settings
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.loading import ENV_FILE, TOML_FILE, Settings, every_setting
 from bridge.settings.mapping import MappingSettings
@@ -13,7 +14,7 @@ from bridge.settings.moengage import MoEngageSettings
 from bridge.settings.mparticle import MParticleSettings
 from bridge.settings.receiver import ReceiverSettings
 from bridge.settings.reconcile import ReconcileSettings
-from bridge.settings.routes import Deployment, Route, load_deployment, load_settings
+from bridge.settings.routes import Deployment, Route
 from bridge.settings.running import TelemetrySettings, WorkerSettings
 from bridge.settings.section import PREFIX, is_example, variable
 from bridge.settings.setup import SetupSettings

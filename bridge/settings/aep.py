@@ -80,14 +80,14 @@ class AepSettings(Section):
     )
     rate_share: RateShare = Field(
         "auto",
-        description="This worker's part of the two rate limits: by its share of the partitions (auto), or one of so many.",
+        description="This worker's part of the two rate limits: by its share of the partitions (auto), or one of a number of workers.",
         examples=["auto"],
     )
     timeout_seconds: Seconds = Field(30, description="How long one request may take.", examples=["30"])
     postponed_tries: int = Field(
         0,
         ge=0,
-        description="An event that AEP has postponed so often while it took others becomes a dead letter; 0 holds it and alarms.",
+        description="An event that AEP has postponed this many times while it accepted others becomes a dead letter; 0 holds it and alarms.",
         examples=["50"],
     )
     ordering: Literal["none", "key"] = Field(

@@ -35,7 +35,7 @@ TOML_FILE = "bridge.toml"
 
 
 class _TopLevel(TomlConfigSettingsSource):
-    """The sections of ``bridge.toml``; its routes are read by :mod:`bridge.settings.routes`."""
+    """The sections of ``bridge.toml``; its routes are read by :mod:`bridge.settings.deployment`."""
 
     def __call__(self) -> dict[str, Any]:
         return {section: keys for section, keys in super().__call__().items() if section != ROUTES}
@@ -146,7 +146,7 @@ def nearest_setting(name: str) -> str | None:
     import difflib  # noqa: PLC0415 - only on the way to an error
 
     known = every_setting()
-    # Where the section is right only its own keys are meant; names share so much that anything else looks near.
+    # Where the section is right only its own keys are meant; names share too many letters for anything else to look far.
     section = [other for other in known if other.startswith(name.partition("__")[0] + "__")]
     return next(iter(difflib.get_close_matches(name, section or known, n=1, cutoff=0.7)), None)
 

@@ -78,7 +78,7 @@ class MoEngageSettings(Section):
     )
     rate_share: RateShare = Field(
         "auto",
-        description="This worker's part of the budgets: by its share of the partitions (auto), or one of so many.",
+        description="This worker's part of the budgets: by its share of the partitions (auto), or one of a number of workers.",
         examples=["auto"],
     )
     batch_bytes: int = Field(
@@ -100,7 +100,7 @@ class MoEngageSettings(Section):
     postponed_tries: int = Field(
         0,
         ge=0,
-        description="An element that MoEngage has postponed so often while it took others becomes a dead letter; 0 holds it.",
+        description="An element that MoEngage has postponed this many times while it accepted others becomes a dead letter; 0 holds it.",
         examples=["50"],
     )
     ordering: Literal["customer", "none"] = Field(

@@ -35,7 +35,7 @@ class WorkerSettings(Section):
     stall_seconds: float = Field(
         300,
         ge=0,
-        description="Lag, AEP healthy, yet nothing resolved for so long, or no answer of the brokers: unready, dump tasks, exit"
+        description="Lag, AEP healthy, yet nothing resolved for that time, or no answer of the brokers: unready, dump tasks, exit"
         " for a restart; 0 never.",
         examples=["300"],
     )
@@ -49,7 +49,7 @@ class WorkerSettings(Section):
         30,
         ge=0,
         le=30,
-        description="Worker and receiver: when one call holds the whole process for so long, it writes where to stderr and ends"
+        description="Worker and receiver: when one call holds the whole process for that time, it writes where to stderr and ends"
         " for a restart; 0 never.",
         examples=["30"],
     )

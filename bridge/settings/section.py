@@ -93,7 +93,7 @@ def _part(value: Any) -> Any:
 
 
 RateShare = Annotated[int | Literal["auto"], BeforeValidator(_part)]
-"""A worker's part of rates that belong to an account: by its share of the partitions, or one of so many."""
+"""A worker's part of rates that belong to an account: by its share of the partitions, or one of a number of workers."""
 
 
 def variable(section: str, key: str) -> str:

@@ -1,4 +1,4 @@
-"""The same message of a library at most once in so many seconds, with a count of what was left out meanwhile.
+"""The same message of a library at most once in a number of seconds, with a count of what was left out meanwhile.
 
 A client whose brokers are away says so with every attempt, some thirty times a second: what matters would drown in it.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SECONDS = 10.0
 USUAL_SECONDS = 30.0
-"""What belongs to an ordinary start is no error before it has been said for so long."""
+"""What belongs to an ordinary start is no error before it has been said for this many seconds."""
 _USUAL = ("Group Coordinator Request failed", "Marking the coordinator dead")
 """A fresh cluster makes its offsets topic at the first question for a coordinator, and refuses that one and the next ones."""
 _MOST = 1_000

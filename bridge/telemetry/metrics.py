@@ -185,14 +185,14 @@ class Metrics:
         )
         self.delivery_in_flight = Gauge("bridge_delivery_in_flight", "Requests under way.", registry=r)
         self.delivery_concurrency = Gauge(
-            "bridge_delivery_concurrency", "Requests allowed at once just now.", registry=r
+            "bridge_delivery_concurrency", "Requests that may be under way together currently.", registry=r
         )
         self.delivery_held = Gauge("bridge_delivery_held", "1 while delivery waits for valid credentials.", registry=r)
         self.rate_limited_seconds = Counter(
             "bridge_rate_limited_seconds_total", "Time spent waiting for a rate limit.", ["limit"], registry=r
         )
         self.rate_share = Gauge(
-            "bridge_rate_share", "This worker's part of the rate limits just now, 0 to 1.", registry=r
+            "bridge_rate_share", "This worker's part of the rate limits currently, 0 to 1.", registry=r
         )
         self.in_flight_events = Gauge(
             "bridge_in_flight_events", "Events between fetch and acknowledgement.", registry=r
@@ -223,7 +223,7 @@ class Metrics:
             registry=r,
         )
         self.assigned_partitions = Gauge(
-            "bridge_assigned_partitions", "Partitions that this worker reads just now.", registry=r
+            "bridge_assigned_partitions", "Partitions that this worker reads currently.", registry=r
         )
         self.topic_retention_seconds = Gauge(
             "bridge_topic_retention_seconds",

@@ -29,9 +29,11 @@ _HOME = Path(__file__).resolve().parents[2]
 """Where the package lies: children find the same bridge, wherever they run."""
 
 # prctl(PR_SET_PDEATHSIG, SIGKILL) and exec: the process id stays, and no code runs between fork and exec in a
-# process that may have threads.
+# process that may have threads. SIGINT means to it what it means in a terminal, also when the tests run in the background of a
+# shell, which has its jobs ignore it.
 _TIE = (
-    "import ctypes,os,sys\n"
+    "import _signal,ctypes,os,sys\n"
+    "_signal.signal(_signal.SIGINT, _signal.SIG_DFL)\n"
     "if sys.platform.startswith('linux'):\n"
     "    ctypes.CDLL(None).prctl(1, 9)\n"
     "    if os.getppid() != int(sys.argv[1]): sys.exit(1)\n"

@@ -153,7 +153,7 @@ class InsistentSender(Sender):
         self._route.promised |= set(map(uuid_of, numbers))
 
     def wait_for(self, more: int, within: float = 60.0) -> None:
-        """Wait until so many more events are confirmed."""
+        """Wait until a further number of events is confirmed."""
         goal = self.confirmed + more
         eventually(lambda: self.confirmed >= goal, within=within, what=f"{more} more events are confirmed")
 

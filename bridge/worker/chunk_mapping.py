@@ -65,7 +65,7 @@ class Remembering(Protocol):
         ...
 
     def mapped(self, event: Unfinished, elements: int) -> None:
-        """So many elements of it leave."""
+        """``elements`` of the event are sent."""
         ...
 
     def refuse(self, chunk: Chunk, place: int, rejected: Rejected, attempts: int, event: Unfinished | None) -> None:

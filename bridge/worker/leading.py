@@ -163,7 +163,7 @@ class Leader:
                 await task.aclose()
 
     async def resign(self, within: float) -> None:
-        """The partitions are given away: begin nothing more, and wait so many seconds at most for what is being written."""
+        """The partitions are given away: begin nothing more, and wait ``within`` seconds at most for what is being written."""
         # Also where it has not begun yet: it must not begin while the worker gives its partitions away.
         if (generation := self._generation()) is not None:
             self._resigned = generation

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MAX_VIOLATIONS: Final = 5
-"""AEP's validation of one message stops after so many errors (ingestion/quality/streaming-validation)."""
+"""AEP's validation of one message stops after this many errors (ingestion/quality/streaming-validation)."""
 
 
 class EventFinding(NamedTuple):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from faults import Planned
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow(100)]
 
 _CALM = 5.0
 """Seconds without faults at the beginning and the end."""

@@ -21,7 +21,7 @@ from bridge.testing.kafka.jars import BrokerUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow(60)]
 
 _ADOBE_EVERY, _MPARTICLE_EVERY = 0.25, 0.2
 _CALM = 1.0

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from memory_store import MemoryStore
 
-from bridge.cli.backfill import _Run
+from bridge.cli.backfill_run import BackfillRun
 from bridge.model.dead_letter import StoredLetters
 from bridge.model.errors import BridgeError
 from bridge.settings import Settings
@@ -210,7 +210,7 @@ def test_an_interrupt_ends_the_wait_for_kafka(tmp_path) -> None:
     async def interrupted() -> int:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(0.2, stop.set)
-        run = _Run([str(file)], from_line=1, keep_refused=False, dry_run=False, as_json=True, route="default")
+        run = BackfillRun([str(file)], from_line=1, keep_refused=False, dry_run=False, as_json=True, route="default")
         async with asyncio.timeout(20):
             return await run.run(settings, stop)
 

@@ -181,3 +181,11 @@ def test_a_closed_stdout_is_no_traceback(tmp_path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_start_loads_the_commands_alone():
+    """What reads the command line loads no room that a single command works with: each start would wait for it."""
+    rooms = "{'.'.join(name.split('.')[:2]) for name in sys.modules if name.startswith('bridge.')}"
+    show = f"import sys, bridge.cli.main; print(*sorted({rooms}))"
+    run = subprocess.run([sys.executable, "-c", show], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert run.stdout.split() == ["bridge.cli", "bridge.demo", "bridge.model", "bridge.testing"]

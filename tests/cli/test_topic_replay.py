@@ -12,7 +12,8 @@ from command_lines import problems_of_command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.cli.topic_replay import _ms, _shown, _time, command_of
+from bridge.cli.topic_replay import _ms, _time
+from bridge.cli.topic_replay_run import command_of, shown
 from bridge.kafka.replaying.range_marks import RangeMark, ReplayAsked, mark_of
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -31,7 +32,7 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 )
 def test_times_are_instants_dates_or_so_long_ago(text, meant) -> None:
     """In UTC unless they say."""
-    assert _shown(_ms(_time(text, "--since", NOW))) == meant
+    assert shown(_ms(_time(text, "--since", NOW))) == meant
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2 h", "-2h", "2w", "", "99999999999999d"])

@@ -3,10 +3,11 @@
 from random import Random
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.delivery.flow_control import FlowControl
 from bridge.model.delivery_policy import Budget
-from bridge.model.verdicts import Throttled
+from bridge.model.verdicts import AllAccepted, Throttled
 from bridge.telemetry.metrics import Metrics
 
 BUDGETS = (Budget("requests", 10), Budget("bytes", 100, weigh=len))
@@ -104,3 +105,50 @@ def test_the_longer_pause_counts(theirs, seconds):
     assert flow.wait(100.0, waiting=False) == seconds
     assert flow.paused(149.0)
     assert flow.paused(169.0) is (theirs == 170.0)
+
+
+def test_who_waits_long_for_anothers_pause_says_so():
+    """Ready, with events that nobody takes, would be silence: since when, why, and when it goes on; told once, and once that it is over."""
+    pace, metrics = _Pace(), Metrics()
+    flow = _flow(pace, metrics)
+    pace.until = 700.0
+    with capture_logs() as logs:
+        for now in range(100, 160):
+            assert flow.wait(float(now), waiting=now >= 110) > 0
+            flow.tick(float(now))
+            assert flow.throttled(float(now)) == ""
+        for now in (170.0, 171.0):
+            flow.wait(now, waiting=True)
+            flow.tick(now)
+        assert flow.throttled(170.0) == (
+            "throttled since 1970-01-12 13:45:40 UTC (the destination has told another process of the same account to wait),"
+            " next try in 530 s"
+        )
+        assert metrics.throttled._value.get() == 1
+        flow.note(AllAccepted(), 175.0, seconds=0.1, under_way=1)
+        assert (flow.throttled(175.0), metrics.throttled._value.get()) == ("", 0)
+        flow.wait(176.0, waiting=True)
+        flow.tick(236.0)
+        assert flow.throttled(235.9) == ""
+        assert flow.throttled(236.0) != ""
+        flow.tick(700.0)
+        assert (flow.throttled(700.0), metrics.throttled._value.get()) == ("", 0)
+    lines = [line["event"] for line in logs]
+    assert lines == ["destination_throttles", "destination_throttles_no_more", "destination_throttles"]
+
+
+def test_a_pause_that_is_ones_own_or_that_nothing_waits_for_is_nobody_elses():
+    """The words name who was asked: a pause of this process is kept after a success, and an idle one waits for nothing."""
+    pace = _Pace()
+    flow = _flow(pace)
+    flow.note(Throttled(429, 500.0), 100.0, seconds=0.1, under_way=1)
+    flow.note(AllAccepted(), 101.0, seconds=0.1, under_way=1)
+    for now in (102.0, 170.0):
+        assert flow.wait(now, waiting=True) > 0
+        flow.tick(now)
+    assert flow.throttled(170.0) == ""
+    idle = _flow(pace)
+    for now in (102.0, 170.0):
+        idle.wait(now, waiting=False)
+        idle.tick(now)
+    assert idle.throttled(170.0) == ""

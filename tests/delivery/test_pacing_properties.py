@@ -63,14 +63,16 @@ def test_circuit_sends_one_probe_at_a_time(steps):
     assert circuit.wait(now) <= 30.0
 
 
+class _Top(Random):
+    """The longest wait each time."""
+
+    def uniform(self, _low, high):
+        return high
+
+
 def test_circuit_opens_at_the_threshold_and_probes_further_apart():
     """Failures in a row open it; each failed probe makes the next later (up to the cap)."""
-
-    class Top(Random):
-        def uniform(self, _low, high):
-            return high
-
-    circuit = Circuit(3, Backoff(Top(), base=1.0, cap=8.0))
+    circuit = Circuit(3, Backoff(_Top(), base=1.0, cap=8.0))
     for _ in range(2):
         circuit.failure(0.0)
     assert not circuit.open
@@ -166,3 +168,18 @@ def test_a_closed_circuit_holds_nothing_back():
     assert circuit.wait(0.0) > 0
     circuit.success()
     assert circuit.wait(0.0) == 0.0
+
+
+def test_what_left_before_the_circuit_opened_puts_no_probe_off():
+    """A dozen requests may fail after it: each would double the wait, and the end of an outage would be seen minutes late."""
+    circuit = Circuit(2, Backoff(_Top(), base=1.0, cap=8.0))
+    circuit.failure(10.0)
+    assert circuit.wait(10.0) == 0.0
+    circuit.failure(10.0)
+    first = circuit.wait(10.0)
+    for later in (10.1, 10.2, 10.3):
+        circuit.failure(later)
+        assert circuit.wait(10.0) == first
+    circuit.leave()
+    circuit.failure(20.0)
+    assert circuit.wait(20.0) == 2 * first

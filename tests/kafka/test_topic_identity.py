@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from virtual_delivery import VirtualLoop
 
-from bridge.kafka.topic_identity import ABSENT, topic_identity
+from bridge.kafka.topic_identity import ABSENT, _MetadataRequest, topic_identity
 
 IDENTITY = bytes(range(1, 17))
 TOPIC = "events"
@@ -20,7 +20,7 @@ def _string(text):
 
 def _answer(*topics):
     """An answer with one broker and these topics (code, identity), each with one partition."""
-    partition = bytes([0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1, 1, 0])
+    partition = bytes([0, 0, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 6, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1, 1, 0])
     broker = (1).to_bytes(4) + _string("localhost") + (9092).to_bytes(4) + b"\0" + b"\0"
     each = [
         code.to_bytes(2) + _string(TOPIC) + identity + b"\0" + bytes([2]) + partition + (0).to_bytes(4) + b"\0"
@@ -98,3 +98,15 @@ def test_a_broker_that_hangs_holds_nothing_up(seconds, identity):
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         assert runner.run(ask()) == identity
+
+
+def test_the_answer_is_read_as_the_protocol_has_it():
+    """Field by field, and as the answer to that question: one that is read askew would take any topic for another."""
+    answer = _MetadataRequest.RESPONSE_TYPE
+    assert (answer.API_KEY, answer.API_VERSION) == (_MetadataRequest.API_KEY, _MetadataRequest.API_VERSION) == (3, 12)
+    read = answer.decode(BytesIO(_answer((0, IDENTITY))))
+    assert read.brokers == [(1, "localhost", 9092, None, {})]
+    assert (read.cluster_id, read.controller_id) == ("cluster", 1)
+    [(code, name, identity, internal, partitions, rights, _)] = read.topics
+    assert (code, name, identity, internal, rights) == (0, TOPIC, IDENTITY, 0, 0)
+    assert partitions == [(0, 5, 1, 6, [1], [1], [], {})]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from bridge.mapping.lint.rules import lint_file
 from bridge.mapping.sets.convert import to_csv, to_json
 from bridge.mapping.sets.findings import MappingRefused
-from bridge.mapping.sets.table import MappingRow, MappingSet, read_mapping_set, rows_without_place
+from bridge.mapping.sets.mapping_set import MappingRow, MappingSet, rows_without_place
+from bridge.mapping.sets.table import read_mapping_set
 from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression
 from bridge.mapping.syntax.paths import PathProblem, parse_path
 from bridge.mapping.syntax.printer import print_expression

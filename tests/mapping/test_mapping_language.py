@@ -15,7 +15,7 @@ from bridge.mapping.compiler.expressions.evaluation import compile_expression
 from bridge.mapping.compiler.mapping_compiler import compile_mapping
 from bridge.mapping.functions.catalogue import FUNCTIONS, METHODS
 from bridge.mapping.sets.findings import MappingRefused
-from bridge.mapping.sets.table import MappingRow, MappingSet
+from bridge.mapping.sets.mapping_set import MappingRow, MappingSet
 from bridge.mapping.syntax.nodes import (
     ArrayLiteral,
     Binary,

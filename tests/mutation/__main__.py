@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from mutation.judge import Judged, Verdict, judge_all, preload
 from mutation.quick import judge_quickly
 from mutation.reach import sources_of, tests_worker
-from mutation.results import Stage, equivalents, found_before, mutants_of_role, not_judged, read, write
-from mutation.roles import ROLES, ROOT, Role, fast_test_files, module_path
+from mutation.results import Stage, changed_since, equivalents, found_before, mutants_of_role, not_judged, read, write
+from mutation.roles import LONG, ROLES, ROOT, Role, fast_test_files, module_path
 from mutation.tracing import trace
 
 if TYPE_CHECKING:
@@ -53,14 +53,19 @@ def main() -> int:
     scratch.mkdir(exist_ok=True)
     begun = time.monotonic()
     paths = {module_path(module) for module in modules}
-    files = [file for file in fast_test_files() if tests_worker(ROOT / file) and paths & sources_of(ROOT / file)]
+    memory = _Memory(scratch / "mutants-found.json", roles)
+    known = {test.partition("::")[0] for test in memory.found.values()} - LONG
+    files = [
+        file
+        for file in sorted({*fast_test_files(modules), *(file for file in known if (ROOT / file).is_file())})
+        if tests_worker(ROOT / file) and paths & sources_of(ROOT / file)
+    ]
     every = [module for role in ROLES for module in role.modules]
     found = trace(files, every, scratch / "mutants-trace.json", anew=options.only is None)
     if found.failed:
         _say("these tests fail without any change:", *found.failed)
         return 1
     _say(f"traced {len(found.seconds)} tests of {len(files)} files in {time.monotonic() - begun:.0f} s")
-    memory = _Memory(scratch / "mutants-found.json", roles)
     work = [
         (mutant, _in_order(mutant, found, memory.found.get(mutant.key), options.tests))
         for each in mutants.values()
@@ -89,16 +94,16 @@ def _in_order(mutant: Mutant, found: Trace, before: str | None, most: int) -> li
 
 
 def _say_stale() -> int:
-    """Name how many mutants of each role have not been judged as the code is now; 1 when there are any."""
-    stale = {role.name: keys for role in ROLES if (keys := not_judged(role))}
-    for name, keys in stale.items():
-        _say(
-            f"{name}: {len(keys)} mutants not judged; make mutants ARGS=\"--only '{name}'\"",
-            *(f"  {key}" for key in keys),
-        )
-    if not stale:
+    """Name the mutants of each role that have not been judged, and the modules that have changed since; 1 when there are any."""
+    fresh = True
+    for role in ROLES:
+        if (keys := not_judged(role)) or (changed := changed_since(role)):
+            fresh = False
+            what = f"{len(keys)} mutants not judged" if keys else f"{', '.join(changed)} changed since it was judged"
+            _say(f"{role.name}: {what}; make mutants ARGS=\"--only '{role.name}'\"", *(f"  {key}" for key in keys))
+    if fresh:
         _say("every mutant of today's code has been judged")
-    return int(bool(stale))
+    return int(not fresh)
 
 
 def _commit() -> str:

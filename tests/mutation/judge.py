@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mutation.mutations import compile_mutant
-from mutation.roles import ROOT, fast_test_files, module_path
+from mutation.roles import ROOT, module_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ _SHARED = (
     "bridge.telemetry.logs",
     "bridge.xdm.experience_event",
 )
-_WITHOUT_WORKER = "test_mutations.py"
+_WITHOUT_WORKER = "tests/mutation/test_mutations.py"
 """What pytest itself and its plugins import is here once this file has been collected."""
 _SLOWER = 6.0
 """A mutant may make a test slow: beyond so many times its usual duration, and the spare seconds, it counts as found."""
@@ -186,7 +186,7 @@ def preload() -> None:
     """Import in this process what all children share; none of the modules that are changed, nor what imports them."""
     for name in _SHARED:
         importlib.import_module(name)
-    _run([file for file in fast_test_files() if file.endswith(f"/{_WITHOUT_WORKER}")], "--collect-only", "-qqq")
+    _run([_WITHOUT_WORKER], "--collect-only", "-qqq")
     for name in [name for name in sys.modules if name.startswith(_CHANGED)]:
         del sys.modules[name]
     gc.freeze()

@@ -1,11 +1,14 @@
 """What the last run found, kept in the repository: tests/mutation/results/ROLE.json, and the table that docs/reliability.md shows of it.
 
 A file names for each mutant the test that finds it. The next run asks that test first; nothing is believed without being judged again.
-How far the files lag behind the code is counted by name: a mutant that no file knows has not been judged.
+How far the files lag behind the code is counted by name: a mutant that no file knows has not been judged. And a file keeps a digest of
+each module's code: a mutant of the same name may be found no more when the lines around it have changed.
 """
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import json
 import tomllib
 from collections import Counter, defaultdict
@@ -72,6 +75,7 @@ def write(
             "role": role.name,
             "judged": date,
             "commit": commit,
+            "code": {module: _digest(module) for module in role.modules},
             "mutants": len(mutants),
             "found_by_patch": counts[True],
             "found_by_import": counts[False],
@@ -109,6 +113,13 @@ def not_judged(role: Role) -> list[str]:
     return [mutant.key for mutant in mutants_of_role(role) if mutant.key not in known]
 
 
+def changed_since(role: Role) -> list[str]:
+    """The role's modules whose code is not the one that was judged; comments, docstrings and layout do not count."""
+    results = read(role)
+    judged = results.get("code", {}) if results else {}
+    return [module for module in role.modules if judged.get(module) != _digest(module)]
+
+
 def table() -> str:
     """The table of docs/reliability.md, of the files alone."""
     lines = [
@@ -129,6 +140,19 @@ def table() -> str:
         lines.append(f"| {role.name} | {' | '.join(map(str, counts))} | {most} | {results['judged']} |")
     lines.append(f"| **all** | {' | '.join(f'**{total}**' for total in totals)} | | |")
     return "\n".join(lines)
+
+
+def _digest(module: str) -> str:
+    """Of what a module does."""
+    tree = ast.parse(module_path(module).read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [each for each in node.body if not _is_text(each)]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _name(mutant: Mutant) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -141,8 +145,8 @@ ROLES = (
     ),
 )
 
-SLOW = ("chaos", "contract", "integration", "system")
-"""Folders of tests/ whose tests need processes, brokers, or a clock of their own; all others run in process."""
+LONG = frozenset({"tests/delivery/test_many_suspects.py"})
+"""Tests of hundreds of events over hours: together they take longer than all others, and of one line they show nothing more."""
 
 
 def module_path(module: str) -> Path:
@@ -150,8 +154,12 @@ def module_path(module: str) -> Path:
     return ROOT / (module.replace(".", "/") + ".py")
 
 
-def fast_test_files() -> list[str]:
-    """Test files that run in process, as paths below the project."""
-    tests = ROOT / "tests"
-    found = sorted(tests.glob("**/test_*.py"))
-    return [str(path.relative_to(ROOT)) for path in found if path.relative_to(tests).parts[0] not in SLOW]
+def fast_test_files(modules: Iterable[str]) -> list[str]:
+    """Test files that run in process and beside these modules, in the folder of the same room; as paths below the project.
+
+    Those of other rooms use the modules only to show something else. What needs processes, brokers, or a clock of its own has a
+    folder of its own (tests/system, tests/chaos, ...).
+    """
+    rooms = {module.split(".")[1] for module in modules}
+    found = sorted(path for room in rooms for path in (ROOT / "tests" / room).glob("**/test_*.py"))
+    return [file for path in found if (file := str(path.relative_to(ROOT))) not in LONG]

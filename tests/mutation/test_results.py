@@ -7,7 +7,7 @@ import pytest
 from mutation import results
 from mutation.judge import Judged, Verdict
 from mutation.mutations import mutants_of
-from mutation.results import Stage, equivalents, found_before, mutants_of_role, not_judged, read, table
+from mutation.results import Stage, changed_since, equivalents, found_before, mutants_of_role, not_judged, read, table
 from mutation.roles import ROLES, Role
 
 NOT_JUDGED = 0.25
@@ -85,6 +85,14 @@ def test_what_changed_since_counts_as_not_judged(role, tmp_path):
     assert len(not_judged(role)) == len(mutants_of_role(role)) - 1, "all but the one that is equivalent"
 
 
+def test_code_that_changed_around_its_mutants_is_to_be_judged_anew(role, tmp_path):
+    """A call that is made elsewhere now leaves every mutant its name; words and layout change nothing."""
+    (tmp_path / "m.py").write_text(f'"""Words."""\n# More.\n{SOURCE}'.replace("a > 1", "(a > 1)"))
+    assert changed_since(role) == []
+    (tmp_path / "m.py").write_text(SOURCE.replace("def f(a)", "def f(a, b)"))
+    assert (changed_since(role), not_judged(role)) == (["m"], [])
+
+
 def test_a_survivor_is_written_as_such(role):
     """It stands in the file by its key, and is not among those that are found."""
     first, *_ = every = mutants_of("m", SOURCE)
@@ -100,3 +108,4 @@ def test_a_role_that_was_never_judged_says_so(role):
     results.path_of(role).unlink()
     assert "| one | not judged |" in table()
     assert not_judged(role) == [mutant.key for mutant in mutants_of_role(role)]
+    assert changed_since(role) == ["m"]

@@ -14,8 +14,9 @@ from bridge.kafka.producer.refusal import Refused, RefusedByKafka
 from bridge.kafka.replaying.range_marks import ReplayAsked, copy_headers, is_copy
 from bridge.kafka.replaying.replay_topic import TopicSpan
 from bridge.model.errors import KafkaError
-from bridge.routes import replaying
-from bridge.routes.replaying import RecordChoice, TopicReplay, holds_states
+from bridge.routes import record_choice, replaying
+from bridge.routes.record_choice import RecordChoice, holds_states
+from bridge.routes.replaying import TopicReplay
 from bridge.sources.moengage.decoder import DECODER
 
 _DAY = 86_400_000
@@ -133,7 +134,7 @@ def test_the_same_replay_sends_nothing_twice_unless_again() -> None:
     assert (done.sent, len(_copies(log))) == (4, 8)
     log.ends, log.kept = [12], {}
     plan, _ = asyncio.run(_all(log))
-    assert (plan.records, plan.left) == (4, {replaying.COPY: 8})
+    assert (plan.records, plan.left) == (4, {record_choice.COPY: 8})
     log.kept = {}
     plan, _ = asyncio.run(_all(log, ReplayAsked(0, 10 * _DAY, copies=True)))
     assert plan.records == 12
@@ -158,7 +159,7 @@ def test_what_stays_is_counted_by_its_reason() -> None:
     )
     letters = {(0, 1): 1, (0, 3): 1, (0, 4): 2}
     plan = asyncio.run(_replay(log, ReplayAsked(0, 10 * _DAY, key="\0"), letters=letters).plan())
-    assert plan.left == {replaying.EMPTY: 1, replaying.REFUSED: 2, replaying.NOT_ASKED: 1}
+    assert plan.left == {record_choice.EMPTY: 1, record_choice.REFUSED: 2, record_choice.NOT_ASKED: 1}
     assert plan.by_code == Counter({(1, ""): 1, (1, "Test"): 1})
     plan = asyncio.run(_replay(log, ReplayAsked(0, 10 * _DAY, event_code="Two"), letters=letters).plan())
     assert plan.records == 1
@@ -187,7 +188,7 @@ def test_of_a_customer_only_the_newest_state_is_sent_and_none_that_is_older_than
     )
     plan, _ = asyncio.run(_all(log, _STATES, states=True, letters={(0, 5): 1}))
     assert [record.headers[-1][1] for record in _copies(log)] == [b"0/1", b"0/2", b"0/4", b"0/6"]
-    assert plan.left == {replaying.REPLACED: 2, replaying.REFUSED: 1}
+    assert plan.left == {replaying.REPLACED: 2, record_choice.REFUSED: 1}
 
 
 def test_rows_of_one_customer_are_told_apart() -> None:

@@ -12,7 +12,7 @@ import structlog
 from bridge.model.errors import BridgeError, LeadLost
 from bridge.routes.kinds import SOURCES
 from bridge.routes.sync_task import SyncTask, next_run
-from bridge.settings.routes import resolve
+from bridge.settings.deployment import resolve
 from bridge.settings.tree import Given
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from bridge.model.errors import SettingsError
 from bridge.settings import WarehouseSettings
-from bridge.settings.routes import resolve
+from bridge.settings.deployment import resolve
 from bridge.settings.tree import Given
 
 

@@ -64,8 +64,8 @@ MUTANTS = (
     Mutant("a lane's rest goes behind what is fresh", "bridge.delivery.waiting", "        for shipment in reversed(shipments):\n            self._back[shipment.batch.lane].appendleft(shipment)", "        for shipment in shipments:\n            self._back[shipment.batch.lane].append(shipment)"),
     Mutant("a worker that stops says that all is done", "bridge.worker.stopping", "    if why or left or uncommitted:", "    if why:"),
     Mutant("the gate has no bound", "bridge.kafka.consumer.gate", "            self._may_hand_on\n            and self._events < self._max_events * part\n            and self._ledger.weight < self._max_bytes * part\n", "            True\n"),
-    Mutant("an outage is not told", "bridge.worker.readiness", 'health.watch("destination", self._destination_trouble)', 'health.watch("destination", lambda: None)'),
-    Mutant("an unreadable partition is not told", "bridge.worker.readiness", 'health.watch("reading", lambda: self.reading.trouble or None)', 'health.watch("reading", lambda: None)'),
+    Mutant("an outage is not told", "bridge.worker.watch.readiness", 'health.watch("destination", self._destination_trouble)', 'health.watch("destination", lambda: None)'),
+    Mutant("an unreadable partition is not told", "bridge.worker.watch.readiness", 'health.watch("reading", lambda: self.reading.trouble or None)', 'health.watch("reading", lambda: None)'),
     Mutant("events count before their state is stored", "bridge.worker.accepted_state.state_keeper", "            event.held += 1\n", "            free += 1\n"),
     Mutant(
         "events are mapped before the state is read", "bridge.worker.accepted_state.state_keeper",

@@ -34,6 +34,11 @@ class _OtherThread:
         """See Fetching."""
         return self._stream.fetching.expired
 
+    @property
+    def gone(self):
+        """See Fetching."""
+        return self._stream.fetching.gone
+
     async def _cross(self, work):
         stream = self._stream
         if stream.client is None:

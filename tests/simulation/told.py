@@ -43,7 +43,7 @@ class Telling:
         self._ask(node, "throttled", there=waits and "throttled" in modes, bound=90.0, told=refused_or_away)
         letters = bool(len(worker.letters)) and "refuses" in world.letters.modes
         self._ask(node, "dead letters refused", there=letters, bound=60.0, told="dead_letters" in reasons)
-        keeper = worker._keeper
+        keeper = worker.assembly.keeper
         state = keeper is not None and world.route_state.modes.get("fails") == 1.0
         state = state and any(shelf.due or shelf.storing for shelf in keeper._shelves.values())
         state = state and not node.state_log.unanswered

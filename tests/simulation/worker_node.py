@@ -136,7 +136,7 @@ class WorkerNode:
         process.kill(code)
         if code == 0 and worker is not None and (worker.ledger.events or worker.ledger.committable()):
             raise AssertionError(f"{process.name} says that it has finished, and has {worker.ledger.events} events")
-        why = getattr(worker, "_why", "")
+        why = "" if worker is None else worker.end.why
         if why.startswith(("internal error", "stalled")):
             raise AssertionError(f"{process.name} ended over an {why}")
         if self.process is process:

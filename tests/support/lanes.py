@@ -1,12 +1,14 @@
 """Runs the tests in three lanes, and counts all in one closing line: ``python tests/support/lanes.py [ARGUMENTS OF PYTEST]``.
 
-What computes runs in several processes (pytest-xdist); then what waits for processes and brokers, the longest first; and afterwards, alone, what carries the marker ``serial``, because it measures time, processor or memory. Arguments go to each lane. With ``-n 0``, ``-s``, ``--pdb`` or ``--collect-only`` there is one lane, in one process.
+What computes runs in several processes (pytest-xdist); then what waits for processes and brokers, the longest first, two for each processor; and afterwards, alone, what carries the marker ``serial``, because it measures time, processor or memory. Arguments go to each lane. With ``-n 0``, ``-s``, ``--pdb`` or ``--collect-only`` there is one lane, in one process.
+Where all tests are asked for, what the waiting lane needs and takes long to make is made beside the first (``preparing.py``).
 It is also the plugin by which each lane knows its tests and writes down their counts.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pytest
 
@@ -27,7 +29,10 @@ ROOT = Path(__file__).resolve().parents[2]
 _COUNTS = "TEST_LANE_COUNTS"
 _LANE = "TEST_LANE"
 _WAITING_FOLDERS = frozenset({"system", "chaos"})
+_COMPUTING_FOLDERS = frozenset({"simulation"})
+"""Slow, and yet it never waits: time is virtual there."""
 _WAITING_MARKERS = ("kafka", "slow")
+_SLOW_SECONDS = 10.0
 _MOST_WAITING = 8
 """So many wait at once at the most: each has a range of ports of its own (bridge.testing.processes), and a Kafka."""
 _NOTHING_RAN = 5
@@ -71,14 +76,12 @@ def processors() -> int:
 def rounds_of(arguments: Sequence[str]) -> list[list[Lane]]:
     """The lanes, one after the other, in rounds; a single one where the arguments ask for one process.
 
-    What waits has deadlines to meet: what computes does not run beside it.
+    What waits has deadlines to meet: what computes does not run beside it. Of what waits there are two for each processor, as a test uses
+    a third of one.
 
     A marker expression of the caller's holds in each; ``-n`` is the number of processes that wait.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-m", dest="markers", default="")
-    parser.add_argument("-n", "--numprocesses", dest="at_once", default=str(min(processors(), _MOST_WAITING)))
-    asked, rest = parser.parse_known_args(list(arguments))
+    asked, rest = _parsed(arguments)
     if asked.at_once == "0" or _ONE_PROCESS & set(rest):
         return [[Lane("", [*rest, *(["-m", asked.markers] if asked.markers else [])])]]
     also = f"({asked.markers}) and " if asked.markers else ""
@@ -88,6 +91,33 @@ def rounds_of(arguments: Sequence[str]) -> list[list[Lane]]:
         [Lane("waiting", ["-n", asked.at_once, *parallel])],
         [Lane("serial", ["-m", f"{also}serial", *rest])],
     ]
+
+
+def _parsed(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-m", dest="markers", default="")
+    parser.add_argument("-n", "--numprocesses", dest="at_once", default=str(min(2 * processors(), _MOST_WAITING)))
+    return parser.parse_known_args(list(arguments))
+
+
+@contextlib.contextmanager
+def prepared(arguments: Sequence[str]) -> Iterator[None]:
+    """Make beside the tests what some need, where all of them are asked for; it ends with them.
+
+    What cannot be made is told by the tests that need it.
+    """
+    asked, rest = _parsed(arguments)
+    if rest or asked.markers or asked.at_once == "0":
+        yield
+        return
+    command = [sys.executable, str(Path(__file__).with_name("preparing.py"))]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    making = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        making.terminate()
+        making.wait()
 
 
 @dataclass(slots=True)
@@ -134,6 +164,11 @@ class Run:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the lanes; pytest's exit code: that of the first lane that failed."""
+    with prepared(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     total: Counter[str] = Counter()
     errors: set[str] = set()
@@ -176,8 +211,9 @@ def _order(outcome: str) -> tuple[bool, int]:
     return outcome not in _ALWAYS, (_ALWAYS.index(outcome) if outcome in _ALWAYS else 0)
 
 
-def _waits(path: Path, text: str) -> bool:
-    return bool(_WAITING_FOLDERS & set(path.parts)) or any(f"mark.{name}" in text for name in _WAITING_MARKERS)
+def _waits(path: Path, marked: bool) -> bool:
+    folders = set(path.parts)
+    return bool(_WAITING_FOLDERS & folders) or (marked and not _COMPUTING_FOLDERS & folders)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -189,24 +225,30 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     if lane == "serial":
         return None if "mark.serial" in text else True
     if lane == "waiting":
-        return None if _waits(collection_path, text) else True
+        return None if _waits(collection_path, any(f"mark.{name}" in text for name in _WAITING_MARKERS)) else True
     return True if _WAITING_FOLDERS & set(collection_path.parts) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each test in one lane; the slow ones first, so that none is begun when all others are done."""
+    """Each test in one lane; the slowest first, so that none is begun when all others are done."""
     lane = os.environ.get(_LANE)
     if not lane or lane == "serial":
         return
 
     def waits(item: pytest.Item) -> bool:
-        marked = any(item.get_closest_marker(name) for name in _WAITING_MARKERS)
-        return marked or bool(_WAITING_FOLDERS & set(item.path.parts))
+        return _waits(item.path, any(item.get_closest_marker(name) for name in _WAITING_MARKERS))
+
+    def seconds(item: pytest.Item) -> float:
+        """What its marker says: ``slow`` more than ten, ``slow(60)`` about a minute."""
+        marker = item.get_closest_marker("slow")
+        if marker is None:
+            return _SLOW_SECONDS / 2 if item.get_closest_marker("kafka") else 0.0
+        return float(marker.args[0]) if marker.args else _SLOW_SECONDS
 
     others = [item for item in items if waits(item) != (lane == "waiting")]
     config.hook.pytest_deselected(items=others)
     left = set(others)
-    items[:] = sorted((item for item in items if item not in left), key=lambda one: not one.get_closest_marker("slow"))
+    items[:] = sorted((item for item in items if item not in left), key=seconds, reverse=True)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from authorities import as_given
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,7 +36,9 @@ def _installed(environment: Path, pins: Path) -> Path:
         return python
     install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", str(pins)]
     for command in ([sys.executable, "-m", "venv", "--clear", str(environment)], [str(python), *install]):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_STEP_SECONDS, check=False)
+        done = subprocess.run(
+            command, env=as_given(), capture_output=True, text=True, timeout=_STEP_SECONDS, check=False
+        )
         if done.returncode:
             raise EnvironmentUnavailable(f"{environment.name} cannot be installed: {done.stderr.strip()[-300:]}")
     stamp.write_text(wanted, encoding="utf-8")

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bridge.adobe import client as platform_client
 from bridge.adobe.client import PlatformClient
 from bridge.adobe.provisioning.verification import Patience, verify
 from bridge.routes.probing import open_probe
@@ -14,6 +15,8 @@ from bridge.settings import load_deployment
 from bridge.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    import pytest
+
     from bridge.adobe.provisioning.steps import Step
     from bridge.adobe.provisioning.verification import Station
     from bridge.emulators.adobe import Emulator
@@ -157,3 +160,23 @@ def calls(emulator: Emulator) -> list[tuple[str, str, int]]:
 def changes(emulator: Emulator) -> list[tuple[str, str, int]]:
     """Those that may have changed something."""
     return [one for one in calls(emulator) if one[0] != "GET" and "effective-policies" not in one[1]]
+
+
+class Killed(BaseException):
+    """The process ends here, as by kill -9: nothing after it runs."""
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, count: int, *, heard: bool) -> None:
+    """The answer to the ``count``-th request never reaches the program; ``heard``: it does, and then nothing more is sent."""
+    real, seen = platform_client.exchange, [0]
+
+    async def exchange(*args: Any, **options: Any) -> Any:
+        if heard and seen[0] >= count:
+            raise Killed
+        reply = await real(*args, **options)
+        seen[0] += 1
+        if not heard and seen[0] >= count:
+            raise Killed
+        return reply
+
+    monkeypatch.setattr(platform_client, "exchange", exchange)

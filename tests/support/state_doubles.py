@@ -260,3 +260,10 @@ class Scene:
         """Until nothing is open."""
         while self.ledger.events:  # noqa: ASYNC110 - the product tells nobody
             await asyncio.sleep(0.01)
+
+
+async def assigned(memory: Any, log: MemoryLog | None = None) -> Scene:
+    """A scene with the first partition."""
+    scene = Scene(memory, log)
+    await scene.assign(0)
+    return scene

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from lanes import processors, rounds_of
+from lanes import processors, pytest_collection_modifyitems, rounds_of
+from preparing import environments
 
 LANES = Path(__file__).with_name("lanes.py")
 SETTINGS = (
@@ -67,6 +69,50 @@ def test_the_first_failure_ends_all_where_asked(tmp_path):
     assert lines[-1].startswith("0 passed, 1 failed")
 
 
+class Item:
+    """A test as pytest has collected it."""
+
+    def __init__(self, path, *marks):
+        self.path, self._marks = Path(path), {mark.name: mark.mark for mark in marks}
+
+    def get_closest_marker(self, name):
+        """As pytest's own."""
+        return self._marks.get(name)
+
+
+def _of_lane(lane, items, monkeypatch):
+    """What of it the lane runs, in order, and what it leaves to others."""
+    told = {}
+    monkeypatch.setenv("TEST_LANE", lane)
+    hook = SimpleNamespace(pytest_deselected=told.update)
+    pytest_collection_modifyitems(SimpleNamespace(hook=hook), kept := [*items])
+    return kept, told["items"]
+
+
+SLOW = pytest.mark.slow
+
+
+def test_the_longest_begin_first(monkeypatch):
+    """By the seconds of the marker, then what needs a Kafka, then the rest of the folders that wait."""
+    quick, kafka = Item("tests/chaos/test_a.py"), Item("tests/kafka/test_b.py", pytest.mark.kafka)
+    slow, minutes = Item("tests/cli/test_c.py", SLOW), Item("tests/system/test_d.py", SLOW(190), pytest.mark.kafka)
+    computing = Item("tests/cli/test_e.py")
+    found = _of_lane("waiting", [quick, kafka, computing, slow, minutes], monkeypatch)
+    assert found == ([minutes, slow, kafka, quick], [computing])
+
+
+def test_slow_but_never_waiting(monkeypatch):
+    """What plays on virtual time computes, however long it takes, and begins before the rest."""
+    simulated, quick = Item("tests/simulation/test_a.py", SLOW), Item("tests/cli/test_b.py")
+    assert _of_lane("computing", [quick, simulated], monkeypatch) == ([simulated, quick], [])
+    assert _of_lane("waiting", [quick, simulated], monkeypatch) == ([], [quick, simulated])
+
+
+def test_what_is_made_beforehand():
+    """Every file of pins has an environment of its name, as the tests that need it call it."""
+    assert {folder.name for folder in environments()} == {"aepp", "moto", "mparticle"}
+
+
 @pytest.mark.parametrize("arguments", [["-n", "0"], ["-s"], ["--pdb"], ["--collect-only", "-q"]])
 def test_one_process_where_the_arguments_want_it(arguments):
     """A debugger has one process to look into."""
@@ -76,8 +122,8 @@ def test_one_process_where_the_arguments_want_it(arguments):
 
 
 def test_each_lane_has_the_machine_for_itself():
-    """First what computes, then what waits, a process for each processor, and what measures alone."""
+    """First what computes, a process for each processor, then what waits, two for each, and what measures alone."""
     (computing,), (waiting,), (serial,) = rounds_of([])
-    assert (computing.name, computing.arguments[:2]) == ("computing", ["-n", str(processors())])
-    assert (waiting.name, waiting.arguments[:2]) == ("waiting", ["-n", str(processors())])
+    assert (computing.name, computing.arguments[:2]) == ("computing", ["-n", str(min(8, processors()))])
+    assert (waiting.name, waiting.arguments[:2]) == ("waiting", ["-n", str(min(8, 2 * processors()))])
     assert (serial.name, serial.arguments) == ("serial", ["-m", "serial"])

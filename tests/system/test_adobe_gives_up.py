@@ -17,7 +17,7 @@ from bridge.testing.kafka.broker import Broker
 from bridge.testing.processes import eventually
 from bridge.testing.rig import RoutesRig
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow(60)]
 
 _AUTH = {"Authorization": "Bearer long-random-text"}
 _SETTINGS = {

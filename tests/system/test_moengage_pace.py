@@ -12,10 +12,11 @@ from moengage_copy import copying
 
 from bridge.testing.processes import eventually
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow(190), pytest.mark.timeout(500)]
 
 _PER_MINUTE = 60_000
 _SECONDS = 185
+"""So long it takes at most until two windows have been full from their beginning to their end."""
 
 
 def _event(number):
@@ -63,8 +64,14 @@ def test_the_budget_is_used_and_never_broken(kafka, topic, tmp_path):
         eventually(lambda: route.emulator.received()["customer"] > 0, within=60, what="users arrive")
         time.sleep(10)  # until the group has settled who has which partition
         before = _delivered(worker)
-        time.sleep(_SECONDS - 10)
-        summary = route.emulator.received()
+
+        def two_full():
+            found = route.emulator.received()
+            return found if len(found["windows"]) >= 4 else None
+
+        summary = eventually(
+            two_full, within=_SECONDS - 10, what="two windows are over, and a fourth has begun", every=1
+        )
         assert summary["requests"].keys() == {"200"}, summary
         full = [window["users"] for window in summary["windows"][1:-1]]
         assert len(full) >= 2

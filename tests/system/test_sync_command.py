@@ -247,7 +247,7 @@ def test_one_row_as_a_test(kafka, topic, tmp_path, table):
         assert (second["sent"], second["findings"], second["read_back"]["ok"]) == (1, {"unchanged": 20}, True)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(120)
 def test_by_schedule(kafka, topic, tmp_path, table):
     """Of two worker processes one runs it, once a minute; the run ends with its worker."""
     table.fill(range(50))

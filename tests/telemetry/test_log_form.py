@@ -81,7 +81,9 @@ _OURS += (
     "worker/accepted_state/restoring",
     "worker/accepted_state/storing",
     "worker/restart_memory/marks",
-    "worker/opening",
+    "worker/lifetime/opening",
+    "worker/lifetime/run_end",
+    "worker/lifetime/worker_stream",
     "worker/worker",
 )
 

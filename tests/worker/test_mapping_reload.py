@@ -201,9 +201,9 @@ async def test_a_change_while_kafka_is_awaited_is_taken(mapping):
     metrics = Metrics()
     worker = Worker(settings, parts_of(destination, builder, metrics, mapping=settings.mapping), metrics)
     change(mapping, ROWS + "event_name,eventType\n")
-    await looks(worker._mapping_watch)
-    assert worker._mapping.transform.mapping != builder.mapping.sha256
-    assert worker._mapping.transform.builder is not builder
+    await looks(worker.assembly.mapping_watch)
+    assert worker.assembly.mapping.transform.mapping != builder.mapping.sha256
+    assert worker.assembly.mapping.transform.builder is not builder
 
 
 async def test_a_refusal_after_a_reload_names_the_mapping_of_its_event(mapping):
@@ -220,17 +220,17 @@ async def test_a_refusal_after_a_reload_names_the_mapping_of_its_event(mapping):
     def admitted(offset):
         record = SimpleNamespace(key=b"k", value=json.dumps(EVENT).encode(), timestamp=0, offset=offset, headers=())
         chunk = worker.ledger.register_chunk(("t", 0), 1, [record], 10, first=offset, last=offset)
-        worker._mapping.take(chunk)
+        worker.assembly.mapping.take(chunk)
         return chunk
 
     before = admitted(0)
     change(mapping, ROWS + "event_name,eventType\n")
-    await looks(worker._mapping_watch)
+    await looks(worker.assembly.mapping_watch)
     after = admitted(1)
     for chunk in (before, after):
-        worker.rejected(chunk, 0, Rejected(Stage.DELIVER, "aep_400", "refused"), 1)
+        worker.assembly.rejected(chunk, 0, Rejected(Stage.DELIVER, "aep_400", "refused"), 1)
     told = [letter.fit.letter.mapping for letter in worker.letters._queue]
-    assert told == [builder.mapping.sha256, worker._mapping.transform.mapping]
+    assert told == [builder.mapping.sha256, worker.assembly.mapping.transform.mapping]
     assert told[0] != told[1]
 
 

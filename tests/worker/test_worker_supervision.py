@@ -14,6 +14,7 @@ from bridge.model.verdicts import AllAccepted, Misconfigured, Transient, Unautho
 from bridge.settings import Settings
 from bridge.telemetry.metrics import Metrics
 from bridge.worker.stopping import why_unfinished
+from bridge.worker.supervision import supervise
 from bridge.worker.worker import Worker
 
 _DESTINATION = SimpleNamespace(
@@ -40,16 +41,16 @@ class _EndedMeter:
 async def test_a_client_that_is_gone_is_an_error_only_while_working(stopping):
     """During a stop the Kafka client goes away before its last user: no alarm. At work it is one, and it ends the worker."""
     worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
-    worker._app = _APP
+    worker.assembly.stream.app = _APP
     if stopping:
         worker.stop()
     with capture_logs() as logs:
-        watching = asyncio.create_task(worker._supervise(_EndedMeter()))
+        watching = asyncio.create_task(supervise(worker, _APP, _EndedMeter(), 60.0))
         await asyncio.sleep(1.2)
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ([] if stopping else ["internal_error"])
-    assert worker._why == ("" if stopping else "internal error: ConsumerStoppedError")
+    assert worker.end.why == ("" if stopping else "internal error: ConsumerStoppedError")
 
 
 class _Lag:
@@ -64,14 +65,14 @@ class _Lag:
 async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
     """With lag and nothing finished the watchdog ends the worker, but not while AEP's own Retry-After runs."""
     worker = Worker(Settings(worker={"stall_seconds": 1.5}), parts_of(_DESTINATION), Metrics())
-    worker._app = _APP
+    worker.assembly.stream.app = _APP
     if asked:
         worker.delivery.flow_control.throttle.until = worker._clock() + 600
-    watching = asyncio.create_task(worker._supervise(_Lag()))
+    watching = asyncio.create_task(supervise(worker, _APP, _Lag(), 1.5))
     await asyncio.sleep(4.3)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
-    assert worker._why == ("" if asked else "stalled: no event finished for 1.5 s")
+    assert worker.end.why == ("" if asked else "stalled: no event finished for 1.5 s")
 
 
 @pytest.mark.parametrize("error", [KafkaConnectionError("Unable to bootstrap"), ConnectionResetError(104, "reset")])
@@ -82,9 +83,9 @@ async def test_a_start_without_brokers_says_what_to_do(error):
         raise error
 
     worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
-    worker._app = SimpleNamespace(start=start)
+    worker.assembly.stream.app = SimpleNamespace(start=start)
     with capture_logs() as logs:
-        await worker._start()
+        await worker.assembly.stream.start(worker.end)
     [line] = logs
     assert line["log_level"] == "error"
     assert line["event"] == "stream_not_started"
@@ -92,17 +93,17 @@ async def test_a_start_without_brokers_says_what_to_do(error):
     assert line["why"].startswith("Kafka at localhost:9092 (PLAINTEXT): ")
     assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in line["hint"]
     assert "exc_info" not in line
-    assert worker._why == f"the stream did not start: {type(error).__name__}"
+    assert worker.end.why == f"the stream did not start: {type(error).__name__}"
 
 
 async def test_a_stop_that_leaves_work_says_why():
     """Refused credentials, an outage, a topic that cannot be written: not "the budget", which was never used."""
     worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
-    assert why_unfinished(worker._drain) == "the drain budget is over"
+    assert why_unfinished(worker.assembly.drain) == "the drain budget is over"
     worker.delivery.flow_control.note(Unauthorized("invalid client_secret"), 0.0, seconds=0.1, under_way=1)
-    assert why_unfinished(worker._drain) == "invalid client_secret"
+    assert why_unfinished(worker.assembly.drain) == "invalid client_secret"
     worker.letters.writable = False
-    assert why_unfinished(worker._drain) == "the dead-letter topic cannot be written"
+    assert why_unfinished(worker.assembly.drain) == "the dead-letter topic cannot be written"
 
 
 async def test_an_error_in_a_task_of_its_own_ends_the_worker():
@@ -115,11 +116,11 @@ async def test_an_error_in_a_task_of_its_own_ends_the_worker():
         worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
         if stopping:
             worker.stop()
-        await asyncio.wait([worker._begin(fails(), "watchdog")])
+        await asyncio.wait([worker.end.begin(fails(), "watchdog")])
         await asyncio.sleep(0)
-        assert (worker.stopping, worker._why) == (True, why)
+        assert (worker.stopping, worker.end.why) == (True, why)
     worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
-    task = worker._begin(asyncio.sleep(60), "memory")
+    task = worker.end.begin(asyncio.sleep(60), "memory")
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
@@ -129,7 +130,7 @@ async def test_an_error_in_a_task_of_its_own_ends_the_worker():
 
 def _at_work(**parts):
     worker = Worker(Settings(), replace(parts_of(_DESTINATION), **parts), Metrics())
-    worker._app = _APP
+    worker.assembly.stream.app = _APP
     return worker
 
 
@@ -171,9 +172,9 @@ async def test_a_destination_that_nobody_waits_for_is_no_trouble():
     for _ in range(5):
         worker.delivery.flow_control.note(Transient("AEP answered 503"), worker._clock(), seconds=0.1, under_way=1)
     assert set(worker.health.unready()) == {"destination"}, "while it is not known whether anything waits"
-    worker._lag = SimpleNamespace(total=7)
+    worker.assembly.stream.lag = SimpleNamespace(total=7)
     assert set(worker.health.unready()) == {"destination"}
-    worker._lag = SimpleNamespace(total=0)
+    worker.assembly.stream.lag = SimpleNamespace(total=0)
     assert worker.health.unready() == {}
     worker.ledger.open(1, {("moengage.events", 0): None})
     record = SimpleNamespace(value=b"{}", key=None, timestamp=0, offset=0, headers=())
@@ -198,9 +199,9 @@ async def test_the_report_tells_answer_mapping_and_what_is_known():
     assert (told.good, told.answer) == (False, "AEP answered 503")
     assert abs(told.since - time.time()) < 5
     assert told.next_try.startswith("next try")
-    worker._lag = SimpleNamespace(lags={})
+    worker.assembly.stream.lag = SimpleNamespace(lags={})
     assert worker.report().lag_known
-    worker._app = None
+    worker.assembly.stream.app = None
     left = worker.report()
     assert (left.joined, left.partitions, left.lag_known) == (False, None, False), "nothing asked is nothing known"
 

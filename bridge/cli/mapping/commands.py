@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from bridge.cli.app import app, words
+from bridge.cli.app import app
 
 mapping = typer.Typer(
     name="mapping",
@@ -31,8 +31,3 @@ FROM_KAFKA = typer.Option(
     None, "--from-kafka", min=1, max=100_000, metavar="N", help="The last N records of the topic."
 )
 JSON = typer.Option(False, "--json", help="JSON on stdout.")
-
-
-def say(text: str) -> None:
-    """Words for a person, on stderr, as they are."""
-    words.print(text, markup=False, soft_wrap=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, mapping, say
+from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, mapping
 from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +39,12 @@ def drift(
         aep-bridge mapping drift mapping.csv --events events.jsonl --json
     """
     from bridge.cli.mapping import inputs as given
-    from bridge.cli.mapping import show
+    from bridge.cli.mapping import set_parts, show
     from bridge.mapping.compiler.mapping_compiler import compile_mapping
     from bridge.mapping.sets.table import load_mapping_set
     from bridge.mapping.workshop.drift import Drift
 
-    settings = given.mapping_settings(path=file)
+    settings = set_parts.mapping_settings(path=file)
     timed = given.newest_timed(from_kafka) if from_kafka is not None else []
     timed += [(_time_of(read.event), read) for source in events for read in given.events(source)]
     found = [(at, read.event) for at, read in timed if read.refusal is None]
@@ -73,14 +74,15 @@ def drift(
 def _row_for(settings: MappingSettings, compiled: CompiledMapping) -> Callable[[str], str | None]:
     """What gives the row to add for a path; None where the schema has no field for it."""
     from bridge.cli.mapping import inputs as given
+    from bridge.cli.mapping import set_parts
     from bridge.mapping.workshop.drift import row_for_schema, row_to_add
 
-    if given.is_for_moengage(settings):
+    if set_parts.is_for_moengage(settings):
         from bridge.routes.moengage_proposal import row_for_moengage
 
         source, rows = given.kind_of_events(), [row.destination for row in compiled.mapping_set.rows]
         return lambda path: row_for_moengage(path, source, rows)
-    schema = given.schema_for(settings)
+    schema = set_parts.schema_for(settings)
     taken = [one.destination for one in compiled.rows]
     if schema is None:
         written = [row.destination for row in compiled.mapping_set.rows]

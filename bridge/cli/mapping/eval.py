@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli.mapping.commands import mapping, say
+from bridge.cli.mapping.commands import mapping
 from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.terminal import say
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from bridge.cli.mapping.commands import say
+from bridge.cli.terminal import say
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli.mapping.commands import JSON, PRIMARY_IDENTITY, TENANT, mapping, say
+from bridge.cli.mapping.commands import JSON, PRIMARY_IDENTITY, TENANT, mapping
 from bridge.cli.mapping.files import refuse_overwriting, write
 from bridge.cli.route_option import MAPPED_ROUTE, settings_for
+from bridge.cli.terminal import say
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
-    from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.sets.mapping_set import MappingSet
     from bridge.mapping.workshop.event_verdicts import Verdicts
     from bridge.mapping.workshop.proposal.rows_proposed import Proposal
     from bridge.mapping.workshop.samples import Samples
@@ -78,7 +79,7 @@ def init(  # noqa: PLR0917 - typer reads the signature
     if not events:
         raise typer.BadParameter("sample events are needed, or --table", param_hint="--events")
     from bridge.cli.mapping import inputs as given
-    from bridge.cli.mapping import show
+    from bridge.cli.mapping import set_parts, show
     from bridge.mapping.sets.convert import to_csv
     from bridge.mapping.workshop.proposal.rows_proposed import propose
     from bridge.mapping.workshop.proposal.settling import settle
@@ -92,17 +93,17 @@ def init(  # noqa: PLR0917 - typer reads the signature
         refuse_overwriting(
             output, force=force, way_out="--merge keeps its rows and adds new ones, --force writes over it"
         )
-    compiled = None if for_moengage else _schema(schema or given.mapping_settings().schema_path)
+    compiled = None if for_moengage else _schema(schema or set_parts.mapping_settings().schema_path)
     # Read once: stdin has nothing the second time.
     samples = Samples(read.event for source in events for read in given.events(source) if read.refusal is None)
     if not samples.events:
         raise BridgeError("there is no event among the samples")
     if compiled is None:
-        proposal, settings = _for_moengage(samples), given.mapping_settings()
+        proposal, settings = _for_moengage(samples), set_parts.mapping_settings()
         verdicts = _verdicts(proposal.mapping_set, settings, None, samples)
     else:
         proposal = propose(compiled, samples, RULES, event_type=_shipped_event_type(), all_codes=all_codes)
-        settings = given.mapping_settings(tenant=tenant or proposal.tenant, primary_identity=primary_identity)
+        settings = set_parts.mapping_settings(tenant=tenant or proposal.tenant, primary_identity=primary_identity)
         proposal, verdicts = settle(proposal, samples, lambda made: _verdicts(made, settings, compiled, samples))
     mapping_set = proposal.mapping_set
     if merge and output is not None and output.exists():
@@ -147,7 +148,7 @@ def _for_moengage(samples: Samples) -> Proposal:
     from bridge.cli.mapping import inputs as given
     from bridge.mapping.sets.table import load_mapping_set
     from bridge.routes.moengage_proposal import propose_for_moengage
-    from bridge.settings.routes import shipped_set
+    from bridge.settings.inheritance import shipped_set
 
     source, rows = given.source_name(), settings_for("warehouse").warehouse.kind
     path = shipped_set(source, "moengage", rows)
@@ -159,7 +160,7 @@ def _verdicts(
     mapping_set: MappingSet, settings: MappingSettings, schema: CompiledSchema | None, samples: Samples
 ) -> Verdicts:
     """What would become of the samples under the rows; without a schema they make elements."""
-    from bridge.cli.mapping import inputs as given
+    from bridge.cli.mapping import set_parts
     from bridge.mapping.compiler.mapping_compiler import compile_mapping
     from bridge.routes.mapping_opening import row_policy
     from bridge.routes.moengage_events import MoEngageEvents
@@ -175,9 +176,9 @@ def _verdicts(
     )
     if schema is None:
         elements = MoEngageEvents(compiled, settings_for("moengage").moengage)
-        return given.judge_of(elements, settings).verdicts(samples.given)
+        return set_parts.judge_of(elements, settings).verdicts(samples.given)
     held = schema.holding(row_policy(settings, compiled.rows))
-    return given.judge_of(ExperienceEvents(compiled, settings, held), settings).verdicts(samples.given)
+    return set_parts.judge_of(ExperienceEvents(compiled, settings, held), settings).verdicts(samples.given)
 
 
 def _merged(output: Path, proposal: Proposal, settings: MappingSettings) -> tuple[MappingSet, Proposal]:
@@ -197,9 +198,9 @@ def _merged(output: Path, proposal: Proposal, settings: MappingSettings) -> tupl
 
 def _tell(proposal: Proposal, settings: MappingSettings, *, given_tenant: str | None) -> None:
     """Say what a person has to decide: names to set, questions, what is open, with candidates, and what is not used."""
-    from bridge.cli.mapping import inputs as given
+    from bridge.cli.mapping import set_parts
 
-    configured = given.mapping_settings()
+    configured = set_parts.mapping_settings()
     if proposal.tenant is not None and proposal.tenant != (given_tenant or configured.tenant):
         say(f"the schema's tenant is {proposal.tenant}: set BRIDGE_MAPPING__TENANT, or give --tenant {proposal.tenant}")
     if any("{primary_identity}" in row.destination for row in proposal.mapping_set.rows):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.cli.mapping.commands import say
 from bridge.cli.mapping.files import refuse_overwriting, write
+from bridge.cli.terminal import say
 
 if TYPE_CHECKING:
     from pathlib import Path

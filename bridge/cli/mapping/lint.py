@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from bridge.cli.mapping.commands import EVENTS, FILE, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.mapping.commands import EVENTS, FILE, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping
 from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,11 +63,11 @@ def lint(  # noqa: PLR0917 - typer reads the signature
         aep-bridge mapping lint mapping.csv --format github
     """
     from bridge.cli.mapping import inputs as given
-    from bridge.cli.mapping import show
+    from bridge.cli.mapping import set_parts, show
     from bridge.mapping.lint.codes import CODES
     from bridge.mapping.lint.rules import summary
 
-    settings = given.mapping_settings(path=file, tenant=tenant, schema=schema, primary_identity=primary_identity)
+    settings = set_parts.mapping_settings(path=file, tenant=tenant, schema=schema, primary_identity=primary_identity)
     read = [one for source in events for one in given.events(source)]
     if from_kafka is not None:
         read += given.newest_events(from_kafka)
@@ -91,7 +92,7 @@ def lint(  # noqa: PLR0917 - typer reads the signature
 
 def linted(settings: MappingSettings, read: Sequence[Read]) -> tuple[tuple[Finding, ...], Verdicts | None]:
     """All findings for the mapping set of ``settings``, and what would become of the events where it compiles."""
-    from bridge.cli.mapping import inputs as given
+    from bridge.cli.mapping import set_parts
     from bridge.mapping.lint.rules import lint_file
     from bridge.mapping.sets.findings import in_order
     from bridge.mapping.sets.table import load_mapping_set
@@ -103,16 +104,16 @@ def linted(settings: MappingSettings, read: Sequence[Read]) -> tuple[tuple[Findi
         tenant=settings.tenant,
         primary_identity=settings.primary_identity[0],
         placeholders=settings.placeholders,
-        schema=given.schema_for(settings),
+        schema=set_parts.schema_for(settings),
         samples=Samples(one.event for one in read if one.refusal is None) if read else None,
         # The default names a demo's namespaces: only a list that somebody has written says what is meant.
         priority=settings.primary_identity,
-        rules=given.rules_of(settings),
+        rules=set_parts.rules_of(settings),
     )
     if not read:
         return findings, None
     try:
-        judge = given.judge_of(given.builder(settings), settings)
+        judge = set_parts.judge_of(set_parts.builder(settings), settings)
     except MappingError:  # what keeps it from compiling is among the findings
         return findings, None
     verdicts = judge.verdicts(one.given for one in read)

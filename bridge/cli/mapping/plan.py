@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping
 from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.terminal import say
 
 if TYPE_CHECKING:
     from bridge.cli.mapping.inputs import Read
@@ -43,10 +44,10 @@ def plan(  # noqa: PLR0917 - typer reads the signature
         aep-bridge mapping plan new.csv --against old.csv --events events.jsonl --json
     """
     from bridge.cli.mapping import inputs as given
-    from bridge.cli.mapping import show
+    from bridge.cli.mapping import set_parts, show
 
-    before = given.mapping_settings(path=against, tenant=tenant, schema=schema, primary_identity=primary_identity)
-    after = given.mapping_settings(path=new, tenant=tenant, schema=schema, primary_identity=primary_identity)
+    before = set_parts.mapping_settings(path=against, tenant=tenant, schema=schema, primary_identity=primary_identity)
+    after = set_parts.mapping_settings(path=new, tenant=tenant, schema=schema, primary_identity=primary_identity)
     read = [one for source in events for one in given.events(source)]
     if from_kafka is not None:
         read += given.newest_events(from_kafka)
@@ -61,6 +62,7 @@ def plan(  # noqa: PLR0917 - typer reads the signature
 def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -> Plan:
     """The whole comparison; a new set that cannot be compiled is a problem, an old one an error."""
     from bridge.cli.mapping import inputs as given
+    from bridge.cli.mapping import set_parts
     from bridge.cli.route_option import settings_for
     from bridge.mapping.sets.table import load_mapping_set
     from bridge.mapping.workshop.plan import Plan, compare, rows_changed, settings_changed
@@ -69,26 +71,28 @@ def planned(before: MappingSettings, after: MappingSettings, read: list[Read]) -
     from bridge.routes.moengage_files import failing as moengage_failing
 
     moengage = settings_for("moengage").moengage
-    old = given.builder(before)
+    old = set_parts.builder(before)
     try:
-        new = given.builder(after)
+        new = set_parts.builder(after)
     except BridgeError as error:
         return Plan(0, problems=(str(error),))
     rows = rows_changed(load_mapping_set(before.path), load_mapping_set(after.path))
-    disagreeing = given.disagreements_of(new, after)
+    disagreeing = set_parts.disagreements_of(new, after)
     findings = _strangers(after)
     known = {(one.code, one.row) for one in findings}
     findings += [one for one in disagreeing if (one.code, one.row) not in known]
     problems = [str(finding) for finding in findings]
     try:
-        broken = moengage_failing(after, moengage, given.decoder()) if given.is_for_moengage(after) else failing(after)
+        broken = (
+            moengage_failing(after, moengage, given.decoder()) if set_parts.is_for_moengage(after) else failing(after)
+        )
     except BridgeError as error:
         problems.append(str(error))
     else:
         problems += [f"golden case {name} does not hold" for name in broken]
     compared = compare(
-        given.departing_of(old, before),
-        given.departing_of(new, after),
+        set_parts.departing_of(old, before),
+        set_parts.departing_of(new, after),
         [one.event for one in read if one.refusal is None],
     )
     return replace(
@@ -105,7 +109,7 @@ def _strangers(settings: MappingSettings) -> list[Finding]:
 
     Of namespaces only where the settings name them: the default names a demo's.
     """
-    from bridge.cli.mapping import inputs as given
+    from bridge.cli.mapping import set_parts
     from bridge.mapping.lint.rules import lint
     from bridge.mapping.sets.table import load_mapping_set
 
@@ -114,9 +118,9 @@ def _strangers(settings: MappingSettings) -> list[Finding]:
         tenant=settings.tenant,
         primary_identity=settings.primary_identity[0],
         placeholders=settings.placeholders,
-        schema=given.schema_for(settings),
+        schema=set_parts.schema_for(settings),
         priority=settings.primary_identity if "primary_identity" in settings.model_fields_set else (),
-        rules=given.rules_of(settings),
+        rules=set_parts.rules_of(settings),
     )
     return [finding for finding in findings if finding.code in _UNKNOWN and finding.severity == "error"]
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli.mapping.commands import FILE, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.mapping.commands import FILE, FROM_KAFKA, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping
 from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,21 +56,21 @@ def preview(  # noqa: PLR0917 - typer reads the signature
 
         aep-bridge mapping preview mapping.csv --diff before.csv --event events.jsonl
     """
-    from bridge.cli.mapping import inputs as given
+    from bridge.cli.mapping import set_parts
     from bridge.routes.moengage_events import MoEngageEvents
 
-    settings = given.mapping_settings(path=file, tenant=tenant, schema=schema, primary_identity=primary_identity)
-    made = given.builder(settings)
+    settings = set_parts.mapping_settings(path=file, tenant=tenant, schema=schema, primary_identity=primary_identity)
+    made = set_parts.builder(settings)
     read = _read(event, from_kafka, dead_letter, as_is=as_is)
-    build = given.departing_of(made, settings)
+    build = set_parts.departing_of(made, settings)
     built = [build(one.event) for one in read]
-    disagreeing = given.disagreements_of(made, settings)
+    disagreeing = set_parts.disagreements_of(made, settings)
     for finding in disagreeing:
         if finding.code in ("tenant_unknown", "destination_unknown"):
             say(f"the worker would not start: {finding}")
     if diff is not None:
-        before = given.mapping_settings(path=diff, tenant=tenant, schema=schema, primary_identity=primary_identity)
-        other = given.departing_of(given.builder(before), before)
+        before = set_parts.mapping_settings(path=diff, tenant=tenant, schema=schema, primary_identity=primary_identity)
+        other = set_parts.departing_of(set_parts.builder(before), before)
         _differences(built, [other(one.event) for one in read], file, diff, as_json=as_json)
         return
     if as_json:
@@ -78,7 +79,7 @@ def preview(  # noqa: PLR0917 - typer reads the signature
         # What a row gave stands where it was written, before elements were made of it.
         plain = made.map_event if isinstance(made, MoEngageEvents) else None
         _print_traces(read, built, made.mapping, show_event=show_event, plain=plain)
-    judge = given.judge_of(made, settings)
+    judge = set_parts.judge_of(made, settings)
     refused = [
         _reasons(number, one, result, judge)
         for number, (one, result) in enumerate(zip(read, built, strict=True), start=1)

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli.mapping.commands import FILE, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping, say
+from bridge.cli.mapping.commands import FILE, JSON, PRIMARY_IDENTITY, SCHEMA, TENANT, mapping
 from bridge.cli.mapping.files import refuse_overwriting, write
 from bridge.cli.route_option import MAPPED_ROUTE
+from bridge.cli.terminal import say
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
     from bridge.mapping.sets.findings import Finding
-    from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.sets.mapping_set import MappingSet
     from bridge.settings import MappingSettings
 
 
@@ -45,20 +46,20 @@ def run_golden(  # noqa: PLR0917 - typer reads the signature
     """
     from bridge import shipped
     from bridge.cli.mapping import inputs as given
-    from bridge.cli.mapping import show
+    from bridge.cli.mapping import set_parts, show
     from bridge.mapping.workshop import golden
     from bridge.routes import golden_cases
 
     cases = golden.load_cases(shipped.find(directory))
-    settings = golden_cases.settings_of(cases, given.mapping_settings(path=file, schema=schema))
-    said = given.mapping_settings(path=file, schema=schema, tenant=tenant, primary_identity=primary_identity)
+    settings = golden_cases.settings_of(cases, set_parts.mapping_settings(path=file, schema=schema))
+    said = set_parts.mapping_settings(path=file, schema=schema, tenant=tenant, primary_identity=primary_identity)
     if tenant is not None:
         settings = settings.model_copy(update={"tenant": said.tenant})
     if primary_identity is not None:
         settings = settings.model_copy(update={"primary_identity": said.primary_identity})
     _refuse_strange_tenant(settings)
-    for_moengage = given.is_for_moengage(settings)
-    build = given.builder(settings).build if for_moengage else None
+    for_moengage = set_parts.is_for_moengage(settings)
+    build = set_parts.builder(settings).build if for_moengage else None
     results = golden_cases.run(cases, settings, build, given.decoder(cases.settings.get("source")))
     if update:
         for path in (*golden.update(results), *golden_cases.keep_settings(cases, settings)):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, mapping, say
+from bridge.cli.mapping.commands import EVENTS, FROM_KAFKA, JSON, mapping
 from bridge.cli.route_option import ROUTE, only, under_its_name
+from bridge.cli.terminal import say
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def verify(  # noqa: PLR0917 - typer reads the signature
 
 
 async def _verify(route: Route, events: list[dict[str, Any]]) -> Verified:
-    from bridge.cli.setup.commands import hush, opened
+    from bridge.cli.setup.commands import opened
+    from bridge.cli.terminal import hush
     from bridge.routes.mapping_verification import verified
 
     hush()

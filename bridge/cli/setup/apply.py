@@ -7,13 +7,13 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import orjson
 import typer
 
 from bridge.cli.app import words
 from bridge.cli.route_option import ROUTE, only, under_its_name
-from bridge.cli.setup.commands import JSON, hush, opened, say, setup
+from bridge.cli.setup.commands import JSON, opened, setup
 from bridge.cli.setup.plan import document, show
+from bridge.cli.terminal import hush, print_json, say
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def _apply(route: Route, *, yes: bool, allow_irreversible: bool, no_wait: 
         done = await outlook.carry_out(client, Told(outlook.plan), asyncio.sleep)
     _show_edits(done.written)
     if as_json:
-        print(orjson.dumps(_told(outlook, done), option=orjson.OPT_INDENT_2).decode())
+        print_json(_told(outlook, done))
     if done.warms_up and not no_wait:
         with under_its_name(route):
             await wait_out(route.settings.setup.warm_up_seconds)

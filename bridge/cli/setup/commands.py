@@ -38,21 +38,6 @@ async def opened(route: Route) -> AsyncIterator[PlatformClient]:
             yield client
 
 
-def hush() -> None:
-    """What log lines would say, the commands say."""
-    import logging
-
-    import structlog
-
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    logging.disable(logging.CRITICAL)
-
-
-def say(text: str) -> None:
-    """Words for a person, on stderr, as they are."""
-    words.print(text, markup=False, soft_wrap=True)
-
-
 def show_checks(checks: tuple[Check, ...], *, only_amiss: bool = False) -> None:
     """A line a check, on stderr."""
     from rich.markup import escape

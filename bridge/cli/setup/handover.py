@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-import orjson
 import typer
 
 from bridge.cli.route_option import ROUTE, chosen, under_its_name
-from bridge.cli.setup.commands import JSON, hush, setup
+from bridge.cli.setup.commands import JSON, setup
+from bridge.cli.terminal import hush, print_json
 
 
 @setup.command()
@@ -51,7 +51,7 @@ def handover(
                 documents.append(made.handover(facts_of(deployment, selected, time.time())))
     if as_json:
         told = [made.as_json(one, secrets=show_secrets) for one in documents]
-        print(orjson.dumps(told[0] if len(told) == 1 else told, option=orjson.OPT_INDENT_2).decode())
+        print_json(told[0] if len(told) == 1 else told)
         return
     form = made.as_markdown if markdown else made.as_text
     print("\n".join(form(one, secrets=show_secrets) for one in documents), end="")

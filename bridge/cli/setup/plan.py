@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import orjson
 import typer
 
 from bridge.cli.route_option import ROUTE, chosen
-from bridge.cli.setup.commands import JSON, hush, opened, say, setup, show_checks
+from bridge.cli.setup.commands import JSON, opened, setup, show_checks
+from bridge.cli.terminal import hush, print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def plan(as_json: bool = JSON, route: str | None = ROUTE) -> None:
         show(outlook)
     if as_json:
         # One route is one object, as most deployments have one.
-        print(orjson.dumps(documents[0] if len(documents) == 1 else documents, option=orjson.OPT_INDENT_2).decode())
+        print_json(documents[0] if len(documents) == 1 else documents)
     raise typer.Exit(1 if 1 in codes else max(codes))
 
 

@@ -6,14 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import typer
 from rich.markup import escape
 
 from bridge.cli.app import words
 from bridge.cli.route_option import ROUTE, only
 from bridge.cli.setup.apply import wait_out
-from bridge.cli.setup.commands import JSON, hush, opened, say, setup
+from bridge.cli.setup.commands import JSON, opened, setup
+from bridge.cli.terminal import hush, print_json, say
 
 if TYPE_CHECKING:
     from bridge.adobe.provisioning.verification import Station
@@ -65,7 +65,7 @@ def verify(
     ok = all(one.ok is not False for one in stations)
     if as_json:
         told = {"ok": ok, "stations": [_as_json(one) for one in stations]}
-        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        print_json(told)
     if not ok:
         raise typer.Exit(1)
 

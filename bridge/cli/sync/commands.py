@@ -32,11 +32,6 @@ LIMIT = typer.Option(None, "--limit", min=1, metavar="N", help="N rows at most."
 JSON = typer.Option(False, "--json", help="JSON on stdout.")
 
 
-def say(text: str) -> None:
-    """Words for a person, on stderr, as they are."""
-    words.print(text, markup=False, soft_wrap=True)
-
-
 def warehouse_route(name: str | None) -> Route:
     """The route of that name, or the only one with a warehouse as its source. A usage error where it would be a choice."""
     from bridge.cli.route_option import only
@@ -51,16 +46,6 @@ def warehouse_route(name: str | None) -> Route:
     if name is not None and name in {route.name for route in routes} - {route.name for route in found}:
         raise typer.BadParameter(f"the source of route {name} is no warehouse", param_hint="--route")
     return only(found, name)
-
-
-def hush() -> None:
-    """What log lines would say, the commands say."""
-    import logging
-
-    import structlog
-
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    logging.disable(logging.CRITICAL)
 
 
 @asynccontextmanager

@@ -15,13 +15,12 @@ from bridge.cli.sync.commands import (
     connected,
     counted,
     duration,
-    hush,
     progress,
     rows,
-    say,
     sync,
     warehouse_route,
 )
+from bridge.cli.terminal import hush, print_json, say
 
 if TYPE_CHECKING:
     from bridge.routes.syncing.run_account import RunAccount
@@ -47,9 +46,7 @@ def plan(*, route: str | None = ROUTE, full: bool = FULL, limit: int | None = LI
     with under_its_name(one):
         planned = asyncio.run(_plan(one, full=full, limit=limit))
     if as_json:
-        import orjson
-
-        print(orjson.dumps(_as_json(planned), option=orjson.OPT_INDENT_2).decode())
+        print_json(_as_json(planned))
     else:
         _show(planned)
     raise typer.Exit(3 if planned.to_send else 0)

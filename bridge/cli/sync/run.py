@@ -14,13 +14,12 @@ from bridge.cli.sync.commands import (
     connected,
     counted,
     duration,
-    hush,
     progress,
     rows,
-    say,
     sync,
     warehouse_route,
 )
+from bridge.cli.terminal import hush, print_json, say
 
 if TYPE_CHECKING:
     import asyncio
@@ -109,12 +108,10 @@ def _stop_at_end_of_input(stop: asyncio.Event) -> None:
 
 def _report(account: RunAccount, trial: Trial | None, *, as_json: bool) -> None:
     if as_json:
-        import orjson
-
         told = account.as_json()
         if trial is not None:
             told["read_back"] = {"ok": trial.ok, "words": trial.words}
-        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        print_json(told)
         return
     rate = account.accepted / account.seconds if account.seconds else 0.0
     print(

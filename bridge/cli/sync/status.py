@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bridge.cli.route_option import ROUTE, under_its_name
-from bridge.cli.sync.commands import JSON, connected, counted, duration, hush, say, sync, warehouse_route
+from bridge.cli.sync.commands import JSON, connected, counted, duration, sync, warehouse_route
+from bridge.cli.terminal import hush, print_json, say
 
 if TYPE_CHECKING:
     from bridge.routes.syncing.run_account import RunAccount
@@ -35,10 +36,8 @@ def status(*, route: str | None = ROUTE, as_json: bool = JSON) -> None:
         runs, cursor = asyncio.run(_look(one))
     told = [_told(run) for run in runs]
     if as_json:
-        import orjson
-
         body = {"route": one.name, "cursor": None if cursor is None else str(cursor), "runs": told}
-        print(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
+        print_json(body)
         return
     print(f"route {one.name}" + ("" if cursor is None else f", cursor {cursor}"))
     if not runs:

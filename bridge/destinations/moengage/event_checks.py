@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bridge.destinations.moengage.remarks import Report
 
 FUTURE_SECONDS: Final = 60.0
-"""So much ahead of this clock an event may be: clocks differ, and it takes a moment until MoEngage looks at it."""
+"""How far ahead of this clock an event may be: clocks differ, and it takes a moment until MoEngage looks at it."""
 _FIELD: Final = "event.actions[*]"
 _EPOCH: Final = re.compile(r"\d{9,10}(?:\.\d{1,9})?|\d{13}", flags=re.ASCII)
 _MILLISECONDS_FROM: Final = 100_000_000_000

@@ -26,7 +26,7 @@ OBJECTS_OF_A_USER: Final = 10
 OBJECTS_OF_AN_EVENT: Final = 5
 OBJECT_KEY_FORBIDS: Final = "$.%#"
 OFFSET_SECONDS: Final = 54_000
-"""``user_timezone_offset`` lies between minus and plus so many seconds."""
+"""``user_timezone_offset`` lies between minus and plus this many seconds."""
 
 REFUSED_IDS: Final = frozenset(
     {

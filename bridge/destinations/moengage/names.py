@@ -55,7 +55,7 @@ class Names:
             self._keep("action", name)
 
     def of_users(self, names: Collection[str], path: str, report: Report) -> None:
-        """The attributes of one user: it is the workspace that may have so many, not each user."""
+        """The attributes of one user: the number is a limit of the workspace, not of each user."""
         if self._seen["customer"].issuperset(names):
             return
         if (many := self._count("customer", names)) > limits.USER_ATTRIBUTES:

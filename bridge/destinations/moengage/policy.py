@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bridge.settings import MoEngageSettings
 
 _BY_THE_MINUTE_BELOW = 20.0
-"""Requests a second: of fewer than so many a window of one second would hold too few to be even."""
+"""Requests a second: of fewer a window of one second would hold too few to be even."""
 
 
 def account_of(settings: MoEngageSettings) -> str:

@@ -1,6 +1,6 @@
 """A share of the customers that were taken, read back some time later and compared with what was sent.
 
-Bounded in memory and in calls: at most so many customers wait, the newest change of each; one call of 20 customers a few seconds
+Bounded in memory and in calls: a bounded number of customers wait, the newest change of each; one call of 20 customers a few seconds
 apart at most. What it cannot do it counts as failed; delivery never waits for it.
 """
 

@@ -26,7 +26,7 @@ _EVERY_SECONDS: Final = 60.0
 _SHOWN: Final = 20
 _FIELDS: Final = 1_000
 _OTHER: Final = "(other)"
-"""Label of fields beyond so many: data with ever new names must not make ever new series."""
+"""Label of fields beyond a number: data with ever new names must not make ever new series."""
 
 
 class Nulled(Protocol):

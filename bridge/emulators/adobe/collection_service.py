@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,14 +9,16 @@ from aiohttp import web
 
 from bridge.emulators.adobe.collection import flow_of
 from bridge.emulators.adobe.problems import edge_problem
+from bridge.emulators.struck_calls import answer_call, failed_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.emulators.adobe.collection import Answer, Collection
-    from bridge.emulators.adobe.faults import Fail, Faults
+    from bridge.emulators.adobe.faults import Faults
     from bridge.emulators.adobe.ims import Ims
     from bridge.emulators.adobe.received import Received
+    from bridge.emulators.spells import Fail
 
 
 class CollectionService:
@@ -45,23 +44,14 @@ class CollectionService:
 
     async def _collect(self, request: web.Request, *, batch: bool) -> web.Response:
         body = await request.read()
-        faults = self._faults
-        if faults.latency_seconds:
-            await asyncio.sleep(faults.latency_seconds)
-        if (reset := faults.reset) is not None and reset.when == "before" and faults.strike(reset):
-            return self._cut(request)
-        if (hang := faults.hang) is not None and hang.when == "before" and faults.strike(hang):
-            await asyncio.sleep(hang.for_seconds)
-        if (fail := faults.strike(faults.fail)) is not None:
-            self._received.requests[str(fail.status)] += 1
-            return _failed(fail)
-        answer = self._answer(request, body, batch=batch)
-        self._received.requests[str(answer.status)] += 1
-        if reset is not None and reset.when == "after" and faults.strike(reset):
-            return self._cut(request)
-        if hang is not None and hang.when == "after" and faults.strike(hang):
-            await asyncio.sleep(hang.for_seconds)
-        return _json(answer.document, answer.status)
+        return await answer_call(
+            request,
+            self._faults,
+            self._received.requests,
+            process=lambda: self._answer(request, body, batch=batch),
+            write=lambda answer: _json(answer.document, answer.status),
+            failed=_failed,
+        )
 
     def _answer(self, request: web.Request, body: bytes, *, batch: bool) -> Answer:
         inlet_id, collection = request.match_info["inlet"], self._collection()
@@ -73,12 +63,6 @@ class CollectionService:
             return collection.batch(inlet_id, body, flow)
         asked = (request.query.get("syncValidation") or request.query.get("synchronousValidation") or "").lower()
         return collection.single(inlet_id, body, flow, synchronous=asked == "true")
-
-    def _cut(self, request: web.Request) -> web.Response:
-        self._received.requests["reset"] += 1
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response(status=500)
 
     async def _token(self, request: web.Request) -> web.Response:
         form: dict[str, Any] = dict(request.query) if request.match_info["version"] == "v2" else {}
@@ -98,15 +82,5 @@ def _json(document: Any, status: int = 200) -> web.Response:
 
 
 def _failed(fail: Fail) -> web.Response:
-    headers = {}
-    if fail.retry_after is not None:
-        date = datetime.now(UTC) + timedelta(seconds=fail.retry_after)
-        headers["Retry-After"] = (
-            format_datetime(date, usegmt=True) if fail.retry_after_date else f"{fail.retry_after:g}"
-        )
-    if fail.body is not None:
-        return web.Response(text=fail.body, status=fail.status, headers=headers)
     problem = edge_problem("0201", fail.status, "Service unavailable", "The emulator was told to fail")
-    return web.Response(
-        body=orjson.dumps(problem), status=fail.status, headers=headers, content_type="application/problem+json"
-    )
+    return failed_answer(fail, problem, "application/problem+json")

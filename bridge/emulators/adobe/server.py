@@ -22,11 +22,10 @@ from bridge.emulators.adobe.platform.ingesting import Ingestion
 from bridge.emulators.adobe.platform.sandbox import Times
 from bridge.emulators.adobe.platform.service import PlatformService
 from bridge.emulators.adobe.received import Received
-from bridge.model.errors import BridgeError
+from bridge.emulators.local_server import MOST_READ, LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableSet, Sequence
-    from types import TracebackType
 
     from bridge.emulators.adobe.faults import Shape
     from bridge.xdm.schema.compiled_schema import CompiledSchema
@@ -35,11 +34,9 @@ TENANT = "yourorgname"
 """Without the underscore that it has in payloads."""
 CLIENT_ID = "0123456789abcdef0123456789abcdef"
 CLIENT_SECRET = "emulated-secret"  # nosec B105 # noqa: S105 - opens nothing but the emulator
-_MOST_READ = 64_000_000
-"""Bodies are read whole up to here before they are called too large, as a client that is still sending cannot hear 413."""
 
 
-class Emulator:
+class Emulator(LocalServer):
     """IMS and one streaming connection on 127.0.0.1; ``async with Emulator() as emulator`` or start and stop."""
 
     def __init__(
@@ -65,7 +62,7 @@ class Emulator:
         preset_sandbox: str | None = None,
         new_ids: Callable[[], MutableSet[str]] = set,
     ) -> None:
-        self._host, self._port = host, port
+        super().__init__(host, port)
         self.inlet = inlet
         self.faults = Faults(latency_seconds=latency_seconds, shape=shape, token_ttl=token_ttl)
         self.ims = Ims(client_id=client_id, client_secrets=client_secrets, clock=self.faults.clock)
@@ -101,17 +98,11 @@ class Emulator:
             connected=lambda inlet_id: connected(self.platform.sandboxes.values(), inlet_id),
         )
         self._clock: asyncio.Task[None] | None = None
-        self._runner: web.AppRunner | None = None
 
     @property
     def state(self) -> Received:
         """What was received."""
         return self.received
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://{self._host}:{self._port}"
 
     @property
     def collection_url(self) -> str:
@@ -150,7 +141,7 @@ class Emulator:
 
     @property
     def client_secret(self) -> str:
-        """``BRIDGE_OAUTH__CLIENT_SECRET``: the first that is valid just now."""
+        """``BRIDGE_OAUTH__CLIENT_SECRET``: the first that is valid."""
         return self.ims.client_secrets[0]
 
     def environment(self) -> dict[str, str]:
@@ -170,41 +161,19 @@ class Emulator:
         }
 
     async def start(self) -> Self:
-        """Bind and serve; with port 0 the system chooses one."""
-        # A hanging handler ends with its client, else every hang would outlive the test that asked for it.
-        runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, self._port, backlog=1024).start()
-        except OSError as error:
-            await runner.cleanup()
-            raise BridgeError(
-                f"the emulator cannot listen on {self._host}:{self._port}: {error.strerror or error}",
-                hint="choose another --port (0 takes any free one) or --host",
-            ) from None
-        self._runner = runner
-        self._port = runner.addresses[0][1]
+        """Bind and serve, and let its own clock run."""
+        await super().start()
         if self.ingestion.limits.enabled:
             self._clock = asyncio.create_task(self.ingestion.run())
         return self
 
     async def stop(self) -> None:
-        """Stop listening and cut connections; the port stays the same for another ``start``, and so does what was ingested."""
+        """Stop listening and cut connections; port and what was ingested stay the same for another ``start``."""
         if self._clock is not None:
             self._clock.cancel()
             await asyncio.wait([self._clock])
             self._clock = None
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
+        await super().stop()
 
     def control(self, **message: Any) -> None:
         """The same as ``POST /control`` with this message."""
@@ -216,7 +185,7 @@ class Emulator:
 
     def app(self) -> web.Application:
         """The aiohttp application."""
-        app = web.Application(client_max_size=_MOST_READ)
+        app = web.Application(client_max_size=MOST_READ)
         CollectionService(lambda: self.collection, self.ims, self.received, self.faults).add_to(app)
         PlatformService(self.platform).add_to(app)
         ControlService(self.received, self.ingestion, self.platform, self.faults, self.control_json).add_to(app)

@@ -202,7 +202,7 @@ class DataApi:
         refuse = self._faults.refuse
         if refuse is None or not any(_customer(one) in refuse.customer_ids for one in elements):
             return None
-        if not self._faults.strikes(refuse):
+        if not self._faults.strike(refuse):
             return None
         return _fail(refuse.status, refuse.type, refuse.message)
 
@@ -212,7 +212,7 @@ class DataApi:
             return
         lose = self._faults.lose
         is_meant = lose is not None and (lose.customer_ids is None or _customer(element) in lose.customer_ids)
-        if is_meant and self._faults.strikes(lose):
+        if is_meant and self._faults.strike(lose):
             self.workspace.counts["lost"] += 1
             return
         wrong = self.workspace.error(element)

@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import random
 import time
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
+from bridge.emulators.local_server import MOST_READ, LocalServer
 from bridge.emulators.moengage.data_api import Answer, DataApi
 from bridge.emulators.moengage.faults import Control, Faults, Limits
 from bridge.emulators.moengage.workspace import Workspace
-from bridge.model.errors import BridgeError
+from bridge.emulators.struck_calls import answer_call, failed_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
-    from bridge.emulators.adobe.faults import Fail
     from bridge.emulators.moengage.workspace import User
+    from bridge.emulators.spells import Fail
 
 WORKSPACE_ID = "EMULATEDWORKSPACE"
 API_KEY = "emulated-key"
 PAGE = 10_000
-_MOST_READ = 64_000_000
-"""Bodies are read whole up to here before they are called too large, as a client that is still sending cannot hear 413."""
 
 
-class MoEngageEmulator:
+class MoEngageEmulator(LocalServer):
     """One workspace on 127.0.0.1; ``async with MoEngageEmulator() as emulator`` or start and stop.
 
     ``phase``: seconds by which its minutes begin after the clock's; None for any, as nobody knows MoEngage's. ``fast`` counts only.
@@ -56,17 +51,11 @@ class MoEngageEmulator:
         phase: float | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._host, self._port = host, port
+        super().__init__(host, port)
         self.faults = Faults(latency_seconds=latency_seconds, limits=limits)
         self.workspace = Workspace(objects=objects, unset=unset, fast=fast, identifiers=identifiers, wall=wall)
         chosen = random.uniform(0, 60) if phase is None else phase  # nosec B311 # noqa: S311 - no secret
         self.api = DataApi(self.workspace, self.faults, app_id=workspace_id, api_keys=api_keys, phase=chosen, wall=wall)
-        self._runner: web.AppRunner | None = None
-
-    @property
-    def url(self) -> str:
-        """``BRIDGE_MOENGAGE__BASE_URL``, and the stem of its own calls."""
-        return f"http://{self._host}:{self._port}"
 
     def environment(self) -> dict[str, str]:
         """Everything a bridge needs to meet this emulator, as environment variables."""
@@ -75,37 +64,6 @@ class MoEngageEmulator:
             "BRIDGE_MOENGAGE__WORKSPACE_ID": self.api.app_id,
             "BRIDGE_MOENGAGE__API_KEY": self.api.api_keys[0],
         }
-
-    async def start(self) -> Self:
-        """Bind and serve; with port 0 the system chooses one."""
-        # A hanging handler ends with its client, else every hang would outlive the test that asked for it.
-        runner = web.AppRunner(self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, self._port, backlog=1024).start()
-        except OSError as error:
-            await runner.cleanup()
-            raise BridgeError(
-                f"the emulator cannot listen on {self._host}:{self._port}: {error.strerror or error}",
-                hint="choose another --port (0 takes any free one) or --host",
-            ) from None
-        self._runner = runner
-        self._port = runner.addresses[0][1]
-        return self
-
-    async def stop(self) -> None:
-        """Stop listening and cut connections; the port stays the same for another ``start``."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     def control(self, **message: Any) -> None:
         """The same as ``POST /control`` with this message."""
@@ -117,7 +75,7 @@ class MoEngageEmulator:
 
     def app(self) -> web.Application:
         """The aiohttp application."""
-        app = web.Application(client_max_size=_MOST_READ)
+        app = web.Application(client_max_size=MOST_READ)
         app.router.add_post("/v1/{call:customer|event|device|transition}/{app_id}", self._post)
         app.router.add_post("/v1/customers/export", self._post)
         app.router.add_get("/received", self._received)
@@ -155,31 +113,16 @@ class MoEngageEmulator:
 
     async def _post(self, request: web.Request) -> web.Response:
         body = await request.read()
-        faults = self.faults
-        if faults.latency_seconds:
-            await asyncio.sleep(faults.latency_seconds)
-        if (reset := faults.reset) is not None and reset.when == "before" and faults.strikes(reset):
-            return self._cut(request)
-        if (hang := faults.hang) is not None and hang.when == "before" and faults.strikes(hang):
-            await asyncio.sleep(hang.for_seconds)
-        if (fail := faults.fail) is not None and faults.strikes(fail):
-            self.api.requests[str(fail.status)] += 1
-            return _failed(fail)
         call = request.match_info.get("call", "export")
         app_id = request.match_info.get("app_id") or request.query.get("app_id", "")
-        answer = self.api.post(call, app_id, request.headers, body)
-        self.api.requests[str(answer.status)] += 1
-        if reset is not None and reset.when == "after" and faults.strikes(reset):
-            return self._cut(request)
-        if hang is not None and hang.when == "after" and faults.strikes(hang):
-            await asyncio.sleep(hang.for_seconds)
-        return _json(answer, self.api.rate_headers() if answer.status != 429 else {})
-
-    def _cut(self, request: web.Request) -> web.Response:
-        self.api.requests["reset"] += 1
-        if request.transport is not None:
-            request.transport.abort()
-        return web.Response(status=500)
+        return await answer_call(
+            request,
+            self.faults,
+            self.api.requests,
+            process=lambda: self.api.post(call, app_id, request.headers, body),
+            write=lambda answer: _json(answer, self.api.rate_headers() if answer.status != 429 else {}),
+            failed=_failed,
+        )
 
     async def _received(self, request: web.Request) -> web.Response:
         query = request.query
@@ -252,16 +195,5 @@ def _json(answer: Answer, more: dict[str, str] | None = None) -> web.Response:
 
 
 def _failed(fail: Fail) -> web.Response:
-    headers = {}
-    if fail.retry_after is not None:
-        date = datetime.now(UTC) + timedelta(seconds=fail.retry_after)
-        headers["Retry-After"] = (
-            format_datetime(date, usegmt=True) if fail.retry_after_date else f"{fail.retry_after:g}"
-        )
-    if fail.body is not None:
-        return web.Response(text=fail.body, status=fail.status, headers=headers)
     kind = "RateLimitError" if fail.status == 429 else "ServerError"
-    document = {"status": "fail", "title": kind, "description": "The emulator was told to fail"}
-    return web.Response(
-        body=orjson.dumps(document), status=fail.status, headers=headers, content_type="application/json"
-    )
+    return failed_answer(fail, {"status": "fail", "title": kind, "description": "The emulator was told to fail"})

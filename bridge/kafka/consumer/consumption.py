@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 from aiokafka.errors import ConsumerStoppedError
 
+from bridge.kafka.consumer.offset_account import Expired
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from bridge.kafka.consumer.fetching import Expired, Fetch, Survey, Unreadable
+    from bridge.kafka.consumer.fetching import Fetch, Gone, Survey, Unreadable
     from bridge.kafka.consumer.gate import Gate
     from bridge.kafka.consumer.kafka_client import Offsets
     from bridge.kafka.consumer.ledger import Chunk, Ledger, Partition
@@ -55,6 +57,11 @@ class ClientSide(Protocol):
     @property
     def expired(self) -> deque[Expired]:
         """What retention has deleted unread, to be emptied here."""
+        ...
+
+    @property
+    def gone(self) -> deque[Gone]:
+        """Logs that are there no more, of which something was handed on, to be emptied here."""
         ...
 
     async def fetch(self, partitions: Collection[Partition], seconds: float, most: int) -> Fetch:
@@ -108,7 +115,7 @@ class Reporting(Protocol):
         ...
 
     def assigned(self, partitions: int) -> None:
-        """Another assignment begins, of so many partitions; 0 also between two."""
+        """Another assignment begins, of a number of partitions; 0 also between two."""
         ...
 
 
@@ -147,6 +154,8 @@ class Consumption:
         self._commit_seconds = commit_seconds
         self._number = 0
         self._again = False
+        self._begun: dict[Partition, int] = {}
+        """Logs that began anew, at these offsets, since the last commit."""
         self._committing = asyncio.Lock()
         self.joined = False
 
@@ -213,20 +222,32 @@ class Consumption:
                 )
                 if chunk is not None:
                     written.append(chunk)
+                    if anew:
+                        self._begun[partition] = since
                 since, anew = upto, False
         return written
 
     def _report_expired(self) -> None:
-        expired = self._client.expired
+        expired, gone = self._client.expired, self._client.gone
         while expired:
             lost = expired.popleft()
             self._ledger.settled.expired(lost)
             self._reporting.expired(lost)
+        while gone:
+            log = gone.popleft()
+            self._ledger.log_gone(log.partition, log.number, log.begun, log.upto)
 
     def _report(self, found: Fetch | Survey) -> None:
         self._report_expired()
         if found.number == self._number:
             self._reporting.unreadable(found.unreadable)
+
+    def _report_lost_with_their_logs(self) -> None:
+        """Whoever gets these partitions next finds nothing of what is unfinished here and went with its topic."""
+        with contextlib.suppress(ConsumerStoppedError):
+            self._report_expired()
+        for partition, (start, end) in self._ledger.lost_with_their_logs().items():
+            self._reporting.expired(Expired(partition, start, end))
 
     def hand_on_again(self) -> None:
         """Give once more what nobody has taken; a chunk that is given twice is taken once."""
@@ -236,6 +257,7 @@ class Consumption:
         """Commit each partition's finished prefix; whether anything was stored."""
         async with self._committing:
             number, settled = self._number, self._ledger.settled
+            await self._commit_beginnings(number)
             if not self._ledger.committable():
                 return False
             try:
@@ -257,6 +279,18 @@ class Consumption:
                 self._ledger.confirm(number, offsets)
             return stored
 
+    async def _commit_beginnings(self, number: int) -> None:
+        """An offset of the log before may have been on its way when the first records of this one arrived: it must not stay."""
+        begun, self._begun = self._begun, {}
+        if not begun:
+            return
+        stored = False
+        with contextlib.suppress(TimeoutError, ConsumerStoppedError):
+            async with asyncio.timeout(self._commit_seconds):
+                stored = await self._client.store(number, begun, {})
+        if not stored and number == self._number:
+            self._begun = begun | self._begun
+
     async def _go_on_counting(self, number: int) -> bool:
         """Read the counts of the owners before, which the first commit would overwrite; whether they are known."""
         found = await self._client.noted(number, tuple(self._ledger.committed()))
@@ -277,12 +311,14 @@ class Consumption:
                     await self.commit()
         finally:
             self._gate.reopen()
+            self._report_lost_with_their_logs()
             self._ledger.close(tuple(self._ledger.committed()))
             self._reporting.assigned(0)
 
     def assigned(self, partitions: Iterable[Partition]) -> None:
         """Begin a new page of the ledger. The client's side waits meanwhile, so that its number stands still."""
         self._number = self._client.number
+        self._begun.clear()
         self._ledger.open(self._number, dict.fromkeys(partitions))
         self._reporting.assigned(self._ledger.assigned)
         self.joined = True

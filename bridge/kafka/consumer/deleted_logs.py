@@ -36,17 +36,18 @@ class DeletedLogs:
         """Topics of the logs that are remembered."""
         return {topic for topic, _ in self._known}
 
-    def seen(self, partition: Partition, identity: bytes | None, *, end: int, finished: int) -> None:
-        """A partition of ours ends there; it is finished so far at least."""
+    def seen(self, partition: Partition, identity: bytes | None, *, end: int, finished: int) -> bool:
+        """A partition of ours ends there; it is finished so far at least. Whether it is certainly of the topic that is known."""
         identity = None if identity in self._former else identity  # of a broker that does not know of the new one yet
         known = self._known.get(partition)
         if known is None:
             self._known[partition] = KnownLog(identity, end, finished)
-            return
-        if self._is_another(known, identity):
-            return  # of which nothing is to be told yet
+            return bool(identity)
+        if self._is_another(known, identity) or (known.identity and not identity):
+            return False  # of which nothing is to be told yet, or it may be another
         known.identity = known.identity or identity
         known.end, known.finished = max(known.end, end), max(known.finished, finished)
+        return bool(identity)
 
     def finished(self, offsets: Mapping[Partition, int]) -> None:
         """So far they are finished, whether or not the group could store it."""

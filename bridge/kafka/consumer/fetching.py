@@ -15,7 +15,7 @@ import structlog
 from aiokafka.errors import KafkaError, OffsetMetadataTooLargeError
 
 from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
-from bridge.kafka.consumer.offset_account import Expired, OffsetAccount, SkippedError
+from bridge.kafka.consumer.offset_account import Expired, Gone, OffsetAccount, SkippedError
 from bridge.kafka.consumer.stored_batch import StoredBatch, StoredRecord, read_batch
 from bridge.kafka.consumer.unread_places import Unreadable, UnreadPlaces
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bridge.kafka.consumer.ledger import Partition
     from bridge.model.day_counts import NotedOffset
 
-__all__ = ["Expired", "Fetch", "Fetching", "SkippedError", "Survey", "Unreadable"]
+__all__ = ["Expired", "Fetch", "Fetching", "Gone", "SkippedError", "Survey", "Unreadable"]
 
 _log = structlog.get_logger(__name__)
 _PARTLY_SECONDS = 0.02
@@ -75,6 +75,11 @@ class Fetching:
     def expired(self) -> deque[Expired]:
         """Records that were deleted unread, for the main loop to empty."""
         return self._account.expired
+
+    @property
+    def gone(self) -> deque[Gone]:
+        """Logs that are there no more, of which something was handed on, for the main loop to empty."""
+        return self._account.gone
 
     def assigned(self) -> None:
         """Number a new assignment; to be called before any of its records can be taken out."""
@@ -216,7 +221,13 @@ class Fetching:
             return False
         # What was finished of a log that is gone must not be taken for progress in the one that has come in its place.
         offsets = {p: offset for p, offset in offsets.items() if self._account.is_of_this_log(p, offset)}
+        identities = await self._identities({topic for topic, _ in offsets})
+        if number != self.number:
+            return False
         self._account.finished(offsets)
+        # Whoever gets such a partition next would begin in the midst of the new log.
+        again = self._account.made_again(identities, offsets)
+        offsets = {p: offset for p, offset in offsets.items() if p not in again}
         if not offsets:
             return True
         try:
@@ -263,6 +274,7 @@ class Fetching:
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """Where these partitions stand. What retention has deleted is noticed here too, while nothing is fetched."""
         number, account = self.number, self._account
+        read = dict(account.next)
         identities = await self._identities(account.topics() | {topic for topic, _ in partitions})
         if number == self.number:
             # What was secured of the log before is handed on first.
@@ -279,10 +291,11 @@ class Fetching:
                     continue
                 if position < found.first and partition in giving and account.gap(partition) == 0:
                     self._secure(partition)
+                    read[partition] = account.next[partition]
                 elif position <= found.first:
                     account.explain(partition, found.first)
             if logs == account.logs_begun:
-                account.seen(identities, offsets)
+                account.seen(identities, offsets, read)
             offsets = {p: found._replace(waiting=account.waiting(p, found)) for p, found in offsets.items()}
             await self._places.look_into_silence(offsets, giving, lambda: number == self.number)
         return Survey(number, offsets, self._places.all())

@@ -316,7 +316,7 @@ class AiokafkaClient:
         client, inside = self._inside.client, self._inside
         leader = client.cluster.leader_for_partition(TopicPartition(topic, number))
         if leader is None or leader < 0:
-            raise StaleMetadata(f"{topic}[{number}] has no leader just now")
+            raise StaleMetadata(f"{topic}[{number}] has no leader currently")
         limit = inside.partition_fetch_bytes
         asked = [(topic, [(number, offset, limit)])]
         request = FetchRequest(_RAW_WAIT_MS, 1, limit, inside.isolation, asked, rack_id="")

@@ -94,7 +94,10 @@ class Chunk:
 
 @dataclass(slots=True)
 class _Lane:
-    """One assigned partition: its open chunks in the order they were fetched. ``begun_anew`` counts those that begin a log anew."""
+    """One assigned partition: its open chunks in the order they were fetched. ``begun_anew`` counts those that begin a log anew.
+
+    ``gone``: where what was read of a log began and ended that is there no more, until all of it is finished.
+    """
 
     generation: int
     committed: int | None
@@ -102,6 +105,7 @@ class _Lane:
     expected: int | None = None
     span: int = 0
     begun_anew: int = 0
+    gone: tuple[int, int] | None = None
     chunks: deque[Chunk] = field(default_factory=deque)
 
 
@@ -133,7 +137,6 @@ class Ledger:
 
     def close(self, partitions: Sequence[Partition]) -> None:
         """Forget these partitions: they are another worker's now, and what is still under way there resolves to nothing."""
-        self.settled.close(partitions)
         for partition in partitions:
             for chunk in self._lanes.pop(partition).chunks:
                 chunk.closed = True
@@ -228,7 +231,7 @@ class Ledger:
             self._finish(chunk)
 
     def resolve(self, chunk: Chunk, events: int = 1) -> bool:
-        """So many events of the chunk are accepted or stored as dead letters. False when the assignment is over."""
+        """``events`` of the chunk are accepted or stored as dead letters. False when the assignment is over."""
         if chunk.closed:
             return False
         if not chunk.admitted or events > chunk.unresolved:
@@ -255,10 +258,33 @@ class Ledger:
                 # The offsets of before belong to records that are gone, and would keep these from being committed.
                 lane.position, lane.committed = done.upto, None
                 lane.begun_anew -= 1
+                lane.gone = None
             else:
                 # A chunk fetched twice must not take the position back.
                 lane.position = max(done.upto, lane.position or done.upto)
             lane.span -= done.upto - done.since
+
+    def log_gone(self, partition: Partition, generation: int, begun: int, upto: int) -> None:
+        """What was read of the partition from ``begun`` to before ``upto`` is of a log that is there no more."""
+        lane = self._lanes.get(partition)
+        if lane is not None and lane.generation == generation:
+            lane.gone = begun, upto
+
+    def lost_with_their_logs(self) -> dict[Partition, tuple[int, int]]:
+        """What nobody will find again once this assignment ends: offsets, from and to before, that were read and are not finished."""
+        lost = {}
+        for partition, lane in self._lanes.items():
+            if lane.gone is None:
+                continue
+            begun, upto = lane.gone
+            first = lane.chunks[0] if lane.chunks else None
+            if first is not None:
+                begun = upto if first.anew else first.since
+            elif lane.position is not None:
+                begun = lane.position
+            if begun < upto:
+                lost[partition] = begun, upto
+        return lost
 
     def holds(self, partition: Partition, generation: int) -> bool:
         """Whether the partition is ours by the assignment of this number."""

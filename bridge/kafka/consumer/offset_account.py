@@ -38,11 +38,21 @@ class Expired:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A partition's log is there no more, of which the assignment of this number had read from ``begun`` to before ``upto``."""
+
+    partition: Partition
+    number: int
+    begun: int
+    upto: int
+
+
 class OffsetAccount:
     """One assignment's account. ``number`` gives the assignment's number: what is asked across a change of it is forgotten.
 
     ``next`` is where the next take of a partition has to begin. ``anew``: partitions whose log was cut or made again, of which
-    nothing has been handed on since; ``logs_begun`` counts them. ``expired`` is for the main loop to empty: it gets what an answer may lose that nobody
+    nothing has been handed on since; ``logs_begun`` counts them. ``expired`` and ``gone`` are for the main loop to empty: they get what an answer may lose that nobody
     waits for any more.
     """
 
@@ -52,9 +62,11 @@ class OffsetAccount:
         self.next: dict[Partition, int] = {}
         self.anew: set[Partition] = set()
         self.expired: deque[Expired] = deque()
+        self.gone: deque[Gone] = deque()
         self._beginning = asyncio.Lock()
         self._handed: dict[Partition, int] = {}
         self._begun: dict[Partition, int] = {}
+        self._read: dict[Partition, int] = {}
         self._gone: dict[Partition, list[Expired]] = {}
         self._logs = DeletedLogs()
         self.logs_begun = 0
@@ -62,6 +74,7 @@ class OffsetAccount:
     def clear(self) -> None:
         """Another assignment begins. What has been told as expired is not told again when a partition comes back."""
         self.next.clear()
+        self._read.clear()
         self.anew.clear()
 
     def handing_on(self, partition: Partition, found: Taken) -> Taken:
@@ -139,7 +152,7 @@ class OffsetAccount:
                 await client.commit({partition: begins}, {})
                 if number != self._number():
                     return
-                self._begin_anew(partition, begins)
+                self._begin_anew(partition, begins, read=self.next[partition])
 
     def explain(self, partition: Partition, first: int) -> None:
         """The client reads on behind what was expected: because all before ``first`` is gone, or something is very wrong."""
@@ -166,11 +179,17 @@ class OffsetAccount:
             self.expired.append(lost)
             self._gone[partition].append(lost)
 
-    def _begin_anew(self, partition: Partition, begins: int) -> None:
-        """What was read is not there any more, the log was cut or the topic made again. Commit first where it begins."""
+    def _begin_anew(self, partition: Partition, begins: int, *, read: int | None) -> None:
+        """What was read is not there any more, the log was cut or the topic made again. Commit first where it begins.
+
+        ``read``: how far this assignment has read the log that is gone; None where it has not.
+        """
         before = self.next[partition]
-        # What was handed on before is still under way, and gets its verdict.
-        self._went_with_its_log(partition, before)
+        if read is not None:
+            # What was handed on before is still under way, and gets its verdict as long as the assignment stands.
+            self.gone.append(Gone(partition, self._number(), self._begun.get(partition, read), read))
+        self._read.pop(partition, None)
+        self._went_with_its_log(partition, read)
         self.logs_begun += 1
         self.next[partition] = self._begun[partition] = begins
         self.anew.add(partition)
@@ -195,13 +214,20 @@ class OffsetAccount:
         """Topics of the partitions whose logs are remembered."""
         return self._logs.topics()
 
-    def seen(self, identities: Mapping[str, bytes | None], offsets: Mapping[Partition, Offsets]) -> None:
-        """Remember where the logs end that are assigned."""
+    def seen(
+        self,
+        identities: Mapping[str, bytes | None],
+        offsets: Mapping[Partition, Offsets],
+        read: Mapping[Partition, int],
+    ) -> None:
+        """Remember where the logs end that are assigned, and how far they were ``read`` when their topic was asked which it is."""
         for partition, found in offsets.items():
             begun = self._begun.get(partition)
             if begun is not None and partition in self.next:
                 finished = begun if found.committed is None or found.committed > found.end else found.committed
-                self._logs.seen(partition, identities.get(partition[0]), end=found.end, finished=finished)
+                known = self._logs.seen(partition, identities.get(partition[0]), end=found.end, finished=finished)
+                if known and partition in read:
+                    self._read[partition] = read[partition]
 
     async def look_for_deleted(
         self,
@@ -214,7 +240,7 @@ class OffsetAccount:
         number = self._number()
         for partition, known in self._logs.gone(identities, assigned).items():
             self._tell_deleted(partition, known.finished, known.end)
-        again = [p for p in self._logs.made_again(identities, assigned) if p in self.next and p not in wait]
+        again = [p for p in self.made_again(identities, assigned) if p in self.next and p not in wait]
         if not again:
             return
         firsts = await self._client.first_offsets(again)
@@ -225,11 +251,18 @@ class OffsetAccount:
         for partition in again:
             # A position of the log before would pass over the first records of this one.
             self._client.seek(partition, firsts[partition])
-            self._begin_anew(partition, firsts[partition])
+            # What was read since is of the new log, or may be: the client goes on at its position.
+            self._begin_anew(partition, firsts[partition], read=self._read.get(partition))
 
-    def _went_with_its_log(self, partition: Partition, handed_on: int) -> None:
+    def made_again(
+        self, identities: Mapping[str, bytes | None], partitions: Collection[Partition]
+    ) -> Collection[Partition]:
+        """Which of the partitions are of another topic of the same name than when they were seen last."""
+        return self._logs.made_again(identities, partitions)
+
+    def _went_with_its_log(self, partition: Partition, handed_on: int | None) -> None:
         if (known := self._logs.forget(partition)) is not None:
-            self._tell_deleted(partition, max(handed_on, known.finished), known.end)
+            self._tell_deleted(partition, max(handed_on or 0, known.finished), known.end)
         self._gone.pop(partition, None)
 
     def _tell_deleted(self, partition: Partition, start: int, end: int) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _AGAIN_SECONDS = 300.0
 _WAITING_SECONDS = 10.0
-"""So long an open transaction may hold a partition before it is told."""
+"""Seconds for which an open transaction may hold a partition before it is reported."""
 _SHOWN = 5
 """Places that are told in words; the metric has them all."""
 
@@ -108,7 +108,7 @@ class Reading:
             self._metrics.open_transaction_seconds.remove(str(partition[1]))
 
     def assigned(self, partitions: int) -> None:
-        """Another assignment begins, of so many partitions."""
+        """Another assignment begins, of a number of partitions."""
         self._metrics.assigned_partitions.set(partitions)
         for partition in list(self._waiting):
             self._ended(partition)

@@ -79,14 +79,9 @@ class SettledCounts:
         """Whether the notes of the owners before are known: before that nothing may be committed."""
 
     def open(self, partitions: Iterable[Partition]) -> None:
-        """Another assignment begins."""
+        """Another assignment begins; the pages of the one before are kept until then, and nobody asks for them."""
         self._pages = {partition: _Page(OffsetNote(0)) for partition in partitions}
         self.known = False
-
-    def close(self, partitions: Iterable[Partition]) -> None:
-        """These partitions are another worker's now."""
-        for partition in partitions:
-            self._pages.pop(partition, None)
 
     def passed(self, chunk: Passed) -> None:
         """The finished prefix has moved over a chunk."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 """Seconds between two tries."""
 _SILENT_SECONDS = 30.0
-"""So long a partition with records may give none before the broker is asked why."""
+"""Seconds for which a partition with records may give none before the broker is asked why."""
 TRIES = 3
 """Failed tries before what is damaged is set aside, where that is wanted."""
 

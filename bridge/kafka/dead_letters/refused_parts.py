@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bridge.model.ports import Decoder
 
 MOST_EQUAL = 20
-"""So many refusals of one record with the same code get a letter each: a few kilobytes can hold a hundred thousand items that
+"""Most refusals of one record with the same code that get a letter each: a few kilobytes can hold a hundred thousand items that
 are no events, and a letter each, every one in its envelope, would be gigabytes."""
 _REMEMBERED = 8
 """Records of several events that are remembered; of one that is forgotten a few letters more are made."""

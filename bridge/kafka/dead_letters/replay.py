@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bridge.kafka.dead_letters.received_anew import records_of_letter
 from bridge.kafka.dead_letters.replay_marks import MAX_REPLAYS, Mark, Marks, group_of, load_marks, why_kept
 from bridge.kafka.dead_letters.stored_letters import Filter, Stored, open_letters, up_to
+from bridge.kafka.group_offsets import OffsetKeeper
 from bridge.kafka.producer.refusal import RefusedByKafka
 from bridge.model.dead_letter import PREFIX, Form, own_headers
 from bridge.model.record import record_bytes
@@ -62,22 +63,17 @@ async def replay(
     """
     limit = None if publisher is None else publisher.limit
     done = Replayed()
-    async with open_letters(kafka, group=group_of(kafka, wanted, max_replays)) as (consumer, ends):
-        marks = Marks((), decoder) if again else await load_marks(kafka, decoder)
+    asked = (wanted, max_replays)
+    marks = Marks((), decoder) if again else await load_marks(kafka, decoder, asked)
+    async with open_letters(kafka) as (consumer, ends), OffsetKeeper(kafka, group_of(kafka, *asked), ends) as keeper:
         for partition, end in ends.items():
-            mark = marks.of(partition.partition, wanted, max_replays)
+            mark = marks.of(partition.partition, *asked) or Mark(partition.partition, 0, *asked)
+            done.before += mark.sent
             consumer.assign([partition])
-            if mark is None:
-                # Earlier versions committed the offset of a filter alone.
-                upto = None if again else await consumer.committed(partition)
-                mark = Mark(partition.partition, upto or 0, wanted, max_replays)
-                if upto is None:
-                    await consumer.seek_to_beginning(partition)
-                else:
-                    consumer.seek(partition, upto)
-            else:
-                done.before += mark.sent
+            if mark.upto:
                 consumer.seek(partition, mark.upto)
+            else:
+                await consumer.seek_to_beginning(partition)
             async for batch in up_to(consumer, partition, end):
                 chosen = _choose(
                     batch,
@@ -93,7 +89,7 @@ async def replay(
                 if publisher is not None:
                     sent = await _send(publisher, chosen, done)
                     mark = mark.moved(chosen.upto, sent=sent, left=chosen.left)
-                    await consumer.commit({partition: (mark.upto, mark.to_metadata())})
+                    await keeper.keep({partition: (mark.upto, mark.to_metadata())})
                 if most is not None and done.sent.total() >= most:
                     return done
     return done

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import orjson
+from aiokafka import TopicPartition
 
 from bridge.kafka.dead_letters.stored_letters import Filter, Stored
-from bridge.kafka.topics import admin
+from bridge.kafka.group_offsets import group_offsets, groups_named
+from bridge.kafka.topics import admin, ensure_topics
 from bridge.model.dead_letter import Form
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 MAX_REPLAYS = 3
-"""So often a letter goes round unless told otherwise."""
+"""Most replays of one letter, unless another number is given."""
 _LONGEST = 3_500
 """Bytes of metadata; Kafka keeps 4,096 (offset.metadata.max.bytes)."""
 
@@ -61,7 +63,7 @@ class Mark:
         )
 
     def moved(self, upto: int, *, sent: int, left: Sequence[int]) -> Mark:
-        """Further on, with so many sent and those left."""
+        """Further on, with ``sent`` more of them sent and those left."""
         return replace(self, upto=upto, sent=self.sent + sent, left=(*self.left, *left))
 
     def to_metadata(self) -> str:
@@ -120,20 +122,33 @@ def group_of(kafka: KafkaSettings, wanted: Filter, max_replays: int) -> str:
     return f"{kafka.group}.replay{wanted.name}{often}"
 
 
-async def load_marks(kafka: KafkaSettings, decoder: Decoder) -> Marks:
-    """Ask the brokers for the groups of all replays; ``KafkaError`` when they cannot be asked."""
-    prefix = f"{kafka.group}.replay"
+async def load_marks(kafka: KafkaSettings, decoder: Decoder, asked: tuple[Filter, int] | None = None) -> Marks:
+    """Ask the brokers for the groups of all replays; ``KafkaError`` when they cannot be asked.
+
+    ``asked``: a filter, and how often its letters go round at most, whose group is asked whether or not it is listed. Of it an
+    offset counts that has no note beside it: earlier versions committed that of a filter alone.
+    """
+    topic, all_letters = kafka.dead_letter_topic, f"{kafka.group}.replay"
+    count = (await ensure_topics(kafka, create=False, topics=[topic]))[topic]
+    partitions = [TopicPartition(topic, number) for number in range(count)]
+    own = None if asked is None else group_of(kafka, *asked)
     found: list[Mark] = []
     async with admin(kafka) as client:
-        for group, *_ in await client.list_consumer_groups():
-            if group != prefix and not group.startswith(prefix + "."):
-                continue
-            for place, committed in (await client.list_consumer_group_offsets(group)).items():
-                if place.topic != kafka.dead_letter_topic or committed.offset < 0:
+        groups = {
+            group for group in await groups_named(kafka, client, all_letters) if _is_of_replays(group, all_letters)
+        }
+        for group in sorted(groups if own is None else groups | {own}):
+            for place, committed in (await group_offsets(kafka, client, group, partitions)).items():
+                if committed.offset < 0:
                     continue
-                mark = Mark.from_metadata(
-                    place.partition, committed.offset, committed.metadata or "", unfiltered=group == prefix
-                )
+                note = committed.metadata or ""
+                mark = Mark.from_metadata(place.partition, committed.offset, note, unfiltered=group == all_letters)
+                if mark is None and asked is not None and group == own and not note:
+                    mark = Mark(place.partition, committed.offset, *asked)
                 if mark is not None:
                     found.append(mark)
     return Marks(found, decoder)
+
+
+def _is_of_replays(group: str, all_letters: str) -> bool:
+    return group == all_letters or group.startswith(all_letters + ".")

@@ -38,7 +38,7 @@ _TOLD_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Letter:
-    """A letter on its way to the topic, which stands for so many events of the chunk."""
+    """A letter on its way to the topic, which stands for a number of events of the chunk."""
 
     chunk: Chunk
     fit: LetterFit

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 from bridge.kafka.connection import client_options
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.dead_letter import DeadLetter, pointer_in
-from bridge.model.errors import NotJson
+from bridge.model.errors import KafkaError, NotJson
 from bridge.model.event import MOST
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 _AT_ONCE = 500
+_ASK_AFTER = 5
+_EMPTY_POLLS = 20
+"""Seconds without a letter before the end that was there at the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def field_of(letter: DeadLetter) -> str:
 
 async def read(kafka: KafkaSettings, wanted: Filter, decoder: Decoder) -> AsyncIterator[Stored]:
     """Every letter that fits, partition by partition, up to what is there at the start."""
-    async with open_letters(kafka, group=None) as (consumer, ends):
+    async with open_letters(kafka) as (consumer, ends):
         for partition, end in ends.items():
             consumer.assign([partition])
             await consumer.seek_to_beginning(partition)
@@ -111,7 +114,7 @@ async def read(kafka: KafkaSettings, wanted: Filter, decoder: Decoder) -> AsyncI
 
 async def read_one(kafka: KafkaSettings, partition: int, offset: int) -> Stored | None:
     """The letter at this place; None when there is none (any more)."""
-    async with open_letters(kafka, group=None) as (consumer, ends):
+    async with open_letters(kafka) as (consumer, ends):
         place = TopicPartition(kafka.dead_letter_topic, partition)
         if offset >= ends.get(place, 0):
             return None
@@ -125,15 +128,15 @@ async def read_one(kafka: KafkaSettings, partition: int, offset: int) -> Stored 
 
 
 @asynccontextmanager
-async def open_letters(kafka: KafkaSettings, *, group: str | None) -> AsyncIterator[tuple[Any, dict[Any, int]]]:
-    """A consumer without subscription, and the end offsets of the dead-letter topic's partitions."""
+async def open_letters(kafka: KafkaSettings) -> AsyncIterator[tuple[Any, dict[Any, int]]]:
+    """A consumer without subscription and group, and the end offsets of the dead-letter topic's partitions."""
     topic = kafka.dead_letter_topic
     partitions = [
         TopicPartition(topic, n) for n in range((await ensure_topics(kafka, create=False, topics=[topic]))[topic])
     ]
     consumer = AIOKafkaConsumer(
         **client_options(kafka),
-        group_id=group,
+        group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
@@ -148,9 +151,19 @@ async def open_letters(kafka: KafkaSettings, *, group: str | None) -> AsyncItera
 
 
 async def up_to(consumer: Any, partition: Any, end: int) -> AsyncIterator[list[Stored]]:
-    """Batches of what lies before ``end``."""
-    while await consumer.position(partition) < end:
+    """Batches of what lies before ``end``. Raises ``KafkaError`` where nothing comes for long."""
+    empty = 0
+    while (at := await consumer.position(partition)) < end:
         records = (await consumer.getmany(partition, timeout_ms=1_000, max_records=_AT_ONCE)).get(partition, [])
+        empty = 0 if records else empty + 1
+        if empty % _ASK_AFTER == _ASK_AFTER - 1:
+            # The client gives nothing while the brokers are away, too. This asks them, and raises when they stay away.
+            await consumer.end_offsets([partition])
+        if empty >= _EMPTY_POLLS:
+            raise KafkaError(
+                f"{partition.topic}[{partition.partition}]: no dead letter came for {empty} s, at offset {at} of {end}",
+                hint="look at the brokers; a replay goes on where it ended when it is started again",
+            )
         batch = [
             Stored(r.partition, r.offset, DeadLetter.from_headers(r.key, r.value, r.headers), r.headers, r.timestamp)
             for r in records

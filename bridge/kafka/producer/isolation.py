@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _MOST_DOUBTFUL = 3
-"""After so many records in doubt and none that passed the trouble is the broker's: a few retries are enough."""
+"""After this many records in doubt, and none that passed, the trouble is the broker's: a few retries are enough."""
 
 
 class Entry(NamedTuple):

@@ -18,7 +18,7 @@ _words = Struct("<I").iter_unpack
 
 @lru_cache(maxsize=_REMEMBERED)
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of so many that events of this key go to. A customer's events come together."""
+    """The partition, of all of the topic, that events of this key go to. A customer's events come together."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 

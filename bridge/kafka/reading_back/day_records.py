@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 LATE_MS: Final = 3_600_000
-"""Records may carry the time of their writers: so much before a day one looks for records of it."""
+"""Records may carry the time of their writers: from this long before a day on one looks for records of it."""
 
 
 class UnreadablePlaceError(KafkaError):

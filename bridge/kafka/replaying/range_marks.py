@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import orjson
+from aiokafka import TopicPartition
 
+from bridge.kafka.group_offsets import group_offsets, groups_named
 from bridge.kafka.reading_back.noted_offsets import noted_offsets
-from bridge.kafka.topics import admin
+from bridge.kafka.topics import admin, ensure_topics
 from bridge.model.dead_letter import PREFIX
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ class RangeMark:
         return self.upto < self.end
 
     def moved(self, upto: int, sent: int) -> RangeMark:
-        """Further on, with so many more sent."""
+        """Further on, with ``sent`` more of them sent."""
         return replace(self, upto=upto, sent=self.sent + sent)
 
     def note(self, asked: ReplayAsked) -> str:
@@ -136,12 +138,12 @@ async def range_marks(kafka: KafkaSettings, asked: ReplayAsked) -> dict[int, Ran
 async def unfinished_replays(kafka: KafkaSettings) -> dict[ReplayAsked, int]:
     """Replays of the topic that have begun and not ended, with how many records they have sent. Raises ``KafkaError``."""
     found: dict[ReplayAsked, list[RangeMark]] = {}
+    count = (await ensure_topics(kafka, create=False, topics=[kafka.topic]))[kafka.topic]
+    partitions = [TopicPartition(kafka.topic, number) for number in range(count)]
     async with admin(kafka) as client:
-        for group, *_ in await client.list_consumer_groups():
-            if not group.startswith(f"{kafka.group}.again."):
-                continue
-            for place, committed in (await client.list_consumer_group_offsets(group)).items():
-                told = mark_of(committed.offset, committed.metadata or "") if place.topic == kafka.topic else None
+        for group in await groups_named(kafka, client, f"{kafka.group}.again."):
+            for committed in (await group_offsets(kafka, client, group, partitions)).values():
+                told = mark_of(committed.offset, committed.metadata or "")
                 if told is not None:
                     found.setdefault(told[0], []).append(told[1])
     return {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
-from aiokafka.structs import OffsetAndMetadata
 
 from bridge.kafka.connection import client_options
+from bridge.kafka.group_offsets import OffsetKeeper
 from bridge.kafka.offset_range import records_in
 from bridge.kafka.reading_back.noted_offsets import noted_offsets
 from bridge.kafka.replaying.range_marks import group_of_replay, range_marks
@@ -47,17 +47,15 @@ class ReplayTopic:
     def __init__(self, kafka: KafkaSettings, asked: ReplayAsked) -> None:
         self._kafka = kafka
         self._asked = asked
-        self._consumer = self._made(None)
-        self._beside = self._made(None)
-        # One that is assigned anew while its group's coordinator is being asked fails: what reads commits nothing.
-        self._keeper = self._made(group_of_replay(kafka, asked))
-        self._is_keeping = False
+        self._consumer = self._made()
+        self._beside = self._made()
         self._partitions: list[TopicPartition] = []
+        self._keeper: OffsetKeeper | None = None
 
-    def _made(self, group: str | None) -> Any:
+    def _made(self) -> Any:
         return AIOKafkaConsumer(
             **client_options(self._kafka),
-            group_id=group,
+            group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -78,7 +76,8 @@ class ReplayTopic:
     async def __aexit__(self, *_: object) -> None:
         await self._consumer.stop()
         await self._beside.stop()
-        await self._keeper.stop()
+        if self._keeper is not None:
+            await self._keeper.__aexit__()
 
     @contextlib.contextmanager
     def _named(self) -> Any:
@@ -124,7 +123,7 @@ class ReplayTopic:
         return await range_marks(self._kafka, self._asked)
 
     async def pages(self, partition: int, start: int, end: int, *, most: int = PAGE) -> AsyncIterator[list[Any]]:
-        """The records from ``start`` to before ``end``, so many at once. Raises ``KafkaError`` where they do not come."""
+        """The records from ``start`` to before ``end``, page by page. Raises ``KafkaError`` where they do not come."""
         async for page in self._pages(self._consumer, partition, start, end, most):
             yield page
 
@@ -160,16 +159,11 @@ class ReplayTopic:
 
     async def keep(self, marks: Mapping[int, RangeMark]) -> None:
         """Commit how far the replay has come; all at once."""
-        with self._named():
-            if not self._is_keeping:
-                await self._keeper.start()
-                self._keeper.assign(self._partitions)
-                # It is not to read.
-                self._keeper.pause(*self._partitions)
-                self._is_keeping = True
-            await self._keeper.commit(
-                {
-                    TopicPartition(self._kafka.topic, partition): OffsetAndMetadata(mark.upto, mark.note(self._asked))
-                    for partition, mark in marks.items()
-                }
-            )
+        if self._keeper is None:
+            self._keeper = OffsetKeeper(self._kafka, group_of_replay(self._kafka, self._asked), self._partitions)
+        await self._keeper.keep(
+            {
+                TopicPartition(self._kafka.topic, partition): (mark.upto, mark.note(self._asked))
+                for partition, mark in marks.items()
+            }
+        )

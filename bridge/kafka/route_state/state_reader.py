@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 2_000
 _FETCH_BYTES: Final = 4_000_000
 _SILENT_SECONDS: Final = 30.0
-"""So long nothing may come of what is known to be there."""
+"""Seconds for which nothing may come of what is known to be there."""
 _STOP_SECONDS: Final = 1.0
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
 from bridge.kafka.connection import client_options
+from bridge.kafka.group_offsets import group_offsets
 from bridge.kafka.offset_range import records_in
 from bridge.kafka.topics import admin, ensure_topics, unreachable
 
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from bridge.settings import KafkaSettings
 
 _PAGE: Final = 2_000
-_PAUSE_SECONDS: Final = 0.3
-_MOVING: Final = (
-    errors.GroupCoordinatorNotAvailableError,
-    errors.GroupLoadInProgressError,
-    errors.NotCoordinatorForGroupError,
-)
-"""Who answers for the group is not settled yet."""
 
 
 class Span(NamedTuple):
@@ -72,28 +65,15 @@ class UnderWay:
         """By partition what is not acknowledged now."""
         try:
             # Asked first: what is acknowledged meanwhile counts as not.
-            committed = await self._committed()
+            committed = await group_offsets(self._kafka, self._admin, self._kafka.group, self._partitions)
             firsts = await self._consumer.beginning_offsets(self._partitions)
             ends = await self._consumer.end_offsets(self._partitions)
         except (errors.KafkaError, OSError) as error:
             raise unreachable(self._kafka, error) from error
         found: dict[int, Span] = {}
         for partition in self._partitions:
-            offset = committed[partition].offset if partition in committed else -1
-            found[partition.partition] = Span(max(firsts[partition], offset), ends[partition])
+            found[partition.partition] = Span(max(firsts[partition], committed[partition].offset), ends[partition])
         return found
-
-    async def _committed(self) -> Any:
-        """What the group has acknowledged. A cluster that has never had a group makes its topic of groups when it is asked first."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._kafka.request_timeout_seconds
-        while True:
-            try:
-                return await self._admin.list_consumer_group_offsets(self._kafka.group, partitions=self._partitions)
-            except _MOVING:
-                if loop.time() >= until:
-                    raise
-                await asyncio.sleep(_PAUSE_SECONDS)
 
     async def headers(self, spans: Mapping[int, Span]) -> AsyncIterator[list[Any]]:
         """The headers of the records in these spans, in pages."""

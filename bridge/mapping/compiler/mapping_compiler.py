@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from bridge.mapping.compiler.assembly_sources import PlainIdentities
     from bridge.mapping.compiler.schema_fields import SchemaFields
-    from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.sets.mapping_set import MappingSet
     from bridge.mapping.syntax.nodes import Node
     from bridge.mapping.values.expected import Expected
 

@@ -85,7 +85,7 @@ def _clean_array(value: list[Any] | tuple[Any, ...]) -> list[Any]:
 
 
 def aligned(value: Any, levels: int) -> Any:
-    """As :func:`clean`, for an array that is spread over elements: at so many levels what is nothing leaves null in its place.
+    """As :func:`clean`, for an array that is spread over elements: at this many levels what is nothing leaves null in its place.
 
     Rows beside each other fill the same elements, so no value may move to its neighbour's.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.mapping.sets.findings import Column
-    from bridge.mapping.sets.table import MappingRow, MappingSet
+    from bridge.mapping.sets.mapping_set import MappingRow, MappingSet
     from bridge.mapping.syntax.nodes import Node
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from bridge.mapping.compiler.preparation import Prepared
     from bridge.mapping.compiler.schema_fields import SchemaFields
     from bridge.mapping.sets.findings import Column
-    from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.sets.mapping_set import MappingSet
     from bridge.model.mapping_rows import Complaint
     from bridge.model.rules import Rules
 

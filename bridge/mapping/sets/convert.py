@@ -13,13 +13,14 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.sets.table import HEADERS, normal_header
+from bridge.mapping.sets.csv_form import HEADERS
+from bridge.mapping.sets.file_texts import normal_header
 from bridge.mapping.syntax.cells import fill
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bridge.mapping.sets.table import MappingRow, MappingSet
+    from bridge.mapping.sets.mapping_set import MappingRow, MappingSet
 
 _COLUMNS: Final = ("source_type", "source", "destination", "name", "description")
 

@@ -10,7 +10,7 @@ from bridge.mapping.syntax.cells import fill
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.sets.mapping_set import MappingSet
 
 
 def merged(here: MappingSet, more: MappingSet, placeholders: Mapping[str, str]) -> MappingSet:

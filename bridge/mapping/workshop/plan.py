@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from bridge.mapping.sets.findings import Finding
-    from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.sets.mapping_set import MappingSet
     from bridge.mapping.workshop.outcomes import Judged
 
     Depart = Callable[[dict[str, Any]], Judged]

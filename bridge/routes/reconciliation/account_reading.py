@@ -14,10 +14,10 @@ from bridge.kafka.reading_back.day_records import LATE_MS, UnreadablePlaceError,
 from bridge.kafka.reading_back.noted_offsets import noted_offsets
 from bridge.model.day_counts import DAY_MS, OffsetNote
 from bridge.model.verdicts import Stage
-from bridge.routes.reconciliation.day_sum import Account, FoundAccount
 from bridge.routes.reconciliation.event_table import DEAD, LetterAt
 from bridge.routes.reconciliation.exported import exported_ids
 from bridge.routes.reconciliation.fates import fates, seen_in, seen_in_letter
+from bridge.routes.reconciliation.found_account import Account, FoundAccount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

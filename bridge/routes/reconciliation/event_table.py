@@ -65,7 +65,7 @@ class SeenEvent(NamedTuple):
 
 
 class DistinctRow(NamedTuple):
-    """So many distinct events of a day and a code with one fate; ``in_kafka`` of them lie in the topic."""
+    """Distinct events of a day and a code with one fate; ``in_kafka`` of them lie in the topic."""
 
     day: int
     code: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.adobe.client import PlatformClient, missing_settings
 from bridge.routes.reconciliation.account_reading import read_account
-from bridge.routes.reconciliation.day_sum import reconcile
+from bridge.routes.reconciliation.adding_up import reconcile
 from bridge.routes.reconciliation.event_table import EventTable
 from bridge.routes.reconciliation.results import key_of, saved_day
 from bridge.settings import variable

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _HISTORY: Final = 30
 """Runs of a route that are remembered."""
 _WITHDRAW_SECONDS: Final = 15.0
-"""So long a run that began at once with this one may take to withdraw: it reads the topic, and writes to it, of which each is bounded."""
+"""Seconds within which a run that began together with this one withdraws: it reads the topic, and writes to it, of which each is bounded."""
 _LOOK_SECONDS: Final = 0.5
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RUNNING: Final = "running"
 ALIVE_SECONDS: Final = 30.0
-"""A run that has not told for so long that it lives has died."""
+"""A run that has not told for this many seconds that it lives has died."""
 _COUNTERS: Final = ("findings", "refused", "left_out", "invalid")
 
 

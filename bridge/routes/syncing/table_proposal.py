@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.sets.table import MappingRow, MappingSet
+from bridge.mapping.sets.mapping_set import MappingRow, MappingSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

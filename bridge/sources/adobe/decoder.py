@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from bridge.model.event import ANY, MOST, Bound
 from bridge.settings import AdobeSettings
 from bridge.sources.adobe.audiences import NAMES
@@ -14,7 +12,8 @@ from bridge.sources.adobe.membership import join, names_of
 from bridge.sources.adobe.messages import is_canonical, key_of, most_events, read_unit, units_of
 from bridge.sources.adobe.reading import ProfileReading
 from bridge.sources.adobe.refusing import TOO_MANY
-from bridge.sources.http.json_reading import encode, exactly, parse_body, parse_json
+from bridge.sources.http.json_decoding import JsonDecoding, parse_quickly
+from bridge.sources.http.json_reading import exactly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from bridge.model.event import Event, LeftOut, Refusal
 
 
-class AdobeDecoder:
+class AdobeDecoder(JsonDecoding):
     """Decodes profiles and events as ``settings`` say: whose they are, and which audiences go on.
 
     ``anonymous``: also profiles without a customer id, as the route identifies users by their attributes. ``now``: nanoseconds
@@ -42,21 +41,10 @@ class AdobeDecoder:
 
         The latter have no ``received_at``: Kafka's own timestamp says when they came.
         """
-        try:
-            document = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            document = parse_json(value)
+        document = parse_quickly(value)
         if is_canonical(document):
             return (document,)
         return self._events(exactly(value, document), MOST)
-
-    def parse_record(self, value: bytes) -> Any:
-        """The document of a record, every digit and every member of it; raises ``NotJson``."""
-        return parse_json(value)
-
-    def parse_body(self, body: bytes) -> Any:
-        """The document of a request's body; ambiguous members stay in it. Raises ``NotJson``."""
-        return parse_body(body)[0]
 
     def events_of(self, document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal | LeftOut]:
         """The events of every message of a document, in order, each with the time at which it was taken."""
@@ -89,10 +77,6 @@ class AdobeDecoder:
     def record_key(self, event: Event) -> bytes | None:
         """The customer's id as UTF-8."""
         return key_of(event)
-
-    def encode(self, value: Any) -> bytes | Refusal:
-        """A document or event as UTF-8 JSON."""
-        return encode(value)
 
     def alone(self, event: Event) -> Event:
         """A profile with the names of its own audiences, as if it were the first of its customer."""

@@ -27,10 +27,8 @@ import asyncio
 import contextlib
 import math
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 import structlog
 from aiohttp import HttpVersion11, web
@@ -42,28 +40,26 @@ from bridge.model.verdicts import Stage
 from bridge.sources.http.access import Admission
 from bridge.sources.http.auth import authenticator, tokens_of
 from bridge.sources.http.body import BodyMemory, BodyTooLarge, Lease, NoRoom, read_body
-from bridge.sources.http.intake import LARGE, BodyReading, BodyRecords, RecordLimits, TooMuch
-from bridge.sources.http.refusals import FULL, RETRY_AFTER, Refusals, as_json, refusal
+from bridge.sources.http.callers import Callers
+from bridge.sources.http.intake import TooMuch
+from bridge.sources.http.refusals import FULL, Refusals, as_json, refusal
+from bridge.sources.http.token_endpoint import TOKEN, TokenEndpoint
+from bridge.sources.http.trouble import Trouble
+from bridge.sources.http.unhurried_reading import UnhurriedReading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.model.dead_letter import DeadLetter
-    from bridge.model.event import Refusal
     from bridge.model.ports import Decoder, EventStore
     from bridge.settings import ReceiverSettings
+    from bridge.sources.http.intake import BodyRecords
     from bridge.sources.http.posting import Posting
     from bridge.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-_TROUBLE_SECONDS = 15.0
-TOKEN = "/token"  # nosec B105 # noqa: S105 - a part of a path
-"""Below an endpoint's path: where its sender fetches access tokens."""
-_TOKEN_BYTES = 10_000
 _NO = frozenset({"false", "0", "no"})
-_BECOMES = 4
-"""Times ``max_body_bytes`` that the records of one body may weigh: envelope fields are copied to each event."""
 
 
 class Receiver:
@@ -93,26 +89,22 @@ class Receiver:
         self._store = store
         self._metrics = metrics
         self._admission = admission or Admission.of(settings)
-        self._now = now
-        self._clock = clock
         self._auth = authenticator(settings, posting.sender)
         self._tokens = tokens_of(settings)
         self._posting = posting
         self._confirm_seconds = min(settings.confirm_timeout_seconds, posting.confirm_seconds or math.inf)
-        self._decoder = decoder
         self.path = path or posting.path
         self.route = metrics.route
         self.is_open = settings.auth in {None, "none"}
         self._of_route = {"route": metrics.route} if named else {}
         self._budget = budget or BodyMemory(settings.max_in_flight_bytes)
-        # Large bodies are parsed one at a time, beside the event loop.
-        self._parsing = parsing or asyncio.Semaphore(1)
-        self._trouble: str | None = None
-        self._trouble_at = 0.0
-        self._known_limits = RecordLimits(
-            0, 0, settings.max_events, _BECOMES * settings.max_body_bytes, route=metrics.route
+        self._reading = UnhurriedReading(
+            settings, store, decoder, route=metrics.route, parsing=parsing or asyncio.Semaphore(1), now=now
         )
+        self._trouble = Trouble(clock, self._of_route)
         self.refusals = Refusals(metrics, clock, route=metrics.route if named else None)
+        self._callers = Callers(self._admission, self._auth)
+        self._token_endpoint = TokenEndpoint(settings, self._tokens, self._callers, self.refusals)
         self._stopping = False
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -129,13 +121,8 @@ class Receiver:
         return app
 
     def trouble(self) -> str | None:
-        """Why requests are refused currently; None when they are not: a probe for readiness.
-
-        What no request has confirmed lately is forgotten, or a balancer that sends none would never learn of the end.
-        """
-        if self._stopping:
-            return "stopping"
-        return self._trouble if self._clock() - self._trouble_at < _TROUBLE_SECONDS else None
+        """Why requests are refused currently; None when they are not: a probe for readiness."""
+        return "stopping" if self._stopping else self._trouble.current()
 
     async def stop(self) -> None:
         """Refuse new requests, and return when those under way are answered: within their two bounds, or never."""
@@ -155,11 +142,11 @@ class Receiver:
 
     def admits(self, request: web.Request) -> bool:
         """Whether the caller may post events of this route."""
-        return self._allows(request) and self._auth.admits(request.headers)
+        return self._callers.admits(request)
 
     def wrong_path(self, request: web.Request) -> web.Response:
         """The answer to a caller who may post here, and posts elsewhere."""
-        self.refusals.tell("wrong_path", self._address(request), expected=self.path)
+        self.refusals.tell("wrong_path", self._callers.address(request), expected=self.path)
         self.refusals.count(404)
         return refusal(404, f"{self._posting.sender} posts events to {self.path}")
 
@@ -169,32 +156,8 @@ class Receiver:
         return self._tokens is not None
 
     async def token(self, request: web.Request) -> web.Response:
-        """Answer a request for an access token (RFC 6749, section 4.4)."""
-        response = await self._token(request)
-        self.refusals.count(response.status)
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    async def _token(self, request: web.Request) -> web.Response:
-        if self._tokens is None or request.method != "POST":
-            return refusal(405, "a token is asked for with POST", {"Allow": "POST"})
-        if not self._allows(request):
-            self.refusals.tell("address_refused", self._address(request))
-            return refusal(403, "this address is not allowed to post here")
-        if (request.content_length or 0) > _TOKEN_BYTES:
-            return refusal(413, "a request for a token is a short form", close=True)
-        try:
-            async with asyncio.timeout(self._settings.read_timeout_seconds):
-                body = await request.content.read(_TOKEN_BYTES)
-        except TimeoutError:
-            return refusal(408, "the body took too long", close=True)
-        except (web.RequestPayloadError, ConnectionError):
-            return refusal(400, "the request is damaged or broke off", close=True)
-        form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
-        status, told = self._tokens.answer(request.headers, form)
-        if status == 401:
-            self.refusals.tell("wrong_credentials", self._address(request), given="client id or secret for a token")
-        return as_json(status, told, {"WWW-Authenticate": "Basic"} if status == 401 else None)
+        """Answer a request for an access token."""
+        return await self._token_endpoint.handle(request)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one request."""
@@ -221,7 +184,7 @@ class Receiver:
 
     def crowd(self) -> None:
         """A connection is turned away since too many are open."""
-        self._busy("too many connections", "too many connections are open")
+        self._trouble.busy("too many connections", "too many connections are open")
 
     async def expected(self, request: web.Request) -> web.StreamResponse | None:
         """Answer an Expect header: go on where it asks for 100-continue, else refuse."""
@@ -238,31 +201,26 @@ class Receiver:
     async def _answer(self, request: web.Request) -> web.Response:
         if request.method != "POST":
             return refusal(405, f"{self._posting.sender} posts events here: use POST", {"Allow": "POST"})
-        if not self._allows(request):
-            self.refusals.tell("address_refused", self._address(request))
+        if not self._callers.allows(request):
+            self.refusals.tell("address_refused", self._callers.address(request))
             return refusal(403, "this address is not allowed to post here")
         if not self._auth.admits(request.headers):
-            self.refusals.tell("wrong_credentials", self._address(request), given=self._auth.given(request.headers))
+            self.refusals.tell(
+                "wrong_credentials", self._callers.address(request), given=self._auth.given(request.headers)
+            )
             return refusal(401, "credentials are missing or wrong", {"WWW-Authenticate": self._auth.challenge})
         if self._stopping:
-            return self._busy("the receiver is stopping")
+            return self._trouble.busy("the receiver is stopping")
         if (wait := self._admission.wait_seconds()) > 0:
             if not self._posting.throttles:
-                return self._busy("too many requests")
+                return self._trouble.busy("too many requests")
             return refusal(429, "too many requests", {"Retry-After": str(math.ceil(wait))})
         if (request.content_length or 0) > self._settings.max_body_bytes:
             return self._too_large(request, "the body is too large")
         with self._budget.lease() as lease:
-            return await self._take(request, lease)
+            return await self._receive(request, lease)
 
-    def _allows(self, request: web.Request) -> bool:
-        return self._admission.allows(request.remote, _forwarded(request))
-
-    def _address(self, request: web.Request) -> str | None:
-        client = self._admission.client(request.remote, _forwarded(request))
-        return request.remote if client is None else str(client)
-
-    async def _take(self, request: web.Request, lease: Lease) -> web.Response:
+    async def _receive(self, request: web.Request, lease: Lease) -> web.Response:
         settings = self._settings
         try:
             async with asyncio.timeout(settings.read_timeout_seconds):
@@ -277,15 +235,15 @@ class Receiver:
         except NoRoom:
             return self._no_room()
         except TimeoutError:
-            self.refusals.tell("request_too_slow", self._address(request))
+            self.refusals.tell("request_too_slow", self._callers.address(request))
             return refusal(408, f"the body took longer than {settings.read_timeout_seconds:g} s", close=True)
         except (web.RequestPayloadError, ConnectionError):
-            self.refusals.tell("request_broke_off", self._address(request))
+            self.refusals.tell("request_broke_off", self._callers.address(request))
             return refusal(400, "the request is damaged or broke off", close=True)
         stored = StoredLetters((), ())
         try:
             async with asyncio.timeout(self._confirm_seconds):
-                intake = await self._read(body, doubt, lease)
+                intake = await self._reading.read(body, doubt, lease)
                 # From here on the records are held, not the body they came in.
                 del body
                 dead_letters = [letter.to_record() for letter in intake.dead_letters]
@@ -299,9 +257,9 @@ class Receiver:
         except NoRoom:
             return self._no_room()
         except TimeoutError:
-            return self._busy("not confirmed in time", "Kafka does not confirm in time")
+            return self._trouble.busy("not confirmed in time", "Kafka does not confirm in time")
         except BridgeError as error:
-            return self._busy("not confirmed", str(error))
+            return self._trouble.busy("not confirmed", str(error))
         events, letters = len(intake.events) - len(stored.made), [*intake.dead_letters, *stored.made]
         for rule, count in intake.left_out.items():
             self._metrics.left_out_events.labels(rule).inc(count)
@@ -311,34 +269,10 @@ class Receiver:
     def _rehearsed(self, request: web.Request, intake: BodyRecords) -> web.Response:
         """The answer to a rehearsal, which stores nothing: counted and told, or an address left so would lose everything unseen."""
         self._metrics.left_out_events.labels("dry_run").inc(len(intake.events))
-        self.refusals.tell("dry_run", self._address(request), events=len(intake.events))
+        self.refusals.tell("dry_run", self._callers.address(request), events=len(intake.events))
         letters = [{"code": letter.code, "reason": letter.reason} for letter in intake.dead_letters]
         told = {"events": len(intake.events), "dead_letters": letters, "left_out": dict(intake.left_out)}
         return as_json(200, {"status": "ok", "dry_run": True, **told})
-
-    async def _read(self, body: bytes, doubt: Refusal | None, lease: Lease) -> BodyRecords:
-        """What ``body`` comes to. However large it is, other requests and probes of health are answered meanwhile."""
-        taking = BodyReading(body, self._limits(), self._now(), self._decoder, doubt)
-        if len(body) <= LARGE:
-            taking.parse()
-        else:
-            lease.need(taking.parsed_bytes())
-            async with self._parsing:
-                await asyncio.to_thread(taking.parse)
-        before = 0
-        for made in taking.slices():
-            if before:
-                lease.need(before)
-                await asyncio.sleep(0)
-            before = made
-        return taking.intake()
-
-    def _limits(self) -> RecordLimits:
-        limits, store = self._known_limits, self._store
-        if limits.event != store.event_limit or limits.dead_letter != store.dead_letter_limit:
-            limits = replace(limits, event=store.event_limit, dead_letter=store.dead_letter_limit)
-            self._known_limits = limits
-        return limits
 
     def _stored(self, events: int, letters: Sequence[DeadLetter], *, cut: int) -> None:
         if events:
@@ -354,29 +288,14 @@ class Receiver:
             log.warning(
                 "dead_letters_stored", stage="receive", count=len(letters), codes=codes, truncated=cut, **self._of_route
             )
-        if self._trouble is not None:
-            log.info("receiving_again", after=self._trouble, **self._of_route)
-            self._trouble = None
-
-    def _busy(self, reason: str, trouble: str | None = None) -> web.Response:
-        # One line when it begins, one when it ends: a line a request would bury them.
-        if trouble is not None and self._trouble is None:
-            log.warning("refusing_requests", reason=trouble, **self._of_route)
-        if trouble is not None:
-            self._trouble, self._trouble_at = trouble, self._clock()
-        return refusal(503, reason, {"Retry-After": RETRY_AFTER})
+        self._trouble.over()
 
     def _no_room(self) -> web.Response:
-        return self._busy("too many bytes are under way", "memory is full of requests under way")
+        return self._trouble.busy("too many bytes are under way", "memory is full of requests under way")
 
     def _too_large(self, request: web.Request, reason: str) -> web.Response:
         settings = self._settings
         limits = {"limit_bytes": settings.max_body_bytes, "limit_events": settings.max_events}
-        self.refusals.tell("request_too_large", self._address(request), **limits)
+        self.refusals.tell("request_too_large", self._callers.address(request), **limits)
         told = f"{reason}: {settings.max_body_bytes} bytes and {settings.max_events} events are taken"
         return refusal(413, told, close=True)
-
-
-def _forwarded(request: web.Request) -> str:
-    # A proxy may add a line of its own below the client's instead of lengthening that.
-    return ",".join(request.headers.getall("X-Forwarded-For", ()))

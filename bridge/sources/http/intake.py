@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bridge.model.record import Record
 
 ALONE = 20
-"""So many equal refusals of one body are dead letters of their own; more are one."""
+"""Most equal refusals of one body that are dead letters of their own; more are one."""
 _SLICE_EVENTS = 500
 _SLICE_BYTES = 1_000_000
 _NO_BOUND = 1 << 62

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bridge.sources.http.endpoint import TOKEN
 from bridge.sources.http.refusals import FULL, Refusals, refusal
+from bridge.sources.http.token_endpoint import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

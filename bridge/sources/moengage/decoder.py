@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bridge.model.event import MOST
-from bridge.sources.http.json_reading import encode, exactly, parse_body, parse_json
+from bridge.sources.http.json_decoding import JsonDecoding
+from bridge.sources.http.json_reading import exactly, parse_json
 from bridge.sources.moengage.envelopes import events_of, is_complete, isolate, record_key, weigh
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _loads = orjson.loads
 
 
-class MoEngageDecoder:
+class MoEngageDecoder(JsonDecoding):
     """Decodes MoEngage's envelopes (:mod:`bridge.sources.moengage.envelopes`)."""
 
     __slots__ = ()
@@ -37,14 +38,6 @@ class MoEngageDecoder:
             return events_of(exact)
         return events
 
-    def parse_record(self, value: bytes) -> Any:
-        """The document of a record, every digit and every member of it; raises ``NotJson``."""
-        return parse_json(value)
-
-    def parse_body(self, body: bytes) -> Any:
-        """The document of a request's body; ambiguous members stay in it. Raises ``NotJson``."""
-        return parse_body(body)[0]
-
     def events_of(self, document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
         """Every event of a document in canonical form."""
         return events_of(document, bound)
@@ -62,10 +55,6 @@ class MoEngageDecoder:
     def record_key(self, event: Event) -> bytes | None:
         """The first of externalId, moengageUserId and event_uuid, as UTF-8."""
         return record_key(event)
-
-    def encode(self, value: Any) -> bytes | Refusal:
-        """A document or event as UTF-8 JSON."""
-        return encode(value)
 
 
 DECODER = MoEngageDecoder()

@@ -38,7 +38,7 @@ _BUNDLE, _BUNDLE_BYTES, _BUNDLES = 500, 1_000_000, 3
 """Of an object: documents of a bundle, its bytes, and how many bundles are read before they are asked for."""
 _PAUSE = 0.005
 _IDLE = 40
-"""So many pauses without a word: then it is waiting, and a stop need not wait for what comes next."""
+"""Pauses in a row without a word: then it is waiting, and a stop need not wait for what comes next."""
 _PUT_SECONDS = 0.1
 _JOIN_SECONDS = 5.0
 _TOO_LONG = Refusal("too_large", f"the line is longer than {LONGEST_LINE} bytes")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from bridge.model.event import MOST, Bound, Refusal
-from bridge.sources.http.json_reading import encode, exactly, parse_body, parse_json
+from bridge.sources.http.json_decoding import JsonDecoding, parse_quickly
+from bridge.sources.http.json_reading import exactly
 from bridge.sources.mparticle.batches import batches_of, events_of_batch, is_canonical, key_of, weight_of
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 _TOO_MANY = Refusal("too_many_events", "a record would become more events, or more bytes, than one record may")
 
 
-class MParticleDecoder:
+class MParticleDecoder(JsonDecoding):
     """Decodes batches as ``settings`` say: which identity is the customer's id, which events go on, what consent is needed."""
 
     __slots__ = ("_settings",)
@@ -29,21 +28,10 @@ class MParticleDecoder:
 
     def decode(self, value: bytes) -> Sequence[Event | Refusal | LeftOut]:
         """The canonical events of one Kafka record: what the receiver wrote, or a batch as mParticle's Kafka output wrote it."""
-        try:
-            document = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            document = parse_json(value)
+        document = parse_quickly(value)
         if is_canonical(document):
             return (document,)
         return self.events_of(exactly(value, document), MOST)
-
-    def parse_record(self, value: bytes) -> Any:
-        """The document of a record, every digit and every member of it; raises ``NotJson``."""
-        return parse_json(value)
-
-    def parse_body(self, body: bytes) -> Any:
-        """The document of a request's body; ambiguous members stay in it. Raises ``NotJson``."""
-        return parse_body(body)[0]
 
     def events_of(self, document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal | LeftOut]:
         """The events of every batch of a document, in order."""
@@ -74,10 +62,6 @@ class MParticleDecoder:
     def record_key(self, event: Event) -> bytes | None:
         """The customer's id, else mParticle's, as UTF-8."""
         return key_of(event)
-
-    def encode(self, value: Any) -> bytes | Refusal:
-        """A document or event as UTF-8 JSON."""
-        return encode(value)
 
     def _alone(self, batch: dict[str, Any], index: int, made: int) -> dict[str, Any]:
         events = batch.get("events") or []

@@ -138,11 +138,12 @@ class Comparison:
         before = self.open
         if self.open:
             self._end(marks)
-        # A row whose customer changed has marks in two partitions: that of the later run counts.
+        # Of one customer the last mark tells what the destination has: a replayed dead letter takes an earlier run's state there. A row
+        # whose customer changed has marks in two partitions, which are read in any order: that of the later run counts.
         self._write(
             "INSERT INTO rows (key, hash, run, state, code, customer) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
             " hash = excluded.hash, run = excluded.run, state = excluded.state, code = excluded.code, customer = excluded.customer"
-            " WHERE excluded.run >= rows.run",
+            " WHERE excluded.run >= rows.run OR excluded.customer = rows.customer",
             [(key, mark.hash, mark.run, mark.state, mark.code, mark.customer) for key, mark in marks],
         )
         return before - self.open

@@ -31,7 +31,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What is to happen once a change is stored: so many events of the chunk are finished, or a dead letter is written."""
+    """What is to happen once a change is stored: some events of the chunk are finished, or a dead letter is written."""
 
     chunk: Chunk
     events: int = 0
@@ -57,7 +57,7 @@ class _Working:
 class Shelf:
     """``place`` is its partition and ``generation`` that of an assignment; both say nothing where state is only written, ``state`` is None.
 
-    ``ready``: restored, and ours. ``due``: what is to be stored, by key; ``storing``: what is being stored just now.
+    ``ready``: restored, and ours. ``due``: what is to be stored, by key; ``storing``: what is being stored currently.
     ``outdated``: records of owners before that are to be deleted, as something newer is stored.
     """
 

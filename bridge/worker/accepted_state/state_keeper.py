@@ -132,7 +132,7 @@ class StateKeeper:
         return None if change is None else Unfinished(self._written, change, final=True)
 
     def mapped(self, event: Unfinished, elements: int) -> None:
-        """So many elements of it leave; on what was refused already nothing builds."""
+        """``elements`` of the event are sent; on what was refused already nothing builds."""
         event.left = elements
         if elements and not event.refused:
             event.shelf.advance(event)
@@ -148,7 +148,7 @@ class StateKeeper:
     # The way out: what became of it.
 
     def accepted(self, chunk: Chunk, places: Sequence[int]) -> None:
-        """The destination has taken these elements of the chunk."""
+        """The destination has accepted these elements of the chunk."""
         if chunk.closed:
             return
         events, free = chunk.unfinished, 0

@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Storing:
-    """``end`` does what waits for a value to be stored. ``trouble`` is why nothing can be stored just now, "" when it can."""
+    """``end`` does what waits for a value to be stored. ``trouble`` is why nothing can be stored currently, "" when it can."""
 
     memory: Memory
     log: Log

@@ -21,7 +21,7 @@ class Restarts:
     backoff: Backoff
     attempts: int = 3
     steady_seconds: float = 60.0
-    """Joined for so long, a process counts as sound: its next failure is a first one."""
+    """Once it has been joined for this many seconds a process counts as sound: its next failure is a first one."""
     _joined: dict[int, float] = field(default_factory=dict)
     _failures: dict[int, int] = field(default_factory=dict)
     _failed_starts: dict[int, int] = field(default_factory=dict)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _PROBATION_SECONDS: Final = 15.0
 ALONE_SECONDS: Final = 10.0
-"""So long may one record take that is tried alone."""
+"""Seconds that one record may need that is tried alone."""
 _STRIKE_OUT_SECONDS: Final = 0.05
 
 

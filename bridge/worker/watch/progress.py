@@ -133,7 +133,7 @@ class Progress:
         self._named = standing
 
     def postponed(self) -> str | None:
-        """Why the worker is not ready: events that the destination postpones while it takes others."""
+        """Why the worker is not ready: events that the destination postpones while it accepts others."""
         held_up = self._delivery.held_up()
         if not held_up:
             return None

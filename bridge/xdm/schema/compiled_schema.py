@@ -10,8 +10,9 @@ from bridge.mapping.values.expected import Expected
 from bridge.xdm.problems import DroppedValue, EventFinding
 from bridge.xdm.schema.checks import ABSENT, EMPTIED, compile_check, exact_type, leaving_out
 from bridge.xdm.schema.event_class import wrong_class
-from bridge.xdm.schema.fields import EXAMPLE_ID, SchemaError, SchemaField, load_schema, read_schema
+from bridge.xdm.schema.fields import EXAMPLE_ID, SchemaError, SchemaField
 from bridge.xdm.schema.policy import Policy
+from bridge.xdm.schema.schema_reading import load_schema, read_schema
 from bridge.xdm.schema.text_maps import texts
 from bridge.xdm.schema.value_checks import CHECKED_FORMATS, Place, Said, Wrong, search_of
 

@@ -10,9 +10,8 @@ from destination_route import (
     planned_destination,
     write_route,
 )
-from setting_up import Heard, append, changes, put, text_of
+from setting_up import Heard, Killed, append, changes, kill_after, put, text_of
 
-from bridge.adobe import client as platform_client
 from bridge.adobe.provisioning.applying import Conflict
 from bridge.adobe.provisioning.steps import Action, Kind
 from bridge.adobe.refusals import PlatformError
@@ -27,26 +26,6 @@ async def adobe(tmp_path, monkeypatch):
     async with Emulator() as emulator:
         write_route(tmp_path, emulator)
         yield emulator
-
-
-class Killed(BaseException):
-    """The process ends here, as by kill -9: nothing after it runs."""
-
-
-def _kill_after(monkeypatch, count, *, heard):
-    """The answer to the ``count``-th request never reaches the program; ``heard``: it does, and then nothing more is sent."""
-    real, seen = platform_client.exchange, [0]
-
-    async def exchange(*args, **options):
-        if heard and seen[0] >= count:
-            raise Killed
-        reply = await real(*args, **options)
-        seen[0] += 1
-        if not heard and seen[0] >= count:
-            raise Killed
-        return reply
-
-    monkeypatch.setattr(platform_client, "exchange", exchange)
 
 
 def _objects(adobe, kind):
@@ -86,7 +65,7 @@ async def test_killed_after_any_request_it_is_completed_without_a_duplicate(adob
         count += 1
         adobe.control(platform={"clear": True})
         with monkeypatch.context() as context:
-            _kill_after(context, count, heard=heard)
+            kill_after(context, count, heard=heard)
             try:
                 await applied_destination()
             except Killed:

@@ -12,10 +12,12 @@ from setting_up import (
     ONE_OF_EACH,
     TENANT,
     Heard,
+    Killed,
     append,
     applied,
     changes,
     counted,
+    kill_after,
     planned,
     put,
     remove,
@@ -41,26 +43,6 @@ async def adobe(tmp_path, monkeypatch):
     async with Emulator(tenant=TENANT, sandboxes=("prod", "dev")) as emulator:
         write_credentials(tmp_path, emulator)
         yield emulator
-
-
-class Killed(BaseException):
-    """The process ends here, as by kill -9: nothing after it runs."""
-
-
-def _kill_after(monkeypatch, count, *, heard):
-    """The answer to the ``count``-th request never reaches the program; ``heard``: it does, and then nothing more is sent."""
-    real, seen = platform_client.exchange, [0]
-
-    async def exchange(*args, **options):
-        if heard and seen[0] >= count:
-            raise Killed
-        reply = await real(*args, **options)
-        seen[0] += 1
-        if not heard and seen[0] >= count:
-            raise Killed
-        return reply
-
-    monkeypatch.setattr(platform_client, "exchange", exchange)
 
 
 async def test_an_empty_sandbox_is_set_up_and_a_second_apply_changes_nothing(adobe):
@@ -135,7 +117,7 @@ async def test_killed_after_any_request_it_is_completed_without_a_duplicate(adob
         put(".env", start)
         remove("aep-schema.json")
         with monkeypatch.context() as context:
-            _kill_after(context, count, heard=heard)
+            kill_after(context, count, heard=heard)
             try:
                 await applied()
             except Killed:

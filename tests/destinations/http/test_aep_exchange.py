@@ -2,9 +2,13 @@
 
 import asyncio
 import gc
+import os
+import shutil
 import socket
 import tracemalloc
 
+import certifi
+import httpx
 import pytest
 
 from bridge.destinations.http.exchange import NoReply, open_client, post
@@ -73,3 +77,29 @@ async def test_a_failed_request_does_not_keep_its_body(server):
         if listening is not None:
             listening.close()
             await asyncio.sleep(0.05)  # the last connection's end reaches its handler
+
+
+async def test_authorities_are_read_once_and_again_when_their_file_has_changed(tmp_path, monkeypatch):
+    """Clients share what they trust; one that is opened after the file was renewed trusts whom it names now."""
+    read, reads = httpx.create_ssl_context, []
+
+    def counted(**named):
+        # A transport that is given a context asks for none of its own.
+        reads.extend([] if named else ["authorities"])
+        return read(**named)
+
+    async def newly_read():
+        reads.clear()
+        async with open_client(connections=1, timeout_seconds=1):
+            return len(reads)
+
+    monkeypatch.setattr(httpx, "create_ssl_context", counted)
+    authorities = tmp_path / "authorities.pem"
+    shutil.copyfile(certifi.where(), authorities)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    assert [await newly_read() for _ in range(3)] == [1, 0, 0]
+    os.utime(authorities, ns=(1, 1))
+    assert [await newly_read() for _ in range(2)] == [1, 0]
+    authorities.unlink()
+    with pytest.raises(FileNotFoundError):
+        await newly_read()

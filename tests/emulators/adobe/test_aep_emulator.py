@@ -13,7 +13,8 @@ import orjson
 import pytest
 
 from bridge.emulators.adobe import Emulator, fingerprint
-from bridge.emulators.adobe.faults import Fail, Faults
+from bridge.emulators.adobe.faults import Faults
+from bridge.emulators.spells import Fail
 
 EVENT = {"_id": "e1", "timestamp": "2024-11-12T14:20:00Z"}
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from bridge.adobe.private_destination.wanted_destination import TEMPLATE
-from bridge.emulators.adobe.platform.destination_sdk.template_expressions import Escaping, TemplateError
 from bridge.emulators.adobe.platform.destination_sdk.template_language import render
+from bridge.emulators.adobe.platform.destination_sdk.template_values import Escaping, TemplateError
 
 SCOPE = {
     "name": 'O\'Neil "<b>" & co',

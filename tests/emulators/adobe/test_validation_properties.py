@@ -10,7 +10,7 @@ from schema_forms import faults, good_value, trees, written
 
 from bridge.emulators.adobe.ingestion.validation import MOST, compile_validation
 from bridge.xdm.schema.compiled_schema import compile_schema
-from bridge.xdm.schema.fields import read_schema
+from bridge.xdm.schema.schema_reading import read_schema
 
 KNOWN = {"DCVS-1103", "DCVS-1104", "DCVS-1106"}
 anything = st.recursive(

@@ -285,14 +285,15 @@ async def test_what_the_main_loop_asks_runs_in_the_clients_loop(other_loop):
 
         return method
 
-    expired = deque()
+    expired, gone = deque(), deque()
     fetching = SimpleNamespace(
         number=3,
         expired=expired,
+        gone=gone,
         **{name: answer(name, name) for name in ("fetch", "touch", "store", "noted", "survey", "refresh", "look_back")},
     )
     main = FromMainLoop(_thread(other_loop, fetching=fetching))
-    assert (main.number, main.expired is expired) == (3, True)
+    assert (main.number, main.expired is expired, main.gone is gone) == (3, True, True)
     assert await main.fetch({PARTITIONS[0]}, 1.0, 10) == "fetch"
     assert await main.store(3, {PARTITIONS[0]: 5}, {}) == "store"
     assert await main.noted(3, [PARTITIONS[0]]) == "noted"

@@ -309,6 +309,30 @@ async def test_a_cut_log_is_committed_by_its_new_offsets():
     assert worker.client.stored == {P0: 5}
 
 
+async def test_an_offset_that_crosses_the_first_records_of_a_new_log_does_not_stay():
+    """It was offered before they arrived, and stored after: whoever came next would begin behind records that nobody has read."""
+    worker = _Worker(P0)
+    log = worker.client.logs[P0]
+    log.append(10)
+    (before,) = await worker.round()
+    worker.take(before)
+    log.rows, log.end = log.rows[:4], 4
+    (anew,) = await worker.round()
+    worker.client.stored[P0] = 3
+    worker.client.fail_commits = True
+    assert not await worker.consumption.commit()
+    assert worker.client.stored == {P0: 3}
+    worker.client.fail_commits = False
+    assert not await worker.consumption.commit(), "of the new log nothing is finished"
+    assert worker.client.stored == {P0: 0}
+    worker.client.stored[P0] = 1
+    await worker.consumption.commit()
+    assert worker.client.stored == {P0: 1}, "once is enough"
+    worker.take(anew)
+    assert await worker.consumption.commit()
+    assert worker.client.stored == {P0: 4}
+
+
 async def test_chunks_that_were_dropped_on_the_way_are_handed_on_once_more():
     """Those that nobody has taken and that still count, before anything new."""
     worker = _Worker(P0, P1)

@@ -1,5 +1,6 @@
 """A topic is deleted, and made again: what nobody had read of it is counted, and of what comes in its place nothing is passed over."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from bridge.kafka.consumer.deleted_logs import DeletedLogs
 from bridge.kafka.consumer.fetching import Expired, Fetching
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.topic_identity import ABSENT
+from bridge.runtime.deadline import Deadline
 
 P0, P1 = ("t", 0), ("t", 1)
 
@@ -269,6 +271,15 @@ class _Reporting:
     def __init__(self):
         self.told = []
 
+    def unreadable(self, _places):
+        """As the real one."""
+
+    def surveyed(self, _offsets):
+        """As the real one."""
+
+    def assigned(self, _partitions):
+        """As the real one."""
+
     def expired(self, lost):
         self.told.append(lost)
 
@@ -292,3 +303,185 @@ async def test_a_look_back_tells_at_once():
     )
     await consumption.look_back()
     assert reporting.told == [Expired(P0, 0, 10)]
+
+
+class _Busy:
+    """A destination that is away, and answers for so many events of these chunks while their partition is revoked."""
+
+    def __init__(self, ledger):
+        self.ledger, self.answers = ledger, []
+
+    async def for_revoke(self):
+        for chunk, events in self.answers:
+            self.ledger.resolve(chunk, events)
+        return Deadline.after(asyncio.get_running_loop().time, 1.0)
+
+
+class _Open:
+    room, is_shut = 1_000, False
+
+    def admitted(self, partitions):
+        return partitions
+
+    def shut(self):
+        """As the real one."""
+
+    reopen = shut
+
+
+def _consuming():
+    client, fetching = _made(P0)
+    ledger, reporting = Ledger(), _Reporting()
+    busy = _Busy(ledger)
+    consumption = Consumption(
+        fetching, Flow(lambda: [P0], lambda: True, lambda: False),
+        ledger=ledger, gate=_Open(), finisher=busy, reporting=reporting, commit_seconds=1.0,
+    )  # fmt: skip
+    consumption.assigned([P0])
+    return SimpleNamespace(
+        client=client, fetching=fetching, ledger=ledger, told=reporting.told, busy=busy, consumption=consumption
+    )
+
+
+async def _taken(scene):
+    chunks = [chunk async for chunk in scene.consumption.chunks(0.01)]
+    for chunk in chunks:
+        scene.ledger.admit(chunk, len(chunk.records))
+    return chunks
+
+
+@pytest.mark.parametrize("records", [0, 5])
+@pytest.mark.parametrize("finished", [0, 4, 6])
+async def test_what_was_under_way_of_a_log_that_is_gone_is_told_when_the_assignment_ends(finished, records):
+    """It has no verdict then, and whoever comes next cannot read it again; whether or not the new log has a record yet."""
+    scene = _consuming()
+    log = scene.client.logs[P0]
+    log.append(6)
+    [first] = await _taken(scene)
+    log.append(6)
+    await _taken(scene)
+    log.append(3)
+    await scene.consumption.offsets([P0])
+    _replace(scene.client, P0, records)
+    await scene.consumption.offsets([P0])
+    assert scene.told == [Expired(P0, 12, 15)], "what was read may get its verdict yet"
+    await _taken(scene)
+    scene.busy.answers = [(first, finished)]
+    await scene.consumption.revoked()
+    assert scene.told[1:] == [Expired(P0, 6 if finished == 6 else 0, 12)]
+    assert scene.ledger.events == 0
+
+
+async def test_what_was_under_way_of_a_log_that_is_gone_and_is_finished_is_not_told():
+    """Also where the new log's records are under way when the assignment ends: those are read again."""
+    scene = _consuming()
+    scene.client.logs[P0].append(6)
+    [first] = await _taken(scene)
+    await scene.consumption.offsets([P0])
+    _replace(scene.client, P0, 5)
+    await scene.consumption.offsets([P0])
+    [anew] = await _taken(scene)
+    scene.busy.answers = [(first, 6), (anew, 3)]
+    await scene.consumption.revoked()
+    assert scene.told == []
+
+
+async def test_once_the_next_log_has_progressed_nothing_is_left_to_tell():
+    """Its offsets pass those of the one before; and an assignment under which no log has gone tells nothing."""
+    scene = _consuming()
+    scene.client.logs[P0].append(9)
+    [first] = await _taken(scene)
+    await scene.consumption.offsets([P0])
+    _replace(scene.client, P0, 2)
+    await scene.consumption.offsets([P0])
+    [anew] = await _taken(scene)
+    scene.ledger.resolve(first, 9)
+    scene.ledger.resolve(anew, 2)
+    scene.client.logs[P0].append(4)
+    await _taken(scene)
+    await scene.consumption.revoked()
+    scene.client.assign()
+    scene.fetching.assigned()
+    scene.consumption.assigned([P0])
+    await _taken(scene)
+    await scene.consumption.revoked()
+    assert scene.told == []
+
+
+async def test_what_was_read_of_the_new_log_before_it_was_noticed_counts_for_none_of_the_old():
+    """The client goes on at its position, in the midst of the new log: the old one's records at those offsets were never read."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    assert await _read(fetching, 4) == [0, 1, 2, 3]
+    await fetching.survey([P0])
+    _replace(client, P0, 30)
+    assert await _read(fetching) == list(range(4, 30))
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 4, 10)]
+    assert [(gone.begun, gone.upto) for gone in fetching.gone] == [(0, 4)]
+    assert await _read(fetching) == list(range(30))
+
+
+@pytest.mark.parametrize("surveyed", [False, True])
+async def test_what_another_assignment_had_under_way_is_told_although_the_new_log_was_read_since(surveyed):
+    """It went without a verdict; and what this assignment has read is of the log that is there now."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await _read(fetching, 8)
+    await fetching.survey([P0])
+    await fetching.store(1, {P0: 3}, {})
+    _replace(client, P0, 30, position=0)
+    client.assign()
+    fetching.assigned()
+    if surveyed:
+        client.identity = None
+        await fetching.survey([P0])
+        client.identity = b"second"
+    assert await _read(fetching, 7) == list(range(7))
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 3, 10)]
+    assert not fetching.gone
+    assert await _read(fetching) == list(range(30))
+
+
+async def test_offsets_of_a_log_that_is_gone_are_not_committed_before_that_is_noticed_either():
+    """The partition may be another worker's a moment later, which would begin in the midst of the new log, and tell nobody."""
+    client, fetching = _made(P0, P1)
+    for log in client.logs.values():
+        log.append(10)
+    await fetching.fetch({P0, P1}, 0.01, 100)
+    await fetching.survey([P0])
+    _replace(client, P0, 30)
+    assert await fetching.store(1, {P0: 7, P1: 10}, {}), "it is settled: there is no more to it"
+    assert client.stored == {P1: 10}
+    client.assign()
+    fetching.assigned()
+    await fetching.survey([P0])
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 7, 10)]
+
+
+async def test_a_rebalance_while_a_commit_asks_which_topic_it_is_lets_it_be():
+    """The partitions may be another worker's by then."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await _read(fetching)
+    asked = client.topic_identity
+
+    async def overtaken(topic):
+        fetching.assigned()
+        return await asked(topic)
+
+    client.topic_identity = overtaken
+    assert not await fetching.store(1, {P0: 10}, {})
+    assert client.stored == {P0: 0}
+
+
+def test_what_was_finished_is_not_taken_back_by_what_the_group_has_stored():
+    """The group could not store it: told as lost it would be sought in vain, as it is delivered."""
+    logs = DeletedLogs()
+    logs.seen(P0, b"first", end=10, finished=2)
+    logs.finished({P0: 8})
+    logs.seen(P0, b"first", end=10, finished=6)
+    [known] = logs.gone({"t": ABSENT}, ()).values()
+    assert known.finished == 8

@@ -5,7 +5,7 @@ import struct
 from dataclasses import replace
 
 import pytest
-from aiokafka.errors import CorruptRecordException, KafkaError
+from aiokafka.errors import CorruptRecordException, KafkaError, OffsetMetadataTooLargeError
 from fetched_batches import batch, checked
 from structlog.testing import capture_logs
 from stub_client import StubClient
@@ -654,3 +654,46 @@ async def test_a_position_that_is_found_while_others_begin_waits_for_the_next_su
     client.commit = found_meanwhile
     await fetching.survey([P0, P1])
     assert not fetching.expired
+
+
+@pytest.mark.parametrize("member", [True, False])
+async def test_an_assignment_stands_when_the_group_says_so(member):
+    """Asked before what only its owner may write; the number is looked at before and after the question."""
+    client, fetching, _ = _made(P0)
+    client.member = member
+    number = fetching.number
+    assert await fetching.is_member(number) is member
+    assert await fetching.is_member(number + 1) is False
+    asking = asyncio.create_task(fetching.is_member(number))
+    await asyncio.sleep(0)
+    fetching.assigned()
+    assert await asking is False
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+async def test_notes_of_an_assignment_that_is_over_are_not_known(overtaken):
+    """Counted on from them, events of another owner's time would be counted twice."""
+    client, fetching, _ = _made(P0)
+    client.stored, client.notes = {P0: 3}, {P0: "counts"}
+    asking = asyncio.create_task(fetching.noted(fetching.number, [P0]))
+    await asyncio.sleep(0)
+    if overtaken:
+        fetching.assigned()
+    assert await asking == (None if overtaken else {P0: (3, "counts")})
+
+
+async def test_notes_that_are_too_long_cost_no_offset():
+    """Brokers may take shorter ones: the offsets are stored without, else all of it would come again."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(3)
+    await fetching.fetch({P0}, 0.01, 10)
+    stored = client.commit
+
+    async def commit(offsets, notes):
+        if notes:
+            raise OffsetMetadataTooLargeError
+        await stored(offsets, notes)
+
+    client.commit = commit
+    assert await fetching.store(fetching.number, {P0: 3}, {P0: "counts"})
+    assert client.stored[P0] == 3

@@ -11,13 +11,16 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import (
     ConsumerStoppedError,
     CorruptRecordException,
+    KafkaConnectionError,
     RecordTooLargeError,
     StaleMetadata,
     UnsupportedCodecError,
 )
 from fetched_batches import Held, batch, checked, rotten
 
+from bridge.kafka.consumer import kafka_client
 from bridge.kafka.consumer.kafka_client import read_committed
+from bridge.kafka.topic_identity import ABSENT
 
 P0, P1 = ("t", 0), ("t", 1)
 
@@ -315,3 +318,105 @@ def test_the_installed_client_has_what_is_used_of_it_beside_its_fetcher():
     given = SimpleNamespace(_isolation_level="read_uncommitted")
     read_committed(given)
     assert given._isolation_level == "read_committed"
+
+
+@pytest.mark.parametrize(("answer", "member"), [(True, True), (False, False), (KafkaConnectionError("gone"), False)])
+async def test_whoever_is_not_confirmed_by_the_group_is_no_member(answer, member):
+    """A coordinator that does not answer confirms nothing: what is done for an assignment that is over is done twice."""
+    held = Held(P0)
+
+    async def beat():
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    held.consumer._coordinator = SimpleNamespace(_do_heartbeat=beat)
+    assert await held.client.beat() is member
+
+
+@pytest.mark.parametrize(
+    ("leaders", "random", "asked"),
+    [
+        ([3, 4], 9, 3),
+        ([0, 4], 9, 0),
+        ([None, -1, 4], 9, 4),
+        ([None, -1], 9, 9),
+        ([None], 0, 0),
+        ([], 9, 9),
+        ([None], None, None),
+    ],
+)
+async def test_a_leader_is_asked_which_topic_it_is(monkeypatch, leaders, random, asked):
+    """Any broker where no leader is known, and nobody where none is: then nothing is told of the topic, least of all that it is gone."""
+    held, nodes = Held(P0), []
+
+    async def topic_identity(_client, node, topic):
+        nodes.append((node, topic))
+        return b"first"
+
+    monkeypatch.setattr(kafka_client, "topic_identity", topic_identity)
+    held.consumer.partitions_for_topic = lambda topic: list(range(len(leaders))) if topic == "t" else None
+    held.consumer._client = SimpleNamespace(
+        cluster=SimpleNamespace(leader_for_partition=lambda tp: leaders[tp.partition] if tp.topic == "t" else 77),
+        get_random_node=lambda: random,
+    )
+    assert await held.client.topic_identity("t") == (None if asked is None else b"first")
+    assert nodes == ([] if asked is None else [(asked, "t")])
+
+
+@pytest.mark.parametrize(
+    ("identity", "partitions", "told"),
+    [
+        (b"first", {0}, b"first"),
+        (b"first", None, b"first"),
+        (ABSENT, {0}, None),
+        (ABSENT, None, ABSENT),
+        (None, {0}, None),
+        (None, None, ABSENT),
+    ],
+)
+async def test_a_topic_is_gone_when_nobody_knows_of_it(monkeypatch, identity, partitions, told):
+    """One broker alone may not know of it yet: told as gone, all that waits in it would be counted as lost."""
+    held = Held(P0)
+
+    async def topic_identity(_client, _node, _topic):
+        return identity
+
+    monkeypatch.setattr(kafka_client, "topic_identity", topic_identity)
+    held.consumer.partitions_for_topic = lambda _topic: partitions
+    held.consumer._client = SimpleNamespace(
+        cluster=SimpleNamespace(leader_for_partition=lambda _tp: 1), get_random_node=lambda: 1
+    )
+    assert await held.client.topic_identity("t") == told
+
+
+async def test_an_answer_without_records_is_empty():
+    """The broker has the partition and nothing at the place: no bytes, and no error."""
+    held = Held(P0)
+
+    async def send(_node, _request):
+        return SimpleNamespace(topics=[("t", [(0, 0, 9, 9, [], None)])])
+
+    held.consumer._client = SimpleNamespace(
+        cluster=SimpleNamespace(leader_for_partition={held.partitions[0]: 1}.get), send=send
+    )
+    held.fetcher._max_partition_fetch_bytes = 1_000
+    assert await held.client.raw(P0, 5) == b""
+
+
+async def test_a_wait_without_an_arrival_ends_in_time_and_leaves_nobody_waiting():
+    """The client keeps whom to wake in a list, which would grow with each fetch of a quiet topic."""
+    held = Held(P0)
+    await asyncio.wait_for(held.client.arrival(0.01), 0.5)
+    await asyncio.sleep(0)
+    assert not held.fetcher._fetch_waiters
+
+
+async def test_an_error_at_a_position_that_is_not_known_is_tried_from_the_beginning():
+    """The client looks for it by itself where nothing is there any more."""
+    held = Held(P0)
+    held.fail(P0, RecordTooLargeError("one"))
+    held.subscriptions.subscription.assignment.state_value(held.partitions[0]).await_reset(-2)
+    taken = held.client.take(P0, 10)
+    assert (taken.start, taken.end) == (0, 0)
+    assert held.client.position(P0) == 0

@@ -200,3 +200,29 @@ def test_the_oldest_that_is_open_is_that_of_all_partitions(ledger):
     for number, at in ((0, 9_000), (1, 4_000)):
         ledger.register_chunk(("t", number), 2, [SimpleNamespace(timestamp=at)], 1, first=0, last=0)
     assert ledger.oldest == 4.0
+
+
+def test_a_partition_is_held_by_the_assignment_of_its_number_alone(ledger):
+    """Who acts for an assignment that is over would write over what the next one has stored."""
+    assert ledger.holds(PARTITION, 1)
+    assert not ledger.holds(PARTITION, 2)
+    assert not ledger.holds(("t", 1), 1)
+
+
+def test_a_confirmation_of_another_assignment_takes_nothing_along(ledger):
+    """Else an offset that this one has finished would never be committed; of a partition that has gone nothing is noted."""
+    ledger.open(2, {PARTITION: None})
+    ledger.resolve(_chunk(ledger, 0, 9, generation=2), 10)
+    ledger.confirm(1, {PARTITION: 10, ("t", 1): 10})
+    ledger.confirm(2, {("t", 1): 10})
+    assert ledger.committed() == {PARTITION: None}
+    assert ledger.committable() == {PARTITION: 10}
+
+
+def test_the_head_of_a_partition_is_its_oldest_open_chunk(ledger):
+    """What is told as standing still is the one that all others wait for; a partition without one has none."""
+    assert ledger.heads() == {}
+    first, second = _chunk(ledger, 0, 9), _chunk(ledger, 10, 19)
+    assert ledger.heads() == {PARTITION: first}
+    ledger.resolve(first, 10)
+    assert ledger.heads() == {PARTITION: second}

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from bridge.kafka.consumer.kafka_client import Offsets
 from bridge.kafka.consumer.offset_account import Expired, OffsetAccount
+from bridge.kafka.topic_identity import ABSENT
 
 P0 = ("t", 0)
 
@@ -146,3 +147,58 @@ async def test_what_was_deleted_before_the_first_fetch_is_told_by_it():
     await stage.account.reconcile([P0])
     assert list(stage.account.expired) == [Expired(P0, 3, 7)]
     assert stage.account.next == {P0: 7}
+
+
+async def test_a_log_that_was_cut_is_not_begun_anew_across_a_rebalance():
+    """Where it begins is stored when the assignment is over: the next owner is told, and this one has moved nothing."""
+    stage = _Stage(position=5)
+    await stage.account.reconcile([P0])
+    assert stage.account.logs_begun == 0
+    stage.at, stage.meanwhile = 0, lambda: setattr(stage, "number", 2)
+    await stage.account.reconcile([P0])
+    assert (stage.account.next, stage.account.anew, stage.account.logs_begun) == ({P0: 5}, set(), 0)
+    stage.meanwhile = lambda: None
+    await stage.account.reconcile([P0])
+    assert (stage.account.next, stage.account.anew, stage.account.logs_begun) == ({P0: 0}, {P0}, 1)
+
+
+async def _seen(stage, offsets, *, partition=P0):
+    stage.account.seen({"t": b"first"}, {partition: offsets})
+    await stage.account.look_for_deleted({"t": ABSENT}, ())
+    return list(stage.account.expired)
+
+
+async def test_what_is_committed_to_the_end_goes_with_its_topic_and_is_no_loss():
+    """Everything was acknowledged; one that is committed behind its end is of a log before, and counts from where it began."""
+    for committed, lost in (
+        (10, []),
+        (9, [Expired(P0, 9, 10)]),
+        (11, [Expired(P0, 2, 10)]),
+        (None, [Expired(P0, 2, 10)]),
+    ):
+        stage = _Stage()
+        await stage.account.begin({P0: 2})
+        assert await _seen(stage, Offsets(0, committed, 10, 10)) == lost
+
+
+async def test_a_log_that_has_not_begun_with_this_assignment_is_not_remembered():
+    """Where it begins is not known: what would be told as lost may be another worker's, and delivered."""
+    stage = _Stage()
+    assert await _seen(stage, Offsets(0, 3, 10, 10)) == []
+    await stage.account.begin({P0: 2})
+    stage.rebalance()
+    assert await _seen(stage, Offsets(0, 3, 10, 10)) == []
+
+
+async def test_a_topic_made_again_is_not_begun_across_a_rebalance():
+    """The client reads for another assignment by then: to seek would pass over what that one has to read."""
+    stage, sought = _Stage(position=5), []
+    stage.client.seek = lambda partition, offset: sought.append((partition, offset))
+    await stage.account.reconcile([P0])
+    stage.account.seen({"t": b"first"}, {P0: Offsets(0, 5, 10, 5)})
+    stage.meanwhile = lambda: setattr(stage, "number", 2)
+    await stage.account.look_for_deleted({"t": b"second"}, [P0])
+    assert (sought, stage.account.next, list(stage.account.expired)) == ([], {P0: 5}, [])
+    stage.meanwhile = lambda: None
+    await stage.account.look_for_deleted({"t": b"second"}, [P0])
+    assert (sought, stage.account.next) == ([(P0, 0)], {P0: 0})

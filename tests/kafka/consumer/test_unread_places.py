@@ -120,3 +120,51 @@ async def test_an_assignment_that_is_over_tells_nothing_in_the_next():
     assert await places.look(190) == {}
     assert await places.look(219) == {}
     assert set(await places.look(220)) == {P0}
+
+
+def _pause_after(places, found=FAILED):
+    """Seconds until the place is tried again, to a tenth."""
+    places.places.hold(P0, found)
+    begun, asked = places.now, len(places.client.asked)
+    for tenths in range(400):
+        places.now = begun + tenths / 10
+        places.places.try_again({P0})
+        if len(places.client.asked) > asked:
+            return tenths / 10
+    return None
+
+
+def test_pauses_double_up_to_half_a_minute():
+    """A second first: a replica may be whole again soon, and a disk that is broken is not asked all the time; elsewhere it begins anew."""
+    places = _Places()
+    assert [_pause_after(places) for _ in range(7)] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert places.places.all()[P0].tries == 7
+    assert _pause_after(places, Taken((), 5, 5, CorruptRecordException(), damaged=True)) == 1.0
+    assert places.places.all() == {P0: Unreadable(P0, 5, "CorruptRecordException", 1)}
+    places.places.read(P0)
+    assert places.places.all() == {}
+    assert _pause_after(places, Taken((), 5, 5, CorruptRecordException(), damaged=True)) == 1.0
+
+
+def test_damage_is_looked_into_after_three_tries_once_and_where_it_is_wanted():
+    """Not while the client reads it anew, nor where nobody asks for records, nor what is no damage."""
+    places = _Places()
+    for tries in (1, 2, 3):
+        assert list(places.places.to_look_into({P0})) == []
+        assert (_pause_after(places) is not None, places.places.all()[P0].tries) == (True, tries)
+    assert list(places.places.to_look_into({P0})) == [], "it is being read"
+    places.places.hold(P0, FAILED)
+    assert list(places.places.to_look_into({("t", 1)})) == []
+    assert list(places.places.to_look_into({P0})) == [Unreadable(P0, 4, "CorruptRecordException", 4)]
+    assert list(places.places.to_look_into({P0})) == []
+    places.places.hold(P0, Taken((), 4, 4, CorruptRecordException()))
+    assert list(places.places.to_look_into({P0})) == []
+
+
+def test_what_is_not_admitted_is_not_tried():
+    """Its records would have no place to go."""
+    places = _Places()
+    places.places.hold(P0, FAILED)
+    places.now += 1
+    places.places.try_again({("t", 1)})
+    assert places.client.asked == [("pause", P0)]

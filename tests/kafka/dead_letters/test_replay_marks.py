@@ -118,10 +118,18 @@ async def test_nothing_is_marked_that_was_not_confirmed(monkeypatch) -> None:
         async def seek_to_beginning(self, _partition):
             """As a consumer's."""
 
-        async def committed(self, _partition):
-            return None
+    class Keeper:
+        def __init__(self, kafka, group, partitions):
+            assert group == f"{kafka.group}.replay"
+            assert len(partitions) == 1
 
-        async def commit(self, offsets):
+        async def __aenter__(self):
+            return self
+
+        async def __aexit__(self, *_):
+            """As the real one."""
+
+        async def keep(self, offsets):
             committed.append(offsets)
 
     class Publisher:
@@ -137,17 +145,17 @@ async def test_nothing_is_marked_that_was_not_confirmed(monkeypatch) -> None:
     from contextlib import asynccontextmanager
 
     @asynccontextmanager
-    async def opened(_kafka, *, group):
-        assert group
+    async def opened(_kafka):
         yield Consumer(), {SimpleNamespaceKey(0): 2}
 
     async def batches(*_args):
         yield [letter(0), letter(1)]
 
-    async def no_marks(_kafka, _decoder):
+    async def no_marks(_kafka, _decoder, _asked):
         return Marks(())
 
     monkeypatch.setattr(replays, "open_letters", opened)
+    monkeypatch.setattr(replays, "OffsetKeeper", Keeper)
     monkeypatch.setattr(replays, "up_to", batches)
     monkeypatch.setattr(replays, "load_marks", no_marks)
     publisher = Publisher()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bridge.mapping.compiler.mapping_compiler import compile_mapping
 from bridge.mapping.compiler.output import clean, lent
 from bridge.mapping.sets.findings import MappingRefused
-from bridge.mapping.sets.table import MappingRow, MappingSet, load_mapping_set
+from bridge.mapping.sets.mapping_set import MappingRow, MappingSet
+from bridge.mapping.sets.table import load_mapping_set
 from bridge.mapping.values.failures import FunctionError
 from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents

@@ -8,7 +8,8 @@ import pytest
 
 from bridge.mapping.sets.convert import to_csv, to_json
 from bridge.mapping.sets.findings import MappingRefused
-from bridge.mapping.sets.table import load_mapping_set, read_mapping_set, rows_without_place
+from bridge.mapping.sets.mapping_set import rows_without_place
+from bridge.mapping.sets.table import load_mapping_set, read_mapping_set
 from bridge.mapping.syntax.cells import fill, infer_source_type
 from bridge.model.errors import MappingError
 

@@ -21,10 +21,11 @@ from bridge.settings import MappingSettings
 from bridge.xdm.experience_event import ExperienceEvents
 from bridge.xdm.rules import RULES
 from bridge.xdm.schema.compiled_schema import compile_schema
-from bridge.xdm.schema.fields import SchemaField, read_schema
+from bridge.xdm.schema.fields import SchemaField
+from bridge.xdm.schema.schema_reading import read_schema
 
 if TYPE_CHECKING:
-    from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.sets.mapping_set import MappingSet
 
 slow_to_draw = settings(
     deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]

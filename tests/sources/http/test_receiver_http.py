@@ -169,7 +169,7 @@ async def test_trouble_is_forgotten() -> None:
         served.store.failing = True
         await post(served)
         assert served.receiver.trouble()
-        served.receiver._clock = lambda: served.receiver._trouble_at + 16
+        served.receiver._trouble.clock = lambda: served.receiver._trouble.last + 16
         assert served.receiver.trouble() is None
 
 

@@ -116,12 +116,20 @@ def test_back_to_what_was_accepted_while_another_state_waits(compared):
 
 
 def test_the_later_run_counts(compared):
-    """Of two marks of one key that of the later run counts, in whatever order they are read; equal ones in theirs."""
-    compared.marked([mark("a", "new", "2")])
-    compared.marked([mark("a", "old", "1")])
+    """Of two customers' marks of one key that of the later run counts, in whatever order they are read; equal ones in theirs."""
+    compared.marked([mark("a", "new", "2", customer="asha")])
+    compared.marked([mark("a", "old", "1", customer="ravi")])
     assert compared.compare([row("a", "new")]) == [RowFinding.UNCHANGED]
     compared.marked([mark("b", "x", "2"), mark("b", "y", "2")])
     assert compared.compare([row("b", "y")]) == [RowFinding.UNCHANGED]
+
+
+@pytest.mark.parametrize("customer", ["", "asha"])
+def test_an_earlier_state_of_a_row_that_was_sent_again_is_what_counts(compared, customer):
+    """Its dead letter was replayed after a newer state was accepted: the destination has the old one now, and gets the newer one again."""
+    compared.marked([mark("a", "new", "2", customer=customer)])
+    compared.marked([mark("a", "old", "1", customer=customer)])
+    assert compared.compare([row("a", "new")]) == [RowFinding.CHANGED]
 
 
 def test_vanished(compared):

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from state_doubles import REFUSED, Adding, Marking, MemoryLog, Scene
+from state_doubles import REFUSED, Adding, Marking, MemoryLog, Scene, assigned
 
 from bridge.kafka.producer.refusal import Refused, RefusedByKafka
 from bridge.model.errors import KafkaError
@@ -32,8 +32,7 @@ def test_successive_events_build_on_each_other_before_any_verdict():
     """The working state grows as events are mapped; nothing is stored, nothing committable."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         chunk = await scene.take(
             {"key": "k", "letters": "b"}, {"key": "k", "letters": "a"}, {"key": "l", "letters": "z"}
         )
@@ -55,8 +54,7 @@ def test_what_was_refused_leaves_nothing_behind():
     """Neither what the destination refuses nor what the mapping does; the next event builds on what was accepted."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         first = await scene.take({"key": "k", "letters": "a"})
         scene.keeper.accepted(first, [0])
         await scene.settled()
@@ -77,8 +75,7 @@ def test_what_built_on_it_counts_when_it_is_accepted():
     """It is what the destination has."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         chunk = await scene.take({"key": "k", "letters": "a"}, {"key": "k", "letters": "b"})
         scene.keeper.rejected(chunk, 0, REFUSED, 1)
         scene.keeper.accepted(chunk, [1])
@@ -94,8 +91,7 @@ def test_one_refused_element_keeps_the_event_from_being_stored(order):
     """Whichever is judged first; the accepted one is finished all the same."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         chunk = await scene.take({"key": "k", "letters": "a", "elements": ["u", "v"]})
         for number in order:
             if number:
@@ -119,8 +115,7 @@ def test_an_element_that_mapping_refuses_counts_for_its_own_event():
     """Also behind a neighbour that was refused; what mapping refuses has never been sent."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         chunk = await scene.take(
             {"key": "x", "letters": "", "refuse": 1}, {"key": "k", "letters": "b", "elements": ["u", "!"]}
         )
@@ -139,8 +134,7 @@ def test_nothing_builds_on_what_mapping_refuses_in_part():
     """The other elements leave, and finish when the last one has its verdict."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         await scene.take({"key": "k", "letters": "b", "elements": ["u", "!"]}, {"key": "k", "letters": "c"})
         assert [item for *_, item in scene.items] == [b"u", b"c"]
         chunk = await scene.take({"key": "l", "letters": "d", "elements": ["u", "v", "w"]}, {"nothing": 1})
@@ -160,8 +154,7 @@ def test_what_was_replayed_as_it_leaves_changes_no_state():
     """Its neighbours' verdicts are theirs."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         chunk = scene.chunk({"key": "k", "letters": "a"}, {"key": "l", "letters": "b"})
         chunk.records[0].headers = [("bridge.form", b"xdm")]
         await scene.keeper.wait_for(chunk)
@@ -179,8 +172,7 @@ def test_all_elements_have_to_be_accepted():
     """The last one has the change stored, once."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         chunk = await scene.take({"key": "k", "letters": "a", "elements": ["u", "v"]}, {"nothing": 1})
         scene.keeper.accepted(chunk, [0, 2])
         await scene.settled()
@@ -197,8 +189,7 @@ def test_an_event_of_which_nothing_can_be_made():
     """Mapped to nothing, or not to be prepared: a dead letter, of which nothing is remembered."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         await scene.take({"key": "k", "letters": "a", "elements": []}, {"key": "k", "letters": "b", "explode": 1})
         assert scene.letters == [(0, None, "internal_error"), (1, None, "internal_error")]
         await scene.settled()
@@ -212,8 +203,7 @@ def test_a_write_that_fails_is_told_and_holds_the_offsets():
     """Under another number it is written again; later acceptances of the key go along."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         chunk = await scene.take({"key": "k", "letters": "a"}, {"key": "k", "letters": "b"})
         scene.log.fails = [KafkaError("no leader"), KafkaError("no leader")]
         scene.keeper.accepted(chunk, [0])
@@ -241,8 +231,7 @@ def test_what_was_read_does_not_have_to_be_written_again():
     """A value that lies there already is finished at once; while another of the key is on its way it is not."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         first = await scene.take({"key": "k", "letters": "a"})
         scene.keeper.accepted(first, [0])
         await scene.settled()
@@ -360,8 +349,7 @@ def test_a_state_that_kafka_refuses_holds_nobody_up():
     """Its event is finished, counted and told; what is known stays what it was."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         chunk = await scene.take({"key": "k", "letters": "a"})
         scene.log.fails = [RefusedByKafka([Refused(0, "too_large", "too large")])]
         scene.keeper.accepted(chunk, [0])
@@ -383,8 +371,7 @@ def test_a_state_that_kafka_refuses_leaves_the_one_before():
         await first.assign(0)
         first.keeper.accepted(await first.take({"key": "k", "letters": "a"}), [0])
         await first.settled()
-        scene = Scene(Adding(), log)
-        await scene.assign(0)
+        scene = await assigned(Adding(), log)
         chunk = await scene.take({"key": "k", "letters": "b"})
         append = log.append
 
@@ -413,8 +400,7 @@ def test_what_becomes_due_as_the_storing_ends_is_stored(memory):
     """In the very moment in which nothing more was due: nothing else may come that would store it."""
 
     async def work():
-        scene = Scene(memory())
-        await scene.assign(0)
+        scene = await assigned(memory())
         chunk = await scene.take({"key": "k", "letters": "a"}, {"key": "l", "letters": "b"})
         scene.log.waits.clear()
         scene.keeper.accepted(chunk, [0])
@@ -431,8 +417,7 @@ def test_marks_of_every_end():
     """Accepted, refused by mapping, checks and destination, left out, not decodable, forgotten: each before its offset is free."""
 
     async def work():
-        scene = Scene(Marking())
-        await scene.assign(0)
+        scene = await assigned(Marking())
         chunk = await scene.take(
             {"key": "good"},
             {"key": "bad"},
@@ -485,8 +470,7 @@ def test_a_record_that_ended_processes_is_marked():
     """Before its dead letter, like all that gives no event; what a rule leaves out is counted by the rule."""
 
     async def work():
-        scene = Scene(Marking())
-        await scene.assign(0)
+        scene = await assigned(Marking())
         chunk = scene.chunk({"key": "hangs"}, ["consent"])
         scene.mapping.take(chunk, frozenset({0}))
         assert scene.letters == []
@@ -502,8 +486,7 @@ def test_a_mark_that_fails_is_written_again():
     """As it is, without a claim; newer ones of the key take its place."""
 
     async def work():
-        scene = Scene(Marking())
-        await scene.assign(0)
+        scene = await assigned(Marking())
         scene.log.fails = [KafkaError("no leader")]
         chunk = await scene.take({"key": "k", "refuse": 1}, {"key": "k"})
         await scene.settled()
@@ -519,8 +502,7 @@ def test_a_rehearsal_knows_and_keeps_nothing():
     """It is tried as if nothing were known."""
 
     async def work():
-        scene = Scene(Adding())
-        await scene.assign(0)
+        scene = await assigned(Adding())
         chunk = scene.chunk({"key": "k", "letters": "a"})
         scene.mapping.rehearse(chunk.records[0])
         assert scene.memory.tallied == -1

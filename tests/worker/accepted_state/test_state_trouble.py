@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from state_doubles import REFUSED, Adding, Marking, MemoryLog, Scene
+from state_doubles import REFUSED, Adding, Marking, MemoryLog, Scene, assigned
 from structlog.testing import capture_logs
 
 from bridge.kafka.producer.refusal import Refused, RefusedByKafka
@@ -87,8 +87,7 @@ def test_reading_that_takes_long_is_told_with_what_was_read():
 
         log = _ToldLog(reading)
         log.partitions[0].append((0, bytes(8) + b"k", b"z"))
-        scene = Scene(Adding(), log)
-        await scene.assign(0)
+        scene = await assigned(Adding(), log)
         waiting = _waits(scene)
         await asyncio.sleep(2)
         assert scene.keeper.held
@@ -133,8 +132,7 @@ def test_others_have_their_turn_while_the_state_is_read():
                 await asyncio.sleep(0)
 
         log = _ToldLog(reading)
-        scene = Scene(Adding(), log)
-        await scene.assign(0)
+        scene = await assigned(Adding(), log)
         task = asyncio.create_task(other())
         await scene.take({"key": "k", "letters": "a"})
         task.cancel()
@@ -156,8 +154,7 @@ def test_reading_ends_with_the_assignment():
                     scene.ledger.close([("events", 0)])
                 yield StateBatch(0, 0, [])
 
-        scene = Scene(Adding(), _ToldLog(reading))
-        await scene.assign(0)
+        scene = await assigned(Adding(), _ToldLog(reading))
         await _waits(scene)
         await asyncio.sleep(1)
         assert len(batches) == 3
@@ -178,8 +175,7 @@ def test_a_claim_that_compaction_took_is_made_once_more():
             yield StateBatch(0, len(log.partitions[0]), log.partitions[0])
 
         log.reading = reading
-        scene = Scene(Adding(), log)
-        await scene.assign(0)
+        scene = await assigned(Adding(), log)
         await scene.take({"key": "k", "letters": "a"})
         assert log.claims() == 2
 
@@ -313,8 +309,7 @@ def test_after_a_write_in_doubt_the_partition_is_claimed_anew(error):
     """What of it will be stored is not known: under another number it does no harm, and what is read says what was."""
 
     async def work():
-        scene = Scene(Adding(), _ToldLog())
-        await scene.assign(0)
+        scene = await assigned(Adding(), _ToldLog())
         first, second = await _waits(scene), await _waits(scene, key="l")
         assert scene.log.claims() == 1
         scene.log.fails = [error]
@@ -332,8 +327,7 @@ def test_a_partition_that_is_revoked_while_it_is_claimed_anew_is_left_alone():
     """What it was to store comes again to its next owner."""
 
     async def work():
-        scene = Scene(Adding(), _ToldLog())
-        await scene.assign(0)
+        scene = await assigned(Adding(), _ToldLog())
         chunk = await _waits(scene)
         scene.log.fails = [AWAY]
         scene.ours = False
@@ -377,8 +371,7 @@ def test_a_topic_that_was_made_again_gets_what_is_known():
 
     async def work():
         log = _ToldLog()
-        scene = Scene(Adding(), log)
-        await scene.assign(0)
+        scene = await assigned(Adding(), log)
         scene.keeper.accepted(await _waits(scene), [0])
         await scene.settled()
         assert len(log.partitions[0]) == 2
@@ -459,8 +452,7 @@ def test_an_error_of_what_is_being_closed_is_nobodys_trouble():
                 raise RuntimeError("the client is closed")
             yield
 
-        scene = Scene(Adding(), _ToldLog(reading))
-        await scene.assign(0)
+        scene = await assigned(Adding(), _ToldLog(reading))
         waiting = _waits(scene)
         await asyncio.sleep(1)
         assert _under_way() == ["state-restoring"]
@@ -477,8 +469,7 @@ def test_what_belongs_to_a_revoked_partition_is_neither_marked_nor_laid_down():
     """It comes again to whoever has the partition now."""
 
     async def work():
-        scene = Scene(Marking(), _ToldLog())
-        await scene.assign(0)
+        scene = await assigned(Marking(), _ToldLog())
         scene.log.waits.clear()
         chunk = await scene.take({"key": "bad", "refuse": 1}, {"key": "good"})
         await scene.settled()
@@ -517,8 +508,7 @@ def test_a_mark_of_what_the_destination_refused_comes_before_its_dead_letter():
     """Its attempts go along, and it is laid down once."""
 
     async def work():
-        scene = Scene(Marking(), _ToldLog())
-        await scene.assign(0)
+        scene = await assigned(Marking(), _ToldLog())
         chunk = await scene.take({"key": "k", "elements": ["u", "v"]})
         scene.log.waits.clear()
         scene.keeper.rejected(chunk, 1, REFUSED, 4)

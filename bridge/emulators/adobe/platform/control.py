@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from bridge.emulators.adobe.faults import Spell
 from bridge.emulators.adobe.platform.destination_connections import Connection
+from bridge.emulators.spells import Spell
 
 if TYPE_CHECKING:
     from bridge.emulators.adobe.faults import Faults
@@ -20,7 +20,7 @@ class Trouble(Spell):
         None, description="Only calls with this method."
     )
     path: str = Field("", description="Only calls whose path holds this text, such as /flows.")
-    skip: int = Field(0, ge=0, description="Let so many calls that fit pass first.")
+    skip: int = Field(0, ge=0, description="Number of calls that fit and pass first.")
     when: Literal["before", "after"] = Field("before", description="Before the call has its effect, or after it.")
 
     def fits(self, method: str, path: str) -> bool:

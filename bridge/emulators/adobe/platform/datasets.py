@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.emulators.adobe.platform.calls import Reply
 from bridge.emulators.adobe.platform.catalog_pages import catalog_error, listed
 from bridge.emulators.adobe.platform.patches import PatchError, patched
+from bridge.emulators.adobe.platform.registry.evolution import is_for_profile
 from bridge.emulators.adobe.platform.registry.resolving import resolved
-from bridge.emulators.adobe.platform.registry.resources import is_for_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -26,7 +26,7 @@ from bridge.emulators.adobe.platform.flow_service import connections, flows, run
 from bridge.emulators.adobe.platform.flow_service.specs import refused as flow_refused
 from bridge.emulators.adobe.platform.namespaces import standard_namespaces
 from bridge.emulators.adobe.platform.oddities import Oddities
-from bridge.emulators.adobe.platform.registry import descriptors, resources, unions
+from bridge.emulators.adobe.platform.registry import descriptors, resource_changes, resources, unions
 from bridge.emulators.adobe.platform.router import Router
 from bridge.emulators.adobe.platform.sandbox import Sandbox, Times
 
@@ -75,6 +75,7 @@ class Platform:
                 *sandboxes.routes(lambda: self.sandboxes),
                 *namespaces.routes(),
                 *resources.routes(),
+                *resource_changes.routes(),
                 *descriptors.routes(),
                 *unions.routes(),
                 *datasets.routes(),

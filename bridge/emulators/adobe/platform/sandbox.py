@@ -91,7 +91,7 @@ class Sandbox:
         return str(uuid.uuid4())
 
     def hexadecimal(self, digits: int) -> str:
-        """So many random hex digits."""
+        """Random hex digits, as many as asked for."""
         return secrets.token_hex(digits // 2)
 
     def schema_is_used(self, schema_id: str) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-    from bridge.kafka.consumer.fetching import Expired, Fetch, Survey
+    from bridge.kafka.consumer.fetching import Expired, Fetch, Gone, Survey
     from bridge.kafka.consumer.ledger import Partition
     from bridge.model.day_counts import NotedOffset
 
@@ -89,6 +89,11 @@ class FromMainLoop:
     def expired(self) -> deque[Expired]:
         """See :class:`~bridge.kafka.consumer.consumption.ClientSide`."""
         return self._fetching.expired
+
+    @property
+    def gone(self) -> deque[Gone]:
+        """See :class:`~bridge.kafka.consumer.consumption.ClientSide`."""
+        return self._fetching.gone
 
     async def fetch(self, partitions: Collection[Partition], seconds: float, most: int) -> Fetch:
         """See :meth:`Fetching.fetch`."""

@@ -58,7 +58,7 @@ def longest_within(tree: Sequence, budget: float, most: int, *, anywhere: bool) 
 
 
 def steps(tree: Sequence, length: int, *, anywhere: bool) -> float:
-    """At most so many steps does a match take on a text of this length; infinite when it is beyond counting.
+    """Most steps of a match on a text of this length; infinite when it is beyond counting.
 
     ``anywhere``: it is searched from each position on, unless the regex can only stand at the beginning.
     """

@@ -24,7 +24,7 @@ _MOST_VISITS: Final = 50_000_000
 _MOST_READ: Final = 200_000_000
 """Characters that the searches for all matches in a text may read together: some tenths of a second."""
 _LEAST_USE: Final = 200
-"""A regex that can be run on no text of so many characters is of no use: it is refused when it is compiled."""
+"""A regex that can be run on no text of this many characters is of no use: it is refused when it is compiled."""
 _FOLDED: Final = ("\u017f", "\u212a")
 """RE2 takes them for an s and a k where both cases of these are asked for; Java's ``(?i)`` does not."""
 _LINE_ENDS: Final = ("\n", "\r", "\x85", "\u2028", "\u2029")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bridge.mapping.compiler.schema_fields import SchemaFields, schema_path, tenants_of
 from bridge.mapping.lint.name_likeness import resemblance
-from bridge.mapping.sets.table import MappingRow, MappingSet
+from bridge.mapping.sets.mapping_set import MappingRow, MappingSet
 from bridge.mapping.syntax.paths import Key, parse_path, print_path
 from bridge.mapping.workshop.proposal.fit import Checking, Fit
 from bridge.mapping.workshop.proposal.rows import Draft, Writer, covers

@@ -10,7 +10,7 @@ from bridge.mapping.workshop.proposal.rows_proposed import Proposal, without_row
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.mapping.sets.table import MappingSet
+    from bridge.mapping.sets.mapping_set import MappingSet
     from bridge.mapping.workshop.event_verdicts import Group, Verdicts
     from bridge.mapping.workshop.samples import Samples
 

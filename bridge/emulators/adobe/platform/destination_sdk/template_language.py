@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.emulators.adobe.platform.destination_sdk.template_expressions import (
+from bridge.emulators.adobe.platform.destination_sdk.template_expressions import Parser
+from bridge.emulators.adobe.platform.destination_sdk.template_values import (
     Escaping,
-    Parser,
     Safe,
     TemplateError,
     apply_filter,

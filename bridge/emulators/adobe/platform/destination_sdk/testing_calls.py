@@ -16,8 +16,8 @@ import orjson
 from bridge.emulators.adobe.platform.calls import Refused, Reply
 from bridge.emulators.adobe.platform.destination_sdk.authoring import BASE, found, refused
 from bridge.emulators.adobe.platform.destination_sdk.made_up_profiles import of_source, of_target
-from bridge.emulators.adobe.platform.destination_sdk.template_expressions import Escaping, TemplateError
 from bridge.emulators.adobe.platform.destination_sdk.template_language import render
+from bridge.emulators.adobe.platform.destination_sdk.template_values import Escaping, TemplateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

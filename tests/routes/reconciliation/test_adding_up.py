@@ -12,9 +12,11 @@ from bridge.adobe.reconciliation.ingested import IngestedCounts, IngestedDay
 from bridge.kafka.reading_back.day_records import HeldRange
 from bridge.model.day_counts import DAY_MS, DayCounts, OffsetNote
 from bridge.model.event import LeftOut, Refusal
-from bridge.routes.reconciliation.day_sum import Account, FoundAccount, day_name, reconcile
+from bridge.routes.reconciliation.adding_up import reconcile
+from bridge.routes.reconciliation.day_sum import day_name
 from bridge.routes.reconciliation.event_table import EventTable, LetterAt
 from bridge.routes.reconciliation.fates import fates, seen_in
+from bridge.routes.reconciliation.found_account import Account, FoundAccount
 from bridge.routes.reconciliation.results import day_as_json, saved_day, saved_value
 
 DAY = 20_000

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bridge.xdm.schema.compiled_schema import SchemaError, compile_schema, load_schema
-from bridge.xdm.schema.fields import MAX_FIELDS, read_schema
+from bridge.xdm.schema.schema_reading import MAX_FIELDS, read_schema
 
 SHIPPED = Path(__file__).parents[3] / "mappings" / "moengage_events.schema.json"
 

@@ -1,0 +1,1 @@
+"""How a worker's run begins, and what ends it."""
