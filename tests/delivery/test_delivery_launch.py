@@ -332,3 +332,20 @@ def test_an_answers_time_is_that_of_its_request():
 
     run(lambda *_: OK, work, seconds=0.25)
     assert noted == [(0.25, 2), (0.25, 1)]
+
+
+def test_a_destination_that_raises_has_failed_and_is_asked_again():
+    """It broke its word; its events are sent once more, and the worker goes on."""
+
+    def answer(_items, number):
+        if number == 0:
+            raise ValueError("broke")
+        return OK
+
+    async def work(delivery, _destination, _resolutions):
+        delivery.offer(0, events(0, 50))
+        await settle(delivery)
+
+    destination, resolutions, _ = run(answer, work)
+    assert resolutions.done == {0: 50}
+    assert len(destination.requests) == 2
