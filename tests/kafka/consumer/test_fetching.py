@@ -343,8 +343,10 @@ async def test_a_topic_that_is_made_again_in_an_instant_waits_with_all_it_has():
 async def test_offsets_of_another_assignment_are_not_stored(number):
     """The group has given the partitions to others meanwhile, or has numbered them anew."""
     client, fetching, _ = _made(P0)
+    asked, identity = [], client.topic_identity
+    client.topic_identity = lambda topic: asked.append(topic) or identity(topic)
     assert not await fetching.store(number, {P0: 5}, {})
-    assert client.commits == []
+    assert (client.commits, asked) == ([], []), "nor is a broker asked for them"
     assert await fetching.store(1, {P0: 5}, {})
     assert client.commits == [{P0: 5}]
 
@@ -697,3 +699,13 @@ async def test_notes_that_are_too_long_cost_no_offset():
     client.commit = commit
     assert await fetching.store(fetching.number, {P0: 3}, {P0: "counts"})
     assert client.stored[P0] == 3
+
+
+async def test_offsets_of_nothing_that_is_there_are_settled_without_a_commit():
+    """They are of a log that is gone: a commit of none, which may fail, would have them offered for ever."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(3)
+    await fetching.fetch({P0}, 0.01, 10)
+    client.fail_commits, before = True, len(client.commits)
+    assert await fetching.store(fetching.number, {P0: 9}, {})
+    assert len(client.commits) == before

@@ -163,7 +163,7 @@ async def test_a_log_that_was_cut_is_not_begun_anew_across_a_rebalance():
 
 
 async def _seen(stage, offsets, *, partition=P0):
-    stage.account.seen({"t": b"first"}, {partition: offsets})
+    stage.account.seen({"t": b"first"}, {partition: offsets}, {})
     await stage.account.look_for_deleted({"t": ABSENT}, ())
     return list(stage.account.expired)
 
@@ -195,7 +195,7 @@ async def test_a_topic_made_again_is_not_begun_across_a_rebalance():
     stage, sought = _Stage(position=5), []
     stage.client.seek = lambda partition, offset: sought.append((partition, offset))
     await stage.account.reconcile([P0])
-    stage.account.seen({"t": b"first"}, {P0: Offsets(0, 5, 10, 5)})
+    stage.account.seen({"t": b"first"}, {P0: Offsets(0, 5, 10, 5)}, {P0: 5})
     stage.meanwhile = lambda: setattr(stage, "number", 2)
     await stage.account.look_for_deleted({"t": b"second"}, [P0])
     assert (sought, stage.account.next, list(stage.account.expired)) == ([], {P0: 5}, [])

@@ -306,11 +306,11 @@ async def test_a_record_that_the_topic_cannot_take_whole_stands_for_nothing():
 
 async def test_letters_of_one_record_cost_linear_time(monkeypatch):
     """A record is parsed once for all of its events that are refused with different codes."""
-    from bridge.sources.moengage import decoder
+    from bridge.sources.http import json_decoding
 
     parsed = []
-    genuine = decoder.parse_json
-    monkeypatch.setattr(decoder, "parse_json", lambda value: parsed.append(1) or genuine(value))
+    genuine = json_decoding.parse_json
+    monkeypatch.setattr(json_decoding, "parse_json", lambda value: parsed.append(1) or genuine(value))
     _, chunk, letters = _scene(_Topic(), [_batch(2_000)])
     for part in range(2_000):
         letters.put(chunk, 0, part, Rejected(Stage.DELIVER, f"code{part}", "why"), 1)

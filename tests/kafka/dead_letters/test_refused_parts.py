@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from bridge.kafka.dead_letters.refused_parts import MOST_EQUAL, RefusedParts
-from bridge.sources.moengage import decoder
+from bridge.sources.http import json_decoding
 from bridge.sources.moengage.decoder import DECODER
 
 
@@ -30,8 +30,8 @@ def _batch(*names):
 def parsed(monkeypatch):
     """The values that were parsed, in order."""
     values = []
-    genuine = decoder.parse_json
-    monkeypatch.setattr(decoder, "parse_json", lambda value: values.append(value) or genuine(value))
+    genuine = json_decoding.parse_json
+    monkeypatch.setattr(json_decoding, "parse_json", lambda value: values.append(value) or genuine(value))
     return values
 
 
