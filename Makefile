@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SECONDS ?= 300
 EVENTS ?= 1000000
+ROWS ?= 300000
 ARGS ?=
 
 # An interpreter of your choice: make PYTHON=/path/to/python3.12 …
@@ -97,6 +98,10 @@ bench: $(VENV)/.dev ## Run the benchmarks; ARGS="--quick" for a short run
 .PHONY: backfill
 backfill: $(VENV)/.dev ## Read EVENTS=1000000 exported events from an S3 server into Kafka and on to an emulated AEP, and count each
 	@$(BIN)/python -m pytest tests/system/test_object_backfill_whole_way.py --backfill-events=$(EVENTS) --timeout=0 -n0 $(ARGS)
+
+.PHONY: sync
+sync: $(VENV)/.dev ## Send tables of ROWS=300000 from PostgreSQL to an emulated MoEngage, kill runs and workers, and compare row by row
+	@$(BIN)/python -m pytest tests/system/test_sync_postgresql.py --sync-rows=$(ROWS) --timeout=0 -n0 -v $(ARGS)
 
 .PHONY: simulate
 simulate: $(VENV)/.dev ## Run whole workers on virtual time for SECONDS=300; ARGS="--seed N" plays one seed again

@@ -39,6 +39,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "backfill", "exports from object storage (tests/system/test_object_backfill_whole_way.py)"
     )
     backfill.addoption("--backfill-events", type=int, default=5_000, help="Events of the exports.")
+    sync = parser.getgroup("sync", "rows of PostgreSQL (tests/system/test_sync_postgresql.py)")
+    sync.addoption("--sync-rows", type=int, default=3_000, help="Rows of each table.")
+    sync.addoption(
+        "--sync-memory-rows",
+        type=int,
+        default=3_000,
+        help="Rows of the smaller table, memory of ten times as many beside.",
+    )
     real = parser.getgroup("real", "real schemas and examples (tests/contract/test_real_material.py)")
     real.addoption("--real", default=None, metavar="DIR", help="Folder of schemas and examples that a person has.")
     soak = parser.getgroup("soak", "the soak (tests/chaos/test_soak.py)")

@@ -38,6 +38,14 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
         metavar="DAYS",
         help="With --watch: after the first time list today's folder and those of this many days before it.",
     ),
+    telemetry_port: int | None = typer.Option(
+        None,
+        min=1,
+        max=65535,
+        metavar="PORT",
+        help="With --watch: serve /metrics and /health on this port of BRIDGE_TELEMETRY__HOST.",
+        show_default=False,
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Read and count only; Kafka is not asked."),
     as_json: bool = typer.Option(False, "--json", help="The account as JSON; with --watch a line each time."),
     route: str | None = ROUTE,
@@ -55,7 +63,7 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
 
         aep-bridge backfill s3://acme-exports/acme_events --since 2026-10-01 --until 2026-11-01
 
-        aep-bridge backfill s3://acme-exports/acme_events --watch --interval 900
+        aep-bridge backfill s3://acme-exports/acme_events --watch --interval 900 --telemetry-port 9466
     """
     import logging
 
@@ -73,6 +81,8 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
         raise typer.BadParameter("objects are gone on with by themselves", param_hint="--from-line")
     if watch and not all(map(is_url, files)):
         raise typer.BadParameter("files are read once; give addresses of object storage alone", param_hint="--watch")
+    if telemetry_port is not None and not watch:
+        raise typer.BadParameter("only a backfill that watches is looked at", param_hint="--telemetry-port")
     into = only(posting(load_deployment().routes), route)
     settings = into.settings
     configure_logging(TelemetrySettings(log_level="error"))
@@ -89,5 +99,6 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
         again=again,
         watch=interval if watch else None,
         look_back=look_back,
+        telemetry_port=telemetry_port,
     )
     raise typer.Exit(run_until_stopped(lambda stop: run.run(settings, stop)))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
+    from bridge.cli.backfill_telemetry import BackfillTelemetry
     from bridge.kafka.producer.publisher import KafkaPublisher
     from bridge.model.dead_letter import DeadLetter
     from bridge.model.errors import BridgeError
@@ -56,6 +57,7 @@ class BackfillRun:
         again: bool = False,
         watch: float | None = None,
         look_back: int = 2,
+        telemetry_port: int | None = None,
     ) -> None:
         from bridge.sources.moengage.export_names import ExportTimes
 
@@ -69,27 +71,39 @@ class BackfillRun:
         self._again = again
         self._watch = watch
         self._look_back = look_back
+        self._telemetry_port = telemetry_port
+        self._telemetry: BackfillTelemetry | None = None
         self._tallies: list[Tally] = []
         self._addresses: list[AddressAccount] = []
         self._told = 0
 
     async def run(self, settings: Settings, stop: asyncio.Event) -> int:
         """Gives the exit code."""
-        from bridge.kafka.producer.publisher import KafkaPublisher
         from bridge.model.errors import BridgeError
 
         error: BridgeError | None = None
         try:
-            self._look_at_names()
-            if self._dry_run:
-                return await self._rounds(None, None, stop)
-            async with KafkaPublisher(settings.kafka, route=self._route) as publisher:
-                await _unless(stop, publisher.connected(settings.kafka.request_timeout_seconds))
-                marks = None if stop.is_set() else await self._marks(settings, publisher)
-                return await self._rounds(publisher, marks, stop)
+            if self._watch is None or self._telemetry_port is None:
+                return await self._read_all(settings, stop)
+            from bridge.cli.backfill_telemetry import BackfillTelemetry
+
+            self._telemetry = BackfillTelemetry(self._route, self._watch)
+            async with self._telemetry.served(settings.telemetry, self._telemetry_port):
+                return await self._read_all(settings, stop)
         except BridgeError as problem:
             error = problem
         return self._account(error)
+
+    async def _read_all(self, settings: Settings, stop: asyncio.Event) -> int:
+        from bridge.kafka.producer.publisher import KafkaPublisher
+
+        self._look_at_names()
+        if self._dry_run:
+            return await self._rounds(None, None, stop)
+        async with KafkaPublisher(settings.kafka, route=self._route) as publisher:
+            await _unless(stop, publisher.connected(settings.kafka.request_timeout_seconds))
+            marks = None if stop.is_set() else await self._marks(settings, publisher)
+            return await self._rounds(publisher, marks, stop)
 
     def _look_at_names(self) -> None:
         """Raise for what cannot be read before anything is."""
@@ -130,6 +144,8 @@ class BackfillRun:
                 await self._read(publisher, backfills, times, stop)
             except BridgeError as problem:
                 error = problem
+            if self._telemetry is not None:
+                self._telemetry.looked(self._addresses, error)
             if self._watch is None or (error and first):
                 return self._account(error)
             if first or error or any(one.read or one.failed for one in self._addresses):
@@ -158,7 +174,7 @@ class BackfillRun:
             return None
         from bridge.routes.backfilling import ObjectBackfill
 
-        self._screen = BackfillScreen(self.refused)
+        self._screen = BackfillScreen(self.refused, None if self._telemetry is None else self._telemetry.reading)
         return ObjectBackfill(
             publisher,
             marks,

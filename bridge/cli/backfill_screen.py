@@ -21,10 +21,18 @@ _TELL_SECONDS = 10.0
 
 
 class BackfillScreen:
-    """Watches the objects of one address after another; ``on_refused`` is called for each line that is no event."""
+    """Watches the objects of one address after another; ``on_refused`` is called for each line that is no event.
 
-    def __init__(self, on_refused: Callable[[str, int, DeadLetter], None]) -> None:
+    ``on_reading`` is called whenever some more of an object may have been read.
+    """
+
+    def __init__(
+        self,
+        on_refused: Callable[[str, int, DeadLetter], None],
+        on_reading: Callable[[Tally], None] | None = None,
+    ) -> None:
         self._on_refused = on_refused
+        self._on_reading = on_reading
         self._bar: tuple[Progress, TaskID] | None = None
         self._account: AddressAccount | None = None
         self._size = self._bytes = 0
@@ -46,6 +54,8 @@ class BackfillScreen:
 
     def reading(self, tally: Tally) -> None:
         """Show how far an object has been read."""
+        if self._on_reading is not None:
+            self._on_reading(tally)
         account, now = self._account, time.monotonic()
         if account is None or self._bar is None:
             return

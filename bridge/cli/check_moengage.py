@@ -25,7 +25,7 @@ async def checks(route: Route, *, send_test: bool) -> AsyncIterator[Check]:
     except BridgeError as error:
         complete = False
         yield failed("settings", error)
-    for each in _source(route):
+    async for each in _source(route):
         yield each
     yield _mapping(route)
     async for each in kafka_checks(settings):
@@ -46,13 +46,18 @@ def _remarks(settings: Settings) -> Iterator[str]:
         yield "without a budget a minute MoEngage answers 429 when it is too much"
 
 
-def _source(route: Route) -> Iterator[Check]:
-    """Whose events are taken for whose, where the source's settings say so."""
+async def _source(route: Route) -> AsyncIterator[Check]:
+    """Whose events are taken for whose, where the source's settings say so; whether it answers, where it is asked for its rows."""
+    import asyncio
+
     from bridge.routes.kinds import source_of
 
-    said_of = source_of(route).said_of
-    if said_of is not None:
-        yield Check("source", ok=True, found=said_of(route.settings))
+    kind = source_of(route)
+    if kind.said_of is not None:
+        yield Check("source", ok=True, found=kind.said_of(route.settings))
+    if kind.trial is not None:
+        trial = await asyncio.to_thread(kind.trial, route.settings)
+        yield Check(kind.name, ok=trial.ok, found=trial.words, todo=trial.todo)
 
 
 def _mapping(route: Route) -> Check:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bridge.model.accepted_state import Memory
     from bridge.model.mapping_rows import Complaint, SourceRead
     from bridge.model.ports import Decoder, LeaderTask, RouteParts
+    from bridge.model.trial import Trial
     from bridge.settings import Route, Settings
     from bridge.sources.http.posting import Posting
     from bridge.telemetry.metrics import Metrics
@@ -32,7 +33,7 @@ class SourceKind:
     ``title`` names it in sentences. ``sections``: the sections of the settings that it reads beside ``kafka`` and ``receiver``.
     ``decoder`` opens its decoder. ``posting`` says how it posts to the receiver; None where it does not. ``profiles``: its events
     are states of customers, of which only the last counts where several wait. ``complaints``: what is wrong with what a mapping set
-    reads of its events. ``said_of``: its settings in words. ``memory`` opens what remembers what was accepted. ``leader_tasks``: what one
+    reads of its events. ``said_of``: its settings in words. ``trial`` tries whether it can be reached, and blocks meanwhile. ``memory`` opens what remembers what was accepted. ``leader_tasks``: what one
     worker of a route from it does for all; nothing is started yet.
     """
 
@@ -44,6 +45,7 @@ class SourceKind:
     profiles: bool = False
     complaints: Callable[[Sequence[SourceRead]], Sequence[Complaint]] | None = None
     said_of: Callable[[Settings], str] | None = None
+    trial: Callable[[Settings], Trial] | None = None
     memory: Callable[[Settings], Memory] | None = None
     leader_tasks: Callable[[Route], tuple[LeaderTask, ...]] = lambda _route: ()
 
@@ -170,6 +172,12 @@ def _warehouse_decoder(settings: Settings) -> Decoder:
     return WarehouseDecoder(settings.warehouse)
 
 
+def _warehouse_trial(settings: Settings) -> Trial:
+    from bridge.sources.warehouse.opening import try_source  # noqa: PLC0415 - as above
+
+    return try_source(settings.warehouse)
+
+
 def _warehouse_memory(_settings: Settings) -> Memory:
     from bridge.sources.warehouse.accepted_rows import AcceptedRows  # noqa: PLC0415 - as above
 
@@ -227,6 +235,7 @@ SOURCES = {
             "the warehouse",
             ("warehouse",),
             decoder=_warehouse_decoder,
+            trial=_warehouse_trial,
             profiles=True,
             memory=_warehouse_memory,
             leader_tasks=tasks_of_a_warehouse,

@@ -111,6 +111,19 @@ class Metrics:
             ["task"],
             registry=r,
         )
+        self.backfill_objects = Counter(
+            "bridge_backfill_objects_total", "Objects of exports that a backfill with --watch has read.", registry=r
+        )
+        self.backfill_unread_objects = Gauge(
+            "bridge_backfill_unread_objects",
+            "Objects that the last look of a backfill with --watch could not read: damaged or encrypted.",
+            registry=r,
+        )
+        self.backfill_overdue_seconds = Gauge(
+            "bridge_backfill_overdue_seconds",
+            "How long beyond its interval a backfill with --watch has neither ended a look nor read on; 0 elsewhere.",
+            registry=r,
+        )
         self.reconcile_difference = Gauge(
             "bridge_reconcile_difference_events",
             "By how many events the sum of the last day that was reconciled does not hold, by what differs.",

@@ -71,7 +71,7 @@ def test_a_receiver_shows_its_own_figures(served) -> None:
     assert "requests answered 200" in shown
     assert not any(word in shown for word in ("401", "lag", "circuit", "old"))
     told = CliRunner().invoke(app, ["status", "--seconds", "0", "--json", "--url", url])
-    assert json_of(told)["requests"] == {"200": 3, "401": 0}
+    assert json_of(told, exit_code=1)["requests"] == {"200": 3, "401": 0}
 
 
 def test_a_worker_shows_its_lag(served) -> None:

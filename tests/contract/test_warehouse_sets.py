@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from bridge.cli.main import app
 from bridge.model.verdicts import Rejected
 from bridge.routes.moengage_events import open_moengage_events
+from bridge.routes.moengage_files import failing
 from bridge.settings import MappingSettings, MoEngageSettings, WarehouseSettings
 from bridge.sources.warehouse.decoder import WarehouseDecoder
 
@@ -53,6 +56,19 @@ def test_a_column_customer_id_wins():
     assert built("users", b'{"id":7,"customer_id":"C-8","moe_mobile":"1"}')[0]["customer_id"] == "C-8"
     assert built("users", b'{"id":7,"customer_id":"C-8","moe_mobile":"1"}')[0]["attributes"] == {"mobile": "1"}
     assert built("users", b'{"id":7,"customer_id":null,"email":"a@b.c"}').code == "customer_id_missing"
+
+
+@pytest.mark.parametrize("kind", ["users", "events"])
+def test_the_golden_cases_that_ship_pass(kind, tmp_path, monkeypatch):
+    """By the command and as a worker checks them, whatever the key of the route is; and each fails with another set."""
+    cases, path = MAPPINGS / f"warehouse_{kind}_tests", MAPPINGS / f"warehouse_{kind}.csv"
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["mapping", "test", str(cases), "--mapping", str(path)])
+    assert (done.exit_code, "5 of 5 cases pass" in done.output) == (0, True), done.output
+    decoder = WarehouseDecoder(WarehouseSettings(key="other", kind=kind))
+    assert failing(MappingSettings(path=path, tests=cases), MoEngageSettings(), decoder) == []
+    other = MAPPINGS / f"warehouse_{'events' if kind == 'users' else 'users'}.csv"
+    assert "default-fields" in failing(MappingSettings(path=other, tests=cases), MoEngageSettings(), decoder)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
 import sys
+import time
 from typing import NamedTuple
 
+import psutil
 from checkout import ROOT
 from json_output import json_of
 from typer.testing import CliRunner
@@ -19,6 +22,7 @@ from bridge.testing.account import letters_of
 from bridge.testing.emulator_process import EmulatorProcess
 from bridge.testing.processes import BridgeProcess, get, start_tied
 
+_PACE_SECONDS = 0.05
 SET = """\
 source_type,source,destination,nulls
 ATTRIBUTE,customer_id,customer.customer_id,
@@ -130,10 +134,12 @@ class SyncRoute:
 
     def start_sync(self, *arguments):
         """Start a run in the background; :meth:`kill` ends it at once."""
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
         command = [sys.executable, "-m", "bridge", "sync", *arguments]
-        environment = inherited | {"PYTHONPATH": str(ROOT)}
-        return start_tied(command, log=self.directory / "sync.log", env=environment, cwd=self.directory)
+        return start_tied(command, log=self.directory / "sync.log", env=self._environment(), cwd=self.directory)
+
+    def _environment(self):
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
+        return inherited | {"PYTHONPATH": str(ROOT)}
 
     def received(self, query=""):
         """What the workspace has."""
@@ -145,12 +151,38 @@ class SyncRoute:
 
     def users(self):
         """By customer id a fingerprint of the attributes that the workspace has."""
-        found, offset = {}, 0
+        return {name: mark for name, _, mark in self._customers("customers=1")}
+
+    def events(self):
+        """By customer id the fingerprints of the events that the workspace has, those that came again among them once."""
+        return {name: sorted(set(marks)) for name, *_, marks in self._customers("customers=1&events=1")}
+
+    def _customers(self, query):
+        offset = 0
         while offset is not None:
-            page = self.received(f"?customers=1&offset={offset}")
-            found |= {name: mark for name, _, mark in page["customers"]}
+            page = self.received(f"?{query}&offset={offset}")
+            yield from page["customers"]
             offset = page["next_offset"]
-        return found
+
+    def sync_apart(self, *arguments):
+        """As :meth:`sync`, in a process of its own: what it prints, and the most memory that it had, in MB."""
+        out = self.directory / "sync.json"
+        with out.open("wb") as stdout, (self.directory / "sync.log").open("ab") as words:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "bridge", "sync", *arguments, "--json"],
+                stdout=stdout,
+                stderr=words,
+                env=self._environment(),
+                cwd=self.directory,
+            )
+            peak = 0.0
+            while child.poll() is None:
+                # Not the kernel's figure of a child that has ended: that one counts what its parent had when it was forked.
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    peak = max(peak, psutil.Process(child.pid).memory_info().rss / 1e6)
+                time.sleep(_PACE_SECONDS)
+        assert child.returncode in (0, 3), (self.directory / "sync.log").read_text(encoding="utf-8")
+        return json.loads(out.read_bytes()), peak
 
 
 def marks_of(users):

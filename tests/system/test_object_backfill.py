@@ -10,11 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import obstore
 import orjson
 import pytest
 
 from bridge.testing.kafka.stored_records import stored
-from bridge.testing.processes import eventually
+from bridge.testing.processes import eventually, free_port, get
 from bridge.testing.s3_server import put
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,6 +157,30 @@ def test_watching(backfill) -> None:
     assert sorted(backfill.ids()) == sorted(f"u-{n}" for n in range(12))
 
 
+@pytest.mark.kafka
+def test_watching_is_seen(backfill) -> None:
+    """With --telemetry-port an operator sees what was read, what cannot be, and that the last look failed; ready when it succeeds."""
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    put(backfill.store, f"c/export_day={today}/event_exports_1.json", lines(0, 5))
+    put(backfill.store, f"c/export_day={today}/event_exports_2.json.gz", gzip.compress(lines(5, 5_000))[:-40])
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    watch = ("--watch", "--interval", "1", "--telemetry-port", str(port), "--json")
+    with backfill.start(f"s3://{backfill.bucket}/c", *watch) as process:
+        process.stdout.readline()
+        figures = get(f"{address}/metrics")[1]
+        assert 'bridge_backfill_objects_total{route="default"} 1.0' in figures
+        assert 'bridge_backfill_unread_objects{route="default"} 1.0' in figures
+        assert 'bridge_backfill_overdue_seconds{route="default"} 0.0' in figures
+        assert get(f"{address}/health/ready")[0] == 200
+        for name in (f"c/export_day={today}/event_exports_1.json", f"c/export_day={today}/event_exports_2.json.gz"):
+            obstore.delete(backfill.store, name)
+        eventually(lambda: get(f"{address}/health/ready")[0] == 503, within=30, what="the empty folder is told")
+        assert f"the last look failed: nothing lies at s3://{backfill.bucket}/c" in get(f"{address}/health/ready")[1]
+        process.terminate()
+        process.communicate(timeout=20)
+
+
 def test_troubles_are_told(s3, tmp_path) -> None:
     """No such bucket, nothing there, a damaged and an encrypted object, refused credentials, a wrong address: each says what it is."""
     it = Backfill("127.0.0.1:1", s3, tmp_path)
@@ -192,6 +217,7 @@ def test_wrong_options_of_addresses(s3, tmp_path) -> None:
     for wrong in (
         ["s3://a/b", "--from-line", "5"],
         ["export.json", "--watch"],
+        ["s3://a/b", "--telemetry-port", "9466"],
         ["s3://a/b", "--since", "2025-10-28", "--until", "2025-10-27"],
     ):
         assert it.run(*wrong)[0] == 2

@@ -271,3 +271,25 @@ def test_by_schedule(kafka, topic, tmp_path, table):
             )
             >= 1
         )
+
+
+def test_check_asks_the_database(kafka, topic, tmp_path, table):
+    """``check`` says that the table answers; of a table or key that is not there it exits 1, and says which setting names it."""
+    with SyncRoute(kafka, topic, tmp_path, warehouse={"url": table.url, "table": "users", "key": "id"}) as route:
+        assert _checked(route) == (0, {"ok": True, "found": "answers; upsert of 6 columns, key id", "todo": ""})
+        route.write(key="nummer")
+        code, found = _checked(route)
+        assert (code, found["ok"]) == (1, False)
+        assert found["found"] == "BRIDGE_ROUTES__CRM__WAREHOUSE__KEY: there is no column nummer"
+        assert found["todo"] == "the columns are: id, email, plan, visits, since, updated_at"
+        route.write(key="id", table="nowhere")
+        code, found = _checked(route)
+        assert (code, found["ok"]) == (1, False)
+        assert "no such table: nowhere" in found["found"]
+        assert "BRIDGE_ROUTES__CRM__WAREHOUSE__URL, __TABLE and __QUERY" in found["todo"]
+
+
+def _checked(route):
+    done = route.command(["check", "--json"])
+    (found,) = (each for each in json_of(done, exit_code=None) if each["name"] == "warehouse")
+    return done.returncode, {name: found[name] for name in ("ok", "found", "todo")}

@@ -1,154 +1,240 @@
-"""``sync`` from a real PostgreSQL: what changed is sent, a run that is killed loses nothing, mirror and insert; row by row.
+"""``sync`` from a real PostgreSQL: exactly what changed is sent, runs and workers that are killed lose nothing; compared row by row.
 
-``python tests/system/test_sync_postgresql.py ROWS`` does the same with as many rows as are asked for, and prints what it took.
+``make sync`` does it with tables of 300,000 rows, and prints what each part took.
 """
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import time
+from collections import defaultdict
 
 import pytest
 import sqlalchemy as sa
 from database_servers import PostgreSql, served
 from sync_route import SyncRoute, marks_of
 
+from bridge.emulators.moengage.server import fingerprint
 from bridge.testing.processes import eventually
 
-ROWS = 3_000
-_CREATE = (
-    "CREATE TABLE users (id bigint PRIMARY KEY, customer_id text, email text, plan text, visits integer, since date,"
-    " updated_at timestamptz NOT NULL DEFAULT now())"
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(3_600)]
+_MIDDLE = {"hang": {"probability": 0.7}, "seed": 2}
+"""The first requests are answered, and then one after the other waits for its answer until all that may be under way do."""
+_WITHIN = 120
+EMPTY = fingerprint({})
+_CREATE_USERS = """
+CREATE TABLE users (
+    id bigint PRIMARY KEY, customer_id text, email text, plan text, visits integer, since date, updated_at timestamptz NOT NULL DEFAULT now()
 )
-_FILL = (
-    "INSERT INTO users SELECT i, 'C-' || i, 'c' || i || '@example.com', 'free', i % 1000, date '2020-01-01' + (i % 2000)::int"
-    " FROM generate_series(1, :rows) AS s(i)"
+"""
+_FILL_USERS = """
+INSERT INTO users SELECT i, 'C-' || i, 'c' || i || '@example.com', 'free', i % 1000, date '2020-01-01' + (i % 2000)::int
+FROM generate_series(1, :rows) AS s(i)
+"""
+_CREATE_ORDERS = (
+    "CREATE TABLE orders (id bigint PRIMARY KEY, customer_id text, action text, amount numeric(10, 2), at timestamptz)"
 )
+_FILL_ORDERS = """
+INSERT INTO orders SELECT i, 'C-' || (i / 3), 'Order Placed', i / 100.0, timestamptz '2026-01-01 00:00Z' + i * interval '1 second'
+FROM generate_series(1, :rows) AS s(i)
+"""
+_ORDER_SET = """\
+source_type,source,destination
+ATTRIBUTE,customer_id,customer.customer_id
+ATTRIBUTE,action,event.actions[0].action
+ATTRIBUTE,at,event.actions[0].user_time
+ATTRIBUTE,id,event.actions[0].attributes.order_id
+ATTRIBUTE,amount,event.actions[0].attributes.amount
+"""
 
 
-class Users:
-    """The table of users."""
+class Table:
+    """A table of a real database, made anew."""
 
-    def __init__(self, server, rows):
-        self.engine, self.rows = server.engine(), rows
-        self.do("DROP TABLE IF EXISTS users")
-        self.do(_CREATE)
-        self.do(_FILL, rows=rows)
+    def __init__(self, server, name, create, fill):
+        self.engine = server.engine()
+        self.do(f"DROP TABLE IF EXISTS {name}")
+        self.do(create)
+        self.rows = self.do(fill, rows=server.rows)
 
     def do(self, statement, **values):
         """Run one statement; how many rows it touched."""
         with self.engine.begin() as connection:
             return connection.execute(sa.text(statement), values).rowcount
 
-    def wanted(self):
-        """Fingerprints of what the workspace is to have."""
+    def read(self, statement):
+        """The rows of a SELECT."""
         with self.engine.connect() as connection:
-            rows = connection.execute(sa.text("SELECT customer_id, email, plan, visits, since FROM users"))
-            return marks_of(
-                {
-                    row.customer_id: {
-                        "email": row.email or "",
-                        "plan": row.plan or "",
-                        "visits": row.visits,
-                        "since": row.since.isoformat(),
-                    }
-                    for row in rows
+            return connection.execute(sa.text(statement)).all()
+
+    def users(self):
+        """Fingerprints of the users that the workspace is to have, by customer id."""
+        return marks_of(
+            {
+                row.customer_id: {
+                    "email": row.email or "",
+                    "plan": row.plan or "",
+                    "visits": row.visits,
+                    "since": row.since.isoformat(),
                 }
-            )
+                for row in self.read("SELECT customer_id, email, plan, visits, since FROM users")
+            }
+        )
+
+    def orders(self):
+        """Fingerprints of the events that the workspace is to have, by customer id."""
+        wanted = defaultdict(list)
+        for row in self.read("SELECT id, customer_id, action, amount, at AT TIME ZONE 'UTC' AS at FROM orders"):
+            event = {
+                "action": row.action,
+                "user_time": f"{row.at.isoformat()}Z",
+                "attributes": {"order_id": row.id, "amount": float(row.amount)},
+            }
+            wanted[row.customer_id].append(fingerprint(event))
+        return {customer: sorted(marks) for customer, marks in wanted.items()}
 
 
-def prove(route, users, tell):
-    """The whole course; ``tell`` hears what each part took."""
-    worker = route.worker()
-    first = route.sync("run")
-    assert (first["read"], first["accepted"], first["end"]) == (users.rows, users.rows, "done")
-    assert route.users() == users.wanted()
-    tell("first load", first)
+class Course:
+    """The parts of a proof, each told with its figures where they are asked for."""
 
-    changed = users.do("UPDATE users SET plan = 'gold', visits = visits + 1 WHERE id % 100 = 7")
-    second = route.sync("run")
-    assert (second["sent"], second["accepted"], second["findings"]["changed"]) == (changed, changed, changed)
-    assert route.received()["customer"] == users.rows + changed
-    assert route.users() == users.wanted()
-    tell(f"{changed} of {users.rows} changed", second)
+    def __init__(self, route, tell):
+        self.route, self._tell = route, tell
+        self.worker = route.worker()
 
-    users.do("UPDATE users SET plan = 'silver'")
-    sent_before = route.received()["customer"]
-    route.emulator.control(latency_seconds=0.1)
-    child = route.start_sync("run")
-    eventually(lambda: route.received()["customer"] > sent_before + users.rows // 20, within=120, what="some are sent")
-    child.send_signal(signal.SIGKILL)
-    child.wait(10)
-    worker.kill9()
-    assert route.received()["customer"] < sent_before + users.rows
-    route.emulator.control(latency_seconds=0)
-    route.worker()
-    third = route.sync("run")
-    assert third["end"] == "done"
-    assert route.users() == users.wanted()
-    assert route.sync("plan")["to_send"] == 0
-    tell("run and worker killed, then gone on", third)
+    def run(self, what):
+        """``sync run`` in a process of its own; its account."""
+        account, peak = self.route.sync_apart("run")
+        rate = account["accepted"] / max(account["seconds"], 0.001)
+        self._tell(
+            f"{what}: {account['read']:,} rows read, {account['sent']:,} sent, {account['accepted']:,} accepted in"
+            f" {account['seconds']:.1f} s ({rate:,.0f}/s), {peak:.0f} MB; load {os.getloadavg()[0]:.1f}"
+        )
+        assert account["end"] == "done"
+        return account
 
-    gone = users.do("DELETE FROM users WHERE id % 100 = 3")
-    route.write(mode="mirror")
-    fourth = route.sync("run")
-    assert (fourth["vanished"], fourth["accepted"]) == (gone, gone)
-    have = route.users()
-    assert {name: mark for name, mark in have.items() if mark != EMPTY} == users.wanted()
-    assert sum(mark == EMPTY for mark in have.values()) == gone
-    tell(f"mirror: {gone} gone", fourth)
+    def kill_in_the_middle(self, kind, rows):
+        """Start a run of so many rows, and kill it and the worker with SIGKILL once some, and not all, are accepted; a new worker."""
+        route = self.route
+        before = route.received()[kind]
+        route.emulator.control(**_MIDDLE)
+        child = route.start_sync("run")
+        eventually(lambda: route.received()[kind] > before, within=_WITHIN, what="some are sent")
+        child.send_signal(signal.SIGKILL)
+        child.wait(10)
+        self.worker.kill9()
+        accepted = route.received()[kind] - before
+        assert 0 < accepted < rows
+        route.emulator.control(clear_faults=True)
+        self.worker = route.worker()
+        self._tell(f"run and worker killed when {accepted:,} of {rows:,} rows were accepted")
 
-
-EMPTY = marks_of({"": {}})[""]
+    def nothing_is_left(self):
+        """``sync plan`` says that nothing is to be sent."""
+        planned, peak = self.route.sync_apart("plan")
+        assert (planned["to_send"], planned["under_way"]) == (0, 0)
+        self._tell(f"plan: nothing is to be sent, {peak:.0f} MB")
 
 
 @pytest.fixture(scope="module")
-def server():
-    """PostgreSQL."""
-    yield from served(PostgreSql)
+def server(request):
+    """PostgreSQL; ``rows``: how many each table gets."""
+    for running in served(PostgreSql):
+        running.rows = request.config.getoption("--sync-rows")
+        yield running
 
 
-@pytest.mark.kafka
-@pytest.mark.slow
-def test_from_postgresql(kafka, topic, tmp_path, server):
-    """Exactly the changed rows are sent; run and worker killed with SIGKILL in the middle lose nothing; what is gone is unset."""
-    users = Users(server, ROWS)
+@pytest.fixture
+def tell(request, capsys):
+    """Prints figures of a run that is asked for."""
+
+    def told(text):
+        if request.config.getoption("verbose") > 0:
+            with capsys.disabled():
+                print(f"\n{time.strftime('%H:%M:%S')} {text}", end="", flush=True)  # noqa: T201 - as it says
+
+    return told
+
+
+def test_users(kafka, topic, tmp_path, server, tell):
+    """Upsert and mirror: exactly the changed and the vanished rows are sent; killed in the middle of either, nothing is lost."""
+    users = Table(server, "users", _CREATE_USERS, _FILL_USERS)
+    rows = users.rows
     settings = {"url": server.url, "table": "users", "key": "id"}
     with SyncRoute(kafka, topic, tmp_path, warehouse=settings) as route:
-        prove(route, users, lambda *_: None)
+        course = Course(route, tell)
+        first = course.run("first load")
+        assert (first["read"], first["accepted"]) == (rows, rows)
+        assert route.received()["customer"] == rows
+        assert route.users() == users.users()
+
+        changed = users.do("UPDATE users SET plan = 'gold', visits = visits + 1 WHERE id % 100 = 7")
+        second = course.run(f"{changed:,} of {rows:,} changed")
+        assert (second["sent"], second["accepted"], second["findings"]["changed"]) == (changed, changed, changed)
+        assert route.received()["customer"] == rows + changed
+        assert route.users() == users.users()
+
+        users.do("UPDATE users SET plan = 'silver'")
+        course.kill_in_the_middle("customer", rows)
+        third = course.run("gone on")
+        assert third["under_way_before"] + third["sent"] + third["findings"]["unchanged"] >= rows
+        assert route.users() == users.users()
+        course.nothing_is_left()
+
+        route.write(mode="mirror")
+        gone = users.do("DELETE FROM users WHERE id % 100 = 3")
+        before = route.received()["customer"]
+        fourth = course.run(f"mirror, {gone:,} vanished")
+        assert (fourth["vanished"], fourth["sent"], fourth["accepted"]) == (gone, gone, gone)
+        assert route.received()["customer"] == before + gone
+        _mirrored(route, users, gone)
+
+        more = users.do("DELETE FROM users WHERE id % 10 = 4")
+        course.kill_in_the_middle("customer", more)
+        course.run(f"mirror, {more:,} more vanished, gone on")
+        _mirrored(route, users, gone + more)
+        course.nothing_is_left()
 
 
-def measure(rows):
-    """The same at size, with its figures."""
-    import tempfile
-    import uuid
-    from pathlib import Path
+def _mirrored(route, users, gone):
+    """The workspace has what the table has, and of those that are gone nothing but the user."""
+    have = route.users()
+    assert {name: mark for name, mark in have.items() if mark != EMPTY} == users.users()
+    assert sum(mark == EMPTY for mark in have.values()) == gone
 
-    from bridge.testing.kafka.admin import create_topic
-    from bridge.testing.kafka.broker import Broker
 
-    def tell(what, account):
-        rate = account["accepted"] / max(account["seconds"], 0.001)
-        print(  # noqa: T201 - the report
-            f"{what}: {account['read']:,} read, {account['sent']:,} sent, {account['accepted']:,} accepted in"
-            f" {account['seconds']:.1f} s ({rate:,.0f}/s)",
-            flush=True,
+def test_events(kafka, topic, tmp_path, server, tell):
+    """Insert: killed in the middle of the first load every event is there; then each key is sent once, ever, and new ones exactly."""
+    orders = Table(server, "orders", _CREATE_ORDERS, _FILL_ORDERS)
+    rows = orders.rows
+    settings = {"url": server.url, "table": "orders", "key": "id", "kind": "events"}
+    with SyncRoute(kafka, topic, tmp_path, warehouse=settings, mapping=_ORDER_SET) as route:
+        course = Course(route, tell)
+        course.kill_in_the_middle("actions", rows)
+        course.run("first load, gone on")
+        assert route.events() == orders.orders()
+        counts = route.received()
+        assert counts["actions"] - counts["repeated_actions"] == rows
+        tell(f"{counts['repeated_actions']:,} events came again, as their answers were lost with the worker")
+
+        wanted = orders.orders()
+        changed = orders.do("UPDATE orders SET amount = amount + 1 WHERE id % 100 = 7")
+        new = orders.do(
+            "INSERT INTO orders SELECT :rows + id, 'N-' || id, action, amount, at FROM orders WHERE id % 100 = 8",
+            rows=rows,
         )
+        second = course.run(f"{changed:,} changed, {new:,} new")
+        assert (second["sent"], second["accepted"], second["findings"]["sent_once"]) == (new, new, rows)
+        wanted |= {customer: marks for customer, marks in orders.orders().items() if customer.startswith("N-")}
+        assert route.events() == wanted
 
-    folder = Path(tempfile.mkdtemp(prefix="bridge-sync-"))
-    with Broker(folder / "kafka", secure=False) as broker, PostgreSql() as database:
-        started = time.monotonic()
-        users = Users(database, rows)
-        print(f"{rows:,} rows in PostgreSQL after {time.monotonic() - started:.1f} s", flush=True)  # noqa: T201 - the report
-
-        def topic(kind, *, partitions=6):
-            return create_topic(broker.bootstrap, f"{kind}.{uuid.uuid4().hex[:8]}", partitions=partitions, config={})
-
-        settings = {"url": database.url, "table": "users", "key": "id"}
-        with SyncRoute(broker.bootstrap, topic, folder, warehouse=settings) as route:
-            prove(route, users, tell)
-
-
-if __name__ == "__main__":
-    measure(int(sys.argv[1]))
+        gone = orders.do("DELETE FROM orders WHERE id % 100 = 7 AND id <= :rows", rows=rows)
+        assert course.run(f"{gone:,} deleted")["sent"] == 0
+        orders.do(
+            "INSERT INTO orders SELECT id - 1, 'again', action, amount, at FROM orders WHERE id % 100 = 8 AND id <= :rows",
+            rows=rows,
+        )
+        assert course.run(f"{gone:,} written anew under their keys")["sent"] == 0
+        assert route.received()["actions"] == counts["actions"] + new
+        assert route.events() == wanted
+        course.nothing_is_left()

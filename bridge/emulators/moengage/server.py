@@ -140,8 +140,10 @@ class MoEngageEmulator(LocalServer):
             found["recently_ignored"] = list(self.workspace.recent)
         if query.get("customers"):
             users = self.workspace.users
+            with_events = bool(query.get("events"))
             rows = [
                 [name, user.elements, fingerprint(user.attributes)]
+                + ([sorted(map(fingerprint, user.events))] if with_events else [])
                 for name, user in islice(users.items(), max(offset, 0), max(offset, 0) + max(limit, 1))
             ]
             end = max(offset, 0) + len(rows)

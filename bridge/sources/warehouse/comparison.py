@@ -1,7 +1,7 @@
 """Rows as they are against rows as MoEngage has accepted them: on a disk, so that millions of rows take no memory.
 
 One table by key in a SQLite file of its own: the mark that was last accepted or refused, whether this run has met the row, and what
-of it is under way. The file is made for one run and removed with it; what must last lies in Kafka.
+of it is under way. The file is made for one run and gone with it, also where the run is killed; what must last lies in Kafka.
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ class Comparison:
                 self._base.execute(f"PRAGMA {pragma}")
             self._base.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             self._base.execute(_SCHEMA)
+            # The open file needs no name, and without one it is gone with its process, however that ends.
+            with suppress(OSError):
+                self._path.unlink()
         except (OSError, sqlite3.Error) as error:
             self.__exit__()
             raise BridgeError(

@@ -55,6 +55,13 @@ class Database:
         self._connection: Connection | None = None
         self._columns: Sequence[str] = ()
 
+    def columns(self) -> Sequence[str]:
+        """Of the table or the query, as the database spells them."""
+        if not self._columns:
+            for batch in self._read(self._selection().limit(0)):
+                self._columns = batch.columns
+        return self._columns
+
     def batches(self, since: Any = None) -> Iterator[RowBatch]:
         """All rows, or those from ``since`` on and those without a cursor."""
         if since is None or self._settings.cursor is None:
@@ -114,10 +121,8 @@ class Database:
 
     def _name(self, name: str, setting: str) -> str:
         """The column as the database spells it."""
-        if not self._columns:
-            for batch in self._read(self._selection().limit(0)):
-                self._columns = batch.columns
-        return self._columns[place_of(self._columns, name, setting)]
+        columns = self.columns()
+        return columns[place_of(columns, name, setting)]
 
     def _read(self, statement: Any) -> Iterator[RowBatch]:
         try:
@@ -128,7 +133,7 @@ class Database:
             for rows in result.partitions(BATCH_ROWS):
                 yield RowBatch(columns, _with_zone(rows, in_utc) if in_utc else rows)
         except SQLAlchemyError as error:
-            raise _told(error) from None
+            raise self._told(error) from None
 
     def _places_in_utc(self, result: CursorResult[Any]) -> list[int]:
         """Columns whose timestamps are in UTC though they do not say so: MySQL's TIMESTAMP, in a session of that zone."""
@@ -136,6 +141,16 @@ class Database:
             return []
         described = result.cursor.description or ()
         return [place for place, column in enumerate(described) if column[1] == _MYSQL_TIMESTAMP]
+
+    def _told(self, error: SQLAlchemyError) -> BridgeError:
+        """What the database said, in its first line; neither the password nor the values of rows are in it."""
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+        said = str(cause.args[-1] if cause.args else cause).strip().splitlines()
+        words = said[0] if said else type(cause).__name__
+        if password := self._engine.url.password:
+            words = words.replace(str(password), "***")
+        hint = "BRIDGE_WAREHOUSE__URL, __TABLE and __QUERY say what is asked of it"
+        return BridgeError(f"the database: {words}", hint=hint)
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -237,13 +252,3 @@ def _keep_odd_dates(connection: Any, _record: Any) -> None:
         ("timestamptz", forms.TimestamptzLoader),
     ):
         connection.adapters.register_loader(name, lenient(loader))
-
-
-def _told(error: SQLAlchemyError) -> BridgeError:
-    """What the database said, in its first line; neither the URL nor the values of rows are in it."""
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    said = str(cause.args[-1] if cause.args else cause).strip().splitlines()
-    words = said[0] if said else type(cause).__name__
-    return BridgeError(
-        f"the database: {words}", hint="BRIDGE_WAREHOUSE__URL, __TABLE and __QUERY say what is asked of it"
-    )

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bridge.model.event import MOST, Bound, Refusal
+from bridge.settings import WarehouseSettings
 from bridge.sources.http.json_reading import encode, exactly, parse_body, parse_json
 from bridge.sources.warehouse.rows import CUSTOMER, key_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.model.event import Event
-    from bridge.settings import WarehouseSettings
 
 _NO_ROW = Refusal("not_an_object", "a row is a JSON object")
 
@@ -27,6 +27,14 @@ class WarehouseDecoder:
     def __init__(self, settings: WarehouseSettings) -> None:
         self._key = settings.key
         self._users = settings.kind == "users" and len(settings.key) == 1
+
+    def alone(self, event: Event) -> Event:
+        """The event: a row is joined with nothing."""
+        return event
+
+    def under(self, settings: Mapping[str, Any]) -> WarehouseDecoder:
+        """The decoder with these settings of the section ``warehouse``, and no others. Raises ``ValueError``."""
+        return WarehouseDecoder(WarehouseSettings(**settings))
 
     def decode(self, value: bytes) -> Sequence[Event | Refusal]:
         """The row of one Kafka record."""

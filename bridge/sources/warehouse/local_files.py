@@ -82,6 +82,13 @@ class DuckDb:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._columns: Sequence[str] = ()
 
+    def columns(self) -> Sequence[str]:
+        """Of the table, the query or the files."""
+        if not self._columns:
+            for batch in self._read(self._select("LIMIT 0")):
+                self._columns = batch.columns
+        return self._columns
+
     def batches(self, since: Any = None) -> Iterator[RowBatch]:
         """All rows, or those from ``since`` on and those without a cursor."""
         if since is None or self._settings.cursor is None:
@@ -121,10 +128,8 @@ class DuckDb:
         return f"SELECT {what} FROM {self._from()} {rest}"  # nosec B608 # noqa: S608
 
     def _quoted(self, name: str, setting: str) -> str:
-        if not self._columns:
-            for batch in self._read(self._select("LIMIT 0")):
-                self._columns = batch.columns
-        return _quote(self._columns[place_of(self._columns, name, setting)])
+        columns = self.columns()
+        return _quote(columns[place_of(columns, name, setting)])
 
     def _read(self, query: str, values: Sequence[Any] = ()) -> Iterator[RowBatch]:
         try:
@@ -168,7 +173,7 @@ class Lines:
 
     def batches(self, since: Any = None) -> Iterator[RowBatch]:
         """All rows, or those from ``since`` on and those without a cursor; columns are all that any line names."""
-        columns = self._columns()
+        columns = self.columns()
         place = (
             None
             if since is None or self._cursor is None
@@ -206,7 +211,8 @@ class Lines:
     def close(self) -> None:
         """Nothing is open between two calls."""
 
-    def _columns(self) -> list[str]:
+    def columns(self) -> list[str]:
+        """All that any line names; every line is read for it."""
         names: dict[str, None] = {}
         for document in self._documents():
             if document.keys() - names.keys():

@@ -1,4 +1,4 @@
-"""From the URL of the settings to what is read, with the query checked before anything is connected."""
+"""From the URL of the settings to what is read, with the query checked before anything is connected; and whether it answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bridge.model.errors import BridgeError, SettingsError
+from bridge.model.trial import Trial
+from bridge.sources.warehouse.rows import RowForm
 from bridge.sources.warehouse.select_only import EXTRA, check_select
 
 if TYPE_CHECKING:
@@ -39,6 +41,23 @@ def open_source(settings: WarehouseSettings) -> RowSource:
         return Database(url, settings)
     except ModuleNotFoundError as error:
         raise BridgeError(f"the library {error.name} is not installed", hint=_how(error.name, scheme)) from None
+
+
+def try_source(settings: WarehouseSettings) -> Trial:
+    """Whether what the settings name answers, and has the columns of key and cursor; no row is read. Blocks while it connects."""
+    try:
+        source = open_source(settings)
+        try:
+            columns = source.columns()
+        finally:
+            source.close()
+        RowForm(columns, key=settings.key, users=settings.kind == "users", zone=settings.zone, cursor=settings.cursor)
+    except BridgeError as error:
+        return Trial(ok=False, words=str(error), todo=error.hint or "")
+    cursor = f", cursor {settings.cursor}" if settings.cursor is not None else ""
+    return Trial(
+        ok=True, words=f"answers; {settings.way} of {len(columns)} columns, key {', '.join(settings.key)}{cursor}"
+    )
 
 
 _EXTRAS: Final = {

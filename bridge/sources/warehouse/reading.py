@@ -23,6 +23,10 @@ class RowBatch:
 class RowSource(Protocol):
     """Rows of one query, table or file, read as a stream. All calls come from one thread. Errors are ``BridgeError``."""
 
+    def columns(self) -> Sequence[str]:
+        """The names of the columns; the database is asked for no row."""
+        ...
+
     def batches(self, since: Any = None) -> Iterator[RowBatch]:
         """All rows, or those whose cursor is ``since`` or more, or null. One batch at least, for its columns."""
         ...

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from bridge.emulators.moengage import MoEngageEmulator
+from bridge.emulators.moengage.server import fingerprint
 from bridge.emulators.moengage.windows import Windows
 
 NOW = 1_790_000_000.0
@@ -226,12 +227,17 @@ async def test_misbehaviour_on_command(client) -> None:
 
 
 async def test_received_pages_customers(client) -> None:
-    """Every user with a fingerprint of the attributes, page by page."""
+    """Every user with a fingerprint of the attributes, and on request of each event, page by page."""
     await client.bulk(*(_user(f"C-{number}", {"n": number % 2}) for number in range(5)))
     async with client.session.get(f"{client.emulator.url}/received?customers=1&offset=3&limit=1") as answer:
         page = await answer.json()
     assert page["customers"][0][:2] == ["C-3", 1]
     assert page["next_offset"] == 4
+    await client.bulk(_event("C-3"), _event("C-3", attributes={"n": 1}))
+    async with client.session.get(f"{client.emulator.url}/received?customers=1&events=1&offset=3&limit=1") as answer:
+        (found,) = (await answer.json())["customers"]
+    events = [{"action": "buy", "attributes": {}}, {"action": "buy", "attributes": {"n": 1}}]
+    assert found == ["C-3", 3, fingerprint({"n": 1}), sorted(map(fingerprint, events))]
     async with client.session.get(f"{client.emulator.url}/received?customer=C-3") as answer:
         assert (await answer.json())["attributes"] == {"n": 1}
     async with client.session.get(f"{client.emulator.url}/received?customer=nobody") as answer:

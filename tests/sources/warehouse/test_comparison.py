@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from bridge.sources.warehouse.rows import Row
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - only looked at
 DISK = Path("/var/tmp")  # noqa: S108 - only looked at
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def row(key: str, hashed: str = "h") -> Row:
@@ -187,12 +190,26 @@ def test_not_sent_after_all(compared):
     assert compared.open == 0
 
 
-def test_the_file_is_removed(tmp_path):
-    """Nothing is left of a run."""
-    with Comparison(tmp_path) as made:
-        made.marked([mark("a")])
-        assert list(tmp_path.iterdir())
+def test_nothing_is_left_of_a_run_that_is_killed(tmp_path):
+    """The file is gone with its process, however that ends, and serves until then though it outgrows what memory holds of it."""
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom bridge.sources.warehouse.comparison import Comparison, RowFinding\n"
+        "from bridge.sources.warehouse.marks import Sent\n"
+        "with Comparison(Path(sys.argv[1])) as made:\n"
+        "    for first in range(0, 200_000, 2_000):\n"
+        "        made.under_way([Sent(f'k{n}', 'h' * 32, 'run') for n in range(first, first + 2_000)])\n"
+        "    print(len(made.waiting(300_000)), flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline() == b"200000\n"
+        child.kill()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    """It is told which one, and what names another."""
     with pytest.raises(BridgeError, match="nothing can be written"), Comparison(tmp_path / "nowhere"):
         pass
 

@@ -15,7 +15,7 @@ from database_servers import MariaDb, PostgreSql, served
 
 from bridge.model.errors import BridgeError
 from bridge.settings import WarehouseSettings
-from bridge.sources.warehouse.opening import open_source
+from bridge.sources.warehouse.opening import open_source, try_source
 from bridge.sources.warehouse.rows import RowForm
 
 CREATE = {
@@ -141,10 +141,30 @@ def test_what_is_wrong_is_told(server):
     assert "secret" not in f"{caught.value} {caught.value.hint}"
 
 
+def test_tried_before_a_run(server):
+    """Asked for its columns and for no row; what is wrong is told in the database's words, and the password never."""
+    trial = try_source(settings(server))
+    assert trial.ok
+    assert trial.words == "answers; upsert of 12 columns, key id"
+    missing = try_source(settings(server, table="nowhere"))
+    assert not missing.ok
+    assert "nowhere" in missing.words
+    url = sa.make_url(server.url)
+    wrongs = [url.set(port=1, password="hush-hush")]
+    if server.backend == "postgresql":
+        # The other server runs without its table of users.
+        wrongs.append(url.set(username="hush-hush", password="hush-hush"))
+    for wrong in wrongs:
+        refused = try_source(settings(server, url=wrong.render_as_string(hide_password=False)))
+        assert not refused.ok
+        assert "hush-hush" not in f"{refused.words} {refused.todo}"
+        assert "BRIDGE_WAREHOUSE__URL" in refused.todo
+
+
 PEAK = """
 import sys
 from bridge.settings import WarehouseSettings
-from bridge.sources.warehouse.opening import open_source
+from bridge.sources.warehouse.opening import open_source, try_source
 settings = WarehouseSettings(url=sys.argv[1], table="many", key="id")
 read = sum(len(batch.rows) for batch in open_source(settings).batches())
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))

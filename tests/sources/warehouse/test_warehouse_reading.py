@@ -11,8 +11,9 @@ import duckdb
 import pytest
 
 from bridge.model.errors import BridgeError, SettingsError
+from bridge.model.trial import Trial
 from bridge.settings import WarehouseSettings
-from bridge.sources.warehouse.opening import open_source
+from bridge.sources.warehouse.opening import open_source, try_source
 
 ROWS = [(1, "007", "2026-01-01 08:00:00"), (2, "O'Neil; --", "2026-01-02 08:00:00"), (3, None, None)]
 
@@ -74,6 +75,7 @@ def read(settings: WarehouseSettings, how=lambda source: source.batches()):
 
 def settings_of(kind: str, folder, **more) -> WarehouseSettings:
     """Settings of that kind of source."""
+    folder.mkdir(exist_ok=True)
     given = {"url": SOURCES[kind](folder), "key": "id", "cursor": "updated_at"} | more
     if kind in TABLES and "query" not in more:
         given["table"] = "users"
@@ -91,6 +93,20 @@ def test_all_rows(kind, tmp_path):
     columns, rows = read(settings_of(kind, tmp_path))
     assert columns == ["id", "name", "updated_at"]
     assert sorted(rows) == as_read(kind, ROWS)
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_tried_before_a_run(kind, tmp_path):
+    """A source that answers is told with its columns and key; a key or cursor that it lacks is named, with the columns that are there."""
+    assert try_source(settings_of(kind, tmp_path)) == Trial(
+        ok=True, words="answers; upsert of 3 columns, key id, cursor updated_at"
+    )
+    for setting in ("key", "cursor"):
+        trial = try_source(settings_of(kind, tmp_path / setting, **{setting: "nowhere"}))
+        assert not trial.ok
+        assert trial.words == f"BRIDGE_WAREHOUSE__{setting.upper()}: there is no column nowhere"
+        assert trial.todo == "the columns are: id, name, updated_at"
+    assert "KEY is not set" in try_source(settings_of(kind, tmp_path / "none", key="")).words
 
 
 @pytest.mark.parametrize("kind", SOURCES)
@@ -210,7 +226,7 @@ def test_a_file_that_was_cut(tmp_path):
 PEAK = """
 import sys
 from bridge.settings import WarehouseSettings
-from bridge.sources.warehouse.opening import open_source
+from bridge.sources.warehouse.opening import open_source, try_source
 settings = WarehouseSettings(url=sys.argv[1], table=sys.argv[2] or None, key="id")
 read = sum(len(batch.rows) for batch in open_source(settings).batches())
 # What getrusage says would be the peak of the process that started this one, where that was higher.
