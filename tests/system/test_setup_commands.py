@@ -132,7 +132,7 @@ def test_several_routes_want_a_name(folder, adobe):
         assert done.returncode == 2
         assert "eu, us" in done.stderr
     done = run(folder, "setup", "plan", "--json")
-    assert [one["route"] for one in json_of(done)] == ["eu", "us"]
+    assert [one["route"] for one in json_of(done, exit_code=3)] == ["eu", "us"]
 
 
 def test_ctrl_c_ends_the_waiting_and_nothing_else(folder, adobe):
