@@ -168,7 +168,7 @@ def replay(
     until: str | None = _UNTIL,
     dry_run: bool = typer.Option(False, "--dry-run", help="Only count what would be sent, by reason."),
     most: int | None = typer.Option(None, "--max", min=1, help="Send this many at most."),
-    max_replays: int = typer.Option(3, min=1, help="Leave letters that have been round so often, and pass them by."),
+    max_replays: int = typer.Option(3, min=1, help="Skip letters that have been replayed this many times already."),
     again: bool = typer.Option(False, "--again", help="Begin anew, and send those too that were replayed before."),
     as_json: bool = _JSON,
     route: str | None = ROUTE,

@@ -32,7 +32,7 @@ _NEXT = """what next (. .venv/bin/activate makes aep-bridge a command):
 @app.command()
 def demo(  # noqa: PLR0917 - typer reads the signature
     events: int = typer.Option(
-        4_000, min=600, max=MOST_EVENTS, help="Events to send (the embedded broker keeps only so many)."
+        4_000, min=600, max=MOST_EVENTS, help="Events to send (the embedded broker keeps no more than the maximum)."
     ),
     rate: float = typer.Option(400.0, min=50, help="Events a second to send."),
     away: float = typer.Option(

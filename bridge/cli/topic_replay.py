@@ -22,7 +22,7 @@ def replay(
     since: str = typer.Option(
         ...,
         metavar="TIME",
-        help="Records that Kafka took at or after this time: ISO 8601 (UTC unless it says), a date, or so long ago: 90m, 2h, 3d.",
+        help="Records that Kafka took at or after this time: ISO 8601 (UTC unless it says), a date, or an age: 90m, 2h, 3d.",
     ),
     until: str | None = typer.Option(
         None, metavar="TIME", help="Records before this time, in the same forms; else now."
@@ -99,7 +99,7 @@ def replay(
 
 
 def _time(text: str, option: str, now: datetime) -> datetime:
-    """The instant of an option: a time, a date, or so long before ``now``."""
+    """The instant of an option: a time, a date, or an age before ``now``."""
     if (ago := _AGO.fullmatch(text)) is not None:
         try:
             return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
@@ -109,7 +109,7 @@ def _time(text: str, option: str, now: datetime) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(
-            f"{option} {text}: expected ISO 8601 (2026-03-01T12:00:00Z), a date, or so long ago (90m, 2h, 3d)"
+            f"{option} {text}: expected ISO 8601 (2026-03-01T12:00:00Z), a date, or an age (90m, 2h, 3d)"
         ) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

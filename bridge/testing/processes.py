@@ -69,6 +69,12 @@ def start_tied(
     return child
 
 
+def stop_running(child: subprocess.Popen[bytes]) -> None:
+    """SIGSTOP, and wait until every thread of the child stands still: on a busy machine some run on for a while."""
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+
 def end(child: subprocess.Popen[bytes], *, grace: float = 0.0) -> int:
     """SIGTERM (when ``grace`` seconds are given), then SIGKILL; gives the exit code (negative: the signal)."""
     if child.poll() is None and grace > 0:
@@ -238,8 +244,8 @@ class BridgeProcess:
         end(self._running)
 
     def pause(self) -> None:
-        """SIGSTOP: it holds its connections and does nothing."""
-        self.signal(signal.SIGSTOP)
+        """SIGSTOP: it holds its connections and does nothing, from when this returns."""
+        stop_running(self._running)
 
     def resume(self) -> None:
         """SIGCONT."""

@@ -97,6 +97,33 @@ def test_signs():
     assert not logged("one")([_look(1, lines=["two", "three"])])
 
 
+def test_a_counter_that_rose_before_the_first_look_at_a_fault_has_risen():
+    """What it had reached before the fault counts: a look comes twice a second, and the first one may be too late."""
+    fault = Done("event_backtracks", "process", 1.0, 9.0)
+    risen = [
+        _look(101 + each, bridge_consumed_records_total=9.0, bridge_mapping_warnings_total=1.0) for each in range(8)
+    ]
+    before = _look(99.5, bridge_consumed_records_total=5.0)
+    assert unseen([fault], [before, *risen], 99.0) == []
+    assert len(unseen([fault], [_look(99.5, bridge_mapping_warnings_total=1.0), *risen], 99.0)) == 1
+    assert len(unseen([Done("aep_503", "aep", 1.0, 9.0)], [_look(99.5, reasons=["destination"])], 99.0)) == 0, (
+        "nobody held"
+    )
+
+
+def test_refusals_that_nobody_was_left_to_show_raise_no_alert():
+    """A worker that is killed as soon as it has counted a refusal takes the count with it; one that stays shows it."""
+    fault = Done("aep_items_rejected_current", "aep", 1.0, 4.0, struck=5)
+    name = "bridge_dead_letters_total{deliver}"
+    stays = [_look(100 + each / 2, **{name: 3.0}) for each in range(12)]
+    assert unalarmed([fault], [_look(99.5, other=1.0), *stays[:4], _look(102, answers=False)], [], 99.0) == []
+    assert len(unalarmed([fault], [_look(99.5, bridge_consumed_records_total=1.0), *stays], [], 99.0)) == 1
+    other = [_look(100 + each / 2, bridge_dead_letters_total=3.0) for each in range(12)]
+    gone, before = _look(102.2, "worker-2", answers=False), _look(99.5, bridge_consumed_records_total=1.0)
+    assert unalarmed([fault], [before, *other, gone], [], 99.0) == [], "of another stage"
+    assert len(unalarmed([fault], [before, *stays, gone], [], 99.0)) == 1
+
+
 def test_bounds_are_short():
     """What stands is told within seconds: the longest bound is that of throttling, a minute by definition."""
     bounds = {kind: each.within for kind, each in EXPECTED.items() if isinstance(each, Told)}

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 from alerting import within
 from faults_topics import ABSENCE_TOLD
 from stage import HANG_SECONDS
-from watching import between
+from watching import Observation, between
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from alerting import Standing
     from report import Done
-    from watching import Observation
 
 _AFTER = 3.0
 """Seconds after its end in which a fault may still show: a look takes some time itself."""
@@ -75,22 +74,34 @@ def logged(*names: str) -> Callable[[Sequence[Observation]], bool]:
     return lambda seen: any(set(names) & each.lines for each in seen)
 
 
-def rises(metric: str) -> Callable[[Sequence[Observation]], bool]:
-    """A counter of some process goes up meanwhile."""
-
-    def sign(seen: Sequence[Observation]) -> bool:
-        lowest: dict[str, float] = {}
-        for each in seen:
-            if not each.metrics:
-                continue
+def _risen(metric: str, seen: Sequence[Observation]) -> Iterator[Observation]:
+    lowest: dict[str, float] = {}
+    for each in seen:
+        if each.metrics:
             # A counter with labels is not there before it counts.
             value = each.metrics.get(metric, 0.0)
             if value > lowest.setdefault(each.process, value):
-                return True
+                yield each
             lowest[each.process] = value
-        return False
 
-    return sign
+
+def rises(metric: str) -> Callable[[Sequence[Observation]], bool]:
+    """A counter of some process goes up meanwhile."""
+    return lambda seen: any(True for _ in _risen(metric, seen))
+
+
+def shown_for(metric: str, seen: Sequence[Observation]) -> float:
+    """The longest time for which a process whose counter had gone up was there to show it, in seconds."""
+    longest = 0.0
+    looks = [each for each in seen if not each.lines]
+    for risen in _risen(metric, looks):
+        last = risen.at
+        for each in (each for each in looks if each.process == risen.process and each.at > risen.at):
+            if not each.answers:
+                break
+            last = each.at
+        longest = max(longest, last - risen.at)
+    return longest
 
 
 _AWAY = (unready("destination"), above("bridge_circuit_open"))
@@ -157,7 +168,9 @@ class Alarmed:
     """The alert that is pending or firing when the fault lasts longer than ``within`` seconds, with these labels.
 
     ``stood``: for how many seconds the state that it is about stood in what the processes showed, where another fault may keep
-    that from coming about; that they show it is asked of :data:`EXPECTED`. ``met``: so many requests have to meet the fault.
+    that from coming about; that they show it is asked of :data:`EXPECTED`. ``met``: the number of requests that have to meet
+    the fault. ``counter``: what it is about; where a worker went meanwhile, and no other shows it for long enough, the count
+    may have gone with it before a scrape.
     """
 
     within: float
@@ -165,6 +178,7 @@ class Alarmed:
     labels: Mapping[str, str] = field(default_factory=dict)
     stood: Callable[[Sequence[Observation]], float] | None = None
     met: int = 0
+    counter: str = ""
 
 
 def standing_for(metric: str, *, every_worker: bool = False) -> Callable[[Sequence[Observation]], float]:
@@ -193,7 +207,9 @@ _CIRCUIT = standing_for("bridge_circuit_open", every_worker=True)
 _THROTTLED = Alarmed(65, "BridgeThrottled", stood=standing_for("bridge_throttled"))
 _HELD = Alarmed(8, "BridgeHeld", stood=standing_for("bridge_delivery_held"))
 _AWAY_ALERT = Alarmed(12, "BridgeCircuitOpen", stood=_CIRCUIT)
-_REFUSAL_ALERT = Alarmed(1, "BridgeDeadLetters", {"stage": "deliver"}, met=3)
+_REFUSAL_ALERT = Alarmed(
+    1, "BridgeDeadLetters", {"stage": "deliver"}, met=3, counter="bridge_dead_letters_total{deliver}"
+)
 _RECEIVER_ALERT = Alarmed(5, "BridgeReceiverDown")
 _OTHERS_WORK = Tolerated("the other workers go on; BridgeWorkerDown is for none that answers")
 _BROKERS = Tolerated("two of three replicas go on; what watches Kafka itself tells it")
@@ -272,6 +288,17 @@ def _held(looked: Sequence[Observation]) -> float:
     )
 
 
+def _looked_at(observations: Sequence[Observation], first: float, last: float) -> list[Observation]:
+    """The looks from ``first`` to ``last``, and before them what the counters of each process had reached until then."""
+    before = {each.process: each for each in observations if each.at < first and each.metrics}
+    reached = [
+        Observation(each.at, each.process, answers=True, reasons={}, metrics=counters)
+        for each in before.values()
+        if (counters := {name: value for name, value in each.metrics.items() if "_total" in name})
+    ]
+    return [*reached, *between(observations, first, last)]
+
+
 def unalarmed(
     faults: Sequence[Done],
     observations: Sequence[Observation],
@@ -289,11 +316,20 @@ def unalarmed(
         elif isinstance(wanted, Alarmed) and fault.ended - fault.began > wanted.within:
             told = within(standing, began + fault.began, began + fault.ended + _AFTER_SCRAPE)
             raised = any(each.name == wanted.alert and wanted.labels.items() <= each.labels.items() for each in told)
-            looked = between(observations, began + fault.began, began + fault.ended)
+            first, last = began + fault.began, began + fault.ended
+            looked = between(observations, first, last)
+            counting = [
+                each for each in _looked_at(observations, first, last + _AFTER_SCRAPE) if "worker" in each.process
+            ]
             missed = (
                 fault.began in harmless
                 or (fault.struck is not None and fault.struck < wanted.met)
                 or (wanted.stood is not None and wanted.stood(looked) < _RAISED)
+                or (
+                    wanted.counter
+                    and any(not each.answers for each in counting)
+                    and shown_for(wanted.counter, counting) < _RAISED
+                )
             )
             if not missed and not raised:
                 found.append(
@@ -315,8 +351,9 @@ def unseen(
         if wanted is None:
             found.append(f"{fault.kind}: tests/chaos/told.py does not say what must be seen of it")
         elif isinstance(wanted, Told):
-            looked = between(observations, began + fault.began, began + fault.ended + _AFTER)
-            if _lasted(fault, wanted, between(looked, 0.0, began + fault.ended), began) <= wanted.within:
+            first, last = began + fault.began, began + fault.ended
+            looked = _looked_at(observations, first, last + _AFTER)
+            if _lasted(fault, wanted, between(observations, first, last), began) <= wanted.within:
                 continue
             missed = fault.began in harmless or (wanted.by_answers and fault.struck == 0)
             if not missed and not any(sign(looked) for sign in wanted.signs):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _EVERY = 0.5
 _EVENT = re.compile(rb'"event": "([^"]+)"')
+_STAGE = re.compile(r'\bstage="([a-z]+)"')
 _PREFIXES = (
     "bridge_circuit_open",
     "bridge_delivery_held",
@@ -33,6 +34,7 @@ _PREFIXES = (
     "bridge_postponed_events",
     "bridge_in_flight_events",
     "bridge_consumed_records_total",
+    "bridge_dead_letters_total",
 )
 
 
@@ -41,7 +43,8 @@ class Observation:
     """One look at one process.
 
     ``at``: seconds on the monotonic clock. ``answers``: whether its telemetry answered at all. ``reasons``: why it is
-    not ready, by name. ``metrics``: sums over the labels of those that tell of trouble. ``lines``: names of what it has
+    not ready, by name. ``metrics``: sums over the labels of those that tell of trouble, and of each stage where there is one
+    (``NAME{stage}``). ``lines``: names of what it has
     logged since the last look.
     """
 
@@ -131,7 +134,9 @@ def _sums(lines: Iterable[str]) -> dict[str, float]:
         if line.startswith(_PREFIXES):
             name, value = line.rsplit(" ", 1)
             key = name.partition("{")[0]
-            sums[key] = sums.get(key, 0.0) + float(value)
+            stage = _STAGE.search(name)
+            for each in (key, *([f"{key}{{{stage[1]}}}"] if stage else ())):
+                sums[each] = sums.get(each, 0.0) + float(value)
     return sums
 
 

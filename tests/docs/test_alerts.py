@@ -1,6 +1,5 @@
 """The alerts of docs/deploy/alerts.yml, by Prometheus' own promtool: each fires when it should, and only then."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -41,16 +40,20 @@ def test_the_rules_behave_as_their_cases_say(promtool):
 
 
 def test_a_rule_that_never_fires_is_noticed(promtool, tmp_path):
-    """The cases can fail: with a threshold that nothing reaches they do."""
+    """The cases of an alert can fail: with a threshold that nothing reaches they do."""
     (tmp_path / "tests/alerts").mkdir(parents=True)
     (tmp_path / "docs/deploy").mkdir(parents=True)
-    shutil.copy(ROOT / "tests/alerts/alerts.test.yml", tmp_path / "tests/alerts")
+    cases = yaml.safe_load((ROOT / "tests/alerts/alerts.test.yml").read_text())
+    asked = "BridgeEventsAreOld"
+    cases["tests"] = [case for case in cases["tests"] if asked in {one["alertname"] for one in case["alert_rule_test"]}]
+    assert cases["tests"]
+    (tmp_path / "tests/alerts/alerts.test.yml").write_text(yaml.safe_dump(cases, sort_keys=False))
     changed = RULES.read_text().replace("bridge_oldest_open_seconds) > 900", "bridge_oldest_open_seconds) > 1e12")
     assert changed != RULES.read_text()
     (tmp_path / "docs/deploy/alerts.yml").write_text(changed)
     code, said = _run(promtool, "test", "rules", tmp_path / "tests/alerts/alerts.test.yml")
     assert code != 0
-    assert "BridgeEventsAreOld" in said
+    assert asked in said
 
 
 def test_the_rules_are_valid(promtool):

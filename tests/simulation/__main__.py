@@ -19,11 +19,13 @@ def main():
     """0 when nothing was found and every kind was met."""
     parser = argparse.ArgumentParser(prog="simulate", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="Real seconds (default 60).")
-    parser.add_argument("--seeds", type=int, help="So many seeds instead, however long they take.")
+    parser.add_argument("--seeds", type=int, help="Play this number of seeds instead, however long they take.")
     parser.add_argument("--seed", type=int, help="Play this seed alone, as it was.")
     parser.add_argument("--first", type=int, help="Begin with this seed; by default one that nobody knows.")
-    parser.add_argument("--lines", type=int, default=80, help="So many last steps of a finding (default 80).")
-    parser.add_argument("--trace", type=int, default=0, help="With --seed: print so many last steps, found or not.")
+    parser.add_argument("--lines", type=int, default=80, help="Number of last steps shown of a finding (default 80).")
+    parser.add_argument(
+        "--trace", type=int, default=0, help="With --seed: print this number of last steps, found or not."
+    )
     parser.add_argument("--quiet", action="store_true", help="Do not list what was met.")
     arguments = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":

@@ -1,6 +1,6 @@
 """Runs the tests in three lanes, and counts all in one closing line: ``python tests/support/lanes.py [ARGUMENTS OF PYTEST]``.
 
-What computes runs in several processes (pytest-xdist); then what waits for processes and brokers, the longest first, two for each processor; and afterwards, alone, what carries the marker ``serial``, because it measures time, processor or memory. Arguments go to each lane. With ``-n 0``, ``-s``, ``--pdb`` or ``--collect-only`` there is one lane, in one process.
+What computes runs in several processes (pytest-xdist); then what waits for processes and brokers, the longest first, three for two processors; and afterwards, alone, what carries the marker ``serial``, because it measures time, processor or memory. Arguments go to each lane. With ``-n 0``, ``-s``, ``--pdb`` or ``--collect-only`` there is one lane, in one process.
 Where all tests are asked for, what the waiting lane needs and takes long to make is made beside the first (``preparing.py``).
 It is also the plugin by which each lane knows its tests and writes down their counts.
 """
@@ -73,11 +73,16 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def waiting_at_once() -> int:
+    """How many tests wait side by side."""
+    return min(max(2, processors() * 3 // 2), _MOST_WAITING)
+
+
 def rounds_of(arguments: Sequence[str]) -> list[list[Lane]]:
     """The lanes, one after the other, in rounds; a single one where the arguments ask for one process.
 
-    What waits has deadlines to meet: what computes does not run beside it. Of what waits there are two for each processor, as a test uses
-    a third of one.
+    What waits has deadlines to meet: what computes does not run beside it. Of what waits there are three for two processors, as each uses
+    somewhat more than half of one.
 
     A marker expression of the caller's holds in each; ``-n`` is the number of processes that wait.
     """
@@ -96,7 +101,7 @@ def rounds_of(arguments: Sequence[str]) -> list[list[Lane]]:
 def _parsed(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-m", dest="markers", default="")
-    parser.add_argument("-n", "--numprocesses", dest="at_once", default=str(min(2 * processors(), _MOST_WAITING)))
+    parser.add_argument("-n", "--numprocesses", dest="at_once", default=str(waiting_at_once()))
     return parser.parse_known_args(list(arguments))
 
 

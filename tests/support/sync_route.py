@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import time
 from typing import NamedTuple
@@ -167,20 +166,26 @@ class SyncRoute:
     def sync_apart(self, *arguments):
         """As :meth:`sync`, in a process of its own: what it prints, and the most memory that it had, in MB."""
         out = self.directory / "sync.json"
-        with out.open("wb") as stdout, (self.directory / "sync.log").open("ab") as words:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "bridge", "sync", *arguments, "--json"],
-                stdout=stdout,
-                stderr=words,
-                env=self._environment(),
-                cwd=self.directory,
-            )
-            peak = 0.0
-            while child.poll() is None:
-                # Not the kernel's figure of a child that has ended: that one counts what its parent had when it was forked.
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    peak = max(peak, psutil.Process(child.pid).memory_info().rss / 1e6)
-                time.sleep(_PACE_SECONDS)
+        out.unlink(missing_ok=True)
+        command = [
+            "sh",
+            "-c",
+            'exec "$@" 2>>sync.log',
+            "sh",
+            sys.executable,
+            "-m",
+            "bridge",
+            "sync",
+            *arguments,
+            "--json",
+        ]
+        child = start_tied(command, log=out, env=self._environment(), cwd=self.directory)
+        peak = 0.0
+        while child.poll() is None:
+            # Not the kernel's figure of a child that has ended: that one counts what its parent had when it was forked.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                peak = max(peak, psutil.Process(child.pid).memory_info().rss / 1e6)
+            time.sleep(_PACE_SECONDS)
         assert child.returncode in (0, 3), (self.directory / "sync.log").read_text(encoding="utf-8")
         return json.loads(out.read_bytes()), peak
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from lanes import processors, pytest_collection_modifyitems, rounds_of
+from lanes import processors, pytest_collection_modifyitems, rounds_of, waiting_at_once
 from preparing import environments
 
 LANES = Path(__file__).with_name("lanes.py")
@@ -122,8 +122,15 @@ def test_one_process_where_the_arguments_want_it(arguments):
 
 
 def test_each_lane_has_the_machine_for_itself():
-    """First what computes, a process for each processor, then what waits, two for each, and what measures alone."""
+    """First what computes, a process for each processor, then what waits, three for two, and what measures alone."""
     (computing,), (waiting,), (serial,) = rounds_of([])
     assert (computing.name, computing.arguments[:2]) == ("computing", ["-n", str(min(8, processors()))])
-    assert (waiting.name, waiting.arguments[:2]) == ("waiting", ["-n", str(min(8, 2 * processors()))])
+    assert (waiting.name, waiting.arguments[:2]) == ("waiting", ["-n", str(waiting_at_once())])
     assert (serial.name, serial.arguments) == ("serial", ["-m", "serial"])
+
+
+@pytest.mark.parametrize(("there", "wait"), [(1, 2), (2, 3), (4, 6), (16, 8)])
+def test_how_many_wait_at_once(monkeypatch, there, wait):
+    """Three for two processors, two where there is but one, and no more than have ports of their own."""
+    monkeypatch.setattr("lanes.processors", lambda: there)
+    assert waiting_at_once() == wait

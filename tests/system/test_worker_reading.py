@@ -73,12 +73,12 @@ def test_a_record_that_is_not_as_the_protocol_wants_it_is_held_and_then_set_asid
         good, bad = [event(number) for number in range(100, 200)], event(999)
         asyncio.run(send_with_bad_header(kafka, rig.topic, good, bad, after=50))
         rig.produce(range(20, 40))
-        worker = rig.worker("holding", BRIDGE_WORKER__STALL_SECONDS="8")
+        worker = rig.worker("holding", BRIDGE_WORKER__STALL_SECONDS="5")
         eventually(lambda: len(rig.emulator.accepted()) == 70, within=30, what="what lies before it")
         eventually(
             lambda: "at offset 70: UnicodeDecodeError" in _reasons(worker).get("reading", ""), within=15, what="told"
         )
-        time.sleep(12)
+        time.sleep(8)
         assert worker.alive, "a restart would not mend it"
         assert worker.stop(grace=30) == 0
         assert rig.lag() == 71

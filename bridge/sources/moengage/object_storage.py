@@ -196,7 +196,10 @@ class Bucket:
 
     def _found(self, meta: Any) -> ObjectFound:
         path = meta["path"]
-        version = meta["e_tag"] or f"{meta['size']}-{meta['last_modified'].timestamp():.0f}"
+        tag = meta["e_tag"]
+        if tag and self._scheme == "az" and not tag.startswith('"'):
+            tag = f'"{tag}"'  # Azure's listings leave the quotes out, and its conditions need them
+        version = tag or f"{meta['size']}-{meta['last_modified'].timestamp():.0f}"
         url = f"{self._scheme}://{self._name}/{path}"
         return ObjectFound(url, path, meta["size"], version, meta["last_modified"])
 

@@ -22,9 +22,9 @@ from confluent_kafka import KafkaException
 
 from bridge.testing.kafka.admin import admin_client
 from bridge.testing.kafka.certificates import Certificates, make_certificates
-from bridge.testing.kafka.jars import LOGGING, cache_folder, jars, java, locked_cache
+from bridge.testing.kafka.jars import LOGGING, SHORT_LIVED, cache_folder, jars, java, locked_cache
 from bridge.testing.kafka.node_properties import PASSWORD, USERNAME, Node, new_cluster_id, properties_of
-from bridge.testing.processes import end, start_tied
+from bridge.testing.processes import end, start_tied, stop_running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 _JVM = (
     "-Xmx512m",
     "-Xms128m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:-UsePerfData",
+    *SHORT_LIVED,
     "-Djava.awt.headless=true",
 )
 
@@ -180,7 +178,7 @@ class Broker:
     def pause(self) -> None:
         """SIGSTOP: connections stay open, nothing is answered."""
         assert self._child is not None
-        self._child.send_signal(signal.SIGSTOP)
+        stop_running(self._child)
 
     def resume(self) -> None:
         """SIGCONT."""

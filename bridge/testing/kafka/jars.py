@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 LOGGING = (f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}",)
+SHORT_LIVED = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+"""Options of a JVM that lives for seconds: what would pay after minutes is left out."""
 _TOOLS = {
     "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
     "kafka-broker-api-versions.sh": "org.apache.kafka.tools.BrokerApiVersionsCommand",
@@ -106,4 +108,4 @@ def jars() -> Path:
 
 def tool(script: str, *arguments: str) -> list[str]:
     """The command that one of Kafka's scripts stands for, with or without its folder."""
-    return [java(), "-cp", f"{jars()}/*", *LOGGING, _TOOLS[Path(script).name], *arguments]
+    return [java(), *SHORT_LIVED, "-cp", f"{jars()}/*", *LOGGING, _TOOLS[Path(script).name], *arguments]
