@@ -11,7 +11,7 @@ import pytest
 from aiokafka import TopicPartition, errors
 
 from bridge.kafka import state_topic
-from bridge.kafka.state_topic import STATE_CONFIG, StateTopic
+from bridge.kafka.state_topic import STATE_CONFIG, StateTopic, stored_state
 from bridge.kafka.topics import TopicMissing
 from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
@@ -325,3 +325,24 @@ def test_writing_ends_in_time(use):
     brokers.hangs = "publish"
     error, seconds = use(brokers, write)
     assert (str(error), seconds) == ("the state topic cannot be written in time (5 s)", 5.0)
+
+
+def test_who_only_reads_makes_no_topic_and_writes_nothing(use):
+    """A command that looks at what was stored may run with rights to read alone; where nothing was ever stored it finds nothing."""
+
+    async def stored(_topic: StateTopic) -> Any:
+        return await stored_state(KafkaSettings(state_topic="state"))
+
+    brokers = _Brokers(state=2)
+    brokers.log = {0: [(b"a", b"1")], 1: [(b"b", b"2")]}
+    assert use(brokers, stored)[0] == {b"a": b"1", b"b": b"2"}
+    missing = _Brokers()
+    assert use(missing, stored)[0] == {}
+    assert (brokers.published, brokers.made, missing.published, missing.made) == ([], [], [], [])
+
+    async def writes(_topic: StateTopic) -> Any:
+        reader = state_topic._Reader()
+        assert reader.limit("state") == 0
+        return await reader.publish([], topic="state")
+
+    assert str(use(brokers, writes)[0]) == "the topic state is only read here"

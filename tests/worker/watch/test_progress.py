@@ -292,6 +292,8 @@ def test_one_event_is_named_by_the_place_that_is_still_ours():
     assert progress.postponed() == f"2 events are{told}t[0] offset 7: AEP answered 408"
     ledger.close([P0])
     assert progress.postponed() == f"2 events are{told}t[1] offset 30: AEP answered 408"
+    batch.folded.clear()
+    assert progress.postponed() == f"1 event is{told}t[0] offset 7: AEP answered 408"
 
 
 def test_metrics_of_ages_follow_the_assignment():
