@@ -152,3 +152,14 @@ def test_a_pause_that_is_ones_own_or_that_nothing_waits_for_is_nobody_elses():
         idle.wait(now, waiting=False)
         idle.tick(now)
     assert idle.throttled(170.0) == ""
+
+
+def test_a_pause_of_others_counts_from_the_first_moment_that_something_waits():
+    """However short it was at first: it may be drawn out again and again, and is told after a minute all the same."""
+    pace = _Pace()
+    flow = _flow(pace)
+    pace.until = 100.5
+    assert flow.wait(100.0, waiting=True) == 0.5
+    pace.until = 300.0
+    assert flow.wait(100.4, waiting=True) == pytest.approx(199.6)
+    assert (bool(flow.throttled(159.9)), bool(flow.throttled(160.0))) == (False, True)

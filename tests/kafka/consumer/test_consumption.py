@@ -333,6 +333,45 @@ async def test_an_offset_that_crosses_the_first_records_of_a_new_log_does_not_st
     assert worker.client.stored == {P0: 4}
 
 
+async def _with_a_new_log_begun():
+    """A worker whose partition was cut, and the calls that store something."""
+    worker, stores = _Worker(P0), []
+    log = worker.client.logs[P0]
+    log.append(10)
+    worker.take((await worker.round())[0])
+    assert await worker.consumption.commit()
+    log.rows, log.end = log.rows[:4], 4
+    await worker.round()
+    store = worker.fetching.store
+    worker.failing = None
+
+    async def storing(number, offsets, notes):
+        stores.append(dict(offsets))
+        if worker.failing is not None:
+            raise worker.failing
+        return await store(number, offsets, notes)
+
+    worker.fetching.store = storing
+    return worker, stores
+
+
+async def test_the_beginning_of_a_new_log_is_stored_until_it_comes_to_pass_and_no_longer():
+    """A client that has ended, or does not answer, has stored nothing; once it is stored nobody is asked again."""
+    worker, stores = await _with_a_new_log_begun()
+    for failing in (ConsumerStoppedError(), TimeoutError(), None, None):
+        worker.failing = failing
+        assert not await worker.consumption.commit()
+    assert stores == [{P0: 0}] * 3
+
+
+async def test_the_beginning_of_a_new_log_is_of_its_assignment_alone():
+    """The next one begins where the group has committed, which may be far on: it must not be taken back."""
+    worker, stores = await _with_a_new_log_begun()
+    worker.assign()
+    await worker.consumption.commit()
+    assert stores == []
+
+
 async def test_chunks_that_were_dropped_on_the_way_are_handed_on_once_more():
     """Those that nobody has taken and that still count, before anything new."""
     worker = _Worker(P0, P1)

@@ -372,6 +372,19 @@ async def test_what_was_under_way_of_a_log_that_is_gone_is_told_when_the_assignm
     assert scene.ledger.events == 0
 
 
+async def test_a_log_that_is_found_gone_in_the_last_moment_is_told_too():
+    """The client's side knows of it, and no round has told the worker: after the assignment nobody would."""
+    scene = _consuming()
+    scene.client.logs[P0].append(6)
+    await _taken(scene)
+    await scene.consumption.offsets([P0])
+    _replace(scene.client, P0, 0)
+    await scene.fetching.survey([P0])
+    assert scene.told == []
+    await scene.consumption.revoked()
+    assert scene.told == [Expired(P0, 0, 6)]
+
+
 async def test_what_was_under_way_of_a_log_that_is_gone_and_is_finished_is_not_told():
     """Also where the new log's records are under way when the assignment ends: those are read again."""
     scene = _consuming()
