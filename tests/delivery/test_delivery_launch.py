@@ -251,3 +251,101 @@ def test_what_waits_for_a_budget_leaves_when_it_may():
             assert len(asked) <= 6
 
         run(lambda *_: OK, work, by_key=by_key, ceiling=1 if by_key else 16)
+
+
+def _looks(waits, seconds, wakes=()):
+    """When the dispatcher looks for what may start, of a thousand looks at most; ``waits`` is what each look asks for."""
+    looks = []
+
+    async def work(delivery, _destination, _resolutions):
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+
+        def launch():
+            looks.append(round(loop.time() - begun, 3))
+            return waits if len(looks) < 1_000 else None
+
+        delivery._launch = launch
+        delivery._wake.set()
+        for at in wakes:
+            loop.call_at(begun + at, delivery._wake.set)
+        await asyncio.sleep(seconds)
+
+    run(lambda *_: OK, work)
+    return looks
+
+
+def test_the_dispatcher_looks_again_when_it_may_and_not_before():
+    """A time that has come by a hair is waited for a millisecond: it would turn on the spot. An event takes the place of the time."""
+    assert _looks(0.0, 0.0105) == [each / 1_000 for each in range(11)]
+    assert _looks(0.5, 1.3, wakes=(0.1,)) == [0.0, 0.1, 0.6, 1.1]
+    assert _looks(None, 5.0, wakes=(0.1, 3.0)) == [0.0, 0.1, 3.0]
+
+
+def test_a_probe_of_one_event_leaves_no_empty_request_behind():
+    """The destination would be asked to take nothing, and its answer counted."""
+
+    async def work(delivery, destination, resolutions):
+        delivery.offer("old", events(0, 1))
+        await asyncio.sleep(0.2)
+        for number in range(8):
+            delivery.offer(number, events(100 + number, 1))
+        await asyncio.sleep(60)
+        assert all(items for _, items in destination.requests)
+        destination.answer = lambda *_: OK
+        await settle(delivery)
+        assert sum(resolutions.done.values()) == 9
+
+    run(lambda *_: Transient("http_503"), work, circuit_threshold=1, batch_events=1)
+
+
+def test_a_lane_goes_on_behind_what_nobody_owns_any_more():
+    """All of a request is of a partition that was revoked: it is not sent, and the lane is free for the next."""
+    for by_key in (False, True):
+
+        async def work(delivery, destination, resolutions, by_key=by_key):
+            resolutions.lost.add("theirs")
+            for owner, first in (("theirs", 0), ("mine", 50)):
+                delivery.offer(owner, events(first, 50), range(0, 100, 2) if by_key else ())
+            await settle(delivery, 60)
+            assert [int(items[0]) for _, items in destination.requests] == [50]
+            assert resolutions.done == {"mine": 50}
+            assert delivery.events == 0
+
+        run(lambda *_: OK, work, by_key=by_key, ceiling=1)
+
+
+def test_an_answers_time_is_that_of_its_request():
+    """The pace follows it: a destination that is taken for slow would get one request after the other."""
+    noted = []
+
+    async def work(delivery, _destination, _resolutions):
+        note = delivery.flow_control.note
+
+        def noting(outcome, now, **more):
+            noted.append((round(more["seconds"], 3), more["under_way"]))
+            note(outcome, now, **more)
+
+        delivery.flow_control.note = noting
+        delivery.offer(0, events(0, 100))
+        await settle(delivery)
+
+    run(lambda *_: OK, work, seconds=0.25)
+    assert noted == [(0.25, 2), (0.25, 1)]
+
+
+def test_a_destination_that_raises_has_failed_and_is_asked_again():
+    """It broke its word; its events are sent once more, and the worker goes on."""
+
+    def answer(_items, number):
+        if number == 0:
+            raise ValueError("broke")
+        return OK
+
+    async def work(delivery, _destination, _resolutions):
+        delivery.offer(0, events(0, 50))
+        await settle(delivery)
+
+    destination, resolutions, _ = run(answer, work)
+    assert resolutions.done == {0: 50}
+    assert len(destination.requests) == 2

@@ -7,6 +7,7 @@ from bridge.delivery.batching import Batch, Run
 from bridge.delivery.delivery import Delivery
 from bridge.delivery.waiting import Shipment
 from bridge.model.delivery_policy import DeliveryPolicy
+from bridge.model.verdicts import Transient
 from bridge.telemetry.metrics import Metrics
 
 NOW = 1_000.0
@@ -92,3 +93,30 @@ def test_what_is_named_as_postponed_needs_evidence_only_to_be_given_up(tries, wa
     delivery._waiting.put_back([_failed(tries=40, passed=40)])
     assert len(delivery.held_up()) == 1
     assert delivery.evidence(ahead=False) == wanted
+
+
+@pytest.mark.parametrize(("tries", "wanted"), [(0, 2), (1, 0)])
+def test_something_new_that_is_taken_lets_more_be_asked_for_at_once(tries, wanted):
+    """It shows whose fault it is, so that the search goes on; a retry that is taken shows nothing new."""
+    delivery, *_ = _made()
+    failed = _failed()
+    delivery._waiting.put_back([failed])
+    assert delivery.evidence(ahead=False) == 1
+    delivery.offer("new", events(100, 50))
+    new = delivery._waiting.next(NOW, force=True, fresh=True)
+    new.tries = tries
+    delivery._settle(new, OK, NOW, 1)
+    failed.successes = delivery.flow_control.record.successes  # it has failed once more
+    assert delivery.evidence(ahead=False) == wanted
+
+
+def test_each_answer_is_shown():
+    """Whoever looks at the metrics sees the open circuit, and its end, with the answer that brings it."""
+    delivery, *_ = _made(circuit_threshold=1)
+    delivery.offer("o", events(0, 50))
+    shipment = delivery._waiting.next(NOW, force=True, fresh=True)
+    shown = delivery._metrics.circuit_open._value.get
+    delivery._settle(shipment, Transient("http_503"), NOW, 1)
+    assert (shown(), delivery.events) == (1, 50)
+    delivery._settle(delivery._waiting.next(NOW + 60, force=True, fresh=False), OK, NOW, 1)
+    assert (shown(), delivery.events) == (0, 0)

@@ -51,6 +51,18 @@ def test_a_request_takes_the_last_byte_that_it_may_and_no_more(way, separator):
     assert _ways(alone)[way](items) == [[items[0]], [items[1]], [items[2]]]
 
 
+@pytest.mark.parametrize("separator", [0, 3])
+def test_each_request_knows_its_size(separator):
+    """The first and the later ones of an owner, begun by another or not: its frame, its events, and what stands between two."""
+    batcher = Batcher(_limits(200, 4, separator=separator))
+    batcher.add("a", [b"a"], 0.0)
+    batcher.add("b", [b"%02d" % n for n in range(9)], 0.0)
+    batches = list(batcher.batches())
+    assert [len(batch.items) for batch in batches] == [4, 4, 2]
+    for batch in batches:
+        assert batch.size == 10 + sum(map(len, batch.items)) + separator * (len(batch.items) - 1)
+
+
 @pytest.mark.parametrize("way", [0, 1, 2], ids=["at once", "one by one", "by key"])
 def test_a_request_takes_as_many_events_as_it_may_and_no_more(way):
     """The destination refuses a request of one event too many."""
@@ -187,3 +199,52 @@ def test_a_budget_is_waited_for_until_a_burst_before_it_is_free():
     assert budget.taken(110.0, 100, 1.0, 100.0) == pytest.approx(110.0 + 100 / budget.rate)
     assert (budget.taken(110.0, 0, 1.0, 100.0), budget.taken(90.0, 0, 1.0, 100.0)) == (110.0, 90.0)
     assert off.taken(90.0, 100, 1.0, 100.0) == 90.0
+
+
+def test_what_has_passed_leaves_its_place_to_its_key():
+    """Its next event goes into the first request that has room, and is not sought where it was."""
+    batcher = KeyedBatcher(_limits(), 1, fold=lambda first, second: first + second)
+    batcher.add("o", [b"a", b"b"], [1, 2], 5.0)
+    assert batcher.take_past(5.0, 0, {1}, force=True).items == [b"b"]
+    batcher.add("o", [b"B"], [2], 6.0)
+    assert [(batch.items, batch.tags) for batch in batcher.batches()] == [([b"a", b"B"], [1, 2])]
+    assert batcher.events == 2
+
+
+def test_a_request_that_was_emptied_by_what_passed_is_none():
+    """Whoever asks when the lane may send is told the time of the next one, or that there is none."""
+    batcher = KeyedBatcher(_limits(most_events=1), 1)
+    batcher.add("o", [b"a"], [1], 5.0)
+    assert batcher.take_past(5.0, 0, ()).items == [b"a"]
+    assert batcher.due(5.0, 0) is None
+    batcher = KeyedBatcher(_limits(most_events=2), 1)
+    batcher.add("o", [b"a", b"b", b"A"], [1, 2, 1], 5.0)
+    assert batcher.take_past(5.0, 0, ()).items == [b"a", b"b"]
+    assert batcher.due(5.0, 0) == LINGER
+
+
+def test_an_event_without_its_tag_is_no_event_less():
+    """Whoever brings fewer tags than events is told so; the rest would be lost in silence."""
+    with pytest.raises(ValueError, match="argument 2"):
+        KeyedBatcher(_limits(), 1).add("o", [b"a", b"b"], [1], 0.0)
+
+
+def _folded(most_bytes, items, tags):
+    batcher = KeyedBatcher(_limits(most_bytes), 1, fold=lambda first, second: first + second[1:])
+    batcher.add("o", items, tags, 0.0)
+    return [batch.items for batch in batcher.batches()]
+
+
+def test_events_of_a_key_are_folded_as_far_as_their_request_has_room():
+    """To the last byte; what is too large for it goes into the next request, as it would without being folded."""
+    both = 10 + len(b"aAB") + 2 + len(b"b")
+    assert _folded(both, [b"aA", b"b", b"aB"], [0, 1, 0]) == [[b"aAB", b"b"]]
+    assert _folded(both - 1, [b"aA", b"b", b"aB"], [0, 1, 0]) == [[b"aA", b"b"], [b"aB"]]
+    large = [b"a" * 60, b"b" * 20]
+    assert _folded(10 + 60 + 2 + 20 + 9, [*large, b"c" * 10], [0, 1, 0]) == [[b"a" * 60 + b"c" * 9, b"b" * 20]]
+
+
+def test_events_without_a_key_are_not_folded():
+    """They have nothing in common, though one tag; a key whose tag is 0 is one like others."""
+    assert _folded(1_000, [b"aA", b"aB"], [-1, -1]) == [[b"aA", b"aB"]]
+    assert _folded(1_000, [b"aA", b"aB"], [0, 0]) == [[b"aAB"]]

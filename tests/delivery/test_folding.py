@@ -103,6 +103,23 @@ def test_all_are_accepted_together() -> None:
     assert metrics.coalesced_events._value.get() == 2
 
 
+def test_what_is_sent_again_is_folded_once() -> None:
+    """The count says how many events cost no request of their own: a try is no further one, nor is a request without any."""
+
+    def answer(_items, number):
+        return Transient("away") if number < 3 else OK
+
+    async def work(delivery, _destination, _resolutions):
+        _offer(delivery)
+        await settle(delivery)
+        delivery.offer(9, [b"9:z"], [9])
+        await settle(delivery)
+
+    _, resolutions, metrics = run(answer, work, by_key=True, fold=_fold, ceiling=1)
+    assert sum(resolutions.done.values()) == 5
+    assert metrics.coalesced_events._value.get() == 2
+
+
 def test_all_are_refused_together() -> None:
     """A verdict, and a refusal of the whole request that is bisected, are those of every event of the item."""
 

@@ -20,7 +20,7 @@ def _string(text):
 
 def _answer(*topics):
     """An answer with one broker and these topics (code, identity), each with one partition."""
-    partition = bytes([0, 0, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 6, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1, 1, 0])
+    partition = bytes([0, 1, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 6, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1, 1, 0])
     broker = (1).to_bytes(4) + _string("localhost") + (9092).to_bytes(4) + b"\0" + b"\0"
     each = [
         code.to_bytes(2) + _string(TOPIC) + identity + b"\0" + bytes([2]) + partition + (0).to_bytes(4) + b"\0"
@@ -109,4 +109,4 @@ def test_the_answer_is_read_as_the_protocol_has_it():
     assert (read.cluster_id, read.controller_id) == ("cluster", 1)
     [(code, name, identity, internal, partitions, rights, _)] = read.topics
     assert (code, name, identity, internal, rights) == (0, TOPIC, IDENTITY, 0, 0)
-    assert partitions == [(0, 5, 1, 6, [1], [1], [], {})]
+    assert partitions == [(1, 5, 1, 6, [1], [1], [], {})]

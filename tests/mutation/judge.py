@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from mutation.mutations import Mutant
 
-_SPARE_SECONDS = 60.0
+_SPARE_SECONDS = 20.0
 _SHARED = (
     "aiokafka",
     "faust.transport.drivers.aiokafka",
@@ -48,9 +48,10 @@ _SHARED = (
 _WITHOUT_WORKER = "tests/mutation/test_mutations.py"
 """What pytest itself and its plugins import is here once this file has been collected."""
 _SLOWER = 6.0
-"""A mutant may make a test slow: beyond so many times its usual duration, and the spare seconds, it counts as found."""
+"""A mutant may make a test slow: when it needs the processor for so many times its usual duration, and the spare seconds, it counts as
+found. Seconds that pass while others have the processor say nothing of it."""
 _IDLE_SECONDS, _IDLER = 4.0, 3.0
-"""Or make it wait for what never comes: the same for seconds in which the process only sleeps, whatever else runs on the machine."""
+"""Or make it wait for what never comes: the same for seconds in which the process only sleeps."""
 _IDLE_SHARE = 0.3
 """Of a processor: what a process that sleeps between two looks at something uses less than."""
 
@@ -116,7 +117,7 @@ class _Place:
 
 @dataclass(slots=True)
 class _Running:
-    """A child: since when it runs, at which test it is since when, and how long it has done nothing there."""
+    """A child: since when it runs, at which test it is, what it had used of a processor before, and how long it has done nothing there."""
 
     pid: int
     mutant: Mutant
@@ -124,8 +125,8 @@ class _Running:
     place: _Place
     begun: float
     at: str
-    since: float
     looked: float
+    before: float = 0.0
     used: float = 0.0
     idle: float = 0.0
 
@@ -138,12 +139,12 @@ class _Running:
         """Look at it: whether its test takes longer than any that passes. To be asked a few times a second."""
         state, used = _activity(self.pid)
         if (at := self.place.read()) != self.at:
-            self.at, self.since, self.idle = at, now, 0.0
+            self.at, self.before, self.idle = at, used, 0.0
         elif state == "S" and used - self.used < _IDLE_SHARE * (now - self.looked):
             self.idle += now - self.looked
         self.looked, self.used = now, used
         usual = seconds.get(at, 0.0)
-        return self.idle > _IDLE_SECONDS + _IDLER * usual or now - self.since > _SPARE_SECONDS + _SLOWER * usual
+        return self.idle > _IDLE_SECONDS + _IDLER * usual or used - self.before > _SPARE_SECONDS + _SLOWER * usual
 
 
 def _activity(pid: int) -> tuple[str, float]:
@@ -280,7 +281,7 @@ def judge_all(
             pid = start(mutant, _cheapest_hope_first(mutant, tests, near, seconds), place.write)
             watched = os.pidfd_open(pid)
             now = time.monotonic()
-            running[watched] = _Running(pid, mutant, len(tests), place, now, "", now, now)
+            running[watched] = _Running(pid, mutant, len(tests), place, now, "", now)
             selector.register(watched, selectors.EVENT_READ)
         for key, _ in selector.select(timeout=0.5):
             _, status = os.waitpid(running[key.fd].pid, 0)

@@ -1,5 +1,7 @@
 """A child's end is read as what became of its mutant, with the name of the test that it was at."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -75,3 +77,20 @@ def test_a_test_that_works_without_an_end_has_found_its_mutant(monkeypatch):
 
     judged = _judge(lambda at: _at_second(at, work))
     assert (judged.verdict, judged.found_by) == (Verdict.TIMED_OUT, "second")
+
+
+def test_time_in_which_others_have_the_machine_finds_nothing(monkeypatch):
+    """A test that gets no processor for seconds is not slow, and does not wait either."""
+    monkeypatch.setattr(judge, "_SPARE_SECONDS", 0.5)
+    monkeypatch.setattr(judge, "_IDLE_SECONDS", 0.5)
+
+    def stopped():
+        if os.fork() == 0:
+            time.sleep(2)
+            os.kill(os.getppid(), signal.SIGCONT)
+            os._exit(0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os.wait()
+        return 0
+
+    assert _judge(lambda at: _at_second(at, stopped)).verdict is Verdict.SURVIVED

@@ -485,3 +485,13 @@ def test_what_was_finished_is_not_taken_back_by_what_the_group_has_stored():
     logs.seen(P0, b"first", end=10, finished=6)
     [known] = logs.gone({"t": ABSENT}, ()).values()
     assert known.finished == 8
+
+
+def test_a_log_is_certainly_the_known_one_only_when_its_topic_says_so():
+    """Whoever counts what was read of it must not count what may be of the next; what says late which it is stays known by that."""
+    logs = DeletedLogs()
+    said = [logs.seen(P0, identity, end=5, finished=0) for identity in (None, b"first", None, b"second", b"first")]
+    assert said == [False, True, False, False, True]
+    assert logs.made_again({"t": b"first"}, [P0]) == []
+    assert logs.made_again({"t": b"second"}, [P0]) == [P0]
+    assert logs.seen(P1, b"first", end=5, finished=0)

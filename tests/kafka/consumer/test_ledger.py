@@ -226,3 +226,33 @@ def test_the_head_of_a_partition_is_its_oldest_open_chunk(ledger):
     assert ledger.heads() == {PARTITION: first}
     ledger.resolve(first, 10)
     assert ledger.heads() == {PARTITION: second}
+
+
+def test_what_is_lost_with_a_log_is_what_was_read_of_it_and_is_not_finished(ledger):
+    """From the oldest open chunk on, or behind what is finished; nothing once all is, or the new log's first chunk is the oldest."""
+    assert ledger.lost_with_their_logs() == {}
+    ledger.log_gone(PARTITION, 2, 3, 10)
+    ledger.log_gone(("t", 1), 1, 3, 10)
+    assert ledger.lost_with_their_logs() == {}, "of another assignment, or of a partition that is not ours"
+    ledger.log_gone(PARTITION, 1, 3, 10)
+    assert ledger.lost_with_their_logs() == {PARTITION: (3, 10)}
+    first, second = _chunk(ledger, 4, 6), _chunk(ledger, 7, 9)
+    assert ledger.lost_with_their_logs() == {PARTITION: (4, 10)}
+    ledger.resolve(first, 3)
+    assert ledger.lost_with_their_logs() == {PARTITION: (7, 10)}
+    anew = ledger.register_chunk(PARTITION, 1, [SimpleNamespace(timestamp=0)], 10, first=0, last=0, anew=True)
+    assert ledger.lost_with_their_logs() == {PARTITION: (7, 10)}
+    ledger.resolve(second, 3)
+    assert ledger.lost_with_their_logs() == {}
+    ledger.admit(anew, 1)
+    ledger.resolve(anew)
+    assert ledger.lost_with_their_logs() == {}
+
+
+def test_what_is_finished_of_a_log_is_not_lost_with_it(ledger):
+    """Nothing is open: what lies behind the finished part was read, and is found by nobody."""
+    ledger.resolve(_chunk(ledger, 0, 6), 7)
+    ledger.log_gone(PARTITION, 1, 0, 10)
+    assert ledger.lost_with_their_logs() == {PARTITION: (7, 10)}
+    ledger.log_gone(PARTITION, 1, 0, 7)
+    assert ledger.lost_with_their_logs() == {}

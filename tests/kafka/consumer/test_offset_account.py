@@ -4,7 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 from bridge.kafka.consumer.kafka_client import Offsets
-from bridge.kafka.consumer.offset_account import Expired, OffsetAccount
+from bridge.kafka.consumer.offset_account import Expired, Gone, OffsetAccount
 from bridge.kafka.topic_identity import ABSENT
 
 P0 = ("t", 0)
@@ -202,3 +202,18 @@ async def test_a_topic_made_again_is_not_begun_across_a_rebalance():
     stage.meanwhile = lambda: None
     await stage.account.look_for_deleted({"t": b"second"}, [P0])
     assert (sought, stage.account.next) == ([(P0, 0)], {P0: 0})
+
+
+async def test_how_far_a_log_was_read_is_forgotten_with_it():
+    """The next one of its name may go too before anything of it is read: what was read of the first is not told once more."""
+    stage = _Stage(position=5)
+    stage.client.seek = lambda _partition, _offset: None
+    await stage.account.reconcile([P0])
+    stage.account.seen({"t": b"first"}, {P0: Offsets(0, 5, 10, 5)}, {P0: 5})
+    await stage.account.look_for_deleted({"t": b"second"}, [P0])
+    assert list(stage.account.gone) == [Gone(P0, 1, 5, 5)]
+    stage.account.expired.clear()
+    stage.account.seen({"t": b"second"}, {P0: Offsets(0, 0, 4, 0)}, {})
+    await stage.account.look_for_deleted({"t": b"third"}, [P0])
+    assert list(stage.account.gone) == [Gone(P0, 1, 5, 5)]
+    assert list(stage.account.expired) == [Expired(P0, 0, 4)], "all that it had, from its first record on"
