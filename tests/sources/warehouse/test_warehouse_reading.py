@@ -238,9 +238,10 @@ print(read, peak.split()[1])
 @pytest.mark.serial
 @pytest.mark.parametrize("kind", ["sqlite", "duckdb", "parquet", "csv", "ndjson"])
 def test_memory_is_flat(kind, tmp_path):
-    """Six times as many rows take less than 20 MB more."""
+    """750,000 rows more take less than 20 MB more."""
     peaks = []
-    for rows in (150_000, 900_000):
+    # The smaller file has more than two of Parquet's groups of 122,880 rows: what a reader needs for these is no growth.
+    for rows in (300_000, 1_050_000):
         path = tmp_path / f"{rows}.{kind}"
         made = (
             f"SELECT i AS id, 'user ' || i AS name, md5(i::VARCHAR) AS hash, i * 1.5 AS amount FROM range({rows}) r(i)"  # noqa: S608
