@@ -70,6 +70,5 @@ async def ask_for_sum(environment: Mapping[str, str], directory: Path, since: st
         timeout=_PATIENCE,
         check=False,
     )
-    if not done.stdout:
-        raise AssertionError(f"reconcile ended with {done.returncode}: {done.stderr}")
-    return read_sum(json_of(done))
+    # 1: something does not add up, which is named.
+    return read_sum(json_of(done, exit_code=None))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _IDS: Final = ("id", "event_uuid", "_id")
 _CODES: Final = ("event_code", "event_name")
 _WHOLE: Final = frozenset({"hung", "unreadable"})
-"""Codes of letters that stand for a whole record, whatever it holds."""
+"""Codes of letters that stand for a whole record, whatever it holds; one with an id is of the only event of its record."""
 _IN_LETTER, _IN_KAFKA, _REPLAYED = 0, 1, 2
 _REPLAYS: Final = PREFIX + "replays"
 
@@ -79,7 +79,7 @@ def seen_in(record: Any, decoder: Decoder, letters: Sequence[LetterAt], *, settl
 
 
 def _decoded(record: Any, decoder: Decoder, letters: Sequence[LetterAt]) -> Sequence[Any]:
-    if any(letter.code in _WHOLE for letter in letters):
+    if any(letter.code in _WHOLE and letter.uuid is None for letter in letters):
         return (Refusal("whole", "a letter stands for the whole record"),)
     try:
         if record.headers and is_xdm(record.headers):

@@ -33,6 +33,8 @@ def _fates(holds, *letters, settled=True, **more):
         (A, [_letter("a"), _letter("a", "deliver")], ["3:deliver"]),
         (A, [_letter("of a topic that is gone")], ["0"]),
         (A, [_letter(None, code="hung")], ["3:map"]),
+        (A, [_letter("a", code="hung")], ["3:map"]),
+        (A, [_letter("of a topic that is gone", code="hung")], ["0"]),
         ({"no": "event"}, [], ["4"]),
         ({"no": "event"}, [_letter(None, "decode")], ["3:decode"]),
         ({"events": [A, {"no": "event"}]}, [_letter(None, "decode")], ["0", "3:decode"]),
