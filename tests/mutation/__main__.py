@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING
 from mutation.judge import Judged, Verdict, judge_all, preload
 from mutation.quick import judge_quickly
 from mutation.reach import sources_of, tests_worker
-from mutation.results import Stage, changed_since, equivalents, found_before, mutants_of_role, not_judged, read, write
+from mutation.results import (
+    Stage,
+    changed_since,
+    code_of,
+    equivalents,
+    found_before,
+    mutants_of_role,
+    not_judged,
+    read,
+    write,
+)
 from mutation.roles import LONG, ROLES, ROOT, Role, fast_test_files, module_path
 from mutation.tracing import trace
 
@@ -42,9 +52,10 @@ def main() -> int:
     if unknown:
         _say(f"no such role: {', '.join(sorted(unknown))}; there are {', '.join(role.name for role in ROLES)}")
         return 2
+    modules = [module for role in roles for module in role.modules]
+    code = code_of(modules)
     mutants = {role.name: mutants_of_role(role) for role in roles}
     same = equivalents()
-    modules = [module for role in roles for module in role.modules]
     _say(f"{sum(map(len, mutants.values()))} mutants of {len(modules)} modules; {len(same)} equivalents listed")
     os.chdir(ROOT)
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
@@ -80,6 +91,11 @@ def main() -> int:
     _say(f"{len(done)} found by a patch in {time.monotonic() - begun:.0f} s; {len(left)} are judged by an import")
     slowly = judge_all(left, found.seconds, at_once=options.jobs, report=progress)
     memory.keep()
+    if code != code_of(modules):
+        _say(
+            "the modules have changed while they were judged: nothing is written; run it again, on a copy to work on meanwhile"
+        )
+        return 1
     stages = [*(Stage(each, by_patch=True) for each in quickly), *(Stage(each, by_patch=False) for each in slowly)]
     now = datetime.now(UTC).date().isoformat()
     for role in roles:

@@ -75,7 +75,7 @@ def write(
             "role": role.name,
             "judged": date,
             "commit": commit,
-            "code": {module: _digest(module) for module in role.modules},
+            "code": code_of(role.modules),
             "mutants": len(mutants),
             "found_by_patch": counts[True],
             "found_by_import": counts[False],
@@ -117,7 +117,12 @@ def changed_since(role: Role) -> list[str]:
     """The role's modules whose code is not the one that was judged; comments, docstrings and layout do not count."""
     results = read(role)
     judged = results.get("code", {}) if results else {}
-    return [module for module in role.modules if judged.get(module) != _digest(module)]
+    return [module for module, digest in code_of(role.modules).items() if judged.get(module) != digest]
+
+
+def code_of(modules: Iterable[str]) -> dict[str, str]:
+    """Module -> a digest of what it does now."""
+    return {module: _digest(module) for module in modules}
 
 
 def table() -> str:
