@@ -42,6 +42,8 @@ def test_every_kind_of_fault_says_what_must_be_seen_of_it():
         ([], False),
         ([_look(101, reasons=["destination"])], True),
         ([_look(101, bridge_circuit_open=1.0)], True),
+        ([_look(101, reasons=["credentials"])], True),
+        ([_look(101, reasons=["group"])], False),
         ([_look(90, reasons=["destination"])], False),
         ([_look(120, reasons=["destination"])], False),
     ],

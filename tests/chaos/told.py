@@ -106,13 +106,15 @@ def shown_for(metric: str, seen: Sequence[Observation]) -> float:
 
 _AWAY = (unready("destination"), above("bridge_circuit_open"))
 _RETRIED = (rises("bridge_retries_total"), *_AWAY)
+_NOBODY = (*_AWAY, unready("credentials"))
+"""AEP and IMS away together: whoever has no token yet, started anew, meets IMS first."""
 _REFUSED = (unready("credentials"), above("bridge_delivery_held"), rises("bridge_token_refreshes_total"))
 _RENEWED = (logged("tls_files_read_again"), silent)
 """Whoever was started anew has read the new files without a word."""
 
 EXPECTED: Mapping[str, Told | Tolerated] = {
-    "aep_outage": Told(6, _AWAY, holding=True),
-    "aep_away_for_long": Told(6, _AWAY, holding=True),
+    "aep_outage": Told(6, _NOBODY, holding=True),
+    "aep_away_for_long": Told(6, _NOBODY, holding=True),
     "aep_429_seconds": Told(4, (*_RETRIED, above("bridge_throttled")), by_answers=True),
     "aep_429_date": Told(4, (*_RETRIED, above("bridge_throttled")), by_answers=True),
     "aep_throttled_for_long": Told(65, (above("bridge_throttled"), unready("throttled")), holding=True),
@@ -132,7 +134,7 @@ EXPECTED: Mapping[str, Told | Tolerated] = {
     "aep_400_for_the_whole": Tolerated("the request is divided, and its events become dead letters"),
     "aep_413": Tolerated("the request is divided until its parts are taken"),
     "aep_slow": Tolerated("nothing fails; bridge_delivery_seconds shows it"),
-    "dns_failure": Told(16, _AWAY, holding=True),
+    "dns_failure": Told(16, _NOBODY, holding=True),
     "ims_token_revoked": Tolerated("one fresh token mends it"),
     "ims_tokens_short_lived": Tolerated("fresh tokens mend it"),
     "ims_down": Told(6, (*_REFUSED, *_AWAY), holding=True),
