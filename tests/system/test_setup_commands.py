@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -13,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from checkout import ROOT
 from json_output import json_of
-from typer.testing import CliRunner
 
-from bridge.cli.main import app
 from bridge.testing.emulator_process import EmulatorProcess
 from bridge.testing.processes import eventually, get, start_tied
 
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from typer.testing import Result
 
 CREDENTIALS = """\
 BRIDGE_AEP__ORG_ID=0123456789ABCDEF01234567@AdobeOrg
@@ -74,12 +70,6 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "bridge", *arguments],
         cwd=folder, env=_environment(), capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
     )  # fmt: skip
-
-
-def here(folder: Path, *arguments: str) -> Result:
-    """One command in this process: what it finds was left by another one."""
-    with contextlib.chdir(folder):
-        return CliRunner().invoke(app, arguments)
 
 
 def _platform(adobe: EmulatorProcess) -> dict[str, Any]:
@@ -172,10 +162,8 @@ def test_the_writes_are_all_that_there_are(folder, adobe):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "number"), WRITES, ids=str)
-def test_killed_in_the_middle_of_any_write_it_is_completed(folder, adobe, method, number, monkeypatch):
+def test_killed_in_the_middle_of_any_write_it_is_completed(folder, adobe, method, number):
     """Kill -9 while a request that creates or changes something has taken effect and is not answered yet; then apply again."""
-    for name in [each for each in os.environ if each.startswith("BRIDGE_")]:
-        monkeypatch.delenv(name)
     before = sum(1 for one in _platform(adobe)["log"] if one[0] == method)
     adobe.control(platform={"hang": {"method": method, "when": "after", "skip": number, "count": 1}})
     child = start_tied(
@@ -191,7 +179,7 @@ def test_killed_in_the_middle_of_any_write_it_is_completed(folder, adobe, method
     child.send_signal(signal.SIGKILL)
     assert child.wait(30) == -signal.SIGKILL
     adobe.control(platform={"hang": None})
-    done = here(folder, "setup", "apply", "--yes", "--allow-irreversible", "--no-wait")
-    assert done.exit_code == 0, (done.exception, done.stderr)
+    done = run(folder, "setup", "apply", "--yes", "--allow-irreversible", "--no-wait")
+    assert done.returncode == 0, done.stderr
     assert _counted(adobe) == CREATED
-    assert here(folder, "setup", "plan").exit_code == 0
+    assert run(folder, "setup", "plan").returncode == 0
