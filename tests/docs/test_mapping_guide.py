@@ -43,36 +43,41 @@ def commands() -> list[Command]:
     return found
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
     """A directory with every file of the guide."""
-    directory = tmp_path_factory.mktemp("guide")
     for name, content in FILE.findall(GUIDE):
-        path = directory / name
+        path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(content, encoding="utf-8")
-    return directory
+    return tmp_path
 
 
-@pytest.mark.parametrize("command", commands(), ids=lambda command: command.line[:70])
-def test_the_guide_shows_what_happens(command: Command, place: Path, monkeypatch: pytest.MonkeyPatch):
-    """The command's stdout (an error's words) and its exit are those of the guide; a line with an ellipsis ends the comparison."""
+def test_the_guide_shows_what_happens(place: Path, monkeypatch: pytest.MonkeyPatch):
+    """In the order of the guide, as each command works on what those before it have left: its stdout (an error's words) and its exit are those of the guide; a line with an ellipsis ends the comparison."""
     monkeypatch.chdir(place)
-    program, *arguments = shlex.split(command.line)
-    if program == "append":
-        with (place / arguments[0]).open("a", encoding="utf-8") as file:
-            file.write(command.output)
-        return
-    assert program == "aep-bridge"
+    for command in commands():
+        program, *arguments = shlex.split(command.line)
+        if program == "append":
+            with (place / arguments[0]).open("a", encoding="utf-8") as file:
+                file.write(command.output)
+            continue
+        assert program == "aep-bridge"
+        assert _compared(command, arguments) == (command.line, _shown(command), command.code)
+
+
+def _shown(command: Command) -> str:
+    return command.output.partition("…\n")[0]
+
+
+def _compared(command: Command, arguments: list[str]) -> tuple[str, str, int]:
     result = CliRunner().invoke(app, arguments)
     printed, code = result.stdout, result.exit_code
     if isinstance(result.exception, BridgeError):
         printed, code = f"error: {result.exception}\n", 1
-    shown = command.output
-    if "…\n" in shown:
-        shown = shown[: shown.index("…\n")]
-        printed = printed[: len(shown)]
-    assert (printed, code) == (shown, command.code)
+    if "…\n" in command.output:
+        printed = printed[: len(_shown(command))]
+    return command.line, printed, code
 
 
 def test_the_guide_has_its_examples():
