@@ -178,8 +178,8 @@ def replay(
     What came back from AEP as XDM (stage ingest, form xdm) is sent as it is: the worker checks it and does not map it.
 
     What was sent once is not sent again, whatever the filter, unless --again is given: an event that is refused once more
-    is a new dead letter. Progress is kept by filter in Kafka: run again, it goes on where it was. What was left is passed by
-    as well: another filter, such as --since, looks at it anew.
+    is a new dead letter. Progress is kept by filter in Kafka: run again, it goes on where it was, and skips
+    letters that it has left out before; another filter, such as --since, looks at those anew.
 
     Examples:
         aep-bridge deadletters replay --dry-run

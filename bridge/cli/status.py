@@ -131,7 +131,7 @@ def _worker_rows(report: dict[str, Any], row: Callable[[str, str], None]) -> Non
     if report["held"]:
         row("held", "credentials or set-up are refused; nothing is dropped")
     row("part of the rate limits", f"{report['rate_share']:.0%}")
-    row("requests under way", f"{report['in_flight']['requests']} (up to {report['concurrency']} together currently)")
+    row("requests under way", f"{report['in_flight']['requests']} (up to {report['concurrency']} together)")
     row("in memory", f"{report['in_flight']['events']:,} events, {report['in_flight']['bytes']:,} bytes")
     for name, value in report["retries"].items():
         row(f"sent again, {_RETRIES.get(name, name)}", f"{value:,}")

@@ -41,7 +41,7 @@ class Health:
     def hold(self, name: str, reason: str) -> None:
         """Not ready because of ``name``, until :meth:`release`."""
         if self._unready.get(name) != reason:
-            log.warning("unready", detail="Work cannot be done currently.", because=name, reason=reason)
+            log.warning("unready", detail="Work cannot be done; the reason says why.", because=name, reason=reason)
         self._unready[name] = reason
 
     def release(self, name: str) -> None:
