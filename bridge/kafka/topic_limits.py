@@ -62,7 +62,7 @@ class TopicLimits:
                 error=str(error),
             )
             return
-        self._take({name: each.message_bytes for name, each in facts.items() if each.message_bytes is not None})
+        self._learn({name: each.message_bytes for name, each in facts.items() if each.message_bytes is not None})
         for each, findings in judge_all(facts, self._kafka):
             for finding in findings:
                 if finding.fatal and refuse:
@@ -77,7 +77,7 @@ class TopicLimits:
                 return
             before = dict(self._bytes)
             try:
-                self._take(await self._told())
+                self._learn(await self._told())
             except Exception as error:  # noqa: BLE001 - those known stay, and who keeps them must live on
                 self._read_at = self._clock()
                 log.info(
@@ -93,7 +93,7 @@ class TopicLimits:
                     limits=changed,
                 )
 
-    def _take(self, told: Mapping[str, int]) -> None:
+    def _learn(self, told: Mapping[str, int]) -> None:
         self._read_at = self._clock()
         self._bytes.update(told)
 

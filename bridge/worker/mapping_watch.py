@@ -88,9 +88,9 @@ class MappingWatch:
         if newly:
             self._refuse("; ".join(newly))
             return
-        self._take(candidate)
+        self._put_in_use(candidate)
 
-    def _take(self, transform: Transform) -> None:
+    def _put_in_use(self, transform: Transform) -> None:
         sha256, before = transform.mapping or "", self._sha256
         self._exchange(transform)
         self._sha256 = sha256

@@ -188,7 +188,7 @@ class Worker:
             gate=parts.gate,
             finisher=self,
             reading=parts.reading,
-            take=parts.intake.take,
+            process=parts.intake.process,
             set_aside=self._settings.worker.unreadable == "set_aside",
         )
         lag = stream.lag = LagMeter(

@@ -13,8 +13,9 @@ from aiokafka.errors import KafkaError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from bridge.kafka.consumer.kafka_client import Offsets
-    from bridge.kafka.consumer.ledger import Ledger, Partition
+    from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.client.kafka_client import Offsets
+    from bridge.kafka.consumer.ledger import Ledger
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)

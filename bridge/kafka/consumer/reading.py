@@ -9,9 +9,9 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from bridge.kafka.consumer.fetching import Expired, Unreadable
-    from bridge.kafka.consumer.kafka_client import Offsets
-    from bridge.kafka.consumer.ledger import Partition
+    from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.client.fetching import Expired, Unreadable
+    from bridge.kafka.consumer.client.kafka_client import Offsets
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)

@@ -22,7 +22,7 @@ from bridge.model.errors import KafkaError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.kafka.consumer.ledger import Chunk, Fetched
+    from bridge.kafka.consumer.chunk import Chunk, Fetched
     from bridge.model.backoff import Backoff
     from bridge.model.ports import Decoder, Publisher
     from bridge.model.verdicts import Rejected

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
 from bridge.kafka.connection import client_options
-from bridge.kafka.consumer.kafka_client import AiokafkaClient
+from bridge.kafka.consumer.client.aiokafka_client import AiokafkaClient
 from bridge.kafka.topics import TopicMissing, ensure_topics, unreachable
 from bridge.model.errors import KafkaError
 
@@ -124,7 +124,7 @@ class StateReader:
         while left:
             read = False
             for partition in list(left):
-                batch = self._take(client, partition, left[partition])
+                batch = self._poll(client, partition, left[partition])
                 if batch is None:
                     continue
                 read = True
@@ -136,8 +136,8 @@ class StateReader:
             if not read and left:
                 await self._arrival(client)
 
-    def _take(self, client: AiokafkaClient, partition: TopicPartition, end: int) -> StateBatch | None:
-        taken = client.take(tuple(partition), _AT_ONCE)
+    def _poll(self, client: AiokafkaClient, partition: TopicPartition, end: int) -> StateBatch | None:
+        taken = client.poll(tuple(partition), _AT_ONCE)
         if taken is None:
             return None
         if taken.error is not None and not taken.rows:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.compiler.output import follow
+from bridge.mapping.compiler.output.output_values import follow
 from bridge.mapping.lint.date_texts import date_pattern, epoch_unit
 from bridge.mapping.syntax.nodes import Call, Literal, PathRef, walk
 from bridge.mapping.syntax.paths import print_path

@@ -18,8 +18,8 @@ from bridge.kafka.route_state.under_way import UnderWay
 from bridge.kafka.topics import TopicMissing, ensure_topics
 from bridge.model.errors import BridgeError
 from bridge.sources.warehouse.comparison import Comparison
+from bridge.sources.warehouse.databases.opening import open_source
 from bridge.sources.warehouse.marks import sent_of
-from bridge.sources.warehouse.opening import open_source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bridge.kafka.route_state.under_way import Span
     from bridge.settings import Route
-    from bridge.sources.warehouse.reading import RowSource
+    from bridge.sources.warehouse.databases.reading import RowSource
 
     T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from bridge.worker.restart_memory.memory import PartitionMemory, Remembered
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bridge.kafka.consumer.ledger import Chunk, Partition
+    from bridge.kafka.consumer.chunk import Chunk, Partition
 
 _log = structlog.get_logger(__name__)
 _PROBATION_SECONDS: Final = 15.0

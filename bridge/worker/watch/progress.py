@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from bridge.delivery.delivery import Delivery
     from bridge.delivery.waiting import Shipment
-    from bridge.kafka.consumer.ledger import Chunk, Ledger, Partition
+    from bridge.kafka.consumer.chunk import Chunk, Partition
+    from bridge.kafka.consumer.ledger import Ledger
     from bridge.kafka.dead_letters.store import DeadLetters
     from bridge.telemetry.metrics import Metrics
 

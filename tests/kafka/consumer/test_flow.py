@@ -10,8 +10,8 @@ from aiokafka.errors import NodeNotReadyError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.kafka.consumer.client.kafka_client import Offsets
 from bridge.kafka.consumer.gate import FETCH_BYTES, Gate
-from bridge.kafka.consumer.kafka_client import Offsets
 from bridge.kafka.consumer.lag import LagMeter, lag_of
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.dead_letters.replay import Replayed, _choose

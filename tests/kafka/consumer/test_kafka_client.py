@@ -18,8 +18,8 @@ from aiokafka.errors import (
 )
 from fetched_batches import Held, batch, checked, rotten
 
-from bridge.kafka.consumer import kafka_client
-from bridge.kafka.consumer.kafka_client import read_committed
+from bridge.kafka.consumer.client import aiokafka_client
+from bridge.kafka.consumer.client.aiokafka_client import read_committed
 from bridge.kafka.topic_identity import ABSENT
 
 P0, P1 = ("t", 0), ("t", 1)
@@ -35,19 +35,19 @@ async def test_one_partition_is_taken_out_alone():
     held.receive(P0, batch(0, [b"a", b"b"]))
     held.receive(P1, batch(0, [b"c"]))
     assert held.client.holds() == [P0, P1]
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     assert (_offsets(taken), taken.start, taken.end, taken.error) == ([0, 1], 0, 2, None)
     assert not taken.damaged
     assert held.client.holds() == [P1]
     assert (held.client.position(P0), held.client.position(P1)) == (2, 0)
-    assert held.client.take(P0, 10) is None
+    assert held.client.poll(P0, 10) is None
 
 
 async def test_records_have_what_is_read_of_them():
     """Key, value, headers, offset and timestamp, whatever kind of record it is."""
     held = Held(P0)
     held.receive(P0, batch(5, [b"a"], headers=[("h", b"v")]))
-    (row,) = held.client.take(P0, 1).rows
+    (row,) = held.client.poll(P0, 1).rows
     assert (row.key, row.value, list(row.headers), row.offset) == (b"k", b"a", [("h", b"v")], 5)
     assert row.timestamp == 1_700_000_000_000
 
@@ -56,9 +56,9 @@ async def test_a_part_is_taken_and_the_rest_stays():
     """The bound holds in the middle of a batch, and the next take goes on behind it."""
     held = Held(P0)
     held.receive(P0, batch(0, [b"a", b"b", b"c"]))
-    assert _offsets(held.client.take(P0, 2)) == [0, 1]
+    assert _offsets(held.client.poll(P0, 2)) == [0, 1]
     assert held.client.position(P0) == 2
-    assert _offsets(held.client.take(P0, 2)) == [2]
+    assert _offsets(held.client.poll(P0, 2)) == [2]
     assert held.client.holds() == []
 
 
@@ -79,7 +79,7 @@ async def test_what_was_read_before_a_damaged_place_is_given(damage, error, dama
     for _ in range(2):
         held.seek(held.partitions[0], 0)
         held.receive(P0, batch(0, [b"a", b"b"]), damage)
-        taken = held.client.take(P0, 100)
+        taken = held.client.poll(P0, 100)
         assert (_offsets(taken), taken.end, taken.damaged) == ([0, 1], 2, damaged)
         assert isinstance(taken.error, error)
         assert held.client.position(P0) == 2
@@ -95,7 +95,7 @@ async def test_a_batch_that_the_client_calls_too_large_is_not_passed_over(at):
     state = held.subscriptions.subscription.assignment.state_value(held.partitions[0])
     state.consumed_to(state.position + 1)
     assert held.client.position(P0) == at
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     assert (taken.start, taken.end, taken.damaged) == (at, at, True)
     assert isinstance(taken.error, RecordTooLargeError)
     assert held.client.position(P0) == at
@@ -107,15 +107,15 @@ async def test_nothing_is_taken_of_a_paused_partition():
     held = Held(P0)
     held.receive(P0, batch(0, [b"a"]))
     held.client.pause(held.partitions[0])
-    assert held.client.take(P0, 10) is None
+    assert held.client.poll(P0, 10) is None
     assert held.client.position(P0) == 0
     assert held.client.holds() == [], "dropped"
     held.client.resume(P0)
     held.receive(P0, batch(0, [b"a", b"b"]))
-    assert _offsets(held.client.take(P0, 1)) == [0]
+    assert _offsets(held.client.poll(P0, 1)) == [0]
     held.client.seek(P0, 0)
     held.receive(P0, batch(0, [b"a", b"b"]))
-    assert _offsets(held.client.take(P0, 10)) == [0, 1]
+    assert _offsets(held.client.poll(P0, 10)) == [0, 1]
 
 
 async def test_what_has_nothing_left_is_dropped():
@@ -125,7 +125,7 @@ async def test_what_has_nothing_left_is_dropped():
     found = held.fetcher._records[held.partitions[0]]
     found.check_assignment = lambda _partition: True
     found._partition_records = None
-    assert held.client.take(P0, 10) is None
+    assert held.client.poll(P0, 10) is None
     assert held.client.holds() == []
 
 
@@ -147,9 +147,9 @@ async def test_what_is_no_fault_of_the_data_is_not_called_damage(error):
     held.fetcher._records[held.partitions[0]]._partition_records = Broken()
     if isinstance(error, MemoryError):
         with pytest.raises(MemoryError):
-            held.client.take(P0, 10)
+            held.client.poll(P0, 10)
     else:
-        taken = held.client.take(P0, 10)
+        taken = held.client.poll(P0, 10)
         assert (taken.error, taken.damaged) == (error, False)
 
 
@@ -219,9 +219,9 @@ async def test_the_client_fetches_on_as_soon_as_a_partition_is_read_to_its_end()
     held = Held(P0)
     held.receive(P0, batch(0, [b"a", b"b"]))
     told = held.fetcher._wait_consume_future = asyncio.get_running_loop().create_future()
-    held.client.take(P0, 1)
+    held.client.poll(P0, 1)
     assert not told.done(), "there is more"
-    held.client.take(P0, 2)
+    held.client.poll(P0, 2)
     assert told.done()
 
 
@@ -251,7 +251,7 @@ async def test_records_of_an_aborted_transaction_are_accounted_for_without_being
     made[22] |= 0x10
     made[43:51] = (77).to_bytes(8, "big")
     held.receive(P0, checked(bytes(made)), batch(2, [b"c"]), aborted=[(77, 0)])
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     assert (_offsets(taken), taken.start, taken.end) == ([2], 0, 3)
 
 
@@ -354,7 +354,7 @@ async def test_a_leader_is_asked_which_topic_it_is(monkeypatch, leaders, random,
         nodes.append((node, topic))
         return b"first"
 
-    monkeypatch.setattr(kafka_client, "topic_identity", topic_identity)
+    monkeypatch.setattr(aiokafka_client, "topic_identity", topic_identity)
     held.consumer.partitions_for_topic = lambda topic: list(range(len(leaders))) if topic == "t" else None
     held.consumer._client = SimpleNamespace(
         cluster=SimpleNamespace(leader_for_partition=lambda tp: leaders[tp.partition] if tp.topic == "t" else 77),
@@ -382,7 +382,7 @@ async def test_a_topic_is_gone_when_nobody_knows_of_it(monkeypatch, identity, pa
     async def topic_identity(_client, _node, _topic):
         return identity
 
-    monkeypatch.setattr(kafka_client, "topic_identity", topic_identity)
+    monkeypatch.setattr(aiokafka_client, "topic_identity", topic_identity)
     held.consumer.partitions_for_topic = lambda _topic: partitions
     held.consumer._client = SimpleNamespace(
         cluster=SimpleNamespace(leader_for_partition=lambda _tp: 1), get_random_node=lambda: 1
@@ -417,6 +417,6 @@ async def test_an_error_at_a_position_that_is_not_known_is_tried_from_the_beginn
     held = Held(P0)
     held.fail(P0, RecordTooLargeError("one"))
     held.subscriptions.subscription.assignment.state_value(held.partitions[0]).await_reset(-2)
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     assert (taken.start, taken.end) == (0, 0)
     assert held.client.position(P0) == 0

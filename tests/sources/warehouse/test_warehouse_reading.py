@@ -13,7 +13,7 @@ import pytest
 from bridge.model.errors import BridgeError, SettingsError
 from bridge.model.trial import Trial
 from bridge.settings import WarehouseSettings
-from bridge.sources.warehouse.opening import open_source, try_source
+from bridge.sources.warehouse.databases.opening import open_source, try_source
 
 ROWS = [(1, "007", "2026-01-01 08:00:00"), (2, "O'Neil; --", "2026-01-02 08:00:00"), (3, None, None)]
 
@@ -226,7 +226,7 @@ def test_a_file_that_was_cut(tmp_path):
 PEAK = """
 import sys
 from bridge.settings import WarehouseSettings
-from bridge.sources.warehouse.opening import open_source, try_source
+from bridge.sources.warehouse.databases.opening import open_source, try_source
 settings = WarehouseSettings(url=sys.argv[1], table=sys.argv[2] or None, key="id")
 read = sum(len(batch.rows) for batch in open_source(settings).batches())
 # What getrusage says would be the peak of the process that started this one, where that was higher.

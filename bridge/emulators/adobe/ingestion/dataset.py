@@ -122,7 +122,7 @@ class Dataset:
         yield from (one[0] for one in self._closing)
         yield from (one[0] for one in self._waiting)
 
-    def take(
+    def accept(
         self,
         identifier: str,
         message: Mapping[str, Any],

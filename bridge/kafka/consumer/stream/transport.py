@@ -18,7 +18,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from bridge.kafka.consumer.consumption import Consumption, Finisher, Flow, Reporting
+from bridge.kafka.consumer.consumption import Consumption, Flow
 from bridge.kafka.consumer.stream.client_thread import ChunkThread, FromMainLoop, NumberedAssignments
 from bridge.kafka.consumer.stream.faust_internals import ReplacedConsumer
 from bridge.model.errors import BridgeError
@@ -27,9 +27,11 @@ from bridge.telemetry.damper import Damper
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from bridge.kafka.consumer.chunk import Chunk
+    from bridge.kafka.consumer.client.kafka_client import Offsets
+    from bridge.kafka.consumer.consumption_ports import Finisher, Reporting
     from bridge.kafka.consumer.gate import Gate
-    from bridge.kafka.consumer.kafka_client import Offsets
-    from bridge.kafka.consumer.ledger import Chunk, Ledger
+    from bridge.kafka.consumer.ledger import Ledger
 
 _log = structlog.get_logger(__name__)
 _TOLD_EVERY = 60.0

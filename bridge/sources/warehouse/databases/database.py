@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from bridge.model.errors import BridgeError, SettingsError
+from bridge.sources.warehouse.databases.reading import BATCH_ROWS, RowBatch
 from bridge.sources.warehouse.keys import typed_keys
-from bridge.sources.warehouse.reading import BATCH_ROWS, RowBatch
 from bridge.sources.warehouse.rows import place_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _exact_json = partial(json.loads, parse_float=Decimal)
 
 
 class Database:
-    """A :class:`bridge.sources.warehouse.reading.RowSource`."""
+    """A :class:`bridge.sources.warehouse.databases.reading.RowSource`."""
 
     def __init__(self, url: str, settings: WarehouseSettings) -> None:
         self._settings = settings

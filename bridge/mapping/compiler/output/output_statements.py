@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.compiler.assembly_sources import Cleaned, Constant, Raw, has_id, plain_call
-from bridge.mapping.compiler.destinations import IDENTITY_MAP
-from bridge.mapping.compiler.holding import NAMES, checked, required
+from bridge.mapping.compiler.output.assembly_sources import Cleaned, Constant, Raw, has_id, plain_call
+from bridge.mapping.compiler.output.destinations import IDENTITY_MAP
+from bridge.mapping.compiler.output.holding import NAMES, checked, required
 from bridge.mapping.syntax.paths import Index, Key
 from bridge.mapping.values import pycode as py
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.mapping.compiler.assembly_sources import PlainIdentities, Source
-    from bridge.mapping.compiler.destinations import Target
+    from bridge.mapping.compiler.output.assembly_sources import PlainIdentities, Source
+    from bridge.mapping.compiler.output.destinations import Target
     from bridge.mapping.values.expected import Expected
 
 

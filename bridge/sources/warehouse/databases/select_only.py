@@ -1,6 +1,6 @@
 """Only what reads may run: a query is parsed in the database's dialect, and anything but one SELECT is refused before it is sent.
 
-The database is asked for a read-only transaction besides (:mod:`bridge.sources.warehouse.database`), where it has one; this check is
+The database is asked for a read-only transaction besides (:mod:`bridge.sources.warehouse.databases.database`), where it has one; this check is
 what says why, and what stands where it has none.
 """
 
