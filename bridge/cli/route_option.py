@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from bridge.settings import Deployment, Route, Settings
 
-ROUTE = typer.Option(None, "--route", metavar="NAME", help="This route alone; aep-bridge routes lists them.")
+ROUTE = typer.Option(None, "--route", metavar="NAME", help="Only this route; aep-bridge routes lists them.")
 
 
 _wanted: ContextVar[str | None] = ContextVar("route", default=None)
@@ -24,9 +24,7 @@ def _remember(name: str | None) -> str | None:
     return name
 
 
-MAPPED_ROUTE = typer.Option(
-    None, "--route", metavar="NAME", callback=_remember, help="With the settings of this route."
-)
+MAPPED_ROUTE = typer.Option(None, "--route", metavar="NAME", callback=_remember, help="Use the settings of this route.")
 """For commands about a mapping set: :func:`settings_for` reads it where settings are asked for."""
 
 
@@ -69,7 +67,7 @@ def only(routes: Sequence[Route], name: str | None) -> Route:
         return named[0]
     names = ", ".join(route.name for route in routes)
     if named:
-        raise typer.BadParameter(f"say which route: {names}", param_hint="--route")
+        raise typer.BadParameter(f"name the route with --route: {names}", param_hint="--route")
     raise typer.BadParameter(f"there is no such route {name}; the routes are: {names}", param_hint="--route")
 
 

@@ -135,7 +135,7 @@ class FlowControl:
         if throttle.since is not None and throttle.alarming(now):
             begun, why = throttle.since, f"the destination answers {throttle.status}"
         elif others is not None and now - others >= ALARM_SECONDS:
-            begun, why = others, "the destination has told another process of the same account to wait"
+            begun, why = others, "the destination has asked another process of the same account to wait"
         else:
             return ""
         since = datetime.fromtimestamp(self._wall() - (now - begun), UTC)
@@ -144,7 +144,9 @@ class FlowControl:
     def next_try(self, now: float) -> str:
         """When the next request may leave, in words."""
         wait = self.wait(now, waiting=False)
-        return "a try is under way" if wait is None else "next try now" if wait <= 0 else f"next try in {wait:.0f} s"
+        return (
+            "an attempt is under way" if wait is None else "next try now" if wait <= 0 else f"next try in {wait:.0f} s"
+        )
 
     def tick(self, now: float) -> None:
         """Tell what has begun without an event: call it every second or so."""
@@ -161,7 +163,7 @@ class FlowControl:
             self._throttling_told = True
             _log.warning(
                 "destination_throttles",
-                detail="The destination asks for less and has taken nothing; events wait.",
+                detail="The destination throttles and has accepted nothing; events wait.",
                 why=why,
             )
 
@@ -221,7 +223,7 @@ class FlowControl:
             what = "gives answers that cannot be read" if isinstance(outcome, Mismatched) else "is away"
             self.trouble = f"the destination {what}, circuit open: {_word(outcome)}"
             _log.error(
-                "circuit_opened", detail="Single requests probe the destination, nothing is dropped.", why=self.trouble
+                "circuit_opened", detail="Single requests probe the destination; nothing is dropped.", why=self.trouble
             )
 
     def _stand(self, outcome: Outcome, now: float) -> None:
@@ -234,7 +236,8 @@ class FlowControl:
             self._throttling_told = False
             self._metrics.throttled.set(0)
             _log.info(
-                "destination_throttles_no_more", detail="The destination takes events again, at a lower pace at first."
+                "destination_throttles_no_more",
+                detail="The destination accepts events again, at a lower rate at first.",
             )
 
     def _weigh(self, outcome: Outcome, now: float, *, seconds: float, under_way: int) -> None:
@@ -245,7 +248,11 @@ class FlowControl:
                 self.misconfigured = isinstance(outcome, Misconfigured)
                 if self.refusal != reason:
                     self.refusal = reason
-                    _log.error("delivery_held", detail="The destination refuses us; nothing is dropped.", reason=reason)
+                    _log.error(
+                        "delivery_held",
+                        detail="The destination refuses our credentials or set-up; nothing is dropped.",
+                        reason=reason,
+                    )
                 return
             case Transient():
                 self._limit.refused(now)
@@ -279,7 +286,7 @@ class FlowControl:
         self.credentials.success()
         if self.refusal:
             self.refusal = ""
-            _log.info("delivery_resumed", detail="The destination takes our requests again.")
+            _log.info("delivery_resumed", detail="The destination accepts our credentials again.")
 
     def show(self) -> None:
         """Set the metrics."""

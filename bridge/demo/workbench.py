@@ -92,10 +92,10 @@ class Workbench:
         for _ in range(round(_TAKEN_SECONDS / _LOOK_SECONDS)):
             taken, refused = await self._reloads()
             if refused > before[1]:
-                self._say("the worker refuses it and keeps the one it has")
+                self._say("the worker refuses the change and keeps the mapping set in use")
                 return False
             if taken > before[0]:
-                self._say("the worker has taken it")
+                self._say("the worker uses the changed mapping set")
                 return True
             await asyncio.sleep(_LOOK_SECONDS)
         return True

@@ -78,7 +78,7 @@ class StateTopic:
                 if code == 0:
                     _log.info(
                         "topic_created",
-                        detail="The topic was not there and has been made.",
+                        detail="The topic was missing and has been created.",
                         topic=self._name,
                         partitions=1,
                     )

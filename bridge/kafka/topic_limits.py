@@ -30,7 +30,7 @@ _UNCOMPRESSIBLE = 2_048
 
 
 class TopicLimits:
-    """The limits of ``topics``. Kafka's default counts where the brokers do not tell."""
+    """The limits of ``topics``. Kafka's default counts where the brokers do not report it."""
 
     def __init__(self, kafka: KafkaSettings, topics: tuple[str, ...], *, clock: Callable[[], float]) -> None:
         self._kafka = kafka
@@ -57,7 +57,7 @@ class TopicLimits:
             # Describing configurations is a right of its own, and an older or embedded broker may not know the request.
             log.warning(
                 "topic_limits_unknown",
-                detail="What the topics take cannot be read; the default is assumed.",
+                detail="The topics' max.message.bytes cannot be read; the default is assumed.",
                 assumed_bytes=DEFAULT_MESSAGE_BYTES,
                 error=str(error),
             )
@@ -82,14 +82,14 @@ class TopicLimits:
                 self._read_at = self._clock()
                 log.info(
                     "topic_limits_unread",
-                    detail="What the topics take could not be read again; what was known stays.",
+                    detail="The topics' max.message.bytes could not be read again; the known values stay.",
                     error=str(error) if isinstance(error, BridgeError) else type(error).__name__,
                 )
             changed = {name: most for name, most in self._bytes.items() if before.get(name) != most}
             if changed:
                 log.info(
                     "topic_limits_changed",
-                    detail="The topics take records of another size from now on.",
+                    detail="The topics' max.message.bytes has changed.",
                     limits=changed,
                 )
 

@@ -48,7 +48,7 @@ class ReceiverSettings(Section):
     )
     client_secret: Secret | None = Field(None, description="OAuth client secret for oauth.", examples=["change-me"])
     token_seconds: int = Field(
-        3_600, ge=60, description="How long a token of the receiver's holds, in seconds.", examples=["3600"]
+        3_600, ge=60, description="Lifetime of a token that the receiver issues, in seconds.", examples=["3600"]
     )
     max_body_bytes: int = Field(
         10_000_000, ge=1_000, description="Largest body, also after gzip is undone.", examples=["10000000"]
@@ -139,7 +139,7 @@ class ReceiverSettings(Section):
         here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1")
         if not _HOST.fullmatch(parts.netloc) or not (parts.scheme == "https" or here) or parts.query or parts.fragment:
             raise ValueError(
-                "expected an address with https, as https://bridge.example.com; http for this machine only"
+                "expected an address with https, such as https://bridge.example.com; http for this machine only"
             )
         return value.strip().rstrip("/")
 

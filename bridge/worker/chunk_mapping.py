@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bridge.telemetry.metrics import Metrics
     from bridge.worker.accepted_state.shelf import Unfinished
 
-_NOTHING = Rejected(Stage.MAP, "internal_error", "it was mapped to nothing, which is no verdict")
+_NOTHING = Rejected(Stage.MAP, "internal_error", "it was mapped to nothing, which is not a verdict")
 
 
 class Delivering(Protocol):

@@ -83,7 +83,7 @@ class MappingWatch:
             self._refuse(f"unexpected {type(error).__name__}")
             return
         if broken:
-            self._refuse(f"golden cases that do not hold: {', '.join(broken)}")
+            self._refuse(f"golden cases that fail: {', '.join(broken)}")
             return
         if newly:
             self._refuse("; ".join(newly))

@@ -48,7 +48,7 @@ REJECTION_CODES: Final[Mapping[str, str]] = {
     "DCVS-1104": "a value is of another type than the schema's and cannot be coerced",
     "DCVS-1106": "a property that the schema requires is absent",
     "xdm_format": "text is not of the schema's format",
-    "xdm_enum": "a value is none of the schema's enum, or not its const",
+    "xdm_enum": "a value is not one of the schema's enum, or not its const",
     "xdm_range": "a number lies outside the schema's minimum and maximum",
     "xdm_length": "text or an array is shorter or longer than the schema allows",
     "xdm_unknown_property": "the schema forbids properties it does not name (additionalProperties: false)",

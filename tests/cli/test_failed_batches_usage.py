@@ -57,4 +57,4 @@ def test_fetch_asks_which_route_where_there_are_several(tmp_path):
     (tmp_path / "bridge.toml").write_text(f"{_MOENGAGE}[routes.eu]\n[routes.us]\n", encoding="utf-8")
     done = _run("fetch")
     assert done.exit_code == 2
-    assert "say which route: eu, us" in done.output
+    assert "name the route with --route: eu, us" in done.output

@@ -122,7 +122,7 @@ def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal(away):
     assert (flow_control.circuit.open, flow_control.credentials.open) == (False, True)
     flow_control.leave(1, 100.0)
     assert flow_control.wait(100.0, waiting=True) is None, "the probe is out"
-    assert flow_control.next_try(100.0) == "a try is under way"
+    assert flow_control.next_try(100.0) == "an attempt is under way"
     _note(flow_control, away, now=100.0)
     assert flow_control.credentials.open
     assert flow_control.wait(100.0, waiting=True) > 0

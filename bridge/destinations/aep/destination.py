@@ -188,7 +188,7 @@ def check_settings(settings: Settings) -> None:
             if is_example(secret):
                 raise SettingsError(
                     f"{variable('oauth', 'client_secret')} is still the example: IMS would refuse it",
-                    hint="the client secret stands in the Developer Console, with the OAuth server-to-server credential",
+                    hint="the client secret is in the Developer Console, with the OAuth server-to-server credential",
                 )
     _inlet(settings)
 

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 _MOST_ANSWER_BYTES = 65_536
 _CHECK = "check BRIDGE_OAUTH__CLIENT_ID, BRIDGE_OAUTH__CLIENT_SECRET and BRIDGE_OAUTH__SCOPES"
-_REACH = "no token for AEP; if it stays so, check BRIDGE_OAUTH__TOKEN_URL and the way out of this network"
+_REACH = (
+    "there is no token for AEP; if that lasts, check BRIDGE_OAUTH__TOKEN_URL and the outbound access of this network"
+)
 
 REFUSED_AGAIN = (
     "a new token was refused too: give the credential a product profile with write permission on the sandbox and dataset,"
@@ -172,9 +174,9 @@ class TokenSource:
         named = result.pause if isinstance(result, Unavailable) else None
         self._not_before = self._clock() + max(pause * random.uniform(0.75, 1.0), named or 0.0)  # nosec B311 # noqa: S311 - jitter
         if isinstance(result, GrantRefused):
-            self._failure = NoToken(f"{result.reason}: {_CHECK}; the bridge holds and asks again by itself")
+            self._failure = NoToken(f"{result.reason}: {_CHECK}; the bridge holds events and retries by itself")
         else:
-            self._failure = NoToken(f"{result.reason}: {_REACH}; the bridge holds and asks again by itself")
+            self._failure = NoToken(f"{result.reason}: {_REACH}; the bridge holds events and retries by itself")
         log.error("token_unavailable", reason=self._failure.reason, failures=self._failures)
         return self._failure
 

@@ -68,7 +68,7 @@ def elements_of(
             if one is None:
                 continue
             if one.__class__ is not dict:
-                wrong.append(Remark(path, "element_form", "it is no object", kind))
+                wrong.append(Remark(path, "element_form", "it is not an object", kind))
                 continue
             if kind == "customer":
                 elements += _users(one, path, nulls, failed, wrong)

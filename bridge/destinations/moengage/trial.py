@@ -103,7 +103,7 @@ async def look_for(
 
 
 _LOOK = "look for the user in MoEngage's dashboard; Get User has to be enabled for the workspace (MoEngage support)"
-_REACH = "check BRIDGE_MOENGAGE__DATA_CENTER or __BASE_URL, and the way out of this network"
+_REACH = "check BRIDGE_MOENGAGE__DATA_CENTER or __BASE_URL, and the outbound access of this network"
 
 
 def _todo(outcome: Outcome) -> str:

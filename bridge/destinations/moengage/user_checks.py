@@ -33,7 +33,7 @@ def check_user(
     if attributes is None:
         attributes = {}
     elif attributes.__class__ is not dict:
-        report.refuse(f"{path}/attributes", "attributes_form", "it is no object", _FIELD)
+        report.refuse(f"{path}/attributes", "attributes_form", "it is not an object", _FIELD)
         return
     here = f"{path}/attributes"
     plain = attributes
@@ -102,7 +102,7 @@ def _edits(attributes: Mapping[str, Any], path: str, report: Report, names: Name
             if values.__class__ is not list or any(
                 one is None or one.__class__ is dict or one.__class__ is list for one in values
             ):
-                report.refuse(place, "array_edit_form", "it is no list of plain values", f"{field}.{name}")
+                report.refuse(place, "array_edit_form", "it is not a list of plain values", f"{field}.{name}")
             else:
                 report.findings += about(values, place, f"{field}.{name}", objects=False)
     return frozenset(edited)

@@ -208,7 +208,7 @@ class DataApi:
 
     def _process(self, element: Any) -> None:
         if not isinstance(element, dict) or element.get("type") not in _TYPES:
-            self.workspace.ignore("type that is none of customer, event and device", str(_type(element)))
+            self.workspace.ignore("type that is not one of customer, event and device", str(_type(element)))
             return
         lose = self._faults.lose
         is_meant = lose is not None and (lose.customer_ids is None or _customer(element) in lose.customer_ids)

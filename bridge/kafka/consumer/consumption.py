@@ -184,7 +184,7 @@ class Consumption:
             except TimeoutError:
                 _log.warning(
                     "offsets_not_committed_in_time",
-                    detail="They are committed again with the next ones; a crash would repeat what they cover.",
+                    detail="They are committed with the next ones; a crash now would redeliver their events.",
                 )
                 return False
             except ConsumerStoppedError:

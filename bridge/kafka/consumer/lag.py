@@ -116,7 +116,7 @@ class LagMeter:
                     self._metrics.event_age_seconds.set(math.nan)
                 _log.debug(
                     "lag_unknown",
-                    detail="The brokers do not say how much waits; it is asked again.",
+                    detail="The brokers do not answer with end offsets, so the lag is unknown; it is asked for again.",
                     error=type(error).__name__,
                 )
             else:

@@ -155,9 +155,7 @@ class StateReader:
         until = loop.time() + _SILENT_SECONDS
         while not client.holds():
             if loop.time() >= until:
-                raise KafkaError(
-                    f"nothing comes of {self._topic}, although there is more of it ({_SILENT_SECONDS:g} s)"
-                )
+                raise KafkaError(f"no records come from {self._topic}, although it holds more ({_SILENT_SECONDS:g} s)")
             with _told(self._kafka):
                 await client.arrival(0.5)
 

@@ -83,7 +83,7 @@ async def opened(route: Route, given_up: dict[str, str] | None = None) -> AsyncI
     """A session with everything read that is known of the route's rows. Raises ``BridgeError``."""
     warehouse, kafka = route.settings.warehouse, route.settings.kafka
     if not warehouse.key:
-        raise BridgeError("BRIDGE_WAREHOUSE__KEY is not set", hint="name the column that tells one row from all others")
+        raise BridgeError("BRIDGE_WAREHOUSE__KEY is not set", hint="name the column whose value is unique to each row")
     thread = ThreadPoolExecutor(1, thread_name_prefix="sync")
     source = open_source(warehouse)
     try:

@@ -161,7 +161,7 @@ def _doubt(body: bytes, labels: list[str]) -> Refusal | None:
         return None
     if set(labels) <= _KNOWN:
         return Refusal("bad_encoding", f"the body is not the {labels[-1]} that its Content-Encoding promises")
-    return Refusal("unknown_encoding", "Content-Encoding is none of gzip, deflate and identity")
+    return Refusal("unknown_encoding", "Content-Encoding is not one of gzip, deflate and identity")
 
 
 class _Inflater:

@@ -53,7 +53,7 @@ class TokenEndpoint:
         except TimeoutError:
             return refusal(408, "the body took too long", close=True)
         except (web.RequestPayloadError, ConnectionError):
-            return refusal(400, "the request is damaged or broke off", close=True)
+            return refusal(400, "the request is malformed or was cut off", close=True)
         form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
         status, told = self._tokens.answer(request.headers, form)
         if status == 401:

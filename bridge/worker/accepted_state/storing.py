@@ -81,7 +81,7 @@ class Storing:
 
     def _confirm(self, shelf: Shelf) -> None:
         if self.trouble:
-            _log.info("state_writable", detail="The state of what was accepted is stored again.", topic=self.log.name)
+            _log.info("state_writable", detail="The route's accepted state can be stored again.", topic=self.log.name)
         self.trouble = ""
         self.metrics.state_writable.set(1)
         storing, shelf.storing, shelf.outdated = shelf.storing, {}, []
@@ -104,7 +104,7 @@ class Storing:
         if not self.trouble:
             _log.error(
                 "state_unwritable",
-                detail="What was accepted cannot be remembered; it is tried again, and offsets are held meanwhile.",
+                detail="The route's accepted state cannot be stored; that is retried, and offsets are not committed meanwhile.",
                 topic=self.log.name,
                 error=str(error),
             )
@@ -115,7 +115,7 @@ class Storing:
         """Kafka will never store some of it: their events are delivered, and would hold their partition for ever."""
         _log.error(
             "state_refused",
-            detail="Kafka refuses the state of some keys for good; it stays what it was.",
+            detail="Kafka refuses the state of some keys for good; their last stored state stays.",
             topic=self.log.name,
             count=len(refused.refused),
             codes=sorted({each.code for each in refused.refused}),

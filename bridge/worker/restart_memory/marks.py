@@ -108,7 +108,7 @@ class RestartMarks:
             if not memory.meets(record.offset, record.timestamp):
                 _log.info(
                     "restart_memory_forgotten",
-                    detail="The topic was made again, and another record has the place of the one that was remembered.",
+                    detail="The topic was created again, and the remembered offset holds another record.",
                     topic=chunk.partition[0],
                     partition=chunk.partition[1],
                     offset=record.offset,
@@ -183,7 +183,7 @@ class RestartMarks:
             if memory.suspects or memory.hung:
                 _log.error(
                     "records_mapped_alone",
-                    detail="A process ended while it mapped these records; they are tried one by one.",
+                    detail="A process ended while it mapped these records; they are mapped one by one.",
                     topic=chunk.partition[0],
                     partition=chunk.partition[1],
                     offsets=list(memory.suspects or ()),
@@ -233,7 +233,7 @@ class RestartMarks:
         self._tell(False)
         _log.warning(
             "restart_memory_lost",
-            detail="The state topic cannot be used; what ends a process is not remembered meanwhile.",
+            detail="The state topic cannot be used; records that end a process are not remembered meanwhile.",
             what=what,
             error=str(error),
         )

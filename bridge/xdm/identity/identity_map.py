@@ -37,7 +37,7 @@ REASONS: Final[Mapping[str, str]] = {
     "namespace_blank": "the namespace has no name",
     "duplicate": "the same id stands twice in its namespace",
     "over_limit": f"an event carries at most {MAX_IDENTITIES} identities",
-    "state_unknown": "authenticatedState is none of ambiguous, authenticated, loggedOut; only the state is dropped",
+    "state_unknown": "authenticatedState is not one of ambiguous, authenticated, loggedOut; only the state is dropped",
 }
 """Every reason code of a :class:`Dropped`, and what it says."""
 

@@ -167,12 +167,12 @@ def test_places_are_counted_by_address() -> None:
         ("basic", {}, "no Authorization header"),
         ("basic", basic("moengage:wrong-secret"), "user 'moengage' with a wrong password"),
         ("basic", basic("other:wrong-secret"), "user 'other'"),
-        ("basic", basic("wrong-secret"), "Basic that is no user and password in base64"),
-        ("basic", {"Authorization": "Basic wrong-secret!"}, "Basic that is no user and password in base64"),
+        ("basic", basic("wrong-secret"), "Basic that is not a user and password in base64"),
+        ("basic", {"Authorization": "Basic wrong-secret!"}, "Basic that is not a user and password in base64"),
         ("basic", {"Authorization": "Bearer wrong-secret"}, "Authorization of another kind (bearer)"),
         ("basic", {"Authorization": "wrong-secret"}, "Authorization of another kind (unknown)"),
         ("header", {}, "no X-Api-Key header"),
-        ("header", {"X-Api-Key": "wrong-secret"}, "another value of X-Api-Key"),
+        ("header", {"X-Api-Key": "wrong-secret"}, "a wrong value of X-Api-Key"),
     ],
 )
 def test_what_was_given_is_told_without_secrets(kind, headers, words) -> None:

@@ -188,7 +188,7 @@ def test_nothing_is_written(kind, tmp_path):
         ({"url": "duckdb:///nowhere.duckdb", "table": "t"}, "there is no file nowhere.duckdb"),
         ({"url": "sqlite://", "table": "t"}, "names no file"),
         ({"url": "file:///nowhere/*.csv"}, "there is no file /nowhere"),
-        ({"url": "postgresql://u:se/cret@h:port/d", "table": "t"}, "is no URL"),
+        ({"url": "postgresql://u:se/cret@h:port/d", "table": "t"}, "is not a URL"),
         ({"url": "nosuch://u:secret@h/d", "table": "t"}, "is not installed"),
         ({"url": "snowflake://u:secret@h/d", "table": "t"}, "is not installed"),
         ({"url": "sqlite:///x.db", "query": "DELETE FROM t"}, "no SELECT"),

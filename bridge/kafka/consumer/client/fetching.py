@@ -138,7 +138,7 @@ class Fetching:
             found = self._client.poll(partition, most)
         except KafkaError as error:
             # It must not pass for one of those that come before anything is taken out.
-            raise SkippedError(f"the client broke off while it gave records: {type(error).__name__}") from error
+            raise SkippedError(f"the client failed while it gave records: {type(error).__name__}") from error
         if found is None:
             return None
         expected = self._account.next[partition]
@@ -172,7 +172,7 @@ class Fetching:
             if rows[0].unreadable:
                 _log.error(
                     "unreadable_records_set_aside",
-                    detail="What cannot be read becomes a dead letter, and the partition goes on behind it.",
+                    detail="What cannot be read becomes a dead letter, and reading goes on after it.",
                     topic=partition[0],
                     partition=partition[1],
                     first=rows[0].offset,
@@ -224,7 +224,7 @@ class Fetching:
         except KafkaError as error:
             _log.warning(
                 "offsets_not_committed",
-                detail="They are committed again with the next ones; a crash would repeat what they cover.",
+                detail="They are committed with the next ones; a crash now would redeliver their events.",
                 error=type(error).__name__,
             )
             return False
@@ -236,7 +236,7 @@ class Fetching:
         except OffsetMetadataTooLargeError:
             _log.error(
                 "counts_not_stored",
-                detail="The brokers take no notes of that length (offset.metadata.max.bytes); reconcile cannot know what was delivered.",
+                detail="The brokers refuse commit metadata of that length (offset.metadata.max.bytes); reconcile cannot know what was delivered.",
                 longest=max(map(len, notes.values()), default=0),
             )
             await self._client.commit(offsets, {})
@@ -250,7 +250,7 @@ class Fetching:
         except KafkaError as error:
             _log.warning(
                 "offsets_not_committed",
-                detail="What the group has stored could not be read before the first commit; both are tried again.",
+                detail="The group's committed offsets could not be read before the first commit; both are retried.",
                 error=type(error).__name__,
             )
             return None

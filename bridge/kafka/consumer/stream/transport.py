@@ -62,7 +62,7 @@ class ChunkConsumer(ReplacedConsumer):
         return self.consumption.joined
 
     def _admissible(self) -> Any:
-        # The members of an empty set mean "all" to aiokafka, so nothing is asked for at all then.
+        # The members of an empty set mean "all" to aiokafka, so nothing is asked for then.
         return self.active_partitions() if self.flow_active else ()
 
     def open_thread(self) -> ChunkThread:
@@ -98,7 +98,7 @@ class ChunkConsumer(ReplacedConsumer):
                     if (left_out := told.suppressed_since(name)) is not None:
                         _log.warning(
                             "fetch_failed",
-                            detail="It is tried again; nothing is lost meanwhile.",
+                            detail="It is retried; nothing is lost meanwhile.",
                             error=name,
                             left_out=left_out,
                         )
@@ -106,7 +106,7 @@ class ChunkConsumer(ReplacedConsumer):
                 except BridgeError as error:
                     _log.error(
                         "records_passed_over",
-                        detail="Records may have been passed over; the worker stops without acknowledging them.",
+                        detail="Records may have been skipped; the worker stops without committing them.",
                         why=str(error),
                     )
                     raise

@@ -216,7 +216,7 @@ class Assembly:
             body = self._copy(position, source.variable, inner)
         reason = self._new("s")
         self._names[reason] = (
-            f"the value is no {'array' if kind == 'list' else 'object'}, but other rows write below it"
+            f"the value is not an {'array' if kind == 'list' else 'object'}, but other rows write below it"
         )
         said = py.call("fail", py.name("w"), py.name(f"row{position}"), py.name(reason))
         other = py.when(py.is_not(py.name(inner), py.const(None)), [py.assign(said, "w")])

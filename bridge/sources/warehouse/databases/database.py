@@ -149,7 +149,7 @@ class Database:
         words = said[0] if said else type(cause).__name__
         if password := self._engine.url.password:
             words = words.replace(str(password), "***")
-        hint = "BRIDGE_WAREHOUSE__URL, __TABLE and __QUERY say what is asked of it"
+        hint = "BRIDGE_WAREHOUSE__URL, __TABLE and __QUERY decide what is read from it"
         return BridgeError(f"the database: {words}", hint=hint)
 
     def _connected(self) -> Connection:
@@ -180,7 +180,7 @@ def _engine(url: str) -> Engine:
     except (ArgumentError, ValueError):
         # The message would quote the URL, and with it the password.
         raise SettingsError(
-            "BRIDGE_WAREHOUSE__URL is no URL of SQLAlchemy's",
+            "BRIDGE_WAREHOUSE__URL is not a URL of SQLAlchemy's",
             hint="DATABASE://USER:PASSWORD@HOST/NAME; in a password, @ is %40 and / is %2F",
         ) from None
     parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))

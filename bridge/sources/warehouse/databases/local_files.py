@@ -143,7 +143,7 @@ class DuckDb:
             said = str(error).strip().splitlines()
             raise BridgeError(
                 f"DuckDB: {said[0] if said else type(error).__name__}",
-                hint="BRIDGE_WAREHOUSE__URL, __TABLE and __QUERY say what is asked of it",
+                hint="BRIDGE_WAREHOUSE__URL, __TABLE and __QUERY decide what is read from it",
             ) from None
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
@@ -233,7 +233,7 @@ class Lines:
             except NotJson as error:
                 raise BridgeError(f"{path.name}, line {number}: {error}") from None
             except (OSError, EOFError) as error:
-                said = getattr(error, "strerror", None) or "it ends before its end (an incomplete copy?)"
+                said = getattr(error, "strerror", None) or "it is truncated (an incomplete copy?)"
                 raise BridgeError(f"{path} cannot be read: {said}") from None
 
 

@@ -95,7 +95,7 @@ def check_select(query: str, backend: str) -> None:
         raise BridgeError(f"the query has {len(statements)} statements", hint=_HINT)
     (statement,) = statements
     if not isinstance(statement, exp.Query):
-        raise BridgeError(f"the query is no SELECT ({type(statement).__name__.upper()})", hint=_HINT)
+        raise BridgeError(f"the query is not a SELECT ({type(statement).__name__.upper()})", hint=_HINT)
     mysql = backend in ("mysql", "mariadb")
     if mysql and _EXECUTABLE_COMMENT.search(query):
         raise BridgeError("the query has a comment that the database runs (/*! … */)", hint=_HINT)
