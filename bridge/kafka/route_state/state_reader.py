@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
-from bridge.kafka.connection import client_options
+from bridge.kafka.connection import reader_options
 from bridge.kafka.consumer.client.aiokafka_client import AiokafkaClient
 from bridge.kafka.topics import TopicMissing, ensure_topics, unreachable
 from bridge.model.errors import KafkaError
@@ -56,10 +56,7 @@ class StateReader:
     async def __aenter__(self) -> Self:
         await self._find()
         self._consumer = AIOKafkaConsumer(
-            **client_options(self._kafka),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            **reader_options(self._kafka),
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
         try:
