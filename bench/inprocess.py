@@ -99,7 +99,7 @@ class _Delivery:
         self.land(force=False)
 
     def land(self, *, force: bool) -> None:
-        while (batch := self._batcher.take(0.0, force=force)) is not None:
+        while (batch := self._batcher.next_batch(0.0, force=force)) is not None:
             self.bytes += len(self._body(batch.items))
             self.bodies += 1
             self.events += len(batch.items)

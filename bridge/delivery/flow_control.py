@@ -121,7 +121,7 @@ class FlowControl:
         if self._pace is None:
             return 0.0
         weights = [1 if weigh is None else sum(map(weigh, items)) for weigh in self._weighs]
-        seconds, name = self._pace.take(weights, now)
+        seconds, name = self._pace.reserve(weights, now)
         if self._held is not None:
             # The time that has passed belongs to the budget that began it.
             since, _, by = self._held
@@ -192,13 +192,13 @@ class FlowControl:
         self._limited = (now, name) if longest > 0 else None
         return max(0.0, longest, *waits)
 
-    def leave(self, events: int, now: float) -> None:
-        """A request with ``events`` leaves; while something is blocked it is the probe."""
+    def request_sent(self, events: int, now: float) -> None:
+        """A request with ``events`` is sent; while something is blocked it is the probe."""
         share = self._share()
-        self._requests.take(1 / share, now)
-        self._events.take(events / share, now)
-        self.circuit.leave()
-        self.credentials.leave()
+        self._requests.spend(1 / share, now)
+        self._events.spend(events / share, now)
+        self.circuit.request_sent()
+        self.credentials.request_sent()
 
     def note(self, outcome: Outcome, now: float, *, seconds: float, under_way: int, known: bool = False) -> None:
         """Take in what one request says of the destination as a whole; it took ``seconds``, ``under_way`` counts it.

@@ -69,7 +69,7 @@ class AepSettings(Section):
     concurrency: int = Field(
         16,
         ge=1,
-        description="Ceiling of requests under way at once in one worker; the number in use adapts below it.",
+        description="Most requests under way together in one worker; the number in use adapts below it.",
         examples=["16"],
     )
     requests_per_second: float = Field(

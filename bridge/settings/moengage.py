@@ -22,7 +22,7 @@ class MoEngageSettings(Section):
     )
     api_key: Secret | None = Field(
         None,
-        description="Data API key: the tile Data under Settings > Account > APIs. A new one ends the old one at once.",
+        description="Data API key: the tile Data under Settings > Account > APIs. A new one invalidates the old one immediately.",
         examples=["change-me"],
     )
     api_key_file: Path | None = Field(
@@ -93,7 +93,7 @@ class MoEngageSettings(Section):
     concurrency: int = Field(
         16,
         ge=1,
-        description="Ceiling of requests under way at once in one worker; the number in use adapts.",
+        description="Most requests under way together in one worker; the number in use adapts.",
         examples=["16"],
     )
     timeout_seconds: Seconds = Field(30, description="How long one request may take.", examples=["30"])

@@ -62,7 +62,7 @@ class ReceiverSettings(Section):
     max_in_flight_bytes: int = Field(
         256_000_000,
         ge=1_000_000,
-        description="Bodies held in memory at once; above it new requests get 503.",
+        description="Bytes of all bodies held in memory together; above it new requests get 503.",
         examples=["256000000"],
     )
     confirm_timeout_seconds: Seconds = Field(
@@ -72,7 +72,10 @@ class ReceiverSettings(Section):
         20, description="How long a client may take to send the head of a request, and its body.", examples=["20"]
     )
     max_connections: int = Field(
-        10_000, ge=1, description="Connections open at once; one more is answered 503 and closed.", examples=["10000"]
+        10_000,
+        ge=1,
+        description="Most connections open together; one more is answered 503 and closed.",
+        examples=["10000"],
     )
     max_connections_per_address: int = Field(
         5_000,

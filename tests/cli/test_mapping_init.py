@@ -222,7 +222,7 @@ def test_a_file_that_is_there_stays(tmp_path):
     places = [row["destination"] for row in rows]
     assert "timestamp" in places
     assert "{tenant}.loyalty.tier" not in places
-    with pytest.raises(BridgeError, match="stays as it is"):
+    with pytest.raises(BridgeError, match="is not changed"):
         invoke("convert", str(EXAMPLE.parent / "moengage_events.csv"), "-o", str(file))
 
 

@@ -20,7 +20,7 @@ class _Pace:
         self._answers = iter(answers)
         self.taken, self.ticks, self.until = [], [], 0.0
 
-    def take(self, weights, now):
+    def reserve(self, weights, now):
         self.taken.append((list(weights), now))
         return next(self._answers)
 

@@ -58,7 +58,7 @@ REJECTION_CODES: Final[Mapping[str, str]] = {
     "event_future": "MoEngage refuses events that are dated in the future",
     "timezone_offset": "user_timezone_offset is not a whole number of seconds from -54000 to 54000",
     "array_edit_form": "addValueToArrayField and removeValueFromArrayField hold attributes, each with a list of plain values",
-    "array_edit_conflict": "one attribute is set, added to, removed from or unset at once",
+    "array_edit_conflict": "one attribute is set, added to, removed from or unset in one call",
     "unset_form": "unset_attributes is not a list of objects with type and attr",
     "unset_unavailable": "unset_attributes is an early-access feature that the settings do not say the workspace has",
     "update_existing_only_form": "update_existing_only is neither true nor false",

@@ -44,7 +44,7 @@ def check_user(
     unset_names = _unset(value.get("unset_attributes"), path, report, allowed=unset)
     if edited or unset_names:
         for name in sorted((edited & plain.keys()) | (edited & unset_names) | (unset_names & plain.keys())):
-            reason = "the attribute is set, edited or unset at once: one of them a call"
+            reason = "the attribute is set, edited and unset in one call: send one of them"
             report.refuse(f"{here}/{escaped(name)}", "array_edit_conflict", reason, f"{_FIELD}.{name}")
     names.of_users(plain.keys() | edited if edited else plain.keys(), here, report)
 
@@ -95,7 +95,7 @@ def _edits(attributes: Mapping[str, Any], path: str, report: Report, names: Name
         for name, values in given.items():
             place = f"{path}/{edit}/{escaped(name)}"
             if name in edited:
-                reason = "it is added to and removed from at once"
+                reason = "it is both added to and removed from"
                 report.refuse(place, "array_edit_conflict", reason, f"{field}.{name}")
             edited.add(name)
             names.attribute("customer", name, place, f"{field}.{name}", report)

@@ -59,7 +59,7 @@ def about_text(text: str, path: str, field: str) -> Iterator[Remark]:
         else:
             yield Remark(path, "value_long", f"of {len(text)} characters the first {VALUE_CHARACTERS} are kept", field)
     elif text[:1].isdigit() and is_lost_date(text):
-        yield Remark(path, "date_text", "it looks like a date, in a form that stays text", field)
+        yield Remark(path, "date_text", "it looks like a date, in a form that MoEngage keeps as text", field)
 
 
 def is_lost_date(text: str) -> bool:

@@ -257,7 +257,7 @@ class Group:
                     process.terminate()
 
     async def _pause(self, mine: _RouteProcesses, seconds: float) -> None:
-        """Wait so long, or until the route is not to be kept running any more."""
+        """Wait ``seconds``, or until the route is not to be kept running any more."""
         ends = [asyncio.create_task(event.wait()) for event in (self._stop, mine.over)]
         await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for end in ends:

@@ -1,7 +1,7 @@
 """Keeps :mod:`bridge.worker.restart_memory.memory` for each assigned partition, in the state topic.
 
 Before anything is mapped all partitions are marked as held. Where the process before has not given the partition away in order, a
-probation begins: chunks are written down until so many events were mapped as are under way at most, or for a while;
+probation begins: chunks are written down until as many events are mapped as may be under way, or for a while;
 what kills a process again lies there, as reading begins anew at the committed offsets. After that nothing is written, and a chunk
 costs one look into a dictionary.
 """
@@ -139,7 +139,7 @@ class RestartMarks:
             self._striking_out = asyncio.create_task(self._strike_out(), name="restart-marks")
 
     async def give_away(self, seconds: float) -> None:
-        """The partitions are given away in order: nobody needs to wonder whether this process died. Within so many seconds.
+        """The partitions are given away in order: nobody needs to wonder whether this process died. Takes ``seconds`` at most.
 
         Nothing is written of them from now on, whatever is still being mapped: it would pass for the mark of a process that died.
         """

@@ -191,7 +191,7 @@ def test_nothing_is_written(kind, tmp_path):
         ({"url": "postgresql://u:se/cret@h:port/d", "table": "t"}, "is not a URL"),
         ({"url": "nosuch://u:secret@h/d", "table": "t"}, "is not installed"),
         ({"url": "snowflake://u:secret@h/d", "table": "t"}, "is not installed"),
-        ({"url": "sqlite:///x.db", "query": "DELETE FROM t"}, "no SELECT"),
+        ({"url": "sqlite:///x.db", "query": "DELETE FROM t"}, "not a SELECT"),
         ({"url": "file:///x.csv", "table": "t"}, "names files"),
     ],
 )
