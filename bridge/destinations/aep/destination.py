@@ -76,7 +76,7 @@ class AepDestination:
             return await self._attempt(body, len(items), self._headers)
         token = await self._tokens.token()
         if isinstance(token, NoToken):
-            return Unauthorized(token.reason)
+            return Unauthorized(token.reason, sent=False)
         outcome = await self._attempt(body, len(items), self._authorized(token))
         if isinstance(outcome, Unauthorized):
             renewed = await self._tokens.renew(token)
