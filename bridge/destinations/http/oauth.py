@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 class Pauses:
     """How patient the source is; all in seconds.
 
-    ``early`` and ``early_share`` bound how long before expiry renewal starts (10 % of the life, at most an hour, so that
+    ``named_longest`` bounds what IMS asks for in ``Retry-After``. ``early`` and ``early_share`` bound how long before expiry renewal starts (10 % of the life, at most an hour, so that
     an IMS outage under an hour goes unnoticed); ``last`` and ``last_share`` when a token is no longer handed out.
     """
 
@@ -50,6 +50,7 @@ class Pauses:
     quick: tuple[float, ...] = (0.5, 1.0)
     first: float = 2.0
     longest: float = 60.0
+    named_longest: float = 600.0
     forced_first: float = 1.0
     forced_longest: float = 300.0
     early: float = 3_600.0
@@ -169,8 +170,9 @@ class TokenSource:
             return result
         self._failures += 1
         pause = min(self._pauses.first * 2 ** min(self._failures - 1, 16), self._pauses.longest)
-        named = result.pause if isinstance(result, Unavailable) else None
-        self._not_before = self._clock() + max(pause * random.uniform(0.75, 1.0), named or 0.0)  # nosec B311 # noqa: S311 - jitter
+        named = (result.pause or 0.0) if isinstance(result, Unavailable) else 0.0
+        jittered = pause * random.uniform(0.75, 1.0)  # nosec B311 # noqa: S311 - jitter
+        self._not_before = self._clock() + max(jittered, min(named, self._pauses.named_longest))
         if isinstance(result, GrantRefused):
             self._failure = NoToken(f"{result.reason}: {_CHECK}; the bridge holds and asks again by itself")
         else:
