@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _PURPOSE: Final = b"access tokens of the receiver"
 _ALGORITHM: Final = "HS256"
 _KIND: Final = "Bearer"
+_UNKNOWN_CLIENT: Final = "invalid_client"
 _AUDIENCE: Final = "moengage-aep-bridge"
 _KNOWN: Final = 1_000
 """Tokens whose signature need not be looked at again; a sender has one or two."""
@@ -49,9 +50,12 @@ class AccessTokens:
 
     def answer(self, headers: Mapping[str, str], form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Status and JSON of the answer to a request for a token, as RFC 6749 has them."""
-        request = _Request(headers, form)
-        status, body, _ = self._server.create_token_response(request)
-        return status, body
+        try:
+            status, body, _ = self._server.create_token_response(_Request(headers, form))
+        except UnicodeDecodeError:
+            # authlib reads Basic as UTF-8, which ours is.
+            status, body = 401, {"error": _UNKNOWN_CLIENT}
+        return (401 if body.get("error") == _UNKNOWN_CLIENT else status), body
 
     def admits(self, token: str) -> bool:
         """Whether the token is one of ours, and holds still."""
