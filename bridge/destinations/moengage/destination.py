@@ -140,4 +140,4 @@ class MoEngageDestination:
         reply = await self._client.post_batch(self._urls[call], body, count, headers)
         if isinstance(reply, NoReply):
             return Transient(self._key.redact(reply.reason))
-        return read_answer(reply.status, reply.headers, reply.body, now=self._wall())
+        return read_answer(reply.status, reply.headers, self._key.without(reply.body), now=self._wall())

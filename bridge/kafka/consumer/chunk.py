@@ -45,8 +45,8 @@ class Fetched(Protocol):
 class Chunk:
     """A run of records of one partition, from fetch to acknowledgement.
 
-    It accounts for the offsets from ``since`` to before ``upto``, of which the records have some. ``anew``: what was read of the
-    partition before it is not stored any more. ``unreadable``: why its only record could not be read, else empty.
+    It accounts for the offsets from ``since`` to before ``upto``, of which the records have some. ``anew``: the number of the log
+    that begins with it, as what was read of the partition before is not stored any more; else 0. ``unreadable``: why its only record could not be read, else empty.
     ``unresolved`` counts events that still need a verdict; until the records are decoded it holds the number of records.
     The intake fills ``places`` (for each encoded event, where in the records it came from) and ``mapping``, the sha256 of
     the mapping set that its events were mapped with, None where none was: by the time of a refusal another may be in use;
@@ -65,7 +65,7 @@ class Chunk:
     unresolved: int
     since: int
     upto: int
-    anew: bool
+    anew: int
     unreadable: str
     oldest: float
     fetched: float

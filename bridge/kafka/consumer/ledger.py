@@ -31,7 +31,8 @@ class UnaccountedError(BridgeError):
 class _Lane:
     """One assigned partition: its open chunks in the order they were fetched. ``begun_anew`` counts those that begin a log anew.
 
-    ``gone``: where what was read of a log began and ended that is there no more, until all of it is finished.
+    Logs have numbers, 0 for the one that the assignment began with; ``log`` is the number of the one that ``position`` is of.
+    ``gone``: by number, where what was read of a log began and ended that is there no more, until all of it is finished.
     """
 
     generation: int
@@ -40,7 +41,8 @@ class _Lane:
     expected: int | None = None
     span: int = 0
     begun_anew: int = 0
-    gone: tuple[int, int] | None = None
+    log: int = 0
+    gone: dict[int, tuple[int, int]] = field(default_factory=dict)
     chunks: deque[Chunk] = field(default_factory=deque)
 
 
@@ -91,7 +93,7 @@ class Ledger:
         last: int,
         since: int | None = None,
         upto: int | None = None,
-        anew: bool = False,
+        anew: int = 0,
         unreadable: str = "",
     ) -> Chunk | None:
         """Register a chunk before it is handed on; None when it belongs to no current assignment.
@@ -103,7 +105,7 @@ class Ledger:
         if lane is None or lane.generation != generation:
             return None
         since, upto = first if since is None else since, last + 1 if upto is None else upto
-        self._account(lane, partition, since, upto, anew=anew)
+        self._account(lane, partition, since, upto, anew=bool(anew))
         timestamp = records[-1].timestamp / 1000.0
         chunk = Chunk(
             partition,
@@ -123,7 +125,7 @@ class Ledger:
             fetched=self._clock(),
         )
         lane.chunks.append(chunk)
-        lane.begun_anew += anew
+        lane.begun_anew += bool(anew)
         lane.span += upto - since
         self.events += len(records)
         self.weight += weight
@@ -193,32 +195,36 @@ class Ledger:
                 # The offsets of before belong to records that are gone, and would keep these from being committed.
                 lane.position, lane.committed = done.upto, None
                 lane.begun_anew -= 1
-                lane.gone = None
+                lane.log = done.anew
+                lane.gone = {log: read for log, read in lane.gone.items() if log >= done.anew}
             else:
                 # A chunk fetched twice must not take the position back.
                 lane.position = max(done.upto, lane.position or done.upto)
             lane.span -= done.upto - done.since
 
-    def log_gone(self, partition: Partition, generation: int, begun: int, upto: int) -> None:
-        """What was read of the partition from ``begun`` to before ``upto`` is of a log that is there no more."""
+    def log_gone(self, partition: Partition, generation: int, log: int, begun: int, upto: int) -> None:
+        """What was read of the partition from ``begun`` to before ``upto`` is of the log of this number, which is there no more."""
         lane = self._lanes.get(partition)
         if lane is not None and lane.generation == generation:
-            lane.gone = begun, upto
+            lane.gone[log] = begun, upto
 
-    def lost_with_their_logs(self) -> dict[Partition, tuple[int, int]]:
+    def lost_with_their_logs(self) -> list[tuple[Partition, int, int]]:
         """What nobody will find again once this assignment ends: offsets, from and to before, that were read and are not finished."""
-        lost = {}
+        lost = []
         for partition, lane in self._lanes.items():
-            if lane.gone is None:
-                continue
-            begun, upto = lane.gone
-            first = lane.chunks[0] if lane.chunks else None
-            if first is not None:
-                begun = upto if first.anew else first.since
-            elif lane.position is not None:
-                begun = lane.position
-            if begun < upto:
-                lost[partition] = begun, upto
+            newest, oldest_open = lane.log, dict[int, int]()
+            for chunk in lane.chunks:
+                newest = chunk.anew or newest
+                oldest_open.setdefault(newest, chunk.since)
+            for log, (begun, upto) in lane.gone.items():
+                if log in oldest_open:
+                    start = oldest_open[log]
+                elif log < newest:
+                    continue  # what comes next is here, hence all of it is finished
+                else:
+                    start = begun if lane.position is None or lane.log != log else lane.position
+                if start < upto:
+                    lost.append((partition, start, upto))
         return lost
 
     def holds(self, partition: Partition, generation: int) -> bool:

@@ -39,13 +39,13 @@ _ALL = 1_000_000
 class Fetch:
     """The result of one fetch: records by partition, ``number`` of the assignment, and the places that cannot be read.
 
-    ``anew``: partitions whose log was cut or made again, so that reading began anew before what was read already.
+    ``anew``: partitions whose log was cut or made again, so that reading began anew before what was read already, and the logs' numbers.
     """
 
     number: int
     records: Mapping[Partition, PolledRecords]
     unreadable: Mapping[Partition, Unreadable] = field(default_factory=dict)
-    anew: Collection[Partition] = ()
+    anew: Mapping[Partition, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +105,19 @@ class Fetching:
             await client.arrival(_PARTLY_SECONDS if client.holds() else seconds)
             number, records = await self._poll(partitions, most)
         client.be_patient(patient=not records and not client.holds())
-        anew = self._account.anew & records.keys()
-        self._account.anew -= anew
+        anew = {
+            partition: self._account.anew.pop(partition) for partition in records if partition in self._account.anew
+        }
         return Fetch(number, records, self._places.all(), anew)
 
     async def _poll(self, partitions: Collection[Partition], most: int) -> tuple[int, dict[Partition, PolledRecords]]:
         """Take the fetched records from the client. Nothing is awaited from the first poll on, so that all of them are of one assignment."""
         here = [partition for partition in self._client.holds() if partition in partitions]
-        await self._account.reconcile(here)
+        # What was secured of a log is handed on before anything is said of the one that has come in its place.
+        kept = self._kept.by_partition
+        await self._account.reconcile([partition for partition in here if partition not in kept])
         records: dict[Partition, PolledRecords] = {}
-        for partition in [*self._kept.by_partition, *here]:
+        for partition in [*kept, *here]:
             if most <= 0:
                 break
             if partition in partitions and partition not in records:
@@ -263,12 +266,13 @@ class Fetching:
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """Where these partitions stand. What retention has deleted is noticed here too, while nothing is fetched."""
         number, account = self.number, self._account
-        read = dict(account.next)
+        logs, read = account.logs_begun, dict(account.next)
         identities = await self._identities(account.topics() | {topic for topic, _ in partitions})
         if number == self.number:
             # What was secured of the log before is handed on first.
-            await account.look_for_deleted(identities, partitions, wait=self._kept.by_partition)
-        logs = account.logs_begun
+            begun = await account.look_for_deleted(identities, partitions, wait=self._kept.by_partition)
+            logs += len(begun)
+            read.update({partition: account.next[partition] for partition in begun})
         offsets = await self._client.offsets(partitions)
         if number == self.number:
             await account.begin({p: found.committed for p, found in offsets.items() if p not in account.next})
