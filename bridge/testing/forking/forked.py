@@ -134,7 +134,7 @@ class ForkServer:
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
                 env={**environment, "PYTHONPATH": str(_HOME)},
-                cwd=_HOME,
+                cwd=os.sep,
                 start_new_session=True,
             )
 
