@@ -45,14 +45,20 @@ class TokenEndpoint:
         if not self._callers.allows(request):
             self._refusals.tell("address_refused", self._callers.address(request))
             return refusal(403, "this address is not allowed to post here")
-        if (request.content_length or 0) > _MAX_BYTES:
-            return refusal(413, "a request for a token is a short form", close=True)
+        body = bytearray()
         try:
             async with asyncio.timeout(self._settings.read_timeout_seconds):
-                body = await request.content.read(_MAX_BYTES)
+                # Whole, in however many pieces it arrives.
+                async for piece in request.content.iter_any():
+                    body += piece
+                    if len(body) > _MAX_BYTES:
+                        self._refusals.tell("request_too_large", self._callers.address(request), limit_bytes=_MAX_BYTES)
+                        return refusal(413, "a request for a token is a short form", close=True)
         except TimeoutError:
+            self._refusals.tell("request_too_slow", self._callers.address(request))
             return refusal(408, "the body took too long", close=True)
         except (web.RequestPayloadError, ConnectionError):
+            self._refusals.tell("request_broke_off", self._callers.address(request))
             return refusal(400, "the request is damaged or broke off", close=True)
         form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
         status, told = self._tokens.answer(request.headers, form)
@@ -60,4 +66,6 @@ class TokenEndpoint:
             self._refusals.tell(
                 "wrong_credentials", self._callers.address(request), given="client id or secret for a token"
             )
+        elif status != 200:
+            self._refusals.tell("token_refused", self._callers.address(request), why=told.get("error_description"))
         return as_json(status, told, {"WWW-Authenticate": "Basic"} if status == 401 else None)
