@@ -294,10 +294,11 @@ class Delivery(Generic[Owner]):
     def _settle(self, shipment: Shipment[Owner], outcome: Outcome, began: float, under_way: int) -> None:
         now = self._clock()
         self.answers += 1
-        if isinstance(outcome, Unauthorized | Misconfigured) and blame.is_about_its_events(
-            shipment, self.flow_control.record
-        ):
-            outcome = Transient(outcome.reason)
+        match outcome:
+            case Unauthorized(reason, sent=True) | Misconfigured(reason) if blame.is_about_its_events(
+                shipment, self.flow_control.record
+            ):
+                outcome = Transient(reason)
         known = blame.is_known(shipment, self.flow_control.record)
         before = self.flow_control.record.successes
         self.flow_control.note(outcome, now, seconds=now - began, under_way=under_way, known=known)

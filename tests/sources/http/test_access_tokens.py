@@ -6,6 +6,7 @@ import base64
 import httpx
 import orjson
 import pytest
+import structlog
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from memory_store import MemoryStore
 from structlog.testing import capture_logs
@@ -191,3 +192,53 @@ def test_settings_that_lack_a_part_are_refused(missing, monkeypatch, tmp_path):
     monkeypatch.setenv("BRIDGE_RECEIVER__CLIENT_SECRET", "change-me")
     with pytest.raises(SettingsError, match="CLIENT_"):
         load_settings()
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_form_may_come_in_pieces(chunked):
+    """A proxy may pass it on byte by byte: the whole form counts, with and without a length."""
+    receiver, asked, _ = a_receiver()
+    form = str(httpx.QueryParams(FORM | CLIENT)).encode()
+
+    async def pieces():
+        for at in range(0, len(form), 20):
+            yield form[at : at + 20]
+            await asyncio.sleep(0.002)
+
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    if not chunked:
+        headers["Content-Length"] = str(len(form))
+    async with (
+        Listener(asked, receiver) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}/moengage/streams", trust_env=False) as client,
+    ):
+        answer = await client.post("/token", content=pieces(), headers=headers)
+        assert (answer.status_code, answer.json().get("token_type")) == (200, "Bearer")
+        large = await client.post("/token", content=b"a=1&" * 10_000, headers={"Content-Type": headers["Content-Type"]})
+        assert large.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("form", "auth", "status"),
+    [
+        (FORM | {"client_id": "other", "client_secret": CLIENT["client_secret"]}, None, 401),
+        (FORM, base64.b64encode(b"\xff\xfe:\xff"), 401),
+        (FORM, b"###", 401),
+        (CLIENT | {"grant_type": "password"}, None, 400),
+    ],
+)
+async def test_whoever_gets_no_token_is_told_so(form, auth, status):
+    """Another id, credentials that are no text, another grant: a refusal that is counted and logged, and no error of ours."""
+    receiver, asked, metrics = a_receiver()
+    headers = {} if auth is None else {"Authorization": b"Basic " + auth}
+    with structlog.testing.capture_logs() as told:
+        async with (
+            Listener(asked, receiver) as listener,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}/moengage/streams", trust_env=False) as client,
+        ):
+            answer = await client.post("/token", data=form, headers=headers)
+    assert answer.status_code == status
+    assert count(metrics, status) == 1
+    assert [line["event"] for line in told if line["log_level"] == "warning"] == [
+        "wrong_credentials" if status == 401 else "token_refused"
+    ]
