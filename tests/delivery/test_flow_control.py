@@ -163,7 +163,10 @@ def test_a_probe_that_was_sent_ends_a_want_of_tokens_whatever_comes_of_it(outcom
     lines = [(line["event"], line["detail"]) for line in logs if line["event"].startswith("delivery_")]
     assert lines == [
         ("delivery_held", "There is no token to be had; nothing is dropped."),
-        ("delivery_resumed", "Credentials are no reason to hold any more."),
+        (
+            "delivery_resumed",
+            "Delivery is no longer held: there is a token, or the destination accepts the credentials again.",
+        ),
     ]
 
 

@@ -593,7 +593,7 @@ async def test_what_was_secured_of_a_log_is_handed_on_before_the_client_is_seen_
     client.position = lambda partition: held(client, partition)
     _replace(client, P0, 5)
     fetches = [await fetching.fetch({P0}, 0.01, 100) for _ in range(2)]
-    assert [[row.offset for row in fetch.taken[P0].rows] for fetch in fetches] == [list(range(2, 10)), list(range(5))]
+    assert [[row.offset for row in fetch.records[P0].rows] for fetch in fetches] == [list(range(2, 10)), list(range(5))]
     assert [dict(fetch.anew) for fetch in fetches] == [{}, {P0: 1}]
 
 
