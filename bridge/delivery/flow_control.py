@@ -14,7 +14,9 @@ import structlog
 
 from bridge.delivery import blame
 from bridge.delivery.concurrency import AdaptiveLimit
+from bridge.delivery.pace_board import EVENTS_AT, REQUESTS_AT
 from bridge.delivery.pacing import Circuit, RateLimit
+from bridge.delivery.shared_rate import SharedRate
 from bridge.delivery.standing import Standing
 from bridge.delivery.throttle import ALARM_SECONDS, FIRST_PROBE, LONGEST_PROBE, Throttle
 from bridge.model.backoff import Backoff
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from bridge.delivery.pace import Pace
+    from bridge.delivery.pace_board import Account
     from bridge.model.delivery_policy import Budget
     from bridge.model.verdicts import Outcome
     from bridge.telemetry.metrics import Metrics
@@ -53,8 +56,9 @@ class FlowControl:
 
     ``trouble`` says why the circuit is open; "" when it is not.
     ``record`` counts requests that were taken. Rates are by second, 0 for none, for all workers together; ``share`` is this
-    one's part of them currently. ``budgets`` are limits in units of the destination's own, which ``pace`` keeps. ``wall`` gives
-    seconds since 1970, for the words that a person reads.
+    one's part of them currently, or where they lie on an ``account`` that others use as well the part of all of them.
+    ``budgets`` are limits in units of the destination's own, which ``pace`` keeps. ``wall`` gives seconds since 1970, for the
+    words that a person reads.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class FlowControl:
         events_per_second: float,
         budgets: Sequence[Budget] = (),
         pace: Pace | None = None,
+        account: Account | None = None,
         share: Callable[[], float],
         circuit_threshold: int,
         random: Random,
@@ -81,8 +86,10 @@ class FlowControl:
         self.standing = Standing()
         self._throttling_told = False
         self._wall = wall
-        self._requests = RateLimit(requests_per_second)
-        self._events = RateLimit(events_per_second)
+        self._requests, self._events = (
+            RateLimit(rate) if account is None else SharedRate(rate, account, place)
+            for rate, place in ((requests_per_second, REQUESTS_AT), (events_per_second, EVENTS_AT))
+        )
         self._weighs = [each.weigh for each in budgets]
         self._pace = pace
         self._held: tuple[float, float, str] | None = None
@@ -274,12 +281,12 @@ class FlowControl:
             case Throttled(status, retry_after):
                 self._limit.refused(now)
                 self.throttle.refused(now, status, retry_after)
-                if self._pace is not None:
-                    self._pace.pause(self.throttle.until)
                 if status == _UNAVAILABLE:
                     self.circuit.failure(now)
                     self.credentials.inconclusive(now)
                     return
+                if self._pace is not None:
+                    self._pace.pause(self.throttle.until)
             case AllAccepted() | Answered():
                 self._limit.answered(seconds, under_way)
                 self.record.successes += 1

@@ -45,6 +45,7 @@ class Pauses:
 
     ``first`` and ``longest``: between two attempts. Where IMS is away, and no token lives, ``longest_away`` takes the place of
     ``longest``, counted from the begin of an attempt: to ask somebody who does not answer costs little, and everything waits.
+    ``named_longest`` bounds what IMS asks for in ``Retry-After``.
     ``early`` and ``early_share`` bound how long before expiry renewal starts (10 % of the life, at most an hour, so that
     an IMS outage under an hour goes unnoticed); ``last`` and ``last_share`` when a token is no longer handed out.
     """
@@ -54,6 +55,7 @@ class Pauses:
     first: float = 2.0
     longest: float = 60.0
     longest_away: float = 5.0
+    named_longest: float = 600.0
     forced_first: float = 1.0
     forced_longest: float = 300.0
     early: float = 3_600.0
@@ -189,7 +191,7 @@ class TokenSource:
         pause = min(pauses.first * 2 ** min(self._failures - 1, 16), pauses.longest)
         self._not_before = self._without_not_before = now + pause * jitter
         if isinstance(result, Unavailable):
-            named = now + (result.pause or 0.0)
+            named = now + min(result.pause or 0.0, pauses.named_longest)
             self._not_before = max(self._not_before, named)
             self._without_not_before = max(begun + min(pause, pauses.longest_away) * jitter, named)
 

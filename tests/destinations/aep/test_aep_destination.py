@@ -267,6 +267,31 @@ async def test_dripping_answer_times_out():
         assert await send(destination, 1) == Transient("no answer within 0.4 seconds")
 
 
+@pytest.mark.parametrize("status", [400, 403, 500, 207])
+async def test_an_echoed_token_is_in_no_reason(status):
+    """What the service quotes of the request's own token ends in no log, health or dead letter, whatever the token looks like."""
+    async with Emulator() as emulator:
+        said: list[bytes] = []
+
+        async def echo(reader, writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            token = head.partition(b"Bearer ")[2].partition(b"\r\n")[0]
+            said.append(token)
+            words = b'"message":"no such token: %b","title":"%b"' % (token, token)
+            answer = b'{"responses":[{"status":400,%b}]}' % words if status == 207 else b"{%b}" % words
+            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(answer)) + answer)
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/collection/abc"
+        async with server, destination_of(emulator, endpoint=endpoint) as destination:
+            told = str(await send(destination, 1))
+    assert said[0]
+    assert not [token for token in said if token.decode() in told]
+    assert "no such token" in told
+
+
 async def test_nothing_listens_and_then_it_does(emulator):
     """Connection refused: transient; back on the same port: accepted."""
     async with destination_of(emulator) as destination:

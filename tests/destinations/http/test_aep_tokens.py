@@ -198,6 +198,17 @@ async def test_ims_retry_after_is_kept(emulator, clock):
         assert isinstance(await tokens.token(), Token)
 
 
+async def test_an_absurd_pause_of_ims_is_not_kept(emulator, clock):
+    """Ten minutes at most: a wrong header must not keep events waiting for an hour."""
+    emulator.control(ims={"status": 503, "retry_after": 1_000_000, "count": 1})
+    async with source(emulator, clock) as tokens:
+        assert isinstance(await tokens.token(), NoToken)
+        clock.now += 599
+        assert isinstance(await tokens.token(), NoToken)
+        clock.now += 2
+        assert isinstance(await tokens.token(), Token)
+
+
 async def test_ims_away_and_back(clock):
     """Nothing listens: a reason, no exception; back again: a token."""
     emulator = Emulator()
