@@ -198,7 +198,8 @@ class AiokafkaClient:
         if not held.check_assignment(tp) or not held.has_more():
             self._inside.drop(tp)
             return None
-        unread: Any = unread_of(held)
+        state = self._state(partition)
+        unread: Any = unread_of(held, None if state is None else state.highwater)
         start, error = unread.next_fetch_offset, None
         rows: list[Any] = []
         try:
