@@ -511,6 +511,11 @@ async def test_a_partition_whose_broker_gives_nothing_is_told():
     place = (await fetching.survey([P0])).unreadable[P0]
     assert (place.offset, place.why) == (0, "CorruptRecordException")
     client.logs[P0].received = True
+    # Until then it rests, as the client would ask without a pause.
+    clock.now = 58.9
+    assert not (await fetching.fetch({P0}, 0.0, 10)).taken
+    clock.now = 59.0
+    assert (await fetching.fetch({P0}, 0.0, 10)).taken
     assert not (await fetching.survey([P0])).unreadable
 
 
