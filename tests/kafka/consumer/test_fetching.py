@@ -519,6 +519,16 @@ async def test_a_partition_whose_broker_gives_nothing_is_told():
     assert not (await fetching.survey([P0])).unreadable
 
 
+async def test_offsets_that_no_batch_has_are_told_as_lost():
+    """The topic of events is not compacted: a broker that passes over a damaged batch leaves such a gap, and nothing else."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(5)
+    take = client.take
+    client.take = lambda partition, most: replace(take(partition, most), gaps=[(0, 3)])
+    assert (await fetching.fetch({P0}, 0.0, 10)).taken
+    assert list(fetching.expired) == [Expired(P0, 0, 3)]
+
+
 async def test_a_new_assignment_knows_nothing_of_the_one_before():
     """Neither where it had read, nor what it had kept, nor what could not be read: all begins with what is committed."""
     client, fetching, clock = _made(P0, P1)

@@ -158,6 +158,16 @@ async def test_a_last_batch_behind_the_end_of_the_log_is_damaged():
     assert (_offsets(taken), taken.damaged) == ([0, 1], True)
 
 
+@pytest.mark.parametrize("position", [2, 3])
+async def test_a_damaged_batch_that_was_passed_does_not_come_back(position):
+    """The broker finds it first, whatever is asked for behind it, as it seems to lie further on."""
+    held = Held(P0)
+    held.client.seek(P0, position)
+    held.receive(P0, _at(255, batch(0, [b"a", b"b"])), batch(2, [b"c", b"d"]), batch(4, [b"e"]))
+    taken = held.client.take(P0, 10)
+    assert (_offsets(taken), taken.error, list(taken.gaps)) == ([*range(position, 5)], None, [])
+
+
 async def test_gaps_and_batches_begun_before_are_no_damage():
     """What compaction leaves, a fetch from the midst of a batch, and a first batch further on are read as ever."""
     held = Held(P0)
@@ -165,8 +175,10 @@ async def test_gaps_and_batches_begun_before_are_no_damage():
     state.highwater = 20
     held.client.seek(P0, 1)
     held.receive(P0, batch(0, [b"a", b"b"]), batch(7, [b"c"]), batch(19, [b"d"]))
-    assert _offsets(held.client.take(P0, 1)) == [1]
-    assert _offsets(held.client.take(P0, 10)) == [7, 19]
+    first = held.client.take(P0, 1)
+    assert (_offsets(first), list(first.gaps)) == ([1], [])
+    rest = held.client.take(P0, 10)
+    assert (_offsets(rest), list(rest.gaps)) == ([7, 19], [(2, 7), (8, 19)])
     held.receive(P0, batch(30, [b"e"]))
     assert isinstance(held.client.take(P0, 10).error, CorruptRecordException)
     state.highwater = 31
