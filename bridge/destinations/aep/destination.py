@@ -77,7 +77,7 @@ class AepDestination:
             return await self._attempt(body, len(items), self._headers)
         token = await self._tokens.token()
         if isinstance(token, NoToken):
-            return Unauthorized(token.reason)
+            return Unauthorized(token.reason, sent=False)
         outcome = await self._attempt(body, len(items), self._authorized(token))
         if isinstance(outcome, Unauthorized):
             renewed = await self._tokens.renew(token)
@@ -232,6 +232,11 @@ def open_destination(settings: Settings, metrics: Metrics) -> AepDestination:
     )
 
 
+def account_of(settings: Settings) -> str:
+    """Whose limits they are: the organisation, whatever sandboxes its routes go to."""
+    return f"aep {settings.aep.org_id or settings.aep.endpoint}"
+
+
 def delivery_policy(settings: Settings) -> DeliveryPolicy:
     """How delivery goes about AEP, as the settings want it."""
     aep = settings.aep
@@ -242,6 +247,7 @@ def delivery_policy(settings: Settings) -> DeliveryPolicy:
         ceiling=aep.concurrency,
         requests_per_second=aep.requests_per_second,
         events_per_second=aep.events_per_second,
+        account=account_of(settings),
         rate_share=aep.rate_share,
         by_key=aep.ordering == "key",
         postponed_tries=aep.postponed_tries,

@@ -184,6 +184,7 @@ async def test_lasting_401_holds_with_a_reason(emulator, destination):
     (outcome,) = outcomes
     assert isinstance(outcome, Unauthorized)
     assert "product profile" in outcome.reason
+    assert outcome.sent
     assert emulator.received.token_requests["200"] == 2
     emulator.control(fail=None)
     assert await send(destination, 1) == AllAccepted()
@@ -196,6 +197,7 @@ async def test_refused_secret_holds_then_recovers(emulator):
         assert isinstance(outcome, Unauthorized)
         assert "BRIDGE_OAUTH__CLIENT_SECRET" in outcome.reason
         assert "wrong" not in outcome.reason
+        assert not outcome.sent
         assert not emulator.received.requests
         emulator.control(secrets=["wrong"])
         assert await accepted_in_the_end(destination)

@@ -9,6 +9,7 @@ import pytest
 import structlog
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from memory_store import MemoryStore
+from structlog.testing import capture_logs
 
 from bridge.model.errors import SettingsError
 from bridge.settings import ReceiverSettings, load_settings
@@ -92,6 +93,73 @@ async def test_other_grants_are_refused(form, error):
         assert answer.headers["Cache-Control"] == "no-store"
         assert (await client.get("/moengage/streams/token")).status_code == 405
         assert (await client.post("/moengage/streams/token", content=b"x" * 20_000)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("form", "authorization"),
+    [
+        (FORM | CLIENT | {"client_id": "a-stranger"}, None),
+        (FORM | CLIENT | {"client_secret": "a-stranger"}, None),
+        (FORM, "Basic /w=="),
+        (FORM, "Basic \u00e4"),
+        (FORM, "Basic !"),
+        (FORM, "Basic " + base64.b64encode(b"a-stranger:a-stranger").decode()),
+    ],
+)
+async def test_whatever_the_credentials_for_a_token_are_the_refusal_is_one(form, authorization):
+    """Another id or secret, in the form or as Basic, also one that is none: 401, counted, told, and nothing of it quoted."""
+    receiver, asked, metrics = a_receiver()
+    headers = {} if authorization is None else {"Authorization": authorization.encode()}
+    async with (
+        Listener(asked, receiver) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", trust_env=False) as client,
+    ):
+        with capture_logs() as logs:
+            answer = await client.post("/moengage/streams/token", data=form, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert answer.headers["WWW-Authenticate"] == "Basic"
+    assert count(metrics, 401) == 1
+    assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["wrong_credentials"]
+    assert "stranger" not in answer.text + str(logs)
+
+
+async def test_a_grant_that_is_refused_is_told_without_its_words():
+    """Who set the sender up reads in the answer, and in the log, what is expected."""
+    receiver, asked, metrics = a_receiver()
+    async with (
+        Listener(asked, receiver) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", trust_env=False) as client,
+    ):
+        with capture_logs() as logs:
+            answer = await client.post("/moengage/streams/token", json=FORM | CLIENT)
+            answer = await client.post("/moengage/streams/token", data=CLIENT | {"grant_type": "my-secret"})
+    assert "grant_type=client_credentials" in answer.json()["error_description"]
+    assert "my-secret" not in answer.text
+    assert count(metrics, 400) == 2
+    (line,) = [line for line in logs if line["event"] == "token_refused"]
+    assert "my-secret" not in str(line)
+
+
+async def test_a_form_may_arrive_in_pieces():
+    """A sender whose body comes in two packets has its token; one of too many bytes is refused, however it comes."""
+    receiver, asked, _ = a_receiver()
+    form = "&".join(f"{name}={value}" for name, value in (FORM | CLIENT).items()).encode()
+
+    async def pieces(*parts):
+        for part in parts:
+            yield part
+            await asyncio.sleep(0.05)
+
+    async with (
+        Listener(asked, Reception({"/moengage/streams/eu": receiver}, Metrics("-"), [STREAMS])) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}/moengage/streams/eu", trust_env=False) as client,
+    ):
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        for path in ("/token", "/token/"):
+            answer = await client.post(path, content=pieces(form[:30], form[30:]), headers=headers)
+            assert answer.status_code == 200, answer.text
+        answer = await client.post("/token", content=pieces(form, b"&x=", *[b"x" * 4_000] * 3), headers=headers)
+        assert answer.status_code == 413
 
 
 def test_a_token_ends_with_its_time_and_with_the_secret():
