@@ -144,6 +144,8 @@ class Run:
         # Hundreds of processes start from the same sources: compiled once, and never beside them.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment.setdefault("PYTHONPYCACHEPREFIX", str(ROOT / ".make" / "pycache"))
+        if self.lane.name in {"waiting", "computing"}:
+            environment.setdefault("TESTING_FORK", "1")  # bridge.testing.forking; a measurement has interpreters
         command = [sys.executable, "-m", "pytest", "-p", "lanes", *self.lane.arguments]
         if self.shown:
             self._child = subprocess.Popen(command, env=environment)
