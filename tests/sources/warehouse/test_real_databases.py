@@ -172,7 +172,6 @@ print(read, peak.split()[1])
 """
 
 
-@pytest.mark.serial
 def test_memory_is_flat(server):
     """Ten times as many rows take less than 20 MB more: they come through a cursor of the server."""
     peaks = []
