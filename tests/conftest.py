@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from absent_modules import look_once
 from authorities import trust_one
 from examples import register_profiles
 
@@ -23,6 +24,7 @@ _ALLOWED_SKIPS = "only "
 
 register_profiles()
 trust_one()
+look_once()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

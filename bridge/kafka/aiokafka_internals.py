@@ -16,9 +16,11 @@ from aiokafka.consumer import consumer as consumer_module
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.record import default_records as plain_records
+from aiokafka.record._crecords import default_records as compiled_records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
     from aiokafka import TopicPartition
 
@@ -42,6 +44,14 @@ class CheckedCoordinator(GroupCoordinator):
 
 
 consumer_module.GroupCoordinator = CheckedCoordinator
+
+
+def decode_with(decoders: Mapping[str, Callable[[bytes], bytes]]) -> None:
+    """Have aiokafka's parsers of records, the compiled one and the one in Python, decompress by these, by the names of their own."""
+    for module in (compiled_records, plain_records):
+        for name, decoder in decoders.items():
+            getattr(module, name)  # one that it no longer has would be left as it is, without a word
+            setattr(module, name, decoder)
 
 
 def set_isolation(consumer: Any, level: str) -> None:

@@ -100,6 +100,10 @@ class KafkaSettings(Section):
         """From one heartbeat to the next: so often that a process may be stopped for most of a session, wherever between two."""
         return min(3.0, self.session_timeout_seconds / 8)
 
+    def state_topic_of(self, route: str) -> str:
+        """The topic in which a route keeps what its destination has accepted, where its kinds ask for that."""
+        return f"{self.state_topic}.{route}"
+
     _names = field_validator("bootstrap_servers", mode="before")(split)
 
     @field_validator("bootstrap_servers")

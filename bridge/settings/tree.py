@@ -78,6 +78,31 @@ def from_document(document: Mapping[str, Any], file: str) -> Given:
     )
 
 
+def large_letters(document: Mapping[str, Any], file: str) -> list[str]:
+    """Complaints about sections and keys of a TOML document that are not written in small letters.
+
+    What reads the sections would take some of them all the same, beside those of the right name.
+    """
+    routes = document.get(ROUTES)
+    trees = [("", document), *((f"{ROUTES}.{name}.", tree) for name, tree in _tables(routes))]
+    found: list[str] = []
+    for where, tree in trees:
+        for section, keys in tree.items():
+            if section != section.lower():
+                found.append(f"[{where}{section}] in {file}: sections are written in small letters: {section.lower()}")
+            elif section != ROUTES:
+                large = [key for key in (keys if isinstance(keys, dict) else ()) if key != key.lower()]
+                found += [
+                    f"[{where}{section}] in {file}: keys are written in small letters: {key} as {key.lower()}"
+                    for key in large
+                ]
+    return found
+
+
+def _tables(routes: Any) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(name, tree) for name, tree in routes.items() if isinstance(tree, dict)] if isinstance(routes, dict) else []
+
+
 def _aliased(tree: Mapping[str, Any]) -> Tree:
     return {
         section: {_ALIASES.get((section, key), key): value for key, value in keys.items()}

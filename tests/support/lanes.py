@@ -145,6 +145,8 @@ class Run:
         # Hundreds of processes start from the same sources: compiled once, and never beside them.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         environment.setdefault("PYTHONPYCACHEPREFIX", str(ROOT / ".make" / "pycache"))
+        if lane.name in {"waiting", "computing"}:
+            environment.setdefault("TESTING_FORK", "1")  # bridge.testing.forking; a measurement has interpreters
         if patient:
             environment.setdefault(_PORT_RANGE, str(_MOST_AT_ONCE))
             environment.setdefault("PYTEST_TIMEOUT", str(_PATIENT_SECONDS))

@@ -166,6 +166,28 @@ class Killed(BaseException):
     """The process ends here, as by kill -9: nothing after it runs."""
 
 
+class LeftBehind:
+    """What killed runs leave to the next one: AEP as they have changed it, and the files of the working directory."""
+
+    def __init__(self) -> None:
+        self._last: object = None
+        self.times_new = 0
+
+    def empty(self, emulator: Emulator) -> None:
+        """Empty the emulated organisation before a run."""
+        emulator.control(platform={"clear": True})
+        emulator.platform.log.clear()
+
+    def is_new(self, emulator: Emulator) -> bool:
+        """Whether it differs from what the run before has left: runs do the same up to where they are killed, and reading leaves nothing."""
+        files = {path.name: path.read_text(encoding="utf-8") for path in Path().iterdir()}
+        now = (len(changes(emulator)), files)
+        if new := now != self._last:
+            self._last = now
+            self.times_new += 1
+        return new
+
+
 def kill_after(monkeypatch: pytest.MonkeyPatch, count: int, *, heard: bool) -> None:
     """The answer to the ``count``-th request never reaches the program; ``heard``: it does, and then nothing more is sent."""
     real, seen = platform_client.exchange, [0]

@@ -11,8 +11,9 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka import codec
 from aiokafka.record.util import calc_crc32c
+
+from bridge.kafka.batches.decompression import gunzip, unlz4, unsnap, unzstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,10 +24,10 @@ _MAGIC = 2
 _CHECKED_FROM = 21
 _BROKERS_TIME = 0x08
 _CODECS: dict[int, Callable[[bytes], bytes]] = {
-    1: codec.gzip_decode,
-    2: codec.snappy_decode,
-    3: codec.lz4_decode,
-    4: codec.zstd_decode,
+    1: gunzip,
+    2: unsnap,
+    3: unlz4,
+    4: unzstd,
 }
 
 

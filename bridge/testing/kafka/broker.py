@@ -25,7 +25,7 @@ from bridge.testing.kafka.certificates import Certificates, make_certificates
 from bridge.testing.kafka.formatting import format_disk
 from bridge.testing.kafka.jars import LOGGING, SHORT_LIVED, cache_folder, jars, java, locked_cache
 from bridge.testing.kafka.node_properties import PASSWORD, USERNAME, Node, new_id, properties_of
-from bridge.testing.processes import end, start_tied, stop_running
+from bridge.testing.processes import Child, end, start_tied, stop_running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,7 +105,7 @@ class Broker:
         assert advertised is not None
         self.bootstrap = advertised[1]
         """Address without security."""
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         cluster_id = cluster_id or new_id()
         if only_given or class_archive is not None:
             self._format_by_tool(self._properties, cluster_id)

@@ -10,7 +10,7 @@ from destination_route import (
     planned_destination,
     write_route,
 )
-from setting_up import Heard, Killed, append, changes, kill_after, put, text_of
+from setting_up import Heard, Killed, LeftBehind, append, changes, kill_after, put, text_of
 
 from bridge.adobe.provisioning.applying import Conflict
 from bridge.adobe.provisioning.steps import Action, Kind
@@ -60,10 +60,11 @@ async def test_it_is_set_up_and_a_second_apply_changes_nothing(adobe):
 @pytest.mark.parametrize("heard", [True, False], ids=["answer heard", "answer unheard"])
 async def test_killed_after_any_request_it_is_completed_without_a_duplicate(adobe, monkeypatch, heard):
     """Every request in turn is the last of a run; the next run ends with one server and one destination."""
+    left = LeftBehind()
     count, died = 0, True
     while died:
         count += 1
-        adobe.control(platform={"clear": True})
+        left.empty(adobe)
         with monkeypatch.context() as context:
             kill_after(context, count, heard=heard)
             try:
@@ -72,10 +73,13 @@ async def test_killed_after_any_request_it_is_completed_without_a_duplicate(adob
                 died = True
             else:
                 died = False
+        if not left.is_new(adobe):
+            continue
         await applied_destination()
         assert authored(adobe) == (1, 1), f"killed after request {count}"
         assert (await planned_destination()).plan.exit_code == 0
     assert count > 6
+    assert left.times_new > 2
 
 
 @pytest.mark.parametrize("trouble", ["reset", "fail"])

@@ -1,6 +1,6 @@
 """Date patterns agree with Java's own DateTimeFormatter and SimpleDateFormat, each where docs/decisions/dates.md follows it.
 
-``python tests/mapping/values/test_java_dates.py`` writes the fixed vectors again (needs a JDK of version 17).
+``PYTHONPATH=tests/support python tests/mapping/values/test_java_dates.py`` writes the fixed vectors again (needs a JDK of version 17).
 """
 
 from __future__ import annotations
@@ -8,20 +8,18 @@ from __future__ import annotations
 import json
 import random
 import re
-import shutil
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from java_programs import JAVA, answers_of
 
 from bridge.mapping.values.dates.conversion import epoch_formatter, formatter, parser, zone
 from bridge.mapping.values.failures import FunctionError
 
 DATA = Path(__file__).parents[2] / "data"
 VECTORS = DATA / "java_dates.json"
-JAVA = shutil.which("java")
 
 ZONES = ("UTC", "America/Los_Angeles", "Europe/Paris", "Asia/Kolkata", "Europe/Dublin", "America/Sao_Paulo",
          "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns", "Asia/Tokyo", "Europe/London")  # fmt: skip
@@ -100,9 +98,7 @@ def reading(chance: random.Random, count: int) -> list[Case]:
 def ask_java(cases: list[Case]) -> list[str]:
     """Java's answer to every case."""
     lines = "".join("\t".join(case) + "\n" for case in cases)
-    command = [str(JAVA), "-Xshare:auto", "-XX:TieredStopAtLevel=1", str(DATA / "JavaDates.java")]
-    done = subprocess.run(command, input=lines.encode(), capture_output=True, check=True, timeout=120)
-    return done.stdout.decode().splitlines()
+    return answers_of("JavaDates", lines)
 
 
 def ours(case: Case) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 import re
-import shutil
-import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from java_programs import JAVA, answers_of
 
 from bridge.mapping.values.failures import FunctionError
 from bridge.mapping.values.regex.engines import JavaRegex, _linear
@@ -21,9 +19,6 @@ from bridge.mapping.values.regex.java import _Translation, compile_java
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-JAVA = shutil.which("java")
-DATA = Path(__file__).parents[2] / "data"
 
 REGEXES = [
     r"\p{Alpha}+", r"\P{Digit}+", r"[\p{Punct}]", r"[^\p{Upper}]", r"\w+", r"\W", r"\d{2,}", r"[\d\s]+", r"[\W_]", r"\S+",
@@ -43,9 +38,7 @@ Case = tuple[str, str]
 def ask_java(cases: list[Case]) -> list[str]:
     """Of every case whether the text matches whole, and all the places where the regex and its groups are found."""
     lines = "".join("\t".join(part.encode("utf-16-be").hex() for part in case) + "\n" for case in cases)
-    command = [str(JAVA), "-XX:TieredStopAtLevel=1", str(DATA / "JavaRegexes.java")]
-    done = subprocess.run(command, input=lines.encode(), capture_output=True, check=True, timeout=120)
-    return done.stdout.decode().splitlines()
+    return answers_of("JavaRegexes", lines)
 
 
 def places(answer: str) -> str:
