@@ -22,7 +22,7 @@ from confluent_kafka import KafkaException
 
 from bridge.testing.kafka.admin import admin_client
 from bridge.testing.kafka.certificates import Certificates, make_certificates
-from bridge.testing.kafka.formatting import format_disk
+from bridge.testing.kafka.formatted_disk import format_disk
 from bridge.testing.kafka.jars import LOGGING, SHORT_LIVED, cache_folder, jars, java, locked_cache
 from bridge.testing.kafka.node_properties import PASSWORD, USERNAME, Node, new_id, properties_of
 from bridge.testing.processes import Child, end, start_tied, stop_running
