@@ -18,6 +18,8 @@ from bridge.settings import WarehouseSettings
 from bridge.sources.warehouse.opening import open_source, try_source
 from bridge.sources.warehouse.rows import RowForm
 
+pytestmark = pytest.mark.clock
+
 CREATE = {
     "postgresql": [
         "CREATE SCHEMA crm",
