@@ -136,7 +136,8 @@ class Reading:
         self._metrics.expired_records.labels(str(partition)).inc(count)
         _log.error(
             "records_expired",
-            detail="These records are lost: they were deleted before they were read, by retention, by hand or with the topic.",
+            detail="These records are lost: they were deleted before they were read, by retention, by hand or with the topic, or the"
+            " broker does not find them.",
             topic=topic,
             partition=partition,
             first=lost.start,

@@ -22,7 +22,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
-from bridge.kafka.aiokafka_internals import ConsumerInternals, error_of, moved_on, set_isolation, unread_of
+from bridge.kafka.aiokafka_internals import ConsumerInternals, error_of, gaps_of, moved_on, set_isolation, unread_of
 from bridge.kafka.consumer.client.kafka_client import Offsets, PolledRecords
 from bridge.kafka.topic_identity import ABSENT, topic_identity
 from bridge.model.day_counts import NotedOffset
@@ -80,7 +80,8 @@ class AiokafkaClient:
         if not held.check_assignment(tp) or not held.has_more():
             self._inside.drop(tp)
             return None
-        unread: Any = unread_of(held)
+        state = self._state(partition)
+        unread: Any = unread_of(held, None if state is None else state.highwater)
         start, error = unread.next_fetch_offset, None
         rows: list[Any] = []
         try:
@@ -93,7 +94,8 @@ class AiokafkaClient:
         moved_on(held)
         if error is not None or len(rows) < most:
             self._inside.drop(tp)
-        return PolledRecords(rows, start, unread.next_fetch_offset, error, error is not None and _is_damage(error))
+        damaged = error is not None and _is_damage(error)
+        return PolledRecords(rows, start, unread.next_fetch_offset, error, damaged, gaps=gaps_of(unread))
 
     def _refused(self, tp: TopicPartition, error: BaseException) -> PolledRecords:
         """An error in the place of records."""

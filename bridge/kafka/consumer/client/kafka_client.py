@@ -38,7 +38,7 @@ class PolledRecords:
 
     Offsets without a record (compaction, transaction markers, aborted records) are accounted for as well. ``error`` says what
     keeps the client from reading on at ``end``; ``damaged`` whether it is the stored data that cannot be parsed. ``unreadable``:
-    its only row stands for what could not be read, for that reason.
+    its only row stands for what could not be read, for that reason. ``gaps``: offsets from … to before … that are not stored any more.
     """
 
     rows: Sequence[Fetched]
@@ -47,6 +47,7 @@ class PolledRecords:
     error: BaseException | None = None
     damaged: bool = False
     unreadable: str = ""
+    gaps: Sequence[tuple[int, int]] = ()
 
 
 class KafkaClient(Protocol):
