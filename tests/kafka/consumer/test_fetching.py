@@ -513,9 +513,9 @@ async def test_a_partition_whose_broker_gives_nothing_is_told():
     client.logs[P0].received = True
     # Until then it rests, as the client would ask without a pause.
     clock.now = 58.9
-    assert not (await fetching.fetch({P0}, 0.0, 10)).taken
+    assert not (await fetching.fetch({P0}, 0.0, 10)).records
     clock.now = 59.0
-    assert (await fetching.fetch({P0}, 0.0, 10)).taken
+    assert (await fetching.fetch({P0}, 0.0, 10)).records
     assert not (await fetching.survey([P0])).unreadable
 
 
@@ -523,9 +523,9 @@ async def test_offsets_that_no_batch_has_are_told_as_lost():
     """The topic of events is not compacted: a broker that passes over a damaged batch leaves such a gap, and nothing else."""
     client, fetching, _ = _made(P0)
     client.logs[P0].append(5)
-    take = client.take
-    client.take = lambda partition, most: replace(take(partition, most), gaps=[(0, 3)])
-    assert (await fetching.fetch({P0}, 0.0, 10)).taken
+    poll = client.poll
+    client.poll = lambda partition, most: replace(poll(partition, most), gaps=[(0, 3)])
+    assert (await fetching.fetch({P0}, 0.0, 10)).records
     assert list(fetching.expired) == [Expired(P0, 0, 3)]
 
 
