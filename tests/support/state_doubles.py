@@ -267,3 +267,8 @@ async def assigned(memory: Any, log: MemoryLog | None = None) -> Scene:
     scene = Scene(memory, log)
     await scene.assign(0)
     return scene
+
+
+def run(work: Any) -> Any:
+    """A coroutine to its end."""
+    return asyncio.run(asyncio.wait_for(work, 20))
