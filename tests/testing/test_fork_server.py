@@ -17,13 +17,16 @@ from bridge.testing.forking import forked
 from bridge.testing.forking.forked import FORK, ForkServer, ForkServerGoneError, start_forked
 from bridge.testing.processes import end, eventually, start_writing, stop_running
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only on Linux, which has descriptors of processes")
+pytestmark = [
+    pytest.mark.clock,
+    pytest.mark.skipif(sys.platform != "linux", reason="only on Linux, which has descriptors of processes"),
+]
 SUPPORT = ROOT / "tests" / "support"
 
 
 @contextlib.contextmanager
-def _server():
-    server = ForkServer(os.environ, "process_seen")
+def _server(package="json"):
+    server = ForkServer(os.environ, "process_seen", package)
     try:
         yield server
     finally:
@@ -32,8 +35,8 @@ def _server():
 
 @pytest.fixture(scope="module")
 def server():
-    """A server of this module."""
-    with _server() as running:
+    """One that has imported the bridge, as in a run of the tests."""
+    with _server("bridge") as running:
         yield running
 
 
@@ -168,7 +171,7 @@ def test_a_killed_server_takes_its_children_along(outputs):
 
 def test_what_the_server_cannot_do_is_told(outputs):
     """The reason is what it has written before it ended."""
-    server = ForkServer({**os.environ, "PYTHONIOENCODING": "no-such-encoding"}, "process_seen")
+    server = ForkServer({**os.environ, "PYTHONIOENCODING": "no-such-encoding"}, "process_seen", "json")
     with pytest.raises(ForkServerGoneError, match="no-such-encoding"):
         outputs().forked(server)
     server.close()
@@ -178,7 +181,7 @@ _ASKS = """
 import os, sys, time
 from pathlib import Path
 from bridge.testing.forking.forked import ForkServer
-server = ForkServer(os.environ, "process_seen")
+server = ForkServer(os.environ, "process_seen", "json")
 with open("out", "wb") as out, open(os.devnull, "rb") as nothing:
     streams = nothing.fileno(), out.fileno(), out.fileno()
     child = server.start(["wait"], env=os.environ, cwd=Path.cwd(), streams=streams)
