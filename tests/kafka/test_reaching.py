@@ -82,5 +82,5 @@ async def test_the_admin_client_says_that_nothing_listens(closed_port):
     with pytest.raises(KafkaError) as told:
         async with admin(KafkaSettings(bootstrap_servers=(f"127.0.0.1:{closed_port}",))):
             pass
-    assert str(told.value) == f"Kafka at 127.0.0.1:{closed_port} (PLAINTEXT): nothing listens there: is Kafka running?"
+    assert str(told.value) == f"Kafka at 127.0.0.1:{closed_port} (PLAINTEXT): nothing listens there; is Kafka running?"
     assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in told.value.hint

@@ -8,11 +8,11 @@ from aiokafka.errors import (
     StaleMetadata,
 )
 
-from bridge.kafka.consumer.kafka_client import Offsets, Taken
-from bridge.kafka.consumer.unread_places import Unreadable, UnreadPlaces
+from bridge.kafka.consumer.client.kafka_client import Offsets, PolledRecords
+from bridge.kafka.consumer.client.unread_places import Unreadable, UnreadPlaces
 
 P0 = ("t", 0)
-FAILED = Taken((), 4, 4, CorruptRecordException(), damaged=True)
+FAILED = PolledRecords((), 4, 4, CorruptRecordException(), damaged=True)
 
 
 class _Client:
@@ -182,11 +182,11 @@ def test_pauses_double_up_to_half_a_minute():
     places = _Places()
     assert [_pause_after(places) for _ in range(7)] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     assert places.places.all()[P0].tries == 7
-    assert _pause_after(places, Taken((), 5, 5, CorruptRecordException(), damaged=True)) == 1.0
+    assert _pause_after(places, PolledRecords((), 5, 5, CorruptRecordException(), damaged=True)) == 1.0
     assert places.places.all() == {P0: Unreadable(P0, 5, "CorruptRecordException", 1)}
     places.places.read(P0)
     assert places.places.all() == {}
-    assert _pause_after(places, Taken((), 5, 5, CorruptRecordException(), damaged=True)) == 1.0
+    assert _pause_after(places, PolledRecords((), 5, 5, CorruptRecordException(), damaged=True)) == 1.0
 
 
 def test_damage_is_looked_into_after_three_tries_once_and_where_it_is_wanted():
@@ -200,7 +200,7 @@ def test_damage_is_looked_into_after_three_tries_once_and_where_it_is_wanted():
     assert list(places.places.to_look_into({("t", 1)})) == []
     assert list(places.places.to_look_into({P0})) == [Unreadable(P0, 4, "CorruptRecordException", 4)]
     assert list(places.places.to_look_into({P0})) == []
-    places.places.hold(P0, Taken((), 4, 4, CorruptRecordException()))
+    places.places.hold(P0, PolledRecords((), 4, 4, CorruptRecordException()))
     assert list(places.places.to_look_into({P0})) == []
 
 

@@ -10,8 +10,8 @@ from aiokafka.errors import BrokerResponseError, KafkaError, OffsetOutOfRangeErr
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
-    from bridge.kafka.consumer.ledger import Partition
+    from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.client.kafka_client import KafkaClient, Offsets, PolledRecords
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 """Seconds between two tries."""
@@ -66,7 +66,7 @@ class UnreadPlaces:
         """Where nothing comes on, by partition."""
         return self._mute | {partition: held.place for partition, held in self._held.items()}
 
-    def hold(self, partition: Partition, found: Taken) -> None:
+    def hold(self, partition: Partition, found: PolledRecords) -> None:
         """Reading has failed at the end of what was taken."""
         before = self._held.get(partition)
         tries = before.place.tries + 1 if before is not None and before.place.offset == found.end else 1
