@@ -25,8 +25,8 @@ SUPPORT = ROOT / "tests" / "support"
 
 
 @contextlib.contextmanager
-def _server():
-    server = ForkServer(os.environ, "process_seen")
+def _server(package="json"):
+    server = ForkServer(os.environ, "process_seen", package)
     try:
         yield server
     finally:
@@ -35,8 +35,8 @@ def _server():
 
 @pytest.fixture(scope="module")
 def server():
-    """A server of this module."""
-    with _server() as running:
+    """One that has imported the bridge, as in a run of the tests."""
+    with _server("bridge") as running:
         yield running
 
 
@@ -171,7 +171,7 @@ def test_a_killed_server_takes_its_children_along(outputs):
 
 def test_what_the_server_cannot_do_is_told(outputs):
     """The reason is what it has written before it ended."""
-    server = ForkServer({**os.environ, "PYTHONIOENCODING": "no-such-encoding"}, "process_seen")
+    server = ForkServer({**os.environ, "PYTHONIOENCODING": "no-such-encoding"}, "process_seen", "json")
     with pytest.raises(ForkServerGoneError, match="no-such-encoding"):
         outputs().forked(server)
     server.close()
@@ -181,7 +181,7 @@ _ASKS = """
 import os, sys, time
 from pathlib import Path
 from bridge.testing.forking.forked import ForkServer
-server = ForkServer(os.environ, "process_seen")
+server = ForkServer(os.environ, "process_seen", "json")
 with open("out", "wb") as out, open(os.devnull, "rb") as nothing:
     streams = nothing.fileno(), out.fileno(), out.fileno()
     child = server.start(["wait"], env=os.environ, cwd=Path.cwd(), streams=streams)

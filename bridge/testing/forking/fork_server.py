@@ -1,6 +1,7 @@
-"""The process that forks: ``python -m bridge.testing.forking.fork_server SOCKET PARENT MODULE``, and nothing of the bridge runs in it.
+"""The process that forks: ``python -m bridge.testing.forking.fork_server SOCKET PARENT MODULE PACKAGE``, and nothing of the bridge runs in it.
 
-It imports what the commands import, starts no thread, opens nothing, and forks a child for each message on its socket. The child
+It imports every module of ``PACKAGE`` (of the bridge: what commands import), starts no thread, opens nothing, and forks a child for each
+message on its socket. The child
 becomes ``python -m MODULE`` in every respect that the module could see: arguments, environment, folder, standard streams, session, signals.
 What it cannot give is what an interpreter draws at its start: all children hash text alike, and the kernel shows the
 server's command line for each.
@@ -26,8 +27,6 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import bridge
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -52,26 +51,27 @@ class Request:
 
 def main() -> None:
     """Serve until the parent is gone; in a child run the module, whose end is this process's end."""
-    control, parent, module = socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), sys.argv[3]
-    for name in _names_of_modules():
+    descriptor, parent, module, package = sys.argv[1:]
+    control = socket.socket(fileno=int(descriptor))
+    for name in _names_of_modules(package):
         # What is not installed is told by the command that needs it.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    request = _serve(control, parent)
+    request = _serve(control, int(parent))
     if request is None:
         os._exit(0)  # at once: its children end with it
     _become(request, module)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _names_of_modules() -> Iterator[str]:
-    yield "bridge.cli.main"
-    for module in pkgutil.walk_packages(bridge.__path__, "bridge."):
+def _names_of_modules(package: str) -> Iterator[str]:
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         if not module.name.startswith(_OURS) and not module.name.endswith(".__main__"):
             yield module.name
-    yield from _IMPORTED_ON_THE_WAY
+    if package == _OURS.partition(".")[0]:
+        yield from _IMPORTED_ON_THE_WAY
 
 
 def _serve(control: socket.socket, parent: int) -> Request | None:

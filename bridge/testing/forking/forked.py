@@ -117,16 +117,16 @@ class ForkedProcess:
 class ForkServer:
     """Gives processes that are as ``python -m MODULE`` of this interpreter; it ends with this process, or with :meth:`close`.
 
-    ``environment``: what they share of theirs, the settings aside.
+    ``environment``: what they share of theirs, the settings aside. ``package``: what is imported beforehand, with all its modules.
     """
 
-    def __init__(self, environment: Mapping[str, str], module: str = "bridge") -> None:
+    def __init__(self, environment: Mapping[str, str], module: str = "bridge", package: str = "bridge") -> None:
         self._module = module
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - kept open: what it says is told when it is gone
         weakref.finalize(self, _close_all, self._control, self._said).atexit = False
         with theirs:
-            given = str(theirs.fileno()), str(os.getpid()), module
+            given = str(theirs.fileno()), str(os.getpid()), module, package
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bridge.testing.forking.fork_server", *given],
                 pass_fds=[theirs.fileno()],
@@ -158,8 +158,9 @@ class ForkServer:
 
     def close(self) -> None:
         """End it, and all that it has started."""
-        self._control.close()
+        self.process.kill()
         self.process.wait()
+        self._control.close()
 
     def _tail(self) -> str:
         self._said.seek(0)
