@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
@@ -18,6 +19,8 @@ import orjson
 from bridge.adobe.refusals import CREDENTIAL, EffectUnknown, Unreachable, refused
 from bridge.destinations.http.exchange import NoReply, Piece, Reply, exchange, open_client
 from bridge.destinations.http.oauth import NoToken, Pauses, Token, TokenSource
+from bridge.destinations.http.reasons import without
+from bridge.destinations.http.retry_after import retry_after
 from bridge.model.errors import BridgeError, SettingsError
 from bridge.settings import every_setting, is_example, variable
 
@@ -198,7 +201,7 @@ class PlatformClient:
         if call.document is not None:
             body = orjson.dumps(call.document)
             sent.setdefault("Content-Type", "application/json")
-        return await exchange(
+        reply = await exchange(
             self._client,
             call.method,
             f"{self._base}{call.path}" + (f"?{query}" if query else ""),
@@ -208,6 +211,9 @@ class PlatformClient:
             most_bytes=MOST_ANSWER_BYTES,
             piece=call.piece,
         )
+        if isinstance(reply, Reply) and reply.status >= 300:
+            return replace(reply, body=without(reply.body, token.authorization.removeprefix("Bearer ")))
+        return reply
 
     async def _token(self) -> Token:
         token = await self._tokens.token()
@@ -232,13 +238,9 @@ class _Call:
 
 
 def _pause(reply: Reply | NoReply, usual: float) -> float:
-    """What the service asked for in ``Retry-After`` (seconds), within reason; else the usual."""
-    if isinstance(reply, NoReply):
-        return usual
-    try:
-        return min(max(float(reply.headers.get("retry-after", "")), 0.0), LONGEST_PAUSE)
-    except ValueError:
-        return usual
+    """What the service asked for in ``Retry-After``, within reason; else the usual."""
+    asked = None if isinstance(reply, NoReply) else retry_after(reply.headers, now=time.time())
+    return min(asked, LONGEST_PAUSE) if asked else usual
 
 
 def _answer(call: _Call, reply: Reply) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import Protocol
 
 import typer
@@ -31,9 +30,9 @@ def first_control(made: Controlled, message: str) -> None:
 
 
 def told_to_stop() -> asyncio.Event:
-    """Set by SIGINT or SIGTERM, which are taken from now on."""
+    """Set by SIGINT or SIGTERM, which are taken from now on and mean what they mean to every command."""
+    from bridge.runtime.signals import StopSignals, install
+
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    install(StopSignals(lambda _name: stop.set(), stop.is_set))
     return stop

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from bridge.cli.app import NAME, app, words
+from bridge.cli.route_option import Command
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -79,9 +80,13 @@ def main() -> None:
         sys.exit(1)
 
 
-def _flow(commands: typer.Typer) -> None:
-    """Let the terminal break the lines of a help's paragraphs, as it breaks the first; what is indented stays as it is."""
+def _finish(commands: typer.Typer) -> None:
+    """Let the terminal break the lines of a help's paragraphs, as it breaks the first; what is indented stays as it is.
+
+    And have every command say what it makes of ``--route``.
+    """
     for command in commands.registered_commands:
+        command.cls = Command
         if command.callback is None:
             continue
         paragraphs = inspect.getdoc(command.callback) or ""
@@ -91,9 +96,9 @@ def _flow(commands: typer.Typer) -> None:
         )
     for group in commands.registered_groups:
         if group.typer_instance is not None:
-            _flow(group.typer_instance)
+            _finish(group.typer_instance)
 
 
 for _name in _COMMANDS:
     importlib.import_module(f"bridge.cli.{_name}")
-_flow(app)
+_finish(app)

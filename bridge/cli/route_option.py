@@ -7,13 +7,21 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bridge.settings import Deployment, Route, Settings
 
-ROUTE = typer.Option(None, "--route", metavar="NAME", help="This route alone; aep-bridge routes lists them.")
+_OPTION = "--route"
+_WITHOUT = {
+    "receiver": "one receiver takes the events of all routes, each at its own path",
+    "routes": "it lists all of them",
+    "demo": "--routes shows two routes side by side",
+}
+"""Why commands take no ``--route``."""
+ROUTE = typer.Option(None, _OPTION, metavar="NAME", help="This route alone; aep-bridge routes lists them.")
 
 
 _wanted: ContextVar[str | None] = ContextVar("route", default=None)
@@ -24,9 +32,7 @@ def _remember(name: str | None) -> str | None:
     return name
 
 
-MAPPED_ROUTE = typer.Option(
-    None, "--route", metavar="NAME", callback=_remember, help="With the settings of this route."
-)
+MAPPED_ROUTE = typer.Option(None, _OPTION, metavar="NAME", callback=_remember, help="With the settings of this route.")
 """For commands about a mapping set: :func:`settings_for` reads it where settings are asked for."""
 
 
@@ -69,8 +75,32 @@ def only(routes: Sequence[Route], name: str | None) -> Route:
         return named[0]
     names = ", ".join(route.name for route in routes)
     if named:
-        raise typer.BadParameter(f"say which route: {names}", param_hint="--route")
-    raise typer.BadParameter(f"there is no such route {name}; the routes are: {names}", param_hint="--route")
+        raise typer.BadParameter(f"say which route: {names}", param_hint=_OPTION)
+    near = _nearest(name or "", [route.name for route in routes])
+    meant = f"did you mean {near}? " if near else ""
+    raise typer.BadParameter(f"there is no such route {name}; {meant}the routes are: {names}", param_hint=_OPTION)
+
+
+def _nearest(name: str, names: Sequence[str]) -> str | None:
+    from difflib import get_close_matches
+
+    # As it stands in a variable: large letters and underscores.
+    return next(iter(get_close_matches(name.lower().replace("_", "-"), names, n=1)), None)
+
+
+class Command(TyperCommand):
+    """A command that takes ``--route`` once, or says why it takes none."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As every command does; of ``--route`` given twice the first would be forgotten without a word."""
+        options = args[: args.index("--")] if "--" in args else args
+        given = [each for each in options if each == _OPTION or each.startswith(f"{_OPTION}=")]
+        if given and not any(_OPTION in param.opts for param in self.params):
+            why = _WITHOUT.get(ctx.info_name, "it is about no route")
+            raise typer.BadParameter(f"{ctx.command_path} takes none: {why}", ctx, param_hint=_OPTION)
+        if len(given) > 1:
+            raise typer.BadParameter("give it once: one route, or none for all", ctx, param_hint=_OPTION)
+        return super().parse_args(ctx, args)
 
 
 @contextmanager

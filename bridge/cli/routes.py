@@ -55,9 +55,7 @@ def routes(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) ->
 
 def _shown(name: str, value: Any) -> str:
     if name == "routes_of_the_organisation":
-        return (
-            "all of the organisation's" if value == 1 else f"one part of {value}: as many routes go to its organisation"
-        )
+        return "all of the organisation's" if value == 1 else f"shared by the {value} routes to its organisation"
     return str(value) or "not set"
 
 

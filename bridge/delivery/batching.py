@@ -189,18 +189,4 @@ class Batcher(Generic[Owner]):
 
 def _fitting(ends: Sequence[int], start: int, most: int, room: int, separator: int) -> int:
     """How many items from ``start`` fit: the largest k with ends[start + k] + separator * k <= room."""
-    low = 0
-    high = most - start
-    if high <= 0:
-        return 0
-    if ends[most] + separator * high <= room:
-        return high
-    if not separator:
-        return bisect_right(ends, room, start, most + 1) - 1 - start
-    while low < high:
-        middle = (low + high + 1) // 2
-        if ends[start + middle] + separator * middle <= room:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    return bisect_right(range(1, most - start + 1), room, key=lambda k: ends[start + k] + separator * k)

@@ -75,15 +75,17 @@ class Delivery(Generic[Owner]):
             if policy.by_key
             else Unordered(Batcher(self._limits))
         )
+        pace = None
+        if policy.budgets or account is not None:
+            pace = Pace(windows(policy, self._limits.max_events), account or OwnAccount(), policy.share)
         self.flow_control = FlowControl(
             ceiling=policy.ceiling,
             requests_per_second=policy.requests_per_second,
             events_per_second=policy.events_per_second,
             budgets=policy.budgets,
-            pace=Pace(windows(policy, self._limits.max_events), account or OwnAccount(), policy.share)
-            if policy.budgets
-            else None,
-            share=policy.share,
+            pace=pace,
+            account=account,
+            share=policy.share if account is None or pace is None else lambda: pace.together(clock()),
             circuit_threshold=policy.circuit_threshold,
             random=random,
             metrics=metrics,
@@ -292,10 +294,11 @@ class Delivery(Generic[Owner]):
     def _settle(self, shipment: Shipment[Owner], outcome: Outcome, began: float, under_way: int) -> None:
         now = self._clock()
         self.answers += 1
-        if isinstance(outcome, Unauthorized | Misconfigured) and blame.is_about_its_events(
-            shipment, self.flow_control.record
-        ):
-            outcome = Transient(outcome.reason)
+        match outcome:
+            case Unauthorized(reason, sent=True) | Misconfigured(reason) if blame.is_about_its_events(
+                shipment, self.flow_control.record
+            ):
+                outcome = Transient(reason)
         known = blame.is_known(shipment, self.flow_control.record)
         before = self.flow_control.record.successes
         self.flow_control.note(outcome, now, seconds=now - began, under_way=under_way, known=known)

@@ -14,7 +14,9 @@ import structlog
 
 from bridge.delivery import blame
 from bridge.delivery.concurrency import AdaptiveLimit
+from bridge.delivery.pace_board import EVENTS_AT, REQUESTS_AT
 from bridge.delivery.pacing import Circuit, RateLimit
+from bridge.delivery.shared_rate import SharedRate
 from bridge.delivery.standing import Standing
 from bridge.delivery.throttle import ALARM_SECONDS, FIRST_PROBE, LONGEST_PROBE, Throttle
 from bridge.model.backoff import Backoff
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from bridge.delivery.pace import Pace
+    from bridge.delivery.pace_board import Account
     from bridge.model.delivery_policy import Budget
     from bridge.model.verdicts import Outcome
     from bridge.telemetry.metrics import Metrics
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _PROBE_SECONDS = 10.0
 """Most seconds between probes: they cost a destination that is away little, and its return is soon seen."""
+_TOKEN_SECONDS = 2.0
+"""Most seconds between looks for a token where none is to be had: they cost nothing, as whoever gives tokens has its own pauses."""
 _UNAVAILABLE = 503
 """Whatever its headers say, a destination that answers so is away: the circuit counts it as a failure."""
 
@@ -49,11 +54,11 @@ _UNAVAILABLE = 503
 class FlowControl:
     """Says when the next request may leave.
 
-    ``refusal`` says why credentials or set-up are refused (``misconfigured``: it is the set-up), ``trouble`` why the circuit is
-    open; "" when they are not.
+    ``trouble`` says why the circuit is open; "" when it is not.
     ``record`` counts requests that were taken. Rates are by second, 0 for none, for all workers together; ``share`` is this
-    one's part of them currently. ``budgets`` are limits in units of the destination's own, which ``pace`` keeps. ``wall`` gives
-    seconds since 1970, for the words that a person reads.
+    one's part of them currently, or where they lie on an ``account`` that others use as well the part of all of them.
+    ``budgets`` are limits in units of the destination's own, which ``pace`` keeps. ``wall`` gives seconds since 1970, for the
+    words that a person reads.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class FlowControl:
         events_per_second: float,
         budgets: Sequence[Budget] = (),
         pace: Pace | None = None,
+        account: Account | None = None,
         share: Callable[[], float],
         circuit_threshold: int,
         random: Random,
@@ -73,16 +79,17 @@ class FlowControl:
         self.circuit = Circuit(circuit_threshold, Backoff(random, base=1.0, cap=_PROBE_SECONDS))
         self.credentials = Circuit(1, Backoff(random, base=1.0))
         self.record = blame.RequestTally()
-        self.refusal = ""
-        self.misconfigured = False
+        self._refused: Unauthorized | Misconfigured | None = None
         self.trouble = ""
         self._limit = AdaptiveLimit(ceiling)
         self.throttle = Throttle(Backoff(random, base=FIRST_PROBE, cap=LONGEST_PROBE))
         self.standing = Standing()
         self._throttling_told = False
         self._wall = wall
-        self._requests = RateLimit(requests_per_second)
-        self._events = RateLimit(events_per_second)
+        self._requests, self._events = (
+            RateLimit(rate) if account is None else SharedRate(rate, account, place)
+            for rate, place in ((requests_per_second, REQUESTS_AT), (events_per_second, EVENTS_AT))
+        )
         self._weighs = [each.weigh for each in budgets]
         self._pace = pace
         self._held: tuple[float, float, str] | None = None
@@ -92,6 +99,16 @@ class FlowControl:
         self._limited: tuple[float, str] | None = None
         self._metrics = metrics
         self.show()
+
+    @property
+    def refusal(self) -> str:
+        """Why credentials or set-up are refused, or no token is to be had; "" when neither is so."""
+        return "" if self._refused is None else self._refused.reason
+
+    @property
+    def misconfigured(self) -> bool:
+        """Whether the set-up is refused."""
+        return isinstance(self._refused, Misconfigured)
 
     @property
     def blocked(self) -> bool:
@@ -176,8 +193,7 @@ class FlowControl:
         if not waiting:
             return max(0.0, *waits)
         if (
-            waits[0] > 0
-            and self._held_by_others is None
+            self._held_by_others is None
             and self._pace is not None
             and self._pace.paused_until() > max(now, self.throttle.until)
         ):
@@ -238,14 +254,19 @@ class FlowControl:
             )
 
     def _weigh(self, outcome: Outcome, now: float, *, seconds: float, under_way: int) -> None:
+        if isinstance(outcome, Unauthorized) and not outcome.sent:
+            self.circuit.inconclusive(now)
+            self.credentials.failure(now, most=_TOKEN_SECONDS)
+            self._hold(outcome, "There is no token to be had; nothing is dropped.")
+            return
+        if isinstance(self._refused, Unauthorized) and not self._refused.sent and self.credentials.probing:
+            # The probe was sent, whatever came of it. How long there was no token is no reason to wait for the destination.
+            self._accept_credentials()
         match outcome:
-            case Unauthorized(reason) | Misconfigured(reason):
+            case Unauthorized() | Misconfigured():
                 self.circuit.success()
                 self.credentials.failure(now)
-                self.misconfigured = isinstance(outcome, Misconfigured)
-                if self.refusal != reason:
-                    self.refusal = reason
-                    _log.error("delivery_held", detail="The destination refuses us; nothing is dropped.", reason=reason)
+                self._hold(outcome, "The destination refuses us; nothing is dropped.")
                 return
             case Transient():
                 self._limit.refused(now)
@@ -260,12 +281,12 @@ class FlowControl:
             case Throttled(status, retry_after):
                 self._limit.refused(now)
                 self.throttle.refused(now, status, retry_after)
-                if self._pace is not None:
-                    self._pace.pause(self.throttle.until)
                 if status == _UNAVAILABLE:
                     self.circuit.failure(now)
                     self.credentials.inconclusive(now)
                     return
+                if self._pace is not None:
+                    self._pace.pause(self.throttle.until)
             case AllAccepted() | Answered():
                 self._limit.answered(seconds, under_way)
                 self.record.successes += 1
@@ -275,11 +296,16 @@ class FlowControl:
         self.circuit.success()
         self._accept_credentials()
 
+    def _hold(self, refused: Unauthorized | Misconfigured, detail: str) -> None:
+        before, self._refused = self.refusal, refused
+        if before != refused.reason:
+            _log.error("delivery_held", detail=detail, reason=refused.reason)
+
     def _accept_credentials(self) -> None:
         self.credentials.success()
-        if self.refusal:
-            self.refusal = ""
-            _log.info("delivery_resumed", detail="The destination takes our requests again.")
+        if self._refused is not None:
+            self._refused = None
+            _log.info("delivery_resumed", detail="Credentials are no reason to hold any more.")
 
     def show(self) -> None:
         """Set the metrics."""

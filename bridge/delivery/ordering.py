@@ -157,15 +157,16 @@ class KeyedBatcher(Generic[Owner]):
         return None if found is None else max(0.0, self._wait(found[1], now))
 
     def _first_free(self, lane: int, waiting: Container[int]) -> tuple[int, _Request[Owner], list[int]] | None:
-        """Number, request and positions of the first events that nothing of their tag is before."""
+        """Number, request and positions of the first events that nothing of their tag is before.
+
+        Requests before it have nothing but what waits, so that whatever they hold of a tag keeps it from being free here too.
+        """
         line = self._lanes[lane]
-        before: set[int] = set()
         for number, request in enumerate(islice(line.requests, _LOOKED_THROUGH), line.first):
             tags = request.batch.tags
-            free = [at for at, tag in enumerate(tags) if tag not in before and tag not in waiting]
+            free = [at for at, tag in enumerate(tags) if tag not in waiting]
             if free:
                 return number, request, free
-            before.update(tags)
         return None
 
     def batches(self) -> Iterator[Batch[Owner]]:

@@ -61,6 +61,11 @@ class Pace:
         with self._account.held() as times:
             return times[len(self.budgets)]
 
+    def together(self, now: float) -> float:
+        """The part of all processes of the account on this machine that live, above 0 and at most 1."""
+        self._note(now)
+        return self._together
+
     def tick(self, now: float) -> None:
         """Say that this process lives: call it every second or so."""
         self._share_until = 0.0

@@ -22,20 +22,28 @@ if TYPE_CHECKING:
 
 BUDGETS: Final = 6
 """Most budgets of one account."""
+REQUESTS_AT: Final = BUDGETS + 1
+"""Where the times of an account hold until when the rate of requests is busy, where it is shared."""
+EVENTS_AT: Final = BUDGETS + 2
+"""Where they hold the same of the rate of events."""
+TIMES: Final = BUDGETS + 3
 _MEMBERS: Final = 128
 """Processes that may note their part; beyond that one counts for nothing."""
 _ACCOUNTS: Final = 64
 ALIVE_SECONDS: Final = 5.0
 """A process that has not noted its part for this many seconds has ended."""
 _KEY = struct.Struct("16s")
-_TIMES = struct.Struct(f"{BUDGETS + 1}d")
+_TIMES = struct.Struct(f"{TIMES}d")
 _MEMBER = struct.Struct("qdd")
 _ACCOUNT_BYTES: Final = _KEY.size + _TIMES.size + _MEMBERS * _MEMBER.size
 BOARD_BYTES: Final = _ACCOUNTS * _ACCOUNT_BYTES
 
 
 class Account(Protocol):
-    """What is known of one account: ``times`` holds for each budget until when it is busy, and last until when all pause."""
+    """What is known of one account: ``times`` holds for each budget until when it is busy, behind them until when all pause.
+
+    At ``REQUESTS_AT`` and ``EVENTS_AT`` lie those of rates that are shared.
+    """
 
     @contextmanager
     def held(self) -> Iterator[list[float]]:
@@ -51,7 +59,7 @@ class OwnAccount:
     """The account of a process that shares with none on its machine."""
 
     def __init__(self) -> None:
-        self._times = [0.0] * (BUDGETS + 1)
+        self._times = [0.0] * TIMES
 
     @contextmanager
     def held(self) -> Iterator[list[float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class Circuit:
         """Whether requests are being held back (also while a probe is out)."""
         return self._opened > 0
 
+    @property
+    def probing(self) -> bool:
+        """Whether the outcome of a probe is awaited."""
+        return self._probing
+
     def wait(self, now: float) -> float | None:
         """Seconds until a request may leave, 0 when it may now; None while the outcome of a probe is awaited."""
         if not self._opened:
@@ -66,15 +72,15 @@ class Circuit:
         self._failures = self._opened = 0
         self._probing = False
 
-    def failure(self, now: float) -> None:
-        """A request showed that it does not."""
+    def failure(self, now: float, *, most: float = inf) -> None:
+        """A request showed that it does not; the next probe leaves after ``most`` seconds at the latest."""
         self._failures += 1
         if self._opened and not self._probing:
             return  # left before the circuit opened: it tells nothing new
         if self._opened or self._failures >= self._threshold:
             self._opened += 1
             self._probing = False
-            self._probe_at = now + self._backoff.delay(self._opened)
+            self._probe_at = now + min(most, self._backoff.delay(self._opened))
 
     def inconclusive(self, now: float) -> None:
         """The probe failed for another reason: ask again after the same time."""

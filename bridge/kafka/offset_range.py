@@ -2,42 +2,77 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
 from bridge.kafka.connection import client_options
 from bridge.kafka.topics import ensure_topics, unreachable
+from bridge.model.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from bridge.settings import KafkaSettings
 
-_EMPTY_POLLS: Final = 5
-"""Seconds without a record before its end, from brokers that answer, end the reading of a partition: the rest is no records."""
-_MORE_POLLS: Final = 2
+_ASK_AFTER: Final = 5
+"""Seconds without a record after which the brokers are asked whether they are there."""
+_SILENT: Final = 30
+"""Seconds without a record before its end after which a reading is given up."""
+
+
+class UnfinishedReadingError(KafkaError):
+    """The records up to an end that was there do not come. Whoever took what came for everything would be wrong."""
 
 
 async def records_in(consumer: Any, partition: TopicPartition, start: int, end: int) -> AsyncIterator[Any]:
-    """The consumer's records of a partition from offset ``start`` up to ``end``, which is left out."""
+    """The consumer's records of a partition from offset ``start`` up to ``end``, which is left out.
+
+    It ends there and nowhere else, as the client's position passes what is no record too. Raises :class:`UnfinishedReadingError`.
+    """
     if start >= end:
         return
     consumer.assign([partition])
     consumer.seek(partition, start)
-    empty, answered = 0, False
-    while await consumer.position(partition) < end and empty < _EMPTY_POLLS:
-        records = (await consumer.getmany(partition, timeout_ms=1_000)).get(partition, [])
-        empty = 0 if records else empty + 1
-        if records:
-            answered = False
-        elif empty == _EMPTY_POLLS and not answered:
-            # The client gives nothing while the brokers are away, too: that is no end. This asks them, and raises when they stay away.
-            await consumer.end_offsets([partition])
-            empty, answered = _EMPTY_POLLS - _MORE_POLLS, True
-        for record in records:
+    at, silent = -1, 0
+    while (position := await _position(consumer, partition, max(start, at), end)) < end:
+        if position < at:
+            raise _unfinished(partition, at, end, "the log was cut or made again")
+        at, silent = position, silent + 1 if position == at else 0
+        if silent and silent % _ASK_AFTER == 0:
+            await _ask(consumer, partition, at, end)
+        if silent >= _SILENT:
+            raise _unfinished(partition, at, end, f"no record came for {silent} s")
+        for record in (await consumer.getmany(partition, timeout_ms=1_000)).get(partition, []):
             if record.offset < end:
                 yield record
+
+
+async def _position(consumer: Any, partition: TopicPartition, at: int, end: int) -> int:
+    """Where the client stands; it does not know while it looks for the beginning of a log of which ``at`` is gone."""
+    try:
+        async with asyncio.timeout(_SILENT):
+            return int(await consumer.position(partition))
+    except TimeoutError:
+        raise _unfinished(partition, at, end, f"the brokers have not told for {_SILENT} s where it begins") from None
+
+
+async def _ask(consumer: Any, partition: TopicPartition, at: int, end: int) -> None:
+    """The client gives nothing while the brokers are away, too, and nothing of a log that ends earlier by now."""
+    try:
+        there = (await consumer.end_offsets([partition]))[partition]
+    except (errors.KafkaError, OSError) as error:
+        raise _unfinished(partition, at, end, f"the brokers do not answer ({type(error).__name__})") from error
+    if there < end:
+        raise _unfinished(partition, at, end, f"it ends at {there} now: the log was cut or made again")
+
+
+def _unfinished(partition: TopicPartition, at: int, end: int, why: str) -> UnfinishedReadingError:
+    return UnfinishedReadingError(
+        f"{partition.topic}[{partition.partition}] was not read to its end, at offset {at} of {end}: {why}",
+        hint="look at the brokers, and try again",
+    )
 
 
 async def records_between(kafka: KafkaSettings, since: int, until: int) -> AsyncIterator[Any]:

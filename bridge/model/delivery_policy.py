@@ -33,7 +33,7 @@ class DeliveryPolicy:
 
     ``linger``: seconds that a request may wait to be filled. ``batch_bytes`` and ``batch_events``: the most of one request.
     ``ceiling``: the most requests under way. ``by_key``: the events of one key leave one after the other.
-    ``account``: whose ``budgets`` they are. ``fold``: with ``by_key``, one element that does what two of a key do, one after the
+    ``account``: whose ``budgets`` and rates they are. ``fold``: with ``by_key``, one element that does what two of a key do, one after the
     other, or None where there is none; those that wait are folded, and have their verdict together.
     ``circuit_threshold``: failures in a row after which the destination counts as away. ``postponed_tries``: after how many
     tries an event that the destination keeps postponing is given up; 0 for never.

@@ -83,9 +83,14 @@ class Throttled:
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
-    """Credentials are refused, also after one forced refresh: hold, never drop, never dead-letter."""
+    """Credentials are refused, also after one forced refresh: hold, never drop, never dead-letter.
+
+    ``sent``: False where nothing was sent, as there is no token to send with. Whoever gives tokens has pauses of its own, and of the
+    destination this says nothing.
+    """
 
     reason: str
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from bridge.settings.loading import (
 from bridge.settings.route_rules import clashes, left_behind, wrong_route, wrong_variables
 from bridge.settings.routes import Deployment, Route
 from bridge.settings.section import PREFIX
-from bridge.settings.tree import Given, from_document, from_variables, is_route_variable, merged, overlay
+from bridge.settings.tree import Given, from_document, from_variables, is_route_variable, large_letters, merged, overlay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +60,8 @@ def load_deployment(**overrides: Any) -> Deployment:
     refuse_unknown({name for name in names if not is_route_variable(name)}, wrong_variables(names))
     toml = Path(TOML_FILE)
     document = tomllib.loads(toml.read_bytes().decode()) if toml.is_file() else {}
+    if large := large_letters(document, TOML_FILE):
+        raise SettingsError("\n".join(large))
     given = merged(
         [from_variables(environment), from_variables(env_file), from_document(document, TOML_FILE)],
     )

@@ -29,6 +29,14 @@ _OWN_NAMES = {
 """Keys of ``kafka`` that no named route inherits, and what they are where it does not set them."""
 _OF_ONE_KIND = ("path", "schema", "tests")
 """Keys of ``mapping`` that mean nothing for another source or destination."""
+_ONE_OF = (
+    ("oauth", ("client_secret", "client_secret_file")),
+    ("moengage", ("api_key", "api_key_file")),
+    ("moengage", ("data_center", "base_url")),
+    ("warehouse", ("url", "url_file")),
+    ("warehouse", ("table", "query")),
+)
+"""Keys that say the same in several ways: a route that sets one of them inherits none of the others, which would win over it."""
 _LISTENER = (
     "host",
     "port",
@@ -62,6 +70,10 @@ def inherited_tree(name: str, own: Tree, top: Tree, kinds: tuple[str, str]) -> t
         left |= {("kafka", key) for key in _OWN_NAMES}
     if kinds != ("moengage", "aep"):
         left |= {("mapping", key) for key in _OF_ONE_KIND}
+    for section, ways in _ONE_OF:
+        mine = sections.get(section)
+        if isinstance(mine, dict) and not mine.keys().isdisjoint(ways):
+            left |= {(section, key) for key in ways}
     inherited: Tree = {
         section: {key: value for key, value in keys.items() if (section, key) not in left}
         if isinstance(keys, dict)

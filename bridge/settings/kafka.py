@@ -100,6 +100,10 @@ class KafkaSettings(Section):
         """From one heartbeat to the next: so often that a process may be stopped for most of a session, wherever between two."""
         return min(3.0, self.session_timeout_seconds / 8)
 
+    def state_topic_of(self, route: str) -> str:
+        """The topic in which a route keeps what its destination has accepted, where its kinds ask for that."""
+        return f"{self.state_topic}.{route}"
+
     _names = field_validator("bootstrap_servers", mode="before")(split)
 
     @field_validator("bootstrap_servers")
@@ -107,7 +111,12 @@ class KafkaSettings(Section):
     def _hosts_and_ports(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
         for server in servers:
             if not _SERVER.fullmatch(server):
-                raise ValueError(f"{server} is no host:port")
+                # Other tools take a user and a password there.
+                credentials, _, named = server.rpartition("@")
+                own = (
+                    f"; credentials go to {variable('kafka', 'sasl_username')} and {variable('kafka', 'sasl_password')}"
+                )
+                raise ValueError(f"{named} is no host:port" + (own if credentials else ""))
         return servers
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dotenv.parser import parse_stream
+from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from bridge.model.errors import SettingsError
@@ -45,7 +46,8 @@ class Settings(BaseSettings):
     """All sections; ``load_settings`` builds it and turns every complaint into a :class:`~bridge.model.errors.SettingsError`."""
 
     kafka: KafkaSettings = KafkaSettings()
-    mapping: MappingSettings = MappingSettings()
+    # Its paths are those of the working folder when the settings are read, not when this is imported.
+    mapping: MappingSettings = Field(default_factory=MappingSettings)
     aep: AepSettings = AepSettings()
     oauth: OauthSettings = OauthSettings()
     setup: SetupSettings = SetupSettings()

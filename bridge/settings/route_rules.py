@@ -52,10 +52,11 @@ def wrong_route(name: str, own: Tree) -> Iterator[str]:
         if section in ("source", "destination"):
             continue
         if not isinstance(keys, dict):
-            known = any(each.startswith(variable(section, "")) for each in every_setting())
             named = f"[{ROUTES}.{name}.{section}] in {TOML_FILE} must be a section of keys"
-            yield from [named] if known else _wrong_key(name, [section])
+            yield from [named] if _is_section(section) else _wrong_key(name, [section])
             continue
+        if not keys and not _is_section(section):
+            yield from _wrong_key(name, [section])
         for key in keys:
             yield from _wrong_key(name, [section, str(key)])
     source = own.get("source", "moengage")
@@ -66,6 +67,10 @@ def wrong_route(name: str, own: Tree) -> Iterator[str]:
     if source in SOURCES and destination in DESTINATIONS and (source, destination) not in _AVAILABLE:
         key = "destination" if source == "moengage" else "source"
         yield f"{route_variable(name, key)}: {source} to {destination} is not available in this version"
+
+
+def _is_section(name: str) -> bool:
+    return any(each.startswith(variable(name, "")) for each in every_setting())
 
 
 def _wrong_name(route: str, told: str) -> str | None:
@@ -95,14 +100,21 @@ def _wrong_key(route: str, keys: Sequence[str]) -> Iterator[str]:
 
 
 def clashes(routes: Sequence[Route]) -> Iterator[str]:
-    """What two routes may not share: each needs topics and a consumer group of its own."""
+    """What two routes may not share: each needs topics and a consumer group of its own, none of which holds the bridge's state."""
     topics: dict[str, str] = {}
     groups: dict[str, str] = {}
+    states: dict[str, str] = {}
+    for route in routes:
+        setting = route.own_name(variable("kafka", "state_topic"))
+        for topic in (route.settings.kafka.state_topic, route.settings.kafka.state_topic_of(route.name)):
+            states.setdefault(topic, setting)
     for route in routes:
         kafka = route.settings.kafka
         for key in ("topic", "dead_letter_topic", "group"):
             seen, value = groups if key == "group" else topics, getattr(kafka, key)
             mine = route.own_name(variable("kafka", key))
+            if key != "group" and value in states:
+                yield f"{mine} is {value}, where the bridge keeps state of its own ({states[value]}): name another topic"
             if (other := seen.setdefault(value, mine)) != mine:
                 what = "consumer group" if key == "group" else "topic"
                 yield f"{mine} and {other} are both {value}: each route needs a {what} of its own"

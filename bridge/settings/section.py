@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -33,13 +34,18 @@ def clean_secret(value: Any) -> Any:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str):
         return value
-    if not (text := bare(text)):
+    if _is_blank(text := bare(text)):
         raise ValueError("the secret is blank")
     return text
 
 
+def _is_blank(text: str) -> bool:
+    """Whether nothing of it is to be seen: marks of no width, control characters and quotes hold no secret."""
+    return not any(char.isprintable() and not char.isspace() and char not in "\"'" for char in text)
+
+
 def _clean_user(value: Any) -> Any:
-    if isinstance(value, str) and value and not (value := bare(value)):
+    if isinstance(value, str) and value and _is_blank(value := bare(value)):
         raise ValueError("the user is blank")
     return value
 
@@ -50,12 +56,30 @@ User = Annotated[str, BeforeValidator(_clean_user)]
 
 
 def is_example(value: SecretStr | str | None) -> bool:
-    """Whether a credential is one that the documents show, and so everybody knows."""
+    """Whether a credential is one that documents show, and so everybody knows, or the place for one."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    return text is not None and bare(text).lower() in EXAMPLES
+    if text is None:
+        return False
+    letters = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", bare(text)).lower()))
+    return letters in _EXAMPLES or _EXAMPLE in letters or _TEMPLATE.fullmatch(bare(text)) is not None
 
 
-EXAMPLES = frozenset({"change-me", "changeme", "change_me", "p8e-change-me"})
+_EXAMPLE = "changeme"
+_EXAMPLES = frozenset(
+    {
+        "changeit",
+        "changethis",
+        "replaceme",
+        "replacethis",
+        "yourpassword",
+        "yoursecret",
+        "yourclientsecret",
+        "yourapikey",
+    }
+)
+"""What stands in the place of a secret in the documents of others, without the marks between its words."""
+_TEMPLATE = re.compile(r"<[^<>]*>|\$\{[^{}]*\}|\$[A-Z_][A-Z0-9_]*|\{\{[^{}]*\}\}|%[A-Z_][A-Z0-9_]*%")
+"""A place that was to be filled, and is not."""
 
 
 def refuse_example(name: str, value: SecretStr | None) -> None:

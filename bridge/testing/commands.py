@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from typing import TYPE_CHECKING
 
-from bridge.testing.processes import BridgeProcess
+from bridge.testing.processes import BridgeProcess, end, start_writing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _TAIL_LINES = 60
+
+
+def run_command(
+    *arguments: str, env: Mapping[str, str], cwd: Path | None = None, timeout: float = 120.0
+) -> subprocess.CompletedProcess[str]:
+    """Run ``aep-bridge ARGUMENTS`` to its end, without input; ``subprocess.TimeoutExpired`` once it is killed for being too slow."""
+    command = [sys.executable, "-m", "bridge", *arguments]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as words:
+        child = start_writing(command, out, words, env=env, cwd=cwd)
+        try:
+            child.wait(timeout)
+        finally:
+            code = end(child)
+        said = []
+        for file in (out, words):
+            file.seek(0)
+            said.append(file.read().decode())
+    return subprocess.CompletedProcess(command, code, *said)
 
 
 class Commands:

@@ -20,7 +20,9 @@ import urllib.error
 import urllib.request
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
+
+from bridge.testing.forking.forked import ForkedProcess, start_forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,34 +50,64 @@ PORT_RANGE = "TESTING_PORT_RANGE"
 _random = random.SystemRandom()
 _given: deque[int] = deque(maxlen=_RANGE // 3)
 T = TypeVar("T")
-_children: set[subprocess.Popen[bytes]] = set()
+Child = subprocess.Popen[bytes] | ForkedProcess
+_children: set[Child] = set()
 
 
 def start_tied(
-    command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> subprocess.Popen[bytes]:
-    """Start a command whose output goes to ``log``, in a session of its own, and that dies with this process."""
+    command: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    own_interpreter: bool = False,
+) -> Child:
+    """Start a command whose output goes to ``log``, in a session of its own, and that dies with this process.
+
+    ``own_interpreter``: it is never forked (:mod:`bridge.testing.forking`), as its memory, its start or its command line is looked at.
+    """
     with log.open("ab") as out:
-        child = subprocess.Popen(
+        return start_writing(command, out, out, env=env, cwd=cwd, own_interpreter=own_interpreter)
+
+
+def start_writing(
+    command: Sequence[str],
+    out: IO[bytes],
+    words: IO[bytes],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    own_interpreter: bool = False,
+) -> Child:
+    """As :func:`start_tied`, with stdout and stderr in files; it has no input."""
+    environment = dict(os.environ if env is None else env)
+    folder = (cwd or Path()).absolute()
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a device
+        streams = (nothing.fileno(), out.fileno(), words.fileno())
+        forked = None if own_interpreter else start_forked(command, env=environment, cwd=folder, streams=streams)
+        child: Child = forked or subprocess.Popen(
             [sys.executable, "-S", "-c", _TIE, str(os.getpid()), *command],
-            stdin=subprocess.DEVNULL,
+            stdin=nothing,
             stdout=out,
-            stderr=subprocess.STDOUT,
-            env=None if env is None else dict(env),
-            cwd=cwd,
+            stderr=words,
+            env=environment,
+            cwd=folder,
             start_new_session=True,
         )
     _children.add(child)
     return child
 
 
-def stop_running(child: subprocess.Popen[bytes]) -> None:
+def stop_running(child: Child) -> None:
     """SIGSTOP, and wait until every thread of the child stands still: on a busy machine some run on for a while."""
     child.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    if isinstance(child, ForkedProcess):
+        child.wait_stopped()
+    else:
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
-def end(child: subprocess.Popen[bytes], *, grace: float = 0.0) -> int:
+def end(child: Child, *, grace: float = 0.0) -> int:
     """SIGTERM (when ``grace`` seconds are given), then SIGKILL; gives the exit code (negative: the signal)."""
     if child.poll() is None and grace > 0:
         with contextlib.suppress(ProcessLookupError):
@@ -88,7 +120,7 @@ def end(child: subprocess.Popen[bytes], *, grace: float = 0.0) -> int:
             child.kill()
         child.wait(30)
     _children.discard(child)
-    return child.returncode
+    return child.wait()
 
 
 @atexit.register
@@ -147,11 +179,17 @@ class BridgeProcess:
 
     ``settings`` are ``BRIDGE_`` variables; the telemetry port is chosen here unless given. No variable of the
     developer's own environment that starts with ``BRIDGE_`` reaches the process, and no ``.env`` of theirs either:
-    it runs in ``directory``, with the source tree on its path.
+    it runs in ``directory``, with the source tree on its path. ``own_interpreter``: as of :func:`start_tied`.
     """
 
     def __init__(
-        self, arguments: Sequence[str], settings: Mapping[str, str], *, directory: Path, name: str | None = None
+        self,
+        arguments: Sequence[str],
+        settings: Mapping[str, str],
+        *,
+        directory: Path,
+        name: str | None = None,
+        own_interpreter: bool = False,
     ) -> None:
         self.name = name or arguments[0]
         directory.mkdir(parents=True, exist_ok=True)
@@ -159,11 +197,12 @@ class BridgeProcess:
         self.telemetry_port = int(settings.get("BRIDGE_TELEMETRY__PORT") or free_port())
         self._command = [sys.executable, "-m", "bridge", *arguments]
         self._directory = directory
+        self._own_interpreter = own_interpreter
         inherited = {key: value for key, value in os.environ.items() if not key.upper().startswith("BRIDGE_")}
         path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH")]))
         self._env = inherited | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
         self._env |= {"BRIDGE_TELEMETRY__PORT": str(self.telemetry_port), **settings}
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     @property
     def url(self) -> str:
@@ -176,7 +215,7 @@ class BridgeProcess:
         return self._running.pid
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Child:
         assert self._child is not None, f"{self.name} was not started"
         return self._child
 
@@ -188,7 +227,9 @@ class BridgeProcess:
     def start(self) -> Self:
         """Start (again, after it ended) without waiting for anything."""
         assert not self.alive, f"{self.name} runs already"
-        self._child = start_tied(self._command, log=self.log, env=self._env, cwd=self._directory)
+        self._child = start_tied(
+            self._command, log=self.log, env=self._env, cwd=self._directory, own_interpreter=self._own_interpreter
+        )
         return self
 
     def wait_ready(self, within: float = 30.0, path: str = "/health/ready") -> Self:

@@ -59,6 +59,8 @@ class WorkerAssembly:
         board: Board | None,
     ) -> None:
         policy = parts.policy
+        # One route's processes divide rates by their partitions, and need to know nothing of each other.
+        shares = policy.account and (policy.budgets or sharing_routes > 1)
         clock = asyncio.get_running_loop().time
         self.switch = surroundings.switch(settings.worker.hang_seconds)
         self.end = RunEnd()
@@ -73,7 +75,7 @@ class WorkerAssembly:
             replace(policy, share=self.share),
             metrics,
             clock=clock,
-            account=None if board is None or not policy.account else board.account(policy.account),
+            account=board.account(policy.account) if board is not None and shares else None,
             random=surroundings.random(),
             on_failure=self.end.broke,
         )

@@ -13,10 +13,9 @@ import yaml
 from checkout import ROOT
 from debian_tools import ToolUnavailableError, find_tool
 
-from bridge.testing.processes import end, eventually, free_port, get, start_tied
+from bridge.testing.processes import Child, end, eventually, free_port, get, start_tied
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
@@ -45,7 +44,7 @@ class Prometheus:
     directory: Path
     standing: list[Standing] = field(default_factory=list)
     missing: str = ""
-    _child: subprocess.Popen[bytes] | None = None
+    _child: Child | None = None
     _task: asyncio.Task[None] | None = None
     _url: str = ""
 

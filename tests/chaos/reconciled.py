@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkout import ROOT
 from json_output import json_of
+
+from bridge.testing.commands import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,17 +58,13 @@ def wrong_in(found: RunSum, *, promised: int, complete: bool) -> list[str]:
 
 async def ask_for_sum(environment: Mapping[str, str], directory: Path, since: str, *arguments: str) -> RunSum:
     """Run the command with the settings of the run's processes, for the days since ``since`` (ISO 8601)."""
-    command = [sys.executable, "-m", "bridge", "reconcile", "--since", since, "--json", *arguments]
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("BRIDGE_")}
     done = await asyncio.to_thread(
-        subprocess.run,
-        command,
-        cwd=directory,
+        run_command,
+        *("reconcile", "--since", since, "--json", *arguments),
         env=inherited | {"PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
+        cwd=directory,
         timeout=_PATIENCE,
-        check=False,
     )
     # 1: something does not add up, which is named.
     return read_sum(json_of(done, exit_code=None))

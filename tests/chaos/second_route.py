@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from counting import is_deliverable
 from sender import ChaosSender
 
 from bridge.emulators.adobe import Emulator
+from bridge.emulators.adobe.inlet import EXAMPLE
 from bridge.testing.numbered_events import uuid_of
 from bridge.testing.processes import free_port
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 NAME = "calm"
 TOPIC, DEAD_LETTERS, GROUP = "chaos.calm", "chaos.calm.dead-letters", "chaos-calm"
 PARTITIONS = 2
+_ORGANISATION = "76543210FEDCBA9876543210@AdobeOrg"
+"""Another than the first route's: of one organisation a 429 pauses every route."""
 _CREDENTIALS = ("workspace-calm", "another-password")
 _RATE = 50.0
 _LAST = 60.0
@@ -49,7 +52,7 @@ class SecondRoute:
     _task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self.emulator = Emulator(port=free_port(), payloads=0)
+        self.emulator = Emulator(port=free_port(), payloads=0, inlet=replace(EXAMPLE, org_id=_ORGANISATION))
         self.sender = ChaosSender(_CREDENTIALS, _RATE, self.rng, time.monotonic, sizes=(1, 10, 20), at_once=4)
         await self.emulator.start()
         self._task = asyncio.create_task(self._watch())

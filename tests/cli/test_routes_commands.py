@@ -81,6 +81,55 @@ def test_a_route_that_does_not_exist_is_a_usage_error(words) -> None:
     assert "eu, us" in told.output
 
 
+@pytest.mark.parametrize(("given", "meant"), [("ue", None), ("EU", "eu"), ("uss", "us"), ("zzz", None), ("", None)])
+def test_a_name_that_is_nearly_one_is_suggested(given, meant) -> None:
+    """As it stands in a variable it is no name of a route, but near to one."""
+    told = " ".join(_run("worker", "--route", given).output.replace("\u2502", " ").split())
+    assert "there is no such route" in told
+    assert ("did you mean" in told) is (meant is not None)
+    assert meant is None or f"did you mean {meant}?" in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["worker"],
+        ["check"],
+        ["status"],
+        ["deadletters", "list"],
+        ["mapping", "lint"],
+        ["setup", "plan"],
+        ["sync", "plan"],
+    ],
+    ids=" ".join,
+)
+def test_two_routes_are_not_one(words) -> None:
+    """The first of two would be forgotten without a word: exit 2, whichever way they are written."""
+    for given in (["--route", "eu", "--route", "us"], ["--route=eu", "--route", "us"], ["--route=eu", "--route=eu"]):
+        told = _run(*words, *given)
+        assert told.exit_code == 2
+        assert "give it once" in told.output
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["receiver"], "all routes"),
+        (["routes"], "lists all"),
+        (["demo"], "--routes"),
+        (["mapping", "functions"], "no route"),
+    ],
+    ids=str,
+)
+def test_commands_about_no_single_route_say_why(words, why) -> None:
+    """Exit 2, with what to do instead."""
+    for given in (["--route", "eu"], ["--route=eu"]):
+        told = _run(*words, *given)
+        assert told.exit_code == 2
+        assert why in " ".join(told.output.replace("\u2502", " ").split())
+
+
+@pytest.mark.clock
 def test_check_looks_at_every_route(tmp_path) -> None:
     """Each check names its route, and what is to be done names the route's own variables."""
     told = _run("check", "--json")

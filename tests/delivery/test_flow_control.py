@@ -129,6 +129,90 @@ def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal(away):
     assert flow_control.credentials.wait(100.0) > 0, "asked again after the same time"
 
 
+NO_TOKEN = Unauthorized("IMS cannot be reached", sent=False)
+
+
+def test_without_a_token_one_looks_again_within_two_seconds_for_as_long_as_it_takes():
+    """To look costs nothing, as whoever gives tokens has pauses of its own; a refusal by the destination is asked about less often."""
+    waits = {}
+    for outcome in (NO_TOKEN, Unauthorized("403")):
+        flow_control = _made_flow_control()
+        now, waits[outcome] = 10.0, []
+        for _ in range(50):
+            _note(flow_control, outcome, now=now)
+            waits[outcome].append(flow_control.credentials.wait(now))
+            now += waits[outcome][-1]
+            flow_control.leave(1, now)
+        assert (flow_control.blocked, flow_control.refusal) == (True, outcome.reason)
+    assert max(waits[NO_TOKEN]) == 2.0
+    assert max(waits[Unauthorized("403")]) > 20
+
+
+@pytest.mark.parametrize("outcome", [AWAY, Throttled(503), Mismatched("odd"), OK])
+def test_a_probe_that_was_sent_ends_a_want_of_tokens_whatever_comes_of_it(outcome):
+    """Else the destination's own trouble would be waited out by the pauses of a long want of tokens."""
+    flow_control = _made_flow_control()
+    now = 10.0
+    with capture_logs() as logs:
+        for _ in range(20):
+            _note(flow_control, NO_TOKEN, now=now)
+            now += 2.0
+            flow_control.leave(1, now)
+        _note(flow_control, outcome, now=now)
+    assert (flow_control.credentials.open, flow_control.refusal) == (False, "")
+    lines = [(line["event"], line["detail"]) for line in logs if line["event"].startswith("delivery_")]
+    assert lines == [
+        ("delivery_held", "There is no token to be had; nothing is dropped."),
+        ("delivery_resumed", "Credentials are no reason to hold any more."),
+    ]
+
+
+def test_a_refusal_of_a_new_token_is_a_refusal_from_its_first_answer_on():
+    """What came before was a want of tokens: the pause between two questions begins anew."""
+    flow_control = _made_flow_control()
+    now = 10.0
+    for _ in range(20):
+        _note(flow_control, NO_TOKEN, now=now)
+        now += 2.0
+        flow_control.leave(1, now)
+    _note(flow_control, Unauthorized("403"), now=now)
+    assert 0 < flow_control.credentials.wait(now) <= 1.0
+    assert flow_control.refusal == "403"
+
+
+def test_what_was_sent_before_a_want_of_tokens_does_not_end_it():
+    """It left with the token that has expired since."""
+    flow_control = _made_flow_control()
+    _note(flow_control, NO_TOKEN)
+    _note(flow_control, AWAY)
+    assert (flow_control.credentials.open, flow_control.refusal) == (True, "IMS cannot be reached")
+
+
+def test_a_want_of_tokens_says_nothing_of_the_destination():
+    """A circuit that is open stays so, and its probe is sent once more; one that is closed counts nothing."""
+    flow_control = _made_flow_control()
+    _note(flow_control, AWAY, AWAY, AWAY)
+    trouble, now = flow_control.trouble, 100.0
+    flow_control.leave(1, now)
+    _note(flow_control, NO_TOKEN, now=now)
+    assert (flow_control.circuit.open, flow_control.trouble) == (True, trouble)
+    assert flow_control.circuit.wait(now) > 0
+    flow_control = _made_flow_control()
+    _note(flow_control, AWAY, AWAY, *[NO_TOKEN] * 5)
+    assert not flow_control.circuit.open
+    _note(flow_control, AWAY)
+    assert flow_control.circuit.open
+
+
+def test_a_refusal_in_the_same_words_is_told_once():
+    """Whether or not anything was sent."""
+    flow_control = _made_flow_control()
+    with capture_logs() as logs:
+        _note(flow_control, NO_TOKEN, Misconfigured(NO_TOKEN.reason), NO_TOKEN)
+    assert [line["event"] for line in logs if line["event"] == "delivery_held"] == ["delivery_held"]
+    assert not flow_control.misconfigured
+
+
 def test_what_left_before_a_refusal_does_not_put_off_the_probe():
     """Its own failure says nothing of our credentials: they are asked about when they would have been."""
     flow_control = _made_flow_control()

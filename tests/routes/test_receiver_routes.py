@@ -39,9 +39,9 @@ class _Routes:
         self.stores = {name: MemoryStore() for name in NAMES}
         listening = {"host": "127.0.0.1", "port": 0, "confirm_timeout_seconds": 0.5, **self.settings}
         made = {
-            name: ReceiverSettings(auth="basic", username=name, password=f"pass-{name}", **listening)
+            name: ReceiverSettings(**{"auth": "basic", "username": name, "password": f"pass-{name}", **listening})
             for name in NAMES[:2]
-        } | {"open": ReceiverSettings(auth="none", allow_from="10.0.0.0/8", **listening)}
+        } | {"open": ReceiverSettings(**listening | {"auth": "none", "allow_from": "10.0.0.0/8"})}
         receivers = {
             f"{STREAMS.path}/{name}": Receiver(
                 settings,
@@ -126,6 +126,21 @@ async def test_credentials_tell_more_than_an_endpoint_that_asks_for_none():
             assert [await routes.post("/elsewhere", who) for who in ("us", "nobody")] == [404, 404]
         counted = everybody._metrics.registry.get_sample_value("bridge_receiver_requests_total", {"status": "404"})
         assert (routes.count("us", 404), counted) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("posted", "route"),
+    [("us/extra", "us"), ("us2", "us"), ("US", "eu"), ("eu%2Fx", "eu"), ("us%20", "us")],
+)
+async def test_of_routes_with_the_same_credentials_the_nearest_path_is_named(posted, route):
+    """Credentials that all routes inherit tell nothing: the sender is told of the path that is most like its own."""
+    async with _Routes(username="all", password="pass-all") as routes:
+        with structlog.testing.capture_logs() as logs:
+            assert await routes.post(f"{STREAMS.path}/{posted}", "all") == 404
+        assert [(line["route"], line["expected"]) for line in logs if line["event"] == "wrong_path"] == [
+            (route, f"{STREAMS.path}/{route}")
+        ]
+        assert routes.count(route, 404) == 1
 
 
 async def test_a_store_that_fails_troubles_its_route_alone():

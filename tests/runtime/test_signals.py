@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from bridge.runtime.deadline import CLOSE_CLIENT_SECONDS, LEAVE_SECONDS, Deadline, StopBudget
 from bridge.runtime.signals import StopSignals, run_until_stopped
+
+pytestmark = pytest.mark.clock
 
 
 def _handler(**more):
@@ -45,6 +48,32 @@ def test_a_signal_during_an_end_that_has_begun_is_a_second_one():
     left = []
     StopSignals(lambda _name: pytest.fail("it has begun"), lambda: True, leave=left.append)(signal.SIGTERM)
     assert left == [128 + signal.SIGTERM]
+
+
+def test_one_module_takes_signals_from_the_loop():
+    """Whoever needs an end by signal asks it: else a second signal would mean something else there."""
+    bridge = Path(__file__).parents[2] / "bridge"
+    takers = [path for path in bridge.rglob("*.py") if "add_signal_handler(" in path.read_text(encoding="utf-8")]
+    assert [str(path.relative_to(bridge)) for path in takers] == ["runtime/signals.py"]
+
+
+def test_a_command_that_plays_others_ends_with_a_second_signal():
+    """As every command does, should its end take long."""
+    program = """
+        import asyncio, os, signal
+        from bridge.cli.emulating import told_to_stop
+        async def main():
+            stop = told_to_stop()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await stop.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+        asyncio.run(main())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 128 + signal.SIGINT, done.stderr
 
 
 def test_a_real_process_ends_with_128_and_the_number():

@@ -64,6 +64,53 @@ def test_a_route_inherits_key_by_key_but_for_its_topics_and_group(toml) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("section", "inherited", "own"),
+    [
+        ("oauth", "client_secret_file", "client_secret"),
+        ("oauth", "client_secret", "client_secret_file"),
+        ("moengage", "api_key_file", "api_key"),
+        ("moengage", "api_key", "api_key_file"),
+        ("moengage", "base_url", "data_center"),
+        ("moengage", "data_center", "base_url"),
+        ("warehouse", "url", "url_file"),
+        ("warehouse", "url_file", "url"),
+        ("warehouse", "query", "table"),
+        ("warehouse", "table", "query"),
+    ],
+)
+def test_another_way_to_say_it_is_not_inherited(toml, section, inherited, own) -> None:
+    """What a route sets itself holds for it, also where the top level says the same by another key, which would win or clash."""
+    values = {"data_center": "2", "base_url": "http://127.0.0.1:1", "table": "people", "query": "SELECT 1"}
+    values |= {key: f"sqlite:///{key}" for key in ("url", "url_file")}
+    toml(
+        f"[{section}]\n{inherited} = '{values.get(inherited, 'of-all')}'\n"
+        f"[routes.a.{section}]\n{own} = '{values.get(own, 'its-own')}'\n[routes.b]\n"
+    )
+    routes = _routes()
+    mine, other = (getattr(routes[name].settings, section) for name in ("a", "b"))
+    assert (getattr(mine, inherited), getattr(other, own)) == (None, None)
+    assert getattr(mine, own) is not None
+    assert getattr(other, inherited) is not None
+    assert f"BRIDGE_ROUTES__A__{section}__{inherited}".upper() == routes["a"].own_name(
+        f"BRIDGE_{section}__{inherited}".upper()
+    )
+
+
+def test_sections_in_large_letters_are_those_in_small_ones(toml) -> None:
+    """A route's own names are not lost, and inheritance is key by key, however a section is written."""
+    toml(
+        "[KAFKA]\nbootstrap_servers = ['a:1']\ngroup = 'old'\n[kafka]\ncreate_topics = true\n"
+        "[routes.a]\nSource = 'adobe'\n[routes.a.Kafka]\ntopic = 'mine'\n[routes.a.kafka]\npartitions = 3\n[routes.default]\n"
+    )
+    routes = _routes()
+    kafka = routes["a"].settings.kafka
+    assert routes["a"].source == "adobe"
+    assert (kafka.topic, kafka.dead_letter_topic, kafka.group) == ("mine", "bridge.a.dead-letters", "bridge-a")
+    assert (kafka.bootstrap_servers, kafka.create_topics, kafka.partitions) == (("a:1",), True, 3)
+    assert routes["default"].settings.kafka.group == "old"
+
+
 def test_the_old_stream_lives_on_as_default(toml) -> None:
     """An empty [routes.default] keeps topics and group of the top level, or the names they always had."""
     toml("[kafka]\ntopic = 'mine'\n[aep]\nendpoint = 'https://x/collection/1'\n[routes.default]\n[routes.b]\n")
@@ -150,7 +197,21 @@ def test_digits_stay_text_whatever_the_route_is_called(monkeypatch, name) -> Non
             ["BRIDGE_ROUTES__B__KAFKA__DEAD_LETTER_TOPIC and BRIDGE_ROUTES__A__KAFKA__TOPIC are both x"],
         ),
         ("[routes.a]\n[routes.b.kafka]\ngroup = 'bridge-a'", ["are both bridge-a", "consumer group of its own"]),
+        (
+            "[routes.a.kafka]\nstate_topic = 'bridge.b'\n[routes.b]",
+            ["BRIDGE_ROUTES__B__KAFKA__TOPIC is bridge.b", "state of its own (BRIDGE_ROUTES__A__KAFKA__STATE_TOPIC)"],
+        ),
+        (
+            "[routes.a.kafka]\ndead_letter_topic = 'bridge.state.b'\n[routes.b]",
+            ["BRIDGE_ROUTES__A__KAFKA__DEAD_LETTER_TOPIC is bridge.state.b", "BRIDGE_ROUTES__B__KAFKA__STATE_TOPIC"],
+        ),
+        ("[routes.a.kafka]\ntopic = 'bridge.state.a'", ["BRIDGE_ROUTES__A__KAFKA__TOPIC is bridge.state.a"]),
         ("[routes.state]", ["BRIDGE_ROUTES__STATE__KAFKA__STATE_TOPIC must be another"]),
+        ("[routes.a.nonsense]", ["BRIDGE_ROUTES__A__NONSENSE: no such setting"]),
+        ("[routes.a.kafka]\nTopic = 'x'", ["[routes.a.kafka] in bridge.toml", "small letters: Topic as topic"]),
+        ("[kafka]\nTopic = 'x'", ["[kafka] in bridge.toml", "small letters: Topic as topic"]),
+        ("[KAFKA]\ntopic = 'x'\n[routes.b]", ["BRIDGE_KAFKA__TOPIC is set", "[routes.default]"]),
+        ("[Routes.a]", ["[Routes] in bridge.toml is written in small letters: [routes.NAME]"]),
         ("[routes.a_b]", ["[routes.a_b]", "no name of a route"]),
         ("[routes.A]", ["no name of a route"]),
         (f"[routes.{'a' * 41}]", ["at most 40"]),

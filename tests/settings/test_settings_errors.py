@@ -263,7 +263,9 @@ def test_users_are_taken_as_leniently_as_their_secrets(given, monkeypatch) -> No
 
 
 @pytest.mark.parametrize("name", ["OAUTH__CLIENT_SECRET", "RECEIVER__USERNAME", "KAFKA__SASL_USERNAME"])
-@pytest.mark.parametrize("blank", ["  ", '""', "\ufeff", "\u200b", "' '", '"\ufeff"'])
+@pytest.mark.parametrize(
+    "blank", ["  ", '""', "\ufeff", "\u200b", "' '", '"\ufeff"', "\u00ad", "\x7f", "\u200e", "'\"\"'"]
+)
 def test_blank_credentials_are_refused(name, blank, monkeypatch) -> None:
     """A template that came out blank is told at the start, by the name of its variable."""
     monkeypatch.setenv(f"BRIDGE_{name}", blank)
@@ -294,3 +296,45 @@ def test_proxies_by_number_or_network(given, taken, monkeypatch) -> None:
     """A number is how many there are; anything else is where they are."""
     monkeypatch.setenv("BRIDGE_RECEIVER__TRUSTED_PROXIES", given)
     assert load_settings().receiver.trusted_proxies == taken
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        *(
+            "Change Me",
+            "change_me_now",
+            "<change-me>",
+            "change\u2011me",
+            "ｃｈａｎｇｅ-ｍｅ",
+            "please-change-me",
+            "changeit",
+        ),
+        *("REPLACE_ME", "your-client-secret", "<password>", "${PASSWORD}", "$PASSWORD", "{{ password }}", "%PASSWORD%"),
+    ],
+)
+def test_what_was_never_filled_in_is_no_secret(left, monkeypatch) -> None:
+    """Examples of any spelling, and places of templates that nobody has filled, are refused by the name of their variable."""
+    monkeypatch.setenv("BRIDGE_RECEIVER__AUTH", "header")
+    monkeypatch.setenv("BRIDGE_RECEIVER__HEADER_VALUE", left)
+    with pytest.raises(SettingsError, match="BRIDGE_RECEIVER__HEADER_VALUE is still the example"):
+        load_settings()
+
+
+@pytest.mark.parametrize("value", ["hunter2", "exchange-rate", "<a>b", "$ecret", "pa${x", "100%", "secret-changes-me"])
+def test_a_secret_that_only_looks_a_little_so_is_one(value, monkeypatch) -> None:
+    """Real secrets may hold such marks and words."""
+    monkeypatch.setenv("BRIDGE_RECEIVER__AUTH", "header")
+    monkeypatch.setenv("BRIDGE_RECEIVER__HEADER_VALUE", value)
+    assert load_settings().receiver.header_value.get_secret_value() == value
+
+
+@pytest.mark.parametrize(
+    "given", ["user:pa55word@kafka:9092", "sasl://user:pa55word@kafka:9092", "kafka:9092,u:pa55word@k:x"]
+)
+def test_credentials_among_the_brokers_are_not_shown(given, monkeypatch) -> None:
+    """Other tools take them there: the error says where they go, and nobody reads them in a log."""
+    monkeypatch.setenv("BRIDGE_KAFKA__BOOTSTRAP_SERVERS", given)
+    with pytest.raises(SettingsError, match="BRIDGE_KAFKA__SASL_PASSWORD") as failure:
+        load_settings()
+    assert "pa55word" not in str(failure.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge import shipped
-from bridge.settings import MappingSettings
+from bridge.settings import MappingSettings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = Path("mappings/moengage_events.csv")
@@ -26,6 +26,15 @@ def test_a_file_of_the_users_own_wins(tmp_path, monkeypatch):
     SHIPPED.parent.mkdir()
     SHIPPED.write_text("source,destination\n")
     assert shipped.find(SHIPPED) == SHIPPED
+
+
+def test_it_is_looked_for_when_the_settings_are_read(tmp_path, monkeypatch):
+    """Whatever folder the process was in when it loaded the bridge."""
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().mapping.path == ROOT / SHIPPED
+    SHIPPED.parent.mkdir()
+    SHIPPED.touch()
+    assert load_settings().mapping.path == SHIPPED
 
 
 def test_an_unknown_path_stays_as_it_was_written(tmp_path, monkeypatch):

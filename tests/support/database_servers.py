@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 from debian_tools import ToolUnavailableError, find_tool, unpacked
 
-from bridge.testing.processes import end, eventually, free_port, start_tied
+from bridge.testing.processes import Child, end, eventually, free_port, start_tied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ class DatabaseServer:
     def __init__(self) -> None:
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix=f"bridge-{self.backend}-", dir="/tmp"))
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._env = dict(os.environ)
 
     @property

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from json_output import json_of
 
 from bridge.emulators.adobe import Emulator
+from bridge.testing.commands import run_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,15 +19,8 @@ ROOT = Path(__file__).parents[2]
 def run(environment, *arguments):
     """Exit code, checks by name, stderr."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "bridge", "check", "--json", *arguments],
-        env=inherited | environment,
-        cwd=ROOT,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, {each["name"]: each for each in json_of(done, exit_code=None)}, done.stderr.decode()
+    done = run_command("check", "--json", *arguments, env=inherited | environment, cwd=ROOT, timeout=60)
+    return done.returncode, {each["name"]: each for each in json_of(done, exit_code=None)}, done.stderr
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import pytest
 
 from bridge.model.dead_letter import DeadLetter
 from bridge.testing.kafka.stored_records import stored
-from bridge.testing.processes import end, free_port, start_tied
+from bridge.testing.processes import Child, end, free_port, start_tied
 
 pytestmark = pytest.mark.kafka
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ EVENT = {"event_code": "X", "event_uuid": "u-1", "uid": "user", "event_time": 5}
 class Process:
     """The receiver, its ports and its log."""
 
-    def __init__(self, child: subprocess.Popen[bytes], port: int, telemetry: int, log: Path) -> None:
+    def __init__(self, child: Child, port: int, telemetry: int, log: Path) -> None:
         self.child, self.port, self.telemetry, self.log = child, port, telemetry, log
         self.url = f"http://127.0.0.1:{port}/moengage/streams"
 
@@ -77,7 +77,9 @@ def running(tmp_path: Path, bootstrap: str, topic: str, **settings: str):
         **{f"BRIDGE_{name}": value for name, value in settings.items()},
     }
     log = tmp_path / "receiver.log"
-    child = start_tied([sys.executable, "-m", "bridge", "receiver"], log=log, env=environment, cwd=tmp_path)
+    # An interpreter of its own: one test looks at its memory, and all show that the command starts as a user starts it.
+    command = [sys.executable, "-m", "bridge", "receiver"]
+    child = start_tied(command, log=log, env=environment, cwd=tmp_path, own_interpreter=True)
     try:
         yield Process(child, port, telemetry, log)
     finally:

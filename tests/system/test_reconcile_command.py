@@ -6,8 +6,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,6 +19,7 @@ from test_worker_delivery import Scene, _ended, _until
 
 from bridge.kafka.reading_back.noted_offsets import noted_offsets
 from bridge.settings import KafkaSettings
+from bridge.testing.commands import run_command
 from bridge.testing.kafka.admin import admin_client
 
 pytestmark = pytest.mark.kafka
@@ -31,14 +30,7 @@ async def _reconciled(scene, *arguments, exit_code=0):
     """The answer of the command, and the sums of its days."""
     env = {**os.environ, **scene.settings, **scene.emulator.environment(), "PYTHONPATH": str(ROOT)}
     arguments = ("reconcile", "--since", YESTERDAY, "--no-aep", "--json", *arguments)
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "bridge", *arguments],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = await asyncio.to_thread(run_command, *arguments, env=env)
     assert done.returncode == exit_code, (done.stdout, done.stderr)
     found = json_of(done, exit_code=exit_code)
     total = {
@@ -243,15 +235,7 @@ async def test_every_command_of_the_page_does_what_it_says(kafka, topic, tmp_pat
         shown = []
         for program, *arguments in commands:
             assert program == "aep-bridge"
-            done = await asyncio.to_thread(
-                subprocess.run,
-                [sys.executable, "-m", "bridge", *arguments],
-                env=env,
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = await asyncio.to_thread(run_command, *arguments, env=env, cwd=tmp_path)
             assert done.returncode == 0, (arguments, done.stdout, done.stderr)
             shown.append(done.stdout)
         page = (ROOT / "docs/reconciliation.md").read_text(encoding="utf-8")

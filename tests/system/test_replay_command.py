@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +14,7 @@ from json_output import json_of
 from test_worker_delivery import Scene, _ended, _until
 
 from bridge.kafka.replaying.range_marks import is_copy
+from bridge.testing.commands import run_command
 from bridge.testing.kafka.admin import admin_client
 from bridge.testing.processes import BridgeProcess
 
@@ -30,15 +29,7 @@ async def _replayed(scene, *arguments, exit_code=0, as_json=True):
 
 async def _run(settings, *arguments, exit_code=0, as_json=True):
     env = {**os.environ, **settings, "PYTHONPATH": str(ROOT)}
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "bridge", "replay", *arguments, *(["--json"] if as_json else [])],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+    done = await asyncio.to_thread(run_command, "replay", *arguments, *(["--json"] if as_json else []), env=env)
     assert done.returncode == exit_code, (done.stdout, done.stderr)
     return json_of(done, exit_code=exit_code) if done.stdout.startswith("{") else None, done.stderr
 

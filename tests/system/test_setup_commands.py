@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,12 @@ import pytest
 from checkout import ROOT
 from json_output import json_of
 
+from bridge.testing.commands import run_command
 from bridge.testing.emulator_process import EmulatorProcess
 from bridge.testing.processes import eventually, get, start_tied
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -66,10 +67,7 @@ def _environment() -> dict[str, str]:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """One command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "bridge", *arguments],
-        cwd=folder, env=_environment(), capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    return run_command(*arguments, cwd=folder, env=_environment())
 
 
 def _platform(adobe: EmulatorProcess) -> dict[str, Any]:

@@ -5,8 +5,6 @@ import contextlib
 import json
 import os
 import random
-import subprocess
-import sys
 import time
 from contextlib import asynccontextmanager
 
@@ -19,6 +17,7 @@ from json_output import json_of
 from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.inlet import EXAMPLE, Inlet
 from bridge.model.dead_letter import DeadLetter
+from bridge.testing.commands import run_command
 from bridge.testing.processes import BridgeProcess
 
 pytestmark = pytest.mark.kafka
@@ -65,9 +64,7 @@ class Scene:
     def command(self, *arguments):
         """Run another command with the same settings to its end."""
         env = {**os.environ, **self.settings, **self.emulator.environment(), "PYTHONPATH": str(ROOT)}
-        return subprocess.run(
-            [sys.executable, "-m", "bridge", *arguments], env=env, capture_output=True, text=True, check=False
-        )
+        return run_command(*arguments, env=env)
 
     async def told(self, *arguments):
         """What a command says as JSON."""

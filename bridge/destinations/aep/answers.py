@@ -58,6 +58,10 @@ _PASSING = frozenset({408, 425})
 _ABOUT_THE_REQUEST = frozenset({402, 404, 405, 406, 407, 410, 411, 414, 415, 417, 421, 426, 431, 451, 501, 505, 511})
 _SIGNS = ("inletId", "xactionId", "batchId", "receivedTimeMs")
 """Keys of the collection service's own answers."""
+_ERRORS = ("error", "errors", "error_code", "report")
+"""Keys that what was taken does not have."""
+_SUCCESSES = frozenset(map(str, range(200, 300)))
+_GOOD_WORDS = frozenset({"success", "succeeded", "ok", "accepted", "pass"})
 
 _INDEXED = re.compile(
     r"(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}-|\d+:\d+:\d+:)(\d{1,9})", flags=re.ASCII
@@ -82,7 +86,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, count: int
     ``headers`` must find names in lower case; ``now`` is as for :func:`retry_after`.
     """
     if 200 <= status < 300:
-        return _read_success(status, body, count)
+        return _read_success(status, headers, body, count, now=now)
     if status == 413:
         return TooLarge()
     if status == 429:
@@ -102,7 +106,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, count: int
     return Transient(reason, data_suspect=status == 500)
 
 
-def _read_success(status: int, body: bytes, count: int) -> Outcome:
+def _read_success(status: int, headers: Mapping[str, str], body: bytes, count: int, *, now: float) -> Outcome:
     if says_all_accepted(body, count):
         return _ALL_ACCEPTED
     document = parse(body)
@@ -110,11 +114,36 @@ def _read_success(status: int, body: bytes, count: int) -> Outcome:
         responses = document.get("responses")
         if isinstance(responses, list):
             return _read_items(responses, count)
+        if "responses" in document:
+            return Mismatched(f"the {status} has responses that are no list")
         if status != 207 and any(sign in document for sign in _SIGNS):
-            return _ALL_ACCEPTED
+            return _read_whole(status, document, headers, body, count, now=now)
     if status == 207:
         return Mismatched("the 207 has no list of responses")
     return Transient(f"a {status} that is not the collection service's: does a proxy answer in its place?")
+
+
+def _read_whole(
+    status: int, document: Mapping[str, Any], headers: Mapping[str, str], body: bytes, count: int, *, now: float
+) -> Outcome:
+    """A 2xx of one verdict for all events, which is not always the one of its status line."""
+    if not _tells_of_failure(document):
+        return _ALL_ACCEPTED
+    meant = _status(document)
+    if meant is not None and not 200 <= meant < 300:
+        return read_answer(meant, headers, body, count, now=now)
+    return Mismatched(f"a {status} that tells of an error")
+
+
+def _tells_of_failure(said: Mapping[str, Any]) -> bool:
+    """Whether an answer, or an item of one, has a status that is no success, or the keys of an error."""
+    if any(said.get(key) for key in _ERRORS):
+        return True
+    word = said.get("status", said.get("statusCode"))
+    if word is None or (isinstance(word, str) and word.lower() in _GOOD_WORDS):
+        return False
+    status = _status(said)
+    return status is None or not 200 <= status < 300
 
 
 def _read_items(responses: Sequence[Any], count: int) -> Outcome:
@@ -136,6 +165,8 @@ def _read_items(responses: Sequence[Any], count: int) -> Outcome:
                 failures.append((position, status, item))
         elif transaction is None:
             return Mismatched(f"response {position} has neither a transaction nor a status")
+        elif _tells_of_failure(item):
+            return Mismatched(f"response {position} tells of an error without a status")
     return _judge(failures, count) if failures else _ALL_ACCEPTED
 
 
@@ -149,13 +180,17 @@ def _contradicts(transaction: Any, position: int) -> bool:
 
 
 def _status(item: Mapping[str, Any]) -> int | None:
-    """The status in whichever key holds one; a string of digits counts (one documented shape quotes it)."""
-    value = item.get("status")
-    if value is None:
-        value = item.get("statusCode")
+    """The status in whichever key holds one, the one that is no success where both do; a string of digits counts (one documented shape quotes it)."""
+    value, code = item.get("status"), item.get("statusCode")
+    if value is None or (code is not None and _is_success(value)):
+        value = code
     if isinstance(value, str) and re.fullmatch(r"\d{3}", value, flags=re.ASCII):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _is_success(status: Any) -> bool:
+    return str(status) in _SUCCESSES
 
 
 def _judge(failures: Sequence[tuple[int, int, dict[str, Any]]], count: int) -> Outcome:

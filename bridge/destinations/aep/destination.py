@@ -12,6 +12,7 @@ from bridge.destinations.aep.answers import read_answer
 from bridge.destinations.aep.envelope import Envelope, raw_envelope, xdm_envelope
 from bridge.destinations.http.exchange import NoReply, open_client, post
 from bridge.destinations.http.oauth import REFUSED_AGAIN, NoToken, Token, TokenSource
+from bridge.destinations.http.reasons import without
 from bridge.model.delivery_policy import DeliveryPolicy
 from bridge.model.errors import SettingsError
 from bridge.model.verdicts import AllAccepted, Answered, Outcome, Rejected, Transient, Unauthorized
@@ -76,7 +77,7 @@ class AepDestination:
             return await self._attempt(body, len(items), self._headers)
         token = await self._tokens.token()
         if isinstance(token, NoToken):
-            return Unauthorized(token.reason)
+            return Unauthorized(token.reason, sent=False)
         outcome = await self._attempt(body, len(items), self._authorized(token))
         if isinstance(outcome, Unauthorized):
             renewed = await self._tokens.renew(token)
@@ -130,7 +131,8 @@ class AepDestination:
             self._count(reply.kind)
             return Transient(reply.reason)
         self._count(str(reply.status))
-        return read_answer(reply.status, reply.headers, reply.body, count, now=self._wall())
+        answer = without(reply.body, headers.get("Authorization", "").removeprefix("Bearer "))
+        return read_answer(reply.status, reply.headers, answer, count, now=self._wall())
 
     def _count(self, status: str) -> None:
         counter = self._by_status.get(status)
@@ -230,6 +232,11 @@ def open_destination(settings: Settings, metrics: Metrics) -> AepDestination:
     )
 
 
+def account_of(settings: Settings) -> str:
+    """Whose limits they are: the organisation, whatever sandboxes its routes go to."""
+    return f"aep {settings.aep.org_id or settings.aep.endpoint}"
+
+
 def delivery_policy(settings: Settings) -> DeliveryPolicy:
     """How delivery goes about AEP, as the settings want it."""
     aep = settings.aep
@@ -240,6 +247,7 @@ def delivery_policy(settings: Settings) -> DeliveryPolicy:
         ceiling=aep.concurrency,
         requests_per_second=aep.requests_per_second,
         events_per_second=aep.events_per_second,
+        account=account_of(settings),
         rate_share=aep.rate_share,
         by_key=aep.ordering == "key",
         postponed_tries=aep.postponed_tries,

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,11 @@ _LOOPBACK: dict[str, httpx.AsyncBaseTransport | None] = {
     f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")
 }
 """Never through a proxy, whatever the environment says of others."""
+
+_NO_HTTP = re.compile(r"^\d+, message=['\"]([A-Za-z][A-Za-z0-9 -]*)")
+"""aiohttp's words for an answer that it cannot parse; they go on with the bytes that came."""
+_BEHIND_HOST = re.compile(r"(https?://[^/\s'\",]+)[^\s'\",]*")
+"""A URL, whose path holds what nobody else should know: an inlet's id lets anyone write to it."""
 
 _NOTHING = httpx.ByteStream(b"")
 
@@ -174,4 +180,7 @@ def _let_go(error: BaseException | None) -> None:
 
 def _words(error: BaseException) -> str:
     """The innermost cause says what happened (refused, no such host, certificate); outer layers only rename it."""
-    return tidy(str(error) or type(error).__name__)
+    text = str(error) or type(error).__name__
+    if found := _NO_HTTP.search(text):
+        return f"what came is no valid HTTP ({found[1].rstrip()})"
+    return tidy(_BEHIND_HOST.sub(r"\1", text))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bridge.telemetry.metrics import Metrics
 
 _MOST_ANSWER_BYTES = 65_536
+_REMIND_SECONDS = 60.0
 _CHECK = "check BRIDGE_OAUTH__CLIENT_ID, BRIDGE_OAUTH__CLIENT_SECRET and BRIDGE_OAUTH__SCOPES"
 _REACH = "no token for AEP; if it stays so, check BRIDGE_OAUTH__TOKEN_URL and the way out of this network"
 
@@ -42,6 +43,9 @@ log = structlog.get_logger(__name__)
 class Pauses:
     """How patient the source is; all in seconds.
 
+    ``first`` and ``longest``: between two attempts. Where IMS is away, and no token lives, ``longest_away`` takes the place of
+    ``longest``, counted from the begin of an attempt: to ask somebody who does not answer costs little, and everything waits.
+    ``named_longest`` bounds what IMS asks for in ``Retry-After``.
     ``early`` and ``early_share`` bound how long before expiry renewal starts (10 % of the life, at most an hour, so that
     an IMS outage under an hour goes unnoticed); ``last`` and ``last_share`` when a token is no longer handed out.
     """
@@ -50,6 +54,8 @@ class Pauses:
     quick: tuple[float, ...] = (0.5, 1.0)
     first: float = 2.0
     longest: float = 60.0
+    longest_away: float = 5.0
+    named_longest: float = 600.0
     forced_first: float = 1.0
     forced_longest: float = 300.0
     early: float = 3_600.0
@@ -103,7 +109,9 @@ class TokenSource:
         self._renewal: asyncio.Task[Token | NoToken] | None = None
         self._failure = NoToken("no token has been asked for yet")
         self._failures = 0
-        self._not_before = 0.0
+        self._not_before = self._without_not_before = 0.0
+        """When IMS may be asked again while a token lives, and while none does."""
+        self._told = ("", 0.0)
         self._forced_pause = 0.0
         self._forced_not_before = 0.0
 
@@ -113,7 +121,7 @@ class TokenSource:
         if token is not None and now < token.renew_at:
             return token
         if token is not None and now < token.dead_at:
-            self._begin(now)
+            self._begin(now, self._not_before)
             return token
         return await self._renewed(now)
 
@@ -149,37 +157,53 @@ class TokenSource:
             await self._client.aclose()
             self._client = None
 
-    def _begin(self, now: float) -> asyncio.Task[Token | NoToken] | None:
-        if self._renewal is None and now >= self._not_before:
+    def _begin(self, now: float, not_before: float) -> asyncio.Task[Token | NoToken] | None:
+        if self._renewal is None and now >= not_before:
             self._renewal = asyncio.create_task(self._ask(), name="renew-token")
         return self._renewal
 
     async def _renewed(self, now: float) -> Token | NoToken:
-        renewal = self._begin(now)
+        renewal = self._begin(now, self._without_not_before)
         # Shielded: a lane that is cancelled must not take the token away from the others.
         return self._failure if renewal is None else await asyncio.shield(renewal)
 
     async def _ask(self) -> Token | NoToken:
+        begun = self._clock()
         try:
             result = await self._ask_patiently()
+        except Exception as error:  # noqa: BLE001 - ahead of expiry nobody waits for it, and nobody would hear of it
+            result = Unavailable(f"unexpected {type(error).__name__} while IMS was asked")
         finally:
             self._renewal = None
         if isinstance(result, Token):
-            self._token, self._failures, self._not_before = result, 0, 0.0
+            self._token, self._failures, self._not_before, self._without_not_before = result, 0, 0.0, 0.0
             return result
         self._failures += 1
-        pause = min(self._pauses.first * 2 ** min(self._failures - 1, 16), self._pauses.longest)
-        named = result.pause if isinstance(result, Unavailable) else None
-        self._not_before = self._clock() + max(pause * random.uniform(0.75, 1.0), named or 0.0)  # nosec B311 # noqa: S311 - jitter
-        if isinstance(result, GrantRefused):
-            self._failure = NoToken(f"{result.reason}: {_CHECK}; the bridge holds and asks again by itself")
-        else:
-            self._failure = NoToken(f"{result.reason}: {_REACH}; the bridge holds and asks again by itself")
-        log.error("token_unavailable", reason=self._failure.reason, failures=self._failures)
+        self._pause(result, begun)
+        todo = _CHECK if isinstance(result, GrantRefused) else _REACH
+        self._failure = NoToken(f"{result.reason}: {todo}; the bridge holds and asks again by itself")
+        self._tell(self._failure.reason)
         return self._failure
 
+    def _pause(self, result: GrantRefused | Unavailable, begun: float) -> None:
+        pauses, now = self._pauses, self._clock()
+        jitter = random.uniform(0.75, 1.0)  # nosec B311 # noqa: S311 - jitter
+        pause = min(pauses.first * 2 ** min(self._failures - 1, 16), pauses.longest)
+        self._not_before = self._without_not_before = now + pause * jitter
+        if isinstance(result, Unavailable):
+            named = now + min(result.pause or 0.0, pauses.named_longest)
+            self._not_before = max(self._not_before, named)
+            self._without_not_before = max(begun + min(pause, pauses.longest_away) * jitter, named)
+
+    def _tell(self, reason: str) -> None:
+        before, at = self._told
+        if self._failures == 1 or reason != before or self._clock() - at >= _REMIND_SECONDS:
+            self._told = reason, self._clock()
+            log.error("token_unavailable", reason=reason, failures=self._failures)
+
     async def _ask_patiently(self) -> Token | GrantRefused | Unavailable:
-        for pause in (*self._pauses.quick, None):
+        # Only a hiccup is bridged: of an outage the first attempt has told.
+        for pause in (*(() if self._failures else self._pauses.quick), None):
             result = await self._ask_with_every_secret()
             if not isinstance(result, Unavailable) or result.pause is not None or pause is None:
                 return result

@@ -19,7 +19,8 @@ LONGEST = 300
 CUT = LONGEST * 8
 """Characters that patterns are run on: an answer may be megabytes, a reason never needs its end."""
 
-_SECRETS = re.compile(r"[0-9a-fA-F]{64}|eyJ[\w-]+\.[\w-]+\.[\w-]*|Bearer\s+\S+")
+_SECRETS = re.compile(r"[0-9a-fA-F]{64}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?i:bearer)\s+\S+")
+_BOM = b"\xef\xbb\xbf"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\s]+")
 
 
@@ -29,10 +30,18 @@ def tidy(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
+def without(answer: bytes, *credentials: str) -> bytes:
+    """The answer without the credentials that it was asked with; itself where it has none of them."""
+    for each in credentials:
+        if each and (secret := each.encode()) in answer:
+            answer = answer.replace(secret, "[…]".encode())
+    return answer
+
+
 def parse(body: bytes) -> Any:
     """The JSON of an answer, ``None`` when it is not JSON."""
     try:
-        return orjson.loads(body)
+        return orjson.loads(body.removeprefix(_BOM))
     except orjson.JSONDecodeError:
         return None
 

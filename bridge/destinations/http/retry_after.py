@@ -24,7 +24,8 @@ def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
     if value is None:
         return None
     try:
-        seconds = float(value)
+        # Some proxies add a header of their own to the service's, and both arrive as one.
+        seconds = max(map(float, value.split(",")))
     except ValueError:
         until, sent = seconds_since_1970(value), seconds_since_1970(headers.get("date", ""))
         if until is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
+from bridge.destinations.http.reasons import without
 from bridge.model.errors import SettingsError
 from bridge.settings import is_example, variable
 
@@ -46,6 +47,10 @@ class ApiKey:
             return False
         self._key = found
         return True
+
+    def without(self, answer: bytes) -> bytes:
+        """An answer without the key, alone or as the header has it."""
+        return without(answer, self._key, self.authorization.removeprefix("Basic "))
 
     def redact(self, text: str) -> str:
         """The text without the key, should the service have echoed it."""

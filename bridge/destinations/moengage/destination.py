@@ -166,7 +166,7 @@ class MoEngageDestination:
             self._count(reply.kind)
             return Transient(self._key.redact(reply.reason))
         self._count(str(reply.status))
-        return read_answer(reply.status, reply.headers, reply.body, now=self._wall())
+        return read_answer(reply.status, reply.headers, self._key.without(reply.body), now=self._wall())
 
     def _count(self, status: str) -> None:
         counter = self._by_status.get(status)

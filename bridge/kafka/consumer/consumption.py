@@ -202,7 +202,7 @@ class Consumption:
     def _write_down(self, fetch: Fetch) -> list[Chunk]:
         ledger, number, written = self._ledger, fetch.number, []
         for partition, taken in fetch.taken.items():
-            since, anew = taken.start, partition in fetch.anew
+            since, anew = taken.start, fetch.anew.get(partition, 0)
             if not taken.rows:
                 ledger.passed(partition, number, since, taken.end)
             for run, weight in _runs(taken.rows):
@@ -224,7 +224,7 @@ class Consumption:
                     written.append(chunk)
                     if anew:
                         self._begun[partition] = since
-                since, anew = upto, False
+                since, anew = upto, 0
         return written
 
     def _report_expired(self) -> None:
@@ -235,7 +235,7 @@ class Consumption:
             self._reporting.expired(lost)
         while gone:
             log = gone.popleft()
-            self._ledger.log_gone(log.partition, log.number, log.begun, log.upto)
+            self._ledger.log_gone(log.partition, log.number, log.log, log.begun, log.upto)
 
     def _report(self, found: Fetch | Survey) -> None:
         self._report_expired()
@@ -246,7 +246,7 @@ class Consumption:
         """Whoever gets these partitions next finds nothing of what is unfinished here and went with its topic."""
         with contextlib.suppress(ConsumerStoppedError):
             self._report_expired()
-        for partition, (start, end) in self._ledger.lost_with_their_logs().items():
+        for partition, start, end in self._ledger.lost_with_their_logs():
             self._reporting.expired(Expired(partition, start, end))
 
     def hand_on_again(self) -> None:
@@ -257,8 +257,8 @@ class Consumption:
         """Commit each partition's finished prefix; whether anything was stored."""
         async with self._committing:
             number, settled = self._number, self._ledger.settled
-            await self._commit_beginnings(number)
-            if not self._ledger.committable():
+            # What was read since of such a log is not stored first: a beginning that is stored late would take it back.
+            if not await self._commit_beginnings(number) or not self._ledger.committable():
                 return False
             try:
                 async with asyncio.timeout(self._commit_seconds):
@@ -279,17 +279,18 @@ class Consumption:
                 self._ledger.confirm(number, offsets)
             return stored
 
-    async def _commit_beginnings(self, number: int) -> None:
+    async def _commit_beginnings(self, number: int) -> bool:
         """An offset of the log before may have been on its way when the first records of this one arrived: it must not stay."""
         begun, self._begun = self._begun, {}
         if not begun:
-            return
+            return True
         stored = False
         with contextlib.suppress(TimeoutError, ConsumerStoppedError):
             async with asyncio.timeout(self._commit_seconds):
                 stored = await self._client.store(number, begun, {})
         if not stored and number == self._number:
             self._begun = begun | self._begun
+        return stored
 
     async def _go_on_counting(self, number: int) -> bool:
         """Read the counts of the owners before, which the first commit would overwrite; whether they are known."""

@@ -80,6 +80,27 @@ class DeletedLogs:
             self.forget(partition)
         return found
 
+    def is_new(self, partition: Partition, identity: bytes | None) -> bool:
+        """Whether this is certainly none of the topics that the partition was seen to be of."""
+        known = self._known.get(partition)
+        return bool(identity) and identity not in self._former and (known is None or known.identity != identity)
+
+    def replace(self, partition: Partition, identity: bytes | None, offset: int) -> KnownLog | None:
+        """Another topic of the name has come, whose log begins there: what was known of the one before.
+
+        The new one is known from now on: the next may come before anybody has seen where this one ends.
+        """
+        before = self.forget(partition)
+        self._known[partition] = KnownLog(identity, offset, offset)
+        return before
+
+    def cut(self, partition: Partition, offset: int) -> KnownLog | None:
+        """The log of the same topic goes on from there, and what lay behind is gone: what was known of it before."""
+        before = self._known.get(partition)
+        if before is not None:
+            self._known[partition] = KnownLog(before.identity, offset, offset)
+        return before
+
     def forget(self, partition: Partition) -> KnownLog | None:
         """This log is no more: what was known of it."""
         known = self._known.pop(partition, None)

@@ -38,13 +38,13 @@ _ALL = 1_000_000
 class Fetch:
     """What one fetch gave: records by partition, ``number`` of the assignment, and where it cannot be read.
 
-    ``anew``: partitions whose log was cut or made again, so that reading began anew before what was read already.
+    ``anew``: partitions whose log was cut or made again, so that reading began anew before what was read already, and the logs' numbers.
     """
 
     number: int
     taken: Mapping[Partition, Taken]
     unreadable: Mapping[Partition, Unreadable] = field(default_factory=dict)
-    anew: Collection[Partition] = ()
+    anew: Mapping[Partition, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +104,14 @@ class Fetching:
             await client.arrival(_PARTLY_SECONDS if client.holds() else seconds)
             number, taken = await self._take(partitions, most)
         client.be_patient(patient=not taken and not client.holds())
-        anew = self._account.anew & taken.keys()
-        self._account.anew -= anew
+        anew = {partition: self._account.anew.pop(partition) for partition in taken if partition in self._account.anew}
         return Fetch(number, taken, self._places.all(), anew)
 
     async def _take(self, partitions: Collection[Partition], most: int) -> tuple[int, dict[Partition, Taken]]:
         """Take out what is here. Nothing is awaited from the first take on, so that all of it is of one assignment."""
         here = [partition for partition in self._client.holds() if partition in partitions]
-        await self._account.reconcile(here)
+        # What was secured of a log is handed on before anything is said of the one that has come in its place.
+        await self._account.reconcile([partition for partition in here if partition not in self._kept])
         taken: dict[Partition, Taken] = {}
         for partition in [*self._kept, *here]:
             if most <= 0:
@@ -146,6 +146,8 @@ class Fetching:
                 f"topic {partition[0]} partition {partition[1]}: {expected} was asked for and {found.start} came"
             )
         self._account.next[partition] = found.end
+        # The topic of events is not compacted: nothing else explains offsets that no batch has.
+        self._account.expired.extend(Expired(partition, *gap) for gap in found.gaps)
         if found.error is not None:
             self._places.hold(partition, found)
         elif found.end > found.start:
@@ -274,12 +276,13 @@ class Fetching:
     async def survey(self, partitions: Collection[Partition]) -> Survey:
         """Where these partitions stand. What retention has deleted is noticed here too, while nothing is fetched."""
         number, account = self.number, self._account
-        read = dict(account.next)
+        logs, read = account.logs_begun, dict(account.next)
         identities = await self._identities(account.topics() | {topic for topic, _ in partitions})
         if number == self.number:
             # What was secured of the log before is handed on first.
-            await account.look_for_deleted(identities, partitions, wait=self._kept)
-        logs = account.logs_begun
+            begun = await account.look_for_deleted(identities, partitions, wait=self._kept)
+            logs += len(begun)
+            read.update({partition: account.next[partition] for partition in begun})
         offsets = await self._client.offsets(partitions)
         if number == self.number:
             await account.begin({p: found.committed for p, found in offsets.items() if p not in account.next})

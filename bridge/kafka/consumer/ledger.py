@@ -60,8 +60,8 @@ class UnaccountedError(BridgeError):
 class Chunk:
     """A run of records of one partition, from fetch to acknowledgement.
 
-    It accounts for the offsets from ``since`` to before ``upto``, of which the records have some. ``anew``: what was read of the
-    partition before it is not stored any more. ``unreadable``: why its only record could not be read, else empty.
+    It accounts for the offsets from ``since`` to before ``upto``, of which the records have some. ``anew``: the number of the log
+    that begins with it, as what was read of the partition before is not stored any more; else 0. ``unreadable``: why its only record could not be read, else empty.
     ``unresolved`` counts events that still need a verdict; until the records are decoded it holds the number of records.
     The intake fills ``places`` (for each encoded event, where in the records it came from) and ``mapping``, the sha256 of
     the mapping set that its events were mapped with, None where none was: by the time of a refusal another may be in use;
@@ -80,7 +80,7 @@ class Chunk:
     unresolved: int
     since: int
     upto: int
-    anew: bool
+    anew: int
     unreadable: str
     oldest: float
     fetched: float
@@ -96,7 +96,8 @@ class Chunk:
 class _Lane:
     """One assigned partition: its open chunks in the order they were fetched. ``begun_anew`` counts those that begin a log anew.
 
-    ``gone``: where what was read of a log began and ended that is there no more, until all of it is finished.
+    Logs have numbers, 0 for the one that the assignment began with; ``log`` is the number of the one that ``position`` is of.
+    ``gone``: by number, where what was read of a log began and ended that is there no more, until all of it is finished.
     """
 
     generation: int
@@ -105,7 +106,8 @@ class _Lane:
     expected: int | None = None
     span: int = 0
     begun_anew: int = 0
-    gone: tuple[int, int] | None = None
+    log: int = 0
+    gone: dict[int, tuple[int, int]] = field(default_factory=dict)
     chunks: deque[Chunk] = field(default_factory=deque)
 
 
@@ -156,7 +158,7 @@ class Ledger:
         last: int,
         since: int | None = None,
         upto: int | None = None,
-        anew: bool = False,
+        anew: int = 0,
         unreadable: str = "",
     ) -> Chunk | None:
         """Register a chunk before it is handed on; None when it belongs to no current assignment.
@@ -168,7 +170,7 @@ class Ledger:
         if lane is None or lane.generation != generation:
             return None
         since, upto = first if since is None else since, last + 1 if upto is None else upto
-        self._account(lane, partition, since, upto, anew=anew)
+        self._account(lane, partition, since, upto, anew=bool(anew))
         timestamp = records[-1].timestamp / 1000.0
         chunk = Chunk(
             partition,
@@ -188,7 +190,7 @@ class Ledger:
             fetched=self._clock(),
         )
         lane.chunks.append(chunk)
-        lane.begun_anew += anew
+        lane.begun_anew += bool(anew)
         lane.span += upto - since
         self.events += len(records)
         self.weight += weight
@@ -258,32 +260,36 @@ class Ledger:
                 # The offsets of before belong to records that are gone, and would keep these from being committed.
                 lane.position, lane.committed = done.upto, None
                 lane.begun_anew -= 1
-                lane.gone = None
+                lane.log = done.anew
+                lane.gone = {log: read for log, read in lane.gone.items() if log >= done.anew}
             else:
                 # A chunk fetched twice must not take the position back.
                 lane.position = max(done.upto, lane.position or done.upto)
             lane.span -= done.upto - done.since
 
-    def log_gone(self, partition: Partition, generation: int, begun: int, upto: int) -> None:
-        """What was read of the partition from ``begun`` to before ``upto`` is of a log that is there no more."""
+    def log_gone(self, partition: Partition, generation: int, log: int, begun: int, upto: int) -> None:
+        """What was read of the partition from ``begun`` to before ``upto`` is of the log of this number, which is there no more."""
         lane = self._lanes.get(partition)
         if lane is not None and lane.generation == generation:
-            lane.gone = begun, upto
+            lane.gone[log] = begun, upto
 
-    def lost_with_their_logs(self) -> dict[Partition, tuple[int, int]]:
+    def lost_with_their_logs(self) -> list[tuple[Partition, int, int]]:
         """What nobody will find again once this assignment ends: offsets, from and to before, that were read and are not finished."""
-        lost = {}
+        lost = []
         for partition, lane in self._lanes.items():
-            if lane.gone is None:
-                continue
-            begun, upto = lane.gone
-            first = lane.chunks[0] if lane.chunks else None
-            if first is not None:
-                begun = upto if first.anew else first.since
-            elif lane.position is not None:
-                begun = lane.position
-            if begun < upto:
-                lost[partition] = begun, upto
+            newest, oldest_open = lane.log, dict[int, int]()
+            for chunk in lane.chunks:
+                newest = chunk.anew or newest
+                oldest_open.setdefault(newest, chunk.since)
+            for log, (begun, upto) in lane.gone.items():
+                if log in oldest_open:
+                    start = oldest_open[log]
+                elif log < newest:
+                    continue  # what comes next is here, hence all of it is finished
+                else:
+                    start = begun if lane.position is None or lane.log != log else lane.position
+                if start < upto:
+                    lost.append((partition, start, upto))
         return lost
 
     def holds(self, partition: Partition, generation: int) -> bool:

@@ -17,8 +17,9 @@ from bridge.kafka.consumer.deleted_logs import DeletedLogs
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from bridge.kafka.consumer.deleted_logs import KnownLog
     from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
     from bridge.kafka.consumer.ledger import Partition
 
@@ -40,10 +41,14 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """A partition's log is there no more, of which the assignment of this number had read from ``begun`` to before ``upto``."""
+    """A partition's log is there no more, of which the assignment of this number had read from ``begun`` to before ``upto``.
+
+    ``log`` is its number, 0 for the one that the assignment began with.
+    """
 
     partition: Partition
     number: int
+    log: int
     begun: int
     upto: int
 
@@ -52,20 +57,21 @@ class OffsetAccount:
     """One assignment's account. ``number`` gives the assignment's number: what is asked across a change of it is forgotten.
 
     ``next`` is where the next take of a partition has to begin. ``anew``: partitions whose log was cut or made again, of which
-    nothing has been handed on since; ``logs_begun`` counts them. ``expired`` and ``gone`` are for the main loop to empty: they get what an answer may lose that nobody
-    waits for any more.
+    nothing has been handed on since, with the log's number; ``logs_begun`` is the number of the last one that began so.
+    ``expired`` and ``gone`` are for the main loop to empty: they get what an answer may lose that nobody waits for any more.
     """
 
     def __init__(self, client: KafkaClient, number: Callable[[], int]) -> None:
         self._client = client
         self._number = number
         self.next: dict[Partition, int] = {}
-        self.anew: set[Partition] = set()
+        self.anew: dict[Partition, int] = {}
         self.expired: deque[Expired] = deque()
         self.gone: deque[Gone] = deque()
         self._beginning = asyncio.Lock()
         self._handed: dict[Partition, int] = {}
         self._begun: dict[Partition, int] = {}
+        self._log: dict[Partition, int] = {}
         self._read: dict[Partition, int] = {}
         self._gone: dict[Partition, list[Expired]] = {}
         self._logs = DeletedLogs()
@@ -74,6 +80,7 @@ class OffsetAccount:
     def clear(self) -> None:
         """Another assignment begins. What has been told as expired is not told again when a partition comes back."""
         self.next.clear()
+        self._log.clear()
         self._read.clear()
         self.anew.clear()
 
@@ -146,13 +153,23 @@ class OffsetAccount:
             for partition in ahead:
                 self.explain(partition, firsts[partition])
         for partition in partitions:
-            if (gap := self.gap(partition)) < 0:
-                # Stored first: else whoever comes next would go on where the log that is gone was committed.
-                begins = self.next[partition] + gap
-                await client.commit({partition: begins}, {})
-                if number != self._number():
-                    return
-                self._begin_anew(partition, begins, read=self.next[partition])
+            if self.gap(partition) < 0:
+                await self._gone_back(partition)
+
+    async def _gone_back(self, partition: Partition) -> None:
+        """The client has reset its position to before what was read: the log was cut, or its topic is another one of the same name."""
+        number, topic = self._number(), partition[0]
+        identity = await self._client.topic_identity(topic)
+        if number != self._number() or (gap := self.gap(partition)) >= 0:
+            return
+        if self._logs.is_new(partition, identity):
+            await self._begin_new_topic([partition], identity, {partition: self.next[partition]})
+            return
+        # Stored first: else whoever comes next would go on where the log that is gone was committed.
+        begins = self.next[partition] + gap
+        await self._client.commit({partition: begins}, {})
+        if number == self._number() and self.gap(partition) < 0:
+            self._begin_anew(partition, begins, read=self.next[partition], before=self._logs.cut(partition, begins))
 
     def explain(self, partition: Partition, first: int) -> None:
         """The client reads on behind what was expected: because all before ``first`` is gone, or something is very wrong."""
@@ -179,26 +196,29 @@ class OffsetAccount:
             self.expired.append(lost)
             self._gone[partition].append(lost)
 
-    def _begin_anew(self, partition: Partition, begins: int, *, read: int | None) -> None:
+    def _begin_anew(self, partition: Partition, begins: int, *, read: int | None, before: KnownLog | None) -> None:
         """What was read is not there any more, the log was cut or the topic made again. Commit first where it begins.
 
-        ``read``: how far this assignment has read the log that is gone; None where it has not.
+        ``read``: how far this assignment has read the log that is gone; None where it has not. ``before``: what is known of that log.
         """
-        before = self.next[partition]
+        expected = self.next[partition]
         if read is not None:
             # What was handed on before is still under way, and gets its verdict as long as the assignment stands.
-            self.gone.append(Gone(partition, self._number(), self._begun.get(partition, read), read))
+            log = self._log.get(partition, 0)
+            self.gone.append(Gone(partition, self._number(), log, self._begun.get(partition, read), read))
         self._read.pop(partition, None)
-        self._went_with_its_log(partition, read)
+        if before is not None:
+            self._tell_deleted(partition, max(read or 0, before.finished), before.end)
+        self._gone.pop(partition, None)
         self.logs_begun += 1
         self.next[partition] = self._begun[partition] = begins
-        self.anew.add(partition)
+        self.anew[partition] = self._log[partition] = self.logs_begun
         _log.error(
             "partition_made_again",
             detail="The log of the partition was cut or made again; it is read from its beginning.",
             topic=partition[0],
             partition=partition[1],
-            expected=before,
+            expected=expected,
             begins=self.next[partition],
         )
 
@@ -235,35 +255,46 @@ class OffsetAccount:
         assigned: Collection[Partition],
         *,
         wait: Collection[Partition] = (),
-    ) -> None:
-        """Notice a topic that was deleted, and one that was made again: it is read from its first record on, but where to ``wait``."""
-        number = self._number()
+    ) -> Sequence[Partition]:
+        """Notice a topic that was deleted, and one that was made again: it is read from its first record on, but where to ``wait``.
+
+        Of which partitions that was noticed now.
+        """
         for partition, known in self._logs.gone(identities, assigned).items():
             self._tell_deleted(partition, known.finished, known.end)
         again = [p for p in self.made_again(identities, assigned) if p in self.next and p not in wait]
-        if not again:
-            return
-        firsts = await self._client.first_offsets(again)
+        begun: list[Partition] = []
+        for topic in {topic for topic, _ in again}:
+            of_topic = [partition for partition in again if partition[0] == topic]
+            begun += await self._begin_new_topic(of_topic, identities[topic], self._read)
+        return begun
+
+    async def _begin_new_topic(
+        self, partitions: Sequence[Partition], identity: bytes | None, read: Mapping[Partition, int]
+    ) -> Sequence[Partition]:
+        """Read these partitions from their first record on; nothing where a rebalance comes between. ``read`` as :meth:`_begin_anew`."""
+        number = self._number()
+        firsts = await self._client.first_offsets(partitions)
         if number == self._number():
             await self._client.commit(firsts, {})
         if number != self._number():
-            return
-        for partition in again:
+            return ()
+        # Fetching and surveying both look: who comes second finds it begun.
+        begun = [partition for partition in partitions if self._logs.is_new(partition, identity)]
+        for partition in begun:
+            first = firsts[partition]
             # A position of the log before would pass over the first records of this one.
-            self._client.seek(partition, firsts[partition])
+            self._client.seek(partition, first)
             # What was read since is of the new log, or may be: the client goes on at its position.
-            self._begin_anew(partition, firsts[partition], read=self._read.get(partition))
+            before = self._logs.replace(partition, identity, first)
+            self._begin_anew(partition, first, read=read.get(partition), before=before)
+        return begun
 
     def made_again(
         self, identities: Mapping[str, bytes | None], partitions: Collection[Partition]
     ) -> Collection[Partition]:
         """Which of the partitions are of another topic of the same name than when they were seen last."""
         return self._logs.made_again(identities, partitions)
-
-    def _went_with_its_log(self, partition: Partition, handed_on: int | None) -> None:
-        if (known := self._logs.forget(partition)) is not None:
-            self._tell_deleted(partition, max(handed_on or 0, known.finished), known.end)
-        self._gone.pop(partition, None)
 
     def _tell_deleted(self, partition: Partition, start: int, end: int) -> None:
         start = max([start, *(lost.end for lost in self._gone.pop(partition, ()) if lost.start <= start)])

@@ -35,8 +35,8 @@ class Passed(Protocol):
         """The first offset that it accounts for."""
 
     @property
-    def anew(self) -> bool:
-        """Whether what was read before it is not stored any more."""
+    def anew(self) -> int:
+        """Not 0 where what was read before it is not stored any more."""
 
     @property
     def counts(self) -> ChunkCounts | None:

@@ -11,8 +11,9 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka import codec
 from aiokafka.record.util import calc_crc32c
+
+from bridge.kafka.batches.decompression import gunzip, unlz4, unsnap, unzstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,10 +24,10 @@ _MAGIC = 2
 _CHECKED_FROM = 21
 _BROKERS_TIME = 0x08
 _CODECS: dict[int, Callable[[bytes], bytes]] = {
-    1: codec.gzip_decode,
-    2: codec.snappy_decode,
-    3: codec.lz4_decode,
-    4: codec.zstd_decode,
+    1: gunzip,
+    2: unsnap,
+    3: unlz4,
+    4: unzstd,
 }
 
 
@@ -84,6 +85,10 @@ def read_batch(raw: bytes, offset: int) -> StoredBatch | None:
         end = _end_of_damaged(raw, head, offset)
         return None if end is None else _as_one(raw[: head.size], offset, end, "its checksum does not match")
     if not head.base <= offset < head.end:
+        # The checksum does not cover where the batch stands; only the next one tells where it ends.
+        following = _sound_after(raw, head, offset)
+        return None if following is None else _as_one(raw[: head.size], offset, following.base, "its offset is damaged")
+    if head.count < 0:
         return None
     try:
         body = _decompressed(raw[_HEADER.size : head.size], head.attributes & 0x07)
@@ -99,7 +104,7 @@ def _head_at(raw: bytes, at: int) -> _Head | None:
     base, length, _epoch, magic, crc, attributes, last_delta, first, last, _id, _turn, _seq, count = (
         _HEADER.unpack_from(raw, at)
     )
-    if length < _HEADER.size - _BEFORE_LENGTH or count < 0:
+    if length < _HEADER.size - _BEFORE_LENGTH:
         return None
     return _Head(base, length, magic, crc, attributes, last_delta, first, last, count)
 
@@ -110,12 +115,20 @@ def _end_of_damaged(raw: bytes, head: _Head, offset: int) -> int | None:
     The next batch is one, when it is there whole and sound; else the number of records is, as batches that were not compacted
     have one for each offset.
     """
-    following = _head_at(raw, head.size)
-    if following is not None:  # of one that is not there whole the checksum does not match
-        body = raw[head.size + _CHECKED_FROM : head.size + following.size]
-        if following.magic == _MAGIC and calc_crc32c(body) == following.crc and following.base > offset:
-            return following.base
+    following = _sound_after(raw, head, offset)
+    if following is not None:
+        return following.base
     return head.end if head.count == head.last_delta + 1 and head.base <= offset < head.end else None
+
+
+def _sound_after(raw: bytes, head: _Head, offset: int) -> _Head | None:
+    """The next batch, where it is whole and lies behind ``offset``."""
+    following = _head_at(raw, head.size)
+    if following is None or following.magic != _MAGIC or following.base <= offset:
+        return None
+    # Of one that is not there whole the checksum does not match.
+    body = raw[head.size + _CHECKED_FROM : head.size + following.size]
+    return following if calc_crc32c(body) == following.crc else None
 
 
 def _as_one(raw: bytes, offset: int, end: int, why: str) -> StoredBatch:

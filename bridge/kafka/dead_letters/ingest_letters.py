@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 from bridge.kafka.connection import client_options
 from bridge.kafka.offset_range import records_in
 from bridge.kafka.topics import ensure_topics, unreachable
+from bridge.model.errors import KafkaError
 from bridge.model.verdicts import Stage
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ class IngestLetters:
             for partition in partitions:
                 first = None if firsts[partition] is None else firsts[partition].offset
                 begin = self._next.get(partition, ends[partition] if first is None else first)
+                if begin > ends[partition]:
+                    raise KafkaError(
+                        f"{topic}[{partition.partition}] ends before what was read of it: it was cut or made again",
+                        hint="the next run reads it from the beginning",
+                    )
                 await self._read(consumer, partition, begin, ends[partition])
                 self._next[partition] = ends[partition]
         except (errors.KafkaError, OSError) as error:

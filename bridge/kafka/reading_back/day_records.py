@@ -54,13 +54,16 @@ class DayRecords:
         self.held = held
 
     async def records(self, partition: int, start: int) -> AsyncIterator[Any]:
-        """The partition's records from an offset on, those of aborted transactions left out. Raises :class:`UnreadablePlaceError`."""
+        """The partition's records from an offset on, those of aborted transactions left out.
+
+        Raises :class:`UnreadablePlaceError`, and :class:`bridge.kafka.offset_range.UnfinishedReadingError` where they do not come.
+        """
         place, at = TopicPartition(self._topic, partition), start
         try:
             async for record in records_in(self._consumer, place, start, self.held[partition].end):
                 at = record.offset + 1
                 yield record
-        except (errors.KafkaConnectionError, errors.NodeNotReadyError, OSError):
+        except (KafkaError, errors.KafkaConnectionError, errors.NodeNotReadyError, OSError):
             raise
         except Exception as error:  # parsing foreign bytes: decompressors and decoders raise what they like
             raise UnreadablePlaceError(partition, at, type(error).__name__) from error
@@ -100,7 +103,7 @@ async def _day_of_first(consumer: Any, place: TopicPartition, first: int, end: i
     try:
         async for record in records_in(consumer, place, first, end):
             return int(record.timestamp) // DAY_MS
-    except (errors.KafkaConnectionError, errors.NodeNotReadyError, OSError):
+    except (KafkaError, errors.KafkaConnectionError, errors.NodeNotReadyError, OSError):
         raise
     except Exception:  # noqa: BLE001 - it is told when the records themselves are read
         return None

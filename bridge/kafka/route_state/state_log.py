@@ -54,7 +54,7 @@ class StatePublisher(Protocol):
 
 def state_topic(kafka: KafkaSettings, route: str) -> str:
     """Name of the topic of a route's state."""
-    return f"{kafka.state_topic}.{route}"
+    return kafka.state_topic_of(route)
 
 
 def state_topic_config(kafka: KafkaSettings) -> dict[str, str]:

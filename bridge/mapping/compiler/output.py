@@ -58,7 +58,7 @@ def clean(value: Any) -> Any:
         return _clean_array(value)
     if isinstance(value, datetime):
         return utc_text(value)
-    raise FunctionError("the value is none that JSON can hold")
+    raise FunctionError("the value cannot be represented in JSON")
 
 
 def digits(value: int) -> str:

@@ -21,6 +21,10 @@ _NEIGHBOURS = 64
 """Bits of an IPv6 address that one customer of a provider has; he may use any address below them."""
 
 
+_MAPPED_BITS = 96
+"""Bits of an IPv6 address before those of the IPv4 address that is mapped into it."""
+
+
 class Admission:
     """Decides by the caller's address and by the rate of requests; knows nothing of credentials.
 
@@ -148,8 +152,16 @@ def networks(names: Iterable[str]) -> tuple[Network, ...]:
     for name in names:
         lower = name.lower()
         texts = EGRESS.values() if lower == PRESET else (EGRESS.get(lower, name),)
-        found.extend(ip_network(text, strict=False) for text in texts)
+        found.extend(_plain(ip_network(text, strict=False)) for text in texts)
     return tuple(found)
+
+
+def _plain(network: Network) -> Network:
+    """A network of IPv4 addresses written as IPv6 (``::ffff:10.0.0.0/104``) as what it is, since callers' addresses are."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def _within(address: Address, networks_: Iterable[Network]) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, ClientCredentialsGrant, ClientMixin, OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
+from authlib.oauth2.rfc6749.util import extract_basic_authorization
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
@@ -27,6 +28,11 @@ _KIND: Final = "Bearer"
 _AUDIENCE: Final = "moengage-aep-bridge"
 _KNOWN: Final = 1_000
 """Tokens whose signature need not be looked at again; a sender has one or two."""
+_SAID: Final = {
+    "invalid_client": "client id and secret are missing or wrong",
+    "unsupported_grant_type": "expected grant_type=client_credentials, in a form (application/x-www-form-urlencoded)",
+}
+"""Words for an error, which quote nothing of the request."""
 _SOMEWHERE: Final = "https://receiver/token"
 """authlib wants to know that the address is safe; TLS is the listener's or a proxy's business, as for every other credential."""
 
@@ -49,8 +55,13 @@ class AccessTokens:
 
     def answer(self, headers: Mapping[str, str], form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Status and JSON of the answer to a request for a token, as RFC 6749 has them."""
-        request = _Request(headers, form)
-        status, body, _ = self._server.create_token_response(request)
+        try:
+            extract_basic_authorization(headers)
+        except ValueError:
+            headers = {}  # no base64, or no text in it: credentials that are none
+        status, body, _ = self._server.create_token_response(_Request(headers, form))
+        if (error := body.get("error")) is not None:
+            body = {"error": error} | ({"error_description": _SAID[error]} if error in _SAID else {})
         return status, body
 
     def admits(self, token: str) -> bool:
@@ -124,6 +135,13 @@ class _Client(ClientMixin):
         return grant_type == "client_credentials"
 
 
+class _Nobody(_Client):
+    """Who gives another id: refused like who gives another secret, so that an answer tells neither from the other."""
+
+    def check_client_secret(self, client_secret: str) -> bool:  # noqa: ARG002 - the signature is authlib's
+        return False
+
+
 class _Grant(ClientCredentialsGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 
@@ -134,14 +152,15 @@ class _Server(AuthorizationServer):
     def __init__(self, client: _Client, new: Callable[..., dict[str, Any]]) -> None:
         super().__init__()
         self._client = client
+        self._nobody = _Nobody("", "")
         self.register_grant(_Grant)
         self.register_token_generator("default", new)
 
-    def query_client(self, client_id: str) -> _Client | None:
+    def query_client(self, client_id: str) -> _Client:
         is_ours = hmac.compare_digest(
             client_id.encode("utf-8", errors="surrogateescape"), self._client.client_id.encode()
         )
-        return self._client if is_ours else None
+        return self._client if is_ours else self._nobody
 
     def save_token(self, token: dict[str, Any], request: OAuth2Request) -> None:
         """Nothing to save."""

@@ -16,7 +16,8 @@ _PIECE = 256 * 1024
 _MAGIC = b"\x1f\x8b"
 _KNOWN = frozenset({"gzip", "x-gzip", "deflate"})
 _NO_ENCODING = frozenset({"", "identity", "none"})
-_MOST_MEMBERS = 100
+_PADDING = b"\0\r\n\t "
+_MOST_MEMBERS = 1_000
 """Of a gzip body: each costs a decompressor, however little it holds."""
 
 
@@ -184,8 +185,8 @@ class _Inflater:
         full = False
         while data or full:
             if self._stream.eof:
-                if not self._gzip or not data.strip(b"\0"):
-                    # Padding after the end is common; another gzip member is allowed; after deflate nothing is.
+                if not self._gzip or not data.strip(_PADDING):
+                    # Padding and a line's end after the end are common; another gzip member is allowed; after deflate nothing is.
                     return
                 self._members += 1
                 if self._members > _MOST_MEMBERS:

@@ -115,8 +115,8 @@ class Receiver:
         app = web.Application()
         for path in (self._posting.path, self._posting.path + "/"):
             app.router.add_route("*", path, self.handle, expect_handler=self.expected)
-        if self.gives_tokens:
-            app.router.add_route("*", self._posting.path + TOKEN, self.token)
+        for path in (TOKEN, TOKEN + "/") if self.gives_tokens else ():
+            app.router.add_route("*", self._posting.path + path, self.token)
         app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
         return app
 

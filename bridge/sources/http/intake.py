@@ -10,8 +10,10 @@ something else in between.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from bridge.model.dead_letter import DEFAULT_ROUTE, DeadLetter, uuid_of
@@ -178,15 +180,13 @@ class BodyReading:
         return BodyRecords(self._events, letters, self._made, self._left_out)
 
     def _are_json_lines(self) -> bool:
-        """Whether the first line is JSON of its own though the whole is none."""
-        first = next(_lines(self._body), b"")
-        if first[:1] not in (b"{", b"[") or first == self._body:
-            return False
-        try:
-            self._decoder.parse_body(first)
-        except NotJson:
-            return False
-        return True
+        """Whether one of the first two lines is JSON of its own though the whole is none: the other may be the damaged one."""
+        for line in islice(_lines(self._body), 2):
+            if line[:1] in (b"{", b"[") and line != self._body:
+                with contextlib.suppress(NotJson):
+                    self._decoder.parse_body(line)
+                    return True
+        return False
 
     def _documents(self) -> Iterator[tuple[Any, bytes]]:
         yield from self._units

@@ -4,7 +4,8 @@ orjson makes a float of an integer beyond 64 bits, rounds decimals to a double, 
 name. An id would have other digits, and an event would be gone, though its request is answered 200. So:
 
 * an integer beyond 64 bits becomes its text, since neither a double nor AEP's ``long`` can hold it;
-* a decimal of more than 15 significant digits becomes its text, unless it is what some double looks like in so many digits;
+* a decimal of more than 15 significant digits, or below the range of a double, becomes its text, unless it is what some double
+  looks like in so many digits;
 * members of one name are put together where nothing is lost: equal values once, objects joined, lists ``events`` one after
   the other, null gives way. Where that cannot be, :data:`AMBIGUOUS` stands in their place, which no writer takes.
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -24,9 +26,14 @@ import orjson
 _ANY_DOUBLE_HOLDS = 15
 """Significant digits that survive a double, whatever they are; of 16 and 17 only some do."""
 _RUN = b"0" * (_ANY_DOUBLE_HOLDS + 1)
-_DIGITS = bytes(0x30 if byte in b"0123456789." else 0x20 if byte == 0x30 else byte for byte in range(256))
+_ZERO = 0x30
+_DIGITS = bytes(0x30 if byte in b"0123456789." else 0x65 if byte == 0x45 else byte for byte in range(256))
+"""Makes every digit and point a 0, and of the two letters before an exponent one."""
 _NUMBER = re.compile(rb"[0-9.]+(?:[eE][+-]?[0-9]+)?")
 _BEFORE_NUMBERS = b":,[ \t\r\n-"
+_TINY = re.compile(rb"0e-000")
+"""What a number looks like among :data:`_DIGITS` that may be so small that a double holds fewer digits of it, or none."""
+_SMALLEST = sys.float_info.min
 _UINT64_DIGITS = 20
 _NUMBERED_MARK = b"\\u0022"
 _FEW = 100
@@ -50,7 +57,8 @@ def is_changed(body: bytes, document: Any) -> bool:
     # So write most who write without blanks.
     if written == body:
         return False
-    if _RUN in (digits := body.translate(_DIGITS)) and _has_long_number(body, digits):
+    digits = body.translate(_DIGITS)
+    if (_RUN in digits and _has_long_number(body, digits)) or _has_tiny_number(body, digits):
         return True
     # A mark that is escaped by its number is written back as \".
     return body.count(b'"') != written.count(b'"') or _has_numbered_mark(body)
@@ -147,6 +155,20 @@ def _has_long_number(body: bytes, digits: bytes) -> bool:
     return False
 
 
+def _has_tiny_number(body: bytes, digits: bytes) -> bool:
+    for mark in _TINY.finditer(digits):
+        begin = mark.start()
+        while begin and digits[begin - 1] == _ZERO:
+            begin -= 1
+        before = begin - 1 if body[begin - 1 : begin] == b"-" else begin
+        # Parts of ids look so, too.
+        if body[before - 1 : before] in _BEFORE_NUMBERS[:-1]:
+            found = _NUMBER.match(body, begin)
+            if found is not None and _is_inexact(found[0].decode()):
+                return True
+    return False
+
+
 def _is_inexact(number: str) -> bool:
     try:
         value = exact_integer(number) if number.removeprefix("-").isdecimal() else exact_decimal(number)
@@ -168,7 +190,7 @@ def exact_decimal(text: str) -> float | str:
     if value in (float("inf"), float("-inf")):
         raise ValueError("a number is beyond the range of a double")
     digits = text.lower().partition("e")[0].replace(".", "").lstrip("-0")
-    if len(digits) <= _ANY_DOUBLE_HOLDS:
+    if len(digits) <= _ANY_DOUBLE_HOLDS and (not digits or abs(value) >= _SMALLEST):
         return value
     try:
         exact = Decimal(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -26,8 +27,7 @@ class Reception:
 
     def __init__(self, by_path: Mapping[str, Receiver], metrics: Metrics, postings: Sequence[Posting]) -> None:
         self._by_path = dict(by_path)
-        # Credentials tell whom a request was meant for; to an endpoint that asks for none it may always have been.
-        self._receivers = sorted(dict.fromkeys(by_path.values()), key=lambda receiver: receiver.is_open)
+        self._receivers = list(dict.fromkeys(by_path.values()))
         self.refusals = Refusals(metrics)
         self._senders = "; ".join(f"{each.sender} posts events to {each.path}" for each in postings)
 
@@ -44,16 +44,20 @@ class Reception:
                 app.router.add_route("*", each, receiver.handle, expect_handler=receiver.expected)
         for path, receiver in self._by_path.items():
             if receiver.gives_tokens and path + TOKEN not in self._by_path:
-                app.router.add_route("*", path + TOKEN, receiver.token)
+                for each in (path + TOKEN, path + TOKEN + "/"):
+                    app.router.add_route("*", each, receiver.token)
         app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
         return app
 
     async def elsewhere(self, request: web.Request) -> web.Response:
         """Answer a request to another path; by its credentials it is told, and counted, whose it was meant to be."""
         if request.method == "POST":
-            for receiver in self._receivers:
-                if receiver.admits(request):
-                    return receiver.wrong_path(request)
+            meant = [receiver for receiver in self._receivers if receiver.admits(request)]
+            if meant:
+                # Routes may have the same credentials: then the path that is nearest tells more than their order. An endpoint
+                # that asks for none admits everybody, and counts only where no credentials fit.
+                known = [receiver for receiver in meant if not receiver.is_open] or meant
+                return max(known, key=lambda each: _alike(each.path, request.path)).wrong_path(request)
         return refusal(404, f"{self._senders}, or below it to a path of each route")
 
     def full(self) -> bytes:
@@ -66,3 +70,8 @@ class Reception:
     async def stop(self) -> None:
         """Refuse new requests, and return when those under way are answered."""
         await asyncio.gather(*(receiver.stop() for receiver in self._receivers))
+
+
+def _alike(path: str, other: str) -> int:
+    """Letters from the beginning that both have."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(path, other, strict=False)))

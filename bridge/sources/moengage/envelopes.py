@@ -4,7 +4,8 @@
 envelope              shape                                                           told apart by
 ====================  ==============================================================  =========================
 single event          ``{"event_code": …, "identities": {…}, …}``                     a name of its own
-batch                 ``{"app_name": …, "events": [{…}, …]}``                         ``events`` is a list
+batch                 ``{"app_name": …, "events": [{…}, …]}``                         ``events`` is a list; an ``event``
+                                                                                      beside it is one more
 line of a file export ``{"app_name": …, "export_day": …, "event": {…}}``              ``event`` is an object
 several of these      ``[{…}, {…}]``                                                  an array at the top
 ====================  ==============================================================  =========================
@@ -72,6 +73,9 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
         if not _fits(document, bound):
             return (_TOO_MANY,)
         fields = _fields(document, "events")
+        if _is_event(beside := document.get("event")):
+            events = [*events, beside]
+            del fields["event"]
         return [
             _canonical(event, fields)
             if _is_event(event)
@@ -118,6 +122,8 @@ def isolate(document: Any, index: int) -> Any:
     if inner is None:
         return document
     alone = {**document, "events": [inner[index]]}
+    if _is_event(document.get("event")):
+        del alone["event"]
     if _is_event(alone):
         # Beside this one alone the name of the batch would be an event's.
         del alone["event_name"]
@@ -159,11 +165,11 @@ def _fits(document: Any, bound: Bound) -> bool:
 
 
 def _batch(document: Any) -> list[Any] | None:
-    """The events of a batch, None for anything else."""
+    """The events of a batch, one that stands beside them as ``event`` the last; None for anything else."""
     if isinstance(document, dict) and not _is_event(document):
         events = document.get("events")
         if isinstance(events, list):
-            return events
+            return [*events, beside] if _is_event(beside := document.get("event")) else events
     return None
 
 

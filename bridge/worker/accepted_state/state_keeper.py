@@ -72,7 +72,7 @@ class StateKeeper:
         """Where everything goes that is only written."""
         backoff = Backoff(random, cap=5.0)
         self._restoring = Restoring(log, is_ours, self._is_current, backoff, random, clock)
-        self._storing = Storing(memory, log, self._restoring, metrics, backoff, self._end, self._start)
+        self._storing = Storing(memory, log, self._restoring, metrics, backoff, self._end, self._start, clock)
         self._restorer: asyncio.Task[None] | None = None
         self._closed = False
         metrics.state_writable.set(1)
@@ -239,7 +239,8 @@ class StateKeeper:
         return None
 
     def show(self) -> None:
-        """Into the metrics."""
+        """Into metrics and log what may change without an event; to be called every second."""
+        self._storing.look()
         states = [shelf.state for shelf in self._shelves.values() if shelf.state is not None]
         self._metrics.state_keys.set(sum(map(len, states)))
         self._metrics.state_bytes.set(sum(state.size for state in states))

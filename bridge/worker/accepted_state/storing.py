@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from bridge.worker.accepted_state.shelf import Due, Ending, Shelf
 
 _log = structlog.get_logger(__name__)
+_SILENT_SECONDS: Final = 8.0
+"""Seconds for which a writing may be unanswered before that is told: what a new leader takes is no reason."""
 
 
 @dataclass(slots=True)
 class Storing:
-    """``end`` does what waits for a value to be stored. ``trouble`` is why nothing can be stored currently, "" when it can."""
+    """``end`` does what waits for a value to be stored. ``clock``: monotonic seconds.
+
+    ``trouble``: by shelf why nothing of it can be stored currently. ``since``: when the writing began that is under way.
+    """
 
     memory: Memory
     log: Log
@@ -34,8 +39,22 @@ class Storing:
     backoff: Backoff
     end: Callable[[Ending], None]
     start: Callable[[Any, str], asyncio.Task[None]]
-    trouble: str = ""
+    clock: Callable[[], float]
+    troubles: dict[Shelf, str] = field(default_factory=dict)
+    since: dict[Shelf, float] = field(default_factory=dict)
     tasks: dict[Shelf, asyncio.Task[None]] = field(default_factory=dict)
+
+    @property
+    def trouble(self) -> str:
+        """Why something cannot be stored currently, "" when everything can."""
+        return next(iter(self.troubles.values()), "")
+
+    def look(self) -> None:
+        """Tell of what is neither stored nor refused for long: brokers that fall silent owe their answer for as long as a request may take."""
+        for shelf, since in self.since.items():
+            seconds = self.clock() - since
+            if seconds >= _SILENT_SECONDS and shelf not in self.troubles:
+                self._begin_trouble(shelf, f"the brokers have not confirmed it for {seconds:.0f} s")
 
     def wake(self, shelf: Shelf) -> None:
         """Something of the shelf is due."""
@@ -48,6 +67,8 @@ class Storing:
         finally:
             # In the same step as the last look at what is due: what becomes due after it begins another task, or nobody would store it.
             self.tasks.pop(shelf, None)
+            # What is another worker's by now, or was refused for good, is no trouble of this one.
+            self._end_trouble(shelf)
 
     async def _store(self, shelf: Shelf) -> None:
         failures = 0
@@ -57,7 +78,12 @@ class Storing:
                 await self.restoring.run([shelf])
                 continue
             try:
-                await self.log.append(shelf.partition, self._entries(shelf))
+                entries = self._entries(shelf)
+                self.since[shelf] = self.clock()
+                try:
+                    await self.log.append(shelf.partition, entries)
+                finally:
+                    del self.since[shelf]
             except RefusedByKafka as refused:
                 self._refused(shelf, refused)
             except KafkaError as error:
@@ -80,10 +106,7 @@ class Storing:
         return entries
 
     def _confirm(self, shelf: Shelf) -> None:
-        if self.trouble:
-            _log.info("state_writable", detail="The state of what was accepted is stored again.", topic=self.log.name)
-        self.trouble = ""
-        self.metrics.state_writable.set(1)
+        self._end_trouble(shelf)
         storing, shelf.storing, shelf.outdated = shelf.storing, {}, []
         current = self.restoring.is_current(shelf)
         for key, due in storing.items():
@@ -101,15 +124,26 @@ class Storing:
         shelf.put_back()
         # What of it is stored is not known, and it may be stored later than what comes next: under another number that does no harm.
         shelf.ready = shelf.state is None
-        if not self.trouble:
+        self._begin_trouble(shelf, str(error))
+
+    def _begin_trouble(self, shelf: Shelf, why: str) -> None:
+        if not self.troubles:
             _log.error(
                 "state_unwritable",
                 detail="What was accepted cannot be remembered; it is tried again, and offsets are held meanwhile.",
                 topic=self.log.name,
-                error=str(error),
+                error=why,
             )
-        self.trouble = str(error)
+        self.troubles[shelf] = why
         self.metrics.state_writable.set(0)
+
+    def _end_trouble(self, shelf: Shelf) -> None:
+        if self.troubles.pop(shelf, None) is None or self.troubles:
+            return
+        _log.info(
+            "state_writable", detail="No state is left that this worker has to store and cannot.", topic=self.log.name
+        )
+        self.metrics.state_writable.set(1)
 
     def _refused(self, shelf: Shelf, refused: RefusedByKafka) -> None:
         """Kafka will never store some of it: their events are delivered, and would hold their partition for ever."""

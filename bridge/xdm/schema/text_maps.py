@@ -117,5 +117,5 @@ def json_text(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         text.encode()
     except (ValueError, TypeError, RecursionError):
-        raise FunctionError("the value is none that JSON can hold") from None
+        raise FunctionError("the value cannot be represented in JSON") from None
     return text

@@ -17,8 +17,10 @@ from bridge.model.verdicts import (
     Rejected,
     Stage,
     Throttled,
+    TooLarge,
     Transient,
     Unauthorized,
+    Unexplained,
 )
 
 UUID = "9341f8eb-494a-4c89-9879-4d06a58d2dc7"
@@ -167,3 +169,54 @@ def test_reasons_are_one_bounded_line_without_identifiers():
 def test_documents_without_a_reason_give_none(document):
     """What says nothing gives an empty reason."""
     assert reason_of(document) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ({"xactionId": "x:1", "status": 400, "message": "no"}, Unexplained("aep_400", "AEP answered 400: no")),
+        ({"statusCode": "503"}, Transient("AEP answered 503")),
+        ({"status": 401, "title": "no"}, Unauthorized("AEP answered 401: no")),
+        ({"status": 413}, TooLarge()),
+        ({"error": "x", "message": "no"}, Mismatched("a 200 that tells of an error")),
+        ({"errors": [{"message": "no"}]}, Mismatched("a 200 that tells of an error")),
+        ({"report": {"message": "no"}}, Mismatched("a 200 that tells of an error")),
+        ({"status": "failed"}, Mismatched("a 200 that tells of an error")),
+        ({"status": False}, Mismatched("a 200 that tells of an error")),
+        ({"responses": {}}, Mismatched("the 200 has responses that are no list")),
+        ({"responses": None}, Mismatched("the 200 has responses that are no list")),
+        ({"status": 200}, AllAccepted()),
+        ({"status": "Success"}, AllAccepted()),
+        ({"status": None}, AllAccepted()),
+        ({"errors": []}, AllAccepted()),
+        ({}, AllAccepted()),
+    ],
+)
+def test_a_200_for_all_may_say_otherwise(said, outcome):
+    """The collection service's own 200 is taken by the status that stands in it; one that tells of an error is no success."""
+    assert read_answer(200, {}, orjson.dumps({"inletId": "i", **said}), 2, now=0.0) == outcome
+
+
+@pytest.mark.parametrize("said", [{"error": "x"}, {"errors": ["x"]}, {"report": {"message": "no"}}])
+def test_an_item_with_a_transaction_and_an_error_is_not_taken_for_accepted(said):
+    """Which of the two holds cannot be told: it is sent again."""
+    outcome = items({"xactionId": f"{UUID}-0"}, {"xactionId": f"{UUID}-1", **said})
+    assert outcome == Mismatched("response 1 tells of an error without a status")
+
+
+@pytest.mark.parametrize("said", [{"status": 200, "statusCode": 400}, {"status": 400, "statusCode": "200"}])
+def test_of_two_statuses_of_an_item_the_failure_counts(said):
+    """Both keys are documented; an item that is refused in one of them is refused."""
+    outcome = items({"xactionId": f"{UUID}-0"}, said)
+    assert outcome == Answered([ACCEPTED, Rejected(Stage.DELIVER, "aep_400", "AEP answered 400 for this event")])
+
+
+def test_an_answer_with_a_byte_order_mark_is_read():
+    """Some proxies put one there; sent again it would be the same."""
+    answer = b"\xef\xbb\xbf" + orjson.dumps({"responses": [{"status": 400}, {"status": 201}]})
+    assert isinstance(read_answer(207, {}, answer, 2, now=0.0), Answered)
+
+
+def test_of_several_pauses_the_longest_counts():
+    """A proxy's header beside the service's."""
+    assert retry_after({"retry-after": "5, 9"}, now=0.0) == 9.0

@@ -184,6 +184,7 @@ async def test_lasting_401_holds_with_a_reason(emulator, destination):
     (outcome,) = outcomes
     assert isinstance(outcome, Unauthorized)
     assert "product profile" in outcome.reason
+    assert outcome.sent
     assert emulator.received.token_requests["200"] == 2
     emulator.control(fail=None)
     assert await send(destination, 1) == AllAccepted()
@@ -196,6 +197,7 @@ async def test_refused_secret_holds_then_recovers(emulator):
         assert isinstance(outcome, Unauthorized)
         assert "BRIDGE_OAUTH__CLIENT_SECRET" in outcome.reason
         assert "wrong" not in outcome.reason
+        assert not outcome.sent
         assert not emulator.received.requests
         emulator.control(secrets=["wrong"])
         assert await accepted_in_the_end(destination)
@@ -263,6 +265,31 @@ async def test_dripping_answer_times_out():
         asyncio.timeout(3),
     ):
         assert await send(destination, 1) == Transient("no answer within 0.4 seconds")
+
+
+@pytest.mark.parametrize("status", [400, 403, 500, 207])
+async def test_an_echoed_token_is_in_no_reason(status):
+    """What the service quotes of the request's own token ends in no log, health or dead letter, whatever the token looks like."""
+    async with Emulator() as emulator:
+        said: list[bytes] = []
+
+        async def echo(reader, writer):
+            head = await reader.readuntil(b"\r\n\r\n")
+            token = head.partition(b"Bearer ")[2].partition(b"\r\n")[0]
+            said.append(token)
+            words = b'"message":"no such token: %b","title":"%b"' % (token, token)
+            answer = b'{"responses":[{"status":400,%b}]}' % words if status == 207 else b"{%b}" % words
+            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(answer)) + answer)
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/collection/abc"
+        async with server, destination_of(emulator, endpoint=endpoint) as destination:
+            told = str(await send(destination, 1))
+    assert said[0]
+    assert not [token for token in said if token.decode() in told]
+    assert "no such token" in told
 
 
 async def test_nothing_listens_and_then_it_does(emulator):

@@ -103,3 +103,33 @@ async def test_authorities_are_read_once_and_again_when_their_file_has_changed(t
     authorities.unlink()
     with pytest.raises(FileNotFoundError):
         await newly_read()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"private-answer 42\r\n\r\n", "what came is no valid HTTP (Bad status line)"),
+        (b"HTTP/1.1 private\r\n\r\n", "what came is no valid HTTP (Bad status line)"),
+        (b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nprivate\r\n", "what came is no valid HTTP ("),
+        (b"HTTP/1.1 200 X\r\nX: " + b"private" * 2_000 + b"\r\n\r\n", "what came is no valid HTTP ("),
+        (None, "the connection failed: "),
+    ],
+)
+async def test_the_words_of_a_failure_quote_neither_answer_nor_path(answer, words):
+    """An inlet's id stands in the path, and anything may stand in an answer: log, health and dead letters have neither."""
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        if answer is not None:
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/collection/private-inlet"
+    async with server, open_client(connections=1, timeout_seconds=2) as client:
+        for _ in range(3):
+            reply = await post(client, url, body=b"x" * 100_000, headers={}, timeout_seconds=2, most_bytes=1_000)
+            assert isinstance(reply, NoReply)
+            assert "private" not in reply.reason
+            assert words in reply.reason

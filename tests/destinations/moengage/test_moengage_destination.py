@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+
 import orjson
 import pytest
 
@@ -13,6 +16,8 @@ from bridge.model.errors import SettingsError
 from bridge.model.verdicts import AllAccepted, Throttled, TooLarge, Transient, Unauthorized, Unexplained
 from bridge.settings.moengage import MoEngageSettings
 from bridge.telemetry.metrics import Metrics
+
+pytestmark = pytest.mark.clock
 
 
 def _settings(emulator, **more):
@@ -158,3 +163,29 @@ def test_a_key_file_that_is_not_there(tmp_path) -> None:
     )
     with pytest.raises(SettingsError, match="cannot be read"):
         check_settings(settings)
+
+
+@pytest.mark.parametrize("quoted", ["key", "header"])
+async def test_an_echoed_key_is_in_no_reason(quoted) -> None:
+    """What the service quotes of the key, alone or as the header has it, ends in no log, health or dead letter."""
+    key = "a-key-of-ours-1"
+    header = base64.b64encode(f"workspace:{key}".encode()).decode()
+    secret = key if quoted == "key" else header
+
+    async def echo(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        answer = orjson.dumps({"status": "fail", "error": {"type": "x", "message": f"{secret} is refused"}})
+        writer.write(b"HTTP/1.1 401 X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(answer) + answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    given = {"workspace_id": "workspace", "api_key": key}
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with (
+        server,
+        MoEngageDestination(MoEngageSettings.model_validate(given | {"base_url": url}), Metrics()) as destination,
+    ):
+        told = str(await destination.send(_items(_user("C-1"))))
+    assert "is refused" in told
+    assert secret not in told

@@ -364,6 +364,20 @@ async def test_the_beginning_of_a_new_log_is_stored_until_it_comes_to_pass_and_n
     assert stores == [{P0: 0}] * 3
 
 
+async def test_no_offset_of_a_new_log_is_stored_before_its_beginning():
+    """A beginning that is stored late would take it back, and everything up to it would come again."""
+    worker, stores = await _with_a_new_log_begun()
+    for chunk in worker.ledger.waiting():
+        worker.take(chunk)
+    worker.failing = TimeoutError()
+    assert not await worker.consumption.commit()
+    worker.failing = None
+    assert await worker.consumption.commit()
+    assert not await worker.consumption.commit()
+    assert stores == [{P0: 0}, {P0: 0}, {P0: 4}]
+    assert worker.client.stored == {P0: 4}
+
+
 async def test_the_beginning_of_a_new_log_is_of_its_assignment_alone():
     """The next one begins where the group has committed, which may be far on: it must not be taken back."""
     worker, stores = await _with_a_new_log_begun()

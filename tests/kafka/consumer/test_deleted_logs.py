@@ -508,3 +508,121 @@ def test_a_log_is_certainly_the_known_one_only_when_its_topic_says_so():
     assert logs.made_again({"t": b"first"}, [P0]) == []
     assert logs.made_again({"t": b"second"}, [P0]) == [P0]
     assert logs.seen(P1, b"first", end=5, finished=0)
+
+
+async def test_a_topic_that_is_made_again_twice_is_told_in_full_each_time():
+    """What was read of the second is its own; what was read of the first does not count for it."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    assert await _read(fetching, 8) == list(range(8))
+    await fetching.survey([P0])
+    told = []
+    for identity, count in ((b"second", 20), (b"third", 6)):
+        _replace(client, P0, count, identity=identity)
+        await fetching.survey([P0])
+        told.append((list(fetching.expired), [(gone.log, gone.begun, gone.upto) for gone in fetching.gone]))
+        fetching.expired.clear()
+        fetching.gone.clear()
+        assert await _read(fetching, 3) == [0, 1, 2]
+        await fetching.survey([P0])
+    assert told == [([Expired(P0, 8, 10)], [(0, 0, 8)]), ([Expired(P0, 3, 20)], [(1, 0, 3)])]
+
+
+async def test_a_topic_that_is_made_again_before_its_log_was_looked_at_is_read_from_its_first_record():
+    """Between two looks it was read, and the next one has other records at these offsets."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await _read(fetching)
+    await fetching.survey([P0])
+    _replace(client, P0, 20)
+    logs = fetching._account._logs
+    await fetching._account.look_for_deleted({"t": b"second"}, [P0])
+    assert await _read(fetching, 5) == [0, 1, 2, 3, 4]
+    assert logs.made_again({"t": b"third"}, [P0]) == [P0]
+    _replace(client, P0, 30, identity=b"third")
+    await fetching.survey([P0])
+    assert await _read(fetching) == list(range(30))
+    assert client.stored == {P0: 0}
+
+
+@pytest.mark.parametrize("surveyed", [False, True])
+async def test_a_shorter_topic_that_is_made_again_before_a_look_is_known_from_its_beginning(surveyed):
+    """The client has gone back by itself; the next topic of the name comes before a survey has seen this one."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await _read(fetching)
+    if surveyed:
+        await fetching.survey([P0])
+    _replace(client, P0, 4)
+    assert await _read(fetching, 3) == [0, 1, 2]
+    _replace(client, P0, 30, identity=b"third")
+    await fetching.survey([P0])
+    assert await _read(fetching) == list(range(30))
+
+
+async def test_a_log_that_was_cut_is_still_of_its_topic():
+    """It is deleted and made again later: that is noticed, and what it had come to have since is told."""
+    client, fetching = _made(P0)
+    log = client.logs[P0]
+    log.append(10)
+    await _read(fetching)
+    await fetching.survey([P0])
+    client.stored[P0] = 10
+    log.rows, log.end = log.rows[:4], 4
+    assert await _read(fetching) == [0, 1, 2, 3]
+    await fetching.survey([P0])
+    log.append(3)
+    await fetching.survey([P0])
+    _replace(client, P0, 30)
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 4, 7)]
+    assert await _read(fetching) == list(range(30))
+
+
+async def test_what_was_secured_of_a_log_is_handed_on_before_the_client_is_seen_to_have_gone_back():
+    """Else it would pass for the beginning of the new one."""
+    client, fetching = _made(P0)
+    log = client.logs[P0]
+    log.append(10)
+    await _read(fetching, 2)
+    await fetching.survey([P0])
+    held = StubClient.position
+    log.first = 6
+    client.position = lambda _partition: log.position
+    await fetching.survey([P0])
+    client.position = lambda partition: held(client, partition)
+    _replace(client, P0, 5)
+    fetches = [await fetching.fetch({P0}, 0.01, 100) for _ in range(2)]
+    assert [[row.offset for row in fetch.taken[P0].rows] for fetch in fetches] == [list(range(2, 10)), list(range(5))]
+    assert [dict(fetch.anew) for fetch in fetches] == [{}, {P0: 1}]
+
+
+async def test_two_who_notice_the_same_new_topic_begin_it_once():
+    """A fetch and a survey at the same moment: what was read between would be told as lost."""
+    client, fetching = _made(P0)
+    client.logs[P0].append(10)
+    await _read(fetching)
+    await fetching.survey([P0])
+    _replace(client, P0, 4)
+    await asyncio.gather(fetching.survey([P0]), fetching.fetch({P0}, 0.01, 100), fetching.survey([P0]))
+    await _read(fetching)
+    assert fetching._account.logs_begun == 1
+    assert [(gone.log, gone.begun, gone.upto) for gone in fetching.gone] == [(0, 0, 10)]
+    assert not fetching.expired
+
+
+async def test_both_logs_that_went_within_one_assignment_are_told_when_it_ends():
+    """Nothing of either had a verdict, and nobody finds it again."""
+    scene = _consuming()
+    scene.client.logs[P0].append(6)
+    await _taken(scene)
+    await scene.consumption.offsets([P0])
+    _replace(scene.client, P0, 9)
+    await scene.consumption.offsets([P0])
+    await _taken(scene)
+    await scene.consumption.offsets([P0])
+    _replace(scene.client, P0, 0, identity=b"third")
+    await scene.consumption.offsets([P0])
+    assert scene.told == []
+    await scene.consumption.revoked()
+    assert scene.told == [Expired(P0, 0, 6), Expired(P0, 0, 9)]

@@ -230,29 +230,67 @@ def test_the_head_of_a_partition_is_its_oldest_open_chunk(ledger):
 
 def test_what_is_lost_with_a_log_is_what_was_read_of_it_and_is_not_finished(ledger):
     """From the oldest open chunk on, or behind what is finished; nothing once all is, or the new log's first chunk is the oldest."""
-    assert ledger.lost_with_their_logs() == {}
-    ledger.log_gone(PARTITION, 2, 3, 10)
-    ledger.log_gone(("t", 1), 1, 3, 10)
-    assert ledger.lost_with_their_logs() == {}, "of another assignment, or of a partition that is not ours"
-    ledger.log_gone(PARTITION, 1, 3, 10)
-    assert ledger.lost_with_their_logs() == {PARTITION: (3, 10)}
+    assert ledger.lost_with_their_logs() == []
+    ledger.log_gone(PARTITION, 2, 0, 3, 10)
+    ledger.log_gone(("t", 1), 1, 0, 3, 10)
+    assert ledger.lost_with_their_logs() == [], "of another assignment, or of a partition that is not ours"
+    ledger.log_gone(PARTITION, 1, 0, 3, 10)
+    assert ledger.lost_with_their_logs() == [(PARTITION, 3, 10)]
     first, second = _chunk(ledger, 4, 6), _chunk(ledger, 7, 9)
-    assert ledger.lost_with_their_logs() == {PARTITION: (4, 10)}
+    assert ledger.lost_with_their_logs() == [(PARTITION, 4, 10)]
     ledger.resolve(first, 3)
-    assert ledger.lost_with_their_logs() == {PARTITION: (7, 10)}
+    assert ledger.lost_with_their_logs() == [(PARTITION, 7, 10)]
     anew = ledger.register_chunk(PARTITION, 1, [SimpleNamespace(timestamp=0)], 10, first=0, last=0, anew=True)
-    assert ledger.lost_with_their_logs() == {PARTITION: (7, 10)}
+    assert ledger.lost_with_their_logs() == [(PARTITION, 7, 10)]
     ledger.resolve(second, 3)
-    assert ledger.lost_with_their_logs() == {}
+    assert ledger.lost_with_their_logs() == []
     ledger.admit(anew, 1)
     ledger.resolve(anew)
-    assert ledger.lost_with_their_logs() == {}
+    assert ledger.lost_with_their_logs() == []
 
 
 def test_what_is_finished_of_a_log_is_not_lost_with_it(ledger):
     """Nothing is open: what lies behind the finished part was read, and is found by nobody."""
     ledger.resolve(_chunk(ledger, 0, 6), 7)
-    ledger.log_gone(PARTITION, 1, 0, 10)
-    assert ledger.lost_with_their_logs() == {PARTITION: (7, 10)}
-    ledger.log_gone(PARTITION, 1, 0, 7)
-    assert ledger.lost_with_their_logs() == {}
+    ledger.log_gone(PARTITION, 1, 0, 0, 10)
+    assert ledger.lost_with_their_logs() == [(PARTITION, 7, 10)]
+    ledger.log_gone(PARTITION, 1, 0, 0, 7)
+    assert ledger.lost_with_their_logs() == []
+
+
+def _anew(ledger, log, first, last):
+    rows = [SimpleNamespace(timestamp=0) for _ in range(first, last + 1)]
+    chunk = ledger.register_chunk(PARTITION, 1, rows, 10, first=first, last=last, anew=log)
+    ledger.admit(chunk, len(rows))
+    return chunk
+
+
+def test_each_log_that_went_is_lost_from_its_own_oldest_open_record_on(ledger):
+    """Made again twice while the first was under way: what is finished of one says nothing of the next."""
+    first = _chunk(ledger, 0, 9)
+    ledger.log_gone(PARTITION, 1, 0, 0, 10)
+    second = _anew(ledger, 1, 0, 3)
+    later = _chunk(ledger, 4, 5)
+    ledger.log_gone(PARTITION, 1, 1, 0, 6)
+    assert ledger.lost_with_their_logs() == [(PARTITION, 0, 10), (PARTITION, 0, 6)]
+    third = _anew(ledger, 2, 0, 0)
+    ledger.resolve(first, 10)
+    assert ledger.lost_with_their_logs() == [(PARTITION, 0, 6)]
+    ledger.resolve(second, 4)
+    assert ledger.lost_with_their_logs() == [(PARTITION, 4, 6)]
+    ledger.resolve(later, 2)
+    assert ledger.lost_with_their_logs() == []
+    ledger.resolve(third)
+    assert ledger.lost_with_their_logs() == []
+    assert ledger.committable() == {PARTITION: 1}
+
+
+def test_a_log_that_went_before_anything_of_it_was_written_down_is_lost_from_where_it_began(ledger):
+    """What is finished of the one before has other offsets."""
+    ledger.resolve(_chunk(ledger, 0, 6), 7)
+    ledger.log_gone(PARTITION, 1, 1, 2, 5)
+    assert ledger.lost_with_their_logs() == [(PARTITION, 2, 5)]
+    ledger.resolve(_anew(ledger, 1, 2, 3), 2)
+    assert ledger.lost_with_their_logs() == [(PARTITION, 4, 5)]
+    _anew(ledger, 2, 0, 0)
+    assert ledger.lost_with_their_logs() == [], "of the next one something is here, hence all of it is finished"

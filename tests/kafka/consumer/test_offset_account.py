@@ -20,9 +20,10 @@ class _Stage:
             position=lambda _partition: self.at,
             committed=self._committed,
             first_offsets=self._first_offsets,
+            topic_identity=self._topic_identity,
             commit=self._commit,
         )
-        self.commits = []
+        self.commits, self.identity = [], None
         self.account = OffsetAccount(self.client, lambda: self.number)
 
     async def _committed(self, _partitions):
@@ -35,6 +36,9 @@ class _Stage:
 
     async def _first_offsets(self, _partitions):
         return self.first
+
+    async def _topic_identity(self, _topic):
+        return self.identity
 
     def rebalance(self):
         self.number += 1
@@ -77,11 +81,11 @@ async def test_a_log_that_was_cut_is_begun_anew_whoever_looks_first():
     await stage.account.reconcile([P0])
     stage.at = 0
     stage.account.explain(P0, 0)
-    assert (stage.account.next, stage.account.anew, list(stage.account.expired)) == ({P0: 5}, set(), [])
+    assert (stage.account.next, stage.account.anew, list(stage.account.expired)) == ({P0: 5}, {}, [])
     await stage.account.reconcile([P0])
-    assert (stage.account.next, stage.account.anew) == ({P0: 0}, {P0})
+    assert (stage.account.next, stage.account.anew) == ({P0: 0}, {P0: 1})
     stage.rebalance()
-    assert stage.account.anew == set(), "the next assignment begins where the group has committed"
+    assert stage.account.anew == {}, "the next assignment begins where the group has committed"
 
 
 async def test_losses_between_others_are_told_piece_by_piece():
@@ -156,10 +160,10 @@ async def test_a_log_that_was_cut_is_not_begun_anew_across_a_rebalance():
     assert stage.account.logs_begun == 0
     stage.at, stage.meanwhile = 0, lambda: setattr(stage, "number", 2)
     await stage.account.reconcile([P0])
-    assert (stage.account.next, stage.account.anew, stage.account.logs_begun) == ({P0: 5}, set(), 0)
+    assert (stage.account.next, stage.account.anew, stage.account.logs_begun) == ({P0: 5}, {}, 0)
     stage.meanwhile = lambda: None
     await stage.account.reconcile([P0])
-    assert (stage.account.next, stage.account.anew, stage.account.logs_begun) == ({P0: 0}, {P0}, 1)
+    assert (stage.account.next, stage.account.anew, stage.account.logs_begun) == ({P0: 0}, {P0: 1}, 1)
 
 
 async def _seen(stage, offsets, *, partition=P0):
@@ -211,9 +215,9 @@ async def test_how_far_a_log_was_read_is_forgotten_with_it():
     await stage.account.reconcile([P0])
     stage.account.seen({"t": b"first"}, {P0: Offsets(0, 5, 10, 5)}, {P0: 5})
     await stage.account.look_for_deleted({"t": b"second"}, [P0])
-    assert list(stage.account.gone) == [Gone(P0, 1, 5, 5)]
+    assert list(stage.account.gone) == [Gone(P0, 1, 0, 5, 5)]
     stage.account.expired.clear()
     stage.account.seen({"t": b"second"}, {P0: Offsets(0, 0, 4, 0)}, {})
     await stage.account.look_for_deleted({"t": b"third"}, [P0])
-    assert list(stage.account.gone) == [Gone(P0, 1, 5, 5)]
+    assert list(stage.account.gone) == [Gone(P0, 1, 0, 5, 5)]
     assert list(stage.account.expired) == [Expired(P0, 0, 4)], "all that it had, from its first record on"

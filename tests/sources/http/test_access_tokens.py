@@ -1,12 +1,15 @@
 """A sender that fetches OAuth tokens from the receiver, as a real OAuth client does, may post; nobody else may."""
 
+import asyncio
 import base64
 
 import httpx
 import orjson
 import pytest
+import structlog
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from memory_store import MemoryStore
+from structlog.testing import capture_logs
 
 from bridge.model.errors import SettingsError
 from bridge.settings import ReceiverSettings, load_settings
@@ -92,6 +95,73 @@ async def test_other_grants_are_refused(form, error):
         assert (await client.post("/moengage/streams/token", content=b"x" * 20_000)).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("form", "authorization"),
+    [
+        (FORM | CLIENT | {"client_id": "a-stranger"}, None),
+        (FORM | CLIENT | {"client_secret": "a-stranger"}, None),
+        (FORM, "Basic /w=="),
+        (FORM, "Basic \u00e4"),
+        (FORM, "Basic !"),
+        (FORM, "Basic " + base64.b64encode(b"a-stranger:a-stranger").decode()),
+    ],
+)
+async def test_whatever_the_credentials_for_a_token_are_the_refusal_is_one(form, authorization):
+    """Another id or secret, in the form or as Basic, also one that is none: 401, counted, told, and nothing of it quoted."""
+    receiver, asked, metrics = a_receiver()
+    headers = {} if authorization is None else {"Authorization": authorization.encode()}
+    async with (
+        Listener(asked, receiver) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", trust_env=False) as client,
+    ):
+        with capture_logs() as logs:
+            answer = await client.post("/moengage/streams/token", data=form, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert answer.headers["WWW-Authenticate"] == "Basic"
+    assert count(metrics, 401) == 1
+    assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["wrong_credentials"]
+    assert "stranger" not in answer.text + str(logs)
+
+
+async def test_a_grant_that_is_refused_is_told_without_its_words():
+    """Who set the sender up reads in the answer, and in the log, what is expected."""
+    receiver, asked, metrics = a_receiver()
+    async with (
+        Listener(asked, receiver) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", trust_env=False) as client,
+    ):
+        with capture_logs() as logs:
+            answer = await client.post("/moengage/streams/token", json=FORM | CLIENT)
+            answer = await client.post("/moengage/streams/token", data=CLIENT | {"grant_type": "my-secret"})
+    assert "grant_type=client_credentials" in answer.json()["error_description"]
+    assert "my-secret" not in answer.text
+    assert count(metrics, 400) == 2
+    (line,) = [line for line in logs if line["event"] == "token_refused"]
+    assert "my-secret" not in str(line)
+
+
+async def test_a_form_may_arrive_in_pieces():
+    """A sender whose body comes in two packets has its token; one of too many bytes is refused, however it comes."""
+    receiver, asked, _ = a_receiver()
+    form = "&".join(f"{name}={value}" for name, value in (FORM | CLIENT).items()).encode()
+
+    async def pieces(*parts):
+        for part in parts:
+            yield part
+            await asyncio.sleep(0.05)
+
+    async with (
+        Listener(asked, Reception({"/moengage/streams/eu": receiver}, Metrics("-"), [STREAMS])) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}/moengage/streams/eu", trust_env=False) as client,
+    ):
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        for path in ("/token", "/token/"):
+            answer = await client.post(path, content=pieces(form[:30], form[30:]), headers=headers)
+            assert answer.status_code == 200, answer.text
+        answer = await client.post("/token", content=pieces(form, b"&x=", *[b"x" * 4_000] * 3), headers=headers)
+        assert answer.status_code == 413
+
+
 def test_a_token_ends_with_its_time_and_with_the_secret():
     """It holds for as long as it says, on every receiver with the same secret, and on none with another."""
     now = [1_000.0]
@@ -122,3 +192,53 @@ def test_settings_that_lack_a_part_are_refused(missing, monkeypatch, tmp_path):
     monkeypatch.setenv("BRIDGE_RECEIVER__CLIENT_SECRET", "change-me")
     with pytest.raises(SettingsError, match="CLIENT_"):
         load_settings()
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_form_may_come_in_pieces(chunked):
+    """A proxy may pass it on byte by byte: the whole form counts, with and without a length."""
+    receiver, asked, _ = a_receiver()
+    form = str(httpx.QueryParams(FORM | CLIENT)).encode()
+
+    async def pieces():
+        for at in range(0, len(form), 20):
+            yield form[at : at + 20]
+            await asyncio.sleep(0.002)
+
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    if not chunked:
+        headers["Content-Length"] = str(len(form))
+    async with (
+        Listener(asked, receiver) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}/moengage/streams", trust_env=False) as client,
+    ):
+        answer = await client.post("/token", content=pieces(), headers=headers)
+        assert (answer.status_code, answer.json().get("token_type")) == (200, "Bearer")
+        large = await client.post("/token", content=b"a=1&" * 10_000, headers={"Content-Type": headers["Content-Type"]})
+        assert large.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("form", "auth", "status"),
+    [
+        (FORM | {"client_id": "other", "client_secret": CLIENT["client_secret"]}, None, 401),
+        (FORM, base64.b64encode(b"\xff\xfe:\xff"), 401),
+        (FORM, b"###", 401),
+        (CLIENT | {"grant_type": "password"}, None, 400),
+    ],
+)
+async def test_whoever_gets_no_token_is_told_so(form, auth, status):
+    """Another id, credentials that are no text, another grant: a refusal that is counted and logged, and no error of ours."""
+    receiver, asked, metrics = a_receiver()
+    headers = {} if auth is None else {"Authorization": b"Basic " + auth}
+    with structlog.testing.capture_logs() as told:
+        async with (
+            Listener(asked, receiver) as listener,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}/moengage/streams", trust_env=False) as client,
+        ):
+            answer = await client.post("/token", data=form, headers=headers)
+    assert answer.status_code == status
+    assert count(metrics, status) == 1
+    assert [line["event"] for line in told if line["log_level"] == "warning"] == [
+        "wrong_credentials" if status == 401 else "token_refused"
+    ]

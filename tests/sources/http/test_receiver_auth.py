@@ -70,6 +70,8 @@ def test_none_admits_all() -> None:
         (("moengage",), 0, "3.6.251.95", None, True),
         (("moengage",), 0, "::ffff:3.6.251.95", None, True),
         (("moengage",), 0, "203.0.113.9", None, False),
+        (("::ffff:10.0.0.0/104",), 0, "10.1.2.3", None, True),
+        (("::ffff:10.0.0.0/104",), 0, "::ffff:11.1.2.3", None, False),
         (("dc-03",), 0, "3.6.251.95", None, True),
         (("dc-03",), 0, "52.6.248.125", None, False),
         (("10.0.0.0/8", "2001:db8::/32"), 0, "10.1.2.3", None, True),
@@ -168,6 +170,10 @@ def test_places_are_counted_by_address() -> None:
         ("basic", basic("moengage:wrong-secret"), "user 'moengage' with a wrong password"),
         ("basic", basic("other:wrong-secret"), "user 'other'"),
         ("basic", basic("wrong-secret"), "Basic that is no user and password in base64"),
+        ("basic", basic("its-password"), "Basic that is no user and password in base64"),
+        ("basic", basic("its-password:"), "the password in the user's place"),
+        ("basic", basic("its-password:moengage"), "the password in the user's place"),
+        ("basic", basic("moengage its-password:"), "the password in the user's place"),
         ("basic", {"Authorization": "Basic wrong-secret!"}, "Basic that is no user and password in base64"),
         ("basic", {"Authorization": "Bearer wrong-secret"}, "Authorization of another kind (bearer)"),
         ("basic", {"Authorization": "wrong-secret"}, "Authorization of another kind (unknown)"),
@@ -177,7 +183,9 @@ def test_places_are_counted_by_address() -> None:
 )
 def test_what_was_given_is_told_without_secrets(kind, headers, words) -> None:
     """The log says what MoEngage sends in place of what it should, and never a password."""
-    check = authenticator(ReceiverSettings(auth=kind, username="moengage", password="right", header_value="right"))
+    check = authenticator(
+        ReceiverSettings(auth=kind, username="moengage", password="its-password", header_value="right")
+    )
     assert not check.admits(headers)
     assert check.given(headers) == words
 

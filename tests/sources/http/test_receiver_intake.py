@@ -121,8 +121,20 @@ def test_json_lines_are_read_line_by_line() -> None:
         ("not_an_object", b'{"app_name":"A","events":[7]}'),
         ("not_json", b"{broken"),
     ]
-    (letter,) = records_of(b"{broken\n" + lines(EVENT), WIDE, NOW, DECODER).dead_letters
-    assert letter.code == "not_json"
+
+
+@pytest.mark.parametrize("first", [b"{broken", b"# an export", b"[", b'"a text"', b"null"])
+def test_a_first_line_that_is_no_document_costs_its_own(first) -> None:
+    """A damaged line is a dead letter alone wherever it stands, the first included."""
+    intake = records_of(first + b"\n" + lines(EVENT, EVENT), WIDE, NOW, DECODER)
+    assert (len(intake.events), [letter.value for letter in intake.dead_letters]) == (2, [first])
+
+
+def test_an_indented_body_that_broke_off_is_kept_whole() -> None:
+    """Its lines are no documents: the body stays one dead letter."""
+    body = orjson.dumps({"events": [EVENT]}, option=orjson.OPT_INDENT_2)[:-4]
+    intake = records_of(body, WIDE, NOW, DECODER)
+    assert (len(intake.events), [letter.value for letter in intake.dead_letters]) == (0, [body])
 
 
 @pytest.mark.parametrize("between", [b"\n\xef\xbb\xbf", b"\r", b"\r\n\x1e", b"\n\n \xef\xbb\xbf "])

@@ -259,3 +259,22 @@ def test_nesting_that_cannot_be_written_is_refused() -> None:
     assert isinstance(refused, Refusal)
     assert refused.code == "too_deep"
     assert encode({"a": 1}) == b'{"a":1}'
+
+
+def test_an_event_beside_events_is_one_more() -> None:
+    """No event of an envelope becomes a field of the others; each alone keeps its envelope's fields."""
+    beside = {**EVENT, "event_uuid": "u-9"}
+    document = {"app_name": "App", "events": [EVENT, 7], "event": beside}
+    first, refused, last = events_of(document)
+    assert (first["event_uuid"], refused.code, last["event_uuid"]) == ("u-1", "not_an_object", "u-9")
+    assert "event" not in first
+    assert first["app_name"] == last["app_name"] == "App"
+    assert weigh(document).events == 3
+    assert [isolate(document, index) for index in range(3)] == [
+        {"app_name": "App", "events": [EVENT]},
+        {"app_name": "App", "events": [7]},
+        {"app_name": "App", "events": [beside]},
+    ]
+    assert events_of([document])[2] == last
+    (only,) = events_of({"events": [EVENT], "event": {"some": "object"}})
+    assert only["event"] == {"some": "object"}

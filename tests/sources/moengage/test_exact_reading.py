@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,3 +102,27 @@ def test_no_digit_is_lost(number: Decimal, frame: str) -> None:
             or f"{value:.{max(0, len(text.partition('.')[2]))}f}" == text
             or Decimal(repr(value)) == number
         )
+
+
+@pytest.mark.parametrize(
+    "text", ["1e-400", "-1E-400", "1.5e-0330", "1.23456789e-320", "0.0000123456789012e-310", "123e-340"]
+)
+@pytest.mark.parametrize("frame", ["{}", '{{"a": {}}}', "[ {} ]", '{{"a":\t{},"b":"1-123e-402"}}'])
+def test_no_digit_of_a_tiny_number_is_lost(text: str, frame: str) -> None:
+    """Below the range of a double its text is kept, where the double would be another number or nothing."""
+    value = parse_json(frame.format(text).encode())
+    while isinstance(value, dict | list):
+        value = next(iter(value.values() if isinstance(value, dict) else value))
+    assert value == text
+
+
+@pytest.mark.parametrize("text", ["1e-300", "0e-400", "-0.0e-999", "2.2250738585072014e-308", "5e-324"])
+def test_a_tiny_number_that_a_double_holds_stays_one(text: str) -> None:
+    """Its text is needed only where something would be lost."""
+    assert parse_json(f"[ {text} ]".encode()) == [float(text)]
+
+
+def test_ids_that_look_like_tiny_numbers_cost_nothing() -> None:
+    """Parts of UUIDs, in texts, are taken for no numbers."""
+    body = b'{ "a": "0f3a-123e-4567-89e-4023", "b": "x1e-400" }'
+    assert not is_changed(body, orjson.loads(body))

@@ -520,3 +520,108 @@ def test_a_mark_of_what_the_destination_refused_comes_before_its_dead_letter():
         assert scene.letters == [(0, None, "no")]
 
     run(work())
+
+
+def test_a_write_that_is_not_answered_is_told_within_ten_seconds():
+    """Brokers that fall silent owe their answer for as long as a request may take; its end is told as that of any other trouble."""
+
+    async def work():
+        scene = await assigned(Adding())
+        chunk = await _waits(scene)
+        scene.log.waits.clear()
+        with capture_logs() as lines:
+            scene.keeper.accepted(chunk, [0])
+            for seconds in range(8):
+                await asyncio.sleep(1)
+                if seconds < 7:
+                    scene.keeper.show()
+            assert (scene.keeper.trouble(), scene.keeper.held, _metric(scene, "writable")) == (None, False, 1)
+            scene.keeper.show()
+            assert scene.keeper.held
+            assert (
+                scene.keeper.trouble()
+                == "the state topic state cannot be written: the brokers have not confirmed it for 8 s"
+            )
+            assert _metric(scene, "writable") == 0
+            for _ in range(5):
+                await asyncio.sleep(1)
+                scene.keeper.show()
+            assert _told(lines) == ["state_unwritable"]
+            scene.log.waits.set()
+            await scene.finished()
+        assert _told(lines) == ["state_unwritable", "state_writable"]
+        assert (scene.keeper.trouble(), scene.keeper.held, _metric(scene, "writable")) == (None, False, 1)
+
+    run(work())
+
+
+def test_a_write_that_follows_another_has_its_own_time():
+    """What is stored again and again is no trouble, however long there is something to store."""
+
+    async def work():
+        scene = await assigned(Marking())
+        chunk = await scene.take({"key": "a"}, {"key": "b"}, {"key": "c"})
+
+        async def append(_partition, _entries):
+            await asyncio.sleep(6)
+
+        scene.log.append = append
+        for number in range(3):
+            scene.keeper.accepted(chunk, [number])
+            await asyncio.sleep(5)
+            scene.keeper.show()
+            assert scene.keeper.trouble() is None
+        await scene.finished()
+
+    run(work())
+
+
+def test_a_partition_that_can_be_written_does_not_end_the_trouble_of_another():
+    """Told once, until everything can be stored."""
+
+    async def work():
+        scene = Scene(Adding())
+        await scene.assign(0, 1)
+        chunks = [await scene.take({"key": "k", "letters": "a"}, partition=number) for number in (0, 1)]
+        append = scene.log.append
+
+        async def one_fails(partition, entries):
+            if partition == 1 and broken:
+                raise AWAY
+            await append(partition, entries)
+
+        scene.log.append, broken = one_fails, [True]
+        with capture_logs() as lines:
+            scene.keeper.accepted(chunks[1], [0])
+            await scene.settled()
+            scene.keeper.accepted(chunks[0], [0])
+            await scene.settled()
+            assert scene.keeper.trouble() == "the state topic state cannot be written: away"
+            assert _metric(scene, "writable") == 0
+            broken.clear()
+            await scene.finished()
+        assert [line for line in _told(lines) if "writable" in line] == ["state_unwritable", "state_writable"]
+        assert _metric(scene, "writable") == 1
+
+    run(work())
+
+
+@pytest.mark.parametrize("end", ["revoked", "refused"])
+def test_a_trouble_ends_with_what_was_to_be_stored(end):
+    """Another worker has the partition now, or Kafka has refused it for good: nothing is left that could not be stored."""
+
+    async def work():
+        scene = await assigned(Adding() if end == "revoked" else Marking())
+        chunk = await scene.take({"key": "k", "letters": "a"})
+        scene.log.fails = [AWAY] * 50 if end == "revoked" else [AWAY, TOO_LARGE]
+        with capture_logs() as lines:
+            scene.keeper.accepted(chunk, [0])
+            await scene.settled()
+            assert scene.keeper.trouble()
+            if end == "revoked":
+                scene.ledger.close([("events", 0)])
+            await asyncio.sleep(60)
+        assert (scene.keeper.trouble(), scene.keeper.held, _metric(scene, "writable")) == (None, False, 1)
+        assert [line for line in _told(lines) if "writable" in line] == ["state_unwritable", "state_writable"]
+
+    run(work())

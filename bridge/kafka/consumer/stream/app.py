@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from faust.app import BootStrategy
 from yarl import URL
 
+from bridge.kafka.batches.decompression import bound_client
 from bridge.kafka.consumer.gate import FETCH_BYTES
 from bridge.kafka.consumer.stream.faust_connection import faust_broker, faust_credentials
 from bridge.kafka.consumer.stream.faust_internals import DisklessApp
@@ -45,6 +46,7 @@ def build_app(
 
     ``set_aside``: what cannot be read is passed on as unreadable after a few tries, in the place of being tried for ever.
     """
+    bound_client()
     app = DisklessApp(
         kafka.group,
         broker=faust_broker(kafka),
