@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import errors
@@ -142,15 +143,86 @@ def error_of(held: Any) -> Any:
     return None if type(held) is FetchResult else getattr(held, "_error", None)
 
 
-def unread_of(held: Any) -> Iterator[Any]:
+class BatchesInPlace:
+    """Batches of one fetch from ``position`` on, each where those beside it allow; ``CorruptRecordException`` for another.
+
+    ``gaps``: offsets from … to before … of which no batch came: compaction has them, or a broker that does not find a batch, as
+    its offset is damaged. Transactions leave none, as their markers are batches too. No checksum covers the offset of a batch. The parser would pass over one that seems to be read already, and all that follows
+    one that seems to lie further on, without a word.
+    """
+
+    def __init__(self, batches: Any, position: int, watermark: int | None) -> None:
+        self._batches = batches
+        self._reached = position
+        self._first = True
+        self._watermark = watermark
+        self._following: Any = None
+        self.gaps: list[tuple[int, int]] = []
+
+    def has_next(self) -> bool:
+        """Whether there is another."""
+        return self._following is not None or bool(self._batches.has_next())
+
+    def next_batch(self) -> Any:
+        """The next one, as the parser asks for it."""
+        batch = self._taken_up()
+        if self._first and self._is_before_position(batch):
+            batch = self._taken_up()
+        # Of older formats a batch is one record, or has the offset of its last.
+        if isinstance(batch, plain_records.DefaultRecordBatch):
+            base, end = batch.base_offset, batch.next_offset
+            in_place = 0 <= base < end and end > self._reached and (self._first or base >= self._reached)
+            if not in_place or end > self._least_behind():
+                raise errors.CorruptRecordException("the offset of a batch is not where it stands")
+            if base > self._reached:
+                self.gaps.append((self._reached, base))
+            self._reached = end
+        self._first = False
+        return batch
+
+    def _taken_up(self) -> Any:
+        batch = self._batches.next_batch() if self._following is None else self._following
+        self._following = self._batches.next_batch() if self._batches.has_next() else None
+        return batch
+
+    def _is_before_position(self, batch: Any) -> bool:
+        """Whether the broker gives one that was passed already, as it seems to lie further on: the next one has the position in it."""
+        following, formats = self._following, plain_records.DefaultRecordBatch
+        return (
+            isinstance(batch, formats)
+            and isinstance(following, formats)
+            and batch.base_offset > self._reached
+            and following.base_offset <= self._reached < following.next_offset
+        )
+
+    def _least_behind(self) -> float:
+        """Where at the latest the batch has to end."""
+        behind = math.inf if self._watermark is None else self._watermark
+        following = self._following
+        return min(behind, following.base_offset) if isinstance(following, plain_records.DefaultRecordBatch) else behind
+
+
+def unread_of(held: Any, watermark: int | None) -> Iterator[Any]:
     """The unread records of a ``FetchResult`` as the parser makes them; what they are read up to is ``next_fetch_offset``.
+
+    Its batches are :class:`BatchesInPlace`, below ``watermark``.
 
     The parser's record stands in the place of a ``ConsumerRecord`` made of it: it knows offset, timestamp, key, value and headers
     by the same names, and the frozen dataclass alone costs more than fetching and parsing the record.
     """
     unread: Iterator[Any] = held._partition_records
     unread._consumer_record = _as_parsed  # type: ignore[attr-defined]
+    batches = unread._records  # type: ignore[attr-defined]
+    # The parser asks for them with its first record.
+    if type(batches) is not BatchesInPlace:
+        unread._records = BatchesInPlace(batches, unread.next_fetch_offset, watermark)  # type: ignore[attr-defined]
     return unread
+
+
+def gaps_of(unread: Any) -> list[tuple[int, int]]:
+    """The gaps in front of what has been read of :func:`unread_of` since they were asked for last."""
+    gaps, unread._records.gaps = unread._records.gaps, []
+    return list(gaps)
 
 
 def _as_parsed(_partition: TopicPartition, record: Any) -> Any:

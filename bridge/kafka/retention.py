@@ -30,6 +30,8 @@ async def watch_retention(kafka: KafkaSettings, metrics: Metrics) -> None:
             found = await retention_seconds(kafka)
         except KafkaError as error:
             why = str(error)
+        except Exception as error:  # noqa: BLE001 - nobody else would hear of it, and what was known last would stand for ever
+            why = f"unexpected {type(error).__name__}"
         if math.isnan(found) and known:
             _log.warning(
                 "retention_unknown",

@@ -111,7 +111,12 @@ class KafkaSettings(Section):
     def _hosts_and_ports(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
         for server in servers:
             if not _SERVER.fullmatch(server):
-                raise ValueError(f"{server} is no host:port")
+                # Other tools take a user and a password there.
+                credentials, _, named = server.rpartition("@")
+                own = (
+                    f"; credentials go to {variable('kafka', 'sasl_username')} and {variable('kafka', 'sasl_password')}"
+                )
+                raise ValueError(f"{named} is no host:port" + (own if credentials else ""))
         return servers
 
     @model_validator(mode="after")

@@ -79,24 +79,21 @@ def from_document(document: Mapping[str, Any], file: str) -> Given:
 
 
 def large_letters(document: Mapping[str, Any], file: str) -> list[str]:
-    """Complaints about sections and keys of a TOML document that are not written in small letters.
-
-    What reads the sections would take some of them all the same, beside those of the right name.
-    """
-    routes = document.get(ROUTES)
-    trees = [("", document), *((f"{ROUTES}.{name}.", tree) for name, tree in _tables(routes))]
-    found: list[str] = []
+    """Complaints about keys of a TOML document that are not written in small letters, and about ``[Routes]``."""
+    trees = [("", document), *((f"{ROUTES}.{name}.", tree) for name, tree in _tables(document.get(ROUTES)))]
+    found = [f"[{key}] in {file} is written in small letters: [{ROUTES}.NAME]" for key in document if _is_routes(key)]
     for where, tree in trees:
         for section, keys in tree.items():
-            if section != section.lower():
-                found.append(f"[{where}{section}] in {file}: sections are written in small letters: {section.lower()}")
-            elif section != ROUTES:
-                large = [key for key in (keys if isinstance(keys, dict) else ()) if key != key.lower()]
-                found += [
-                    f"[{where}{section}] in {file}: keys are written in small letters: {key} as {key.lower()}"
-                    for key in large
-                ]
+            found += [
+                f"[{where}{section}] in {file}: keys are written in small letters: {key} as {key.lower()}"
+                for key in (keys if isinstance(keys, dict) and section != ROUTES else ())
+                if key != key.lower()
+            ]
     return found
+
+
+def _is_routes(key: str) -> bool:
+    return key != ROUTES and key.lower() == ROUTES
 
 
 def _tables(routes: Any) -> list[tuple[str, Mapping[str, Any]]]:
@@ -104,12 +101,15 @@ def _tables(routes: Any) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _aliased(tree: Mapping[str, Any]) -> Tree:
-    return {
-        section: {_ALIASES.get((section, key), key): value for key, value in keys.items()}
-        if isinstance(keys, dict)
-        else keys
-        for section, keys in tree.items()
-    }
+    """Its sections by their names in small letters, in which pydantic reads them too: else one would stand there twice."""
+    found: Tree = {}
+    for section, keys in sorted(tree.items(), key=lambda each: each[0] != each[0].lower()):
+        name = section.lower()
+        mine = (
+            {_ALIASES.get((name, key), key): value for key, value in keys.items()} if isinstance(keys, dict) else keys
+        )
+        overlay(found, {name: mine})
+    return found
 
 
 def merged(strongest_first: Iterable[Given]) -> Given:

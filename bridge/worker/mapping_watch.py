@@ -60,7 +60,12 @@ class MappingWatch:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(self._files.reload_seconds)
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 - nobody else would hear of it, and no change would be taken up any more
+                why = f"unexpected {type(error).__name__}"
+                if self.refused is None or self.refused[1] != why:
+                    self._refuse(why)
 
     async def look(self) -> None:
         """Take the files up if they have changed and have been left alone since the last look."""

@@ -201,6 +201,7 @@ async def test_reading_needs_little_memory() -> None:
     assert peak < 20_000_000, peak
 
 
+@pytest.mark.clock
 def test_an_interrupt_ends_the_wait_for_kafka(tmp_path) -> None:
     """Ctrl-C while no broker answers ends the command at once, not after the time that a broker is given."""
     file = tmp_path / "export.jsonl"

@@ -129,6 +129,7 @@ def test_commands_about_no_single_route_say_why(words, why) -> None:
         assert why in " ".join(told.output.replace("\u2502", " ").split())
 
 
+@pytest.mark.clock
 def test_check_looks_at_every_route(tmp_path) -> None:
     """Each check names its route, and what is to be done names the route's own variables."""
     told = _run("check", "--json")

@@ -19,6 +19,8 @@ from bridge.cli.status_report import _samples, report
 from bridge.model.errors import BridgeError
 from bridge.telemetry.metrics import Metrics
 
+pytestmark = pytest.mark.clock
+
 
 @pytest.fixture
 def served():

@@ -87,6 +87,22 @@ async def test_what_is_not_known_is_told_when_it_begins(monkeypatch):
     assert told[:6] == [1, 1, 1, 2, 2, 2]
 
 
+async def test_an_answer_that_makes_no_sense_ends_neither_the_watch_nor_the_doubt(monkeypatch):
+    """What was known before is not shown on, and it is asked again."""
+    monkeypatch.setattr(retention, "_EVERY_SECONDS", 0.01)
+    good = (0, [("retention.ms", "1000")])
+    _brokers(monkeypatch, good, (0, [("retention.ms", "for ever")]), good)
+    metrics, seen = Metrics(), []
+    monkeypatch.setattr(metrics.topic_retention_seconds, "set", seen.append)
+    with capture_logs() as lines:
+        task = asyncio.create_task(retention.watch_retention(KafkaSettings(), metrics))
+        while len(seen) < 3 and not task.done():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        task.cancel()
+    assert [None if math.isnan(value) else value for value in seen[:3]] == [1.0, None, 1.0]
+    assert [line["why"] for line in lines] == ["unexpected ValueError"]
+
+
 def test_the_brokers_are_asked_every_five_minutes(monkeypatch):
     """Often enough for an alert, and no load."""
     _brokers(monkeypatch, (0, [("retention.ms", "1000")]))

@@ -6,7 +6,6 @@ import json
 import time
 from typing import Any
 
-import pytest
 from examples import examples
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -137,7 +136,6 @@ def test_both_forms_hold_every_mapping_set(rows: list[MappingRow], extra: dict[s
         assert again.extra == extra
 
 
-@pytest.mark.serial
 def test_reading_time_grows_with_the_file_only():
     """Eight times the rows take nowhere near 64 times as long."""
 
@@ -146,9 +144,9 @@ def test_reading_time_grows_with_the_file_only():
         content += b"".join(b'"concat(a%d.b, ""x"")",d%d.e\n' % (number, number) for number in range(count))
         best = 9.0
         for _ in range(2):
-            started = time.perf_counter()
+            started = time.thread_time()
             list(lint_file(lambda: read_mapping_set(content), tenant="_t", primary_identity="crm", rules=RULES))
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.thread_time() - started)
         return best
 
     assert taken(1_600) < 40 * taken(200)

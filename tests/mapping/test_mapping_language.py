@@ -109,12 +109,16 @@ def test_a_path_survives_printing(path: Any):
     assert parse_expression(print_expression(PathRef(path))) == PathRef(path)
 
 
+FUNCTION_NAMES, METHOD_NAMES = st.sampled_from(sorted(FUNCTIONS)), st.sampled_from(sorted(METHODS))
+OPERATORS = st.sampled_from(BINARY)
+
+
 def calls(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Calls of real functions and methods with a fitting number of any arguments, and operators."""
 
     @st.composite
     def call(draw: st.DrawFn) -> str:
-        function = draw(st.sampled_from(sorted(FUNCTIONS)))
+        function = draw(FUNCTION_NAMES)
         fewest, most = FUNCTIONS[function].arity
         count = draw(st.integers(fewest, min(most if most is not None else fewest + 3, fewest + 3)))
         arguments = [draw(inner) for _ in range(count)]
@@ -124,14 +128,14 @@ def calls(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
     @st.composite
     def method(draw: st.DrawFn) -> str:
-        name = draw(st.sampled_from(sorted(METHODS)))
+        name = draw(METHOD_NAMES)
         fewest, most = METHODS[name].arity
         count = draw(st.integers(fewest, min(most if most is not None else fewest + 2, fewest + 2))) - 1
         return f"({draw(inner)}).{name}({', '.join(draw(inner) for _ in range(count))})"
 
     @st.composite
     def operation(draw: st.DrawFn) -> str:
-        return f"({draw(inner)} {draw(st.sampled_from(BINARY))} {draw(inner)})"
+        return f"({draw(inner)} {draw(OPERATORS)} {draw(inner)})"
 
     return st.one_of(call(), method(), operation())
 

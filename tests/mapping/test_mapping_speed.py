@@ -1,10 +1,6 @@
 """The speed that was promised for the compiled mapping, measured so that a busy machine does not decide."""
 
-import pytest
-
 from bench.mapping_pair import measure
-
-pytestmark = pytest.mark.serial
 
 
 def test_the_compiled_mapping_costs_at_most_twice_a_hand_written_one():

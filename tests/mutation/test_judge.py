@@ -10,6 +10,8 @@ from mutation import judge
 from mutation.judge import Verdict, in_child, judge_all
 from mutation.mutations import mutants_of
 
+pytestmark = pytest.mark.clock
+
 (MUTANT,) = mutants_of("m", "LIMIT = 5\n")
 SECONDS = {"first": 0.0, "second": 0.0}
 

@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.clock
+
 PROGRAM = """
 import asyncio, re, signal, sys, time
 from bridge.runtime.dead_man import DeadMansSwitch

@@ -14,6 +14,8 @@ from structlog.testing import capture_logs
 from bridge.runtime.deadline import CLOSE_CLIENT_SECONDS, LEAVE_SECONDS, Deadline, StopBudget
 from bridge.runtime.signals import StopSignals, run_until_stopped
 
+pytestmark = pytest.mark.clock
+
 
 def _handler(**more):
     begun, left = [], []

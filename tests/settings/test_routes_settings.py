@@ -97,6 +97,20 @@ def test_another_way_to_say_it_is_not_inherited(toml, section, inherited, own) -
     )
 
 
+def test_sections_in_large_letters_are_those_in_small_ones(toml) -> None:
+    """A route's own names are not lost, and inheritance is key by key, however a section is written."""
+    toml(
+        "[KAFKA]\nbootstrap_servers = ['a:1']\ngroup = 'old'\n[kafka]\ncreate_topics = true\n"
+        "[routes.a]\nSource = 'adobe'\n[routes.a.Kafka]\ntopic = 'mine'\n[routes.a.kafka]\npartitions = 3\n[routes.default]\n"
+    )
+    routes = _routes()
+    kafka = routes["a"].settings.kafka
+    assert routes["a"].source == "adobe"
+    assert (kafka.topic, kafka.dead_letter_topic, kafka.group) == ("mine", "bridge.a.dead-letters", "bridge-a")
+    assert (kafka.bootstrap_servers, kafka.create_topics, kafka.partitions) == (("a:1",), True, 3)
+    assert routes["default"].settings.kafka.group == "old"
+
+
 def test_the_old_stream_lives_on_as_default(toml) -> None:
     """An empty [routes.default] keeps topics and group of the top level, or the names they always had."""
     toml("[kafka]\ntopic = 'mine'\n[aep]\nendpoint = 'https://x/collection/1'\n[routes.default]\n[routes.b]\n")
@@ -194,13 +208,10 @@ def test_digits_stay_text_whatever_the_route_is_called(monkeypatch, name) -> Non
         ("[routes.a.kafka]\ntopic = 'bridge.state.a'", ["BRIDGE_ROUTES__A__KAFKA__TOPIC is bridge.state.a"]),
         ("[routes.state]", ["BRIDGE_ROUTES__STATE__KAFKA__STATE_TOPIC must be another"]),
         ("[routes.a.nonsense]", ["BRIDGE_ROUTES__A__NONSENSE: no such setting"]),
-        ("[routes.a.KAFKA]\ntopic = 'x'", ["[routes.a.KAFKA] in bridge.toml", "small letters: kafka"]),
         ("[routes.a.kafka]\nTopic = 'x'", ["[routes.a.kafka] in bridge.toml", "small letters: Topic as topic"]),
-        ("[KAFKA]\ntopic = 'x'\n[routes.default]", ["[KAFKA] in bridge.toml", "small letters: kafka"]),
-        ("[KAFKA]\ntopic = 'x'", ["[KAFKA] in bridge.toml"]),
         ("[kafka]\nTopic = 'x'", ["[kafka] in bridge.toml", "small letters: Topic as topic"]),
-        ("[routes.a]\nSource = 'adobe'", ["[routes.a.Source] in bridge.toml", "small letters: source"]),
-        ("[Routes.a]", ["[Routes] in bridge.toml", "small letters: routes"]),
+        ("[KAFKA]\ntopic = 'x'\n[routes.b]", ["BRIDGE_KAFKA__TOPIC is set", "[routes.default]"]),
+        ("[Routes.a]", ["[Routes] in bridge.toml is written in small letters: [routes.NAME]"]),
         ("[routes.a_b]", ["[routes.a_b]", "no name of a route"]),
         ("[routes.A]", ["no name of a route"]),
         (f"[routes.{'a' * 41}]", ["at most 40"]),

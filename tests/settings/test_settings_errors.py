@@ -327,3 +327,14 @@ def test_a_secret_that_only_looks_a_little_so_is_one(value, monkeypatch) -> None
     monkeypatch.setenv("BRIDGE_RECEIVER__AUTH", "header")
     monkeypatch.setenv("BRIDGE_RECEIVER__HEADER_VALUE", value)
     assert load_settings().receiver.header_value.get_secret_value() == value
+
+
+@pytest.mark.parametrize(
+    "given", ["user:pa55word@kafka:9092", "sasl://user:pa55word@kafka:9092", "kafka:9092,u:pa55word@k:x"]
+)
+def test_credentials_among_the_brokers_are_not_shown(given, monkeypatch) -> None:
+    """Other tools take them there: the error says where they go, and nobody reads them in a log."""
+    monkeypatch.setenv("BRIDGE_KAFKA__BOOTSTRAP_SERVERS", given)
+    with pytest.raises(SettingsError, match="BRIDGE_KAFKA__SASL_PASSWORD") as failure:
+        load_settings()
+    assert "pa55word" not in str(failure.value)

@@ -103,7 +103,8 @@ class SimulatedAep:
             return Transient("connection refused")
         if "unauthorized" in modes:
             count("aep refuses credentials")
-            return Unauthorized("the token is refused")
+            # Every other second nothing is sent: then it is IMS that refuses.
+            return Unauthorized("the token is refused", sent=int(self._loop.time()) % 2 == 0)
         if "misconfigured" in modes:
             count("aep knows no such inlet")
             return Misconfigured("no such inlet")

@@ -90,8 +90,6 @@ class SimulatedStateLog:
 
     def __init__(self, world):
         self._world = world
-        self.unanswered = 0
-        """Requests that were sent to silent brokers: nobody knows anything of them until their timeout, whatever is broken by then."""
 
     async def open(self):
         """Find it."""
@@ -118,14 +116,10 @@ class SimulatedStateLog:
                 yield StateBatch(number, upto, found)
 
     async def _ask(self, work):
-        silent = "silent" in self._world.cluster.modes
-        self.unanswered += silent
         try:
             return await self._world.cluster.ask("state", work)
         except ClientError as error:
             raise KafkaError(f"simulated: {type(error).__name__}") from error
-        finally:
-            self.unanswered -= silent
 
 
 class Members:

@@ -44,12 +44,11 @@ class Telling:
         letters = bool(len(worker.letters)) and "refuses" in world.letters.modes
         self._ask(node, "dead letters refused", there=letters, bound=60.0, told="dead_letters" in reasons)
         keeper = worker.assembly.keeper
-        state = keeper is not None and world.route_state.modes.get("fails") == 1.0
+        state = keeper is not None and (world.route_state.modes.get("fails") == 1.0 or "silent" in brokers)
         state = state and any(shelf.due or shelf.storing for shelf in keeper._shelves.values())
-        state = state and not node.state_log.unanswered
         # Who may not be a member any more asks the group first whether it may write.
         told = "state" in reasons or "group" in reasons
-        self._ask(node, "state cannot be written", there=state, bound=10.0, told=told)
+        self._ask(node, "state cannot be written", there=state, bound=12.0, told=told)
         away = fetched and worker.joined and ("silent" in brokers or "away" in brokers)
         self._ask(node, "brokers away", there=away, bound=40.0, told="brokers" in reasons or "group" in reasons)
         self._ask(node, "not in the group", there=not worker.joined, bound=5.0, told=bool(reasons))

@@ -8,6 +8,7 @@ form of choice: flat, with ``allOf`` and ``$ref`` kept, with XDM's own names sta
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,35 +72,32 @@ class Fault(NamedTuple):
     value: Any
 
 
-def leaves() -> st.SearchStrategy[SchemaField]:
-    """A field without children."""
-    return st.sampled_from(LEAVES).map(lambda leaf: leaf.field)
+LEAF_FIELDS = st.sampled_from(LEAVES).map(lambda leaf: leaf.field)
+"""A field without children."""
 
 
-def _objects(inner: st.SearchStrategy[SchemaField], names: tuple[str, ...]) -> st.SearchStrategy[SchemaField]:
-    @st.composite
-    def one(draw: st.DrawFn) -> SchemaField:
-        chosen = draw(st.lists(st.sampled_from(names), min_size=2, max_size=4, unique=True))
-        required = draw(st.sets(st.sampled_from(chosen)))
-        patterns = draw(st.booleans())
-        return SchemaField(
-            "object",
-            properties={name: draw(inner) for name in chosen},
-            required=frozenset(required),
-            closed=draw(st.booleans()),
-            patterns=(("^p_[a-z]+$", LEAVES[10].field),) if patterns else (),
-        )
-
-    return one()
+@st.composite
+def _objects(draw: st.DrawFn, inner: st.SearchStrategy[SchemaField], names: tuple[str, ...]) -> SchemaField:
+    chosen = draw(st.lists(st.sampled_from(names), min_size=2, max_size=4, unique=True))
+    required = draw(st.sets(st.sampled_from(chosen)))
+    patterns = draw(st.booleans())
+    return SchemaField(
+        "object",
+        properties={name: draw(inner) for name in chosen},
+        required=frozenset(required),
+        closed=draw(st.booleans()),
+        patterns=(("^p_[a-z]+$", LEAVES[10].field),) if patterns else (),
+    )
 
 
+@functools.cache
 def trees(*, names: tuple[str, ...] = NAMES, leaves_at_most: int = 10) -> st.SearchStrategy[SchemaField]:
-    """An object with everything that an XDM schema has below it."""
+    """An object with everything that an XDM schema has below it. Made once: making it takes as long as some examples of it."""
     inner = st.recursive(
-        leaves(),
+        LEAF_FIELDS,
         lambda one: st.one_of(
             _objects(one, names),
-            st.builds(lambda values: SchemaField("map", values=values), leaves()),
+            st.builds(lambda values: SchemaField("map", values=values), LEAF_FIELDS),
             st.builds(lambda items: SchemaField("array", items=items, max_length=3), one),
         ),
         max_leaves=leaves_at_most,

@@ -179,7 +179,7 @@ class SyncRoute:
             *arguments,
             "--json",
         ]
-        child = start_tied(command, log=out, env=self._environment(), cwd=self.directory)
+        child = start_tied(command, log=out, env=self._environment(), cwd=self.directory, own_interpreter=True)
         peak = 0.0
         while child.poll() is None:
             # Not the kernel's figure of a child that has ended: that one counts what its parent had when it was forked.

@@ -1,79 +1,200 @@
 """Every lane runs, any failing fails the whole, and one line counts all."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from lanes import processors, pytest_collection_modifyitems, rounds_of, waiting_at_once
+from lane_membership import pytest_collection_modifyitems
+from lanes import exit_code, lanes_of, processors, waiting_at_once, yield_to_others
 from preparing import environments
 
+from bridge.testing.processes import eventually
+
+pytestmark = pytest.mark.clock
+
 LANES = Path(__file__).with_name("lanes.py")
-SETTINGS = (
-    "[pytest]\nmarkers =\n    serial: alone\n    slow: waits\n    kafka: waits\naddopts = -q -p no:cacheprovider\n"
-)
+SETTINGS = """[pytest]
+markers =
+    serial: alone
+    slow: waits
+    kafka: waits
+    clock: waits
+addopts = -q -p no:cacheprovider -p xdist
+"""
+BEGINNING = """
+import os, pathlib, pytest, socket, sys, time
+
+def meets(name, *others):
+    pathlib.Path(name).touch()
+    until = time.monotonic() + 60
+    while not all(pathlib.Path(other).exists() for other in others):
+        assert time.monotonic() < until, f"{name} meets none of {others}"
+        time.sleep(0.05)
+
+def hangs(name):
+    pathlib.Path(name).write_text(str(os.getpid()))
+    time.sleep(100)
+"""
 
 
-def _lanes(folder, files, *arguments):
-    """Exit code and lines of a run over test files of this content."""
+def _started(folder, files, *arguments):
+    """Lanes over test files of this content, with one process each and no plugin but the one they need."""
     (folder / "pytest.ini").write_text(SETTINGS)
     for name, text in files.items():
-        (folder / f"test_{name}.py").write_text("import os, pytest\n" + text)
+        (folder / f"test_{name}.py").write_text(BEGINNING + text)
     # This test may itself run in a worker of pytest-xdist.
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
-    done = subprocess.run(
-        [sys.executable, str(LANES), "-n", "2", *arguments],
-        cwd=folder, env=clean, capture_output=True, text=True, timeout=120, check=False,
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_XDIST", "TESTING_PORT"))}
+    return subprocess.Popen(
+        [sys.executable, str(LANES), "-n", "1", *arguments], cwd=folder, stdout=subprocess.PIPE, text=True,
+        env=clean | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TEST_LANE_NICE": "0"},
     )  # fmt: skip
-    return done.returncode, done.stdout.splitlines()
 
 
-PARALLEL = "def test_apart():\n    assert 'PYTEST_XDIST_WORKER' in os.environ\n    assert os.environ['TEST_LANE'] == 'computing'\n"
-WAITING = "@pytest.mark.slow\ndef test_waits():\n    assert os.environ['TEST_LANE'] == 'waiting'\n"
-SERIAL = "@pytest.mark.serial\ndef test_alone():\n    assert 'PYTEST_XDIST_WORKER' not in os.environ\n"
+def _ended(process):
+    """Exit code and lines."""
+    with process:
+        said, _ = process.communicate(timeout=120)
+    return process.returncode, said.splitlines()
+
+
+COMPUTING = """
+def test_computes():
+    assert 'PYTEST_XDIST_WORKER' in os.environ and os.environ['TEST_LANE'] == 'computing'
+    assert os.environ['TESTING_PORT_RANGE'] == '8'
+    meets('computing', 'waiting')
+    meets('still computing', 'serial')
+"""
+WAITING = """
+@pytest.mark.slow
+def test_waits():
+    assert os.environ['TEST_LANE'] == 'waiting' and 'TESTING_PORT_RANGE' not in os.environ
+    meets('waiting', 'computing')
+    assert not pathlib.Path('serial').exists()
+@pytest.mark.clock
+def test_is_quick():
+    assert os.environ['TEST_LANE'] == 'waiting'
+"""
+SERIAL = """
+@pytest.mark.serial
+def test_alone():
+    assert 'PYTEST_XDIST_WORKER' not in os.environ
+    meets('serial', 'computing')
+"""
 SKIPPED = "@pytest.mark.skip\ndef test_left_out():\n    pass\n"
-FAILING = "def test_fails():\n    assert False\n"
-BROKEN = "@pytest.fixture\ndef broken():\n    raise OSError\ndef test_breaks(broken):\n    pass\n"
 
 
-@pytest.mark.parametrize(
-    ("files", "code", "told"),
-    [
-        ({"a": PARALLEL + WAITING, "b": SERIAL + SKIPPED}, 0, "3 passed, 0 failed, 1 skipped in "),
-        ({"a": PARALLEL + WAITING.replace("waiting", "none")}, 1, "1 passed, 1 failed, 0 skipped in "),
-        ({"a": PARALLEL + BROKEN + FAILING, "b": SERIAL}, 1, "2 passed, 1 failed, 0 skipped, 1 errors in "),
-        ({"a": PARALLEL, "b": "@pytest.mark.serial\n" + FAILING}, 1, "1 passed, 1 failed, 0 skipped in "),
-        ({"a": "nonsense"}, 1, "0 passed, 0 failed, 0 skipped, 1 errors in "),
-    ],
-    ids=["all pass", "the waiting one fails", "the parallel one fails", "the serial one fails", "not collected"],
-)
-def test_one_line_counts_every_lane(tmp_path, files, code, told):
-    """Each test in its lane, each outcome once, and the exit code of the lane that failed."""
-    found, lines = _lanes(tmp_path, files)
-    assert (found, lines[-1][: len(told)]) == (code, told), lines
+def test_one_line_counts_every_lane(tmp_path):
+    """What waits and what computes run side by side, what measures after the one and beside the other; each test counts once."""
+    code, lines = _ended(_started(tmp_path, {"a": COMPUTING + WAITING, "b": SERIAL + SKIPPED}))
+    assert (code, lines[-1].startswith("4 passed, 0 failed, 1 skipped in ")) == (0, True), lines
     assert [line for line in lines if " passed" in line] == lines[-1:]
+    assert [line.split(":")[0] for line in lines[-4:-1]] == ["computing", "waiting", "serial"]
 
 
-def test_arguments_reach_every_lane(tmp_path):
-    """What ``-k`` and ``-m`` leave out runs in none, and a lane without tests is no failure; none at all is."""
-    code, lines = _lanes(tmp_path, {"a": PARALLEL + FAILING, "b": SERIAL}, "-k", "apart or alone", "-m", "serial")
-    assert (code, lines[-1].startswith("1 passed, 0 failed")) == (0, True)
-    assert _lanes(tmp_path, {}, "-k", "nothing")[0] == 5
+FAILING = """
+@pytest.fixture
+def broken():
+    raise OSError
+def test_breaks(broken):
+    pass
+def test_computes():
+    assert False
+def test_speaks():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+@pytest.mark.slow
+def test_waits():
+    assert False
+@pytest.mark.clock
+def test_speaks_in_time():
+    test_speaks()
+@pytest.mark.serial
+def test_alone():
+    assert False
+"""
+
+
+def test_every_failure_counts(tmp_path):
+    """In each lane, in a fixture, and of what computes but waits for an answer."""
+    code, lines = _ended(_started(tmp_path, {"a": FAILING}))
+    assert (code, lines[-1].startswith("1 passed, 4 failed, 0 skipped, 1 errors in ")) == (1, True), lines
+    assert any("test_speaks opens connections (socket.bind)" in line for line in lines)
+
+
+def test_a_file_that_cannot_be_read_is_one_error(tmp_path):
+    """Though each lane says so."""
+    code, lines = _ended(_started(tmp_path, {"a": "mark.slow mark.serial"}))
+    assert (code, lines[-1].startswith("0 passed, 0 failed, 0 skipped, 1 errors in ")) == (1, True), lines
+
+
+HANGING = """
+@pytest.mark.slow
+def test_hangs():
+    hangs('waiting')
+def test_computes():
+    meets('computing', 'waiting')
+    FAILS
+    hangs('hanging')
+@pytest.mark.serial
+def test_alone():
+    meets('serial')
+"""
 
 
 def test_the_first_failure_ends_all_where_asked(tmp_path):
-    """With ``-x`` the serial lane does not begin."""
-    _, lines = _lanes(tmp_path, {"a": FAILING, "b": SERIAL}, "-x")
-    assert lines[-1].startswith("0 passed, 1 failed")
+    """With ``-x`` in whichever lane it is: the others are ended, the serial one does not begin, and the code is that of pytest-xdist."""
+    code, lines = _ended(_started(tmp_path, {"a": HANGING.replace("FAILS", "assert False")}, "-x"))
+    assert (code, lines[-1].startswith("0 passed, 1 failed")) == (2, True), lines
+    assert not (tmp_path / "serial").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_all(tmp_path, number):
+    """Ctrl-C ends every lane and its processes; what was counted is told, and the code is pytest's."""
+    process = _started(tmp_path, {"a": HANGING.replace("FAILS", "pass")})
+    begun = [tmp_path / name for name in ("waiting", "hanging")]
+    eventually(lambda: all(each.exists() and each.read_text() for each in begun), within=60, what="both lanes hang")
+    process.send_signal(number)
+    code, lines = _ended(process)
+    assert (code, lines[-1].startswith("0 passed, 0 failed, 0 skipped in ")) == (2, True), lines
+    for each in begun:
+        assert not Path(f"/proc/{each.read_text()}").exists()
+    assert not (tmp_path / "serial").exists()
+
+
+@pytest.mark.parametrize(
+    ("codes", "told_to_end", "code"),
+    [
+        ([0, 0, 0], [], 0),
+        ([0, 5, 5], [], 0),
+        ([5, 5, 5], [], 5),
+        ([0, 1, 0], [], 1),
+        ([0, 5, 1], [], 1),
+        ([3, 1, 0], [], 3),
+        ([2, 1], [0], 1),
+        ([0, 2], [1], 2),
+        ([-9, 0], [0], 2),
+        ([-9, 0, 0], [], -9),
+    ],
+)
+def test_exit_codes(codes, told_to_end, code):
+    """That of the first lane that failed by itself; no tests are no failure where another lane has some."""
+    runs = [
+        SimpleNamespace(code=each, told_to_end=place in told_to_end, failed=each not in {0, 5} and place not in told_to_end)
+        for place, each in enumerate(codes)
+    ]  # fmt: skip
+    assert exit_code(runs) == code
 
 
 class Item:
     """A test as pytest has collected it."""
 
-    def __init__(self, path, *marks):
-        self.path, self._marks = Path(path), {mark.name: mark.mark for mark in marks}
+    def __init__(self, path, *marks, function=None):
+        self.path, self._marks, self.function = Path(path), {mark.name: mark.mark for mark in marks}, function
 
     def get_closest_marker(self, name):
         """As pytest's own."""
@@ -92,13 +213,19 @@ def _of_lane(lane, items, monkeypatch):
 SLOW = pytest.mark.slow
 
 
+async def _coroutine():
+    """Lives on the machine's clock."""
+
+
 def test_the_longest_begin_first(monkeypatch):
-    """By the seconds of the marker, then what needs a Kafka, then the rest of the folders that wait."""
+    """By the seconds of the marker, of equals last what is prepared meanwhile, then what needs a Kafka, then the rest that waits."""
     quick, kafka = Item("tests/chaos/test_a.py"), Item("tests/kafka/test_b.py", pytest.mark.kafka)
     slow, minutes = Item("tests/cli/test_c.py", SLOW), Item("tests/system/test_d.py", SLOW(190), pytest.mark.kafka)
     computing = Item("tests/cli/test_e.py")
-    found = _of_lane("waiting", [quick, kafka, computing, slow, minutes], monkeypatch)
-    assert found == ([minutes, slow, kafka, quick], [computing])
+    clocks = [Item("tests/cli/test_f.py", pytest.mark.clock), Item("tests/cli/test_g.py", function=_coroutine)]
+    prepared = Item("tests/cli/test_b.py", SLOW, pytest.mark.prepared)
+    found = _of_lane("waiting", [quick, kafka, *clocks, computing, prepared, slow, minutes], monkeypatch)
+    assert found == ([minutes, slow, prepared, kafka, quick, *clocks], [computing])
 
 
 def test_slow_but_never_waiting(monkeypatch):
@@ -116,21 +243,43 @@ def test_what_is_made_beforehand():
 @pytest.mark.parametrize("arguments", [["-n", "0"], ["-s"], ["--pdb"], ["--collect-only", "-q"]])
 def test_one_process_where_the_arguments_want_it(arguments):
     """A debugger has one process to look into."""
-    ((lane,),) = rounds_of([*arguments, "tests/cli"])
+    (lane,), beside = lanes_of([*arguments, "tests/cli"])
     assert "tests/cli" in lane.arguments
     assert "--dist" not in lane.arguments
+    assert not beside
 
 
-def test_each_lane_has_the_machine_for_itself():
-    """First what computes, a process for each processor, then what waits, three for two, and what measures alone."""
-    (computing,), (waiting,), (serial,) = rounds_of([])
+def test_which_lanes_there_are():
+    """First what waits, two for each processor, then what measures; what computes beside both, a process for each processor."""
+    (waiting, serial), (computing,) = lanes_of([])
     assert (computing.name, computing.arguments[:2]) == ("computing", ["-n", str(min(8, processors()))])
     assert (waiting.name, waiting.arguments[:2]) == ("waiting", ["-n", str(waiting_at_once())])
     assert (serial.name, serial.arguments) == ("serial", ["-m", "serial"])
 
 
-@pytest.mark.parametrize(("there", "wait"), [(1, 2), (2, 3), (4, 6), (16, 8)])
+def test_what_computes_yields_to_what_waits():
+    """By its own priority and, where the kernel knows such, by that of its session."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as child:
+        yield_to_others(child.pid, 10)
+        assert os.getpriority(os.PRIO_PROCESS, child.pid) == 10
+        group = Path(f"/proc/{child.pid}/autogroup")
+        if group.exists() and (told := group.read_text()):
+            assert told.endswith(" nice 10\n")
+        child.communicate(b"\n")
+
+
+def test_arguments_reach_every_lane():
+    """What ``-k`` and ``-m`` leave out runs in none."""
+    lanes, beside = lanes_of(["-k", "ledger", "-m", "kafka", "-n", "6", "tests/kafka"])
+    for lane in (*lanes, *beside):
+        assert lane.arguments[-3:] == ["-k", "ledger", "tests/kafka"]
+        marks = lane.arguments[lane.arguments.index("-m") + 1]
+        assert marks == ("(kafka) and serial" if lane.name == "serial" else "(kafka) and not serial")
+    assert lanes[0].arguments[:2] == ["-n", "6"]
+
+
+@pytest.mark.parametrize(("there", "wait"), [(1, 2), (2, 4), (4, 8), (16, 8)])
 def test_how_many_wait_at_once(monkeypatch, there, wait):
-    """Three for two processors, two where there is but one, and no more than have ports of their own."""
+    """Two for each processor, and no more than have ports of their own."""
     monkeypatch.setattr("lanes.processors", lambda: there)
     assert waiting_at_once() == wait

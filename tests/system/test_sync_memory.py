@@ -15,7 +15,7 @@ from bridge.settings import KafkaSettings
 from bridge.sources.warehouse.marks import RowMark
 from bridge.sources.warehouse.rows import RowForm
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.serial, pytest.mark.timeout(3_600)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(3_600)]
 _COLUMNS = ("id", "email", "plan", "visits", "since")
 _BATCH = 10_000
 

@@ -17,7 +17,10 @@ from bridge.testing.forking import forked
 from bridge.testing.forking.forked import FORK, ForkServer, ForkServerGoneError, start_forked
 from bridge.testing.processes import end, eventually, start_writing, stop_running
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only on Linux, which has descriptors of processes")
+pytestmark = [
+    pytest.mark.clock,
+    pytest.mark.skipif(sys.platform != "linux", reason="only on Linux, which has descriptors of processes"),
+]
 SUPPORT = ROOT / "tests" / "support"
 
 

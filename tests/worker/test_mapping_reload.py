@@ -1,5 +1,6 @@
 """A changed mapping set is taken only when it compiles and its golden cases hold."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -189,6 +190,33 @@ async def test_cases_that_cannot_be_read_do_not_end_the_watch(mapping, tmp_path,
         monkeypatch.setattr(Path, name, forbidden)
     await looks(watch, 3)
     assert b'bridge_mapping_reloads_total{result="refused",route="default"} 1.0' in generate_latest(metrics.registry)
+
+
+async def test_an_unexpected_error_of_a_look_is_told_once_and_does_not_end_the_watch(mapping, monkeypatch):
+    """Else no change would be taken up any more, and nobody would know."""
+    taken, metrics = Taken(), Metrics()
+    watch = watch_over(MappingSettings(path=mapping, reload_seconds=0.01), taken, metrics)
+    exchange = taken.exchange
+    tries = []
+
+    def breaks(transform):
+        tries.append(transform)
+        if len(tries) < 2:
+            raise RuntimeError("a defect")
+        exchange(transform)
+
+    monkeypatch.setattr(watch, "_exchange", breaks)
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(20):
+            running = asyncio.create_task(watch.run())
+            for count, rows in ((1, "uid,note\n"), (2, "uid,remark\n")):
+                change(mapping, ROWS + rows)
+                while len(tries) < count:  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.01)
+        running.cancel()
+    assert len(taken) == 1
+    assert [line["why"] for line in logs if line["event"] == "mapping_refused"] == ["unexpected RuntimeError"]
+    assert watch.refused is None
 
 
 async def test_a_change_while_kafka_is_awaited_is_taken(mapping):

@@ -3,7 +3,6 @@
 import copy
 import time
 
-import pytest
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -196,7 +195,6 @@ def test_what_every_event_must_have_is_never_dropped():
     assert [each.path for each in schema.check({"_id": ["x"], "timestamp": "soon"})[2]] == ["#/_id", "#/timestamp"]
 
 
-@pytest.mark.serial
 def test_many_wrong_values_take_time_in_proportion():
     """A map of thousands of wrong values is no way to hold up a worker."""
     schema = compile_schema(
@@ -212,9 +210,9 @@ def test_many_wrong_values_take_time_in_proportion():
 
     def taken(count):
         xdm = {"m": {f"k{number}": {"n": "x"} for number in range(count)}}
-        began = time.process_time()
+        began = time.thread_time()
         assert len(schema.check(xdm)[1]) == count
-        return time.process_time() - began
+        return time.thread_time() - began
 
     few = min(taken(2_000) for _ in range(5))
     assert min(taken(16_000) for _ in range(3)) < 24 * few

@@ -146,6 +146,8 @@ class Fetching:
                 f"topic {partition[0]} partition {partition[1]}: {expected} was asked for and {found.start} came"
             )
         self._account.next[partition] = found.end
+        # The topic of events is not compacted: nothing else explains offsets that no batch has.
+        self._account.expired.extend(Expired(partition, *gap) for gap in found.gaps)
         if found.error is not None:
             self._places.hold(partition, found)
         elif found.end > found.start:

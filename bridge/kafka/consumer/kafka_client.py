@@ -25,7 +25,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
-from bridge.kafka.aiokafka_internals import ConsumerInternals, error_of, moved_on, set_isolation, unread_of
+from bridge.kafka.aiokafka_internals import ConsumerInternals, error_of, gaps_of, moved_on, set_isolation, unread_of
 from bridge.kafka.topic_identity import ABSENT, topic_identity
 from bridge.model.day_counts import NotedOffset
 
@@ -62,7 +62,7 @@ class Taken:
 
     Offsets without a record (compaction, transaction markers, aborted records) are accounted for as well. ``error`` says what
     keeps the client from reading on at ``end``; ``damaged`` whether it is the stored data that cannot be parsed. ``unreadable``:
-    its only row stands for what could not be read, for that reason.
+    its only row stands for what could not be read, for that reason. ``gaps``: offsets from … to before … that are stored no more.
     """
 
     rows: Sequence[Fetched]
@@ -71,6 +71,7 @@ class Taken:
     error: BaseException | None = None
     damaged: bool = False
     unreadable: str = ""
+    gaps: Sequence[tuple[int, int]] = ()
 
 
 class KafkaClient(Protocol):
@@ -198,7 +199,8 @@ class AiokafkaClient:
         if not held.check_assignment(tp) or not held.has_more():
             self._inside.drop(tp)
             return None
-        unread: Any = unread_of(held)
+        state = self._state(partition)
+        unread: Any = unread_of(held, None if state is None else state.highwater)
         start, error = unread.next_fetch_offset, None
         rows: list[Any] = []
         try:
@@ -211,7 +213,8 @@ class AiokafkaClient:
         moved_on(held)
         if error is not None or len(rows) < most:
             self._inside.drop(tp)
-        return Taken(rows, start, unread.next_fetch_offset, error, error is not None and _is_damage(error))
+        damaged = error is not None and _is_damage(error)
+        return Taken(rows, start, unread.next_fetch_offset, error, damaged, gaps=gaps_of(unread))
 
     def _refused(self, tp: TopicPartition, error: BaseException) -> Taken:
         """An error in the place of records."""

@@ -136,7 +136,8 @@ class Reading:
         self._metrics.expired_records.labels(str(partition)).inc(count)
         _log.error(
             "records_expired",
-            detail="They were deleted before they were read, by the topic's retention, with the topic, or by hand, and are lost.",
+            detail="They were deleted before they were read, by the topic's retention, with the topic, or by hand, or the broker does"
+            " not find them, and are lost.",
             topic=topic,
             partition=partition,
             first=lost.start,

@@ -85,6 +85,10 @@ def read_batch(raw: bytes, offset: int) -> StoredBatch | None:
         end = _end_of_damaged(raw, head, offset)
         return None if end is None else _as_one(raw[: head.size], offset, end, "its checksum does not match")
     if not head.base <= offset < head.end:
+        # The checksum does not cover where the batch stands; only the next one tells where it ends.
+        following = _sound_after(raw, head, offset)
+        return None if following is None else _as_one(raw[: head.size], offset, following.base, "its offset is damaged")
+    if head.count < 0:
         return None
     try:
         body = _decompressed(raw[_HEADER.size : head.size], head.attributes & 0x07)
@@ -100,7 +104,7 @@ def _head_at(raw: bytes, at: int) -> _Head | None:
     base, length, _epoch, magic, crc, attributes, last_delta, first, last, _id, _turn, _seq, count = (
         _HEADER.unpack_from(raw, at)
     )
-    if length < _HEADER.size - _BEFORE_LENGTH or count < 0:
+    if length < _HEADER.size - _BEFORE_LENGTH:
         return None
     return _Head(base, length, magic, crc, attributes, last_delta, first, last, count)
 
@@ -111,12 +115,20 @@ def _end_of_damaged(raw: bytes, head: _Head, offset: int) -> int | None:
     The next batch is one, when it is there whole and sound; else the number of records is, as batches that were not compacted
     have one for each offset.
     """
-    following = _head_at(raw, head.size)
-    if following is not None:  # of one that is not there whole the checksum does not match
-        body = raw[head.size + _CHECKED_FROM : head.size + following.size]
-        if following.magic == _MAGIC and calc_crc32c(body) == following.crc and following.base > offset:
-            return following.base
+    following = _sound_after(raw, head, offset)
+    if following is not None:
+        return following.base
     return head.end if head.count == head.last_delta + 1 and head.base <= offset < head.end else None
+
+
+def _sound_after(raw: bytes, head: _Head, offset: int) -> _Head | None:
+    """The next batch, where it is whole and lies behind ``offset``."""
+    following = _head_at(raw, head.size)
+    if following is None or following.magic != _MAGIC or following.base <= offset:
+        return None
+    # Of one that is not there whole the checksum does not match.
+    body = raw[head.size + _CHECKED_FROM : head.size + following.size]
+    return following if calc_crc32c(body) == following.crc else None
 
 
 def _as_one(raw: bytes, offset: int, end: int, why: str) -> StoredBatch:

@@ -17,6 +17,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 """Seconds between two tries."""
 _SILENT_SECONDS = 30.0
 """Seconds for which a partition with records may give none before the broker is asked why."""
+_REST_SECONDS = 28.0
+"""Seconds for which nothing is fetched of a partition whose fetches the broker answers with an error: the client has no pause of
+its own, and would ask hundreds of times a second. Less than until the broker is asked why once more."""
 TRIES = 3
 """Failed tries before what is damaged is set aside, where that is wanted."""
 
@@ -50,12 +53,14 @@ class UnreadPlaces:
         self._held: dict[Partition, _Held] = {}
         self._silent: dict[Partition, tuple[int, float]] = {}
         self._mute: dict[Partition, Unreadable] = {}
+        self._resting: dict[Partition, float] = {}
 
     def clear(self) -> None:
         """Another assignment begins."""
         self._held.clear()
         self._silent.clear()
         self._mute.clear()
+        self._resting.clear()
 
     def all(self) -> dict[Partition, Unreadable]:
         """Where nothing comes on, by partition."""
@@ -77,6 +82,9 @@ class UnreadPlaces:
     def try_again(self, partitions: Collection[Partition]) -> None:
         """Have the client fetch anew what is due: a disk, or a replica, may be whole again."""
         now = self._clock()
+        for partition in [each for each, until in self._resting.items() if until <= now and each in partitions]:
+            del self._resting[partition]
+            self._client.resume(partition)
         for partition, held in self._held.items():
             if held.due <= now and not held.reading and partition in partitions:
                 held.reading = True
@@ -116,14 +124,18 @@ class UnreadPlaces:
                 self._mute.pop(partition, None)
             elif now - since >= _SILENT_SECONDS:
                 self._silent[partition] = position, now
-                why = await self._why_silent(partition, position)
+                why, refuses = await self._why_silent(partition, position)
                 if not still():
                     return
                 self._mute[partition] = Unreadable(partition, position, why, TRIES)
+                if refuses:
+                    self._resting[partition] = now + _REST_SECONDS
+                    self._client.pause(partition)
 
-    async def _why_silent(self, partition: Partition, position: int) -> str:
+    async def _why_silent(self, partition: Partition, position: int) -> tuple[str, bool]:
+        """In words, and whether the broker answers with an error."""
         try:
             found = await self._client.raw(partition, position)
         except KafkaError as error:
-            return type(error).__name__
-        return "the broker gives records, the client does not" if found else "the broker gives no records"
+            return type(error).__name__, True
+        return ("the broker gives records, the client does not" if found else "the broker gives no records"), False

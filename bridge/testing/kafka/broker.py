@@ -22,8 +22,9 @@ from confluent_kafka import KafkaException
 
 from bridge.testing.kafka.admin import admin_client
 from bridge.testing.kafka.certificates import Certificates, make_certificates
+from bridge.testing.kafka.formatted_disk import format_disk
 from bridge.testing.kafka.jars import LOGGING, SHORT_LIVED, cache_folder, jars, java, locked_cache
-from bridge.testing.kafka.node_properties import PASSWORD, USERNAME, Node, new_cluster_id, properties_of
+from bridge.testing.kafka.node_properties import PASSWORD, USERNAME, Node, new_id, properties_of
 from bridge.testing.processes import Child, end, start_tied, stop_running
 
 if TYPE_CHECKING:
@@ -105,7 +106,17 @@ class Broker:
         self.bootstrap = advertised[1]
         """Address without security."""
         self._child: Child | None = None
-        self._format(cluster_id or new_cluster_id())
+        cluster_id = cluster_id or new_id()
+        if only_given or class_archive is not None:
+            self._format_by_tool(self._properties, cluster_id)
+        else:
+            format_disk(
+                directory / "data",
+                node=self.node.id,
+                cluster_id=cluster_id,
+                secure=self.certificates is not None,
+                by_tool=self._format_elsewhere,
+            )
 
     @property
     def sasl_bootstrap(self) -> str:
@@ -188,9 +199,16 @@ class Broker:
     def _tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:]) if self.log.exists() else ""
 
-    def _format(self, cluster_id: str) -> None:
+    def _format_elsewhere(self, data: Path) -> None:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".properties") as properties:
+            # Of several lines for a key the last one holds.
+            properties.write(f"{self._properties.read_text(encoding='utf-8')}log.dirs={data}\n")
+            properties.flush()
+            self._format_by_tool(Path(properties.name), new_id())
+
+    def _format_by_tool(self, properties: Path, cluster_id: str) -> None:
         command = [self._java, *self._options, "-cp", self._classpath, "kafka.tools.StorageTool", "format"]
-        command += [f"--cluster-id={cluster_id}", "-c", str(self._properties)]  # an id may begin with a dash
+        command += [f"--cluster-id={cluster_id}", "-c", str(properties)]  # an id may begin with a dash
         if self.certificates is not None:
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
                 command += ["--add-scram", f"{mechanism}=[name={USERNAME},password={PASSWORD}]"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from bridge.testing.kafka.broker import Broker
 from bridge.testing.kafka.certificates import make_certificates
-from bridge.testing.kafka.node_properties import Node, new_cluster_id
+from bridge.testing.kafka.node_properties import Node, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ class Cluster:
         self, directory: Path, *, size: int = 3, secure: bool = False, properties: Mapping[str, str] | None = None
     ) -> None:
         nodes = [Node.new(number) for number in range(1, size + 1)]
-        cluster_id = new_cluster_id()
+        cluster_id = new_id()
         self.certificates = make_certificates(directory / "tls") if secure else None
         self.brokers = [
             Broker(

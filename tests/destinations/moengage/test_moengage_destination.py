@@ -17,6 +17,8 @@ from bridge.model.verdicts import AllAccepted, Throttled, TooLarge, Transient, U
 from bridge.settings.moengage import MoEngageSettings
 from bridge.telemetry.metrics import Metrics
 
+pytestmark = pytest.mark.clock
+
 
 def _settings(emulator, **more):
     given = {"workspace_id": emulator.api.app_id, "api_key": emulator.api.api_keys[0], "base_url": emulator.url}

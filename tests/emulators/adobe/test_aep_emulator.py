@@ -16,6 +16,8 @@ from bridge.emulators.adobe import Emulator, fingerprint
 from bridge.emulators.adobe.faults import Faults
 from bridge.emulators.spells import Fail
 
+pytestmark = pytest.mark.clock
+
 EVENT = {"_id": "e1", "timestamp": "2024-11-12T14:20:00Z"}
 
 

@@ -26,6 +26,7 @@ def python():
 
 
 @pytest.mark.slow
+@pytest.mark.prepared
 @pytest.mark.timeout(600)
 async def test_adobes_own_client_creates_streams_and_reads_back(python):
     """From an empty sandbox to records in the dataset, in a failed batch and through a mapping, by aepp's own calls."""

@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 
 from bridge.cli.main import app
 
+pytestmark = pytest.mark.clock
+
 SCHEMA = Path(__file__).resolve().parents[3] / "mappings" / "moengage_events.schema.json"
 
 

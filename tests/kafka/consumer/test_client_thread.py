@@ -29,6 +29,8 @@ from bridge.settings import KafkaSettings
 from bridge.telemetry.metrics import Metrics
 from bridge.testing.virtual_loop import VirtualLoop
 
+pytestmark = pytest.mark.clock
+
 
 async def _write_after_loss():
     """Write to a connection after its transport has noticed the reset."""

@@ -511,7 +511,22 @@ async def test_a_partition_whose_broker_gives_nothing_is_told():
     place = (await fetching.survey([P0])).unreadable[P0]
     assert (place.offset, place.why) == (0, "CorruptRecordException")
     client.logs[P0].received = True
+    # Until then it rests, as the client would ask without a pause.
+    clock.now = 58.9
+    assert not (await fetching.fetch({P0}, 0.0, 10)).taken
+    clock.now = 59.0
+    assert (await fetching.fetch({P0}, 0.0, 10)).taken
     assert not (await fetching.survey([P0])).unreadable
+
+
+async def test_offsets_that_no_batch_has_are_told_as_lost():
+    """The topic of events is not compacted: a broker that passes over a damaged batch leaves such a gap, and nothing else."""
+    client, fetching, _ = _made(P0)
+    client.logs[P0].append(5)
+    take = client.take
+    client.take = lambda partition, most: replace(take(partition, most), gaps=[(0, 3)])
+    assert (await fetching.fetch({P0}, 0.0, 10)).taken
+    assert list(fetching.expired) == [Expired(P0, 0, 3)]
 
 
 async def test_a_new_assignment_knows_nothing_of_the_one_before():

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     StaleMetadata,
     UnsupportedCodecError,
 )
+from aiokafka.record.memory_records import MemoryRecords
 from fetched_batches import Held, batch, checked, rotten
 
 from bridge.kafka.consumer import kafka_client
@@ -129,6 +130,62 @@ async def test_what_has_nothing_left_is_dropped():
     assert held.client.holds() == []
 
 
+def _at(base, raw):
+    """The batch with another offset, which no checksum covers."""
+    return base.to_bytes(8, "big", signed=True) + raw[8:]
+
+
+@pytest.mark.parametrize("base", [-(2**56), -1, 0, 1, 3, 4, 5, 2 + 255])
+async def test_a_batch_whose_offset_is_damaged_is_not_passed_over(base):
+    """Seemingly read already, or so far on that what follows seems to be: neither is lost, the partition is held there."""
+    held = Held(P0)
+    held.receive(P0, batch(0, [b"a", b"b"]), _at(base, batch(2, [b"c", b"d"])), batch(4, [b"e", b"f"]))
+    taken = held.client.take(P0, 10)
+    # One that seems to lie before what is in front of it leaves open which of the two is wrong.
+    before = [] if base < 2 else [0, 1]
+    assert (_offsets(taken), taken.end) == (before, len(before))
+    assert isinstance(taken.error, CorruptRecordException)
+    assert taken.damaged
+    assert held.client.position(P0) == len(before)
+
+
+async def test_a_last_batch_behind_the_end_of_the_log_is_damaged():
+    """Only the watermark tells."""
+    held = Held(P0)
+    held.subscriptions.subscription.assignment.state_value(held.partitions[0]).highwater = 4
+    held.receive(P0, batch(0, [b"a", b"b"]), _at(3, batch(2, [b"c", b"d"])))
+    taken = held.client.take(P0, 10)
+    assert (_offsets(taken), taken.damaged) == ([0, 1], True)
+
+
+@pytest.mark.parametrize("position", [2, 3])
+async def test_a_damaged_batch_that_was_passed_does_not_come_back(position):
+    """The broker finds it first, whatever is asked for behind it, as it seems to lie further on."""
+    held = Held(P0)
+    held.client.seek(P0, position)
+    held.receive(P0, _at(255, batch(0, [b"a", b"b"])), batch(2, [b"c", b"d"]), batch(4, [b"e"]))
+    taken = held.client.take(P0, 10)
+    assert (_offsets(taken), taken.error, list(taken.gaps)) == ([*range(position, 5)], None, [])
+
+
+async def test_gaps_and_batches_begun_before_are_no_damage():
+    """What compaction leaves, a fetch from the midst of a batch, and a first batch further on are read as ever."""
+    held = Held(P0)
+    state = held.subscriptions.subscription.assignment.state_value(held.partitions[0])
+    state.highwater = 20
+    held.client.seek(P0, 1)
+    held.receive(P0, batch(0, [b"a", b"b"]), batch(7, [b"c"]), batch(19, [b"d"]))
+    first = held.client.take(P0, 1)
+    assert (_offsets(first), list(first.gaps)) == ([1], [])
+    rest = held.client.take(P0, 10)
+    assert (_offsets(rest), list(rest.gaps)) == ([7, 19], [(2, 7), (8, 19)])
+    held.receive(P0, batch(30, [b"e"]))
+    assert isinstance(held.client.take(P0, 10).error, CorruptRecordException)
+    state.highwater = 31
+    held.receive(P0, batch(30, [b"e"]))
+    assert _offsets(held.client.take(P0, 10)) == [30]
+
+
 @pytest.mark.parametrize("error", [UnsupportedCodecError("no library"), MemoryError()])
 async def test_what_is_no_fault_of_the_data_is_not_called_damage(error):
     """With the codec the batch can be read, so it is tried again; a process without memory ends."""
@@ -137,6 +194,7 @@ async def test_what_is_no_fault_of_the_data_is_not_called_damage(error):
 
     class Broken:
         next_fetch_offset = 0
+        _records = MemoryRecords(b"")
 
         def __iter__(self):
             return self

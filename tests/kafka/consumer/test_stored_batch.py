@@ -192,3 +192,22 @@ def test_numbers_of_every_length_are_read():
     assert (first.key, first.value, first.timestamp, second.timestamp) == (b"k" * 64, None, 1 << 62, 998)
     (record,) = read_batch(_by_hand([_row(0, _number(1, size=10) + b"k", *SOUND[1:])]), 7).records
     assert (record.key, record.unreadable) == (b"k", "")
+
+
+@pytest.mark.parametrize("base", [-1, -(2**56), 7 + 255, 3])
+def test_a_batch_that_is_not_where_it_stands_ends_where_the_next_begins(base):
+    """No checksum covers its offset: the next batch tells how far it reaches, and without one nothing is passed."""
+    moved = struct.pack(">q", base) + batch(7, VALUES)[8:]
+    found = read_batch(moved + batch(10, VALUES), 7)
+    (record,) = found.records
+    assert (record.offset, record.last, found.end, record.value) == (7, 9, 10, moved)
+    assert record.unreadable == "of its batch its offset is damaged"
+    assert read_batch(moved, 7) is None
+
+
+def test_a_rotten_number_of_records_does_not_hide_where_the_batch_ends():
+    """The next batch tells, whatever the number has become."""
+    damaged = bytearray(batch(7, VALUES))
+    struct.pack_into(">i", damaged, 57, -5)
+    assert read_batch(bytes(damaged) + batch(10, VALUES), 7).end == 10
+    assert read_batch(bytes(damaged), 7) is None

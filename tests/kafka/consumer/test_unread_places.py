@@ -38,6 +38,17 @@ class _Places:
         self.client = _Client(raw)
         self.places = UnreadPlaces(self.client, lambda: self.now)
 
+    @property
+    def raws(self):
+        """How the broker was asked for what it has stored."""
+        return [asked for asked in self.client.asked if asked[0] == "raw"]
+
+    def fetched(self, now, *partitions):
+        """What a fetch of these partitions asks of the client first."""
+        self.now, before = float(now), len(self.client.asked)
+        self.places.try_again(set(partitions))
+        return self.client.asked[before:]
+
     async def look(self, now, position=3, *, end=9, giving=(), still=True):
         self.now = float(now)
         await self.places.look_into_silence({P0: Offsets(0, 0, end, position)}, giving, lambda: still)
@@ -79,12 +90,37 @@ async def test_silence_of_half_a_minute_is_told_with_what_the_broker_says(raw, w
     assert await places.look(129.9) == {}
     assert await places.look(130) == told
     assert await places.look(159) == told
-    assert places.client.asked == [("raw", P0, 3)]
+    assert places.raws == [("raw", P0, 3)]
     await places.look(160)
-    assert len(places.client.asked) == 2
+    assert len(places.raws) == 2
     assert await places.look(161, position=4) == {}
     assert await places.look(190, position=4) == {}
     assert set(await places.look(191, position=4)) == {P0}
+
+
+async def test_what_the_broker_refuses_is_not_asked_for_all_the_time():
+    """The client would fetch it without a pause: it rests for most of half a minute, and is tried again where it is admitted."""
+    places = _Places(CorruptRecordException())
+    await places.look(100)
+    await places.look(130)
+    assert places.client.asked == [("raw", P0, 3), ("pause", P0)]
+    assert places.fetched(157.9, P0) == []
+    assert places.fetched(158, ("t", 1)) == []
+    assert places.fetched(158, P0) == [("resume", P0)]
+    assert places.fetched(159, P0) == []
+    await places.look(160)
+    assert places.client.asked[-2:] == [("raw", P0, 3), ("pause", P0)]
+    places.places.clear()
+    assert places.fetched(300, P0) == []
+
+
+@pytest.mark.parametrize("raw", [b"", b"records"])
+async def test_what_the_broker_does_not_refuse_goes_on_being_fetched(raw):
+    """Its fetches wait at the broker, or bring something."""
+    places = _Places(raw)
+    await places.look(100)
+    await places.look(130)
+    assert places.client.asked == [("raw", P0, 3)]
 
 
 @pytest.mark.parametrize("quiet", [{"position": 9}, {"position": None}, {"giving": {P0}}])

@@ -162,7 +162,6 @@ def test_an_enclosing_clock_comes_back() -> None:
     assert clock.now().year > 2020
 
 
-@pytest.mark.serial
 @pytest.mark.parametrize(
     "expression",
     [

@@ -136,7 +136,6 @@ def test_an_assignment_suggests_the_comparison():
     assert caught.value.fix == "compare with =="
 
 
-@pytest.mark.serial
 @pytest.mark.parametrize(
     "hostile",
     ["(" * 60_000, "!" * 60_000 + "a", "a+" * 30_000 + "a", "a?" * 30_000, "a?b:" * 15_000 + "c", "[" * 60_000,
@@ -145,13 +144,12 @@ def test_an_assignment_suggests_the_comparison():
 )  # fmt: skip
 def test_hostile_text_is_refused_quickly(hostile: str):
     """Nesting and length have limits with errors of their own; nothing recurses, hangs or grows quadratically."""
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises(ExpressionProblem):
         parse_expression(hostile)
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5
 
 
-@pytest.mark.serial
 def test_parsing_time_grows_with_the_length_only():
     """Sixteen times the text takes nowhere near 256 times as long."""
 
@@ -159,9 +157,9 @@ def test_parsing_time_grows_with_the_length_only():
         text = "concat(" + ", ".join(f'"{n}"' for n in range(repeats)) + ")"
         best = 9.0
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.thread_time()
             parse_expression(text)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.thread_time() - started)
         return best
 
     assert taken(4_000) < 80 * taken(250)

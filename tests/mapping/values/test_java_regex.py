@@ -303,7 +303,6 @@ def test_a_repeated_group_that_may_be_empty_is_not_guessed() -> None:
         match.groups()
 
 
-@pytest.mark.serial
 @pytest.mark.parametrize(
     "regex",
     [
@@ -321,10 +320,10 @@ def test_a_repeated_group_that_may_be_empty_is_not_guessed() -> None:
 def test_ordinary_repetitions_are_fine(regex: str) -> None:
     """Rounds that something firm separates cannot be cut in two ways: they run at once on hostile text."""
     compiled = compile_java(regex)
-    began = time.perf_counter()
+    began = time.thread_time()
     for text in ("a" * 200 + "!", "a," * 100 + "\n", "1." * 100 + "x", "a " * 100 + "!"):
         compiled.search(text)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 # The tables of Unicode's categories are made at first use, once: that is not any one example's time.

@@ -40,7 +40,6 @@ def test_what_the_next_character_decides_is_linear(pattern: str) -> None:
     assert steps(pattern, 20_000, anywhere=False) < 40 * 20_000
 
 
-@pytest.mark.serial
 @pytest.mark.parametrize(
     "pattern",
     [
@@ -88,7 +87,6 @@ def test_no_text_is_longer_than_the_limit() -> None:
         compile_java("abc").search("x" * (MAX_SUBJECT + 1))
 
 
-@pytest.mark.serial
 def test_a_long_regex_is_judged_soon() -> None:
     """Judging takes milliseconds also where repetitions are nested deeply or alternatives are many."""
     began = time.thread_time()

@@ -192,6 +192,7 @@ async def test_one_address_cannot_take_all_connections(log) -> None:
     assert "too_many_connections_of_an_address" in log.getvalue()
 
 
+@pytest.mark.clock
 def test_those_turned_away_are_answered_on_the_loop_that_is_used() -> None:
     """The command runs on uvloop: too many, too many of an address, and a late head get their answers there too."""
 

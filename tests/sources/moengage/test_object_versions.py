@@ -11,6 +11,8 @@ from bridge.sources.moengage.export_files import InputError
 from bridge.sources.moengage.export_names import ExportTimes
 from bridge.sources.moengage.object_storage import Bucket, Listing
 
+pytestmark = pytest.mark.clock
+
 _NAME = "export_day=2026-11-20/events_1.json"
 _BODY = b'{"event_name": "one"}\n'
 _WRITTEN = format_datetime(datetime(2026, 11, 20, tzinfo=UTC), usegmt=True)

@@ -56,6 +56,7 @@ async def _posted(python: Path, store: MemoryStore) -> dict[str, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.prepared
 @pytest.mark.timeout(400)
 async def test_what_the_client_sends_becomes_users_and_events(python):
     """Attributes, deletions, consent, changes, screens and every commerce event of the table; a wrong secret is 401 and stores nothing."""

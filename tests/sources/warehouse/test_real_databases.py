@@ -18,6 +18,8 @@ from bridge.settings import WarehouseSettings
 from bridge.sources.warehouse.opening import open_source, try_source
 from bridge.sources.warehouse.rows import RowForm
 
+pytestmark = pytest.mark.clock
+
 CREATE = {
     "postgresql": [
         "CREATE SCHEMA crm",
@@ -172,7 +174,6 @@ print(read, peak.split()[1])
 """
 
 
-@pytest.mark.serial
 def test_memory_is_flat(server):
     """Ten times as many rows take less than 20 MB more: they come through a cursor of the server."""
     peaks = []

@@ -235,7 +235,6 @@ print(read, peak.split()[1])
 """
 
 
-@pytest.mark.serial
 @pytest.mark.parametrize("kind", ["sqlite", "duckdb", "parquet", "csv", "ndjson"])
 def test_memory_is_flat(kind, tmp_path):
     """750,000 rows more take less than 20 MB more."""

@@ -8,6 +8,8 @@ from state_doubles import REFUSED, Adding, Marking, MemoryLog, Scene, assigned
 from bridge.kafka.producer.refusal import Refused, RefusedByKafka
 from bridge.model.errors import KafkaError
 
+pytestmark = pytest.mark.clock
+
 
 def run(work):
     """A coroutine to its end."""

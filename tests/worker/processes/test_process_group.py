@@ -11,6 +11,8 @@ import pytest
 from bridge.settings import load_deployment, load_settings
 from bridge.worker.processes.group import exit_code, member_command, member_environment
 
+pytestmark = pytest.mark.clock
+
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -10,7 +10,6 @@ import pytest
 from bench.inprocess import compare
 from bench.records import check_handwritten
 
-pytestmark = pytest.mark.serial
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results"
 TOLERANCE = 2 / 3
 """A third below the recorded ratio is allowed: machines and Pythons differ in what they are good at."""
