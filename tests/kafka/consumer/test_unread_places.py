@@ -1,7 +1,12 @@
 """Places that cannot be read: when they are tried again, and when silence is told."""
 
 import pytest
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaConnectionError,
+    NotLeaderForPartitionError,
+    StaleMetadata,
+)
 
 from bridge.kafka.consumer.client.kafka_client import Offsets, PolledRecords
 from bridge.kafka.consumer.client.unread_places import Unreadable, UnreadPlaces
@@ -114,9 +119,11 @@ async def test_what_the_broker_refuses_is_not_asked_for_all_the_time():
     assert places.fetched(300, P0) == []
 
 
-@pytest.mark.parametrize("raw", [b"", b"records"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"records", NotLeaderForPartitionError(), StaleMetadata(), KafkaConnectionError()]
+)
 async def test_what_the_broker_does_not_refuse_goes_on_being_fetched(raw):
-    """Its fetches wait at the broker, or bring something."""
+    """Its fetches wait at the broker, or bring something; and a leader that moves, or a broker that is away, may be back at once."""
     places = _Places(raw)
     await places.look(100)
     await places.look(130)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import BrokerResponseError, KafkaError, OffsetOutOfRangeError, ReplicaNotAvailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -133,9 +133,10 @@ class UnreadPlaces:
                     self._client.pause(partition)
 
     async def _why_silent(self, partition: Partition, position: int) -> tuple[str, bool]:
-        """In words, and whether the broker answers with an error."""
+        """In words, and whether the broker answers with an error that is not about its own state: that may pass at any moment."""
         try:
             found = await self._client.raw(partition, position)
         except KafkaError as error:
-            return type(error).__name__, True
+            passing = error.retriable or isinstance(error, OffsetOutOfRangeError | ReplicaNotAvailableError)
+            return type(error).__name__, isinstance(error, BrokerResponseError) and not passing
         return ("the broker gives records, the client does not" if found else "the broker gives no records"), False
