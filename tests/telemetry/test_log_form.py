@@ -65,9 +65,9 @@ _OURS += (
 )
 _OURS += (
     "kafka/consumer/consumption",
-    "kafka/consumer/fetching",
+    "kafka/consumer/client/fetching",
     "kafka/consumer/lag",
-    "kafka/consumer/offset_account",
+    "kafka/consumer/client/offset_account",
     "kafka/consumer/reading",
     "kafka/consumer/stream/transport",
     "kafka/dead_letters/store",
@@ -92,14 +92,22 @@ _OURS += (
 def test_a_line_is_an_event_and_a_sentence(module) -> None:
     """One form: a name in snake_case that can be searched for and counted, and what it means in ``detail``."""
     path = Path(__file__).resolve().parents[2] / "bridge" / f"{module}.py"
-    calls = [
-        node
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if isinstance(node.func.value, ast.Name) and node.func.value.id in {"log", "_log"}
-    ]
-    assert calls
-    for call in calls:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    logged = [call for call in calls if isinstance(call.func.value, ast.Name) and call.func.value.id in {"log", "_log"}]
+    assert logged
+    for call in logged:
         assert re.fullmatch(r"[a-z][a-z0-9_]*", call.args[0].value), call.lineno
         (detail,) = [word.value for word in call.keywords if word.arg == "detail"]
-        assert re.fullmatch(r"[A-Z].*\.", detail.value), call.lineno
+        details = [detail.value] if isinstance(detail, ast.Constant) else _handed_to(tree, calls, call)
+        assert details
+        for each in details:
+            assert re.fullmatch(r"[A-Z].*\.", each), call.lineno
+
+
+def _handed_to(tree, calls, logged):
+    """The sentences with which others call the method that logs what it is given."""
+    method = next(
+        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and logged in list(ast.walk(node))
+    )
+    return [call.args[-1].value for call in calls if call.func.attr == method]
