@@ -14,6 +14,7 @@ import mmap
 import os
 import struct
 import tempfile
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -32,6 +33,9 @@ _MEMBERS: Final = 128
 _ACCOUNTS: Final = 64
 ALIVE_SECONDS: Final = 5.0
 """A process that has not noted its part for this many seconds has ended."""
+_LOCK_SECONDS: Final = 0.1
+"""A lock is held for microseconds: whoever has had it for longer was stopped."""
+_LOOK_SECONDS: Final = 0.000_2
 _KEY = struct.Struct("16s")
 _TIMES = struct.Struct(f"{TIMES}d")
 _MEMBER = struct.Struct("qdd")
@@ -77,6 +81,7 @@ class Board:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._memory = mmap.mmap(descriptor, BOARD_BYTES)
+        self._holder_stands_still = False
 
     @classmethod
     def create(cls) -> Board:
@@ -104,11 +109,27 @@ class Board:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        fcntl.lockf(self.descriptor, fcntl.LOCK_EX)
+        is_ours = self._lock()
         try:
             yield
         finally:
-            fcntl.lockf(self.descriptor, fcntl.LOCK_UN)
+            if is_ours:
+                fcntl.lockf(self.descriptor, fcntl.LOCK_UN)
+
+    def _lock(self) -> bool:
+        """Whether the lock was got. A process that was stopped while it held it must not stop the others: they go on without."""
+        until = time.monotonic() + (0.0 if self._holder_stands_still else _LOCK_SECONDS)
+        while True:
+            try:
+                fcntl.lockf(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    self._holder_stands_still = True
+                    return False
+                time.sleep(_LOOK_SECONDS)
+            else:
+                self._holder_stands_still = False
+                return True
 
 
 class _SharedAccount:

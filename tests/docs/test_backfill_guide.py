@@ -16,6 +16,8 @@ import pytest
 
 from bridge.testing.s3_server import put
 
+pytestmark = pytest.mark.clock
+
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "backfill.md").read_text(encoding="utf-8")
 COMMANDS = [

@@ -54,10 +54,11 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def _seconds(item: pytest.Item) -> float:
-    """What its marker says: ``slow`` more than ten, ``slow(60)`` about a minute."""
+    """What its marker says: ``slow`` more than ten, ``slow(60)`` about a minute; a few where processes are started."""
     marker = item.get_closest_marker("slow")
     if marker is None:
-        return _SLOW_SECONDS / 2 if item.get_closest_marker("kafka") else 0.0
+        processes = item.get_closest_marker("kafka") or _WAITING_FOLDERS & set(item.path.parts)
+        return _SLOW_SECONDS / 2 if processes else 0.0
     return float(marker.args[0]) if marker.args else _SLOW_SECONDS
 
 

@@ -218,14 +218,14 @@ async def _coroutine():
 
 
 def test_the_longest_begin_first(monkeypatch):
-    """By the seconds of the marker, of equals last what is prepared meanwhile, then what needs a Kafka, then the rest that waits."""
-    quick, kafka = Item("tests/chaos/test_a.py"), Item("tests/kafka/test_b.py", pytest.mark.kafka)
+    """By the seconds of the marker, of equals last what is prepared meanwhile, then what needs a Kafka or lies where processes are started."""
+    process, kafka = Item("tests/chaos/test_a.py"), Item("tests/kafka/test_b.py", pytest.mark.kafka)
     slow, minutes = Item("tests/cli/test_c.py", SLOW), Item("tests/system/test_d.py", SLOW(190), pytest.mark.kafka)
     computing = Item("tests/cli/test_e.py")
     clocks = [Item("tests/cli/test_f.py", pytest.mark.clock), Item("tests/cli/test_g.py", function=_coroutine)]
     prepared = Item("tests/cli/test_b.py", SLOW, pytest.mark.prepared)
-    found = _of_lane("waiting", [quick, kafka, *clocks, computing, prepared, slow, minutes], monkeypatch)
-    assert found == ([minutes, slow, prepared, kafka, quick, *clocks], [computing])
+    found = _of_lane("waiting", [process, kafka, *clocks, computing, prepared, slow, minutes], monkeypatch)
+    assert found == ([minutes, slow, prepared, process, kafka, *clocks], [computing])
 
 
 def test_slow_but_never_waiting(monkeypatch):

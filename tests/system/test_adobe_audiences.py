@@ -52,6 +52,7 @@ def _are_right(route, oracle):
     return {customer: _segments(route, customer) for customer in wanted} == wanted
 
 
+@pytest.mark.slow(40)
 def test_lists_are_right_whatever_ends(kafka, topic, directory):
     """Two workers, one killed and started again and again while messages come, rebalances with it; then all anew, from the topic alone."""
     kinds = {"sources": {"copy": "adobe"}, "destinations": {"copy": "moengage"}}

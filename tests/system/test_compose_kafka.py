@@ -38,6 +38,7 @@ def _properties(environment: dict[str, str], ports: dict[str, int]) -> dict[str,
     }
 
 
+@pytest.mark.slow(30)
 def test_settings_and_commands_of_compose(tmp_path, kafka_broker):
     """A broker with compose's settings starts, answers its health check, and topics come out as written there."""
     environment = SERVICES["kafka"]["environment"]

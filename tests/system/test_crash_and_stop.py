@@ -22,6 +22,7 @@ def rig(kafka, topic, tmp_path):
         yield rig
 
 
+@pytest.mark.slow(40)
 def test_every_process_goes_down_in_turn_while_moengage_posts(rig):
     """Workers are killed, stopped in a hanging request, joined; the receiver is killed and stopped: every event arrives as it was."""
     rig.emulator.control(latency_seconds=0.02)

@@ -58,6 +58,7 @@ def _move_offset(scene, offsets):
     consumer.close()
 
 
+@pytest.mark.slow(40)
 async def test_the_sum_holds_over_kills_duplicates_poison_and_replays(kafka, topic, tmp_path):
     """Killed twice in the middle; events that come twice, alone and in batches, are one; a replayed letter is received once."""
     async with Scene(kafka, topic, tmp_path) as scene:

@@ -38,6 +38,7 @@ def _missing(rig, guilty):
     return set(rig.promised) - set(rig.emulator.accepted()) - guilty
 
 
+@pytest.mark.slow(30)
 def test_the_event_becomes_a_dead_letter_and_all_others_arrive(rig):
     """Two processes under one parent: the event ends several of them, is tried alone and given up; no other event is."""
     rig.produce(range(300))

@@ -88,6 +88,7 @@ def test_children_are_killed_while_events_flow(rig):
     assert sorted(finished) == [0, 1]
 
 
+@pytest.mark.slow(30)
 def test_parent_killed_leaves_no_orphan(rig):
     """The parent killed with -9: its processes finish what they have begun and end by themselves; the next ones lose and miss nothing."""
     rig.receiver()
@@ -141,6 +142,7 @@ def test_a_second_signal_ends_all_at_once(rig, whole):
     assert time.monotonic() - begun < 15, "the budget is 30 s"
 
 
+@pytest.mark.slow(30)
 def test_a_start_that_cannot_succeed_ends_the_command(rig):
     """A topic that does not exist: tried a few times, then the exit code and the message of the processes; no loop."""
     group = rig.run("worker", "--processes", "2", name="group", BRIDGE_KAFKA__TOPIC="no-such-topic")

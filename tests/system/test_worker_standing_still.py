@@ -25,6 +25,7 @@ def _put(producer, rig, numbers, partition):
     assert producer.flush(20) == 0
 
 
+@pytest.mark.slow(60)
 @pytest.mark.parametrize("status", [503, 401])
 def test_an_event_that_aep_postpones_for_ever_is_named_while_others_flow(kafka, topic, tmp_path, status):
     """Ready no more within twenty seconds, place and answer in reason and log, the age grows, no restart; then set aside by the setting."""
@@ -69,6 +70,7 @@ def test_an_event_that_aep_postpones_for_ever_is_named_while_others_flow(kafka, 
         rig.wait_drained()
 
 
+@pytest.mark.slow(75)
 def test_throttling_for_more_than_a_minute_is_a_state_of_its_own(kafka, topic, tmp_path):
     """429 without a time: after a minute unready with since and next try, gauge and one warning; back within three seconds of its end."""
     with Rig(kafka, topic, tmp_path, partitions=2) as rig:
