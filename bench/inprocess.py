@@ -21,7 +21,7 @@ from bench.stage import cleaned
 from bridge.delivery.batching import Batcher, RequestLimits
 from bridge.destinations.aep.envelope import Envelope, xdm_envelope
 from bridge.destinations.aep.transform import XdmTransform
-from bridge.kafka.consumer.ledger import Chunk, Ledger
+from bridge.kafka.consumer.ledger import Ledger
 from bridge.routes.mapping_opening import open_experience_events
 from bridge.runtime.heap import keep_freed_memory
 from bridge.settings import MappingSettings
@@ -32,6 +32,8 @@ from bridge.xdm.size import SizeRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from bridge.kafka.consumer.chunk import Chunk
 
 RECORDS, CHUNK = 4_000, 500
 _PARTITION = ("bench", 0)
@@ -97,7 +99,7 @@ class _Delivery:
         self.land(force=False)
 
     def land(self, *, force: bool) -> None:
-        while (batch := self._batcher.take(0.0, force=force)) is not None:
+        while (batch := self._batcher.next_batch(0.0, force=force)) is not None:
             self.bytes += len(self._body(batch.items))
             self.bodies += 1
             self.events += len(batch.items)
@@ -121,7 +123,7 @@ def ours(*, schema: bool = False) -> Callable[[Sequence[Record]], int]:
             run = rows[start : start + CHUNK]
             chunk = ledger.register_chunk(_PARTITION, 1, run, 600_000, first=run[0].offset, last=run[-1].offset)
             assert chunk is not None
-            intake.take(chunk)
+            intake.map_chunk(chunk)
         delivery.land(force=True)
         assert ledger.committable() == {_PARTITION: len(rows)}
         return delivery.events

@@ -102,7 +102,7 @@ def _requests(items: Sequence[bytes], tags: Sequence[int], *, fold: bool = False
     batcher.add("owner", items, tags, 0.0)
     found = []
     for lane in range(_LANES):
-        while (batch := batcher.take(0.0, lane, force=True)) is not None:
+        while (batch := batcher.next_batch(0.0, lane, force=True)) is not None:
             found.append(batch.items)
     return found
 
@@ -161,7 +161,7 @@ def _budget_used() -> float:
     windows: Counter[int] = Counter()
     for tick in range(int(_MINUTES * 60 / _TICK)):
         now = 1_000.0 + tick * _TICK
-        while not pace.take((_FULL, 0), now)[0]:
+        while not pace.reserve((_FULL, 0), now)[0]:
             windows[int((now - _PHASE) // 60)] += _FULL
     full = [windows[number] for number in sorted(windows)[1:-1]]
     assert max(windows.values()) <= _BUDGET

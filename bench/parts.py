@@ -97,7 +97,7 @@ def run(rounds: int = 15) -> list[dict[str, Any]]:
         batcher: Batcher[int] = Batcher(limits)
         for start in range(0, _COUNT, _CHUNK):
             batcher.add(start, items[start : start + _CHUNK], 0.0)
-        while (made := batcher.take(0.0, force=True)) is not None:
+        while (made := batcher.next_batch(0.0, force=True)) is not None:
             wrapped.batch(made.items)
 
     with folder() as made:

@@ -44,17 +44,19 @@ async def read(client: PlatformClient, kind: Kind, identifier: str) -> Document:
     for one in objects(answer.get("items", []), f"{kind} {identifier}"):
         if one.get(ID) == identifier:
             return one
-    raise Unreadable(f"{kind} {identifier}: AEP's answer does not hold it")
+    raise Unreadable(f"{kind} {identifier}: AEP's answer does not contain it")
 
 
 async def create(client: PlatformClient, kind: Kind, document: Document) -> str:
     """POST: the id of the new object."""
     try:
-        made = an_object((await client.change("POST", f"{BASE}/{kind}", document)).document, f"the new one of {kind}")
+        made = an_object(
+            (await client.change("POST", f"{BASE}/{kind}", document)).document, f"the new object in {kind}"
+        )
     except PlatformError as error:
         raise _explained(error) from None
     if not (identifier := text(made, ID)):
-        raise Unreadable(f"the new one of {kind} has no {ID}")
+        raise Unreadable(f"the new object in {kind} has no {ID}")
     return identifier
 
 

@@ -42,7 +42,7 @@ async def create_dataset(client: PlatformClient, document: Document) -> str:
     answer = (await client.change("POST", f"{BASE}/dataSets", document)).document
     place = answer[0] if isinstance(answer, list) and answer and isinstance(answer[0], str) else ""
     if not place.startswith("@/dataSets/"):
-        raise Unreadable("the answer to a new dataset names no dataset")
+        raise Unreadable("the answer to a new dataset has no dataset id")
     return place.rpartition("/")[2]
 
 

@@ -84,7 +84,7 @@ class PlatformClient:
             known = every_setting()
             raise SettingsError(
                 "\n".join(f"{name}: not set; {known[name][0]} For example {name}={known[name][1]}" for name in missing),
-                hint="they stand in the Developer Console, in the project's OAuth Server-to-Server credential",
+                hint="they are in the Developer Console, in the project's OAuth Server-to-Server credential",
             )
         self._base = settings.aep.platform_url.rstrip("/")
         self._timeout = settings.aep.timeout_seconds
@@ -152,7 +152,7 @@ class PlatformClient:
         if isinstance(reply, Reply):
             return _answer(call, reply)
         raise Unreachable(
-            f"{call}: {reply.reason}", hint="check BRIDGE_AEP__PLATFORM_URL and the way out of this network"
+            f"{call}: {reply.reason}", hint="check BRIDGE_AEP__PLATFORM_URL and the outbound access of this network"
         )
 
     async def change(

@@ -63,7 +63,7 @@ async def failed_lines(client: PlatformClient, batch_id: str, file: str) -> Asyn
         if start >= _total(answer.headers) or (answer.status != 206 and len(answer.body) < PIECE_BYTES):
             break
         if not answer.body:
-            raise Unreadable(f"a file of batch {batch_id} ends before its end")
+            raise Unreadable(f"a file of batch {batch_id} is truncated")
         if len(rest) > MOST_LINE_BYTES:
             raise Unreadable(f"a failed record of batch {batch_id} has more than {MOST_LINE_BYTES} bytes")
     if rest.strip():

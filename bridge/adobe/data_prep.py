@@ -46,7 +46,7 @@ async def create(client: PlatformClient, document: Document) -> str:
     answer = an_object((await client.change("POST", f"{BASE}/mappingSets", document)).document, "the new mapping set")
     identifier = answer.get("id")
     if not isinstance(identifier, str) or not identifier:
-        raise Unreadable("the answer to a new mapping set names no id")
+        raise Unreadable("the answer to a new mapping set has no id")
     return identifier
 
 

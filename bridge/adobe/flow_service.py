@@ -56,10 +56,10 @@ async def read(client: PlatformClient, kind: Kind, identifier: str) -> Document 
 
 async def create(client: PlatformClient, kind: Kind, document: Document) -> str:
     """Create one; gives its id."""
-    answer = an_object((await client.change("POST", f"{BASE}/{kind}", document)).document, f"the new one of {kind}")
+    answer = an_object((await client.change("POST", f"{BASE}/{kind}", document)).document, f"the new object in {kind}")
     identifier = text(answer, "id")
     if not identifier:
-        raise Unreadable(f"the answer to a new one of {kind} names no id")
+        raise Unreadable(f"the answer to a new object in {kind} has no id")
     return identifier
 
 

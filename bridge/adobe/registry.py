@@ -61,7 +61,7 @@ async def read(client: PlatformClient, kind: Kind, identifier: str, *, form: str
 async def create(client: PlatformClient, kind: Kind, document: Document) -> Document:
     """Create one: 201 with the whole resource."""
     answer = await client.change("POST", f"{BASE}/tenant/{kind}", document, headers={"Accept": RAW})
-    return an_object(answer.document, f"the new one of {kind}")
+    return an_object(answer.document, f"the new object in {kind}")
 
 
 async def patch(client: PlatformClient, kind: Kind, identifier: str, operations: Sequence[dict[str, Any]]) -> None:

@@ -20,23 +20,23 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
     dead_letters: bool | None = typer.Option(
         None,
         "--dead-letters/--no-dead-letters",
-        help="Store what is refused in the dead-letter topic, or only tell it. Stored of objects, told of files.",
+        help="Store what is refused as dead letters, or only report it. Default: stored for objects, reported for files.",
         show_default=False,
     ),
     since: str | None = typer.Option(
         None,
         metavar="TIME",
-        help="Objects of this day or hour, or later (export_day=; else when they were written; UTC).",
+        help="Objects of this day or hour, or later (by export_day= in the name, else by the time they were written; UTC).",
     ),
     until: str | None = typer.Option(None, metavar="TIME", help="Objects of days and hours before this time."),
-    again: bool = typer.Option(False, "--again", help="Also objects that an earlier run has read."),
+    again: bool = typer.Option(False, "--again", help="Also read objects that an earlier run has read."),
     watch: bool = typer.Option(False, "--watch", help="Go on and read new objects as they come, until it is stopped."),
-    interval: float = typer.Option(900, min=1, metavar="SECONDS", help="With --watch: seconds between two looks."),
+    interval: float = typer.Option(900, min=1, metavar="SECONDS", help="With --watch: seconds between two listings."),
     look_back: int = typer.Option(
         2,
         min=0,
         metavar="DAYS",
-        help="With --watch: after the first time list today's folder and those of this many days before it.",
+        help="With --watch: after the first listing, list only today's folder and those of this many days before it.",
     ),
     telemetry_port: int | None = typer.Option(
         None,
@@ -46,14 +46,14 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
         help="With --watch: serve /metrics and /health on this port of BRIDGE_TELEMETRY__HOST.",
         show_default=False,
     ),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Read and count only; Kafka is not asked."),
-    as_json: bool = typer.Option(False, "--json", help="The account as JSON; with --watch a line each time."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Read and count only; nothing is written to Kafka."),
+    as_json: bool = typer.Option(False, "--json", help="The counts as JSON; with --watch one line after each look."),
     route: str | None = ROUTE,
 ) -> None:
     """Publish the events of MoEngage's file exports to the event topic, with the keys and the form the receiver gives them.
 
-    Events that AEP has already are told by their _id, so overlapping exports do no harm. How far objects were read is kept in
-    Kafka: run again, it goes on where it ended. For files it says how to go on. Credentials of the clouds come from the
+    AEP recognises events that it has already by their _id, so overlapping exports do no harm. How far objects were read is kept in
+    Kafka: the next run goes on from there. For files it prints the command that goes on. Credentials of the clouds come from the
     environment. Exits 1 when lines were refused (and not stored) or not everything could be read and stored.
 
     Examples:
@@ -78,11 +78,14 @@ def backfill(  # noqa: PLR0917 - typer reads the signature
     if times.since and times.until and times.since >= times.until:
         raise typer.BadParameter("--since is not before --until")
     if from_line > 1 and is_url(files[0]):
-        raise typer.BadParameter("objects are gone on with by themselves", param_hint="--from-line")
+        raise typer.BadParameter(
+            "an earlier run's place in objects is remembered: run the command again without --from-line",
+            param_hint="--from-line",
+        )
     if watch and not all(map(is_url, files)):
-        raise typer.BadParameter("files are read once; give addresses of object storage alone", param_hint="--watch")
+        raise typer.BadParameter("files are read once; give addresses of object storage only", param_hint="--watch")
     if telemetry_port is not None and not watch:
-        raise typer.BadParameter("only a backfill that watches is looked at", param_hint="--telemetry-port")
+        raise typer.BadParameter("only a backfill with --watch serves metrics", param_hint="--telemetry-port")
     into = only(posting(load_deployment().routes), route)
     settings = into.settings
     configure_logging(TelemetrySettings(log_level="error"))

@@ -252,7 +252,7 @@ class BackfillRun:
         if self._told <= _TOLD:
             words.print(plain(f"{name}, line {line}: {letter.reason} ({letter.code})"), soft_wrap=True)
         elif self._told == _TOLD + 1:
-            words.print("more lines are refused; the account counts them")
+            words.print("more lines are refused; the counts at the end include them")
 
     def _account(self, error: BridgeError | None) -> int:
         from bridge.cli.backfill_account import BackfillAccount

@@ -62,4 +62,8 @@ class BackfillTelemetry:
         if self._failure is not None:
             return self._failure
         overdue = self._overdue()
-        return f"nothing was read or listed for {overdue + self._interval:.0f} s" if overdue > _GRACE_SECONDS else None
+        return (
+            f"nothing has been read or listed for {overdue + self._interval:.0f} s"
+            if overdue > _GRACE_SECONDS
+            else None
+        )

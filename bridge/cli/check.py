@@ -39,10 +39,10 @@ def check(
     as_json: bool = typer.Option(False, "--json", help="The checks as a JSON array."),
     route: str | None = ROUTE,
 ) -> None:
-    """Check settings, mapping set, Kafka and its topics, and the credentials for AEP. Exit 1 when anything is amiss.
+    """Check settings, mapping set, Kafka and its topics, and the credentials for AEP. Exits 1 when a check fails.
 
-    Nothing is created and nothing is sent, but for the trial event that --send-test asks for: it stays in the dataset.
-    Every route is checked, or that of --route alone.
+    Nothing is created, and nothing is sent except the trial event of --send-test, which stays in the dataset.
+    All routes are checked, or only that of --route.
 
     Examples:
         aep-bridge check
@@ -153,7 +153,7 @@ async def _failed_batches(settings: Settings, metrics: Metrics) -> Check:
     except BridgeError as error:
         found = f"cannot be fetched: {error}" + (f"; {error.hint}" if error.hint else "")
     else:
-        found = f"may be read; a worker looks every {settings.aep.failed_batches_seconds:g} s"
+        found = f"readable; a worker fetches them every {settings.aep.failed_batches_seconds:g} s"
     return Check("failed batches", ok=True, found=found)
 
 
@@ -217,7 +217,7 @@ def _mapping(settings: Settings) -> Check:
         return failed("mapping", error, todo="BRIDGE_MAPPING__TESTS names the folder of golden cases")
     if broken:
         todo = "aep-bridge mapping test shows what each gives instead"
-        return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)
+        return Check("mapping", ok=False, found=f"golden cases that fail: {', '.join(broken)}", todo=todo)
     said = [f"{settings.mapping.path} ({(sha256 or '')[:12]})", *_about_schema(settings)]
     return Check("mapping", ok=True, found="; ".join(said))
 

@@ -53,7 +53,7 @@ async def kafka_checks(settings: Settings) -> AsyncIterator[Check]:
             "; the worker will create it" if made else ": an event that ends workers is not set aside"
         )
     topics = [each async for each in _topics(settings.kafka)]
-    unfit = "".join(f"; the {each.name} cannot be used as it is: see there" for each in topics if not each.ok)
+    unfit = "".join(f"; the {each.name} cannot be used as it is: see its own line" for each in topics if not each.ok)
     yield Check("kafka", ok=not unfit, found=f"{', '.join(settings.kafka.bootstrap_servers)}: {counts}{unfit}")
     for each in topics:
         yield each
@@ -69,13 +69,13 @@ async def _topics(kafka: KafkaSettings) -> AsyncIterator[Check]:
         async with admin(kafka) as client:
             facts = await describe(client, kinds)
     except BridgeError as error:
-        yield Check("topics", ok=True, found=f"how they are configured is not told: {error}")
+        yield Check("topics", ok=True, found=f"their configuration cannot be read: {error}")
         return
     for each, findings in judge_all(facts, kafka):
         found = [each.words, *(f"it {finding.words}" for finding in findings)]
         fixes = [finding.fix for finding in findings]
         if each.message_bytes is None:
-            found.append("its configuration is not told: the right DescribeConfigs on it is missing")
+            found.append("its configuration cannot be read: the permission DescribeConfigs on it is missing")
         yield Check(
             kinds[each.name],
             ok=not any(finding.fails for finding in findings),

@@ -43,7 +43,7 @@ def _remarks(settings: Settings) -> Iterator[str]:
     """What is allowed and may yet surprise."""
     moengage = settings.moengage
     if not moengage.users_per_minute or not moengage.events_per_minute:
-        yield "without a budget a minute MoEngage answers 429 when it is too much"
+        yield "without a budget per minute MoEngage answers 429 when it gets too much"
 
 
 async def _source(route: Route) -> AsyncIterator[Check]:
@@ -85,5 +85,5 @@ def _mapping(route: Route) -> Check:
             return Check("mapping", ok=False, found="; ".join(wrong), todo=todo)
     if broken:
         todo = "aep-bridge mapping test shows what each gives instead"
-        return Check("mapping", ok=False, found=f"golden cases that do not hold: {', '.join(broken)}", todo=todo)
+        return Check("mapping", ok=False, found=f"golden cases that fail: {', '.join(broken)}", todo=todo)
     return Check("mapping", ok=True, found=f"{settings.mapping.path} ({events.mapping.sha256[:12]})")

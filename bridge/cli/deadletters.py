@@ -38,7 +38,9 @@ _STAGE = typer.Option(
 )
 _CODE = typer.Option(None, help="Only this code, for example identity_none_valid.")
 _EVENT_CODE = typer.Option(None, help="Only events with this event_code.")
-_SINCE = typer.Option(None, metavar="TIME", help="Only refused at or after this time (ISO 8601; UTC unless it says).")
+_SINCE = typer.Option(
+    None, metavar="TIME", help="Only refused at or after this time (ISO 8601; UTC unless it says otherwise)."
+)
 _UNTIL = typer.Option(None, metavar="TIME", help="Only refused before this time.")
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
@@ -51,15 +53,15 @@ def list_letters(
     event_code: str | None = _EVENT_CODE,
     since: str | None = _SINCE,
     until: str | None = _UNTIL,
-    limit: int = typer.Option(20, min=0, help="How many of the newest to show; the counts are always of all."),
+    limit: int = typer.Option(20, min=0, help="How many of the newest to show; the counts always include all."),
     as_json: bool = _JSON,
     route: str | None = ROUTE,
 ) -> None:
-    """Count dead letters by stage and code, those that are open and those that were replayed, and show the newest.
+    """Count dead letters by stage and code, open and replayed, and show the newest.
 
-    A second table counts by the field that the reason names and by event code. Letters that were replayed are told from the
+    A second table counts by the field that the reason names and by event code. Replayed letters are recognised by the
     offsets of the replays' consumer groups, as long as Kafka keeps those (offsets.retention.minutes, 7 days by default).
-    Where the settings have several routes, each is told by itself.
+    With several routes, each has its own tables.
 
     Examples:
         aep-bridge deadletters list
@@ -123,14 +125,14 @@ def _listed(route: Route, wanted: Filter, limit: int, *, as_json: bool) -> dict[
 
 @deadletters.command()
 def show(
-    place: str = typer.Argument(..., metavar="PARTITION/OFFSET", help="As list shows it; OFFSET alone: partition 0."),
-    _as_json: bool = typer.Option(
-        False, "--json", help="It prints JSON always; taken so that a program need not know."
+    place: str = typer.Argument(
+        ..., metavar="PARTITION/OFFSET", help="PARTITION/OFFSET as list shows it; OFFSET alone means partition 0."
     ),
-    value: bool = typer.Option(False, "--value", help="Print what was consumed alone: the event."),
+    _as_json: bool = typer.Option(False, "--json", help="The output is always JSON; accepted for uniformity."),
+    value: bool = typer.Option(False, "--value", help="Print only the record's value: the event."),
     route: str | None = ROUTE,
 ) -> None:
-    """Print one dead letter, with what was consumed, as JSON. Where there are several routes, say which by --route.
+    """Print one dead letter, with what was consumed, as JSON. With several routes, --route names one.
 
     Examples:
         aep-bridge deadletters show 0/17
@@ -147,9 +149,7 @@ def show(
     with _with_hint(one):
         stored = asyncio.run(read_one(one.settings.kafka, int(left or 0), int(right)))
     if stored is None:
-        raise BridgeError(
-            f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows where they lie"
-        )
+        raise BridgeError(f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows their places")
     if value:
         if stored.letter.form == "truncated":
             words.print(f"cut: {len(stored.letter.value)} of {stored.letter.truncated_from} bytes are stored")
@@ -167,19 +167,21 @@ def replay(
     since: str | None = _SINCE,
     until: str | None = _UNTIL,
     dry_run: bool = typer.Option(False, "--dry-run", help="Only count what would be sent, by reason."),
-    most: int | None = typer.Option(None, "--max", min=1, help="Send this many at most."),
+    most: int | None = typer.Option(None, "--max", min=1, help="Send at most this many."),
     max_replays: int = typer.Option(3, min=1, help="Skip letters that have been replayed this many times already."),
-    again: bool = typer.Option(False, "--again", help="Begin anew, and send those too that were replayed before."),
+    again: bool = typer.Option(
+        False, "--again", help="Start from the beginning, and also send letters that were replayed before."
+    ),
     as_json: bool = _JSON,
     route: str | None = ROUTE,
 ) -> None:
-    """Send dead letters back to the topic they came from, where the worker maps them anew.
+    """Send dead letters back to the topic they came from, where the worker maps them again.
 
     What came back from AEP as XDM (stage ingest, form xdm) is sent as it is: the worker checks it and does not map it.
 
     What was sent once is not sent again, whatever the filter, unless --again is given: an event that is refused once more
-    is a new dead letter. Progress is kept by filter in Kafka: run again, it goes on where it was, and skips
-    letters that it has left out before; another filter, such as --since, looks at those anew.
+    is a new dead letter. Progress is kept in Kafka for each filter: the next run goes on from there and skips
+    letters that it has passed before; another filter, such as --since, looks at those again.
 
     Examples:
         aep-bridge deadletters replay --dry-run

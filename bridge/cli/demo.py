@@ -41,13 +41,13 @@ def demo(  # noqa: PLR0917 - typer reads the signature
     as_json: bool = typer.Option(False, "--json", help="Only the final account, as JSON."),
     routes: bool = typer.Option(False, "--routes", help="Two routes side by side; AEP is away for one of them only."),
     back: bool = typer.Option(
-        False, "--return", help="The way back: an audience of Adobe's and mParticle's batches to MoEngage."
+        False, "--return", help="The return path: an Adobe audience and mParticle batches to MoEngage."
     ),
     profiles: int = typer.Option(
         20_000, min=100, max=MOST_PROFILES, help="With --return: profiles in the audience that is activated."
     ),
     budget: int = typer.Option(
-        60_000, min=1_000, help="With --return: users a minute that MoEngage takes; more get 429."
+        60_000, min=1_000, help="With --return: users per minute that MoEngage accepts; more get 429."
     ),
 ) -> None:
     """Watch events travel from MoEngage's HTTP post through Kafka and the mapping into (an emulator of) AEP.
@@ -70,7 +70,7 @@ def demo(  # noqa: PLR0917 - typer reads the signature
     from bridge.demo.story import DemoPlan
 
     if back and routes:
-        raise typer.BadParameter("--return and --routes are two stories: give one of them")
+        raise typer.BadParameter("--return and --routes exclude each other")
     if back:
         from bridge.cli.demo_return import play_return
         from bridge.demo.return_story import ReturnPlan

@@ -80,4 +80,4 @@ def _conclude(console: Console, groups: list[Group], figures: dict[str, Any], pl
     if right:
         console.print("[bold green]every customer is right, nothing lost[/]")
     else:
-        console.print("[bold red]some customers are not as they were told[/]")
+        console.print("[bold red]some customers are not in the state that was sent[/]")

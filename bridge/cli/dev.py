@@ -32,9 +32,9 @@ def dev(  # noqa: PLR0917 - typer reads the signature
 ) -> None:
     """Run your mapping set on this machine, from the HTTP post to (an emulator of) AEP, without Adobe and without Kafka.
 
-    Events are posted as MoEngage posts them; each ExperienceEvent that AEP takes is a line of JSON on stdout, each dead letter is
-    told with its reason. Change the mapping set, the schema or the events: what is wrong is told at once, and the events are posted
-    again. Ctrl-C ends all of it.
+    Events are posted as MoEngage posts them; each ExperienceEvent that AEP accepts is a line of JSON on stdout, each dead letter is
+    reported with its reason. Change the mapping set, the schema or the events: errors are reported immediately, and the events are
+    posted again. Ctrl-C ends all of it.
 
     Examples:
         aep-bridge dev --mapping mine.csv --schema schema.json --events events.jsonl --tenant _yourorgname

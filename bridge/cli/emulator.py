@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def emulator(
     *,
     kind: Literal["adobe", "moengage"] = typer.Option(
-        "adobe", help="Whom to play: Adobe, where events go to, or MoEngage's Data API, for routes that go there."
+        "adobe", help="What to emulate: Adobe, for routes to AEP, or MoEngage's Data API, for routes to MoEngage."
     ),
     host: str = typer.Option("127.0.0.1", help="Address to listen on."),
     port: int | None = typer.Option(
@@ -31,15 +31,17 @@ def emulator(
         max=65535,
         help="Port to listen on, else 8099 (adobe) or 8098 (moengage); 0 lets the system choose.",
     ),
-    token_ttl: float = typer.Option(86_399, "--token-ttl", min=0.1, help="Seconds that a token lives."),
-    latency: float = typer.Option(0.0, min=0, help="Seconds before each answer of the collection."),
+    token_ttl: float = typer.Option(86_399, "--token-ttl", min=0.1, help="Lifetime of a token in seconds."),
+    latency: float = typer.Option(0.0, min=0, help="Delay of each answer of the collection endpoint, in seconds."),
     shape: Literal["current", "documented"] = typer.Option(
         "current", help="Shape of the items in a 207: today's service or Adobe's documents."
     ),
-    any_id: bool = typer.Option(False, "--any", help="Take any organisation, schema, dataset, flow and inlet."),
+    any_id: bool = typer.Option(False, "--any", help="Accept any organisation, schema, dataset, flow and inlet."),
     payloads: int = typer.Option(1_000, min=0, help="How many payloads to keep for GET /received?payload=ID."),
     max_bytes: int = typer.Option(1_048_576, min=1_000, help="Larger requests get 413."),
-    sync_validation: bool = typer.Option(True, help="Without it syncValidation gets 501, as outside VA7."),
+    sync_validation: bool = typer.Option(
+        True, help="Offer syncValidation; without it the answer is 501, as outside region VA7."
+    ),
     fast: bool = typer.Option(False, help="Parse and count only: no checks, no ids. For benchmarks of other parts."),
     schema: Path | None = typer.Option(
         None,
@@ -49,17 +51,23 @@ def emulator(
     ),
     tenant: str | None = typer.Option(None, help="The sandboxes' tenant, else that of the settings."),
     sandbox: list[str] = typer.Option(
-        [], help="A sandbox, several times for several; else prod and those of the settings."
+        [], help="A sandbox; may be given several times. Default: prod and those of the settings."
     ),
     warm_up: float = typer.Option(
-        300, "--warm-up", min=0, help="Seconds in which a dataflow that was made or changed loses its records."
+        300, "--warm-up", min=0, help="Seconds for which a new or changed dataflow loses its records."
     ),
     batch_seconds: float = typer.Option(2, min=0.05, help="Seconds between two batches of a dataset (900 at Adobe)."),
-    queue: int = typer.Option(50_000, min=1, help="Records that wait for their batch; one more closes it at once."),
-    retention: float = typer.Option(7 * 86_400, min=1, help="Seconds that failed batches stay."),
-    ingest: bool = typer.Option(True, help="Without it nothing happens after the 200: no dataset, no failed batches."),
+    queue: int = typer.Option(
+        50_000, min=1, help="Most records that wait for a batch; one more closes the batch immediately."
+    ),
+    retention: float = typer.Option(7 * 86_400, min=1, help="Seconds for which failed batches are kept."),
+    ingest: bool = typer.Option(
+        True, help="Ingest what was answered 200; without it there are no datasets and no failed batches."
+    ),
     oddity: list[str] = typer.Option(
-        [], metavar="NAME=VALUE", help="A reading of what Adobe does not document; GET /control lists them with values."
+        [],
+        metavar="NAME=VALUE",
+        help="An interpretation of what Adobe does not document; GET /control lists them with their values.",
     ),
     control: str | None = typer.Option(None, metavar="JSON", help="A first POST /control message."),
     as_json: bool = typer.Option(False, "--json", help="Print where it listens as one line of JSON on stdout."),
@@ -68,15 +76,15 @@ def emulator(
     """Emulate Adobe (IMS, streaming connections, platform APIs), or MoEngage's Data API: check, answer, misbehave and count.
 
     Organisation, schema, dataset, flow, credentials and payload are those of the bridge's settings where they are set,
-    so that a configured bridge only needs BRIDGE_AEP__ENDPOINT and BRIDGE_OAUTH__TOKEN_URL pointed here. Of several routes it
-    takes the ids of any (--route: of one), with credentials and payload of the first.
+    so that a configured bridge only needs BRIDGE_AEP__ENDPOINT and BRIDGE_OAUTH__TOKEN_URL pointed here. With several routes it
+    accepts the ids of each (--route: of one), with credentials and payload of the first.
 
     The platform APIs (BRIDGE_AEP__PLATFORM_URL) begin with empty sandboxes: namespaces, Schema Registry, datasets, Flow Service,
     Data Prep, failed batches. What an inlet has answered 200 for is validated once more with its dataset's schema, batch by batch:
-    GET /dataset tells what came of it. docs/emulator.md has every address, control message and oddity.
+    GET /dataset shows the result. docs/emulator.md has every address, control message and oddity.
 
-    --kind moengage plays the Data API: users, events, devices, bulk and Get User, with MoEngage's rules; what MoEngage cuts or
-    ignores without a word stands in GET /received. Of the other options it knows --host, --port, --latency, --fast, --control, --json.
+    --kind moengage emulates the Data API: users, events, devices, bulk and Get User, with MoEngage's rules; what MoEngage cuts or
+    ignores silently is in GET /received. Of the other options it accepts --host, --port, --latency, --fast, --control, --json.
 
     Examples:
         aep-bridge emulator

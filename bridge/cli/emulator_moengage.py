@@ -54,7 +54,7 @@ async def _serve(made: MoEngageEmulator, *, as_json: bool, hide_key: bool) -> No
             words.print(f"emulating MoEngage's Data API at [bold]{made.url}[/] (Ctrl-C stops); a bridge needs")
             for name, value in environment.items():
                 words.print(f"  {name}={value}", markup=False, soft_wrap=True)
-            words.print(f"faults: POST {made.url}/control · taken: GET {made.url}/received", markup=False)
+            words.print(f"faults: POST {made.url}/control · accepted: GET {made.url}/received", markup=False)
         await stop.wait()
     summary = made.summary()
     words.print(f"stopped after {summary['customer']} updates of users and {summary['actions']} events", markup=False)

@@ -29,9 +29,9 @@ _DAY = timedelta(days=1)
 _SINCE = typer.Option(
     None,
     metavar="TIME",
-    help="Batches made at or after this time (ISO 8601; UTC unless it says); else of the last 24 hours.",
+    help="Batches created at or after this time (ISO 8601; UTC unless it says otherwise); default: 24 hours ago.",
 )
-_UNTIL = typer.Option(None, metavar="TIME", help="Batches made before this time; else up to now.")
+_UNTIL = typer.Option(None, metavar="TIME", help="Batches created before this time; default: now.")
 _JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
@@ -41,8 +41,8 @@ def list_batches(
 ) -> None:
     """Show the batches of the route's dataset that hold failed records, with AEP's codes and fields. Nothing is stored.
 
-    Batches that succeeded in part are among them. Where the settings have several routes to AEP, each is told by itself.
-    Exits 1 where AEP counts failed records that it does not give out, or a batch could not be read.
+    Batches that succeeded in part are among them. With several routes to AEP, each has its own list.
+    Exits 1 where AEP counts failed records that it does not provide, or a batch could not be read.
 
     Examples:
         aep-bridge failed-batches list
@@ -80,16 +80,16 @@ def fetch(
         min=0.1,
         max=720.0,
         metavar="HOURS",
-        help="Look for the events in Kafka from this long before their batch on.",
+        help="Look for the events in Kafka from this long before their batch.",
     ),
     as_json: bool = _JSON,
     route: str | None = ROUTE,
 ) -> None:
-    """Store a dead letter (stage ingest) for every record that AEP refused after its 200, once, however often it is run.
+    """Store one dead letter (stage ingest) for every record that AEP refused after its 200, however often the command is run.
 
-    The letter holds the event where it is still in Kafka; else the XDM that came back, which a replay sends unmapped. What is
-    stored already is told from the dead-letter topic. Workers do the same by themselves (BRIDGE_AEP__FAILED_BATCHES_SECONDS).
-    Exits 1 where AEP counts failed records that it does not give out, or a batch could not be read.
+    The letter holds the event where it is still in Kafka; else the XDM that came back, which a replay sends unmapped. The
+    dead-letter topic shows what is stored already. Workers do the same by themselves (BRIDGE_AEP__FAILED_BATCHES_SECONDS).
+    Exits 1 where AEP counts failed records that it does not provide, or a batch could not be read.
 
     Examples:
         aep-bridge failed-batches fetch
@@ -137,7 +137,7 @@ def _routes(name: str | None) -> Sequence[Route]:
 
     routes = [one for one in chosen(load_deployment(), name) if one.destination == "aep"]
     if not routes:
-        raise typer.BadParameter("failed batches are AEP's, and no route goes there", param_hint="--route")
+        raise typer.BadParameter("no route goes to AEP, and only AEP has failed batches", param_hint="--route")
     return routes
 
 
@@ -215,10 +215,10 @@ def _tell_amiss(done: FailedBatchesFound) -> None:
         say(f"{done.under_way} batches are still under way in AEP; look again in some minutes")
     for report in done.reports:
         if report.problem:
-            say(f"batch {report.batch.identifier} could not be read whole: {report.problem}")
+            say(f"batch {report.batch.identifier} could not be read completely: {report.problem}")
         elif report.missing:
             say(
-                f"batch {report.batch.identifier}: AEP counts {report.batch.failed} failed records and gives out {report.read}"
+                f"batch {report.batch.identifier}: AEP counts {report.batch.failed} failed records and provides {report.read}"
             )
 
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @app.command()
 def receiver() -> None:
-    """Take MoEngage Streams' requests on POST /moengage/streams, and answer 200 when Kafka has every event.
+    """Accept MoEngage Streams' requests on POST /moengage/streams, and answer 200 once Kafka has every event.
 
-    Settings: BRIDGE_RECEIVER__*, BRIDGE_KAFKA__*, BRIDGE_TELEMETRY__* (.env.example names them all). SIGTERM finishes what
-    is under way and exits 0; a second signal exits at once.
+    Settings: BRIDGE_RECEIVER__*, BRIDGE_KAFKA__*, BRIDGE_TELEMETRY__* (.env.example names them all). SIGTERM finishes the
+    requests under way and exits 0; a second signal exits immediately.
 
     Where the settings have several routes, POST /moengage/streams/NAME takes each one's events with its own credentials
-    (BRIDGE_ROUTES__NAME__RECEIVER__…) into its own topic, all on this port; what troubles one degrades it alone.
+    (BRIDGE_ROUTES__NAME__RECEIVER__…) into its own topic, all on this port; trouble of one route degrades only that route.
 
     Examples:
         aep-bridge receiver

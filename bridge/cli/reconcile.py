@@ -28,26 +28,26 @@ def reconcile(
     since: str | None = typer.Option(
         None,
         metavar="TIME",
-        help="From the UTC day of this time on (ISO 8601, a date will do); else from yesterday on.",
+        help="From the UTC day of this time on (ISO 8601; a date is enough); default: yesterday.",
     ),
     until: str | None = typer.Option(
-        None, metavar="TIME", help="Days that begin before this time; else today's as far as it has come."
+        None, metavar="TIME", help="Days that begin before this time; default: up to now."
     ),
     export: list[str] | None = typer.Option(
         None,
         metavar="FILE|URL",
-        help="A file export of MoEngage's of these days, gzip or not, or their folder in object storage (s3://, gs://, az://); may be given several times.",
+        help="A MoEngage file export of these days, gzip or not, or its folder in object storage (s3://, gs://, az://); may be given several times.",
     ),
-    by_code: bool = typer.Option(False, "--by-code", help="A line for each event code, too."),
+    by_code: bool = typer.Option(False, "--by-code", help="Also print a line for each event code."),
     no_aep: bool = typer.Option(False, "--no-aep", help="Do not ask AEP for its batches."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
     route: str | None = ROUTE,
 ) -> None:
     """Add up every event by UTC day of its append to Kafka: delivered, dead letter, left out, open; and what AEP made of it.
 
-    Counted are distinct event ids. The topic, the counts that the worker stores with each committed offset, the dead letters and
-    AEP's batches are held against each other; where two of them differ, that is told with numbers and with what to do.
-    Exits 0 when the sum holds and 1 when it does not. Of several routes each has a table. Nothing is written.
+    It counts distinct event ids, and compares the topic, the counts that the worker stores with each committed offset, the dead
+    letters and AEP's batches; a difference is reported with numbers and with what to do.
+    Exits 0 when the sum holds and 1 when it does not. With several routes, each has a table. Nothing is written.
 
     Examples:
         aep-bridge reconcile
@@ -66,9 +66,9 @@ def reconcile(
     days = _days(since, until)
     routes = chosen(load_deployment(), route)
     if export and len(routes) > 1:
-        raise typer.BadParameter("say which route the files are of", param_hint="--route")
+        raise typer.BadParameter("name the route of the files with --route", param_hint="--route")
     if export and routes[0].source != "moengage":
-        raise typer.BadParameter("file exports are MoEngage's", param_hint="--export")
+        raise typer.BadParameter("only routes from MoEngage have file exports", param_hint="--export")
 
     async def run(one: Route) -> Reconciled:
         with under_its_name(one), words.status("") as status:

@@ -21,7 +21,7 @@ _WITHOUT = {
     "demo": "--routes shows two routes side by side",
 }
 """Why commands take no ``--route``."""
-ROUTE = typer.Option(None, _OPTION, metavar="NAME", help="This route alone; aep-bridge routes lists them.")
+ROUTE = typer.Option(None, _OPTION, metavar="NAME", help="Only this route; aep-bridge routes lists them.")
 
 
 _wanted: ContextVar[str | None] = ContextVar("route", default=None)
@@ -32,7 +32,7 @@ def _remember(name: str | None) -> str | None:
     return name
 
 
-MAPPED_ROUTE = typer.Option(None, _OPTION, metavar="NAME", callback=_remember, help="With the settings of this route.")
+MAPPED_ROUTE = typer.Option(None, _OPTION, metavar="NAME", callback=_remember, help="Use the settings of this route.")
 """For commands about a mapping set: :func:`settings_for` reads it where settings are asked for."""
 
 
@@ -75,7 +75,7 @@ def only(routes: Sequence[Route], name: str | None) -> Route:
         return named[0]
     names = ", ".join(route.name for route in routes)
     if named:
-        raise typer.BadParameter(f"say which route: {names}", param_hint=_OPTION)
+        raise typer.BadParameter(f"name the route with --route: {names}", param_hint=_OPTION)
     near = _nearest(name or "", [route.name for route in routes])
     meant = f"did you mean {near}? " if near else ""
     raise typer.BadParameter(f"there is no such route {name}; {meant}the routes are: {names}", param_hint=_OPTION)

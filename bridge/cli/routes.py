@@ -31,8 +31,8 @@ _LABELS = {
 def routes(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> None:
     """List the routes of the settings: source, receiver's path, topics, consumer group, mapping set and destination of each.
 
-    [routes.NAME] in bridge.toml, or BRIDGE_ROUTES__NAME__SECTION__KEY, adds one; what it does not set it has from the top level.
-    Without any there is one, default, made of the top level.
+    [routes.NAME] in bridge.toml, or BRIDGE_ROUTES__NAME__SECTION__KEY, adds one, which inherits what it does not set from the top level.
+    Without any there is one route, default, made of the top level.
 
     Examples:
         aep-bridge routes

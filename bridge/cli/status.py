@@ -29,14 +29,14 @@ _RETRIES = {
 
 @app.command()
 def status(
-    url: str | None = typer.Option(None, help="Telemetry address; by default that of the settings.", metavar="URL"),
+    url: str | None = typer.Option(None, help="Telemetry address; default: that of the settings.", metavar="URL"),
     seconds: float = typer.Option(1.0, min=0, help="Seconds to watch for the rates; 0 shows none."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
     route: str | None = ROUTE,
 ) -> None:
-    """Show what waits and for how long, rates, AEP's last answer, the mapping in use; exit 1 when it is not ready or not there.
+    """Show what waits and for how long, rates, AEP's last answer, the mapping in use; exit 1 when it is not ready or does not answer.
 
-    Of several routes each has a line; --route shows one as a whole, and exits by its readiness.
+    With several routes, each has a line; --route shows all of one, and the exit code is that of its readiness.
 
     Examples:
         aep-bridge status
@@ -124,7 +124,7 @@ def _worker_rows(report: dict[str, Any], row: Callable[[str, str], None]) -> Non
     row("delivered", _pace(report, "delivered", report["total"]["delivered"]))
     row("dead letters", _pace(report, "dead_lettered", report["total"]["dead_lettered"]))
     if report["postponed_events"]:
-        row("postponed while others are taken", f"{report['postponed_events']:,} events")
+        row("postponed while others are accepted", f"{report['postponed_events']:,} events")
     if report["total"]["rate_limited_seconds"]:
         row("waited for rate limits", f"{report['total']['rate_limited_seconds']:,} s")
     row("circuit", "open: single requests probe AEP" if report["circuit_open"] else "closed")

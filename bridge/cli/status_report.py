@@ -33,7 +33,7 @@ def ask(base: str, seconds: float, route: str | None = None) -> dict[str, Any]:
     from bridge.model.errors import BridgeError
 
     if not base.startswith(("http://", "https://")):
-        raise BridgeError(f"{base} is no address of a bridge", hint="--url wants http://HOST:PORT")
+        raise BridgeError(f"{base} is not an address of a bridge", hint="--url wants http://HOST:PORT")
     try:
         # Never through a proxy: what is asked for is a process of ours, on this machine or in its network.
         with httpx.Client(base_url=base, timeout=5.0, trust_env=False) as client:
@@ -54,14 +54,15 @@ def ask(base: str, seconds: float, route: str | None = None) -> dict[str, Any]:
         ) from None
     except httpx.TimeoutException:
         raise BridgeError(
-            f"no bridge answers at {base}: something listens, and says nothing for 5 s", hint="look at its log"
+            f"no bridge answers at {base}: something listens there, but does not answer within 5 s",
+            hint="look at its log",
         ) from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise BridgeError(
             f"no bridge answers at {base}: {type(error).__name__}", hint="is the worker running? see --url"
         ) from None
     if not isinstance(answer, dict) or not {"bridge_delivered_events_total", "bridge_worker_process_up"} & last.keys():
-        raise BridgeError(f"no bridge answers at {base}: another service does", hint="see --url")
+        raise BridgeError(f"no bridge answers at {base}: another service answers there", hint="see --url")
     processes, reasons = _processes(told), answer.get("reasons", {})
     rest: dict[str, Any] = {"passed": passed if seconds else None}
     routes = _routes(last)

@@ -30,31 +30,33 @@ def replay(
     key: str | None = typer.Option(None, metavar="TEXT", help="Only records with this key: the customer's id."),
     event_code: str | None = typer.Option(None, help="Only records with an event of this code or name."),
     every: bool = typer.Option(
-        False, "--all", help="Of profiles and rows of users every record, not only the newest of each customer."
+        False, "--all", help="For profiles and rows of users: send every record, not only the newest of each customer."
     ),
     include_replayed: bool = typer.Option(
-        False, "--include-replayed", help="Also records that an earlier replay has written."
+        False, "--include-replayed", help="Also send records that an earlier replay has written."
     ),
     limit: int | None = typer.Option(
-        None, "--limit", min=1, metavar="N", help="Send N at most; run again, it goes on."
+        None, "--limit", min=1, metavar="N", help="Send at most N; the next run goes on from there."
     ),
     events_per_second: float | None = typer.Option(
-        None, "--events-per-second", min=0.1, metavar="N", help="Send no faster than that."
+        None, "--events-per-second", min=0.1, metavar="N", help="Most records to send per second."
     ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only count what would be sent, by day and event code."),
-    again: bool = typer.Option(False, "--again", help="Begin anew, and send also what this replay has sent before."),
+    again: bool = typer.Option(
+        False, "--again", help="Start from the beginning, and also send what this replay has sent before."
+    ),
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
     route: str | None = ROUTE,
 ) -> None:
     """Send delivered records of the topic once more, where the worker maps them with the mapping set that it uses then.
 
-    They are written to the same topic with the same key, value and headers, in their order, and headers that tell it
-    (bridge.replays, bridge.replayed_from). What is not delivered yet is left: it comes anyway. So are dead letters
-    (aep-bridge deadletters replay) and the copies of an earlier replay. Killed or stopped, the same command goes on where it was.
+    They are written to the same topic with the same key, value and headers, in their order, and two headers that mark them
+    (bridge.replays, bridge.replayed_from). Skipped are records that are not delivered yet (they will be anyway), dead letters
+    (aep-bridge deadletters replay) and the copies of an earlier replay. When it is stopped or killed, the same command goes on.
 
-    Profiles, attributes and audiences may be sent twice without harm. Events arrive twice where nobody tells them apart: in
-    AEP's data lake (Profile tells them by _id), and in MoEngage. Older attributes would overwrite newer ones: of profiles and
+    Profiles, attributes and audiences may be sent twice without harm. Events arrive twice where nothing removes duplicates: in
+    AEP's data lake (Profile recognises them by _id), and in MoEngage. Older attributes would overwrite newer ones: of profiles and
     rows of users only the newest record of each customer is sent, and none where a newer one lies behind the range. With --all
     every one is, in order; memberships of audiences stay right even so, by the times that Adobe gives them.
 
@@ -104,7 +106,7 @@ def _time(text: str, option: str, now: datetime) -> datetime:
         try:
             return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2]])
         except OverflowError:
-            raise typer.BadParameter(f"{option} {text}: longer ago than there are dates") from None
+            raise typer.BadParameter(f"{option} {text}: longer ago than dates go back") from None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

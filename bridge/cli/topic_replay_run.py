@@ -124,7 +124,7 @@ class ReplayRun:
             )
         if plan.waiting:
             say(
-                f"note: {_records(plan.waiting)} of the range at most are not delivered yet, and are left: they come anyway"
+                f"note: {_records(plan.waiting)} of the range at most are not delivered yet and are skipped: they will be delivered anyway"
             )
 
     async def _refuse_unfinished(self, *, dry_run: bool) -> None:
@@ -158,8 +158,8 @@ class ReplayRun:
             say(f"note: events arrive a second time in {where}, which does not tell them apart")
         if not sys.stdin.isatty():
             raise BridgeError(
-                f"{_records(count)} would be sent once more; nothing is sent without a yes",
-                hint="look at them with --dry-run, then give --yes",
+                f"{_records(count)} would be sent once more; nothing is sent without confirmation",
+                hint="check with --dry-run, then give --yes",
             )
         # Whoever waits at the question gets no signal through the event loop.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -228,7 +228,9 @@ class ReplayRun:
                 say("nothing to send")
             return
         if self._refused(done):
-            say(f"left: {_records(self._refused(done))}, larger than the topic takes now; raise its max.message.bytes")
+            say(
+                f"left: {_records(self._refused(done))}, larger than the topic accepts now; raise its max.message.bytes"
+            )
         rate = f" in {done.seconds:,.1f} s ({sent / done.seconds:,.0f}/s)" if done.seconds else ""
         earlier = f", {before:,} before" if before else ""
         print(f"route {self._route.name}: {_records(sent)} sent once more{rate}{earlier}")

@@ -22,25 +22,27 @@ def worker(
         min=1,
         max=256,
         metavar="N",
-        help="Worker processes on this machine, members of one consumer group; by default BRIDGE_WORKER__PROCESSES (1).",
+        help="Worker processes on this machine, members of one consumer group; default: BRIDGE_WORKER__PROCESSES (1).",
     ),
     route: str | None = ROUTE,
-    member: int | None = typer.Option(None, hidden=True, help="Be this process of a group; its parent says so."),
+    member: int | None = typer.Option(
+        None, hidden=True, help="Internal: number of this process in a group, set by its parent."
+    ),
     board: int | None = typer.Option(
-        None, hidden=True, help="Descriptor of what the group has sent; its parent says so."
+        None, hidden=True, help="Internal: file descriptor of the group's shared rate limits, set by its parent."
     ),
 ) -> None:
     """Consume events from Kafka, map them and deliver them to AEP until told to stop (SIGTERM drains).
 
     Settings: BRIDGE_KAFKA__*, BRIDGE_MAPPING__*, BRIDGE_AEP__*, BRIDGE_OAUTH__*, BRIDGE_WORKER__*, BRIDGE_TELEMETRY__*
-    (.env.example names them all). A changed mapping set is taken up while it runs. Exit 1 when something begun was not
-    finished; nothing beyond it is committed, and the next worker takes it up. A second signal ends it immediately (exit 128 + its number).
+    (.env.example names them all). A changed mapping set is used without a restart. Exit 1 when work under way was not
+    finished; nothing beyond it is committed, and the next worker repeats it. A second signal ends it immediately (exit 128 + its number).
 
     With --processes N the machine's cores are used without a supervisor: signals reach every process, one that dies is started
     again, metrics and health of all are on the one telemetry port (label "process"), and they share the rate limits.
     When they cannot even start, the command ends with their exit code.
 
-    Where the settings have several routes, each runs so in processes of its own (N each), and --route runs one alone. A route
+    Where the settings have several routes, each runs in processes of its own (N each), and --route runs only one. A route
     that cannot start is given up while the others go on; exit 1 when none of them starts.
 
     Examples:

@@ -150,7 +150,7 @@ class Batcher(Generic[Owner]):
                 self._close()
         self.events += count
 
-    def take(self, now: float, *, force: bool = False) -> Batch[Owner] | None:
+    def next_batch(self, now: float, *, force: bool = False) -> Batch[Owner] | None:
         """The next full batch, or the one being filled when it has lingered long enough (or ``force``)."""
         if not self._full:
             filling = self._filling
@@ -162,7 +162,7 @@ class Batcher(Generic[Owner]):
         return batch
 
     def due(self, now: float) -> float | None:
-        """Seconds until :meth:`take` gives something; None when there is nothing."""
+        """Seconds until :meth:`next_batch` gives something; None when there is nothing."""
         if self._full:
             return 0.0
         filling = self._filling

@@ -254,12 +254,12 @@ class Delivery(Generic[Owner]):
                 shipment.due = now + hold
                 held.append(shipment)
                 continue
-            self._leave(shipment, now)
+            self._send(shipment, now)
         return None
 
-    def _leave(self, shipment: Shipment[Owner], now: float) -> None:
+    def _send(self, shipment: Shipment[Owner], now: float) -> None:
         items = len(shipment.batch.items)
-        self.flow_control.leave(items, now)
+        self.flow_control.request_sent(items, now)
         self._carried += shipment.batch.events
         if shipment.batch.folded and not shipment.tries:
             self._metrics.coalesced_events.inc(shipment.batch.events - items)
@@ -303,7 +303,7 @@ class Delivery(Generic[Owner]):
         before = self.flow_control.record.successes
         self.flow_control.note(outcome, now, seconds=now - began, under_way=under_way, known=known)
         if not shipment.tries and self.flow_control.record.successes > before:
-            self._search.taken(now)
+            self._search.accepted(now)
         again = self._settlement.settle(shipment, outcome, now)
         self._waiting.landed(shipment)
         self._waiting.put_back(again)

@@ -29,7 +29,7 @@ class Search:
         return now >= self._next
 
     def ask(self, now: float, *, ahead: bool) -> int:
-        """Ask for so many, until some are found; ``ahead``: of a partition that is far ahead already, hence as few as will do."""
+        """How many events to ask for now, until some are found; ``ahead``: of a partition that is far ahead already, hence as few as will do."""
         if now - max(self._asked, self._next) > _FORGOTTEN:
             self._doublings = self._in_vain = 0
         self._asked = now
@@ -44,7 +44,7 @@ class Search:
             self._in_vain += 1
             self._next = now + min(2.0 ** min(self._in_vain, _DOUBLINGS), _LONGEST)
 
-    def taken(self, now: float) -> None:
+    def accepted(self, now: float) -> None:
         """Events were accepted the first time that they were sent: more may be asked for at once."""
         self._in_vain = 0
         self._next = min(self._next, now)

@@ -138,7 +138,7 @@ class FlowControl:
         if self._pace is None:
             return 0.0
         weights = [1 if weigh is None else sum(map(weigh, items)) for weigh in self._weighs]
-        seconds, name = self._pace.take(weights, now)
+        seconds, name = self._pace.reserve(weights, now)
         if self._held is not None:
             # The time that has passed belongs to the budget that began it.
             since, _, by = self._held
@@ -152,7 +152,7 @@ class FlowControl:
         if throttle.since is not None and throttle.alarming(now):
             begun, why = throttle.since, f"the destination answers {throttle.status}"
         elif others is not None and now - others >= ALARM_SECONDS:
-            begun, why = others, "the destination has told another process of the same account to wait"
+            begun, why = others, "the destination has asked another process of the same account to wait"
         else:
             return ""
         since = datetime.fromtimestamp(self._wall() - (now - begun), UTC)
@@ -161,7 +161,9 @@ class FlowControl:
     def next_try(self, now: float) -> str:
         """When the next request may leave, in words."""
         wait = self.wait(now, waiting=False)
-        return "a try is under way" if wait is None else "next try now" if wait <= 0 else f"next try in {wait:.0f} s"
+        return (
+            "an attempt is under way" if wait is None else "next try now" if wait <= 0 else f"next try in {wait:.0f} s"
+        )
 
     def tick(self, now: float) -> None:
         """Tell what has begun without an event: call it every second or so."""
@@ -178,7 +180,7 @@ class FlowControl:
             self._throttling_told = True
             _log.warning(
                 "destination_throttles",
-                detail="The destination asks for less and has taken nothing; events wait.",
+                detail="The destination throttles and has accepted nothing; events wait.",
                 why=why,
             )
 
@@ -206,13 +208,13 @@ class FlowControl:
         self._limited = (now, name) if longest > 0 else None
         return max(0.0, longest, *waits)
 
-    def leave(self, events: int, now: float) -> None:
-        """A request with ``events`` leaves; while something is blocked it is the probe."""
+    def request_sent(self, events: int, now: float) -> None:
+        """A request with ``events`` is sent; while something is blocked it is the probe."""
         share = self._share()
-        self._requests.take(1 / share, now)
-        self._events.take(events / share, now)
-        self.circuit.leave()
-        self.credentials.leave()
+        self._requests.spend(1 / share, now)
+        self._events.spend(events / share, now)
+        self.circuit.request_sent()
+        self.credentials.request_sent()
 
     def note(self, outcome: Outcome, now: float, *, seconds: float, under_way: int, known: bool = False) -> None:
         """Take in what one request says of the destination as a whole; it took ``seconds``, ``under_way`` counts it.
@@ -237,7 +239,7 @@ class FlowControl:
             what = "gives answers that cannot be read" if isinstance(outcome, Mismatched) else "is away"
             self.trouble = f"the destination {what}, circuit open: {_word(outcome)}"
             _log.error(
-                "circuit_opened", detail="Single requests probe the destination, nothing is dropped.", why=self.trouble
+                "circuit_opened", detail="Single requests probe the destination; nothing is dropped.", why=self.trouble
             )
 
     def _stand(self, outcome: Outcome, now: float) -> None:
@@ -250,7 +252,8 @@ class FlowControl:
             self._throttling_told = False
             self._metrics.throttled.set(0)
             _log.info(
-                "destination_throttles_no_more", detail="The destination takes events again, at a lower pace at first."
+                "destination_throttles_no_more",
+                detail="The destination accepts events again, at a lower rate at first.",
             )
 
     def _weigh(self, outcome: Outcome, now: float, *, seconds: float, under_way: int) -> None:
@@ -266,7 +269,7 @@ class FlowControl:
             case Unauthorized() | Misconfigured():
                 self.circuit.success()
                 self.credentials.failure(now)
-                self._hold(outcome, "The destination refuses us; nothing is dropped.")
+                self._hold(outcome, "The destination refuses our credentials or set-up; nothing is dropped.")
                 return
             case Transient():
                 self._limit.refused(now)
@@ -305,7 +308,10 @@ class FlowControl:
         self.credentials.success()
         if self._refused is not None:
             self._refused = None
-            _log.info("delivery_resumed", detail="Credentials are no reason to hold any more.")
+            _log.info(
+                "delivery_resumed",
+                detail="Delivery is no longer held: there is a token, or the destination accepts the credentials again.",
+            )
 
     def show(self) -> None:
         """Set the metrics."""

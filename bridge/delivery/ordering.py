@@ -128,7 +128,7 @@ class KeyedBatcher(Generic[Owner]):
         self.events += 1
         return True
 
-    def take(self, now: float, lane: int, *, force: bool = False) -> Batch[Owner] | None:
+    def next_batch(self, now: float, lane: int, *, force: bool = False) -> Batch[Owner] | None:
         """The lane's front request when it is full, has lingered long enough, or ``force``."""
         line = self._lanes[lane]
         line.drop_empty()
@@ -138,8 +138,10 @@ class KeyedBatcher(Generic[Owner]):
         self.events -= batch.events
         return batch
 
-    def take_past(self, now: float, lane: int, waiting: Container[int], *, force: bool = False) -> Batch[Owner] | None:
-        """As :meth:`take`, of the first request that has events whose tags are not ``waiting``: those alone."""
+    def next_batch_past(
+        self, now: float, lane: int, waiting: Container[int], *, force: bool = False
+    ) -> Batch[Owner] | None:
+        """As :meth:`next_batch`, of the first request that has events whose tags are not ``waiting``: those alone."""
         line, found = self._lanes[lane], self._first_free(lane, waiting)
         if found is None or not (force or self._wait(found[1], now) <= 0):
             return None
@@ -152,7 +154,7 @@ class KeyedBatcher(Generic[Owner]):
         return taken
 
     def due_past(self, now: float, lane: int, waiting: Container[int]) -> float | None:
-        """Seconds until :meth:`take_past` gives something; None when there is nothing for it."""
+        """Seconds until :meth:`next_batch_past` gives something; None when there is nothing for it."""
         found = self._first_free(lane, waiting)
         return None if found is None else max(0.0, self._wait(found[1], now))
 
@@ -174,7 +176,7 @@ class KeyedBatcher(Generic[Owner]):
         return (request.batch for lane in self._lanes for request in lane.requests)
 
     def due(self, now: float, lane: int) -> float | None:
-        """Seconds until :meth:`take` gives something; None when the lane is empty."""
+        """Seconds until :meth:`next_batch` gives something; None when the lane is empty."""
         self._lanes[lane].drop_empty()
         requests = self._lanes[lane].requests
         return max(0.0, self._wait(requests[0], now)) if requests else None
@@ -183,7 +185,7 @@ class KeyedBatcher(Generic[Owner]):
         return 0.0 if request.full else request.batch.opened + self._limits.linger - now
 
     def _fits(self, lane: _Lane[Owner], at: int, size: int) -> bool:
-        """Whether request ``at`` takes an item of so many bytes; one that does not is full from then on."""
+        """Whether request ``at`` has room for ``size`` bytes; one that has not is full from then on."""
         if at - lane.first == len(lane.requests):
             return True
         request = lane.requests[at - lane.first]

@@ -20,7 +20,7 @@ _SHARE_SECONDS = 1.0
 
 
 def windows(policy: DeliveryPolicy, most_elements: int) -> tuple[WindowBudget, ...]:
-    """The budgets of a policy; a request has at most so many elements."""
+    """The budgets of a policy; a request has at most ``most_elements``."""
     return tuple(
         WindowBudget(each.name, each.units, each.seconds, 1.0 if each.weigh is None else float(most_elements))
         for each in policy.budgets
@@ -37,8 +37,8 @@ class Pace:
         self._together = 0.0
         self._share_until = 0.0
 
-    def take(self, weights: Sequence[float], now: float) -> tuple[float, str]:
-        """Let a request of these units leave where it may: 0 seconds; else how long, for which budget, and nothing is taken."""
+    def reserve(self, weights: Sequence[float], now: float) -> tuple[float, str]:
+        """Reserve these units for a request: 0 seconds where it may be sent now; else how long it waits, for which budget, and nothing is reserved."""
         self._note(now)
         with self._account.held() as times:
             waits = [(times[len(self.budgets)] - now, "pause")]
@@ -48,7 +48,7 @@ class Pace:
             if (longest := max(waits))[0] > 0:
                 return longest
             for at, (budget, units) in enumerate(zip(self.budgets, weights, strict=True)):
-                times[at] = budget.taken(times[at], units, self._together, now)
+                times[at] = budget.free_at_after(times[at], units, self._together, now)
         return 0.0, ""
 
     def pause(self, until: float) -> None:

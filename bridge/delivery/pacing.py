@@ -25,8 +25,8 @@ class RateLimit:
         """Seconds until a request may leave; 0 when it may now."""
         return max(0.0, self._free_at - self._burst - now) if self._rate else 0.0
 
-    def take(self, units: float, now: float) -> None:
-        """A request of ``units`` leaves."""
+    def spend(self, units: float, now: float) -> None:
+        """A request of ``units`` is sent."""
         if self._rate:
             self._free_at = max(self._free_at, now) + units / self._rate
 
@@ -63,8 +63,8 @@ class Circuit:
             return None
         return max(0.0, self._probe_at - now)
 
-    def leave(self) -> None:
-        """A request leaves: while open it is the probe."""
+    def request_sent(self) -> None:
+        """A request is sent: while open it is the probe."""
         self._probing = self._opened > 0
 
     def success(self) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Owner = TypeVar("Owner")
 Owner_contra = TypeVar("Owner_contra", contravariant=True)
 _TOO_MANY = 429
-_TOO_LARGE = Rejected(Stage.DELIVER, "too_large", "alone over the destination's size")
+_TOO_LARGE = Rejected(Stage.DELIVER, "too_large", "larger than the destination accepts")
 
 
 class Resolutions(Protocol[Owner_contra]):
@@ -157,10 +157,12 @@ class Settlement(Generic[Owner]):
         """Count the failure; ``by_event``: each event of the shipment was told so by name."""
         blame.note_failure(shipment, self._flow_control.record, now, suspect=suspect, reason=reason)
         if suspect and blame.is_guilty(shipment):
-            return self._split(shipment, now, Rejected(Stage.DELIVER, code, f"{reason}, while other events were taken"))
+            return self._split(
+                shipment, now, Rejected(Stage.DELIVER, code, f"{reason}, while other events were accepted")
+            )
         told_apart = by_event or len(shipment.batch.items) == 1
         if told_apart and blame.is_given_up(shipment, self._postponed_tries):
-            words = f"{reason}, {shipment.tries} times while other events were taken"
+            words = f"{reason}, {shipment.tries} times while other events were accepted"
             for position, first in enumerate(shipment.batch.owners()):
                 rejected = Rejected(Stage.DELIVER, "postponed_repeatedly", words)
                 self._reject(shipment, position, first, rejected, shipment.tries)

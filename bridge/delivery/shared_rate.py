@@ -1,6 +1,6 @@
 """A rate limit that several processes keep together, as it is one organisation's: what one leaves the others may use.
 
-Each looks before it takes, so that two that look at once may send a request each; the time that both have cost is counted, and the
+Each looks before it spends, so that two that look at once may send a request each; the time that both have cost is counted, and the
 next one waits for it.
 """
 
@@ -30,11 +30,11 @@ class SharedRate(RateLimit):
             self._free_at = times[self._place]
         return super().wait(now)
 
-    def take(self, units: float, now: float) -> None:
+    def spend(self, units: float, now: float) -> None:
         """See :class:`RateLimit`."""
         if not self._rate:
             return
         with self._account.held() as times:
             self._free_at = times[self._place]
-            super().take(units, now)
+            super().spend(units, now)
             times[self._place] = self._free_at

@@ -29,7 +29,7 @@ class Standing:
         if self._told:
             _log.info(
                 "destination_recovered",
-                detail="The destination takes events again.",
+                detail="The destination accepts events again.",
                 after_seconds=round(now - self.since, 1),
                 was=self.word,
             )
@@ -48,7 +48,7 @@ class Standing:
             self._told, self._told_at = True, now
             _log.warning(
                 "destination_fails",
-                detail="The destination does not take events; they wait and are sent again.",
+                detail="The destination does not accept events; they wait and are sent again.",
                 why=self.word,
                 for_seconds=round(now - self.since, 1),
             )

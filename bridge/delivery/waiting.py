@@ -107,7 +107,7 @@ class Unordered(Generic[Owner]):
     def next(self, now: float, *, force: bool = False, fresh: bool | None = None) -> Shipment[Owner] | None:
         """See :class:`Waiting`."""
         first = self._fresh_next if fresh is None else fresh
-        if first and (batch := self._batcher.take(now, force=force or fresh is True)) is not None:
+        if first and (batch := self._batcher.next_batch(now, force=force or fresh is True)) is not None:
             self._fresh_next = False
             return Shipment(batch)
         if self._heap and self._heap[0][0] <= now:
@@ -115,7 +115,7 @@ class Unordered(Generic[Owner]):
             shipment = heapq.heappop(self._heap)[2]
             self._events -= shipment.batch.events
             return shipment
-        batch = self._batcher.take(now, force=force)
+        batch = self._batcher.next_batch(now, force=force)
         return None if batch is None else Shipment(batch)
 
     def due(self, now: float) -> float | None:
@@ -182,7 +182,7 @@ class ByLane(Generic[Owner]):
     def _of(self, lane: int, now: float, *, force: bool, fresh: bool | None) -> Shipment[Owner] | None:
         back = self._back[lane]
         if not back:
-            batch = self._batcher.take(now, lane, force=force)
+            batch = self._batcher.next_batch(now, lane, force=force)
             return None if batch is None else Shipment(batch)
         if fresh is None and lane in self._fresh_next:
             self._fresh_next.discard(lane)
@@ -203,7 +203,7 @@ class ByLane(Generic[Owner]):
 
     def _past(self, lane: int, now: float, *, force: bool) -> Shipment[Owner] | None:
         """What cannot be delivered holds up its keys, and no other."""
-        batch = self._batcher.take_past(now, lane, _tags(self._back[lane]), force=force)
+        batch = self._batcher.next_batch_past(now, lane, _tags(self._back[lane]), force=force)
         return None if batch is None else Shipment(batch)
 
     def due(self, now: float) -> float | None:

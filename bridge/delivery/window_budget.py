@@ -41,7 +41,7 @@ class WindowBudget:
         """Seconds until a request may leave, 0 when it may now. ``free_at``: until when what has left keeps the pace busy."""
         return max(0.0, free_at - self.burst - now) if self.units else 0.0
 
-    def taken(self, free_at: float, units: float, share: float, now: float) -> float:
+    def free_at_after(self, free_at: float, units: float, share: float, now: float) -> float:
         """``free_at`` after ``units`` have left, at ``share`` (above 0, at most 1) of the rate."""
         if not self.units or not units:
             return free_at

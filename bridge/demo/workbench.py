@@ -83,19 +83,19 @@ class Workbench:
         before = await self._reloads()
         self._say("--- a file has changed")
         self._examine()
-        if reloads and not await self._taken(before):
+        if reloads and not await self._is_in_use(before):
             return
         await self._post()
 
-    async def _taken(self, before: tuple[float, float]) -> bool:
+    async def _is_in_use(self, before: tuple[float, float]) -> bool:
         """Wait until the worker has said whether it takes the changed set; without a word it has found nothing to take."""
         for _ in range(round(_TAKEN_SECONDS / _LOOK_SECONDS)):
             taken, refused = await self._reloads()
             if refused > before[1]:
-                self._say("the worker refuses it and keeps the one it has")
+                self._say("the worker refuses the change and keeps the mapping set in use")
                 return False
             if taken > before[0]:
-                self._say("the worker has taken it")
+                self._say("the worker uses the changed mapping set")
                 return True
             await asyncio.sleep(_LOOK_SECONDS)
         return True

@@ -35,6 +35,11 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
     return options
 
 
+def reader_options(kafka: KafkaSettings) -> dict[str, Any]:
+    """Arguments of an ``AIOKafkaConsumer`` that reads outside of any group, from the beginning unless it seeks, and commits nothing."""
+    return {**client_options(kafka), "group_id": None, "enable_auto_commit": False, "auto_offset_reset": "earliest"}
+
+
 def tls_context(kafka: KafkaSettings) -> ssl.SSLContext:
     """A client's TLS context: TLS 1.2 or newer, the chain always verified, the host name unless turned off."""
     return RenewedContext(

@@ -105,8 +105,8 @@ class OffsetKeeper:
                 await self._consumer.commit(dict(offsets))
         except TimeoutError:
             raise KafkaError(
-                f"the group {self._group} did not take offsets within {self._kafka.request_timeout_seconds:g} s",
-                hint=f"{_BROKERS}; what was done since the last offset is done once more by the next run",
+                f"the group {self._group} did not accept offsets within {self._kafka.request_timeout_seconds:g} s",
+                hint=f"{_BROKERS}; the next run repeats what was done since the last offset",
             ) from None
         except (errors.KafkaError, OSError) as error:
             raise unreachable(self._kafka, error) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
-from bridge.kafka.connection import client_options
+from bridge.kafka.connection import reader_options
 from bridge.kafka.offset_range import records_in
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.dead_letter import is_xdm
@@ -25,9 +25,7 @@ async def newest_values(kafka: KafkaSettings, count: int, *, topic: str | None =
     partitions = [
         TopicPartition(name, n) for n in range((await ensure_topics(kafka, create=False, topics=[name]))[name])
     ]
-    consumer = AIOKafkaConsumer(
-        **client_options(kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
+    consumer = AIOKafkaConsumer(**reader_options(kafka))
     found: list[tuple[int, int, int, bytes]] = []
     try:
         await consumer.start()

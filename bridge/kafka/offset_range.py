@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
-from bridge.kafka.connection import client_options
+from bridge.kafka.connection import reader_options
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.errors import KafkaError
 
@@ -82,9 +82,7 @@ async def records_between(kafka: KafkaSettings, since: int, until: int) -> Async
     """
     count = (await ensure_topics(kafka, create=False, topics=[kafka.topic]))[kafka.topic]
     partitions = [TopicPartition(kafka.topic, number) for number in range(count)]
-    consumer = AIOKafkaConsumer(
-        **client_options(kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
+    consumer = AIOKafkaConsumer(**reader_options(kafka))
     try:
         await consumer.start()
         ends = await consumer.end_offsets(partitions)

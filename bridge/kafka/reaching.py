@@ -23,10 +23,10 @@ class Reach(StrEnum):
     """How far a connection came."""
 
     UNKNOWN = "no such host name"
-    REFUSED = "nothing listens there: is Kafka running?"
+    REFUSED = "nothing listens there; is Kafka running?"
     SILENT = f"no answer within {_PATIENCE:g} s: a firewall between, or the wrong address?"
     BROKEN = "the network refuses"
-    OPEN = "it takes connections, but nothing speaks Kafka there as it is asked to"
+    OPEN = "it accepts connections, but does not speak Kafka with this security protocol"
 
 
 async def reach(

@@ -25,7 +25,7 @@ async def watch_retention(kafka: KafkaSettings, metrics: Metrics) -> None:
     """Ask every five minutes until cancelled, as it may be changed at any time; log when it is not known, once in a row."""
     known = True
     while True:
-        found, why = math.nan, "the brokers do not tell"
+        found, why = math.nan, "the brokers do not report it"
         try:
             found = await retention_seconds(kafka)
         except KafkaError as error:
@@ -35,7 +35,7 @@ async def watch_retention(kafka: KafkaSettings, metrics: Metrics) -> None:
         if math.isnan(found) and known:
             _log.warning(
                 "retention_unknown",
-                detail="How long the topic keeps its records is not known, so that their loss cannot be foreseen.",
+                detail="The topic's retention is not known, so that the loss of records cannot be foreseen.",
                 topic=kafka.topic,
                 why=why,
             )

@@ -14,7 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 from aiokafka.admin import NewTopic
 
-from bridge.kafka.connection import client_options
+from bridge.kafka.connection import reader_options
 from bridge.kafka.topics import TopicMissing, admin, ensure_topics, unreachable
 from bridge.model.errors import KafkaError
 from bridge.settings import variable
@@ -78,7 +78,7 @@ class StateTopic:
                 if code == 0:
                     _log.info(
                         "topic_created",
-                        detail="The topic was not there and has been made.",
+                        detail="The topic was missing and has been created.",
                         topic=self._name,
                         partitions=1,
                     )
@@ -90,9 +90,7 @@ class StateTopic:
         if not self._partitions:
             # It could not be used when the worker began.
             await self.open()
-        consumer = AIOKafkaConsumer(
-            **client_options(self._kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+        consumer = AIOKafkaConsumer(**reader_options(self._kafka))
         try:
             async with _bounded("the state topic cannot be read in time"):
                 await consumer.start()

@@ -145,7 +145,7 @@ def judge(facts: TopicFacts, kafka: KafkaSettings) -> Iterator[TopicFinding]:
         yield TopicFinding(
             "topic_lacks_replicas",
             f"has {facts.in_sync} replicas in sync and min.insync.replicas={least}: Kafka refuses every write",
-            "bring the brokers that are missing back",
+            "start the missing brokers again",
             fails=True,
         )
     elif facts.in_sync < facts.replicas:
@@ -164,7 +164,7 @@ def judge(facts: TopicFacts, kafka: KafkaSettings) -> Iterator[TopicFinding]:
     if facts.timestamps is not None and facts.timestamps != BROKERS_TIME:
         yield TopicFinding(
             "topic_trusts_our_clock",
-            f"takes the writer's time (message.timestamp.type={facts.timestamps}): a host whose clock is wrong has its events"
+            f"uses the writer's time (message.timestamp.type={facts.timestamps}): a host whose clock is wrong has its events"
             " refused, or deleted too early",
             set_to(f"message.timestamp.type={BROKERS_TIME}"),
         )

@@ -30,7 +30,7 @@ _UNCOMPRESSIBLE = 2_048
 
 
 class TopicLimits:
-    """The limits of ``topics``. Kafka's default counts where the brokers do not tell."""
+    """The limits of ``topics``. Kafka's default counts where the brokers do not report it."""
 
     def __init__(self, kafka: KafkaSettings, topics: tuple[str, ...], *, clock: Callable[[], float]) -> None:
         self._kafka = kafka
@@ -57,12 +57,12 @@ class TopicLimits:
             # Describing configurations is a right of its own, and an older or embedded broker may not know the request.
             log.warning(
                 "topic_limits_unknown",
-                detail="What the topics take cannot be read; the default is assumed.",
+                detail="The topics' max.message.bytes cannot be read; the default is assumed.",
                 assumed_bytes=DEFAULT_MESSAGE_BYTES,
                 error=str(error),
             )
             return
-        self._take({name: each.message_bytes for name, each in facts.items() if each.message_bytes is not None})
+        self._learn({name: each.message_bytes for name, each in facts.items() if each.message_bytes is not None})
         for each, findings in judge_all(facts, self._kafka):
             for finding in findings:
                 if finding.fatal and refuse:
@@ -77,23 +77,23 @@ class TopicLimits:
                 return
             before = dict(self._bytes)
             try:
-                self._take(await self._told())
+                self._learn(await self._told())
             except Exception as error:  # noqa: BLE001 - those known stay, and who keeps them must live on
                 self._read_at = self._clock()
                 log.info(
                     "topic_limits_unread",
-                    detail="What the topics take could not be read again; what was known stays.",
+                    detail="The topics' max.message.bytes could not be read again; the known values stay.",
                     error=str(error) if isinstance(error, BridgeError) else type(error).__name__,
                 )
             changed = {name: most for name, most in self._bytes.items() if before.get(name) != most}
             if changed:
                 log.info(
                     "topic_limits_changed",
-                    detail="The topics take records of another size from now on.",
+                    detail="The topics' max.message.bytes has changed.",
                     limits=changed,
                 )
 
-    def _take(self, told: Mapping[str, int]) -> None:
+    def _learn(self, told: Mapping[str, int]) -> None:
         self._read_at = self._clock()
         self._bytes.update(told)
 

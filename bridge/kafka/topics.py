@@ -105,7 +105,7 @@ async def _create(client: Any, kafka: KafkaSettings, names: list[str]) -> None:
             raise KafkaError(f"the topic {name} cannot be created: {what}", hint=_how_to_create(kafka, [name]))
         log.info(
             "topic_created",
-            detail="The topic was not there and has been made.",
+            detail="The topic was missing and has been created.",
             topic=name,
             partitions=kafka.partitions,
             replication_factor=kafka.replication_factor,

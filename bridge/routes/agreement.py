@@ -36,7 +36,7 @@ class Disagreement(MappingError):  # noqa: N818 - it says what became of the set
         self.findings = tuple(in_order(findings))
         lines = "\n".join(f"  {finding}" for finding in self.findings)
         super().__init__(
-            f"mapping set, schema and settings do not agree:\n{lines}",
+            f"mapping set, schema and settings contradict each other:\n{lines}",
             hint="aep-bridge mapping lint shows each with its row; BRIDGE_MAPPING__TENANT, __SCHEMA, __PRIMARY_IDENTITY and"
             " BRIDGE_AEP__SCHEMA_ID are the settings",
         )

@@ -123,7 +123,7 @@ class ObjectBackfill:
             )
         if listing.others:
             account.remarks.append(
-                f"{listing.others} objects are no exports by their names ({listing.example_other}): name one by itself to read it"
+                f"{listing.others} objects do not look like exports by their names ({listing.example_other}): name one by itself to read it"
             )
         self._watching.listed(account, sum(one.size for one in left))
         for one in left:
@@ -209,8 +209,8 @@ class ObjectBackfill:
             except KafkaError as error:
                 if time.monotonic() >= deadline or self._stopped():
                     raise KafkaError(
-                        f"{one.url} is stored up to line {mark.line}, but not that it is: {error}",
-                        hint="run again: some of it is read a second time, which harms nothing",
+                        f"{one.url} is stored up to line {mark.line}, but its mark could not be stored: {error}",
+                        hint="run again: part of it is read a second time, which is harmless",
                     ) from error
                 await asyncio.sleep(1)
             else:

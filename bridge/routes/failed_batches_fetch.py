@@ -170,7 +170,7 @@ def tell_lost_state(error: KafkaError) -> None:
     """Work goes on without the state."""
     _log.warning(
         "failed_batches_not_noted",
-        detail="The state topic cannot be used; the next leader reads more than it need, and stores nothing twice.",
+        detail="The state topic cannot be used; the next leader reads more than needed, and stores nothing twice.",
         why=str(error),
         hint=error.hint,
     )

@@ -150,7 +150,7 @@ class FailedBatchesTask:
             self._metrics.failed_records_missing.inc(missing)
             _log.error(
                 "failed_records_missing",
-                detail="AEP counts records of the batch as failed and does not give them out; no dead letter holds them.",
+                detail="AEP counts records of the batch as failed, but does not provide them; no dead letter holds them.",
                 batch=batch.identifier,
                 counted=batch.failed,
                 read=read,
@@ -197,4 +197,4 @@ def _with_way_out(error: PlatformError) -> BridgeError:
     """What is refused for want of rights can also be left alone."""
     if error.status not in (401, 403):
         return error
-    return BridgeError(str(error), hint=f"{error.hint}; {_OFTEN}=0 leaves alone what AEP refuses after its 200")
+    return BridgeError(str(error), hint=f"{error.hint}; {_OFTEN}=0 turns fetching failed batches off")

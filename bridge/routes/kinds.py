@@ -173,7 +173,7 @@ def _warehouse_decoder(settings: Settings) -> Decoder:
 
 
 def _warehouse_trial(settings: Settings) -> Trial:
-    from bridge.sources.warehouse.opening import try_source  # noqa: PLC0415 - as above
+    from bridge.sources.warehouse.databases.opening import try_source  # noqa: PLC0415 - as above
 
     return try_source(settings.warehouse)
 

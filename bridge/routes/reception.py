@@ -68,7 +68,7 @@ class Stores:
                 self._why[name] = f"given up: {error}"
                 _log.error(
                     "route_given_up",
-                    detail="Its requests are answered 503 until the cause is mended and the receiver started again.",
+                    detail="Its requests are answered 503 until the cause is repaired and the receiver is restarted.",
                     route=name,
                     why=str(error),
                     hint=error.hint,

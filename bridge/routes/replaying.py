@@ -146,7 +146,9 @@ class TopicReplay:
             async for page in self._topic.pages(partition, span.start, span.log_end):
                 self._note_newest(plan, page)
                 self._tell(
-                    "looking for the newest of each customer", page[-1].offset - span.start, span.log_end - span.start
+                    "looking for the newest record of each customer",
+                    page[-1].offset - span.start,
+                    span.log_end - span.start,
                 )
                 if self._stopped():
                     return

@@ -80,7 +80,7 @@ class SyncTask:
             raise BridgeError(f"sync run: {_last(words) or f'it ended with {child.returncode}'}")
         _log.info(
             "sync_done",
-            detail="The route's rows have been compared, and what has changed is delivered.",
+            detail="The route's rows have been compared, and the changed ones are delivered.",
             read=account["read"],
             sent=account["sent"],
             accepted=account["accepted"],
@@ -91,7 +91,7 @@ class SyncTask:
         if account.get("held_back") or account.get("unaccounted"):
             _log.warning(
                 "sync_incomplete",
-                detail="Rows are gone and MoEngage is not told, or have left the topic without a verdict: aep-bridge sync status says more.",
+                detail="Vanished rows are held back, or rows were deleted from the topic undelivered: aep-bridge sync status shows them.",
                 held_back=account.get("held_back", 0),
                 unaccounted=account.get("unaccounted", 0),
             )
@@ -103,7 +103,7 @@ class SyncTask:
 async def _heard(child: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
     """What it prints, and what it says. Its input stays open until it has ended."""
     if child.stdout is None or child.stderr is None:
-        raise BridgeError("sync run cannot be heard")
+        raise BridgeError("the output of sync run cannot be read")
     out, words = await asyncio.gather(child.stdout.read(), child.stderr.read())
     await child.wait()
     return out, words

@@ -53,7 +53,7 @@ class StopSignals:
         if not self._stopping():
             self._begin(name)
         elif not self._has_parent:
-            _log.warning("leaving_at_once", detail="A second signal ends it.", signal=name, **self._hurry())
+            _log.warning("leaving_at_once", detail="A second signal ends it immediately.", signal=name, **self._hurry())
             self._leave(128 + number)
 
 
@@ -69,7 +69,7 @@ def stop_event() -> asyncio.Event:
     stop = asyncio.Event()
 
     def begin(name: str) -> None:
-        _log.info("stopping", detail="A signal asks it to finish what is under way.", signal=name)
+        _log.info("stopping", detail="A signal asks the process to finish what is under way.", signal=name)
         stop.set()
 
     install(StopSignals(begin, stop.is_set))

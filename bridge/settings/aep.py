@@ -18,7 +18,7 @@ class AepSettings(Section):
     endpoint: str | None = Field(
         None,
         pattern=r"^https?://[^/\s]+/collection/[^/?\s]+$",
-        description="The inlet's URL as AEP shows it.",
+        description="URL of the inlet, as AEP shows it.",
         examples=[f"https://dcs.adobedc.net/collection/{_HEX64}"],
     )
     payload: Literal["xdm", "raw"] = Field(
@@ -69,7 +69,7 @@ class AepSettings(Section):
     concurrency: int = Field(
         16,
         ge=1,
-        description="Ceiling of requests under way at once in one worker; the number in use adapts below it.",
+        description="Most requests under way together in one worker; the number in use adapts below it.",
         examples=["16"],
     )
     requests_per_second: float = Field(
@@ -80,7 +80,7 @@ class AepSettings(Section):
     )
     rate_share: RateShare = Field(
         "auto",
-        description="This worker's part of the two rate limits: by its share of the partitions (auto), or one of a number of workers.",
+        description="This worker's part of the two rate limits: by its share of the partitions (auto), or a number N: one part of N.",
         examples=["auto"],
     )
     timeout_seconds: Seconds = Field(30, description="How long one request may take.", examples=["30"])

@@ -44,11 +44,11 @@ class KafkaSettings(Section):
     state_topic: str = Field(
         "bridge.state",
         pattern=_TOPIC,
-        description="Compacted topic for what the bridge itself has to remember; workers go on without it where it is missing.",
+        description="Compacted topic for what the bridge itself has to remember; where it is missing workers run without it.",
         examples=["bridge.state"],
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How to speak to the brokers.", examples=["SASL_SSL"]
+        "PLAINTEXT", description="Security protocol of the connection to the brokers.", examples=["SASL_SSL"]
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         "PLAIN", description="SASL mechanism, with SASL_PLAINTEXT or SASL_SSL.", examples=["SCRAM-SHA-512"]
@@ -56,7 +56,7 @@ class KafkaSettings(Section):
     sasl_username: User | None = Field(None, description="SASL user.", examples=["bridge"])
     sasl_password: Secret | None = Field(None, description="SASL password.", examples=["change-me"])
     ssl_cafile: Path | None = Field(
-        None, description="CA certificates (PEM) that sign the brokers'.", examples=["/etc/bridge/ca.pem"]
+        None, description="CA certificates (PEM) that sign the brokers' certificates.", examples=["/etc/bridge/ca.pem"]
     )
     ssl_certfile: Path | None = Field(
         None, description="Client certificate (PEM) for mutual TLS.", examples=["/etc/bridge/client.pem"]
@@ -79,7 +79,7 @@ class KafkaSettings(Section):
         30,
         gt=0,
         le=36_500,
-        description="How long Kafka keeps dead letters in a topic that is created; a topic that keeps them less is told.",
+        description="How long Kafka keeps dead letters in a topic that is created; a shorter retention of an existing topic is reported.",
         examples=["30"],
     )
     request_timeout_seconds: Seconds = Field(
@@ -87,7 +87,7 @@ class KafkaSettings(Section):
     )
     session_timeout_seconds: Seconds = Field(
         8,
-        description="After this silence the group takes a worker's partitions away; brokers allow 6 and more unless configured"
+        description="After this time without a heartbeat the group gives a worker's partitions to others; brokers allow 6 and more unless configured"
         " otherwise (group.min.session.timeout.ms).",
         examples=["8"],
     )
@@ -116,7 +116,7 @@ class KafkaSettings(Section):
                 own = (
                     f"; credentials go to {variable('kafka', 'sasl_username')} and {variable('kafka', 'sasl_password')}"
                 )
-                raise ValueError(f"{named} is no host:port" + (own if credentials else ""))
+                raise ValueError(f"{named} is not host:port" + (own if credentials else ""))
         return servers
 
     @model_validator(mode="after")

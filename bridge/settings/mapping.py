@@ -52,14 +52,14 @@ class MappingSettings(Section):
     schema_: Path | None = Field(
         None,
         alias="schema",
-        description="XDM schema (JSON) to coerce to and to check against; none for no schema. Default for the shipped mapping"
+        description="XDM schema (JSON) to which values are coerced and against which events are checked; none for no schema. Default for the shipped mapping"
         " set: the schema that ships with it.",
         examples=["mappings/moengage_events.schema.json"],
     )
     on_invalid: Literal["drop", "reject"] = Field(
         "drop",
-        description="What a value costs that the schema refuses: drop the smallest optional field around it and count, or"
-        " reject the event. A column on_invalid of the mapping set says otherwise by row.",
+        description="What happens to a value that the schema refuses: drop the smallest optional field around it and count it, or"
+        " reject the event. A column on_invalid of the mapping set overrides this by row.",
         examples=["drop"],
     )
     strict: bool = Field(
@@ -73,8 +73,8 @@ class MappingSettings(Section):
     reload_seconds: float = Field(
         5.0,
         ge=0,
-        description="How often the worker looks for a changed mapping file; two looks that find the same change take it up,"
-        " so it takes up to twice that. 0 never.",
+        description="How often the worker looks for a changed mapping file. It uses a change that two looks have found the same, so"
+        " after up to twice this time. 0 never.",
         examples=["5"],
     )
     event_bytes: int = Field(

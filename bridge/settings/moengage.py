@@ -22,7 +22,7 @@ class MoEngageSettings(Section):
     )
     api_key: Secret | None = Field(
         None,
-        description="Data API key: the tile Data under Settings > Account > APIs. A new one ends the old one at once.",
+        description="Data API key: the tile Data under Settings > Account > APIs. A new one invalidates the old one immediately.",
         examples=["change-me"],
     )
     api_key_file: Path | None = Field(
@@ -49,7 +49,7 @@ class MoEngageSettings(Section):
     )
     projects: Names = Field(
         (),
-        description="Portfolio: names that moe_project_name of an event may have, case included; others are told and counted.",
+        description="Portfolio: names that moe_project_name of an event may have, case included; others are reported and counted.",
         examples=["Shop,Sports"],
     )
     mode: Literal["bulk", "single"] = Field(
@@ -60,25 +60,25 @@ class MoEngageSettings(Section):
     users_per_minute: int = Field(
         10_000,
         ge=0,
-        description="Budget of users a minute of the workspace, shared by all that send to it; 0 turns it off. MoEngage's"
-        " documents have 10,000 and, for bulk, 60,000.",
+        description="Budget of users per minute of the workspace, shared by all that send to it; 0 turns it off. MoEngage"
+        " documents 10,000 and, for bulk calls, 60,000.",
         examples=["10000"],
     )
     events_per_minute: int = Field(
         30_000,
         ge=0,
-        description="Budget of events a minute of the workspace; 0 turns it off. MoEngage's documents have 30,000 and 60,000.",
+        description="Budget of events per minute of the workspace; 0 turns it off. MoEngage documents 30,000 and 60,000.",
         examples=["30000"],
     )
     requests_per_second: float = Field(
         500,
         ge=0,
-        description="Most requests a second; 1.6 keeps to 100 a minute. 0 turns it off.",
+        description="Most requests per second; 1.6 keeps to 100 per minute. 0 turns it off.",
         examples=["500"],
     )
     rate_share: RateShare = Field(
         "auto",
-        description="This worker's part of the budgets: by its share of the partitions (auto), or one of a number of workers.",
+        description="This worker's part of the budgets: by its share of the partitions (auto), or a number N: one part of N.",
         examples=["auto"],
     )
     batch_bytes: int = Field(
@@ -93,7 +93,7 @@ class MoEngageSettings(Section):
     concurrency: int = Field(
         16,
         ge=1,
-        description="Ceiling of requests under way at once in one worker; the number in use adapts.",
+        description="Most requests under way together in one worker; the number in use adapts.",
         examples=["16"],
     )
     timeout_seconds: Seconds = Field(30, description="How long one request may take.", examples=["30"])
@@ -115,7 +115,7 @@ class MoEngageSettings(Section):
     nulls: Literal["skip", "clear", "unset"] = Field(
         "skip",
         description="What a null of a user's attribute means: no change, an empty text, or unset (early access). A column"
-        " nulls of the mapping set says otherwise by row.",
+        " nulls of the mapping set overrides this by row.",
         examples=["skip"],
     )
     unset: bool = Field(

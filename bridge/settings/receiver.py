@@ -48,7 +48,7 @@ class ReceiverSettings(Section):
     )
     client_secret: Secret | None = Field(None, description="OAuth client secret for oauth.", examples=["change-me"])
     token_seconds: int = Field(
-        3_600, ge=60, description="How long a token of the receiver's holds, in seconds.", examples=["3600"]
+        3_600, ge=60, description="Lifetime of a token that the receiver issues, in seconds.", examples=["3600"]
     )
     max_body_bytes: int = Field(
         10_000_000, ge=1_000, description="Largest body, also after gzip is undone.", examples=["10000000"]
@@ -62,7 +62,7 @@ class ReceiverSettings(Section):
     max_in_flight_bytes: int = Field(
         256_000_000,
         ge=1_000_000,
-        description="Bodies held in memory at once; above it new requests get 503.",
+        description="Bytes of all bodies held in memory together; above it new requests get 503.",
         examples=["256000000"],
     )
     confirm_timeout_seconds: Seconds = Field(
@@ -72,7 +72,10 @@ class ReceiverSettings(Section):
         20, description="How long a client may take to send the head of a request, and its body.", examples=["20"]
     )
     max_connections: int = Field(
-        10_000, ge=1, description="Connections open at once; one more is answered 503 and closed.", examples=["10000"]
+        10_000,
+        ge=1,
+        description="Most connections open together; one more is answered 503 and closed.",
+        examples=["10000"],
     )
     max_connections_per_address: int = Field(
         5_000,
@@ -139,7 +142,7 @@ class ReceiverSettings(Section):
         here = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1")
         if not _HOST.fullmatch(parts.netloc) or not (parts.scheme == "https" or here) or parts.query or parts.fragment:
             raise ValueError(
-                "expected an address with https, as https://bridge.example.com; http for this machine only"
+                "expected an address with https, such as https://bridge.example.com; http for this machine only"
             )
         return value.strip().rstrip("/")
 

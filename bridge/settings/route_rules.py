@@ -77,7 +77,7 @@ def _wrong_name(route: str, told: str) -> str | None:
     if _NAME.fullmatch(route) and len(route) <= _LONGEST_NAME:
         return None
     return (
-        f"{told}: {route[:60]!r} is no name of a route: small letters and digits, with single dashes between"
+        f"{told}: {route[:60]!r} is not a name of a route: small letters and digits, with single dashes between"
         f" (underscores in a variable), at most {_LONGEST_NAME}; for example eu-west"
     )
 
@@ -126,6 +126,6 @@ def left_behind(top: Tree) -> Iterator[str]:
         keys = top.get(section)
         if isinstance(keys, dict) and key in keys:
             yield (
-                f"{variable(section, key)} is set, but there is no route {DEFAULT_ROUTE}, whose it was: add"
+                f"{variable(section, key)} is set, but there is no route {DEFAULT_ROUTE}, to which it belonged: add"
                 f" [{ROUTES}.{DEFAULT_ROUTE}] (it may be empty) so that its stream lives on, or set it in a route"
             )

@@ -30,13 +30,13 @@ class WorkerSettings(Section):
         examples=["12000"],
     )
     max_in_flight_bytes: int = Field(
-        64_000_000, ge=1_000_000, description="The same in bytes of Kafka records.", examples=["64000000"]
+        64_000_000, ge=1_000_000, description="The same bound in bytes of Kafka records.", examples=["64000000"]
     )
     stall_seconds: float = Field(
         300,
         ge=0,
-        description="Lag, AEP healthy, yet nothing resolved for that time, or no answer of the brokers: unready, dump tasks, exit"
-        " for a restart; 0 never.",
+        description="When records wait, the destination answers and yet no event is finished for this time, or the brokers do not"
+        " answer: the worker is not ready, logs where its tasks are and exits for a restart; 0 never.",
         examples=["300"],
     )
     unreadable: Literal["hold", "set_aside"] = Field(
@@ -49,8 +49,8 @@ class WorkerSettings(Section):
         30,
         ge=0,
         le=30,
-        description="Worker and receiver: when one call holds the whole process for that time, it writes where to stderr and ends"
-        " for a restart; 0 never.",
+        description="Worker and receiver: when one call blocks the whole process for this time, the process writes where to stderr and"
+        " exits for a restart; 0 never.",
         examples=["30"],
     )
 
@@ -66,8 +66,8 @@ class TelemetrySettings(Section):
     """What operators look at."""
 
     host: str = Field("127.0.0.1", description="Address of /metrics and /health.", examples=["127.0.0.1"])
-    port: Port = Field(9464, description="Port of /metrics and /health; 0 takes any free one.", examples=["9464"])
+    port: Port = Field(9464, description="Port of /metrics and /health; 0 uses any free port.", examples=["9464"])
     log_format: Literal["console", "json"] = Field("console", description="Form of log lines.", examples=["json"])
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged.", examples=["info"]
+        "info", description="Lowest level that is logged.", examples=["info"]
     )

@@ -117,7 +117,7 @@ def _part(value: Any) -> Any:
 
 
 RateShare = Annotated[int | Literal["auto"], BeforeValidator(_part)]
-"""A worker's part of rates that belong to an account: by its share of the partitions, or one of a number of workers."""
+"""A worker's part of rates that belong to an account: by its share of the partitions, or a number N: one part of N."""
 
 
 def variable(section: str, key: str) -> str:

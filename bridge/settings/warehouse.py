@@ -39,7 +39,7 @@ class WarehouseSettings(Section):
     )
     key: Names = Field(
         (),
-        description="Column that tells one row from all others, or several columns. Of users it is the customer id where no"
+        description="Column whose value is unique to each row, or several columns. Of users it is the customer id where no"
         " column customer_id is.",
         examples=["id"],
     )

@@ -41,13 +41,13 @@ class Health:
     def hold(self, name: str, reason: str) -> None:
         """Not ready because of ``name``, until :meth:`release`."""
         if self._unready.get(name) != reason:
-            log.warning("unready", detail="Work cannot be done; the reason says why.", because=name, reason=reason)
+            log.warning("unready", detail="The process is not ready; the reason says why.", because=name, reason=reason)
         self._unready[name] = reason
 
     def release(self, name: str) -> None:
         """``name`` no longer stands in the way."""
         if self._unready.pop(name, None) is not None:
-            log.info("ready_again", detail="The reason has gone.", because=name)
+            log.info("ready_again", detail="This reason for not being ready is gone.", because=name)
 
     def forget(self, name: str) -> None:
         """``name`` is no reason any more, since another stands for it."""
@@ -79,7 +79,7 @@ class Health:
 
     def fail(self, name: str, reason: str) -> None:
         """Not alive any more: only a restart helps."""
-        log.error("not_alive", detail="Only a restart helps.", because=name, reason=reason)
+        log.error("not_alive", detail="Only a restart helps; the process ends.", because=name, reason=reason)
         self._dead[name] = reason
 
     def unready(self) -> Mapping[str, str]:
@@ -134,7 +134,7 @@ class TelemetryServer:
             why = error.strerror or str(error)
             raise BridgeError(
                 f"telemetry cannot listen on {host}:{self._settings.port}: {why}",
-                hint=f"set {variable('telemetry', 'port')} (0 takes any free port) or {variable('telemetry', 'host')};"
+                hint=f"set {variable('telemetry', 'port')} (0 uses any free port) or {variable('telemetry', 'host')};"
                 " a receiver and a worker on one machine need a port each",
             ) from None
         self.port = self._runner.addresses[0][1]

@@ -5,40 +5,19 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from bridge.model.dead_letter import DEFAULT_ROUTE
+from bridge.telemetry.registries import JoinedRegistries, RouteRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 NO_ROUTE = "-"
 """Label of what a process with several routes counts before it is known which route it is for; no route is called so."""
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _EVENTS = (1, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000)
 _BYTES = (1_000, 10_000, 50_000, 100_000, 250_000, 500_000, 750_000, 900_000, 1_000_000)
-
-
-class RouteRegistry(CollectorRegistry):
-    """Gives every sample the label ``route`` when somebody asks: counting costs no more than without it."""
-
-    def __init__(self, route: str) -> None:
-        super().__init__()
-        self._route = route
-
-    def collect(self) -> Iterable[Metric]:
-        """Every family, its samples labelled."""
-        for family in super().collect():
-            labelled = Metric(family.name, family.documentation, family.type, family.unit)
-            labelled.samples = [
-                sample._replace(labels={**sample.labels, "route": self._route}) for sample in family.samples
-            ]
-            yield labelled
-
-    def get_sample_value(self, name: str, labels: Mapping[str, str] | None = None) -> float | None:
-        """The value of one sample; its label ``route`` need not be named."""
-        return super().get_sample_value(name, {"route": self._route, **(labels or {})})
 
 
 class Metrics:
@@ -291,28 +270,8 @@ class ReceptionMetrics:
         )
         self.registry = CollectorRegistry()
         self.registry.register(
-            _Joined([*(each.registry for each in self.of_route.values()), self.of_none.registry, own])
+            JoinedRegistries([*(each.registry for each in self.of_route.values()), self.of_none.registry, own])
         )
-
-
-class _Joined(Collector):
-    """Several registries as one: each family once, with the samples of all."""
-
-    def __init__(self, registries: Iterable[CollectorRegistry]) -> None:
-        self._registries = tuple(registries)
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: what was registered elsewhere was looked at there."""
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        """Every family."""
-        families: dict[str, Metric] = {}
-        for registry in self._registries:
-            for family in registry.collect():
-                if (known := families.setdefault(family.name, family)) is not family:
-                    known.samples += family.samples
-        return families.values()
 
 
 class GroupMetrics:

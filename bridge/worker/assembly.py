@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from bridge.delivery.delivery import Delivery
 from bridge.delivery.rate_share import Share
 from bridge.kafka.consumer.gate import Gate
-from bridge.kafka.consumer.ledger import Chunk, Ledger
+from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.consumer.reading import Reading
 from bridge.kafka.dead_letters.store import DeadLetters
 from bridge.model.backoff import Backoff
 from bridge.runtime.deadline import StopBudget
 from bridge.telemetry.health import Health
 from bridge.worker.accepted_state.state_keeper import StateKeeper
+from bridge.worker.chunk_counts import day_of
 from bridge.worker.chunk_intake import ChunkIntake
-from bridge.worker.chunk_mapping import ChunkMapping, day_of
+from bridge.worker.chunk_mapping import ChunkMapping
 from bridge.worker.drain import Drain
 from bridge.worker.event_places import row_and_part
 from bridge.worker.leading import Leader
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.delivery.pace_board import Board
+    from bridge.kafka.consumer.chunk import Chunk
     from bridge.model.accepted_state import Memory
     from bridge.model.ports import RouteParts, Transform
     from bridge.model.verdicts import Rejected

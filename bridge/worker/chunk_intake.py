@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from bridge.kafka.consumer.chunk import Chunk
     from bridge.kafka.consumer.gate import Gate
-    from bridge.kafka.consumer.ledger import Chunk
     from bridge.worker.accepted_state.state_keeper import StateKeeper
     from bridge.worker.chunk_mapping import ChunkMapping
     from bridge.worker.restart_memory.marks import RestartMarks
@@ -31,7 +31,7 @@ class ChunkIntake:
         self._keeper = keeper
         self._broke = broke
 
-    def take(self, chunk: Chunk) -> Awaitable[None] | None:
+    def process(self, chunk: Chunk) -> Awaitable[None] | None:
         """Take it now, or give what is to be awaited for it."""
         keeper = self._keeper
         if keeper is not None and not (chunk.closed or chunk.admitted or keeper.is_ready(chunk)):
@@ -47,8 +47,8 @@ class ChunkIntake:
         except Exception as error:  # noqa: BLE001 - as below
             self._broke(error)
             return
-        if not chunk.closed and (taken := self.take(chunk)) is not None:
-            await taken
+        if not chunk.closed and (rest := self.process(chunk)) is not None:
+            await rest
 
     async def _marked(self, chunk: Chunk) -> None:
         try:
@@ -66,7 +66,7 @@ class ChunkIntake:
 
     def _now(self, chunk: Chunk, hung: frozenset[int]) -> None:
         try:
-            self._mapping.take(chunk, hung)
+            self._mapping.map_chunk(chunk, hung)
             self._gate.freed()
         except Exception as error:  # noqa: BLE001 - it must not leave the stream; the chunk stays open, nothing is lost
             self._broke(error)

@@ -7,28 +7,28 @@ told once a chunk. Whatever an event makes go wrong becomes its dead letter, and
 from __future__ import annotations
 
 import contextlib
-import time
 from typing import TYPE_CHECKING, Any, Protocol
 from zlib import crc32
 
-from bridge.model.day_counts import DAY_MS, ChunkCounts
 from bridge.model.dead_letter import is_xdm
 from bridge.model.errors import NotJson
 from bridge.model.event import LeftOut, Refusal
 from bridge.model.verdicts import Rejected, Stage
+from bridge.worker.chunk_counts import counts_of, counts_of_unreadable
 from bridge.worker.event_places import PART_BITS, row_and_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.kafka.consumer.ledger import Chunk, Fetched, Ledger
+    from bridge.kafka.consumer.chunk import Chunk, Fetched
+    from bridge.kafka.consumer.ledger import Ledger
     from bridge.model.accepted_state import Consumed
     from bridge.model.event import Event
     from bridge.model.ports import Decoder, Sketch, Transform
     from bridge.telemetry.metrics import Metrics
     from bridge.worker.accepted_state.shelf import Unfinished
 
-_NOTHING = Rejected(Stage.MAP, "internal_error", "it was mapped to nothing, which is no verdict")
+_NOTHING = Rejected(Stage.MAP, "internal_error", "it was mapped to nothing, which is not a verdict")
 
 
 class Delivering(Protocol):
@@ -110,7 +110,7 @@ class ChunkMapping:
         self._metrics = metrics
 
     def rehearse(self, record: Fetched) -> None:
-        """Do to one record what :meth:`take` does, and keep nothing of it: what goes wrong is told when it is taken."""
+        """Do to one record what :meth:`map_chunk` does, and keep nothing of it: what goes wrong is told when it is taken."""
         if record.value is None:
             return
         transform, memory = self.transform, self._memory
@@ -128,7 +128,7 @@ class ChunkMapping:
         if memory is not None:
             memory.forget()
 
-    def take(self, chunk: Chunk, hung: frozenset[int] = frozenset()) -> None:
+    def map_chunk(self, chunk: Chunk, hung: frozenset[int] = frozenset()) -> None:
         """Admit the chunk: every event of it goes to delivery or to the dead letters, now.
 
         ``hung`` are offsets of records that have ended processes: they are not looked at.
@@ -136,7 +136,7 @@ class ChunkMapping:
         if chunk.closed or chunk.admitted:
             return
         if chunk.unreadable:
-            chunk.counts = _counts_of_unreadable(chunk)
+            chunk.counts = counts_of_unreadable(chunk)
             self._ledger.admit(chunk, 1)
             self._letters.put(chunk, 0, None, Rejected(Stage.DECODE, "unreadable", why_unreadable(chunk)), 0)
             return
@@ -229,7 +229,7 @@ class ChunkMapping:
         tags = _tags_of(chunk) if self._delivery.by_key else ()
         self._metrics.consumed_records.inc(len(records))
         transform.tally()
-        chunk.counts = _counted(chunk, refused, left_out, several=several)
+        chunk.counts = counts_of(chunk, refused, left_out, several=several)
         self._ledger.admit(chunk, len(items) + len(refused) + len(noted))
         if memory is None:
             for place, rejected, _ in refused:
@@ -262,45 +262,6 @@ def why_unreadable(chunk: Chunk) -> str:
     last = chunk.upto - 1
     place = f"offset {chunk.first}" if last <= chunk.first else f"offsets {chunk.first} to {last}"
     return f"{place} cannot be read: {chunk.unreadable}"
-
-
-def day_of(chunk: Chunk, place: int) -> int:
-    """The UTC day, as a number, on which the record of an event was appended."""
-    return chunk.records[place >> PART_BITS].timestamp // DAY_MS
-
-
-def _counted(
-    chunk: Chunk,
-    refused: Sequence[tuple[int, Rejected, Unfinished | None]],
-    left_out: Sequence[tuple[int, str]],
-    *,
-    several: bool,
-) -> ChunkCounts:
-    """The chunk's events by day; nearly always all are of one, and then nothing is looked at by event.
-
-    ``several``: an event may have several places.
-    """
-    counts = ChunkCounts()
-    times = [record.timestamp for record in chunk.records]
-    first, last = min(times) // DAY_MS, max(times) // DAY_MS
-    if first == last and not several:
-        counts.of(first).delivered = len(chunk.places) + len(refused)
-    else:
-        for place in {*chunk.places, *(place for place, *_ in refused)}:
-            counts.of(day_of(chunk, place)).delivered += 1
-    for place, rejected, _ in refused:
-        counts.refuse(place, day_of(chunk, place), rejected.stage)
-    for place, rule in left_out:
-        counts.of(day_of(chunk, place)).left_out[rule] += 1
-    return counts
-
-
-def _counts_of_unreadable(chunk: Chunk) -> ChunkCounts:
-    counts = ChunkCounts()
-    # What cannot be read has no time of its own, as a rule: then the day on which it was set aside counts.
-    day = chunk.records[0].timestamp // DAY_MS if chunk.records[0].timestamp > 0 else int(time.time() * 1000) // DAY_MS
-    counts.of(day).dead[str(Stage.DECODE)] += 1
-    return counts
 
 
 def _tags_of(chunk: Chunk) -> list[int]:

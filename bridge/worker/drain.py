@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.delivery.delivery import Delivery
-    from bridge.kafka.consumer.ledger import Chunk, Ledger
+    from bridge.kafka.consumer.chunk import Chunk
+    from bridge.kafka.consumer.ledger import Ledger
     from bridge.kafka.dead_letters.store import DeadLetters
     from bridge.runtime.deadline import Deadline, StopBudget
 

@@ -203,14 +203,14 @@ class Leader:
 
     def _begin(self, generation: int) -> None:
         for task in self._off:
-            _log.info("leader_task_off", detail="This work is not done.", task=task.name, why=task.off)
+            _log.info("leader_task_off", detail="This task does not run.", task=task.name, why=task.off)
         self._off = []
         if not self._tasks:
             return
         guarded = _Guarded(self._publisher, self._state)
         term = self._term = guarded.term = Term(self, generation, guarded, guarded)
         names = [task.name for task in self._tasks]
-        _log.info("leading", detail="This worker has the first partition and does the route's own work.", tasks=names)
+        _log.info("leading", detail="This worker has the first partition and runs the route's tasks.", tasks=names)
         self._due = {}
         term.works = [asyncio.create_task(self._work(task, term), name=f"leader-{task.name}") for task in self._tasks]
 
@@ -221,7 +221,7 @@ class Leader:
         for work in term.works:
             work.cancel()
         self._term = None
-        _log.info("led", detail="Another worker may do the route's own work now.")
+        _log.info("led", detail="Another worker may run the route's tasks now.")
 
     def _show(self) -> None:
         now = self._wall()
@@ -273,7 +273,7 @@ class Leader:
         ours = isinstance(error, BridgeError)
         (_log.warning if ours else _log.error)(
             "leader_task_failed",
-            detail="It is tried again; events are delivered all the same.",
+            detail="The task is retried; events are delivered all the same.",
             task=task.name,
             why=why,
             hint=error.hint if isinstance(error, BridgeError) else None,

@@ -88,14 +88,14 @@ class MappingWatch:
             self._refuse(f"unexpected {type(error).__name__}")
             return
         if broken:
-            self._refuse(f"golden cases that do not hold: {', '.join(broken)}")
+            self._refuse(f"golden cases that fail: {', '.join(broken)}")
             return
         if newly:
             self._refuse("; ".join(newly))
             return
-        self._take(candidate)
+        self._put_in_use(candidate)
 
-    def _take(self, transform: Transform) -> None:
+    def _put_in_use(self, transform: Transform) -> None:
         sha256, before = transform.mapping or "", self._sha256
         self._exchange(transform)
         self._sha256 = sha256

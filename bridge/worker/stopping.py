@@ -54,7 +54,7 @@ async def stop_worker(
             uncommitted=uncommitted,
         )
         return 1
-    _log.info("stopped", detail="Everything that was begun is finished and committed.")
+    _log.info("stopped", detail="Everything under way is finished and committed.")
     return 0
 
 
@@ -66,4 +66,4 @@ def why_unfinished(drain: Drain) -> str:
     flow_control = drain.delivery.flow_control
     if flow_control.refusal or flow_control.trouble:
         return flow_control.refusal or flow_control.trouble
-    return "the destination postpones what is left" if drain.delivery.only_postponed else "the drain budget is over"
+    return "the destination postpones the rest" if drain.delivery.only_postponed else "the drain budget is used up"

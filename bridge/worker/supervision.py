@@ -84,5 +84,5 @@ def _stalled(worker: Supervised, why: str) -> None:
         return
     worker.health.fail("stalled", why)
     for name, stack in stacks():
-        _log.error("stack", detail="Where a task or thread stands.", of=name, at=stack)
+        _log.error("stack", detail="Where a task or thread is.", of=name, at=stack)
     worker.stop(f"stalled: {why}")

@@ -188,7 +188,7 @@ class Worker:
             gate=parts.gate,
             finisher=self,
             reading=parts.reading,
-            take=parts.intake.take,
+            process=parts.intake.process,
             set_aside=self._settings.worker.unreadable == "set_aside",
         )
         lag = stream.lag = LagMeter(
@@ -224,7 +224,7 @@ class Worker:
     def _signalled(self, name: str) -> None:
         _log.info(
             "draining",
-            detail="What is under way is finished and committed, then the worker leaves.",
+            detail="The worker finishes and commits what is under way, then leaves the group.",
             signal=name,
             events=self.ledger.events,
             budget=self._settings.worker.drain_seconds,

@@ -39,16 +39,16 @@ class DroppedValue(NamedTuple):
 
 REJECTION_CODES: Final[Mapping[str, str]] = {
     "required_missing": "_id or timestamp is absent, or its row of the mapping set gave null",
-    "id_invalid": "_id is empty, no text, or no URI reference",
+    "id_invalid": "_id is empty, not text, or not a URI reference",
     "timestamp_invalid": "timestamp is not a date-time in one of the shapes AEP takes, or lies before 1970",
-    "identity_none_valid": "no identity is one that Identity Service takes",
+    "identity_none_valid": "Identity Service would accept none of the identities",
     "identity_no_primary": "there are valid identities, but none in a namespace of the priority list",
     "event_oversize": "the event stays above the size that Profile keeps (setting oversize)",
     "DCVS-1103": "text does not match the pattern of the schema",
     "DCVS-1104": "a value is of another type than the schema's and cannot be coerced",
     "DCVS-1106": "a property that the schema requires is absent",
     "xdm_format": "text is not of the schema's format",
-    "xdm_enum": "a value is none of the schema's enum, or not its const",
+    "xdm_enum": "a value is not one of the schema's enum, or not its const",
     "xdm_range": "a number lies outside the schema's minimum and maximum",
     "xdm_length": "text or an array is shorter or longer than the schema allows",
     "xdm_unknown_property": "the schema forbids properties it does not name (additionalProperties: false)",
@@ -58,7 +58,7 @@ bear its names, the ``xdm_`` ones stand for checks whose code is unknown."""
 
 FINDING_CODES: Final[Mapping[str, str]] = {
     "timestamp_implausible": "timestamp lies before 2000: rather seconds where dformat wants milliseconds",
-    "timestamp_future": "timestamp lies in the future; AEP's reaction is undocumented, so the event leaves all the same",
+    "timestamp_future": "timestamp lies in the future; AEP's reaction is undocumented, so the event is sent anyway",
     "event_oversize": "the event is above the size that Profile keeps; it leaves, without the paths that oversize_drop names",
     "date_ambiguous": "text such as 03/11/2019 in a date field, read with the month first as Data Prep does",
     "map_value_as_json": "an object or array in a map of text became JSON text, as AEP takes only text there",

@@ -27,7 +27,7 @@ def test_overdue_without_a_look() -> None:
     assert figure(seen, "bridge_backfill_overdue_seconds") == 300
     assert not seen.health.unready()
     clock.now = 1_201
-    assert seen.health.unready() == {"backfill": "nothing was read or listed for 1201 s"}
+    assert seen.health.unready() == {"backfill": "nothing has been read or listed for 1201 s"}
     tally = Tally("s3://a/b", position=5)
     seen.reading(tally)
     assert not seen.health.unready()

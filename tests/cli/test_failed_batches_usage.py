@@ -49,7 +49,7 @@ def test_a_route_that_does_not_go_to_aep_has_no_failed_batches(tmp_path, command
     (tmp_path / "bridge.toml").write_text(_MOENGAGE, encoding="utf-8")
     done = _run(command, "--route", "back")
     assert done.exit_code == 2
-    assert "no route goes there" in done.output
+    assert "no route goes to AEP" in done.output
 
 
 def test_fetch_asks_which_route_where_there_are_several(tmp_path):
@@ -57,4 +57,4 @@ def test_fetch_asks_which_route_where_there_are_several(tmp_path):
     (tmp_path / "bridge.toml").write_text(f"{_MOENGAGE}[routes.eu]\n[routes.us]\n", encoding="utf-8")
     done = _run("fetch")
     assert done.exit_code == 2
-    assert "say which route: eu, us" in done.output
+    assert "name the route with --route: eu, us" in done.output

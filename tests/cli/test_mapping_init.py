@@ -211,7 +211,7 @@ def test_a_file_that_is_there_stays(tmp_path):
     file = tmp_path / "m.csv"
     mine = "source,destination\nevent_uuid,_id\nupper(user_attributes.loyalty_tier),_acmeair.loyalty.tier\n"
     file.write_text(mine, encoding="utf-8")
-    with pytest.raises(BridgeError, match="is there already and stays as it is"):
+    with pytest.raises(BridgeError, match="exists already and is not changed"):
         invoke("init", *AIRLINE, "--tenant", "_acmeair", "-o", str(file))
     assert file.read_text(encoding="utf-8") == mine
     invoke("init", *AIRLINE, "--tenant", "_acmeair", "-o", str(file), "--merge")
@@ -222,7 +222,7 @@ def test_a_file_that_is_there_stays(tmp_path):
     places = [row["destination"] for row in rows]
     assert "timestamp" in places
     assert "{tenant}.loyalty.tier" not in places
-    with pytest.raises(BridgeError, match="stays as it is"):
+    with pytest.raises(BridgeError, match="is not changed"):
         invoke("convert", str(EXAMPLE.parent / "moengage_events.csv"), "-o", str(file))
 
 

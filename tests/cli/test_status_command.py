@@ -174,13 +174,13 @@ def test_the_last_answer_of_aep_is_shown_with_its_time(capsys) -> None:
 
 def test_the_mapping_in_use_and_its_last_refused_change_are_shown(capsys) -> None:
     """Name, short digest, since when; why the last change was not taken. Two processes may be a moment apart."""
-    refused = _MAPPING | {"refused_at": 2_000.0, "refused_why": "golden cases that do not hold: booking"}
+    refused = _MAPPING | {"refused_at": 2_000.0, "refused_why": "golden cases that fail: booking"}
     newer = _MAPPING | {"sha256": "ab" * 32, "since": 3_000.0}
     made = _report({"0": _worker(mapping=refused), "1": _worker(mapping=newer), "2": _worker(mapping=refused)})
     assert [each["sha256"][:4] for each in made["mappings"]] == ["fa13", "abab"]
     shown = " ".join(_shown(made, capsys).replace("│", " ").split())
     assert "acme.csv fa13f088, since 1970-01-01 00:16:40 UTC" in shown
-    assert "1970-01-01 00:33:20 UTC: golden cases that do not hold: booking" in shown
+    assert "1970-01-01 00:33:20 UTC: golden cases that fail: booking" in shown
 
 
 def test_of_several_processes_the_worst_is_told() -> None:

@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from bridge.sources.http.json_reading import parse_json
-from bridge.sources.moengage.envelopes import events_of, isolate, record_key
+from bridge.sources.moengage.canonical import record_key
+from bridge.sources.moengage.envelopes import events_of, isolate
 
 DATA = Path(__file__).parent.parent / "data" / "samples"
 LINES = (DATA / "moengage-events.jsonl").read_bytes().splitlines()

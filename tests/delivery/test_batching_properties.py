@@ -24,7 +24,7 @@ def _body(batch, bounds):
 
 
 def _drain(batcher):
-    return list(iter(lambda: batcher.take(0.0, force=True), None))
+    return list(iter(lambda: batcher.next_batch(0.0, force=True), None))
 
 
 @settings(max_examples=examples(300), deadline=None)
@@ -57,7 +57,7 @@ def test_parts_of_a_batch_keep_events_and_owners_together(lengths, data):
     middle = data.draw(st.integers(0, len(lengths)))
     batcher.add("a", [b"x" * n for n in lengths[:middle]], 0.0)
     batcher.add("b", [b"x" * n for n in lengths[middle:]], 0.0)
-    batch = batcher.take(0.0, force=True)
+    batch = batcher.next_batch(0.0, force=True)
     left, right = halves(batch, bounds)
     assert left.items + right.items == batch.items
     assert left.owners() + right.owners() == batch.owners()
@@ -74,6 +74,6 @@ def test_a_partial_batch_waits_for_its_linger():
     batcher = Batcher(RequestLimits(1_000, 100, 0, 0, 0.5))
     assert batcher.due(0.0) is None
     batcher.add("a", [b"x"], 10.0)
-    assert batcher.take(10.4) is None
+    assert batcher.next_batch(10.4) is None
     assert abs(batcher.due(10.4) - 0.1) < 1e-9
-    assert batcher.take(10.5).items == [b"x"]
+    assert batcher.next_batch(10.5).items == [b"x"]

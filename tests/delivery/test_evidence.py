@@ -27,11 +27,11 @@ def test_after_something_was_taken_as_much_is_asked_for_at_once():
     """The next round comes without a wait, the one after it waits as at first."""
     search = Search()
     _, _, now = _rounds(search, 5, 1_000.0)
-    search.taken(now)
+    search.accepted(now)
     asked, waits, now = _rounds(search, 2, now)
     assert (asked, waits) == ([32, 64], [0.0, 2.0])
     assert search.ask(now, ahead=True) == 4, "far ahead it is as much as has been in vain since"
-    search.taken(now - 100.0)
+    search.accepted(now - 100.0)
     assert not search.is_time(now - 101.0), "what is due is never put off"
 
 

@@ -14,7 +14,7 @@ def _limits(most_bytes=1_000, most_events=100, frame=10, separator=2):
 
 
 def _taken(batcher, now=0.0):
-    return [batch.items for batch in iter(lambda: batcher.take(now, force=True), None)]
+    return [batch.items for batch in iter(lambda: batcher.next_batch(now, force=True), None)]
 
 
 def _ways(limits):
@@ -23,7 +23,7 @@ def _ways(limits):
     def by_key(items):
         batcher = KeyedBatcher(limits, 1)
         batcher.add("o", items, list(range(len(items))), 0.0)
-        return [batch.items for batch in iter(lambda: batcher.take(0.0, 0, force=True), None)]
+        return [batch.items for batch in iter(lambda: batcher.next_batch(0.0, 0, force=True), None)]
 
     def unordered(items):
         batcher = Batcher(limits)
@@ -79,12 +79,12 @@ def test_a_full_request_leaves_at_once_and_is_counted_out():
     batcher.add("o", [b"c"], 6.0)
     assert batcher.events == 3
     assert [batch.items for batch in batcher.batches()] == [[b"a", b"b"], [b"c"]]
-    assert batcher.take(5.0).items == [b"a", b"b"]
+    assert batcher.next_batch(5.0).items == [b"a", b"b"]
     assert batcher.events == 1
-    assert batcher.take(6.0) is None
+    assert batcher.next_batch(6.0) is None
     assert batcher.due(6.0) == LINGER
     assert batcher.due(9.0) == 0.0
-    assert batcher.take(6.0 + LINGER).opened == 6.0
+    assert batcher.next_batch(6.0 + LINGER).opened == 6.0
     assert (batcher.events, batcher.due(9.0), list(batcher.batches())) == (0, None, [])
 
 
@@ -135,11 +135,11 @@ def test_each_lane_has_its_own_time():
     batcher = KeyedBatcher(_limits(most_events=2), 2)
     batcher.add("o", [b"a", b"b", b"c"], [0, 1, 2], 5.0)
     assert (batcher.events, batcher.due(5.0, 0), batcher.due(5.1, 1)) == (3, 0.0, pytest.approx(LINGER - 0.1))
-    assert batcher.take(5.0, 1) is None
-    assert batcher.take(5.0, 0).items == [b"a", b"c"]
-    taken = batcher.take(5.0 + LINGER, 1)
+    assert batcher.next_batch(5.0, 1) is None
+    assert batcher.next_batch(5.0, 0).items == [b"a", b"c"]
+    taken = batcher.next_batch(5.0 + LINGER, 1)
     assert (taken.lane, taken.opened, taken.size, taken.items) == (1, 5.0, 10 + 1, [b"b"])
-    assert (batcher.events, batcher.due(6.0, 0), batcher.take(6.0, 0, force=True)) == (0, None, None)
+    assert (batcher.events, batcher.due(6.0, 0), batcher.next_batch(6.0, 0, force=True)) == (0, None, None)
     assert batcher.due_past(6.0, 0, ()) is None
 
 
@@ -147,7 +147,7 @@ def test_a_key_of_a_request_that_has_left_may_have_the_next_one():
     """Its next event need not wait behind a request that is not there any more."""
     batcher = KeyedBatcher(_limits(), 1)
     batcher.add("o", [b"a", b"A", b"b"], [1, 1, 2], 0.0)
-    assert batcher.take(0.0, 0, force=True).items == [b"a", b"b"]
+    assert batcher.next_batch(0.0, 0, force=True).items == [b"a", b"b"]
     batcher.add("o", [b"c"], [3], 0.0)
     batcher.add("o", [b"B", b"C"], [2, 3], 0.0)
     assert [batch.items for batch in batcher.batches()] == [[b"A", b"c", b"B"], [b"C"]]
@@ -166,16 +166,16 @@ def test_only_what_no_waiting_key_is_before_may_pass():
     batcher.add("o", [b"a", b"b", b"A", b"c"], [1, 2, 1, 3], 5.0)
     assert [batch.items for batch in batcher.batches()] == [[b"a", b"b", b"c"], [b"A"]]
     assert batcher.due_past(5.0, 0, {1}) == 0.0, "a full one does not linger"
-    taken = batcher.take_past(5.0, 0, {1, 3})
+    taken = batcher.next_batch_past(5.0, 0, {1, 3})
     assert (taken.items, taken.size, batcher.events) == ([b"b"], 11, 3)
-    assert batcher.take_past(9.0, 0, {1, 3}, force=True) is None, "the second a is behind the first"
-    assert batcher.take_past(5.0, 0, {1, 2}).items == [b"c"]
+    assert batcher.next_batch_past(9.0, 0, {1, 3}, force=True) is None, "the second a is behind the first"
+    assert batcher.next_batch_past(5.0, 0, {1, 2}).items == [b"c"]
     assert batcher.due_past(5.0, 0, {2}) == 0.0
-    assert batcher.take_past(5.0, 0, {2}).items == [b"a"]
+    assert batcher.next_batch_past(5.0, 0, {2}).items == [b"a"]
     assert batcher.due_past(5.1, 0, {2}) == pytest.approx(LINGER - 0.1)
     assert batcher.due_past(9.0, 0, {2}) == 0.0
-    assert batcher.take_past(5.1, 0, {2}) is None
-    assert batcher.take_past(5.0 + LINGER, 0, {2}).items == [b"A"]
+    assert batcher.next_batch_past(5.1, 0, {2}) is None
+    assert batcher.next_batch_past(5.0 + LINGER, 0, {2}).items == [b"A"]
     assert batcher.events == 0
 
 
@@ -195,17 +195,17 @@ def test_a_budget_is_waited_for_until_a_burst_before_it_is_free():
     assert budget.wait(100.9, 100.0) == pytest.approx(0.0)
     assert budget.wait(50.0, 100.0) == 0.0
     assert off.wait(110.0, 100.0) == 0.0
-    assert budget.taken(90.0, 100, 0.5, 100.0) == pytest.approx(100.0 + 100 / (budget.rate * 0.5))
-    assert budget.taken(110.0, 100, 1.0, 100.0) == pytest.approx(110.0 + 100 / budget.rate)
-    assert (budget.taken(110.0, 0, 1.0, 100.0), budget.taken(90.0, 0, 1.0, 100.0)) == (110.0, 90.0)
-    assert off.taken(90.0, 100, 1.0, 100.0) == 90.0
+    assert budget.free_at_after(90.0, 100, 0.5, 100.0) == pytest.approx(100.0 + 100 / (budget.rate * 0.5))
+    assert budget.free_at_after(110.0, 100, 1.0, 100.0) == pytest.approx(110.0 + 100 / budget.rate)
+    assert (budget.free_at_after(110.0, 0, 1.0, 100.0), budget.free_at_after(90.0, 0, 1.0, 100.0)) == (110.0, 90.0)
+    assert off.free_at_after(90.0, 100, 1.0, 100.0) == 90.0
 
 
 def test_what_has_passed_leaves_its_place_to_its_key():
     """Its next event goes into the first request that has room, and is not sought where it was."""
     batcher = KeyedBatcher(_limits(), 1, fold=lambda first, second: first + second)
     batcher.add("o", [b"a", b"b"], [1, 2], 5.0)
-    assert batcher.take_past(5.0, 0, {1}, force=True).items == [b"b"]
+    assert batcher.next_batch_past(5.0, 0, {1}, force=True).items == [b"b"]
     batcher.add("o", [b"B"], [2], 6.0)
     assert [(batch.items, batch.tags) for batch in batcher.batches()] == [([b"a", b"B"], [1, 2])]
     assert batcher.events == 2
@@ -215,11 +215,11 @@ def test_a_request_that_was_emptied_by_what_passed_is_none():
     """Whoever asks when the lane may send is told the time of the next one, or that there is none."""
     batcher = KeyedBatcher(_limits(most_events=1), 1)
     batcher.add("o", [b"a"], [1], 5.0)
-    assert batcher.take_past(5.0, 0, ()).items == [b"a"]
+    assert batcher.next_batch_past(5.0, 0, ()).items == [b"a"]
     assert batcher.due(5.0, 0) is None
     batcher = KeyedBatcher(_limits(most_events=2), 1)
     batcher.add("o", [b"a", b"b", b"A"], [1, 2, 1], 5.0)
-    assert batcher.take_past(5.0, 0, ()).items == [b"a", b"b"]
+    assert batcher.next_batch_past(5.0, 0, ()).items == [b"a", b"b"]
     assert batcher.due(5.0, 0) == LINGER
 
 

@@ -20,7 +20,7 @@ class _Pace:
         self._answers = iter(answers)
         self.taken, self.ticks, self.until = [], [], 0.0
 
-    def take(self, weights, now):
+    def reserve(self, weights, now):
         self.taken.append((list(weights), now))
         return next(self._answers)
 
@@ -121,7 +121,7 @@ def test_who_waits_long_for_anothers_pause_says_so():
             flow.wait(now, waiting=True)
             flow.tick(now)
         assert flow.throttled(170.0) == (
-            "throttled since 1970-01-12 13:45:40 UTC (the destination has told another process of the same account to wait),"
+            "throttled since 1970-01-12 13:45:40 UTC (the destination has asked another process of the same account to wait),"
             " next try in 530 s"
         )
         assert metrics.throttled._value.get() == 1

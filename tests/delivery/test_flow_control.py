@@ -55,7 +55,7 @@ def test_three_failures_in_a_row_open_the_circuit(outcome):
     _note(flow_control, outcome)
     assert flow_control.blocked
     assert flow_control.trouble.startswith("the destination ")
-    flow_control.leave(1, 1_000.0)
+    flow_control.request_sent(1, 1_000.0)
     _note(flow_control, OK, now=1_000.0)
     assert (flow_control.blocked, flow_control.trouble) == (False, "")
 
@@ -120,9 +120,9 @@ def test_a_refusal_of_us_is_no_outage_and_an_outage_no_refusal(away):
     flow_control = _made_flow_control()
     _note(flow_control, AWAY, AWAY, Unauthorized("401"), AWAY, AWAY)
     assert (flow_control.circuit.open, flow_control.credentials.open) == (False, True)
-    flow_control.leave(1, 100.0)
+    flow_control.request_sent(1, 100.0)
     assert flow_control.wait(100.0, waiting=True) is None, "the probe is out"
-    assert flow_control.next_try(100.0) == "a try is under way"
+    assert flow_control.next_try(100.0) == "an attempt is under way"
     _note(flow_control, away, now=100.0)
     assert flow_control.credentials.open
     assert flow_control.wait(100.0, waiting=True) > 0
@@ -142,7 +142,7 @@ def test_without_a_token_one_looks_again_within_two_seconds_for_as_long_as_it_ta
             _note(flow_control, outcome, now=now)
             waits[outcome].append(flow_control.credentials.wait(now))
             now += waits[outcome][-1]
-            flow_control.leave(1, now)
+            flow_control.request_sent(1, now)
         assert (flow_control.blocked, flow_control.refusal) == (True, outcome.reason)
     assert max(waits[NO_TOKEN]) == 2.0
     assert max(waits[Unauthorized("403")]) > 20
@@ -157,13 +157,16 @@ def test_a_probe_that_was_sent_ends_a_want_of_tokens_whatever_comes_of_it(outcom
         for _ in range(20):
             _note(flow_control, NO_TOKEN, now=now)
             now += 2.0
-            flow_control.leave(1, now)
+            flow_control.request_sent(1, now)
         _note(flow_control, outcome, now=now)
     assert (flow_control.credentials.open, flow_control.refusal) == (False, "")
     lines = [(line["event"], line["detail"]) for line in logs if line["event"].startswith("delivery_")]
     assert lines == [
         ("delivery_held", "There is no token to be had; nothing is dropped."),
-        ("delivery_resumed", "Credentials are no reason to hold any more."),
+        (
+            "delivery_resumed",
+            "Delivery is no longer held: there is a token, or the destination accepts the credentials again.",
+        ),
     ]
 
 
@@ -174,7 +177,7 @@ def test_a_refusal_of_a_new_token_is_a_refusal_from_its_first_answer_on():
     for _ in range(20):
         _note(flow_control, NO_TOKEN, now=now)
         now += 2.0
-        flow_control.leave(1, now)
+        flow_control.request_sent(1, now)
     _note(flow_control, Unauthorized("403"), now=now)
     assert 0 < flow_control.credentials.wait(now) <= 1.0
     assert flow_control.refusal == "403"
@@ -193,7 +196,7 @@ def test_a_want_of_tokens_says_nothing_of_the_destination():
     flow_control = _made_flow_control()
     _note(flow_control, AWAY, AWAY, AWAY)
     trouble, now = flow_control.trouble, 100.0
-    flow_control.leave(1, now)
+    flow_control.request_sent(1, now)
     _note(flow_control, NO_TOKEN, now=now)
     assert (flow_control.circuit.open, flow_control.trouble) == (True, trouble)
     assert flow_control.circuit.wait(now) > 0
@@ -234,7 +237,7 @@ def test_what_is_known_to_be_postponed_says_nothing_new():
     _note(flow_control, Answered([ACCEPTED, Transient("x")]), known=True)
     assert flow_control.record.successes == 41
     _note(flow_control, AWAY, AWAY, AWAY)
-    flow_control.leave(1, 1_000.0)
+    flow_control.request_sent(1, 1_000.0)
     assert flow_control.wait(1_000.0, waiting=True) is None
     _note(flow_control, AWAY, now=1_000.0, known=True)
     assert flow_control.wait(1_000.0, waiting=True) > 0
@@ -319,7 +322,7 @@ def test_a_pause_and_a_rate_limit_are_pauses_and_nothing_else_is():
     assert (flow_control.paused(14.9), flow_control.paused(15.0)) == (True, False)
     for limits in ({"requests": 4.0}, {"events": 4.0}):
         limited = _made_flow_control(**limits)
-        limited.leave(1, 10.0)
+        limited.request_sent(1, 10.0)
         assert limited.paused(10.0), "for a quarter of a second"
         assert limited.next_try(10.0) == "next try now", "a limit of ours is no word on the destination"
         assert not limited.paused(20.0)
@@ -330,18 +333,18 @@ def test_a_pause_and_a_rate_limit_are_pauses_and_nothing_else_is():
 def test_a_share_of_the_limits_is_taken():
     """Half of two requests a second is one; of four events two."""
     flow_control = _made_flow_control(requests=2.0)
-    flow_control.leave(1, 10.0)
+    flow_control.request_sent(1, 10.0)
     assert flow_control.wait(10.0, waiting=True) == pytest.approx(1.0 - 0.25)
     assert flow_control.wait(10.0, waiting=False) == 0.0, "with nothing to send there is nothing to wait for"
     flow_control = _made_flow_control(events=4.0)
-    flow_control.leave(4, 10.0)
+    flow_control.request_sent(4, 10.0)
     assert flow_control.wait(10.0, waiting=True) == pytest.approx(2.0 - 0.25)
 
 
 def test_the_time_a_limit_costs_is_counted_for_it():
     """From one question to the next, and no longer than it bites."""
     flow_control = _made_flow_control(requests=2.0)
-    flow_control.leave(1, 10.0)
+    flow_control.request_sent(1, 10.0)
     for now in (10.0, 10.5, 11.0, 20.0):
         flow_control.wait(now, waiting=True)
     waited = flow_control._metrics.rate_limited_seconds

@@ -28,7 +28,7 @@ def _drained(batcher):
     """Every request, lane by lane."""
     found = []
     for lane in range(batcher.lanes):
-        while (batch := batcher.take(0.0, lane, force=True)) is not None:
+        while (batch := batcher.next_batch(0.0, lane, force=True)) is not None:
             found.append(batch)
     return found
 
@@ -184,7 +184,7 @@ def test_what_passes_others_takes_its_folded_events_along(stream, waiting) -> No
     for number, (key, alone) in enumerate(stream):
         batcher.add(number, [f"{key}:{number}{'x' if alone else ''}".encode()], [key], 0.0)
     taken = 0
-    while (batch := batcher.take_past(0.0, 0, waiting, force=True)) is not None:
+    while (batch := batcher.next_batch_past(0.0, 0, waiting, force=True)) is not None:
         taken += batch.events
         assert waiting.isdisjoint(batch.tags)
         assert batcher.events == sum(each.events for each in batcher.batches()) == len(stream) - taken

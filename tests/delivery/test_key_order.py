@@ -35,7 +35,7 @@ STEPS = st.lists(st.one_of(st.lists(st.tuples(st.integers(1, 60), st.integers(-2
 
 
 def _of_lane(batcher, lane):
-    return list(iter(lambda: batcher.take(0.0, lane, force=True), None))
+    return list(iter(lambda: batcher.next_batch(0.0, lane, force=True), None))
 
 
 @settings(max_examples=examples(300), deadline=None)
@@ -47,7 +47,7 @@ def test_no_request_holds_two_events_of_a_key(steps, bounds, lanes):
     for owner, step in enumerate(steps):
         if step is None:
             for lane in range(lanes):
-                if (batch := batcher.take(0.0, lane, force=True)) is not None:
+                if (batch := batcher.next_batch(0.0, lane, force=True)) is not None:
                     taken[lane].append(batch)
         else:
             batcher.add(owner, [b"x" * size for size, _ in step], [tag for _, tag in step], 0.0)
@@ -85,11 +85,11 @@ def test_a_request_waits_for_its_linger():
     batcher = KeyedBatcher(RequestLimits(1_000, 2, 0, 0, 0.5), 2)
     assert batcher.due(0.0, 0) is None
     batcher.add("a", [b"x"], [0], 10.0)
-    assert batcher.take(10.4, 0) is None
+    assert batcher.next_batch(10.4, 0) is None
     assert abs(batcher.due(10.4, 0) - 0.1) < 1e-9
     batcher.add("b", [b"y"], [2], 10.4)
     assert batcher.due(10.4, 0) == 0.0
-    assert batcher.take(10.4, 0).items == [b"x", b"y"]
+    assert batcher.next_batch(10.4, 0).items == [b"x", b"y"]
 
 
 @settings(max_examples=examples(60), deadline=None)

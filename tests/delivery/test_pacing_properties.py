@@ -23,7 +23,7 @@ def test_rate_limit_is_never_exceeded(rate, demands):
     limit, now, sent, largest = RateLimit(rate), 100.0, 0.0, 0
     for pause, units in demands:
         now += pause + limit.wait(now + pause)
-        limit.take(units, now)
+        limit.spend(units, now)
         sent += units
         largest = max(largest, units)
         assert sent <= rate * (now - 100.0 + 0.25) + largest + 1e-3
@@ -32,7 +32,7 @@ def test_rate_limit_is_never_exceeded(rate, demands):
 def test_rate_zero_is_no_limit():
     """0 turns a limit off."""
     limit = RateLimit(0)
-    limit.take(1e9, 0.0)
+    limit.spend(1e9, 0.0)
     assert limit.wait(0.0) == 0.0
 
 
@@ -47,7 +47,7 @@ def test_circuit_sends_one_probe_at_a_time(steps):
         elif step == "leave":
             if wait == 0.0:
                 was_open = circuit.open
-                circuit.leave()
+                circuit.request_sent()
                 out += 1
                 if was_open:
                     assert circuit.wait(now) is None
@@ -82,7 +82,7 @@ def test_circuit_opens_at_the_threshold_and_probes_further_apart():
     for _ in range(5):
         waits.append(circuit.wait(now))
         now += waits[-1]
-        circuit.leave()
+        circuit.request_sent()
         circuit.failure(now)
     assert waits == [1.0, 2.0, 4.0, 8.0, 8.0]
 
@@ -156,7 +156,7 @@ def test_the_first_request_leaves_at_once():
     """Whatever the clock shows, also nothing; the second one waits for its share less what may leave together."""
     limit = RateLimit(2)
     assert limit.wait(0.0) == 0.0
-    limit.take(1, 0.0)
+    limit.spend(1, 0.0)
     assert limit.wait(0.0) == 0.25
     assert limit.wait(0.25) == 0.0
 
@@ -180,6 +180,6 @@ def test_what_left_before_the_circuit_opened_puts_no_probe_off():
     for later in (10.1, 10.2, 10.3):
         circuit.failure(later)
         assert circuit.wait(10.0) == first
-    circuit.leave()
+    circuit.request_sent()
     circuit.failure(20.0)
     assert circuit.wait(20.0) == 2 * first

@@ -32,7 +32,7 @@ def test_together_they_keep_the_limit(group, rate, demands):
     for who, units in demands:
         limit, share = workers[who % len(workers)]
         now += limit.wait(now)
-        limit.take(units / share(), now)
+        limit.spend(units / share(), now)
         sent += units
         largest = max(largest, units)
         assert sent <= rate * (now + 0.25) + largest * len(workers) + 1e-3

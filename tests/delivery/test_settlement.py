@@ -170,12 +170,12 @@ def test_an_answer_by_event_halves_only_suspects():
 @pytest.mark.parametrize(
     ("outcome", "code", "said"),
     [
-        (BROKEN, "refused_repeatedly", "AEP 500, while other events were taken"),
-        (Answered([BROKEN]), "refused_repeatedly", "AEP 500, while other events were taken"),
+        (BROKEN, "refused_repeatedly", "AEP 500, while other events were accepted"),
+        (Answered([BROKEN]), "refused_repeatedly", "AEP 500, while other events were accepted"),
         (
             Mismatched("odd"),
             "answer_mismatched",
-            "the destination's answer cannot be read (odd), while other events were taken",
+            "the destination's answer cannot be read (odd), while other events were accepted",
         ),
     ],
 )
@@ -209,7 +209,7 @@ def test_what_is_postponed_too_often_is_set_aside(outcome, text, set_aside):
     scene = _Scene(taken=5, postponed_tries=5)
     again = scene.settle(_shipment(text, tries=4, passed=3), outcome)
     if set_aside:
-        said = "AEP 503, 5 times while other events were taken"
+        said = "AEP 503, 5 times while other events were accepted"
         assert scene.dead == [("o", n, "postponed_repeatedly", said, 5) for n in range(len(text))]
         assert again == []
     else:

@@ -146,9 +146,9 @@ def test_two_that_look_at_once_wait_for_both_afterwards() -> None:
     board = Board.create()
     first, second = (SharedRate(10.0, board.account("one", member), 7) for member in (1, 2))
     assert (first.wait(100.0), second.wait(100.0)) == (0.0, 0.0)
-    first.take(10, 100.0)
-    second.take(10, 100.0)
+    first.spend(10, 100.0)
+    second.spend(10, 100.0)
     assert first.wait(100.0) == second.wait(100.0) == pytest.approx(2.0 - 0.25)
     none = SharedRate(0.0, board.account("one", 3), 8)
-    none.take(1_000, 100.0)
+    none.spend(1_000, 100.0)
     assert none.wait(100.0) == 0.0

@@ -27,7 +27,7 @@ class _Sender:
         self.pace.tick(now)  # an idle process says that it lives, as a worker does each second
         while self.busy(now):
             weight = self.units
-            if self.pace.take((weight, 0), now)[0]:
+            if self.pace.reserve((weight, 0), now)[0]:
                 break
             left += weight
         return left
@@ -89,10 +89,10 @@ def test_without_a_common_board_each_has_its_share() -> None:
 def test_a_budget_does_not_wait_for_another() -> None:
     """Events leave although users have to wait, as they count apart."""
     pace = Pace(_budgets(600), OwnAccount(), lambda: 1.0)
-    while pace.take((50, 0), 100.0) == (0.0, ""):
+    while pace.reserve((50, 0), 100.0) == (0.0, ""):
         pass
-    assert pace.take((0, 50), 100.0) == (0.0, "")
-    seconds, name = pace.take((50, 0), 100.0)
+    assert pace.reserve((0, 50), 100.0) == (0.0, "")
+    seconds, name = pace.reserve((50, 0), 100.0)
     assert seconds > 0
     assert name == "users"
 
@@ -103,10 +103,10 @@ def test_a_pause_is_everybodys() -> None:
     first, second = (Pace(_budgets(600), board.account("W", member), lambda: 0.5) for member in (1, 2))
     other = Pace(_budgets(600), board.account("X", 1), lambda: 1.0)
     first.pause(130.0)
-    assert second.take((1, 0), 100.0) == (pytest.approx(30.0), "pause")
+    assert second.reserve((1, 0), 100.0) == (pytest.approx(30.0), "pause")
     assert second.paused_until() == 130.0
-    assert other.take((1, 0), 100.0)[0] == 0
-    assert second.take((1, 0), 130.0)[0] == 0
+    assert other.reserve((1, 0), 100.0)[0] == 0
+    assert second.reserve((1, 0), 130.0)[0] == 0
 
 
 def test_the_part_of_a_process_that_ended_is_nobodys() -> None:
@@ -124,7 +124,7 @@ def test_the_part_of_a_process_that_ended_is_nobodys() -> None:
 def test_a_budget_of_nothing_is_off() -> None:
     """0 turns a budget off."""
     pace = Pace((WindowBudget("users", 0),), OwnAccount(), lambda: 1.0)
-    assert not any(pace.take((1_000_000,), 1.0)[0] for _ in range(1_000))
+    assert not any(pace.reserve((1_000_000,), 1.0)[0] for _ in range(1_000))
 
 
 def test_a_board_without_room_gives_an_account_of_ones_own() -> None:

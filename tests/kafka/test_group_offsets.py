@@ -14,7 +14,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from aiokafka.structs import OffsetAndMetadata
 
-import bridge.kafka.consumer.kafka_client  # noqa: F401 - as a worker has it
+import bridge.kafka.consumer.client.kafka_client  # noqa: F401 - as a worker has it
 from bridge.kafka.group_offsets import group_offsets, groups_named
 from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings

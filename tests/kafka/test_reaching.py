@@ -67,7 +67,7 @@ async def test_a_server_that_is_no_broker(closed_port):
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     told, hint = await why([f"127.0.0.1:{port}", f"127.0.0.1:{closed_port}"], "SASL_SSL")
-    assert f"127.0.0.1:{port}: it takes connections" in told
+    assert f"127.0.0.1:{port}: it accepts connections" in told
     assert f"127.0.0.1:{closed_port}: nothing listens there" in told
     for name in ("BRIDGE_KAFKA__SECURITY_PROTOCOL", "BRIDGE_KAFKA__SSL_CAFILE", "BRIDGE_KAFKA__SASL_MECHANISM"):
         assert name in hint
@@ -82,5 +82,5 @@ async def test_the_admin_client_says_that_nothing_listens(closed_port):
     with pytest.raises(KafkaError) as told:
         async with admin(KafkaSettings(bootstrap_servers=(f"127.0.0.1:{closed_port}",))):
             pass
-    assert str(told.value) == f"Kafka at 127.0.0.1:{closed_port} (PLAINTEXT): nothing listens there: is Kafka running?"
+    assert str(told.value) == f"Kafka at 127.0.0.1:{closed_port} (PLAINTEXT): nothing listens there; is Kafka running?"
     assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in told.value.hint

@@ -218,7 +218,7 @@ def containers(value: Any) -> set[int]:
 def test_a_compiled_path_reads_what_plain_python_reads(event: Any, path: Any):
     """Reading through the generated code equals following the path step by step."""
     from bridge.mapping.compiler.expressions.evaluation import as_json
-    from bridge.mapping.compiler.output import follow
+    from bridge.mapping.compiler.output.output_values import follow
 
     expression = compile_expression(print_expression(PathRef(path)))
     document = event if isinstance(event, dict) else {"a": event}

@@ -72,6 +72,6 @@ def test_any_headers_can_be_read(key, value, headers) -> None:
 
 
 def test_long_reasons_are_cut() -> None:
-    """A reason cannot make the record larger than the topic takes."""
+    """A reason cannot make the record larger than the topic accepts."""
     headers = dict(DeadLetter(None, b"", "map", "c", "x" * 100_000).to_headers())
     assert len(headers["bridge.reason"]) == 4_000

@@ -28,8 +28,9 @@ ROLES = (
         "ledger",
         (
             "bridge.kafka.consumer.ledger",
-            "bridge.kafka.consumer.offset_account",
-            "bridge.kafka.consumer.deleted_logs",
+            "bridge.kafka.consumer.chunk",
+            "bridge.kafka.consumer.client.offset_account",
+            "bridge.kafka.consumer.client.deleted_logs",
             "bridge.kafka.topic_identity",
         ),
     ),
@@ -37,6 +38,7 @@ ROLES = (
         "transport",
         (
             "bridge.kafka.consumer.consumption",
+            "bridge.kafka.consumer.record_runs",
             "bridge.kafka.consumer.stream.transport",
         ),
     ),
@@ -44,10 +46,12 @@ ROLES = (
         "client thread",
         (
             "bridge.kafka.consumer.stream.client_thread",
-            "bridge.kafka.consumer.fetching",
-            "bridge.kafka.consumer.unread_places",
-            "bridge.kafka.consumer.kafka_client",
-            "bridge.kafka.consumer.stored_batch",
+            "bridge.kafka.consumer.client.fetching",
+            "bridge.kafka.consumer.client.unread_places",
+            "bridge.kafka.consumer.client.kept_records",
+            "bridge.kafka.consumer.client.kafka_client",
+            "bridge.kafka.consumer.client.aiokafka_client",
+            "bridge.kafka.consumer.client.stored_batch",
         ),
     ),
     Role("gate", ("bridge.kafka.consumer.gate",)),
@@ -85,7 +89,7 @@ ROLES = (
             "bridge.delivery.window_budget",
         ),
     ),
-    Role("intake", ("bridge.worker.chunk_mapping",)),
+    Role("intake", ("bridge.worker.chunk_mapping", "bridge.worker.chunk_counts")),
     Role(
         "flow control",
         (

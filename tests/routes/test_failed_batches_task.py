@@ -133,7 +133,7 @@ def batch(emulator, *late, good=()):
             "timestamp": "2026-01-01T00:00:00Z",
             "_yourorgname": {"campaignName": LATER if one in late else "a"},
         }
-        store.take(one, {"header": {}, "body": {"xdmMeta": {}, "xdmEntity": entity}})
+        store.accept(one, {"header": {}, "body": {"xdmMeta": {}, "xdmEntity": entity}})
     store.settle()
     return store
 

@@ -12,8 +12,8 @@ from bridge.routes.syncing.run_account import begin_account
 from bridge.routes.syncing.sending import Running
 from bridge.settings import WarehouseSettings
 from bridge.sources.warehouse.comparison import Comparison
+from bridge.sources.warehouse.databases.reading import RowBatch
 from bridge.sources.warehouse.marks import RowMark
-from bridge.sources.warehouse.reading import RowBatch
 
 
 class Kept:

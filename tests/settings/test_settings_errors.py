@@ -37,7 +37,7 @@ def clean(monkeypatch, tmp_path) -> None:
         ({"WORKER__DRAIN_SECONDS": "nan"}, ["BRIDGE_WORKER__DRAIN_SECONDS: ", "=20"]),
         ({"MAPPING__RELOAD_SECONDS": "inf"}, ["BRIDGE_MAPPING__RELOAD_SECONDS: ", "finite"]),
         ({"KAFKA__BOOTSTRAP_SERVERS": ","}, ["BRIDGE_KAFKA__BOOTSTRAP_SERVERS: ", "at least 1"]),
-        ({"KAFKA__BOOTSTRAP_SERVERS": "a:9092,b:kafka"}, ["BRIDGE_KAFKA__BOOTSTRAP_SERVERS: b:kafka is no host:port"]),
+        ({"KAFKA__BOOTSTRAP_SERVERS": "a:9092,b:kafka"}, ["BRIDGE_KAFKA__BOOTSTRAP_SERVERS: b:kafka is not host:port"]),
         ({"KAFKA__BOOTSTRAP_SERVERS": "kafka://a:9092"}, ["BRIDGE_KAFKA__BOOTSTRAP_SERVERS: kafka://a:9092 is no"]),
         ({"KAFKA__TOPIC": "moengage events"}, ["BRIDGE_KAFKA__TOPIC: ", "pattern", "=moengage.events"]),
         (

@@ -1,6 +1,6 @@
 """A consumer client as aiokafka's is: it joins, prefetches, hands out, commits and rebalances, each at its own time.
 
-It is a :class:`bridge.kafka.consumer.kafka_client.KafkaClient`.
+It is a :class:`bridge.kafka.consumer.client.kafka_client.KafkaClient`.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 
-from bridge.kafka.consumer.kafka_client import Offsets, Taken
+from bridge.kafka.consumer.client.kafka_client import Offsets, PolledRecords
 from bridge.model.day_counts import NotedOffset
 from simulation.cluster import TOPIC
 from simulation.partition_log import Kind
@@ -226,7 +226,7 @@ class SimulatedClient:
             return ()
         return list(self._order)
 
-    def take(self, partition, most):
+    def poll(self, partition, most):
         """See KafkaClient."""
         place = self._places.get(partition)
         if place is None or place.held is None or self._joining:
@@ -250,7 +250,7 @@ class SimulatedClient:
             place.held = rest
         else:
             self._drop(partition, place)
-        return Taken(rows, start, end, error, error is not None)
+        return PolledRecords(rows, start, end, error, error is not None)
 
     def _drop(self, partition, place):
         place.held = None

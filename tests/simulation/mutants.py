@@ -82,7 +82,7 @@ MUTANTS = (
     Mutant("a write of unknown end keeps its number", "bridge.worker.accepted_state.storing", "        shelf.ready = shelf.state is None\n        self._begin_trouble", "        shelf.ready = True\n        self._begin_trouble"),
     Mutant("state that cannot be written is not told", "bridge.worker.accepted_state.state_keeper", "        if self._storing.trouble:\n            return", "        if not self._storing.trouble and self._closed:\n            return"),
     Mutant("an older message about an audience counts", "bridge.sources.adobe.membership", "if before is None or time >= before[0]:", "if True:"),
-    Mutant("records deleted unread are not told", "bridge.kafka.consumer.offset_account", "self.expired.append(lost)", "list().append(lost)"),
+    Mutant("records deleted unread are not told", "bridge.kafka.consumer.client.offset_account", "self.expired.append(lost)", "list().append(lost)"),
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What drives a worker's consuming in the place of Faust: fetch loop, stream, commits and rebalances, and the hop between threads.
 
-The client's side and the main loop's side are the product's own (:mod:`bridge.kafka.consumer.fetching`, :mod:`bridge.kafka.consumer.consumption`).
+The client's side and the main loop's side are the product's own (:mod:`bridge.kafka.consumer.client.fetching`, :mod:`bridge.kafka.consumer.consumption`).
 """
 
 import asyncio
@@ -8,8 +8,8 @@ from collections import deque
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
+from bridge.kafka.consumer.client.fetching import Fetching
 from bridge.kafka.consumer.consumption import Consumption, Flow
-from bridge.kafka.consumer.fetching import Fetching
 from simulation.kafka_client import SimulatedClient
 
 _HOPS = (0.0, 0.0, 0.0, 0.001, 0.02)
@@ -60,7 +60,7 @@ class _OtherThread:
         """See Fetching."""
         number = self.number
         found = await self._cross(lambda: self._stream.fetching.fetch(set(partitions), seconds, most))
-        if found.taken and self.number != number:
+        if found.records and self.number != number:
             self._stream.node.world.count("a rebalance between fetch and arrival")
         return found
 
@@ -100,8 +100,8 @@ class _OtherThread:
 class SimulatedStream:
     """In the place of Faust's app, and of its consumer too."""
 
-    def __init__(self, node, kafka, *, ledger, gate, finisher, take, reading, set_aside):
-        self.node, self._kafka, self._ledger, self._take = node, kafka, ledger, take
+    def __init__(self, node, kafka, *, ledger, gate, finisher, process, reading, set_aside):
+        self.node, self._kafka, self._ledger, self._process = node, kafka, ledger, process
         self._set_aside = set_aside
         self._random = node.random
         self.consumer = self
@@ -232,8 +232,8 @@ class SimulatedStream:
             chunk = self._queue.popleft()
             if chunk.closed:
                 self.node.world.count("a chunk of an assignment that is over reaches the stream")
-            if (taken := self._take(chunk)) is not None:
-                await taken
+            if (rest := self._process(chunk)) is not None:
+                await rest
             draw = self._random.random()
             if draw < 0.05:
                 # The main loop is busy with a large chunk.

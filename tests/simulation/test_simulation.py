@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.kafka.consumer.stored_batch import read_batch
+from bridge.kafka.consumer.client.stored_batch import read_batch
 from simulation.account import Account, BrokenPromiseError, Event, Fate
 from simulation.coverage import missing
 from simulation.faults import FAULTS, planned

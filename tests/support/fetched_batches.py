@@ -14,7 +14,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
-from bridge.kafka.consumer.kafka_client import AiokafkaClient
+from bridge.kafka.consumer.client.aiokafka_client import AiokafkaClient
 
 _CRC_AT, _CHECKED_FROM = 17, 21
 

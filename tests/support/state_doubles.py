@@ -248,7 +248,7 @@ class Scene:
         """Map a chunk as soon as its state is there."""
         chunk = self.chunk(*values, partition=partition)
         await self.keeper.wait_for(chunk)
-        self.mapping.take(chunk)
+        self.mapping.map_chunk(chunk)
         return chunk
 
     async def settled(self) -> None:

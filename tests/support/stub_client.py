@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from aiokafka.errors import KafkaError
 
-from bridge.kafka.consumer.kafka_client import Offsets, Taken
+from bridge.kafka.consumer.client.kafka_client import Offsets, PolledRecords
 from bridge.model.day_counts import NotedOffset
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from bridge.kafka.consumer.ledger import Partition
+    from bridge.kafka.consumer.chunk import Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class StubClient:
             if log.received and not log.paused and (at := self.position(partition)) is not None and at < log.end
         ]
 
-    def take(self, partition: Partition, most: int) -> Taken | None:
+    def poll(self, partition: Partition, most: int) -> PolledRecords | None:
         """As the real one: rows before a damaged place come with its error."""
         log = self.logs[partition]
         start = log.position
@@ -103,7 +103,7 @@ class StubClient:
                 break
             rows.append(row)
         log.position = position
-        return Taken(rows, start, position, error, error is not None)
+        return PolledRecords(rows, start, position, error, error is not None)
 
     async def arrival(self, seconds: float) -> None:
         """Wait for :meth:`receive`."""

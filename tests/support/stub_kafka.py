@@ -86,6 +86,6 @@ def publisher_on(kafka: StubKafka, *, clock: Callable[[], float] = lambda: 0.0, 
 
     made._producer = kafka
     made._limits._told = told  # type: ignore[method-assign]
-    made._limits._take(kafka.limits if kafka.limits_are_told else {})
+    made._limits._learn(kafka.limits if kafka.limits_are_told else {})
     made._limits._read_at = None
     return made

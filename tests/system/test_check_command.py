@@ -55,7 +55,7 @@ async def test_everything_is_there(emulator, kafka, topic):
         "a week is short for what a person must mend"
     )
     assert emulator.received.events == 1
-    assert checks["failed batches"]["found"] == "may be read; a worker looks every 300 s"
+    assert checks["failed batches"]["found"] == "readable; a worker fetches them every 300 s"
 
 
 @pytest.mark.kafka

@@ -14,7 +14,8 @@ from json_output import json_of
 from bridge.demo.traffic import BATCH_EVENTS, MOST_EVENTS, batches, poison, sample_events
 from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
-from bridge.sources.moengage.envelopes import events_of, record_key
+from bridge.sources.moengage.canonical import record_key
+from bridge.sources.moengage.envelopes import events_of
 from bridge.testing.kafka.embedded import KEPT_BYTES, PARTITIONS
 
 ROOT = Path(__file__).parents[2]

@@ -79,7 +79,7 @@ def test_the_guides_last_command(tmp_path, monkeypatch):
         running.until(lambda: len(running.events) == 20, "ten more by the changed set")
         assert running.events[-1]["_acmeair"]["sourceEvent"]["name"]
         mapping.write_text(changed + "EXPRESSION,uper(event_name),{tenant}.sourceEvent.code\n", encoding="utf-8")
-        running.until(lambda: "the worker refuses it" in running.words, "the worker's refusal")
+        running.until(lambda: "the worker refuses the change" in running.words, "the worker's refusal")
         assert "no function uper" in running.words
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(30) == 0, running.words

@@ -176,7 +176,7 @@ def test_watching_is_seen(backfill) -> None:
         for name in (f"c/export_day={today}/event_exports_1.json", f"c/export_day={today}/event_exports_2.json.gz"):
             obstore.delete(backfill.store, name)
         eventually(lambda: get(f"{address}/health/ready")[0] == 503, within=30, what="the empty folder is told")
-        assert f"the last look failed: nothing lies at s3://{backfill.bucket}/c" in get(f"{address}/health/ready")[1]
+        assert f"the last look failed: nothing is at s3://{backfill.bucket}/c" in get(f"{address}/health/ready")[1]
         process.terminate()
         process.communicate(timeout=20)
 
@@ -200,9 +200,9 @@ def test_troubles_are_told(s3, tmp_path) -> None:
     code, _, words = it.run("s3://no-such-bucket-here/c", dry)
     assert (code, "there is no bucket no-such-bucket-here" in words) == (1, True)
     code, _, words = it.run(f"s3://{it.bucket}/nowhere", dry)
-    assert (code, f"nothing lies at s3://{it.bucket}/nowhere" in words) == (1, True)
+    assert (code, f"nothing is at s3://{it.bucket}/nowhere" in words) == (1, True)
     code, _, words = it.run("ftp://a/b", dry)
-    assert (code, "no address of object storage" in words) == (1, True)
+    assert (code, "not an address of object storage" in words) == (1, True)
     code, _, words = it.run(f"s3://{it.bucket}/c", dry, AWS_ENDPOINT_URL="http://127.0.0.1:1")
     assert (code, "cannot be read" in words) == (1, True)
     hide = tmp_path / "obstore.py"

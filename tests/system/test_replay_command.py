@@ -73,7 +73,7 @@ async def test_what_was_delivered_is_delivered_once_more_and_the_sum_holds(kafka
         assert [(row["event_code"], row["count"]) for row in found["by_code"]] == [("Test", _EVENTS)]
         assert (found["waiting"], found["left"]) == (0, {"dead letters": 1})
         _, told = await _replayed(scene, "--since", "1h", exit_code=1)
-        assert "nothing is sent without a yes" in told
+        assert "nothing is sent without confirmation" in told
         assert not scene.duplicates
         found, told = await _replayed(scene, "--since", "1h", "--yes")
         assert (found["sent"], found["complete"]) == (_EVENTS, True)

@@ -130,10 +130,10 @@ class Course:
         self._tell(f"run and worker killed when {accepted:,} of {rows:,} rows were accepted")
 
     def nothing_is_left(self):
-        """``sync plan`` says that nothing is to be sent."""
+        """``sync plan`` says that there is nothing to send."""
         planned, peak = self.route.sync_apart("plan")
         assert (planned["to_send"], planned["under_way"]) == (0, 0)
-        self._tell(f"plan: nothing is to be sent, {peak:.0f} MB")
+        self._tell(f"plan: there is nothing to send, {peak:.0f} MB")
 
 
 @pytest.fixture(scope="module")

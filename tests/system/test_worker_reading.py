@@ -278,3 +278,24 @@ def test_a_topic_that_is_made_again_at_once_is_read_from_its_first_record(kafka,
         assert told >= 2_000, "whatever did not arrive is counted, or a dead letter"
         assert _errors(worker, "records_expired")
         assert worker.stop(grace=30) == 0
+
+
+def test_a_topic_that_is_made_again_twice_is_read_from_its_first_record_each_time(kafka, topic, tmp_path):
+    """Within one assignment, each time with more records than were read of the one before; each is told, and nothing is lost."""
+    with Rig(kafka, topic, tmp_path, partitions=1) as rig:
+        rig.produce(range(20))
+        worker, admin = rig.worker(), admin_client(kafka)
+        rig.wait_drained()
+        for turn, numbers in enumerate((range(1_000, 1_200), range(3_000, 3_600)), start=1):
+            worker.pause()
+            _delete(rig, admin)
+            _make_again(rig)
+            _write(rig, numbers, 0)
+            worker.resume()
+            fresh = {_ident(number) for number in numbers}
+            eventually(lambda fresh=fresh: fresh <= set(rig.emulator.accepted()), within=30, what="all its events")
+            eventually(lambda: worker.metric("bridge_kafka_lag") == 0, within=20, what="no lag")
+            told = _errors(worker, "partition_made_again")
+            assert [line["begins"] for line in told] == [0] * turn
+        assert _expired(worker) == 0
+        assert worker.stop(grace=30) == 0

@@ -49,7 +49,7 @@ def _counts(*records):
         for offset, (time, value) in enumerate(records)
     ]
     chunk = ledger.register_chunk(("t", 0), 1, rows, 10, first=0, last=len(rows) - 1)
-    ChunkMapping(ledger, _Decoder(), _Transform(), delivery=spy, letters=spy, metrics=Metrics()).take(chunk)
+    ChunkMapping(ledger, _Decoder(), _Transform(), delivery=spy, letters=spy, metrics=Metrics()).map_chunk(chunk)
     return chunk.counts.days
 
 
@@ -95,7 +95,7 @@ def _unreadable(*timestamps):
     ledger.open(1, {("t", 0): None})
     rows = [SimpleNamespace(value=b"?", key=None, timestamp=each, offset=7, headers=()) for each in timestamps]
     chunk = ledger.register_chunk(("t", 0), 1, rows, 10, first=7, last=7, upto=8, unreadable="cut off")
-    ChunkMapping(ledger, _Decoder(), _Transform(), delivery=spy, letters=spy, metrics=Metrics()).take(chunk)
+    ChunkMapping(ledger, _Decoder(), _Transform(), delivery=spy, letters=spy, metrics=Metrics()).map_chunk(chunk)
     assert why_unreadable(chunk) == "offset 7 cannot be read: cut off"
     return chunk.counts.days
 

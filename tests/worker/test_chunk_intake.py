@@ -50,13 +50,13 @@ async def test_a_state_that_is_read_anew_while_a_chunk_is_written_down_is_waited
     chunk = SimpleNamespace(closed=False, admitted=False)
     marks = Marks(keeper.ready.clear)
     intake = ChunkIntake(
-        SimpleNamespace(take=lambda taken, _hung: mapped.append((taken, keeper.is_ready(taken)))),
+        SimpleNamespace(map_chunk=lambda chunk, _hung: mapped.append((chunk, keeper.is_ready(chunk)))),
         SimpleNamespace(freed=lambda: None),
         marks,
         keeper,
         broken.append,
     )
-    taking = asyncio.ensure_future(intake.take(chunk))
+    taking = asyncio.ensure_future(intake.process(chunk))
     await asyncio.sleep(0.01)
     assert not mapped
     keeper.ready.set()

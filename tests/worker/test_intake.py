@@ -95,7 +95,7 @@ def _take(values, builder=_BUILDER, by_key=False, keys=None, hung=frozenset(), *
         for n, v in enumerate(values)
     ]
     chunk = ledger.register_chunk(("t", partition), 1, records, 10, first=0, last=len(records) - 1)
-    _intake(ledger, builder, spy, metrics).take(chunk, hung)
+    _intake(ledger, builder, spy, metrics).map_chunk(chunk, hung)
     return ledger, spy, metrics, chunk
 
 
@@ -146,7 +146,7 @@ def test_an_event_that_is_mapped_to_nothing_is_refused():
     ]
     chunk = ledger.register_chunk(("t", 0), 1, records, 1, first=0, last=0)
     transform = SimpleNamespace(apply=lambda _event: [], tally=lambda: None, mapping=None)
-    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
+    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).map_chunk(chunk)
     assert spy.letters == [(0, None, Stage.MAP, "internal_error")]
     assert (ledger.events, ledger.committable()) == (1, {})
 
@@ -252,7 +252,7 @@ def _closed():
     record = SimpleNamespace(value=_event("a"), key=None, timestamp=0)
     chunk = ledger.register_chunk(("t", 0), 1, [record], 10, first=0, last=0)
     ledger.close([("t", 0)])
-    _intake(ledger, None, spy, metrics, lambda _: b"").take(chunk)
+    _intake(ledger, None, spy, metrics, lambda _: b"").map_chunk(chunk)
     return ledger, spy, metrics, chunk
 
 
@@ -264,7 +264,9 @@ def test_the_last_event_of_a_chunk_is_looked_at_for_drift():
     chunk = ledger.register_chunk(("t", 0), 1, records, 10, first=0, last=1)
     sketch = SimpleNamespace(look=lambda event: looked.append(event["event_uuid"]))
     transform = RawTransform(_encode)
-    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=Metrics(), sketch=sketch).take(chunk)
+    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=Metrics(), sketch=sketch).map_chunk(
+        chunk
+    )
     assert looked == ["b"]
 
 
@@ -298,7 +300,7 @@ def test_what_could_not_be_read_is_one_letter_whatever_its_bytes_are():
     )
     intake = _intake(ledger, _BUILDER, spy, metrics)
     for _ in range(2):
-        intake.take(chunk)
+        intake.map_chunk(chunk)
     assert spy.letters == [(0, None, Stage.DECODE, "unreadable")]
     assert spy.items == []
     assert why_unreadable(chunk) == "offsets 4 to 13 cannot be read: its checksum does not match"

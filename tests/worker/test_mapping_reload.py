@@ -248,7 +248,7 @@ async def test_a_refusal_after_a_reload_names_the_mapping_of_its_event(mapping):
     def admitted(offset):
         record = SimpleNamespace(key=b"k", value=json.dumps(EVENT).encode(), timestamp=0, offset=offset, headers=())
         chunk = worker.ledger.register_chunk(("t", 0), 1, [record], 10, first=offset, last=offset)
-        worker.assembly.mapping.take(chunk)
+        worker.assembly.mapping.map_chunk(chunk)
         return chunk
 
     before = admitted(0)

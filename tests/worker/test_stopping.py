@@ -150,7 +150,11 @@ def test_work_that_is_left_is_exit_1_and_what_is_finished_is_committed(left):
     assert code == 1
     assert stage.ledger.committed() == {P: 1}
     assert stage.at["commit"] == pytest.approx(18.0, abs=0.1)
-    assert (line["events_left"], line["uncommitted"], line["why"]) == ({"t[0]": 1}, False, "the drain budget is over")
+    assert (line["events_left"], line["uncommitted"], line["why"]) == (
+        {"t[0]": 1},
+        False,
+        "the drain budget is used up",
+    )
 
 
 def test_a_short_budget_keeps_a_quarter_for_the_commit(left):
@@ -184,7 +188,7 @@ def test_what_is_only_postponed_is_not_waited_for(left):
     code, stage, [line] = left(finishes_in=60.0, postponed=True)
     assert code == 1
     assert stage.at["commit"] == pytest.approx(3.0, abs=0.1)
-    assert line["why"] == "the destination postpones what is left"
+    assert line["why"] == "the destination postpones the rest"
 
 
 def test_a_destination_that_is_away_is_waited_for_three_seconds_and_named(left):

@@ -99,7 +99,7 @@ async def test_a_start_without_brokers_says_what_to_do(error):
 async def test_a_stop_that_leaves_work_says_why():
     """Refused credentials, an outage, a topic that cannot be written: not "the budget", which was never used."""
     worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
-    assert why_unfinished(worker.assembly.drain) == "the drain budget is over"
+    assert why_unfinished(worker.assembly.drain) == "the drain budget is used up"
     worker.delivery.flow_control.note(Unauthorized("invalid client_secret"), 0.0, seconds=0.1, under_way=1)
     assert why_unfinished(worker.assembly.drain) == "invalid client_secret"
     worker.letters.writable = False

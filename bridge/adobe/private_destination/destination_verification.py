@@ -118,7 +118,7 @@ def _refusals(read: Sequence[ReadProfile]) -> str:
     """The first profile that is not read, and a count that is not right."""
     why = next((one.why for one in read if one.why), "")
     if why:
-        return f"the receiver would not take what Adobe renders: {why}"
+        return f"the receiver would refuse what Adobe renders: {why}"
     return "" if len(read) == len(AWKWARD) else f"{len(AWKWARD)} profiles were rendered as {len(read)}"
 
 
@@ -177,7 +177,7 @@ async def _test(client: PlatformClient, namespace: str, instance_id: str, receiv
     for call in calls:
         if problem := _of_call(call, namespace):
             return problem[0], "", problem[1]
-    return "", f"Adobe has posted to {text(calls[0], 'request', 'uri')}, and the receiver has taken it", ""
+    return "", f"Adobe has posted to {text(calls[0], 'request', 'uri')}, and the receiver has accepted it", ""
 
 
 def _of_call(call: Document, namespace: str) -> tuple[str, str] | None:
@@ -192,10 +192,10 @@ def _of_call(call: Document, namespace: str) -> tuple[str, str] | None:
         return f"{uri} answered {code or 'nothing'}", todo
     body, sent = _json(text(call, "response", "body")), _json(text(call, "request", "body"))
     if body.get("status") != "ok":
-        return f"{uri} is no receiver of this bridge", "BRIDGE_RECEIVER__PUBLIC_URL"
+        return f"{uri} is not a receiver of this bridge", "BRIDGE_RECEIVER__PUBLIC_URL"
     if body.get("events") or body.get("dead_letters"):
         return (
-            f"the receiver has taken the test profile for a customer's ({body})",
+            f"the receiver has treated the test profile as a customer's ({body})",
             "update the receiver to the version of this command",
         )
     for unit in objects(sent.get("profiles", []), "the posted profiles"):

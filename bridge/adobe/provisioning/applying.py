@@ -162,9 +162,9 @@ class _Applying(Generic[State]):
             if doubted is not None:
                 observed = doubted
                 continue
-            observed = await self._take(step, step.write, observed)
+            observed = await self._send(step, step.write, observed)
 
-    async def _take(self, step: Step, write: Write, observed: State) -> State:
+    async def _send(self, step: Step, write: Write, observed: State) -> State:
         """Send the request of one step, and see what is there then."""
         self._tries[step.kind, step.name] += 1
         if self._tries[step.kind, step.name] > MOST_TRIES:

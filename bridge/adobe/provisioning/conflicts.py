@@ -18,7 +18,7 @@ def several(kind: Kind, name: str, found: Sequence[Any], setting: str, by_id: st
     if len(found) < 2:
         return None
     ids = ", ".join(one.identifier for one in found)
-    choose = f"set {by_id} to the one that is meant, " if by_id else ""
+    choose = f"set {by_id}  to the right one, " if by_id else ""
     return Step(
         kind,
         name,

@@ -113,9 +113,9 @@ def _bridge(facts: Facts) -> Table:
     items += [
         Item("workspace", "Workspace", "region, name and id", "MoEngage: Settings, Account"),
         Item("events", "Events", "All, or your list"),
-        Item("user_attributes", "User attributes", "All, or your list; what is left out cannot be mapped later"),
+        Item("user_attributes", "User attributes", "All, or your list; what you leave out cannot be mapped later"),
     ]
-    words = "The bridge maps and delivers; MoEngage needs nothing of Adobe's."
+    words = "The bridge maps and delivers; MoEngage needs nothing from Adobe."
     return Table("bridge", "MoEngage to the bridge", tuple(items), words)
 
 
@@ -236,7 +236,7 @@ def as_text(made: Handover, *, secrets: bool) -> str:
         for item in table.items:
             value = _value(item, secrets=secrets)
             if item.kind and value != UNSET:
-                value = f"{len(value.encode()):,} bytes of {item.kind.upper()}: --markdown or --json has it whole"
+                value = f"{len(value.encode()):,} bytes of {item.kind.upper()}: --markdown or --json shows all of it"
             lines.append(f"  {item.name:<{width}}  {value}" + (f"  ({item.where})" if item.where else ""))
     return "\n".join(lines) + "\n"
 

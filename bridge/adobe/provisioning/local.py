@@ -91,7 +91,7 @@ def schema_step(path: Path, there: str | None, observed: Observed, *, will_chang
     if there is None:
         return Step(Kind.SCHEMA_FILE, str(path), Action.CREATE, note="fetched from AEP")
     if not is_same_schema(there, observed.schemas[0].document):
-        return Step(Kind.SCHEMA_FILE, str(path), Action.CHANGE, note="AEP's schema is another by now")
+        return Step(Kind.SCHEMA_FILE, str(path), Action.CHANGE, note="AEP's schema has changed since")
     return Step(Kind.SCHEMA_FILE, str(path), Action.EXISTS)
 
 

@@ -30,7 +30,7 @@ def _steps(desired: Desired, observed: Observed) -> Iterator[Step]:
             "BRIDGE_MAPPING__TENANT",
             Action.CONFLICT,
             todo=f"the organisation's tenant is {observed.tenant}, the settings say {desired.tenant}: set"
-            f" BRIDGE_MAPPING__TENANT={observed.tenant}, or take the credential of the other organisation",
+            f" BRIDGE_MAPPING__TENANT={observed.tenant}, or use the credential of the other organisation",
         )
         return
     yield from planning_schema.namespaces(desired, observed)

@@ -161,7 +161,7 @@ def mapping_set(desired: Desired, observed: Observed) -> Iterator[Step]:
                 Change(_destination(wanted, position), "", why) for position, why in observed.refused_rows[:_SHOWN]
             ),
             todo="Adobe's validation refuses these mappings: correct them in the mapping set (BRIDGE_MAPPING__PATH);"
-            " aep-bridge mapping lint says where they stand",
+            " aep-bridge mapping lint shows their rows",
         )
         return
     if not observed.mapping_sets:

@@ -49,7 +49,7 @@ def namespaces(desired: Desired, observed: Observed) -> Iterator[Step]:
                 wanted.code,
                 Action.CONFLICT,
                 todo=f"{wanted.code} is Adobe's own and not in the sandbox's list: give the credential the permission"
-                " View Identity Namespaces, or take it out of BRIDGE_MAPPING__PRIMARY_IDENTITY",
+                " View Identity Namespaces, or remove it from BRIDGE_MAPPING__PRIMARY_IDENTITY",
             )
         else:
             document = {
@@ -200,7 +200,7 @@ def schema(desired: Desired, observed: Observed) -> Iterator[Step]:
             found.title,
             Action.CONFLICT,
             found.identifier,
-            todo="it is no schema of class XDM ExperienceEvent: rename it in AEP, or set BRIDGE_SETUP__SCHEMA_NAME to another",
+            todo="it is not a schema of class XDM ExperienceEvent: rename it in AEP, or set BRIDGE_SETUP__SCHEMA_NAME to another",
         )
         return
     wanted = list(desired.standard_groups)
@@ -284,7 +284,7 @@ def dataset(desired: Desired, observed: Observed) -> Iterator[Step]:
             Action.CHANGE,
             found.identifier,
             (Change("Profile", "disabled", "enabled"),),
-            note="events that are stored already are not taken into Profile",
+            note="events that are stored already are not added to Profile",
             write=PatchDataset(found.identifier, operations, found.tag) if can_enable else None,
         )
     else:

@@ -171,7 +171,7 @@ class Step:
     """One line of the plan.
 
     ``irreversible``: why it can never be undone, "" where it can. ``todo``: what resolves a conflict. ``write``: the request, None
-    where nothing is to be sent or an id is not known yet.
+    where there is nothing to send or an id is not known yet.
     """
 
     kind: Kind

@@ -139,7 +139,7 @@ async def _arrival(  # noqa: PLR0917 - of one caller
             if identifier not in read and (str(batch.get("status")).lower() in _FAILED or failed_count(batch)):
                 read.add(identifier)
                 if (found := await _failure(client, identifier, probe.identifier)) is not None:
-                    words = f"AEP took it and refused it later, in batch {identifier}: {'; '.join(found)}"
+                    words = f"AEP accepted it and refused it later, in batch {identifier}: {'; '.join(found)}"
                     todo = "compare mapping set and schema: aep-bridge mapping preview shows the event as it was sent"
                     return Station("dataset", ok=False, words=words, seconds=patience.clock() - began, todo=todo)
         rows = await data_access.preview(client, dataset_id)

@@ -28,7 +28,7 @@ def drift(
     as_json: bool = JSON,
     _route: str | None = MAPPED_ROUTE,
 ) -> None:
-    """Tell what comes in and is not mapped: attributes and event codes that no row reads, changed types, rows that read nothing.
+    """Show what comes in and is not mapped: attributes and event codes that no row reads, changed types, rows that read nothing.
 
     Each with how often, first and last seen, a masked example, and the row to add; with a schema only into a field that it has. Times are those of the records, or of the
     events where they come from a file.
@@ -49,7 +49,7 @@ def drift(
     timed += [(_time_of(read.event), read) for source in events for read in given.events(source)]
     found = [(at, read.event) for at, read in timed if read.refusal is None]
     if not found:
-        raise given.InputError("there is no event to look at", hint="--events FILE or --from-kafka N says which")
+        raise given.InputError("there are no events", hint="give --events FILE or --from-kafka N")
     compiled = compile_mapping(
         load_mapping_set(settings.path),
         tenant=settings.tenant,

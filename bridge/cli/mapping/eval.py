@@ -33,7 +33,7 @@ def evaluate(
         metavar="PARTITION/OFFSET",
         help="The event in this dead letter, as deadletters list names it.",
     ),
-    as_is: bool = typer.Option(False, "--as-is", help="Take any JSON object as it is: no envelope, nothing added."),
+    as_is: bool = typer.Option(False, "--as-is", help="Accept any JSON object as it is: no envelope, nothing added."),
     _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Evaluate one expression: a JSON value, null when null, dates as ISO 8601. Several events give a line each.

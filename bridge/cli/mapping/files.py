@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def refuse_overwriting(output: Path, *, force: bool, way_out: str = "--force writes over it") -> None:
+def refuse_overwriting(output: Path, *, force: bool, way_out: str = "--force overwrites it") -> None:
     """Raise ``BridgeError`` where the file is there and nobody said that it may go."""
     if output.exists() and not force:
-        raise BridgeError(f"{output} is there already and stays as it is", hint=way_out)
+        raise BridgeError(f"{output} exists already and is not changed", hint=way_out)
 
 
 def write(text: str, output: Path | None) -> None:

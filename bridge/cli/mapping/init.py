@@ -37,30 +37,30 @@ def init(  # noqa: PLR0917 - typer reads the signature
         None,
         "--table",
         metavar="NAME",
-        help="Of a route from a warehouse instead: propose rows for the columns of this table; - for what its settings name.",
+        help="For a route from a warehouse: propose rows for the columns of this table; - for the table or query of its settings.",
     ),
     output: Path | None = typer.Option(None, "--output", "-o", help="Mapping CSV to write; else stdout."),
     payload: Path | None = typer.Option(
-        None, "--payload", help="Where to write the sample payload MoEngage asks for; else beside --output."
+        None, "--payload", help="Where to write the sample payload that MoEngage asks for; default: beside --output."
     ),
     tenant: str | None = TENANT,
     primary_identity: str | None = PRIMARY_IDENTITY,
     all_codes: bool = typer.Option(
         False, "--all-codes", help="Decode every event code that MoEngage documents, not only those of the samples."
     ),
-    force: bool = typer.Option(False, "--force", help="Write over files that are there."),
+    force: bool = typer.Option(False, "--force", help="Overwrite existing files."),
     merge: bool = typer.Option(
         False,
         "--merge",
-        help="Keep every row of the file that is there, and append rows for destinations that it lacks.",
+        help="Keep every row of the existing file, and append rows for destinations that it lacks.",
     ),
     as_json: bool = JSON,
     route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Write a first mapping set from a schema and sample events; what found no match is listed on stderr, with candidates.
 
-    A row is proposed only when the schema takes what it gives for every sample. The last line says what lint would say.
-    Towards MoEngage, which has no schema, it begins with the set that ships for the source of the route.
+    A row is proposed only when the schema accepts its value for every sample. The last line is lint's summary.
+    For a route to MoEngage, which has no schema, it begins with the set that ships for the route's source.
 
     Examples:
         aep-bridge mapping init --schema schema.json --events events.jsonl --output mapping.csv
@@ -91,7 +91,7 @@ def init(  # noqa: PLR0917 - typer reads the signature
         payload = output.with_suffix(".sample.json")
     if output is not None and not merge:
         refuse_overwriting(
-            output, force=force, way_out="--merge keeps its rows and adds new ones, --force writes over it"
+            output, force=force, way_out="--merge keeps its rows and adds new ones, --force overwrites it"
         )
     compiled = None if for_moengage else _schema(schema or set_parts.mapping_settings().schema_path)
     # Read once: stdin has nothing the second time.

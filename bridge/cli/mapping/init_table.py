@@ -40,7 +40,7 @@ def init_table(name: str | None, table: str, output: Path | None, *, force: bool
 
 def _proposed(route: Route, table: str) -> TableProposal:
     from bridge.routes.syncing.table_proposal import propose_table
-    from bridge.sources.warehouse.opening import open_source
+    from bridge.sources.warehouse.databases.opening import open_source
     from bridge.sources.warehouse.rows import RowForm
 
     settings = route.settings.warehouse

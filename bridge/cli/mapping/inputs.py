@@ -207,7 +207,7 @@ def dead_letter_event(place: str) -> list[Read]:
     log_warnings_only()
     stored = asyncio.run(read_one(settings_for("kafka").kafka, int(left or 0), int(right)))
     if stored is None:
-        raise InputError(f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows where they lie")
+        raise InputError(f"there is no dead letter at {place}", hint="aep-bridge deadletters list shows their places")
     try:
         return read_documents([parse_json(stored.letter.value)])
     except NotJson as error:

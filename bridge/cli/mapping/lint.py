@@ -50,8 +50,8 @@ def lint(  # noqa: PLR0917 - typer reads the signature
 ) -> None:
     """Find what is wrong in a mapping set. Exit 1 when there are errors, 0 when there are only warnings or nothing.
 
-    With events every one goes through mapping and checks as in the worker: how many would be refused, at which field, and
-    why; that is an error, too. Paths that no event has are told.
+    With events, each is mapped and checked as in the worker: lint shows how many would be refused, at which field, and why;
+    that is an error, too. Paths that no event has are reported.
 
     Examples:
         aep-bridge mapping lint mapping.csv

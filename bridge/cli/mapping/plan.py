@@ -35,8 +35,8 @@ def plan(  # noqa: PLR0917 - typer reads the signature
 ) -> None:
     """Compare a changed mapping set with the one in use over real events, golden cases, schema, tenant and namespaces.
 
-    Exit 0 when nothing changes, 3 when something does, 1 when the new set is wrong or would refuse events that the old one takes.
-    The options for tenant, namespaces and schema count for both sets.
+    Exit 0 when nothing changes, 3 when something does, 1 when the new set is wrong or would refuse events that the old one accepts.
+    The options for tenant, namespaces and schema apply to both sets.
 
     Examples:
         aep-bridge mapping plan mapping.csv --from-kafka 500
@@ -150,7 +150,7 @@ def _print(found: Plan) -> None:
         print(show.cut(f"    - {show.short(one.before)}"))
         print(show.cut(f"    + {show.short(one.after)}"))
     if not found.events:
-        say("no events to compare over: --events FILE or --from-kafka N says which")
+        say("no events to compare over: give --events FILE or --from-kafka N")
     words = {0: "nothing changes", 3: "something changes", 1: "not to be taken as it is"}
     say(
         f"{words[found.exit_code]}; refused {found.refused_before} of {found.events} events before, {found.refused_after} after"

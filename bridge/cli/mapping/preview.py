@@ -38,13 +38,13 @@ def preview(  # noqa: PLR0917 - typer reads the signature
     schema: Path | None = SCHEMA,
     diff: Path | None = typer.Option(None, "--diff", help="Another mapping set: show where the two differ."),
     show_event: bool = typer.Option(False, "--show-event", help="Also show the event as the mapping sees it."),
-    as_is: bool = typer.Option(False, "--as-is", help="Take any JSON object as it is: no envelope, nothing added."),
+    as_is: bool = typer.Option(False, "--as-is", help="Accept any JSON object as it is: no envelope, nothing added."),
     as_json: bool = JSON,
     _route: str | None = MAPPED_ROUTE,
 ) -> None:
     """Map events and show the XDM that goes out; without --json also a list by row. Exit 1 when an event would be rejected.
 
-    Several events give an array. What would be rejected is printed all the same, its reason on stderr. A dead letter that
+    Several events give an array. What would be rejected is printed anyway, its reason on stderr. A dead letter that
     deadletters show has printed stands for the event in it.
 
     Examples:

@@ -34,7 +34,7 @@ def run_golden(  # noqa: PLR0917 - typer reads the signature
     as_json: bool = JSON,
     _route: str | None = MAPPED_ROUTE,
 ) -> None:
-    """Run golden cases. Exit 1 when one does not hold.
+    """Run golden cases. Exit 1 when one fails.
 
     settings.json beside the cases says for which tenant and namespaces they were written; --update writes it. Cases for a tenant
     that the schema does not have are refused.
@@ -98,11 +98,11 @@ def convert(  # noqa: PLR0917 - typer reads the signature
     primary_identity: str | None = typer.Option(
         None, "--primary-identity", help="Fill {primary_identity} with this namespace."
     ),
-    force: bool = typer.Option(False, "--force", help="Write over a file that is there."),
+    force: bool = typer.Option(False, "--force", help="Overwrite an existing file."),
 ) -> None:
     """Turn a CSV mapping set into the Data Prep API's JSON, or back; nothing is lost on the way.
 
-    With --tenant and --primary-identity it is ready to be uploaded; rows that AEP itself could not take are told.
+    With --tenant and --primary-identity it is ready to be uploaded; rows that AEP itself would refuse are reported.
 
     Examples:
         aep-bridge mapping convert mapping.csv --output mapping.json

@@ -37,8 +37,8 @@ def verify(  # noqa: PLR0917 - typer reads the signature
     """Have Adobe validate the mapping set and map events with it, and show where its result differs from this engine's.
 
     Two calls to Adobe (Data Prep: validate and preview) that store nothing; the events go to Adobe. Needs the credential and
-    BRIDGE_AEP__SCHEMA_ID. Exit 1 when Adobe refuses a row or computes something else: what Adobe computes and this engine does not
-    is a fault of this engine, and the file of --case says all that is needed to mend it. It holds the events: look before you send it.
+    BRIDGE_AEP__SCHEMA_ID. Exit 1 when Adobe refuses a row or computes something else: what Adobe computes differently
+    is a bug of this engine, and the file of --case has all that is needed to fix it. It contains the events: read it before you send it.
 
     Examples:
         aep-bridge mapping verify --events events.jsonl

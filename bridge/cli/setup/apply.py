@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 def apply(
     *,
     yes: bool = typer.Option(
-        False, "--yes", "-y", help="Do not ask; what can never be undone needs the next option too."
+        False, "--yes", "-y", help="Do not ask; irreversible steps also need --allow-irreversible."
     ),
     allow_irreversible: bool = typer.Option(
         False,
         "--allow-irreversible",
-        help="Do what AEP can never undo: namespaces, Profile, fields of a schema in use.",
+        help="Allow what AEP can never undo: namespaces, Profile, fields of a schema in use.",
     ),
     no_wait: bool = typer.Option(
         False, "--no-wait", help="Do not wait until the dataflow takes events (BRIDGE_SETUP__WARM_UP_SECONDS)."
@@ -75,7 +75,7 @@ async def _apply(route: Route, *, yes: bool, allow_irreversible: bool, no_wait: 
         if outlook.is_refused:
             todo = next(one.todo for one in outlook.checks if one.ok is False)
             missing = "; ".join(one.words for one in outlook.checks if one.ok is False)
-            raise BridgeError(f"the credential may not do it: {missing}", hint=todo)
+            raise BridgeError(f"the credential lacks permissions: {missing}", hint=todo)
         _agree(outlook.plan, yes=yes, allow_irreversible=allow_irreversible)
         done = await outlook.carry_out(client, Told(outlook.plan), asyncio.sleep)
     _show_edits(done.written)
@@ -104,10 +104,10 @@ def _agree(plan: Plan, *, yes: bool, allow_irreversible: bool) -> None:
     if (needs or not yes) and not sys.stdin.isatty():
         options = " and ".join([*(["--yes"] if not yes else []), *(["--allow-irreversible"] if needs else [])])
         told = f"; AEP can never undo: {never}" if needs else ""
-        raise BridgeError(f"nothing is done without a yes{told}", hint=f"look at the plan, then give {options}")
+        raise BridgeError(f"nothing is done without confirmation{told}", hint=f"look at the plan, then give {options}")
     if needs:
         words.print(f"AEP can never undo: {never}", markup=False, soft_wrap=True)
-        if typer.prompt("Type yes to do it all the same", err=True).strip().lower() != "yes":
+        if typer.prompt("Type yes to do it anyway", err=True).strip().lower() != "yes":
             raise typer.Exit(1)
     elif not yes and not typer.confirm("Do it?", err=True):
         raise typer.Exit(1)
@@ -126,7 +126,7 @@ class Told:
 
     def unsure(self, step: Step, why: str) -> None:
         """Its answer was lost."""
-        say(f"      {why}; looking whether AEP has {step.kind} {step.name} …")
+        say(f"      {why}; checking whether AEP has {step.kind} {step.name} …")
 
     def done(self, step: Step, seconds: float) -> None:
         """AEP has it."""

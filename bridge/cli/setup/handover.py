@@ -24,7 +24,7 @@ def handover(
     """Print what MoEngage asks for, for both set-ups: MoEngage to the bridge, and MoEngage to AEP directly.
 
     For a route from Adobe: what somebody enters in Adobe's screens for its private destination, step by step.
-    Everything comes from the settings and their files; nobody is asked. Secrets are masked unless you want them shown.
+    Everything comes from the settings and their files, without a network. Secrets are masked unless --show-secrets is given.
 
     Examples:
         aep-bridge setup handover

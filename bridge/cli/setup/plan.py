@@ -26,8 +26,8 @@ def plan(as_json: bool = JSON, route: str | None = ROUTE) -> None:
 
     For a route from Adobe that is the private destination, which posts to the receiver; for one to AEP all that its stream needs.
 
-    Exit 0 when nothing is to do, 3 when something is, 1 on a conflict, a missing permission or an error. What AEP can never undo
-    is said beforehand. Names and choices are the settings BRIDGE_SETUP__…; objects that the settings name by id are taken as
+    Exit 0 when there is nothing to do, 3 when there is something, 1 on a conflict, a missing permission or an error. What AEP can
+    never undo is marked. Names and choices are the settings BRIDGE_SETUP__…; objects that the settings name by id are used as
     they are, others are found by their names.
 
     Examples:

@@ -40,11 +40,10 @@ def verify(
     """Send a test event through the route's mapping and inlet, and follow it until it is in the dataset or refused.
 
     A line for each station with how long it took; exit 1 where one fails. The event is of a person aep-bridge-verify, stays in
-    the dataset, and makes one profile where Profile is enabled. It is sent to the single endpoint, which validates at once where
+    the dataset, and makes one profile where Profile is enabled. It is sent to the single endpoint, which validates immediately where
     AEP offers that, and to the batch endpoint, as the worker does. Events come into the data lake within the hour.
 
-    Of a route from Adobe the private destination is tried out: Adobe renders its template with awkward texts and with profiles of its
-    own, and, where there is a connection, posts one through it, which the receiver leaves out.
+    For a route from Adobe the private destination is tested: Adobe renders its template with awkward texts and with sample profiles, and, where there is a connection, posts one through it, which the receiver leaves out.
 
     Examples:
         aep-bridge setup verify

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 sync = typer.Typer(
     name="sync",
-    help="Rows of a database, warehouse or file to MoEngage: only what has changed, and nothing counted as sent before it is accepted.",
+    help="Send rows of a database, warehouse or file to MoEngage: only changed rows, each counted as sent once it is accepted.",
     no_args_is_help=True,
 )
 app.add_typer(sync)
 
 FULL = typer.Option(
-    False, "--full", help="All rows, changed or not; of mode insert still each key once. The cursor is not looked at."
+    False, "--full", help="Send all rows, changed or not (in mode insert still each key once), and ignore the cursor."
 )
-LIMIT = typer.Option(None, "--limit", min=1, metavar="N", help="N rows at most.")
+LIMIT = typer.Option(None, "--limit", min=1, metavar="N", help="Send at most N rows.")
 JSON = typer.Option(False, "--json", help="JSON on stdout.")
 
 
@@ -44,7 +44,7 @@ def warehouse_route(name: str | None) -> Route:
             'no route has a warehouse as its source: [routes.NAME] source = "warehouse"', param_hint="--route"
         )
     if name is not None and name in {route.name for route in routes} - {route.name for route in found}:
-        raise typer.BadParameter(f"the source of route {name} is no warehouse", param_hint="--route")
+        raise typer.BadParameter(f"the source of route {name} is not a warehouse", param_hint="--route")
     return only(found, name)
 
 

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 @sync.command()
 def plan(*, route: str | None = ROUTE, full: bool = FULL, limit: int | None = LIMIT, as_json: bool = JSON) -> None:
-    """Read the rows and say what a run would do with them: new, changed, unchanged, gone, refused by rule. Nothing is sent.
+    """Read the rows and show what a run would do with them: new, changed, unchanged, gone, refused by rule. Nothing is sent.
 
-    Rows go through the route's mapping set and MoEngage's rules, as the worker puts them through. The time is what MoEngage's
-    budgets (BRIDGE_MOENGAGE__USERS_PER_MINUTE, __EVENTS_PER_MINUTE) allow at best. Exits 3 when something is to be sent, 0 when
-    nothing is.
+    Rows go through the route's mapping set and MoEngage's rules, as in the worker. The time is what MoEngage's
+    budgets (BRIDGE_MOENGAGE__USERS_PER_MINUTE, __EVENTS_PER_MINUTE) allow at best. Exits 3 when there is something to send, 0 when
+    there is not.
 
     Examples:
         aep-bridge sync plan
@@ -113,7 +113,7 @@ def _show(planned: SyncPlan) -> None:
         print(f"  {rows(found['without_cursor'])} without a cursor: read and compared in every run")
     if found["held_back"]:
         print(
-            f"  {found['held_back']:,} rows are gone, more than BRIDGE_WAREHOUSE__VANISHED_SHARE lets pass: a run would tell nothing of them"
+            f"  {found['held_back']:,} rows have vanished, more than BRIDGE_WAREHOUSE__VANISHED_SHARE allows: a run would not tell MoEngage of them"
         )
     for one in planned.examples:
         say(f"  {one.what:<9} {one.key}" + (f"  refused: {one.refused}" if one.refused else ""))
@@ -123,7 +123,7 @@ def _show(planned: SyncPlan) -> None:
             f" at least {duration(planned.seconds)} within MoEngage's budgets"
         )
     else:
-        print("nothing is to be sent")
+        print("there is nothing to send")
 
 
 def _since(since: str | None) -> str:

@@ -38,10 +38,10 @@ def run(
     as_json: bool = JSON,
     while_open: bool = typer.Option(False, "--while-input-is-open", hidden=True, help="Stop at the end of the input."),
 ) -> None:
-    """Send new and changed rows into the route's topic, and wait until its worker has had each accepted or refused.
+    """Send new and changed rows into the route's topic, and wait until MoEngage has accepted or refused each of them.
 
     A row counts as sent once MoEngage has accepted it. What was refused is a dead letter with its reason, and is tried again in
-    every run until it passes, is changed, or is given up (aep-bridge sync give-up). Stopped or killed, the next run goes on where
+    every run until it passes, is changed, or is given up (aep-bridge sync give-up). When it is stopped or killed, the next run goes on where
     this one ended: nothing is lost, and what waits in Kafka is not sent twice. One run at a time.
     --limit 1 is a test: one row, read back from MoEngage as a user.
     Exits 1 when rows were refused or could not be sent, or the run did not come to its end.

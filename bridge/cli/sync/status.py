@@ -23,7 +23,7 @@ _SHOWN = 10
 def status(*, route: str | None = ROUTE, as_json: bool = JSON) -> None:
     """Show the last runs of a route, the newest first: rows read, sent and accepted, refused by reason, duration; and the cursor.
 
-    The database is not asked.
+    The database is not read.
 
     Examples:
         aep-bridge sync status
@@ -60,7 +60,7 @@ def give_up(
     *,
     route: str | None = ROUTE,
 ) -> None:
-    """Stop trying rows that were refused, as they are; a row that changes is tried again. Exits 1 when a key is none of them.
+    """Stop retrying rows that were refused; a row that changes is sent again. Exits 1 when a key is not that of a refused row.
 
     Examples:
         aep-bridge sync give-up customer-17 customer-18

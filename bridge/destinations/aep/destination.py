@@ -10,7 +10,8 @@ import httpx
 
 from bridge.destinations.aep.answers import read_answer
 from bridge.destinations.aep.envelope import Envelope, raw_envelope, xdm_envelope
-from bridge.destinations.http.exchange import NoReply, open_client, post
+from bridge.destinations.http.batch_client import BatchClient
+from bridge.destinations.http.exchange import NoReply
 from bridge.destinations.http.oauth import REFUSED_AGAIN, NoToken, Token, TokenSource
 from bridge.destinations.http.reasons import without
 from bridge.model.delivery_policy import DeliveryPolicy
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Any
-
-    from prometheus_client import Counter
 
     from bridge.settings import Settings
     from bridge.telemetry.metrics import Metrics
@@ -62,12 +61,10 @@ class AepDestination:
         self._url = httpx.URL(url)
         self._headers = dict(headers)
         self._tokens = tokens
-        self._metrics = metrics
-        self._concurrency = concurrency
-        self._timeout = timeout_seconds
         self._wall = wall
-        self._client: httpx.AsyncClient | None = None
-        self._by_status: dict[str, Counter] = {}
+        self._client = BatchClient(
+            metrics, connections=concurrency, timeout_seconds=timeout_seconds, most_bytes=_MOST_ANSWER_BYTES
+        )
         self._last: tuple[Token, dict[str, str]] | None = None
 
     async def send(self, items: Sequence[bytes]) -> Outcome:
@@ -92,9 +89,7 @@ class AepDestination:
 
     async def aclose(self) -> None:
         """Close connections; requests under way end as transient failures."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._client.aclose()
         if self._tokens is not None:
             await self._tokens.aclose()
 
@@ -112,33 +107,11 @@ class AepDestination:
         return self._last[1]
 
     async def _attempt(self, body: bytes, count: int, headers: Mapping[str, str]) -> Outcome:
-        if self._client is None:
-            self._client = open_client(connections=self._concurrency, timeout_seconds=self._timeout)
-        metrics = self._metrics
-        metrics.delivery_batch_events.observe(count)
-        metrics.delivery_batch_bytes.observe(len(body))
-        began = time.perf_counter()
-        reply = await post(
-            self._client,
-            self._url,
-            body=body,
-            headers=headers,
-            timeout_seconds=self._timeout,
-            most_bytes=_MOST_ANSWER_BYTES,
-        )
-        metrics.delivery_seconds.observe(time.perf_counter() - began)
+        reply = await self._client.post_batch(self._url, body, count, headers)
         if isinstance(reply, NoReply):
-            self._count(reply.kind)
             return Transient(reply.reason)
-        self._count(str(reply.status))
         answer = without(reply.body, headers.get("Authorization", "").removeprefix("Bearer "))
         return read_answer(reply.status, reply.headers, answer, count, now=self._wall())
-
-    def _count(self, status: str) -> None:
-        counter = self._by_status.get(status)
-        if counter is None:
-            counter = self._by_status[status] = self._metrics.delivery_requests.labels(status)
-        counter.inc()
 
 
 def batch_url(endpoint: str) -> str:
@@ -190,7 +163,7 @@ def check_settings(settings: Settings) -> None:
             if is_example(secret):
                 raise SettingsError(
                     f"{variable('oauth', 'client_secret')} is still the example: IMS would refuse it",
-                    hint="the client secret stands in the Developer Console, with the OAuth server-to-server credential",
+                    hint="the client secret is in the Developer Console, with the OAuth server-to-server credential",
                 )
     _inlet(settings)
 

@@ -120,7 +120,7 @@ class XdmTransform:
         except orjson.JSONDecodeError:
             event = None
         if not isinstance(event, dict):
-            return Rejected(Stage.DECODE, "not_json", "what came back from AEP is no JSON object")
+            return Rejected(Stage.DECODE, "not_json", "what came back from AEP is not a JSON object")
         if self._check is None:
             self._check = self.builder.unmapped().build
         xdm, _, identities, rejection, findings = self._check(event)

@@ -92,7 +92,9 @@ async def send_validated(settings: Settings, metrics: Metrics, event: Mapping[st
         if tokens is not None:
             await tokens.aclose()
     if isinstance(reply, NoReply):
-        return Trial(ok=False, words=reply.reason, todo="check BRIDGE_AEP__ENDPOINT and the way out of this network")
+        return Trial(
+            ok=False, words=reply.reason, todo="check BRIDGE_AEP__ENDPOINT and the outbound access of this network"
+        )
     outcome = read_answer(reply.status, reply.headers, reply.body, 1, now=time.time())
     if isinstance(outcome, AllAccepted):
         return Trial(ok=True, words=f"{event.get('_id') or event.get('event_uuid')} {how}")

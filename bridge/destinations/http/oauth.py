@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 _MOST_ANSWER_BYTES = 65_536
 _REMIND_SECONDS = 60.0
 _CHECK = "check BRIDGE_OAUTH__CLIENT_ID, BRIDGE_OAUTH__CLIENT_SECRET and BRIDGE_OAUTH__SCOPES"
-_REACH = "no token for AEP; if it stays so, check BRIDGE_OAUTH__TOKEN_URL and the way out of this network"
+_REACH = (
+    "there is no token for AEP; if that lasts, check BRIDGE_OAUTH__TOKEN_URL and the outbound access of this network"
+)
 
 REFUSED_AGAIN = (
     "a new token was refused too: give the credential a product profile with write permission on the sandbox and dataset,"
@@ -181,7 +183,7 @@ class TokenSource:
         self._failures += 1
         self._pause(result, begun)
         todo = _CHECK if isinstance(result, GrantRefused) else _REACH
-        self._failure = NoToken(f"{result.reason}: {todo}; the bridge holds and asks again by itself")
+        self._failure = NoToken(f"{result.reason}: {todo}; the bridge holds events and retries by itself")
         self._tell(self._failure.reason)
         return self._failure
 

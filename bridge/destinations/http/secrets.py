@@ -29,7 +29,7 @@ class Secrets:
         if self._file is not None and any(map(is_example, self._secrets)):
             raise SettingsError(
                 f"BRIDGE_OAUTH__CLIENT_SECRET_FILE: {self._file} still holds the example: IMS would refuse it",
-                hint="the client secret stands in the Developer Console, with the OAuth server-to-server credential",
+                hint="the client secret is in the Developer Console, with the OAuth server-to-server credential",
             )
 
     def __iter__(self) -> Iterator[str]:

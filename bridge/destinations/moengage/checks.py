@@ -102,16 +102,16 @@ def _check_id(given: Any, kind: str, path: str, report: Report) -> None:
 def _check_device(value: Mapping[str, Any], path: str, report: Report) -> None:
     identifier = value.get("device_id")
     if identifier.__class__ is not str or not identifier:
-        report.refuse(f"{path}/device_id", "device_id_missing", "it is no text", "device.device_id")
+        report.refuse(f"{path}/device_id", "device_id_missing", "it is not text", "device.device_id")
     attributes = value.get("attributes")
     if attributes is not None and attributes.__class__ is not dict:
-        report.refuse(f"{path}/attributes", "attributes_form", "it is no object", "device.attributes")
+        report.refuse(f"{path}/attributes", "attributes_form", "it is not an object", "device.attributes")
         return
     given = attributes or {}
     platform = given.get("platform")
     if platform.__class__ is not str or platform.lower() not in limits.DEVICE_PLATFORMS:
         place, field = f"{path}/attributes/platform", "device.attributes.platform"
-        report.refuse(place, "device_platform", "it is none of ANDROID, iOS, web and TV", field)
+        report.refuse(place, "device_platform", "it is not one of ANDROID, iOS, web and TV", field)
     for name in given:
         if name not in limits.DEVICE_ATTRIBUTES:
             place, field = f"{path}/attributes/{escaped(name)}", f"device.attributes.{name}"

@@ -31,7 +31,7 @@ class ApiKey:
             name = variable("moengage", "api_key" if self._file is None else "api_key_file")
             raise SettingsError(
                 f"{name}: not set, or still the example",
-                hint="the Data API key stands in MoEngage under Settings > Account > APIs, on the tile Data",
+                hint="the Data API key is in MoEngage under Settings > Account > APIs, on the tile Data",
             )
         self._key = key
 

@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from bridge.destinations.http.exchange import NoReply, Reply, open_client, post
+from bridge.destinations.http.batch_client import BatchClient
+from bridge.destinations.http.exchange import NoReply, Reply
 from bridge.destinations.moengage.answers import read_answer
 from bridge.destinations.moengage.credentials import ApiKey
 from bridge.destinations.moengage.encoding import FRAME_BYTES, SEPARATOR, bulk, path_of
@@ -21,8 +22,6 @@ from bridge.settings import every_setting, variable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
-
-    from prometheus_client import Counter
 
     from bridge.settings import MoEngageSettings
     from bridge.telemetry.metrics import Metrics
@@ -79,7 +78,6 @@ class MoEngageDestination:
         clock: Callable[[], float] = time.monotonic,
         read_back_after: float = AFTER_SECONDS,
     ) -> None:
-        self._settings = settings
         self._single = settings.mode == "single"
         self.max_request_bytes = settings.batch_bytes
         self.max_request_events = 1 if self._single else settings.batch_elements
@@ -88,15 +86,18 @@ class MoEngageDestination:
         self._urls = {call: call_url(settings, call) for call in _CALLS}
         self._key = ApiKey(settings)
         self._headers = self._authorized()
-        self._metrics = metrics
         self._wall = wall
         self._read_back = (
             ReadBack(settings.read_back, self._ask, metrics, clock=clock, after=read_back_after)
             if settings.read_back
             else None
         )
-        self._client: httpx.AsyncClient | None = None
-        self._by_status: dict[str, Counter] = {}
+        self._client = BatchClient(
+            metrics,
+            connections=settings.concurrency,
+            timeout_seconds=settings.timeout_seconds,
+            most_bytes=_MOST_ANSWER_BYTES,
+        )
 
     async def send(self, items: Sequence[bytes]) -> Outcome:
         """Send one request with these encoded elements. Raises nothing but cancellation: every failure is an outcome."""
@@ -117,22 +118,11 @@ class MoEngageDestination:
         """Close connections; requests under way end as transient failures."""
         if self._read_back is not None:
             await self._read_back.aclose()
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._client.aclose()
 
     async def _ask(self, body: bytes) -> bytes | None:
         """What Get User answers, None where it does not."""
-        if self._client is None:
-            return None
-        reply = await post(
-            self._client,
-            self._urls["customers/export"],
-            body=body,
-            headers=self._headers,
-            timeout_seconds=self._settings.timeout_seconds,
-            most_bytes=_MOST_ANSWER_BYTES,
-        )
+        reply = await self._client.ask(self._urls["customers/export"], body, self._headers)
         return reply.body if isinstance(reply, Reply) and reply.status == 200 else None
 
     async def __aenter__(self) -> Self:
@@ -147,29 +137,7 @@ class MoEngageDestination:
         return {"Content-Type": "application/json", "Authorization": self._key.authorization}
 
     async def _attempt(self, call: str, body: bytes, count: int, headers: Mapping[str, str]) -> Outcome:
-        settings, metrics = self._settings, self._metrics
-        if self._client is None:
-            self._client = open_client(connections=settings.concurrency, timeout_seconds=settings.timeout_seconds)
-        metrics.delivery_batch_events.observe(count)
-        metrics.delivery_batch_bytes.observe(len(body))
-        began = time.perf_counter()
-        reply = await post(
-            self._client,
-            self._urls[call],
-            body=body,
-            headers=headers,
-            timeout_seconds=settings.timeout_seconds,
-            most_bytes=_MOST_ANSWER_BYTES,
-        )
-        metrics.delivery_seconds.observe(time.perf_counter() - began)
+        reply = await self._client.post_batch(self._urls[call], body, count, headers)
         if isinstance(reply, NoReply):
-            self._count(reply.kind)
             return Transient(self._key.redact(reply.reason))
-        self._count(str(reply.status))
         return read_answer(reply.status, reply.headers, self._key.without(reply.body), now=self._wall())
-
-    def _count(self, status: str) -> None:
-        counter = self._by_status.get(status)
-        if counter is None:
-            counter = self._by_status[status] = self._metrics.delivery_requests.labels(status)
-        counter.inc()

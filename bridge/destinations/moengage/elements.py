@@ -68,7 +68,7 @@ def elements_of(
             if one is None:
                 continue
             if one.__class__ is not dict:
-                wrong.append(Remark(path, "element_form", "it is no object", kind))
+                wrong.append(Remark(path, "element_form", "it is not an object", kind))
                 continue
             if kind == "customer":
                 elements += _users(one, path, nulls, failed, wrong)
@@ -150,7 +150,7 @@ def _apart(element: dict[str, Any], path: str, wrong: list[Remark]) -> Iterator[
     for name in sorted(both):
         if _overlap(adds[name], removes[name]):
             place = f"{path}/attributes/{ADD}/{name}"
-            reason = "a value is added and removed at once"
+            reason = "a value is both added and removed"
             wrong.append(Remark(place, "array_edit_conflict", reason, f"customer.attributes.{ADD}.{name}"))
     rest = {name: value for name, value in attributes.items() if name != REMOVE}
     before: dict[str, Any] = {

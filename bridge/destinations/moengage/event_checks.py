@@ -53,12 +53,12 @@ def check_event(
             report.find(f"{here}/{escaped(key)}", "key_unknown", "an action has no such key", f"{_FIELD}.{key}")
         platform = action.get("platform")
         if platform is not None and (platform.__class__ is not str or platform.lower() not in limits.PLATFORMS):
-            reason = "it is none of ANDROID, iOS, web, TV and unknown"
+            reason = "it is not one of ANDROID, iOS, web, TV and unknown"
             report.refuse(f"{here}/platform", "platform_unknown", reason, f"{_FIELD}.platform")
         _check_times(action, here, report, now)
         attributes = action.get("attributes")
         if attributes is not None and attributes.__class__ is not dict:
-            report.refuse(f"{here}/attributes", "attributes_form", "it is no object", f"{_FIELD}.attributes")
+            report.refuse(f"{here}/attributes", "attributes_form", "it is not an object", f"{_FIELD}.attributes")
             continue
         _check_attributes(attributes or {}, f"{here}/attributes", report, names, objects=objects, projects=projects)
 
@@ -69,7 +69,7 @@ def _check_name(name: Any, path: str, report: Report, names: Names) -> None:
             path, "action_missing", "the action has no name, so that the event would be invisible", f"{_FIELD}.action"
         )
     elif name.__class__ is not str:
-        report.refuse(path, "action_form", "the action's name is no text", f"{_FIELD}.action")
+        report.refuse(path, "action_form", "the action's name is not text", f"{_FIELD}.action")
     else:
         names.action(name, path, f"{_FIELD}.action", report)
 
@@ -95,7 +95,7 @@ def _check_attributes(
     if project is None or project == "":
         report.find(place, "project_missing", "the event names no project", field)
     elif project.__class__ is not str or project not in projects:
-        report.find(place, "project_unknown", "it is none of BRIDGE_MOENGAGE__PROJECTS, case included", field)
+        report.find(place, "project_unknown", "it is not one of BRIDGE_MOENGAGE__PROJECTS, case included", field)
 
 
 def _check_times(action: Mapping[str, Any], path: str, report: Report, now: float) -> None:
@@ -111,7 +111,7 @@ def _check_times(action: Mapping[str, Any], path: str, report: Report, now: floa
             report.refuse(f"{path}/{key}", "event_future", "it lies in the future", f"{_FIELD}.{key}")
     offset = action.get("user_timezone_offset")
     if offset is not None and (offset.__class__ is not int or abs(offset) > limits.OFFSET_SECONDS):
-        reason = "it is no whole number of seconds from -54000 to 54000"
+        reason = "it is not a whole number of seconds from -54000 to 54000"
         report.refuse(f"{path}/user_timezone_offset", "timezone_offset", reason, f"{_FIELD}.user_timezone_offset")
 
 

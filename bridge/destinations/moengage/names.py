@@ -32,7 +32,7 @@ class Names:
         elif len(name) > limits.NAME_CHARACTERS:
             report.find(path, "name_long", _cut(name), field[: limits.NAME_CHARACTERS])
         elif kind == "customer" and name in limits.NOT_UPDATED:
-            report.find(path, "not_updated", "the SDK owns it: only a user that is new gets it", field)
+            report.find(path, "not_updated", "the SDK owns it: only a new user gets it", field)
         else:
             self._keep(kind, name)
 
@@ -79,7 +79,10 @@ def name_problem(kind: str, name: str) -> tuple[str, str] | None:
         return "name_blocked", "MoEngage blocks attributes named id, _id or nothing at all"
     allowed = limits.DOCUMENTED_USER_NAMES if kind == "customer" else limits.DOCUMENTED_EVENT_NAMES
     if name.startswith(limits.OWN_PREFIX) and name not in allowed:
-        return "name_prefix", "moe_ is MoEngage's own prefix, and this is none of the names that it lets others write"
+        return (
+            "name_prefix",
+            "moe_ is MoEngage's own prefix, and this is not one of the names that it lets others write",
+        )
     if kind == "customer" and (name in limits.RESERVED_USER_NAMES or name.startswith(limits.RESERVED_USER_PREFIXES)):
         return "name_reserved", "MoEngage reserves this name"
     return None

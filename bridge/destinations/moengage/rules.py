@@ -108,7 +108,7 @@ class _Rows:
                 row, "name_refused", f"of a name's {len(name)} characters MoEngage keeps the first 200", "warning"
             )
         elif kind == "customer" and name in limits.NOT_UPDATED:
-            message = f"{name} is owned by MoEngage's SDK: only a user that is new gets it"
+            message = f"{name} is owned by MoEngage's SDK: only a new user gets it"
             yield Complaint(row, "not_updated", message, "warning", _path((*head, f"home_{name}")))
         if below and below[0] != EVERY and name != "platforms" and not self._settings.objects:
             message = f"{name} is an object, which a workspace takes once MoEngage has switched it on: BRIDGE_MOENGAGE__OBJECTS=true"

@@ -103,7 +103,7 @@ async def look_for(
 
 
 _LOOK = "look for the user in MoEngage's dashboard; Get User has to be enabled for the workspace (MoEngage support)"
-_REACH = "check BRIDGE_MOENGAGE__DATA_CENTER or __BASE_URL, and the way out of this network"
+_REACH = "check BRIDGE_MOENGAGE__DATA_CENTER or __BASE_URL, and the outbound access of this network"
 
 
 def _todo(outcome: Outcome) -> str:
@@ -111,7 +111,7 @@ def _todo(outcome: Outcome) -> str:
         case Unauthorized():
             return (
                 "compare BRIDGE_MOENGAGE__WORKSPACE_ID, __API_KEY and __DATA_CENTER with MoEngage (Settings > Account > APIs,"
-                " tile Data); a new key ends the old one at once, and an allow-list of addresses has to name this machine's"
+                " tile Data); a new key invalidates the old one immediately, and an allow-list of addresses has to name this machine's"
             )
         case Misconfigured():
             return "compare BRIDGE_MOENGAGE__WORKSPACE_ID and __PROJECT_CODE with MoEngage"

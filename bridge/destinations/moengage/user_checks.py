@@ -33,7 +33,7 @@ def check_user(
     if attributes is None:
         attributes = {}
     elif attributes.__class__ is not dict:
-        report.refuse(f"{path}/attributes", "attributes_form", "it is no object", _FIELD)
+        report.refuse(f"{path}/attributes", "attributes_form", "it is not an object", _FIELD)
         return
     here = f"{path}/attributes"
     plain = attributes
@@ -44,7 +44,7 @@ def check_user(
     unset_names = _unset(value.get("unset_attributes"), path, report, allowed=unset)
     if edited or unset_names:
         for name in sorted((edited & plain.keys()) | (edited & unset_names) | (unset_names & plain.keys())):
-            reason = "the attribute is set, edited or unset at once: one of them a call"
+            reason = "the attribute is set, edited and unset in one call: send one of them"
             report.refuse(f"{here}/{escaped(name)}", "array_edit_conflict", reason, f"{_FIELD}.{name}")
     names.of_users(plain.keys() | edited if edited else plain.keys(), here, report)
 
@@ -95,14 +95,14 @@ def _edits(attributes: Mapping[str, Any], path: str, report: Report, names: Name
         for name, values in given.items():
             place = f"{path}/{edit}/{escaped(name)}"
             if name in edited:
-                reason = "it is added to and removed from at once"
+                reason = "it is both added to and removed from"
                 report.refuse(place, "array_edit_conflict", reason, f"{field}.{name}")
             edited.add(name)
             names.attribute("customer", name, place, f"{field}.{name}", report)
             if values.__class__ is not list or any(
                 one is None or one.__class__ is dict or one.__class__ is list for one in values
             ):
-                report.refuse(place, "array_edit_form", "it is no list of plain values", f"{field}.{name}")
+                report.refuse(place, "array_edit_form", "it is not a list of plain values", f"{field}.{name}")
             else:
                 report.findings += about(values, place, f"{field}.{name}", objects=False)
     return frozenset(edited)

@@ -59,7 +59,7 @@ def about_text(text: str, path: str, field: str) -> Iterator[Remark]:
         else:
             yield Remark(path, "value_long", f"of {len(text)} characters the first {VALUE_CHARACTERS} are kept", field)
     elif text[:1].isdigit() and is_lost_date(text):
-        yield Remark(path, "date_text", "it looks like a date, in a form that stays text", field)
+        yield Remark(path, "date_text", "it looks like a date, in a form that MoEngage keeps as text", field)
 
 
 def is_lost_date(text: str) -> bool:
@@ -84,7 +84,7 @@ def _about_list(values: Sequence[Any], path: str, field: str, *, objects: bool) 
         yield from _about_objects(values, path, field, objects=objects)
         return
     if len(values) > LIST_ITEMS:
-        yield Remark(path, "list_long", f"of {len(values)} values the first {LIST_ITEMS} are kept", field)
+        yield Remark(path, "list_long", f"of {len(values)} values only the first {LIST_ITEMS} are kept", field)
     if len(kinds) > 1:
         yield Remark(path, "list_mixed", f"a list of {' and '.join(sorted(kinds))}", field)
     if "list" in kinds or "null" in kinds:

@@ -141,8 +141,8 @@ class Collection:
         self._received.bytes += len(body)
         self._received.add(*found)
         self._note(inlet_id, 1, 0)
-        if (take := self._taker(checker)) is not None:
-            take(found[0], message)
+        if (receive := self._receiver_of(checker)) is not None:
+            receive(found[0], message)
         validation = {"status": "pass"} if synchronous else {"skipped": True}
         now = time.time_ns() // 1_000_000
         transaction = self._next_batch()
@@ -154,11 +154,11 @@ class Collection:
         made = self._connected(inlet_id)
         return Checker(self.inlet) if made is None else FlowChecker(made, self.inlet.org_id, flow_id)
 
-    def _taker(self, checker: Checker | FlowChecker) -> Callable[[str, Mapping[str, Any]], None] | None:
+    def _receiver_of(self, checker: Checker | FlowChecker) -> Callable[[str, Mapping[str, Any]], None] | None:
         if self._ingestion is None:
             return None
         if isinstance(checker, Checker):
-            return self._ingestion.taker(self.inlet.dataset_id)
+            return self._ingestion.receiver_of(self.inlet.dataset_id)
         return checker.hand_to(self._ingestion)
 
     def _violations(self, checker: Checker | FlowChecker, message: Mapping[str, Any]) -> Sequence[Violation]:
@@ -178,7 +178,7 @@ class Collection:
         shape = self._faults.shape
         faults = self._faults.strike(self._faults.item_failures)
         checker, received = self._checker(inlet_id, flow_id), self._received
-        take = self._taker(checker)
+        receive = self._receiver_of(checker)
         failed: list[tuple[int, int, str]] = []
         for position, message in enumerate(messages):
             self._counted += 1
@@ -189,8 +189,8 @@ class Collection:
                 failed.append((position, faults.status, refusal(inlet_id, self.inlet.org_id, faults.message)))
             else:
                 received.add(*found)
-                if take is not None:
-                    take(found[0], message)
+                if receive is not None:
+                    receive(found[0], message)
         self._note(inlet_id, len(messages), len(failed))
         responses = _accepted(transaction, batch, range(len(messages)), shape)
         failed_shape = (faults.shape if faults is not None else None) or shape

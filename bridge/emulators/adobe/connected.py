@@ -53,10 +53,10 @@ class FlowChecker:
         return checker.event_of(message)
 
     def hand_to(self, ingestion: Ingestion) -> Callable[[str, Mapping[str, Any]], None]:
-        """What takes the message that was found right last."""
+        """What receives the message that was found right last."""
 
-        def take(identifier: str, message: Mapping[str, Any]) -> None:
+        def receive(identifier: str, message: Mapping[str, Any]) -> None:
             if self.target is not None:
                 ingestion.arrive(self.connected.sandbox, self.target, identifier, message)
 
-        return take
+        return receive

@@ -166,7 +166,7 @@ class DataApi:
         kind = "users" if self._faults.limits.users else "events"
         return {
             "x-ratelimit-limit": str(limit),
-            "x-ratelimit-remaining": str(max(0, limit - self.minutes.taken(kind, now))),
+            "x-ratelimit-remaining": str(max(0, limit - self.minutes.used(kind, now))),
             "x-ratelimit-reset": f"{self.minutes.left(now):.0f}",
         }
 
@@ -181,7 +181,7 @@ class DataApi:
             return limited
         self.elements_per_request[len(elements)] += 1
         for element in elements:
-            self._take(element)
+            self._process(element)
         return _success()
 
     def _single(self, call: str, document: dict[str, Any]) -> Answer:
@@ -195,7 +195,7 @@ class DataApi:
         if wrong is not None:
             return _fail(400, wrong["type"], wrong["message"], wrong["attribute"])
         self.elements_per_request[1] += 1
-        self._take(document)
+        self._process(document)
         return _success()
 
     def _struck(self, elements: Sequence[Any]) -> Answer | None:
@@ -206,9 +206,9 @@ class DataApi:
             return None
         return _fail(refuse.status, refuse.type, refuse.message)
 
-    def _take(self, element: Any) -> None:
+    def _process(self, element: Any) -> None:
         if not isinstance(element, dict) or element.get("type") not in _TYPES:
-            self.workspace.ignore("type that is none of customer, event and device", str(_type(element)))
+            self.workspace.ignore("type that is not one of customer, event and device", str(_type(element)))
             return
         lose = self._faults.lose
         is_meant = lose is not None and (lose.customer_ids is None or _customer(element) in lose.customer_ids)
@@ -219,7 +219,7 @@ class DataApi:
         if wrong is not None:
             self.workspace.ignore(f"{wrong['type']}: {wrong['message']}", element["type"], str(_customer(element)))
             return
-        self.workspace.take(element)
+        self.workspace.process(element)
 
     def _export(self, document: Mapping[str, Any]) -> Answer:
         """Get User: by customer id; fields as asked for, else all."""

@@ -19,7 +19,7 @@ class Window:
     """What came in one window: taken by kind, and requests that were refused for their number."""
 
     number: int
-    taken: dict[str, int] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=dict)
     refused: int = 0
 
 
@@ -35,24 +35,24 @@ class Windows:
         """Take the units, or name the kind whose limit they would break; a limit of 0 is none. Nothing is taken then."""
         window = self._window(now)
         for kind, limit in limits.items():
-            if limit and units.get(kind, 0) and window.taken.get(kind, 0) + units[kind] > limit:
+            if limit and units.get(kind, 0) and window.used.get(kind, 0) + units[kind] > limit:
                 window.refused += 1
                 return kind
         for kind, count in units.items():
-            window.taken[kind] = window.taken.get(kind, 0) + count
+            window.used[kind] = window.used.get(kind, 0) + count
         return None
 
     def left(self, now: float) -> float:
         """Seconds until the window ends."""
         return self.seconds - (now - self.phase) % self.seconds
 
-    def taken(self, kind: str, now: float) -> int:
+    def used(self, kind: str, now: float) -> int:
         """Units of a kind in the window that runs."""
-        return self._window(now).taken.get(kind, 0)
+        return self._window(now).used.get(kind, 0)
 
     def shown(self) -> list[dict[str, Any]]:
         """Every window that is remembered, the oldest first."""
-        return [{"window": one.number, **one.taken, "refused": one.refused} for one in self._recent]
+        return [{"window": one.number, **one.used, "refused": one.refused} for one in self._recent]
 
     def clear(self) -> None:
         """Forget all windows but for the phase."""

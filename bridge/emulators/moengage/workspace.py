@@ -108,7 +108,7 @@ class Workspace:
                     return _error("ValueError", f"{key} lies in the future", key)
         return None
 
-    def take(self, element: dict[str, Any]) -> None:
+    def process(self, element: dict[str, Any]) -> None:
         """Process an element that was accepted."""
         self.counts[element["type"]] += 1
         if self.fast:

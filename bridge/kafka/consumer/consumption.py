@@ -8,120 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka.errors import ConsumerStoppedError
 
-from bridge.kafka.consumer.offset_account import Expired
+from bridge.kafka.consumer.client.offset_account import Expired
+from bridge.kafka.consumer.record_runs import record_runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from bridge.kafka.consumer.fetching import Fetch, Gone, Survey, Unreadable
+    from bridge.kafka.consumer.chunk import Chunk, Partition
+    from bridge.kafka.consumer.client.fetching import Fetch, Survey
+    from bridge.kafka.consumer.client.kafka_client import Offsets
+    from bridge.kafka.consumer.consumption_ports import ClientSide, Finisher, Reporting
     from bridge.kafka.consumer.gate import Gate
-    from bridge.kafka.consumer.kafka_client import Offsets
-    from bridge.kafka.consumer.ledger import Chunk, Ledger, Partition
-    from bridge.model.day_counts import NotedOffset
-    from bridge.runtime.deadline import Deadline
+    from bridge.kafka.consumer.ledger import Ledger
 
 _log = structlog.get_logger(__name__)
-_RECORDS = 500
-_BYTES = 1_000_000
-_RECORD_BYTES = 100
-"""What a record takes in memory beside key and value, roughly."""
 _FETCH_RECORDS = 1_000
 _REVOKE_COMMIT_SECONDS = 5.0
 
 
-class Finisher(Protocol):
-    """Brings what is under way to an end (:class:`bridge.worker.drain.Drain`)."""
-
-    async def for_revoke(self) -> Deadline:
-        """Deliver and store what can be; the deadline of the commit that follows. Early when waiting is of no use."""
-        ...
-
-
-class ClientSide(Protocol):
-    """:class:`~bridge.kafka.consumer.fetching.Fetching`, or what reaches it in another thread."""
-
-    @property
-    def number(self) -> int:
-        """Number of the client's assignment."""
-        ...
-
-    @property
-    def expired(self) -> deque[Expired]:
-        """What retention has deleted unread, to be emptied here."""
-        ...
-
-    @property
-    def gone(self) -> deque[Gone]:
-        """Logs that are there no more, of which something was handed on, to be emptied here."""
-        ...
-
-    async def fetch(self, partitions: Collection[Partition], seconds: float, most: int) -> Fetch:
-        """At most so many records of these partitions."""
-        ...
-
-    async def touch(self) -> None:
-        """Stay a member while nothing is fetched."""
-        ...
-
-    async def store(self, number: int, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> bool:
-        """Commit for the assignment of this number, with a note for each offset; whether it came to pass."""
-        ...
-
-    async def noted(
-        self, number: int, partitions: Collection[Partition]
-    ) -> Mapping[Partition, NotedOffset | None] | None:
-        """What is stored for these partitions; None where it cannot be had now."""
-        ...
-
-    async def is_member(self, number: int) -> bool:
-        """Whether the group says, now, that the assignment of this number still stands."""
-        ...
-
-    async def survey(self, partitions: Collection[Partition]) -> Survey:
-        """Where these partitions stand."""
-        ...
-
-    async def refresh(self) -> None:
-        """Look for topics and partitions that may have come."""
-        ...
-
-    async def look_back(self) -> None:
-        """While nothing is assigned: whether what was assigned before has gone with its topic."""
-        ...
-
-
-class Reporting(Protocol):
-    """Tells of what cannot be read or is gone (:class:`bridge.kafka.consumer.reading.Reading`)."""
-
-    def unreadable(self, places: Mapping[Partition, Unreadable]) -> None:
-        """All places of now."""
-        ...
-
-    def expired(self, lost: Expired) -> None:
-        """Records that were deleted unread."""
-        ...
-
-    def surveyed(self, offsets: Mapping[Partition, Offsets]) -> None:
-        """Where all partitions of the assignment stand."""
-        ...
-
-    def assigned(self, partitions: int) -> None:
-        """Another assignment begins, of a number of partitions; 0 also between two."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What whoever drives it says: partitions to fetch from, none while records must wait; whether they may be handed on; its end."""
+    """What its driver decides: the partitions to fetch from (none while records must wait), whether records may be handed on, and the end."""
 
     partitions: Callable[[], Collection[Partition]]
     open: Callable[[], bool]
@@ -160,7 +74,7 @@ class Consumption:
         self.joined = False
 
     async def chunks(self, seconds: float) -> AsyncIterator[Chunk]:
-        """Fetch once, waiting so long at most, and give the chunks of what came."""
+        """Fetch once, waiting ``seconds`` at most, and give the chunks of what came."""
         for chunk in self._handing_on(()):
             yield chunk
         partitions = self._gate.admitted(self._flow.partitions())
@@ -201,13 +115,13 @@ class Consumption:
 
     def _write_down(self, fetch: Fetch) -> list[Chunk]:
         ledger, number, written = self._ledger, fetch.number, []
-        for partition, taken in fetch.taken.items():
-            since, anew = taken.start, fetch.anew.get(partition, 0)
-            if not taken.rows:
-                ledger.passed(partition, number, since, taken.end)
-            for run, weight in _runs(taken.rows):
+        for partition, polled in fetch.records.items():
+            since, anew = polled.start, fetch.anew.get(partition, 0)
+            if not polled.rows:
+                ledger.passed(partition, number, since, polled.end)
+            for run, weight in record_runs(polled.rows):
                 last = run[-1].offset
-                upto = taken.end if run[-1] is taken.rows[-1] else last + 1
+                upto = polled.end if run[-1] is polled.rows[-1] else last + 1
                 chunk = ledger.register_chunk(
                     partition,
                     number,
@@ -218,7 +132,7 @@ class Consumption:
                     since=since,
                     upto=upto,
                     anew=anew,
-                    unreadable=taken.unreadable,
+                    unreadable=polled.unreadable,
                 )
                 if chunk is not None:
                     written.append(chunk)
@@ -250,7 +164,7 @@ class Consumption:
             self._reporting.expired(Expired(partition, start, end))
 
     def hand_on_again(self) -> None:
-        """Give once more what nobody has taken; a chunk that is given twice is taken once."""
+        """Give once more what is not admitted yet; a chunk that is given twice is admitted once."""
         self._again = True
 
     async def commit(self) -> bool:
@@ -270,7 +184,7 @@ class Consumption:
             except TimeoutError:
                 _log.warning(
                     "offsets_not_committed_in_time",
-                    detail="They are committed again with the next ones; a crash would repeat what they cover.",
+                    detail="They are committed with the next ones; a crash now would redeliver their events.",
                 )
                 return False
             except ConsumerStoppedError:
@@ -307,7 +221,7 @@ class Consumption:
         try:
             deadline = await self._finisher.for_revoke()
             with contextlib.suppress(TimeoutError):
-                # The group waits for us; what is not committed in time is done again by whoever comes next.
+                # The group waits for us; the next owner repeats what is not committed in time.
                 async with deadline.timeout(most=_REVOKE_COMMIT_SECONDS):
                     await self.commit()
         finally:
@@ -350,15 +264,3 @@ class Consumption:
         with contextlib.suppress(ConsumerStoppedError):
             await self._client.look_back()
             self._report_expired()
-
-
-def _runs(rows: Sequence[Any]) -> Iterable[tuple[Sequence[Any], int]]:
-    """The records in runs of bounded number and size, each with its size in bytes."""
-    for start in range(0, len(rows), _RECORDS):
-        run = rows[start : start + _RECORDS]
-        sizes = [len(row.value or b"") + len(row.key or b"") + _RECORD_BYTES for row in run]
-        while (weight := sum(sizes)) > _BYTES and len(run) > 1:
-            fitting = max(1, bisect_right(list(accumulate(sizes)), _BYTES))
-            yield run[:fitting], sum(sizes[:fitting])
-            run, sizes = run[fitting:], sizes[fitting:]
-        yield run, weight

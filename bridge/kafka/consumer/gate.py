@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from bridge.kafka.consumer.ledger import Ledger, Partition
+    from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.ledger import Ledger
     from bridge.telemetry.metrics import Metrics
 
 FETCH_BYTES = 1_048_576
@@ -126,12 +127,12 @@ class Gate:
         return set(islice(turns, most))
 
     def freed(self) -> None:
-        """Something was taken from what waits, or acknowledged."""
+        """A chunk was mapped, or events were acknowledged: there may be room."""
         if not self._room.is_set() and self.open:
             self._room.set()
 
     async def wait(self, seconds: float) -> bool:
-        """Wait until there may be room again; False when there is none after so many seconds."""
+        """Wait until there may be room again; False when there is none after ``seconds``."""
         self._room.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

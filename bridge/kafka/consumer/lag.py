@@ -13,8 +13,9 @@ from aiokafka.errors import KafkaError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from bridge.kafka.consumer.kafka_client import Offsets
-    from bridge.kafka.consumer.ledger import Ledger, Partition
+    from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.client.kafka_client import Offsets
+    from bridge.kafka.consumer.ledger import Ledger
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -115,7 +116,7 @@ class LagMeter:
                     self._metrics.event_age_seconds.set(math.nan)
                 _log.debug(
                     "lag_unknown",
-                    detail="The brokers do not say how much waits; it is asked again.",
+                    detail="The brokers do not answer with end offsets, so the lag is unknown; it is asked for again.",
                     error=type(error).__name__,
                 )
             else:

@@ -9,9 +9,9 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from bridge.kafka.consumer.fetching import Expired, Unreadable
-    from bridge.kafka.consumer.kafka_client import Offsets
-    from bridge.kafka.consumer.ledger import Partition
+    from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.client.fetching import Expired, Unreadable
+    from bridge.kafka.consumer.client.kafka_client import Offsets
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -70,7 +70,7 @@ class Reading:
             self._logged.pop(partition, None)
             _log.info(
                 "partition_read_again",
-                detail="What could not be read is read again.",
+                detail="The partition can be read again.",
                 topic=partition[0],
                 partition=partition[1],
             )
@@ -95,7 +95,7 @@ class Reading:
                     self._told.add(partition)
                     _log.warning(
                         "open_transaction",
-                        detail="An open transaction holds the partition; nothing behind it is read until it ends.",
+                        detail="An open transaction blocks the partition; nothing after it is read until it ends.",
                         topic=partition[0],
                         partition=partition[1],
                         offset=found.end,
@@ -122,7 +122,7 @@ class Reading:
             self._logged[partition] = place.offset, now
             _log.error(
                 "partition_unreadable",
-                detail="Nothing behind this offset is delivered; it is held and tried again.",
+                detail="Nothing after this offset is delivered; the partition is held and reading is retried.",
                 topic=partition[0],
                 partition=partition[1],
                 offset=place.offset,
@@ -136,8 +136,8 @@ class Reading:
         self._metrics.expired_records.labels(str(partition)).inc(count)
         _log.error(
             "records_expired",
-            detail="They were deleted before they were read, by the topic's retention, with the topic, or by hand, or the broker does"
-            " not find them, and are lost.",
+            detail="These records are lost: they were deleted before they were read, by retention, by hand or with the topic, or the"
+            " broker does not find them.",
             topic=topic,
             partition=partition,
             first=lost.start,

@@ -24,7 +24,7 @@ _HOUR: Final = 3_600
 
 
 class Passed(Protocol):
-    """A finished run of records (:class:`bridge.kafka.consumer.ledger.Chunk`)."""
+    """A finished run of records (:class:`bridge.kafka.consumer.chunk.Chunk`)."""
 
     @property
     def partition(self) -> Partition:
@@ -44,7 +44,7 @@ class Passed(Protocol):
 
 
 class Deleted(Protocol):
-    """Records that were deleted unread (:class:`bridge.kafka.consumer.offset_account.Expired`)."""
+    """Records that were deleted unread (:class:`bridge.kafka.consumer.client.offset_account.Expired`)."""
 
     @property
     def partition(self) -> Partition:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
-from bridge.kafka.connection import client_options
+from bridge.kafka.connection import reader_options
 from bridge.kafka.offset_range import records_in
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.errors import KafkaError
@@ -62,10 +62,7 @@ class IngestLetters:
         count = (await ensure_topics(self._kafka, create=False, topics=[topic]))[topic]
         partitions = [TopicPartition(topic, number) for number in range(count)]
         consumer = AIOKafkaConsumer(
-            **client_options(self._kafka),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            **reader_options(self._kafka),
             isolation_level="read_committed",
         )
         try:

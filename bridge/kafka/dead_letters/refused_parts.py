@@ -16,7 +16,7 @@ from bridge.model.event import MOST, Refusal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.kafka.consumer.ledger import Chunk
+    from bridge.kafka.consumer.chunk import Chunk
     from bridge.model.ports import Decoder
 
 MOST_EQUAL = 20

@@ -145,7 +145,7 @@ def _choose(
                 headers.append((PREFIX + "form", Form.XDM.encode()))
             records, source = records_of_letter(letter, headers, decoder), letter.topic or topic
             if limit is not None and max(map(record_bytes, records)) > limit(source):
-                done.kept["larger than the topic takes"] += 1
+                done.kept["larger than the topic accepts"] += 1
                 chosen.left.append(stored.offset)
                 continue
             done.sent[letter.stage, letter.code] += 1

@@ -38,7 +38,7 @@ def why_kept(stored: Stored, max_replays: int) -> str | None:
         return "truncated"
     if stored.letter.form not in (Form.EVENT, Form.XDM):
         return f"of the form {stored.letter.form}"
-    return "replayed too often" if stored.letter.replays >= max_replays else None
+    return "replayed already as often as is allowed" if stored.letter.replays >= max_replays else None
 
 
 @dataclass(frozen=True, slots=True)

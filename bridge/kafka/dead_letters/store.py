@@ -22,7 +22,7 @@ from bridge.model.errors import KafkaError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.kafka.consumer.ledger import Chunk, Fetched
+    from bridge.kafka.consumer.chunk import Chunk, Fetched
     from bridge.model.backoff import Backoff
     from bridge.model.ports import Decoder, Publisher
     from bridge.model.verdicts import Rejected
@@ -182,7 +182,7 @@ class DeadLetters:
                         self.writable = False
                         _log.error(
                             "dead_letters_unwritable",
-                            detail="They are kept and tried again; their offsets are held meanwhile.",
+                            detail="They are kept and retried; their offsets are not committed meanwhile.",
                             error=str(error),
                         )
                     await asyncio.sleep(self._backoff.delay(failures))
@@ -204,7 +204,7 @@ class DeadLetters:
 
     def _confirm(self, letters: list[Letter]) -> None:
         if not self.writable:
-            _log.info("dead_letters_writable", detail="Dead letters are stored again.")
+            _log.info("dead_letters_writable", detail="Dead letters can be stored again.")
         for letter in letters:
             stored = letter.fit.stored
             its = (letter.fit.letter.stage, letter.fit.letter.code)
@@ -214,7 +214,7 @@ class DeadLetters:
                 self._metrics.truncated_dead_letters.labels(its[0]).inc()
                 _log.error(
                     "dead_letter_cut",
-                    detail="It is larger than its topic takes, so that a part of it is stored; replay refuses it.",
+                    detail="It is larger than its topic accepts, so only its beginning is stored; replay refuses it.",
                     bytes=stored.truncated_from or len(letter.fit.letter.value),
                     topic=letter.fit.letter.topic,
                     partition=letter.fit.letter.partition,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
-from bridge.kafka.connection import client_options
+from bridge.kafka.connection import reader_options
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.dead_letter import DeadLetter, pointer_in
 from bridge.model.errors import KafkaError, NotJson
@@ -135,10 +135,7 @@ async def open_letters(kafka: KafkaSettings) -> AsyncIterator[tuple[Any, dict[An
         TopicPartition(topic, n) for n in range((await ensure_topics(kafka, create=False, topics=[topic]))[topic])
     ]
     consumer = AIOKafkaConsumer(
-        **client_options(kafka),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        **reader_options(kafka),
         isolation_level="read_committed",
     )
     try:

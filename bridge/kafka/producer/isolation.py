@@ -121,4 +121,4 @@ def _by_place(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 
 def _verdict(entry: Entry, error: BaseException) -> Refused:
-    return Refused(entry.number, code_of(error), f"{entry.topic} does not take the record: {error}")
+    return Refused(entry.number, code_of(error), f"{entry.topic} does not accept the record: {error}")

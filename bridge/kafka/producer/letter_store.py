@@ -82,7 +82,8 @@ class LetterFit:
             if not value and len(headers) <= 1:
                 self._room = _ANY
                 raise KafkaError(
-                    f"the dead-letter topic takes not even {size} bytes", hint="raise max.message.bytes of the topic"
+                    f"the dead-letter topic does not even accept {size} bytes",
+                    hint="raise max.message.bytes of the topic",
                 )
             if size <= limit:
                 # It should have fitted: the limit is not known, or was lowered a moment ago.
@@ -93,7 +94,7 @@ class LetterFit:
         elif letter.form != Form.TRUNCATED or value:
             self.letter, self.others = replace(smallest(self.letter), key=key), ()
         else:
-            raise KafkaError(f"the dead-letter topic takes no letter at all: {refused.reason}")
+            raise KafkaError(f"the dead-letter topic accepts no letter at all: {refused.reason}")
 
 
 async def store_letters(publisher: Publisher, topic: str, letters: Sequence[LetterFit]) -> None:

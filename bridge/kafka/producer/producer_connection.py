@@ -116,7 +116,7 @@ class ProducerConnection:
         if dead or now - oldest >= self._renew_after:
             log.warning(
                 "kafka_producer_replaced",
-                detail="The producer had failed or did not answer; a new one takes its place.",
+                detail="The producer failed or did not answer; a new one replaces it.",
                 dead=dead,
                 error=type(error).__name__ if error else "timeout",
             )
@@ -137,7 +137,7 @@ class ProducerConnection:
                 told = str(error) if passing or isinstance(error, BridgeError) else ""
                 log.warning(
                     "kafka_unreachable",
-                    detail="The brokers cannot be reached; it is tried again.",
+                    detail="The brokers cannot be reached; connecting is retried.",
                     error=told or type(error).__name__,
                     next_attempt_seconds=pause,
                 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
-from bridge.kafka.connection import client_options
+from bridge.kafka.connection import reader_options
 from bridge.kafka.offset_range import records_in
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.day_counts import DAY_MS
@@ -75,10 +75,7 @@ async def open_days(kafka: KafkaSettings, since_day: int) -> AsyncIterator[DayRe
     count = (await ensure_topics(kafka, create=False, topics=[kafka.topic]))[kafka.topic]
     partitions = [TopicPartition(kafka.topic, number) for number in range(count)]
     consumer = AIOKafkaConsumer(
-        **client_options(kafka),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        **reader_options(kafka),
         isolation_level="read_committed",
     )
     try:

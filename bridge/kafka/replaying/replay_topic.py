@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
-from bridge.kafka.connection import client_options
+from bridge.kafka.connection import reader_options
 from bridge.kafka.group_offsets import OffsetKeeper
 from bridge.kafka.offset_range import records_in
 from bridge.kafka.reading_back.noted_offsets import noted_offsets
@@ -53,10 +53,7 @@ class ReplayTopic:
 
     def _made(self) -> Any:
         return AIOKafkaConsumer(
-            **client_options(self._kafka),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            **reader_options(self._kafka),
             isolation_level="read_committed",
         )
 

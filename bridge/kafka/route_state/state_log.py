@@ -71,7 +71,7 @@ async def check_state_topic(kafka: KafkaSettings, name: str, *, same_partitions:
             f"the topic {kafka.topic} has {counts[kafka.topic]} partitions, and its state topic {name} has {counts[name]}:"
             " the state of a customer would not be found",
             hint=f"give {kafka.topic} as many partitions as {name}, or stop the route's workers, delete {name}, and send the events of"
-            f" {kafka.topic} once more (aep-bridge replay), of which the state is made anew",
+            f" {kafka.topic} once more (aep-bridge replay), which makes the state anew",
         )
     try:
         async with admin(kafka) as client:
@@ -138,7 +138,7 @@ class StateLog:
                 if code == 0:
                     _log.info(
                         "topic_created",
-                        detail="The topic was not there and has been made.",
+                        detail="The topic was missing and has been created.",
                         topic=self.name,
                         partitions=partitions,
                     )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
-from bridge.kafka.connection import client_options
-from bridge.kafka.consumer.kafka_client import AiokafkaClient
+from bridge.kafka.connection import reader_options
+from bridge.kafka.consumer.client.aiokafka_client import AiokafkaClient
 from bridge.kafka.topics import TopicMissing, ensure_topics, unreachable
 from bridge.model.errors import KafkaError
 
@@ -56,10 +56,7 @@ class StateReader:
     async def __aenter__(self) -> Self:
         await self._find()
         self._consumer = AIOKafkaConsumer(
-            **client_options(self._kafka),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            **reader_options(self._kafka),
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
         try:
@@ -124,7 +121,7 @@ class StateReader:
         while left:
             read = False
             for partition in list(left):
-                batch = self._take(client, partition, left[partition])
+                batch = self._poll(client, partition, left[partition])
                 if batch is None:
                     continue
                 read = True
@@ -136,8 +133,8 @@ class StateReader:
             if not read and left:
                 await self._arrival(client)
 
-    def _take(self, client: AiokafkaClient, partition: TopicPartition, end: int) -> StateBatch | None:
-        taken = client.take(tuple(partition), _AT_ONCE)
+    def _poll(self, client: AiokafkaClient, partition: TopicPartition, end: int) -> StateBatch | None:
+        taken = client.poll(tuple(partition), _AT_ONCE)
         if taken is None:
             return None
         if taken.error is not None and not taken.rows:
@@ -155,9 +152,7 @@ class StateReader:
         until = loop.time() + _SILENT_SECONDS
         while not client.holds():
             if loop.time() >= until:
-                raise KafkaError(
-                    f"nothing comes of {self._topic}, although there is more of it ({_SILENT_SECONDS:g} s)"
-                )
+                raise KafkaError(f"no records come from {self._topic}, although it holds more ({_SILENT_SECONDS:g} s)")
             with _told(self._kafka):
                 await client.arrival(0.5)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
-from bridge.kafka.connection import client_options
+from bridge.kafka.connection import reader_options
 from bridge.kafka.group_offsets import group_offsets
 from bridge.kafka.offset_range import records_in
 from bridge.kafka.topics import admin, ensure_topics, unreachable
@@ -47,9 +47,7 @@ class UnderWay:
         count = (await ensure_topics(self._kafka, create=False, topics=[topic]))[topic]
         self._partitions = [TopicPartition(topic, number) for number in range(count)]
         self._admin = await self._stack.enter_async_context(admin(self._kafka))
-        self._consumer = AIOKafkaConsumer(
-            **client_options(self._kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+        self._consumer = AIOKafkaConsumer(**reader_options(self._kafka))
         self._stack.push_async_callback(self._consumer.stop)
         try:
             await self._consumer.start()

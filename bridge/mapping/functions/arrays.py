@@ -20,7 +20,7 @@ VALUES = Parameter("VALUES", required=False, variadic=True)
 def array(name: str, value: Any) -> list[Any]:
     """An argument that must be an array."""
     if not isinstance(value, list):
-        raise FunctionError(f"{name}: the argument is no array")
+        raise FunctionError(f"{name}: the argument is not an array")
     return value
 
 

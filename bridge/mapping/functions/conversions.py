@@ -94,7 +94,7 @@ def json_to_object(value: Any) -> Any:
         # Integers beyond 64 bits come as floats, which changes their digits.
         return json.loads(text) if _LONG_NUMBER(text) else found
     except (ValueError, RecursionError):
-        raise FunctionError("json_to_object: the text is no JSON") from None
+        raise FunctionError("json_to_object: the text is not JSON") from None
 
 
 def _comparable(values: tuple[Any, ...], name: str) -> list[Any]:

@@ -63,7 +63,7 @@ def _milliseconds(value: Any) -> int:
     if isinstance(number, int):
         return number
     if not math.isfinite(number):
-        raise FunctionError("dformat: TIMESTAMP is no finite number")
+        raise FunctionError("dformat: TIMESTAMP is not a finite number")
     return math.floor(number)
 
 

@@ -86,7 +86,7 @@ def truth(value: Any) -> bool:
         raise FunctionError("the condition is text and neither true nor false")
     if isinstance(value, int | float):
         return value != 0 and value == value  # noqa: PLR0124 - NaN is false
-    raise FunctionError("the condition is no boolean")
+    raise FunctionError("the condition is not a boolean")
 
 
 @function(

@@ -39,7 +39,7 @@ def _keyed(name: str, items: list[Any], key: Any) -> dict[str, Any]:
         if item is None:
             continue
         if not isinstance(item, dict):
-            raise FunctionError(f"{name}: an item of the array is no object")
+            raise FunctionError(f"{name}: an item of the array is not an object")
         value = item.get(text_of(attribute))
         if value is not None:
             made[text_of(value)] = item
@@ -68,7 +68,7 @@ def object_to_map(*arguments: Any) -> dict[str, Any] | None:
         if first is None:
             return None
         if not isinstance(first, dict):
-            raise FunctionError("object_to_map: the argument is no object")
+            raise FunctionError("object_to_map: the argument is not an object")
         return dict(first)
     second = arguments[1]
     if len(arguments) == 2 and isinstance(first, list):
@@ -92,13 +92,13 @@ def array_to_map(items: Any, key: Any) -> dict[str, Any] | None:
     if items is None:
         return None
     if not isinstance(items, list):
-        raise FunctionError("array_to_map: INPUT is no array")
+        raise FunctionError("array_to_map: INPUT is not an array")
     return _keyed("array_to_map", items, key)
 
 
 def _map(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise FunctionError(f"{name}: the argument is no map")
+        raise FunctionError(f"{name}: the argument is not a map")
     return value
 
 

@@ -162,7 +162,7 @@ def get_keys(value: Any) -> list[str] | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise FunctionError("get_keys: the argument is no object")
+        raise FunctionError("get_keys: the argument is not an object")
     return list(value)
 
 
@@ -182,7 +182,7 @@ def path_steps(path: str) -> tuple[str | int, ...]:
     while at < len(path):
         match = _STEP.match(path, at)
         if match is None or match.end() == at:
-            raise FunctionError("the argument is no path of a source attribute")
+            raise FunctionError("the argument is not a path of a source attribute")
         wrapped, index, plain = match.groups()
         steps.append(int(index) if index is not None else re.sub(r"\\(.)", r"\1", wrapped if plain is None else plain))
         at = match.end()

@@ -213,7 +213,7 @@ def _outside(one: Prepared, field: Any) -> str | None:
     allowed = getattr(field, "enum", None)
     if allowed is None or value is None or any(str(value) == str(one) for one in allowed):
         return None
-    return f"the constant is none of the enum's values ({', '.join(map(str, allowed[:10]))})"
+    return f"the constant is not one of the enum's values ({', '.join(map(str, allowed[:10]))})"
 
 
 def _sampled(path: Path, target: Path, wanted: str, wanted_format: str | None, samples: Kinds) -> str | None:
@@ -254,11 +254,11 @@ def constant_problem(value: Any, wanted: str) -> str | None:
         return "the value is a single constant"
     text = str(value)
     if wanted in ("integer", "number") and (value.__class__ is bool or not _NUMBER.match(text)):
-        return "the constant is no number"
+        return "the constant is not a number"
     if wanted == "integer" and value.__class__ is str and not float(text).is_integer():
-        return "the constant is no whole number"
+        return "the constant is not a whole number"
     if wanted == "boolean" and value.__class__ is not bool and text not in _BOOLEAN:
-        return "the constant is no boolean (true, false, yes, no, on, off, y, n)"
+        return "the constant is not a boolean (true, false, yes, no, on, off, y, n)"
     return None
 
 

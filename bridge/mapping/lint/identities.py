@@ -89,7 +89,7 @@ def _shape(one: Prepared, samples: Kinds | None) -> Iterator[Finding]:
         name = target[3].name if isinstance(target[3], Key) else ""
         fix = print_path((*target[:3], Key(nearest(name, _ITEM) or "id")))
     elif len(target) < 4 and is_plain(one, samples):
-        problem = "a single value is no identity"
+        problem = "a single value is not an identity"
         namespace = target[:2] if len(target) > 1 else (target[0], Key("Email"))
         fix = print_path((*namespace, Index(0), Key("id")))
     elif len(target) == 4 and (leaf := rewrapped(one)) is not None:

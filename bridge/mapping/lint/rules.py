@@ -207,7 +207,7 @@ def _names(row: int, path: Path) -> Iterator[Finding]:
             and not IDENTIFIER.match(segment.name.replace(".", "_"))
         ):
             yield Finding(
-                row, "source", "identifier_unwrapped", f"{segment.name!r} is no identifier; AEP reads it only wrapped",
+                row, "source", "identifier_unwrapped", f"{segment.name!r} is not an identifier; AEP reads it only wrapped",
                 "warning", fix=print_path(path),
             )  # fmt: skip
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.compiler.output import follow
+from bridge.mapping.compiler.output.output_values import follow
 from bridge.mapping.lint.date_texts import date_pattern, epoch_unit
 from bridge.mapping.syntax.nodes import Call, Literal, PathRef, walk
 from bridge.mapping.syntax.paths import print_path
@@ -43,7 +43,7 @@ def explained(
     if code == "xdm_enum" and field.enum:
         allowed = [value for value in field.enum if value is not None]
         listed = ", ".join(map(str, allowed[:_ALLOWED])) + (", …" if len(allowed) > _ALLOWED else "")
-        return f"{shown} is none of {listed}", source and _into_enum(source, list(values), allowed)
+        return f"{shown} is not one of {listed}", source and _into_enum(source, list(values), allowed)
     if code in ("xdm_format", "DCVS-1104") and field.format in ("date", "date-time"):
         return f"{shown} is no {field.format}", source and into_date(source, list(values))
     if code in ("xdm_format", "DCVS-1103", "DCVS-1104", "xdm_range", "xdm_length"):

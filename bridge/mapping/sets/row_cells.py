@@ -37,7 +37,7 @@ def row_of(line: int, facts: dict[str, str], extra: dict[str, Any], findings: li
         near = nearest(written.upper(), SOURCE_TYPES)
         findings.append(
             Finding(line, "source_type", "source_type_unknown",
-                    f"{written!r} is none of ATTRIBUTE, EXPRESSION, STATIC", fix=near)
+                    f"{written!r} is not one of ATTRIBUTE, EXPRESSION, STATIC", fix=near)
         )  # fmt: skip
     if source_type != "STATIC":
         source = visible(source)

@@ -28,7 +28,7 @@ def number(value: Any) -> int | float:
             return int(value)
         if len(value) <= 64 and _FLOAT_TEXT.match(value):
             return float(value)
-        raise FunctionError("an operand is text that is no number")
+        raise FunctionError("an operand is text that is not a number")
     raise FunctionError(f"an operand is {kind_of_operand(value)}, not a number")
 
 
@@ -43,7 +43,7 @@ def _long(value: Any) -> Any:
         if not LONG_MIN <= value <= LONG_MAX:
             raise FunctionError("the result is beyond 64 bits")
     elif not math.isfinite(value):
-        raise FunctionError("the result is no finite number")
+        raise FunctionError("the result is not a finite number")
     return value
 
 

@@ -107,7 +107,7 @@ def double_text(value: float) -> str:
 def to_number(value: Any) -> int | float:
     """A number, or the number that text spells in decimal (blanks around it do not matter); whole text stays whole."""
     if isinstance(value, bool):
-        raise FunctionError("a boolean is no number")
+        raise FunctionError("a boolean is not a number")
     if isinstance(value, int | float):
         return value
     if isinstance(value, str):
@@ -118,8 +118,8 @@ def to_number(value: Any) -> int | float:
             number = float(text)
             if math.isfinite(number):
                 return number
-        raise FunctionError("the text is no number")
-    raise FunctionError(f"{a_kind(value)} is no number")
+        raise FunctionError("the text is not a number")
+    raise FunctionError(f"{a_kind(value)} is not a number")
 
 
 def to_integer(value: Any) -> int:
@@ -140,8 +140,8 @@ def to_boolean(value: Any) -> bool:
         known = BOOLEANS.get(value)
         if known is not None:
             return known
-        raise FunctionError("the text is none of the spellings of a boolean (y, yes, on, true, n, no, off, false)")
-    raise FunctionError(f"{a_kind(value)} is no boolean")
+        raise FunctionError("the text is not one of the spellings of a boolean (y, yes, on, true, n, no, off, false)")
+    raise FunctionError(f"{a_kind(value)} is not a boolean")
 
 
 def to_date(value: Any) -> datetime:
@@ -150,4 +150,4 @@ def to_date(value: Any) -> datetime:
         return value
     if isinstance(value, str):
         return parse_date(value)
-    raise FunctionError(f"{a_kind(value)} is no date")
+    raise FunctionError(f"{a_kind(value)} is not a date")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 LEFT_OUT: Final = object()
-"""What a check gives for a value of which nothing is to be sent, after it has said why."""
+"""What a check gives for a value of which there is nothing to send, after it has said why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from bridge.mapping.compiler.output import follow
+from bridge.mapping.compiler.output.output_values import follow
 from bridge.mapping.compiler.row_sources import sources
 from bridge.mapping.compiler.schema_fields import SchemaFields
 from bridge.mapping.lint.value_fixes import explained

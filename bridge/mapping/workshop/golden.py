@@ -77,7 +77,7 @@ class Result:
 def load_cases(directory: Path) -> Cases:
     """The cases under ``directory``, by name. Raises :class:`GoldenError` when there is none or one cannot be read."""
     if not directory.is_dir():
-        raise GoldenError(f"{directory} is no directory")
+        raise GoldenError(f"{directory} is not a directory")
     settings_file = directory / "settings.json"
     settings = _read(settings_file) if settings_file.exists() else {}
     if not isinstance(settings, dict) or not SETTINGS.issuperset(settings):

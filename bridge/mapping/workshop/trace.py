@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bridge.mapping.compiler.expressions.evaluation import as_json, compile_expression
-from bridge.mapping.compiler.output import follow
+from bridge.mapping.compiler.output.output_values import follow
 from bridge.mapping.sets.findings import MappingRefused
 from bridge.mapping.syntax.paths import print_path
 

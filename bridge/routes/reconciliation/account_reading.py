@@ -64,9 +64,9 @@ class Letters:
     async def read(self) -> None:
         """Read the whole topic, whatever time a letter tells: a worker's clock may be wrong. Raises ``KafkaError``."""
         async for stored in read(self._route.settings.kafka, Filter(), self._decoder):
-            self._take(stored)
+            self._count_letter(stored)
 
-    def _take(self, stored: Stored) -> None:
+    def _count_letter(self, stored: Stored) -> None:
         letter = stored.letter
         day = stored.timestamp // DAY_MS
         if letter.stage == Stage.INGEST:
@@ -202,7 +202,7 @@ class _Partition:
                 async for record in self._topic.records(self._partition, start):
                     if record.timestamp >= self._until:
                         return
-                    self._take(record)
+                    self._count_record(record)
                     count += 1
                     if self._patiently and count % _BREATH_EVERY == 0:
                         await asyncio.sleep(_BREATH)
@@ -218,7 +218,7 @@ class _Partition:
             else:
                 return
 
-    def _take(self, record: object) -> None:
+    def _count_record(self, record: object) -> None:
         offset: int = record.offset  # type: ignore[attr-defined]
         account, note = self._account, self._account.note
         settled = account.committed is not None and offset < account.committed

@@ -34,7 +34,7 @@ def check_batches(days: range, found: FoundAccount, done: Reconciled) -> None:
                     "failed_batches",
                     created // 86_400_000,
                     failed,
-                    f"AEP refused {failed} records in batch {identifier}, and no dead letter tells of them",
+                    f"AEP refused {failed} records in batch {identifier}, and there are no dead letters of them",
                     "aep-bridge failed-batches fetch stores them",
                 )
             )

@@ -22,7 +22,7 @@ def no_letter(group: DistinctRow) -> SumDifference:
         "letters",
         group.day,
         group.events,
-        f"{group.events} records that are no events lie before the committed offset, and no dead letter tells of them",
+        f"{group.events} records that are no events lie before the committed offset, and there are no dead letters of them",
         "the dead-letter topic may have deleted them: raise its retention.ms",
     )
 

@@ -69,7 +69,7 @@ class ReconcileTask:
             except KafkaError as error:
                 _log.warning(
                     "day_not_saved",
-                    detail="The state topic cannot be used; once the topic has deleted the day, its sum by event code is gone.",
+                    detail="The state topic cannot be used; once retention has deleted the day's events, their counts by event code are lost.",
                     day=day_name(day),
                     why=str(error),
                     hint=error.hint,
@@ -94,7 +94,9 @@ class ReconcileTask:
         total = done.days[0].total
         _log.info(
             "day_reconciled",
-            detail="Every event of the day has its place." if done.holds else "Events of the day are left over.",
+            detail="Every event of the day is accounted for."
+            if done.holds
+            else "The day's sum does not hold: some events are unaccounted for.",
             day=day_name(day),
             holds=done.holds,
             received=total.received,

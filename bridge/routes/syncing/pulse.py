@@ -56,6 +56,6 @@ class Pulse:
         silent = self._clock() - self._heard_of
         if silent >= ALIVE_SECONDS - _BEAT_SECONDS:
             raise BridgeError(
-                f"the run could not tell for {silent:.0f} s that it lives, so that another one may have begun",
+                f"the run could not report for {silent:.0f} s that it lives, so that another one may have begun",
                 hint="the state topic has to be writable while a run lasts; what was sent is found by the next run",
             )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bridge.routes.syncing.run_account import RunAccount
     from bridge.settings import WarehouseSettings
     from bridge.sources.warehouse.comparison import Comparison
-    from bridge.sources.warehouse.reading import RowBatch, RowSource
+    from bridge.sources.warehouse.databases.reading import RowBatch, RowSource
     from bridge.sources.warehouse.rows import Row
 
 

@@ -137,8 +137,8 @@ class Running:
         if vanished > settings.vanished_share * everything:
             account.held_back = vanished
             self._remark(
-                f"{vanished:,} of {everything:,} rows are gone, more than BRIDGE_WAREHOUSE__VANISHED_SHARE lets pass: nothing is"
-                " told of them"
+                f"{vanished:,} of {everything:,} rows have vanished, more than BRIDGE_WAREHOUSE__VANISHED_SHARE allows: MoEngage"
+                " is not told of them"
             )
             return
         attributes = attributes_of(session.route)
@@ -201,8 +201,8 @@ class Running:
                 # Acknowledged before its marks were read: what has none now never gets one.
                 self._account.unaccounted = session.comparison.open
                 self._remark(
-                    f"{session.comparison.open:,} rows have left the topic without a verdict: did its retention pass?"
-                    " The next run sends them again"
+                    f"{session.comparison.open:,} rows were deleted from the topic before they were delivered (retention?);"
+                    " the next run sends them again"
                 )
                 return
             self._remark_silence()

@@ -18,8 +18,8 @@ from bridge.kafka.route_state.under_way import UnderWay
 from bridge.kafka.topics import TopicMissing, ensure_topics
 from bridge.model.errors import BridgeError
 from bridge.sources.warehouse.comparison import Comparison
+from bridge.sources.warehouse.databases.opening import open_source
 from bridge.sources.warehouse.marks import sent_of
-from bridge.sources.warehouse.opening import open_source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bridge.kafka.route_state.under_way import Span
     from bridge.settings import Route
-    from bridge.sources.warehouse.reading import RowSource
+    from bridge.sources.warehouse.databases.reading import RowSource
 
     T = TypeVar("T")
 
@@ -83,7 +83,7 @@ async def opened(route: Route, given_up: dict[str, str] | None = None) -> AsyncI
     """A session with everything read that is known of the route's rows. Raises ``BridgeError``."""
     warehouse, kafka = route.settings.warehouse, route.settings.kafka
     if not warehouse.key:
-        raise BridgeError("BRIDGE_WAREHOUSE__KEY is not set", hint="name the column that tells one row from all others")
+        raise BridgeError("BRIDGE_WAREHOUSE__KEY is not set", hint="name the column whose value is unique to each row")
     thread = ThreadPoolExecutor(1, thread_name_prefix="sync")
     source = open_source(warehouse)
     try:

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 NO_OBJECT: Final = Refusal("not_an_object", "a profile or an event is a JSON object")
 NO_PROFILE: Final = Refusal(
     "not_a_profile",
-    "it has neither identities, attributes nor audiences, and no event's name: nothing that Adobe sends",
+    "it has no identities, attributes, audiences or event name, as whatever Adobe sends has",
 )
 NO_ID: Final = Refusal("no_customer_id", "it has no id of the namespace that BRIDGE_ADOBE__CUSTOMER_ID_NAMESPACE names")
 ANONYMOUS_ONLY: Final = Refusal("anonymous_only", "it has anonymous ids only, and those are never a customer id")
 SEVERAL_IDS: Final = Refusal(
-    "several_ids", "it has several customer ids; BRIDGE_ADOBE__SEVERAL_IDS says what is to become of such a profile"
+    "several_ids", "it has several customer ids; BRIDGE_ADOBE__SEVERAL_IDS says what becomes of such a profile"
 )
-UNKNOWN_STATUS: Final = Refusal("audience_status", "an audience's status is none of realized, existing and exited")
+UNKNOWN_STATUS: Final = Refusal("audience_status", "an audience's status is not one of realized, existing and exited")
 AUDIENCES_FORM: Final = Refusal("audiences_form", "its audiences have none of the forms that Adobe documents")
 NO_NAME: Final = Refusal("event_without_name", "an event has a name, which is a text")
 TOO_MANY: Final = Refusal("too_many_events", "a record would become more events, or more bytes, than one record may")

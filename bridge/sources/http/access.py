@@ -106,8 +106,8 @@ class Places:
         self._admission = admission
         self._taken: Counter[object] = Counter()
 
-    def take(self, peer: str | None) -> object | None:
-        """A place for a connection from there, to be given back by :meth:`leave`; None when it has too many."""
+    def acquire(self, peer: str | None) -> object | None:
+        """A place for a connection from there, to be given back by :meth:`release`; None when it has too many."""
         if not self._most or self._admission.is_proxy(peer):
             return ""
         address = address_of(peer or "")
@@ -119,7 +119,7 @@ class Places:
         self._taken[holder] += 1
         return holder
 
-    def leave(self, place: object) -> None:
+    def release(self, place: object) -> None:
         """The connection is closed."""
         if place in self._taken:
             self._taken[place] -= 1

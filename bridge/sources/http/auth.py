@@ -44,7 +44,7 @@ class _Open:
     challenge = ""
 
     def given(self, headers: Mapping[str, str]) -> str:  # noqa: ARG002 - the protocol's signature
-        return "nothing is asked for"
+        return "no credentials are asked for"
 
     def admits(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - the protocol's signature
         return True
@@ -65,7 +65,7 @@ class _Basic:
             return f"Authorization of another kind ({scheme if scheme in _SCHEMES else 'unknown'})"
         pair = _pair(header)
         if pair is None or b":" not in pair:
-            return "Basic that is no user and password in base64"
+            return "Basic that is not a user and password in base64"
         given, (expected, _, password) = pair.partition(b":")[0], self._expected.partition(b":")
         # Some senders have one field for a key, and put it there.
         if given == password or (len(password) >= _NO_CHANCE and password in given):
@@ -86,7 +86,7 @@ class _Header:
         self.challenge = f'Header name="{name}"'
 
     def given(self, headers: Mapping[str, str]) -> str:
-        return f"another value of {self._name}" if headers.get(self._name, "").strip() else f"no {self._name} header"
+        return f"a wrong value of {self._name}" if headers.get(self._name, "").strip() else f"no {self._name} header"
 
     def admits(self, headers: Mapping[str, str]) -> bool:
         # aiohttp hands over bytes that are not UTF-8 as surrogates.
@@ -108,7 +108,7 @@ class _Bearer:
         token = _bearer(header)
         if token is None:
             return "Authorization of another kind than Bearer"
-        return "a token that has expired" if self._tokens.is_expired(token) else "a token that is none of ours"
+        return "a token that has expired" if self._tokens.is_expired(token) else "a token that is not one of ours"
 
     def admits(self, headers: Mapping[str, str]) -> bool:
         token = _bearer(headers.get("Authorization", ""))
@@ -141,7 +141,7 @@ def refuse_open(settings: ReceiverSettings) -> None:
         name = variable("receiver", "auth")
         raise SettingsError(
             f"{name} is not set, and {variable('receiver', 'host')}={settings.host} is reached from outside:"
-            " whoever finds it could post events",
+            " anybody could post events",
             hint=f"{name}=basic, header or oauth, as the sender was told to send; {name}=none takes events from anybody",
         )
 

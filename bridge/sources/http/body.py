@@ -56,7 +56,7 @@ class Lease:
     def __exit__(self, *_: object) -> None:
         self.hold(0)
 
-    def take(self, size: int) -> None:
+    def reserve(self, size: int) -> None:
         """Hold ``size`` bytes more; raises ``NoRoom`` when they are not there."""
         if self._budget.used + size > self._budget.limit:
             raise NoRoom
@@ -64,11 +64,11 @@ class Lease:
         self.held += size
 
     def need(self, size: int) -> None:
-        """As :meth:`take`, but a request that is alone has room for whatever one body may become, or it would never have."""
+        """As :meth:`reserve`, but a request that is alone has room for whatever one body may become, or it would never have."""
         if self._budget.used == self.held:
             self.hold(self.held + size)
         else:
-            self.take(size)
+            self.reserve(size)
 
     def hold(self, size: int) -> None:
         """Hold ``size`` bytes from now on, never refused: what was read has become something else."""
@@ -97,7 +97,7 @@ async def read_body(
         raw_size += len(chunk)
         if raw_size > limit:
             raise BodyTooLarge
-        lease.take(len(chunk))
+        lease.reserve(len(chunk))
         raw.append(chunk)
         if not begun:
             head += chunk
@@ -144,7 +144,7 @@ def _inflate(inflater: _Inflater, data: bytes, plain: list[bytes], room: int, le
         size += len(piece)
         if size > room:
             raise BodyTooLarge
-        lease.take(len(piece))
+        lease.reserve(len(piece))
         plain.append(piece)
     return size
 
@@ -162,7 +162,7 @@ def _doubt(body: bytes, labels: list[str]) -> Refusal | None:
         return None
     if set(labels) <= _KNOWN:
         return Refusal("bad_encoding", f"the body is not the {labels[-1]} that its Content-Encoding promises")
-    return Refusal("unknown_encoding", "Content-Encoding is none of gzip, deflate and identity")
+    return Refusal("unknown_encoding", "Content-Encoding is not one of gzip, deflate and identity")
 
 
 class _Inflater:

@@ -67,7 +67,7 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a place, or be turned away."""
         peer = _address(transport)
-        self._place = self._places.take(peer)
+        self._place = self._places.acquire(peer)
         if self._place is None:
             self._force_close = True
             # uvloop's transports are none of asyncio's classes.
@@ -81,7 +81,7 @@ class Connection(web.RequestHandler):
         """Give the place back."""
         self._head_came()
         if self._place is not None:
-            self._places.leave(self._place)
+            self._places.release(self._place)
             self._place = None
             super().connection_lost(exc)
 

@@ -239,7 +239,7 @@ class Receiver:
             return refusal(408, f"the body took longer than {settings.read_timeout_seconds:g} s", close=True)
         except (web.RequestPayloadError, ConnectionError):
             self.refusals.tell("request_broke_off", self._callers.address(request))
-            return refusal(400, "the request is damaged or broke off", close=True)
+            return refusal(400, "the request is malformed or was cut off", close=True)
         stored = StoredLetters((), ())
         try:
             async with asyncio.timeout(self._confirm_seconds):
@@ -253,7 +253,7 @@ class Receiver:
                 if intake.events or dead_letters:
                     stored = await self._store.store(intake.events, dead_letters)
         except TooMuch:
-            return self._too_large(request, "the body would become too many events, or too large records")
+            return self._too_large(request, "the body would become too many events, or records that are too large")
         except NoRoom:
             return self._no_room()
         except TimeoutError:
@@ -291,7 +291,9 @@ class Receiver:
         self._trouble.over()
 
     def _no_room(self) -> web.Response:
-        return self._trouble.busy("too many bytes are under way", "memory is full of requests under way")
+        return self._trouble.busy(
+            "too many bytes under way", "requests under way fill the memory (max_in_flight_bytes)"
+        )
 
     def _too_large(self, request: web.Request, reason: str) -> web.Response:
         settings = self._settings

@@ -57,7 +57,7 @@ class TokenEndpoint:
             return refusal(408, "the body took too long", close=True)
         except (web.RequestPayloadError, ConnectionError):
             self._refusals.tell("request_broke_off", self._callers.address(request))
-            return refusal(400, "the request is damaged or broke off", close=True)
+            return refusal(400, "the request is malformed or was cut off", close=True)
         if body is None:
             return self._too_large(request)
         form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))

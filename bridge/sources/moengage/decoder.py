@@ -9,7 +9,8 @@ import orjson
 from bridge.model.event import MOST
 from bridge.sources.http.json_decoding import JsonDecoding
 from bridge.sources.http.json_reading import exactly, parse_json
-from bridge.sources.moengage.envelopes import events_of, is_complete, isolate, record_key, weigh
+from bridge.sources.moengage.canonical import is_complete, record_key
+from bridge.sources.moengage.envelopes import events_of, isolate, weigh
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

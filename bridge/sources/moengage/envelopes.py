@@ -12,20 +12,7 @@ several of these      ``[{…}, {…}]``                                        
 
 An event has a name of its own when ``event_code``, ``event_name`` or ``event_uuid`` is there and not null. That is asked
 first, so that an event which happens to carry a key ``events`` stays one event however often it is read; only where
-``event_name`` alone stands beside events, it is the batch that is named.
-
-The canonical event is the single event: envelope fields (but ``id`` and ``event_name``) beside the event's own (the
-event's win), and
-
-* ``identities.externalId``, ``email``, ``phone``, ``moengageUserId`` from ``uid``, ``email_id``, ``mobile_number`` and
-  ``user_attributes.moengage_user_id``; ``time`` from ``event_time``; ``id`` from ``event_uuid``,
-* only where the event does not say it already; nothing is renamed or removed, so every original stays by its own name.
-  But ``[]`` and ``""`` where an object belongs, which is how some emitters write an empty object, count as absent, and
-  other ``identities`` that are no object, or that hold blanks, objects and lists where a text belongs, make room for those
-  that are found, and stay as ``identities_as_sent``.
-
-Ids that arrive as numbers become text (``99182`` and ``99182.0`` are ``"99182"``). A fraction, a float beyond 2^53, where
-it no longer tells neighbours apart, and a boolean name nobody.
+``event_name`` alone stands beside events, it is the batch that is named. What is made of each event: :mod:`bridge.sources.moengage.canonical`.
 """
 
 from __future__ import annotations
@@ -35,14 +22,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from bridge.model.event import ANY, MOST, Bound, Event, Refusal
 from bridge.sources.http.json_exact import Ambiguous
 from bridge.sources.http.json_reading import AMBIGUOUS_MEMBERS, encode
+from bridge.sources.moengage.canonical import NO_FIELDS, canonical, is_complete
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_EXACT = 2**53
-_NO_FIELDS: Event = {}
-_BLANK: tuple[Any, ...] = ([], "")
-_OBJECTS = ("event_attributes", "user_attributes", "device_attributes")
 
 
 _NOT_AN_OBJECT = Refusal("not_an_object", "the body is JSON but not an object")
@@ -67,7 +50,7 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
     if is_complete(document):
         return (document,)
     if _is_event(document):
-        return (_canonical(document, _NO_FIELDS),)
+        return (canonical(document, NO_FIELDS),)
     events = document.get("events")
     if isinstance(events, list):
         if not _fits(document, bound):
@@ -77,7 +60,7 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
             events = [*events, beside]
             del fields["event"]
         return [
-            _canonical(event, fields)
+            canonical(event, fields)
             if _is_event(event)
             else _ITEM_NOT_AN_EVENT
             if isinstance(event, dict)
@@ -88,7 +71,7 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
     if isinstance(event, dict):
         if not _is_event(event):
             return (_ITEM_NOT_AN_EVENT,)
-        return (_canonical(event, _fields(document, "event")),)
+        return (canonical(event, _fields(document, "event")),)
     if isinstance(events, Ambiguous) or isinstance(event, Ambiguous):
         return (AMBIGUOUS_MEMBERS,)
     return (_NOT_AN_EVENT,)
@@ -128,17 +111,6 @@ def isolate(document: Any, index: int) -> Any:
         # Beside this one alone the name of the batch would be an event's.
         del alone["event_name"]
     return alone
-
-
-def record_key(event: Event) -> bytes | None:
-    """The Kafka key of a canonical event: the first of externalId, moengageUserId and event_uuid, as UTF-8."""
-    identities = event.get("identities")
-    if isinstance(identities, dict):
-        for name in ("externalId", "moengageUserId"):
-            if (text := _text(identities.get(name))) is not None:
-                return text.encode()
-    text = _text(event.get("event_uuid"))
-    return None if text is None else text.encode()
 
 
 def _documents(value: Any) -> list[Any] | None:
@@ -195,118 +167,6 @@ def _is_named(value: Any) -> bool:
     )
 
 
-def is_complete(event: Event) -> bool:
-    """Whether this is plainly an event to which :func:`_canonical` would add nothing, as nearly all that the receiver wrote."""
-    get = event.get
-    if get("event_code") is None or get("id") is None or get("time") is None:
-        return False
-    identities = get("identities")
-    if identities.__class__ is not dict:
-        return False
-    has = identities.get
-    # Text that is not blank is seen without a call of ours: this is asked once an event.
-    if (
-        (
-            get("uid") is not None
-            and not ((value := has("externalId")).__class__ is str and value and not value.isspace())
-            and _lacks(value)
-        )
-        or (
-            get("email_id") is not None
-            and not ((value := has("email")).__class__ is str and value and not value.isspace())
-            and _lacks(value)
-        )
-        or (
-            get("mobile_number") is not None
-            and not ((value := has("phone")).__class__ is str and value and not value.isspace())
-            and _lacks(value)
-        )
-    ):
-        return False
-    attributes = get("user_attributes")
-    if attributes.__class__ is dict:
-        return attributes.get("moengage_user_id") is None or not _lacks(has("moengageUserId"))
-    return attributes is None or attributes not in _BLANK
-
-
 def _fields(envelope: Event, events: str) -> Event:
     # An id of the envelope is nobody's event id: inherited, it would make one event of a whole batch. Nor is its name.
     return {name: value for name, value in envelope.items() if name not in (events, "id", "event_name")}
-
-
-def _canonical(event: Event, fields: Event) -> Event:
-    if fields:
-        event = {**fields, **event}
-    get = event.get
-    derived: Event = {}
-    if get("id") is None and (uuid := get("event_uuid")) is not None:
-        derived["id"] = uuid
-    if get("time") is None and (time := get("event_time")) is not None:
-        derived["time"] = time
-    if (
-        get("event_attributes").__class__ is not dict
-        or get("user_attributes").__class__ is not dict
-        or get("device_attributes").__class__ is not dict
-    ):
-        event = _without_blanks(event)
-        get = event.get
-    identities = get("identities")
-    known = identities if isinstance(identities, dict) else _NO_FIELDS
-    if more := _identities(event, known):
-        derived["identities"] = {**known, **more}
-        if identities is not None and identities not in _BLANK and (known is not identities or _replaces(known, more)):
-            derived["identities_as_sent"] = identities
-    if not derived:
-        return event
-    if not fields:
-        return {**event, **derived}
-    event.update(derived)
-    return event
-
-
-def _without_blanks(event: Event) -> Event:
-    blank = [name for name in _OBJECTS if event.get(name) in _BLANK]
-    return {name: value for name, value in event.items() if name not in blank} if blank else event
-
-
-def _identities(event: Event, known: Event) -> Event | None:
-    """What the event says of identities that ``known`` lacks (:func:`_lacks`); None is nothing. Once an event: no loops."""
-    get, has = event.get, known.get
-    found: Event | None = None
-    if (value := get("uid")) is not None and _lacks(has("externalId")) and (text := _text(value)) is not None:
-        found = {"externalId": text}
-    if (value := get("email_id")) is not None and _lacks(has("email")) and (text := _text(value)) is not None:
-        found = {**(found or _NO_FIELDS), "email": text}
-    if (value := get("mobile_number")) is not None and _lacks(has("phone")) and (text := _text(value)) is not None:
-        found = {**(found or _NO_FIELDS), "phone": text}
-    attributes = get("user_attributes")
-    if (
-        isinstance(attributes, dict)
-        and (value := attributes.get("moengage_user_id")) is not None
-        and _lacks(has("moengageUserId"))
-        and (text := _text(value)) is not None
-    ):
-        found = {**(found or _NO_FIELDS), "moengageUserId": text}
-    return found
-
-
-def _replaces(known: Event, more: Event) -> bool:
-    return any(isinstance(value := known.get(name), dict | list | bool) and value not in _BLANK for name in more)
-
-
-def _lacks(value: Any) -> bool:
-    """Whether an identity's value names nobody, whoever else it may belong to: nothing, blanks, or no text and no number."""
-    if isinstance(value, str):
-        return not value or value.isspace()
-    return value is None or isinstance(value, dict | list | bool)
-
-
-def _text(value: Any) -> str | None:
-    """An identifier as text, or None where it names nobody."""
-    if isinstance(value, str):
-        return value or None
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) <= _EXACT else None
-    return str(value) if isinstance(value, int) else None

@@ -193,7 +193,7 @@ async def fill(
                 await settle_oldest()
         batch = _Batch()
 
-    def take(line: int, document: bytes) -> None:
+    def convert(line: int, document: bytes) -> None:
         doubt = _TOO_LONG if len(document) == LONGEST_LINE else None
         intake = records_of(document, limits, now(), DECODER, doubt)
         batch.events.extend(intake.events)
@@ -226,7 +226,7 @@ async def fill(
                     # With room in the line nothing above suspends.
                     await asyncio.sleep(0)
                 tally.line, tally.position = line, export.position
-                take(line, document)
+                convert(line, document)
             else:
                 ended = True
         except InputError as error:

@@ -86,7 +86,7 @@ class Bucket:
         self._scheme, self._name = parts.scheme.lower(), parts.netloc
         if self._scheme not in _SCHEMES or not self._name:
             raise InputError(
-                f"{url} is no address of object storage that can be read",
+                f"{url} is not an address of object storage that can be read",
                 hint="s3://bucket/folder, gs://bucket/folder or az://container/folder",
             )
         # Not urlsplit's path: a key may hold ? and #.
@@ -112,7 +112,7 @@ class Bucket:
                 yield alone
                 seen = True
             if not seen and self._is_empty():
-                raise InputError(f"nothing lies at {self.url}", hint="look at the folder's name: case counts")
+                raise InputError(f"nothing is at {self.url}", hint="look at the folder's name: case counts")
 
     def open(self, found: ObjectFound) -> Export:
         """The object as an export."""
@@ -218,7 +218,7 @@ def _hint(scheme: str, text: str) -> str:
         return "the address is http, which is read on this machine only; elsewhere AWS_ALLOW_HTTP=true allows it"
     if scheme == "s3" and ("301" in text or "redirect" in text.lower()):
         return "the bucket lies in another region: set AWS_REGION"
-    return "look at the address and the network; it goes on where it ended when it is run again"
+    return "look at the address and the network; run it again: it goes on where it ended"
 
 
 class _Told:

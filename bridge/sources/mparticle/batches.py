@@ -36,7 +36,7 @@ _OF_BATCH: Final = ("device_info", "application_info", "environment", "context",
 _USER_CHANGE: Final = "user_attribute_change"
 _NO_OBJECT: Final = Refusal("not_an_object", "a batch is a JSON object")
 _NO_BATCH: Final = Refusal(
-    "not_a_batch", "it has neither events nor anything of a user: this is no batch of mParticle's"
+    "not_a_batch", "it has neither events nor data of a user, so it is not a batch of mParticle's"
 )
 _MARKS: Final = ("events", "user_identities", "user_attributes", "mpid", "deleted_user_attributes", "consent_state")
 

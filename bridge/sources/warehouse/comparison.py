@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from bridge.model.errors import BridgeError
 from bridge.sources.warehouse.marks import GONE, MarkState, RowMark
+from bridge.sources.warehouse.work_folder import work_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _PAGE_ROWS: Final = 2_000
 _CACHE_KIB: Final = 8_000
-_IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _SCHEMA: Final = """
 CREATE TABLE rows (
     key TEXT PRIMARY KEY, hash TEXT, run TEXT NOT NULL DEFAULT '', state TEXT, code TEXT NOT NULL DEFAULT '',
@@ -285,28 +285,6 @@ _VANISHED: Final = (
     "met = 0 AND hash IS NOT NULL AND NOT (hash = '-' AND state = 'accepted') AND (sent IS NULL OR sent <> '-')"
     " AND NOT (state = 'left_out' AND hash = '-')"
 )
-
-
-def work_folder(wanted: Path | None) -> Path:
-    """Where large files may lie: the folder that is wanted, or the first usual one that is on a disk."""
-    if wanted is not None:
-        return wanted
-    usual = [Path(tempfile.gettempdir()), Path("/var/tmp")]  # nosec B108 # noqa: S108 - mkstemp makes the file
-    return next((each for each in usual if each.is_dir() and not lies_in_memory(each)), usual[0])
-
-
-def lies_in_memory(folder: Path) -> bool:
-    """Whether what is written there takes memory."""
-    try:
-        lines = Path("/proc/mounts").read_text().splitlines()
-    except OSError:
-        return False
-    place = folder.resolve()
-    mounts = {Path(parts[1].replace("\\040", " ")): parts[2] for line in lines if len(parts := line.split()) > 2}
-    for parent in (place, *place.parents):
-        if parent in mounts:
-            return mounts[parent] in _IN_MEMORY
-    return False
 
 
 def _pages(keys: Sequence[str]) -> Iterator[Sequence[str]]:

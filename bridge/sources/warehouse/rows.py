@@ -80,7 +80,7 @@ class RowForm:
         if not key:
             raise BridgeError(
                 "BRIDGE_WAREHOUSE__KEY is not set",
-                hint=f"the columns are: {', '.join(columns)}; name what tells rows apart",
+                hint=f"the columns are: {', '.join(columns)}; name those whose values identify a row",
             )
         self.columns = tuple(columns)
         self._key = [place_of(columns, name, "BRIDGE_WAREHOUSE__KEY") for name in key]

@@ -35,7 +35,7 @@ _LARGEST: Final = 1 << 20
 _SET_PARENT_DEATH_SIGNAL: Final = 1
 """``PR_SET_PDEATHSIG`` of Linux's prctl.h."""
 _OURS: Final = "bridge.testing"
-_IMPORTED_ON_THE_WAY: Final = ("faust.app.base", "faust.livecheck", "sqlglot.dialects", "psycopg.types.datetime")
+_IMPORTED_ON_THE_WAY: Final = ("encodings.idna", "psycopg.types.datetime", "sqlglot.dialects", "typer._adapters")
 """What libraries, or functions of ours, import when they are used."""
 
 

@@ -21,6 +21,7 @@ import threading
 import time
 import weakref
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -171,7 +172,7 @@ def start_forked(
     command: Sequence[str], *, env: Mapping[str, str], cwd: Path, streams: tuple[int, int, int]
 ) -> ForkedProcess | None:
     """The command as a child of a fork server of ours; None where it has to be started in an interpreter of its own."""
-    if os.environ.get(FORK) != "1" or not sys.platform.startswith("linux"):
+    if os.environ.get(FORK) != "1" or not _has_descriptors_of_processes():
         return None
     if list(command[:3]) != [sys.executable, "-m", "bridge"] or not cwd.is_dir():
         return None
@@ -179,6 +180,16 @@ def start_forked(
         return None  # it might be another tree's
     server = _server_for(env)
     return None if server is None else server.start(command[3:], env=env, cwd=cwd, streams=streams)
+
+
+@cache
+def _has_descriptors_of_processes() -> bool:
+    """Linux from 5.3 on."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 _servers: dict[tuple[int, frozenset[tuple[str, str]]], ForkServer] = {}

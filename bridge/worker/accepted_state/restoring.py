@@ -91,14 +91,14 @@ class Restoring:
         if not self.trouble:
             _log.error(
                 "state_unreadable",
-                detail="The state of what was accepted cannot be read; nothing is mapped until it can.",
+                detail="The route's accepted state cannot be read; nothing is mapped until it can.",
                 why=why,
             )
         self.trouble = why
 
     def _passes(self) -> None:
         if self.trouble:
-            _log.info("state_readable", detail="The state of what was accepted is read again.")
+            _log.info("state_readable", detail="The route's accepted state can be read again.")
         self.trouble = ""
 
     async def _claim(self, shelves: Sequence[Shelf]) -> None:
@@ -118,7 +118,7 @@ class Restoring:
             if batch.anew:
                 _log.error(
                     "state_gone",
-                    detail="The state topic was made again. What this worker knows it stores anew as customers come.",
+                    detail="The state topic was created again. This worker stores what it knows of a customer anew with the customer's next event.",
                     topic=self.log.name,
                     partition=batch.partition,
                 )
@@ -127,7 +127,7 @@ class Restoring:
                 state.read(batch.records, batch.next_offset)
             except ValueError as error:
                 raise KafkaError(
-                    f"{self.log.name}[{batch.partition}] holds before offset {batch.next_offset} what this version cannot read: {error}"
+                    f"{self.log.name}[{batch.partition}] holds before offset {batch.next_offset} a record that this version cannot read: {error}"
                 ) from None
             self.records += len(batch.records)
             # While there is more here than can be taken in, nothing else would have its turn.

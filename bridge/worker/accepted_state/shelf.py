@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bridge.kafka.consumer.ledger import Chunk, Partition
+    from bridge.kafka.consumer.chunk import Chunk, Partition
     from bridge.model.accepted_state import Change
     from bridge.model.verdicts import Rejected
     from bridge.worker.accepted_state.fenced_state import FencedState

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from random import Random
 
-    from bridge.kafka.consumer.ledger import Chunk, Ledger
+    from bridge.kafka.consumer.chunk import Chunk
+    from bridge.kafka.consumer.ledger import Ledger
     from bridge.model.accepted_state import Change, Consumed, Memory
     from bridge.model.event import Event, LeftOut
     from bridge.model.verdicts import Rejected

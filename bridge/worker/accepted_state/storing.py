@@ -130,7 +130,7 @@ class Storing:
         if not self.troubles:
             _log.error(
                 "state_unwritable",
-                detail="What was accepted cannot be remembered; it is tried again, and offsets are held meanwhile.",
+                detail="The route's accepted state cannot be stored; that is retried, and offsets are not committed meanwhile.",
                 topic=self.log.name,
                 error=why,
             )
@@ -140,16 +140,14 @@ class Storing:
     def _end_trouble(self, shelf: Shelf) -> None:
         if self.troubles.pop(shelf, None) is None or self.troubles:
             return
-        _log.info(
-            "state_writable", detail="No state is left that this worker has to store and cannot.", topic=self.log.name
-        )
+        _log.info("state_writable", detail="The route's accepted state can be stored again.", topic=self.log.name)
         self.metrics.state_writable.set(1)
 
     def _refused(self, shelf: Shelf, refused: RefusedByKafka) -> None:
         """Kafka will never store some of it: their events are delivered, and would hold their partition for ever."""
         _log.error(
             "state_refused",
-            detail="Kafka refuses the state of some keys for good; it stays what it was.",
+            detail="Kafka refuses the state of some keys for good; their last stored state stays.",
             topic=self.log.name,
             count=len(refused.refused),
             codes=sorted({each.code for each in refused.refused}),

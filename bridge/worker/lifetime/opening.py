@@ -66,7 +66,7 @@ async def open_memory(state: StateTopic, metrics: Metrics) -> None:
         metrics.restart_memory.set(0)
         _log.warning(
             "restart_memory_unavailable",
-            detail="What ends a process will not be remembered, and may end the next one too.",
+            detail="A record that ends this process will not be remembered, and may end the next process too.",
             why=str(error),
             hint=error.hint,
         )

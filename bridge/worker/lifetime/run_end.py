@@ -35,7 +35,7 @@ class RunEnd:
         """End the run over an error of its own."""
         _log.error(
             "internal_error",
-            detail="The worker stops without acknowledging what is under way.",
+            detail="The worker stops without committing what is under way.",
             error=type(error).__name__,
             exc_info=error,
         )

@@ -50,7 +50,7 @@ class WorkerStream:
             told = unreachable(self._kafka, error)
             _log.error(
                 "stream_not_started",
-                detail="Kafka was gone again when the stream began: start the worker once it answers.",
+                detail="Kafka did not answer when the stream began: start the worker once it answers.",
                 why=str(told),
                 hint=told.hint,
             )

@@ -130,7 +130,11 @@ class Group:
                 self._end(signal.SIGTERM)
                 _, late = await asyncio.wait(kept, timeout=self._budget.killed)
                 if late:
-                    _log.error("worker_processes_killed", detail="They did not stop in time.", processes=self._names())
+                    _log.error(
+                        "worker_processes_killed",
+                        detail="The processes did not stop in time and are killed.",
+                        processes=self._names(),
+                    )
                     self._end(signal.SIGKILL)
                 await asyncio.gather(*kept)
             finally:
@@ -212,7 +216,7 @@ class Group:
             if delay is None:
                 _log.error(
                     "worker_processes_given_up",
-                    detail="They end before they have joined the group.",
+                    detail="The route's processes end before they have joined the group.",
                     process=number,
                     exit_code=code,
                     **of_route,
@@ -244,8 +248,8 @@ class Group:
         attempts = mine.restarts.attempts
         self._health.hold(
             f"route {mine.route.name}",
-            f"given up: a process of it ended {attempts} times before it had joined its group (exit code {code}); mend the"
-            " cause, which its log lines tell, and start the command again",
+            f"given up: a process of it ended {attempts} times before it had joined its group (exit code {code}); repair the"
+            " cause, which its log lines name, and start the command again",
         )
         for name, process in self._running.items():
             if name.route == mine.route.name:
@@ -253,7 +257,7 @@ class Group:
                     process.terminate()
 
     async def _pause(self, mine: _RouteProcesses, seconds: float) -> None:
-        """Wait so long, or until the route is not to be kept running any more."""
+        """Wait ``seconds``, or until the route is not to be kept running any more."""
         ends = [asyncio.create_task(event.wait()) for event in (self._stop, mine.over)]
         await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for end in ends:

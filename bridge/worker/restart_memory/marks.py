@@ -1,7 +1,7 @@
 """Keeps :mod:`bridge.worker.restart_memory.memory` for each assigned partition, in the state topic.
 
 Before anything is mapped all partitions are marked as held. Where the process before has not given the partition away in order, a
-probation begins: chunks are written down until so many events were mapped as are under way at most, or for a while;
+probation begins: chunks are written down until as many events are mapped as may be under way, or for a while;
 what kills a process again lies there, as reading begins anew at the committed offsets. After that nothing is written, and a chunk
 costs one look into a dictionary.
 """
@@ -21,7 +21,7 @@ from bridge.worker.restart_memory.memory import PartitionMemory, Remembered
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bridge.kafka.consumer.ledger import Chunk, Partition
+    from bridge.kafka.consumer.chunk import Chunk, Partition
 
 _log = structlog.get_logger(__name__)
 _PROBATION_SECONDS: Final = 15.0
@@ -108,7 +108,7 @@ class RestartMarks:
             if not memory.meets(record.offset, record.timestamp):
                 _log.info(
                     "restart_memory_forgotten",
-                    detail="The topic was made again, and another record has the place of the one that was remembered.",
+                    detail="The topic was created again, and the remembered offset holds another record.",
                     topic=chunk.partition[0],
                     partition=chunk.partition[1],
                     offset=record.offset,
@@ -139,7 +139,7 @@ class RestartMarks:
             self._striking_out = asyncio.create_task(self._strike_out(), name="restart-marks")
 
     async def give_away(self, seconds: float) -> None:
-        """The partitions are given away in order: nobody needs to wonder whether this process died. Within so many seconds.
+        """The partitions are given away in order: nobody needs to wonder whether this process died. Takes ``seconds`` at most.
 
         Nothing is written of them from now on, whatever is still being mapped: it would pass for the mark of a process that died.
         """
@@ -183,7 +183,7 @@ class RestartMarks:
             if memory.suspects or memory.hung:
                 _log.error(
                     "records_mapped_alone",
-                    detail="A process ended while it mapped these records; they are tried one by one.",
+                    detail="A process ended while it mapped these records; they are mapped one by one.",
                     topic=chunk.partition[0],
                     partition=chunk.partition[1],
                     offsets=list(memory.suspects or ()),
@@ -233,7 +233,7 @@ class RestartMarks:
         self._tell(False)
         _log.warning(
             "restart_memory_lost",
-            detail="The state topic cannot be used; what ends a process is not remembered meanwhile.",
+            detail="The state topic cannot be used; records that end a process are not remembered meanwhile.",
             what=what,
             error=str(error),
         )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bridge.kafka.consumer.ledger import Ledger, Partition
+    from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.ledger import Ledger
 
 Position = tuple[int, "int | None"]
 

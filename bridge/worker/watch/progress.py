@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from bridge.delivery.delivery import Delivery
     from bridge.delivery.waiting import Shipment
-    from bridge.kafka.consumer.ledger import Chunk, Ledger, Partition
+    from bridge.kafka.consumer.chunk import Chunk, Partition
+    from bridge.kafka.consumer.ledger import Ledger
     from bridge.kafka.dead_letters.store import DeadLetters
     from bridge.telemetry.metrics import Metrics
 
@@ -83,7 +84,7 @@ class Progress:
             topic, number, offset = _place(new[0])
             _log.warning(
                 "events_postponed",
-                detail="The destination postpones events while it takes others; their partition cannot be committed beyond them.",
+                detail="The destination postpones these events while it accepts others; their partitions cannot be committed beyond them.",
                 events=sum(shipment.batch.events for shipment in new),
                 topic=topic,
                 partition=number,
@@ -106,7 +107,7 @@ class Progress:
         for partition in self._standing:
             head = heads.get(partition)
             if head is not None and now - head.fetched >= self._stall_seconds and not self._keeps(head):
-                return f"nobody holds the events of {partition[0]}[{partition[1]}] from offset {head.first} on"
+                return f"no part of the worker holds the events of {partition[0]}[{partition[1]}] from offset {head.first} on"
         return ""
 
     def _keeps(self, head: Chunk) -> bool:
@@ -120,7 +121,7 @@ class Progress:
         if new := standing - self._named:
             _log.warning(
                 "partitions_stand_still",
-                detail="Records wait in these partitions, and nothing of them has been finished.",
+                detail="Records wait in these partitions, and none of them has been finished.",
                 partitions=sorted(f"{topic}[{number}]" for topic, number in new),
                 seconds=round(max(self._standing[partition] for partition in new)),
             )
@@ -141,7 +142,7 @@ class Progress:
         topic, number, offset = _place(first)
         what = "1 event is" if count == 1 else f"{count} events are"
         return (
-            f"{what} postponed while others are taken, the first for {self._clock() - first.since:.0f} s and {first.tries} tries:"
+            f"{what} postponed while others are accepted, the first for {self._clock() - first.since:.0f} s and {first.tries} tries:"
             f" {topic}[{number}] offset {offset}: {_status(first)}"
         )
 

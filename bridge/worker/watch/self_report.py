@@ -57,7 +57,7 @@ class SelfReport:
         name, sha256 = self._in_use()
         _log.info(
             "at_work",
-            detail="The worker has its partitions and delivers what is in them.",
+            detail="The worker has its partitions and delivers their events.",
             topic=self._topic,
             partitions=numbers,
             mapping=f"{name} {sha256[:8]}".rstrip(),

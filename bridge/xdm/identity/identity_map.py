@@ -35,9 +35,9 @@ REASONS: Final[Mapping[str, str]] = {
     "imprecise_number": "the value is a float beyond 2^53 whose last digits are lost",
     "shape": "a namespace holds an array of objects with an id",
     "namespace_blank": "the namespace has no name",
-    "duplicate": "the same id stands twice in its namespace",
+    "duplicate": "the same id is twice in its namespace",
     "over_limit": f"an event carries at most {MAX_IDENTITIES} identities",
-    "state_unknown": "authenticatedState is none of ambiguous, authenticated, loggedOut; only the state is dropped",
+    "state_unknown": "authenticatedState is not one of ambiguous, authenticated, loggedOut; only the state is dropped",
 }
 """Every reason code of a :class:`Dropped`, and what it says."""
 

@@ -21,8 +21,8 @@ from bridge.xdm.schema.value_checks import (
     Place,
     Said,
     Wrong,
+    any_value,
     is_unconstrained,
-    leave,
     pointer,
     scalar_check,
     search_of,
@@ -77,7 +77,7 @@ def exact_type(field: SchemaField | None) -> type[Any] | None:
 def _object_check(field: SchemaField, policy: Policy, exempt: frozenset[str]) -> Check:
     fields = {**{name: field.values for name in policy.named if field.kind == "map"}, **field.properties}
     checks = {
-        name: leave
+        name: any_value
         if name in exempt or child is None or child.kind == "any"
         else _value_check(child, policy.below(name), in_map=name not in field.properties)
         for name, child in fields.items()
@@ -165,14 +165,14 @@ def _unnamed(field: SchemaField, policy: Policy) -> Check:
     if field.closed:
         rest = _forbid
     elif field.values is None:
-        rest = leave
+        rest = any_value
     else:
         rest = _value_check(field.values, below, in_map=field.kind == "map")
     patterns = [(search_of(pattern), compile_check(child, below)) for pattern, child in field.patterns]
     # A pattern that cannot be enforced may match any name: then nothing is forbidden or held to another rule.
     known = [(search, each) for search, each in patterns if search is not None]
     if len(known) < len(patterns):
-        rest = leave
+        rest = any_value
     if not known:
         return rest
     chosen: dict[str, Check] = {}
@@ -209,7 +209,7 @@ def _map_check(field: SchemaField, policy: Policy) -> Check:
     values = field.values
     exact = exact_type(values)
     below = policy.below("*")
-    each: Check = leave if values is None else _value_check(values, below, in_map=True)
+    each: Check = any_value if values is None else _value_check(values, below, in_map=True)
     firm, label = below.firm, below.label
     # A number or a boolean is its text at once where any text is good.
     scalars = _SCALARS if exact is str else ()
@@ -260,7 +260,7 @@ def _array_check(field: SchemaField, policy: Policy) -> Check:
     items = field.items
     exact = exact_type(items)
     below = policy.below("[*]")
-    each: Check = leave if items is None else compile_check(items, below)
+    each: Check = any_value if items is None else compile_check(items, below)
     firm = below.firm
     fewest, most = field.min_length or 0, field.max_length
 

@@ -109,7 +109,7 @@ def _found(value: Any) -> str:
     return type(value).__name__
 
 
-def leave(value: Any, _place: Place, _said: Said) -> Any:
+def any_value(value: Any, _place: Place, _said: Said) -> Any:
     """Take any value as it is."""
     return value
 
@@ -120,7 +120,7 @@ def scalar_check(field: SchemaField) -> Callable[[Any, Place, Said], Any]:
         return _text_check(field)
     if field.kind in ("integer", "number"):
         return _number_check(field)
-    return _boolean if field.kind == "boolean" else leave
+    return _boolean if field.kind == "boolean" else any_value
 
 
 def is_unconstrained(field: SchemaField) -> bool:

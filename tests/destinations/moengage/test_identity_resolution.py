@@ -59,12 +59,12 @@ def test_a_mapping_set_needs_a_row_for_either():
 def test_the_emulated_workspace_finds_the_user():
     """By the attribute that an update with an id has set; a new identifier is a user of its own."""
     workspace = Workspace(identifiers=("moe_mobile",))
-    workspace.take({"type": "customer", "customer_id": "C-1", "attributes": {"moe_mobile": "+4930"}})
+    workspace.process({"type": "customer", "customer_id": "C-1", "attributes": {"moe_mobile": "+4930"}})
     for mapped in (USER, EVENT):
         (item,) = shaped(mapped, "moe_mobile").items
         element = orjson.loads(item)
         assert workspace.error(element) is None
-        workspace.take(element)
+        workspace.process(element)
     assert list(workspace.users) == ["C-1"]
     assert workspace.users["C-1"].attributes["tier"] == "gold"
     assert len(workspace.users["C-1"].events) == 1

@@ -54,7 +54,7 @@ async def test_moengage_ignores_nothing_of_it(case, mode) -> None:
             }
         )
         # For a device, and for what only a user that exists may have.
-        emulator.workspace.take({"type": "customer", "customer_id": "C-100", "attributes": {"AEPSegments": ["B"]}})
+        emulator.workspace.process({"type": "customer", "customer_id": "C-100", "attributes": {"AEPSegments": ["B"]}})
         items = _items(case)
         async with MoEngageDestination(settings, Metrics()) as destination:
             for sent in [[item] for item in items] if mode == "single" else [items]:

@@ -16,10 +16,10 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from bridge.kafka.consumer.client.aiokafka_client import AiokafkaClient
+from bridge.kafka.consumer.client.fetching import Fetching
 from bridge.kafka.consumer.consumption import Consumption, Flow
-from bridge.kafka.consumer.fetching import Fetching
 from bridge.kafka.consumer.gate import FETCH_BYTES, Gate
-from bridge.kafka.consumer.kafka_client import AiokafkaClient
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.consumer.reading import Reading
 from bridge.kafka.consumer.stream.app import build_app
@@ -80,7 +80,7 @@ async def test_a_start_without_brokers_raises_once_and_leaves_no_traceback(caplo
         gate=SimpleNamespace(),
         finisher=SimpleNamespace(),
         reading=SimpleNamespace(),
-        take=lambda _chunk: None,
+        process=lambda _chunk: None,
     )
     with pytest.raises(KafkaConnectionError):
         await asyncio.wait_for(app.start(), 10)
@@ -102,7 +102,7 @@ async def test_the_client_is_configured_for_what_the_promise_needs():
         gate=SimpleNamespace(),
         finisher=SimpleNamespace(),
         reading=SimpleNamespace(),
-        take=lambda _chunk: None,
+        process=lambda _chunk: None,
         set_aside=True,
     )
     thread = app.consumer._thread
@@ -205,7 +205,7 @@ async def test_what_comes_for_a_partition_that_was_not_asked_ends_the_wait():
     await asyncio.sleep(0.05)
     assert not fetching.done()
     client.receive(PARTITIONS[1])
-    assert (await asyncio.wait_for(fetching, 0.2)).taken == {}
+    assert (await asyncio.wait_for(fetching, 0.2)).records == {}
     assert client.fetcher._fetch_max_wait_ms == 50
 
 

@@ -7,8 +7,8 @@ import pytest
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException, KafkaError
 from stub_client import StubClient
 
+from bridge.kafka.consumer.client.fetching import Fetching
 from bridge.kafka.consumer.consumption import Consumption, Flow
-from bridge.kafka.consumer.fetching import Fetching
 from bridge.kafka.consumer.gate import Gate
 from bridge.kafka.consumer.ledger import Ledger, UnaccountedError
 from bridge.kafka.consumer.reading import Reading

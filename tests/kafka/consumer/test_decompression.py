@@ -19,7 +19,7 @@ from bridge.kafka.batches.decompression import (
     unsnap,
     unzstd,
 )
-from bridge.kafka.consumer.stored_batch import read_batch
+from bridge.kafka.consumer.client.stored_batch import read_batch
 
 ENCODERS = [codec.gzip_encode, codec.snappy_encode, codec.lz4_encode, codec.zstd_encode]
 BOTH = list(zip(ENCODERS, DECODERS.values(), strict=True))
@@ -74,7 +74,7 @@ async def test_the_client_holds_the_partition_of_such_a_batch(compression):
     sound, bomb = batch(0, [b"one"]), batch(1, [ZEROS, b"two"], compression=compression)
     held = Held(PARTITION)
     held.receive(PARTITION, sound, bomb)
-    taken = held.client.take(PARTITION, 100)
+    taken = held.client.poll(PARTITION, 100)
     assert [row.value for row in taken.rows] == [b"one"]
     assert isinstance(taken.error, BatchTooLarge)
     assert taken.damaged

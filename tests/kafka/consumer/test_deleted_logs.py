@@ -7,9 +7,9 @@ import pytest
 from aiokafka.errors import KafkaError
 from stub_client import Log, StubClient
 
+from bridge.kafka.consumer.client.deleted_logs import DeletedLogs
+from bridge.kafka.consumer.client.fetching import Expired, Fetching
 from bridge.kafka.consumer.consumption import Consumption, Flow
-from bridge.kafka.consumer.deleted_logs import DeletedLogs
-from bridge.kafka.consumer.fetching import Expired, Fetching
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.topic_identity import ABSENT
 from bridge.runtime.deadline import Deadline
@@ -35,7 +35,7 @@ def _replace(client, partition, count, *, identity=b"second", position=None):
 
 async def _read(fetching, most=100):
     fetch = await fetching.fetch({P0}, 0.01, most)
-    found = fetch.taken.get(P0)
+    found = fetch.records.get(P0)
     return [] if found is None else [row.offset for row in found.rows]
 
 
@@ -48,7 +48,7 @@ async def test_a_topic_made_again_with_more_records_than_were_read_is_read_from_
     _replace(client, P0, 30)
     await fetching.survey([P0])
     fetch = await fetching.fetch({P0}, 0.01, 100)
-    assert [row.offset for row in fetch.taken[P0].rows] == list(range(30))
+    assert [row.offset for row in fetch.records[P0].rows] == list(range(30))
     assert set(fetch.anew) == {P0}
     assert list(fetching.expired) == [Expired(P0, 4, 10)], "what was handed on gets its verdict"
     assert client.stored == {P0: 0}, "whoever comes next begins with the first record too"
@@ -593,7 +593,7 @@ async def test_what_was_secured_of_a_log_is_handed_on_before_the_client_is_seen_
     client.position = lambda partition: held(client, partition)
     _replace(client, P0, 5)
     fetches = [await fetching.fetch({P0}, 0.01, 100) for _ in range(2)]
-    assert [[row.offset for row in fetch.taken[P0].rows] for fetch in fetches] == [list(range(2, 10)), list(range(5))]
+    assert [[row.offset for row in fetch.records[P0].rows] for fetch in fetches] == [list(range(2, 10)), list(range(5))]
     assert [dict(fetch.anew) for fetch in fetches] == [{}, {P0: 1}]
 
 

@@ -10,8 +10,8 @@ from fetched_batches import batch, checked
 from structlog.testing import capture_logs
 from stub_client import StubClient
 
-from bridge.kafka.consumer.fetching import Expired, Fetching, SkippedError
-from bridge.kafka.consumer.kafka_client import Taken
+from bridge.kafka.consumer.client.fetching import Expired, Fetching, SkippedError
+from bridge.kafka.consumer.client.kafka_client import PolledRecords
 
 P0, P1 = ("t", 0), ("t", 1)
 
@@ -32,7 +32,7 @@ def _made(*partitions, **how):
 
 
 def _offsets(fetch, partition):
-    return [row.offset for row in fetch.taken[partition].rows]
+    return [row.offset for row in fetch.records[partition].rows]
 
 
 async def test_a_damaged_partition_costs_the_other_nothing():
@@ -57,7 +57,7 @@ async def test_a_damaged_partition_costs_the_other_nothing():
     clock.now += 31
     fetch = await fetching.fetch({P0, P1}, 0.01, 100)
     assert _offsets(fetch, P1) == [2, 3, 4]
-    assert fetch.taken[P1].start == 2
+    assert fetch.records[P1].start == 2
     assert not fetch.unreadable
 
 
@@ -76,11 +76,11 @@ async def test_every_offset_is_accounted_for():
     """Markers behind records, and takes that end in the middle of what has come: each begins where the one before ended."""
     client, fetching, _ = _made(P0)
     client.logs[P0].append(3, gap=2)
-    first = (await fetching.fetch({P0}, 0.01, 2)).taken[P0]
-    second = (await fetching.fetch({P0}, 0.01, 2)).taken[P0]
+    first = (await fetching.fetch({P0}, 0.01, 2)).records[P0]
+    second = (await fetching.fetch({P0}, 0.01, 2)).records[P0]
     assert (first.start, first.end, second.start, second.end) == (0, 2, 2, 5)
     client.logs[P0].append(0, gap=1)
-    only_a_marker = (await fetching.fetch({P0}, 0.01, 2)).taken[P0]
+    only_a_marker = (await fetching.fetch({P0}, 0.01, 2)).records[P0]
     assert (only_a_marker.rows, only_a_marker.start, only_a_marker.end) == ([], 5, 6)
 
 
@@ -90,7 +90,7 @@ async def test_at_most_what_there_is_room_for_is_taken_over_all_partitions():
     for log in client.logs.values():
         log.append(5)
     fetch = await fetching.fetch({P0, P1}, 0.01, 7)
-    assert sum(len(taken.rows) for taken in fetch.taken.values()) == 7
+    assert sum(len(taken.rows) for taken in fetch.records.values()) == 7
     assert not client.patient, "there is more"
 
 
@@ -115,7 +115,7 @@ async def test_an_error_of_the_client_while_it_gives_records_is_none_that_passes
     def broken(_partition, _most):
         raise raised
 
-    client.take = broken
+    client.poll = broken
     with pytest.raises(seen):
         await fetching.fetch({P0}, 0.01, 10)
 
@@ -127,7 +127,7 @@ async def test_records_that_were_deleted_unread_are_told_once():
     log.append(10)
     await fetching.fetch({P0}, 0.01, 3)
     log.first, log.rows = 6, log.rows[6:]
-    taken = (await fetching.fetch({P0}, 0.01, 2)).taken[P0]
+    taken = (await fetching.fetch({P0}, 0.01, 2)).records[P0]
     assert list(fetching.expired) == [Expired(P0, 3, 6)]
     assert (taken.start, taken.rows[0].offset) == (3, 6)
     log.first, log.rows = 9, log.rows[3:]
@@ -226,7 +226,7 @@ async def test_a_group_that_begins_has_lost_nothing():
     fetching = Fetching(client, _Clock())
     client.assign()
     fetching.assigned()
-    taken = (await fetching.fetch({P0}, 0.01, 10)).taken[P0]
+    taken = (await fetching.fetch({P0}, 0.01, 10)).records[P0]
     assert (taken.start, not fetching.expired) == (100, True)
 
 
@@ -304,7 +304,7 @@ async def test_what_the_client_still_has_of_deleted_records_is_not_lost():
     assert _offsets(first, P0) == [3, 4]
     assert _offsets(await fetching.fetch({P0}, 0.01, 20), P0) == [5, 6, 7]
     last = await fetching.fetch({P0}, 0.01, 20)
-    assert (_offsets(last, P0), last.taken[P0].start) == ([10], 8)
+    assert (_offsets(last, P0), last.records[P0].start) == ([10], 8)
 
 
 async def test_a_log_that_was_cut_is_read_anew():
@@ -316,7 +316,7 @@ async def test_a_log_that_was_cut_is_read_anew():
     log.rows, log.end = log.rows[:4], 4
     fetch = await fetching.fetch({P0}, 0.01, 100)
     assert (_offsets(fetch, P0), set(fetch.anew)) == ([0, 1, 2, 3], {P0})
-    assert fetch.taken[P0].start == 0
+    assert fetch.records[P0].start == 0
     client.stored[P0] = 10
     assert (await fetching.survey([P0])).offsets[P0].waiting == 4, "the committed offset is of the log before"
     log.append(1)
@@ -368,7 +368,7 @@ async def test_a_rebalance_while_the_client_is_asked_forgets_what_was_known():
     client.assign()
     fetching.assigned()
     fetch = await fetching_task
-    assert (fetch.number, _offsets(fetch, P0), fetch.taken[P0].start) == (2, [3, 4], 3)
+    assert (fetch.number, _offsets(fetch, P0), fetch.records[P0].start) == (2, [3, 4], 3)
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ async def test_of_a_sound_batch_only_the_bad_record_is_set_aside(bad, pieces):
         for second in (0, 2, 5, 6, 7, 8, 9):
             clock.now = float(second)
             fetch = await fetching.fetch({P0}, 0.0, 100)
-            found += fetch.taken.values()
+            found += fetch.records.values()
             assert bool(found) == (second > 5)
     assert [(taken.start, taken.end, [row.offset for row in taken.rows]) for taken in found] == pieces
     rows = {row.offset: (row.value, bool(taken.unreadable)) for taken in found for row in taken.rows}
@@ -414,7 +414,7 @@ async def _set_aside(client, fetching, clock, most=100):
         clock.now = float(second)
         await fetching.fetch({P0}, 0.0, most)
     clock.now = 6.0
-    return (await fetching.fetch({P0}, 0.0, most)).taken[P0]
+    return (await fetching.fetch({P0}, 0.0, most)).records[P0]
 
 
 async def test_what_is_set_aside_accounts_for_the_offsets_behind_the_last_record():
@@ -425,9 +425,9 @@ async def test_what_is_set_aside_accounts_for_the_offsets_behind_the_last_record
     struct.pack_into(">i", raw, 23, 4)
     client.raw_batches[P0] = checked(bytes(raw))
     found = [await _set_aside(client, fetching, clock)]
-    found += [(await fetching.fetch({P0}, 0.0, 100)).taken[P0] for _ in range(2)]
+    found += [(await fetching.fetch({P0}, 0.0, 100)).records[P0] for _ in range(2)]
     assert [(taken.start, taken.end, len(taken.rows)) for taken in found] == [(0, 2, 2), (2, 3, 1), (3, 5, 0)]
-    assert not (await fetching.fetch({P0}, 0.0, 100)).taken
+    assert not (await fetching.fetch({P0}, 0.0, 100)).records
 
 
 @pytest.mark.parametrize(("most", "taken"), [(1, [(0, 1), (1, 2), (2, 3)]), (2, [(0, 2), (2, 3)])])
@@ -437,7 +437,7 @@ async def test_what_is_kept_comes_in_parts_that_there_is_room_for(most, taken):
     client.logs[P0].append(3)
     client.raw_batches[P0] = _with_a_bad_record(2)
     found = [await _set_aside(client, fetching, clock, most)]
-    found += [(await fetching.fetch({P0}, 0.0, most)).taken[P0] for _ in taken[1:]]
+    found += [(await fetching.fetch({P0}, 0.0, most)).records[P0] for _ in taken[1:]]
     assert [(each.start, each.end) for each in found] == taken
 
 
@@ -456,7 +456,7 @@ async def test_a_batch_that_arrives_after_a_rebalance_is_not_kept():
     for second in (0, 2, 5, 6):
         clock.now = float(second)
         fetch = await fetching.fetch({P0}, 0.0, 100)
-        assert not fetch.taken
+        assert not fetch.records
     assert (fetch.number, fetch.unreadable[P0].tries) == (2, 1)
 
 
@@ -465,9 +465,9 @@ async def test_what_there_is_no_room_for_is_not_taken_out():
     client, fetching, _ = _made(P0, P1)
     for log in client.logs.values():
         log.append(5)
-    asked, take = [], client.take
-    client.take = lambda partition, most: asked.append((partition, most)) or take(partition, most)
-    assert set((await fetching.fetch({P0, P1}, 0.0, 5)).taken) == {P0}
+    asked, poll = [], client.poll
+    client.poll = lambda partition, most: asked.append((partition, most)) or poll(partition, most)
+    assert set((await fetching.fetch({P0, P1}, 0.0, 5)).records) == {P0}
     assert asked == [(P0, 5)]
 
 
@@ -478,9 +478,9 @@ async def test_a_try_that_gives_nothing_is_no_success():
     client.logs[P0].damaged[0] = CorruptRecordException()
     await fetching.fetch({P0}, 0.0, 10)
     clock.now = 2.0
-    client.take = lambda _partition, _most: Taken((), 0, 0)
+    client.poll = lambda _partition, _most: PolledRecords((), 0, 0)
     fetch = await fetching.fetch({P0}, 0.0, 10)
-    assert (fetch.taken, fetch.unreadable[P0].tries) == ({}, 1)
+    assert (fetch.records, fetch.unreadable[P0].tries) == ({}, 1)
 
 
 async def test_by_default_nothing_is_set_aside():
@@ -491,7 +491,7 @@ async def test_by_default_nothing_is_set_aside():
     client.raw_batches[P0] = batch(0, [b"a"])
     for second in range(100):
         clock.now = float(second)
-        assert not (await fetching.fetch({P0}, 0.0, 10)).taken
+        assert not (await fetching.fetch({P0}, 0.0, 10)).records
 
 
 async def test_a_partition_whose_broker_gives_nothing_is_told():
@@ -513,9 +513,9 @@ async def test_a_partition_whose_broker_gives_nothing_is_told():
     client.logs[P0].received = True
     # Until then it rests, as the client would ask without a pause.
     clock.now = 58.9
-    assert not (await fetching.fetch({P0}, 0.0, 10)).taken
+    assert not (await fetching.fetch({P0}, 0.0, 10)).records
     clock.now = 59.0
-    assert (await fetching.fetch({P0}, 0.0, 10)).taken
+    assert (await fetching.fetch({P0}, 0.0, 10)).records
     assert not (await fetching.survey([P0])).unreadable
 
 
@@ -523,9 +523,9 @@ async def test_offsets_that_no_batch_has_are_told_as_lost():
     """The topic of events is not compacted: a broker that passes over a damaged batch leaves such a gap, and nothing else."""
     client, fetching, _ = _made(P0)
     client.logs[P0].append(5)
-    take = client.take
-    client.take = lambda partition, most: replace(take(partition, most), gaps=[(0, 3)])
-    assert (await fetching.fetch({P0}, 0.0, 10)).taken
+    poll = client.poll
+    client.poll = lambda partition, most: replace(poll(partition, most), gaps=[(0, 3)])
+    assert (await fetching.fetch({P0}, 0.0, 10)).records
     assert list(fetching.expired) == [Expired(P0, 0, 3)]
 
 
@@ -551,13 +551,13 @@ async def test_a_new_assignment_knows_nothing_of_the_one_before():
     assert (await fetching.survey([P0])).unreadable == {}
     fetch = await fetching.fetch({P0, P1}, 0.01, 100)
     assert (_offsets(fetch, P0), _offsets(fetch, P1)) == (list(range(2, 10)), [0])
-    assert (fetch.taken[P0].start, set(fetch.anew), fetch.unreadable) == (2, set(), {})
+    assert (fetch.records[P0].start, set(fetch.anew), fetch.unreadable) == (2, set(), {})
     clock.now = 100.0
     assert not fetching.expired
 
 
 async def _rows(fetching, partition):
-    return {p: _offsets(fetch, p) for fetch in [await fetching.fetch({partition}, 0.0, 100)] for p in fetch.taken}
+    return {p: _offsets(fetch, p) for fetch in [await fetching.fetch({partition}, 0.0, 100)] for p in fetch.records}
 
 
 async def test_each_fetch_says_that_the_consumer_lives():
@@ -586,7 +586,7 @@ async def test_the_committed_offsets_are_asked_once_an_assignment():
     client.committed, client.first_offsets = counted, firsts
     for _ in range(3):
         client.logs[P0].append(1)
-        assert len((await fetching.fetch({P0}, 0.01, 10)).taken[P0].rows) == 1
+        assert len((await fetching.fetch({P0}, 0.01, 10)).records[P0].rows) == 1
     assert asked == [("committed", P0)]
 
 
@@ -594,9 +594,9 @@ async def test_a_client_may_have_dropped_what_it_seemed_to_hold():
     """Nothing is taken then, and nothing is wrong."""
     client, fetching, _ = _made(P0)
     client.logs[P0].append(1)
-    take, client.take = client.take, lambda _partition, _most: None
-    assert not (await fetching.fetch({P0}, 0.0, 10)).taken
-    client.take = take
+    poll, client.poll = client.poll, lambda _partition, _most: None
+    assert not (await fetching.fetch({P0}, 0.0, 10)).records
+    client.poll = poll
     assert _offsets(await fetching.fetch({P0}, 0.0, 10), P0) == [0]
 
 
@@ -604,7 +604,7 @@ async def test_records_from_another_place_than_the_client_says_end_the_worker():
     """Its position and its records disagree: nobody knows what was passed over."""
     client, fetching, _ = _made(P0)
     client.logs[P0].append(3)
-    client.take = lambda _partition, _most: Taken([], 1, 3)
+    client.poll = lambda _partition, _most: PolledRecords([], 1, 3)
     with pytest.raises(SkippedError, match="0 was asked for and 1 came"):
         await fetching.fetch({P0}, 0.0, 10)
 
@@ -647,8 +647,8 @@ async def test_damage_is_looked_into_once_a_try_and_only_where_it_is_admitted():
         await fetching.fetch({P0}, 0.0, 10)
     assert [when for _, _, when in asked] == [4.0, 8.0, 16.0]
     await fetching.fetch({P1}, 0.0, 10)
-    take = client.take
-    client.take = lambda partition, most: replace(take(partition, most), damaged=False)
+    poll = client.poll
+    client.poll = lambda partition, most: replace(poll(partition, most), damaged=False)
     clock.now = 100.0
     await fetching.fetch({P0}, 0.0, 10)
     before = len(asked)

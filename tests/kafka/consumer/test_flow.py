@@ -10,8 +10,8 @@ from aiokafka.errors import NodeNotReadyError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.kafka.consumer.client.kafka_client import Offsets
 from bridge.kafka.consumer.gate import FETCH_BYTES, Gate
-from bridge.kafka.consumer.kafka_client import Offsets
 from bridge.kafka.consumer.lag import LagMeter, lag_of
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.kafka.dead_letters.replay import Replayed, _choose
@@ -511,7 +511,7 @@ def test_replay_skips_what_was_round_too_often_and_counts_why():
     chosen = _choose(batch, Filter(), done, topic="events", most=None, max_replays=3)
     assert chosen.upto == 15
     assert {topic: len(some) for topic, some in chosen.records.items()} == {"src": 1, "events": 2}
-    assert dict(done.kept) == {"replayed too often": 1, "truncated": 1}
+    assert dict(done.kept) == {"replayed already as often as is allowed": 1, "truncated": 1}
     assert chosen.records["src"][0][1][2] == [("bridge.replays", b"1")]
     done = Replayed()
     chosen = _choose(batch, Filter(code="aep_400"), done, topic="events", most=1, max_replays=3)
@@ -532,4 +532,4 @@ def test_a_letter_too_large_for_its_topic_does_not_stop_a_replay():
     chosen = _choose(batch, Filter(), done, topic="events", most=None, max_replays=3, limit={"events": 100}.__getitem__)
     assert (chosen.upto, chosen.left) == (3, [0, 2])
     assert [value for _, (_, value, _) in chosen.records["events"]] == [b"b"]
-    assert (done.sent.total(), dict(done.kept)) == (1, {"larger than the topic takes": 2})
+    assert (done.sent.total(), dict(done.kept)) == (1, {"larger than the topic accepts": 2})

@@ -19,8 +19,8 @@ from aiokafka.errors import (
 from aiokafka.record.memory_records import MemoryRecords
 from fetched_batches import Held, batch, checked, rotten
 
-from bridge.kafka.consumer import kafka_client
-from bridge.kafka.consumer.kafka_client import read_committed
+from bridge.kafka.consumer.client import aiokafka_client
+from bridge.kafka.consumer.client.aiokafka_client import read_committed
 from bridge.kafka.topic_identity import ABSENT
 
 P0, P1 = ("t", 0), ("t", 1)
@@ -36,19 +36,19 @@ async def test_one_partition_is_taken_out_alone():
     held.receive(P0, batch(0, [b"a", b"b"]))
     held.receive(P1, batch(0, [b"c"]))
     assert held.client.holds() == [P0, P1]
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     assert (_offsets(taken), taken.start, taken.end, taken.error) == ([0, 1], 0, 2, None)
     assert not taken.damaged
     assert held.client.holds() == [P1]
     assert (held.client.position(P0), held.client.position(P1)) == (2, 0)
-    assert held.client.take(P0, 10) is None
+    assert held.client.poll(P0, 10) is None
 
 
 async def test_records_have_what_is_read_of_them():
     """Key, value, headers, offset and timestamp, whatever kind of record it is."""
     held = Held(P0)
     held.receive(P0, batch(5, [b"a"], headers=[("h", b"v")]))
-    (row,) = held.client.take(P0, 1).rows
+    (row,) = held.client.poll(P0, 1).rows
     assert (row.key, row.value, list(row.headers), row.offset) == (b"k", b"a", [("h", b"v")], 5)
     assert row.timestamp == 1_700_000_000_000
 
@@ -57,9 +57,9 @@ async def test_a_part_is_taken_and_the_rest_stays():
     """The bound holds in the middle of a batch, and the next take goes on behind it."""
     held = Held(P0)
     held.receive(P0, batch(0, [b"a", b"b", b"c"]))
-    assert _offsets(held.client.take(P0, 2)) == [0, 1]
+    assert _offsets(held.client.poll(P0, 2)) == [0, 1]
     assert held.client.position(P0) == 2
-    assert _offsets(held.client.take(P0, 2)) == [2]
+    assert _offsets(held.client.poll(P0, 2)) == [2]
     assert held.client.holds() == []
 
 
@@ -80,7 +80,7 @@ async def test_what_was_read_before_a_damaged_place_is_given(damage, error, dama
     for _ in range(2):
         held.seek(held.partitions[0], 0)
         held.receive(P0, batch(0, [b"a", b"b"]), damage)
-        taken = held.client.take(P0, 100)
+        taken = held.client.poll(P0, 100)
         assert (_offsets(taken), taken.end, taken.damaged) == ([0, 1], 2, damaged)
         assert isinstance(taken.error, error)
         assert held.client.position(P0) == 2
@@ -96,7 +96,7 @@ async def test_a_batch_that_the_client_calls_too_large_is_not_passed_over(at):
     state = held.subscriptions.subscription.assignment.state_value(held.partitions[0])
     state.consumed_to(state.position + 1)
     assert held.client.position(P0) == at
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     assert (taken.start, taken.end, taken.damaged) == (at, at, True)
     assert isinstance(taken.error, RecordTooLargeError)
     assert held.client.position(P0) == at
@@ -108,15 +108,15 @@ async def test_nothing_is_taken_of_a_paused_partition():
     held = Held(P0)
     held.receive(P0, batch(0, [b"a"]))
     held.client.pause(held.partitions[0])
-    assert held.client.take(P0, 10) is None
+    assert held.client.poll(P0, 10) is None
     assert held.client.position(P0) == 0
     assert held.client.holds() == [], "dropped"
     held.client.resume(P0)
     held.receive(P0, batch(0, [b"a", b"b"]))
-    assert _offsets(held.client.take(P0, 1)) == [0]
+    assert _offsets(held.client.poll(P0, 1)) == [0]
     held.client.seek(P0, 0)
     held.receive(P0, batch(0, [b"a", b"b"]))
-    assert _offsets(held.client.take(P0, 10)) == [0, 1]
+    assert _offsets(held.client.poll(P0, 10)) == [0, 1]
 
 
 async def test_what_has_nothing_left_is_dropped():
@@ -126,7 +126,7 @@ async def test_what_has_nothing_left_is_dropped():
     found = held.fetcher._records[held.partitions[0]]
     found.check_assignment = lambda _partition: True
     found._partition_records = None
-    assert held.client.take(P0, 10) is None
+    assert held.client.poll(P0, 10) is None
     assert held.client.holds() == []
 
 
@@ -140,7 +140,7 @@ async def test_a_batch_whose_offset_is_damaged_is_not_passed_over(base):
     """Seemingly read already, or so far on that what follows seems to be: neither is lost, the partition is held there."""
     held = Held(P0)
     held.receive(P0, batch(0, [b"a", b"b"]), _at(base, batch(2, [b"c", b"d"])), batch(4, [b"e", b"f"]))
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     # One that seems to lie before what is in front of it leaves open which of the two is wrong.
     before = [] if base < 2 else [0, 1]
     assert (_offsets(taken), taken.end) == (before, len(before))
@@ -154,7 +154,7 @@ async def test_a_last_batch_behind_the_end_of_the_log_is_damaged():
     held = Held(P0)
     held.subscriptions.subscription.assignment.state_value(held.partitions[0]).highwater = 4
     held.receive(P0, batch(0, [b"a", b"b"]), _at(3, batch(2, [b"c", b"d"])))
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     assert (_offsets(taken), taken.damaged) == ([0, 1], True)
 
 
@@ -164,7 +164,7 @@ async def test_a_damaged_batch_that_was_passed_does_not_come_back(position):
     held = Held(P0)
     held.client.seek(P0, position)
     held.receive(P0, _at(255, batch(0, [b"a", b"b"])), batch(2, [b"c", b"d"]), batch(4, [b"e"]))
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     assert (_offsets(taken), taken.error, list(taken.gaps)) == ([*range(position, 5)], None, [])
 
 
@@ -175,15 +175,15 @@ async def test_gaps_and_batches_begun_before_are_no_damage():
     state.highwater = 20
     held.client.seek(P0, 1)
     held.receive(P0, batch(0, [b"a", b"b"]), batch(7, [b"c"]), batch(19, [b"d"]))
-    first = held.client.take(P0, 1)
+    first = held.client.poll(P0, 1)
     assert (_offsets(first), list(first.gaps)) == ([1], [])
-    rest = held.client.take(P0, 10)
+    rest = held.client.poll(P0, 10)
     assert (_offsets(rest), list(rest.gaps)) == ([7, 19], [(2, 7), (8, 19)])
     held.receive(P0, batch(30, [b"e"]))
-    assert isinstance(held.client.take(P0, 10).error, CorruptRecordException)
+    assert isinstance(held.client.poll(P0, 10).error, CorruptRecordException)
     state.highwater = 31
     held.receive(P0, batch(30, [b"e"]))
-    assert _offsets(held.client.take(P0, 10)) == [30]
+    assert _offsets(held.client.poll(P0, 10)) == [30]
 
 
 @pytest.mark.parametrize("error", [UnsupportedCodecError("no library"), MemoryError()])
@@ -205,9 +205,9 @@ async def test_what_is_no_fault_of_the_data_is_not_called_damage(error):
     held.fetcher._records[held.partitions[0]]._partition_records = Broken()
     if isinstance(error, MemoryError):
         with pytest.raises(MemoryError):
-            held.client.take(P0, 10)
+            held.client.poll(P0, 10)
     else:
-        taken = held.client.take(P0, 10)
+        taken = held.client.poll(P0, 10)
         assert (taken.error, taken.damaged) == (error, False)
 
 
@@ -277,9 +277,9 @@ async def test_the_client_fetches_on_as_soon_as_a_partition_is_read_to_its_end()
     held = Held(P0)
     held.receive(P0, batch(0, [b"a", b"b"]))
     told = held.fetcher._wait_consume_future = asyncio.get_running_loop().create_future()
-    held.client.take(P0, 1)
+    held.client.poll(P0, 1)
     assert not told.done(), "there is more"
-    held.client.take(P0, 2)
+    held.client.poll(P0, 2)
     assert told.done()
 
 
@@ -309,7 +309,7 @@ async def test_records_of_an_aborted_transaction_are_accounted_for_without_being
     made[22] |= 0x10
     made[43:51] = (77).to_bytes(8, "big")
     held.receive(P0, checked(bytes(made)), batch(2, [b"c"]), aborted=[(77, 0)])
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     assert (_offsets(taken), taken.start, taken.end) == ([2], 0, 3)
 
 
@@ -412,7 +412,7 @@ async def test_a_leader_is_asked_which_topic_it_is(monkeypatch, leaders, random,
         nodes.append((node, topic))
         return b"first"
 
-    monkeypatch.setattr(kafka_client, "topic_identity", topic_identity)
+    monkeypatch.setattr(aiokafka_client, "topic_identity", topic_identity)
     held.consumer.partitions_for_topic = lambda topic: list(range(len(leaders))) if topic == "t" else None
     held.consumer._client = SimpleNamespace(
         cluster=SimpleNamespace(leader_for_partition=lambda tp: leaders[tp.partition] if tp.topic == "t" else 77),
@@ -440,7 +440,7 @@ async def test_a_topic_is_gone_when_nobody_knows_of_it(monkeypatch, identity, pa
     async def topic_identity(_client, _node, _topic):
         return identity
 
-    monkeypatch.setattr(kafka_client, "topic_identity", topic_identity)
+    monkeypatch.setattr(aiokafka_client, "topic_identity", topic_identity)
     held.consumer.partitions_for_topic = lambda _topic: partitions
     held.consumer._client = SimpleNamespace(
         cluster=SimpleNamespace(leader_for_partition=lambda _tp: 1), get_random_node=lambda: 1
@@ -475,6 +475,6 @@ async def test_an_error_at_a_position_that_is_not_known_is_tried_from_the_beginn
     held = Held(P0)
     held.fail(P0, RecordTooLargeError("one"))
     held.subscriptions.subscription.assignment.state_value(held.partitions[0]).await_reset(-2)
-    taken = held.client.take(P0, 10)
+    taken = held.client.poll(P0, 10)
     assert (taken.start, taken.end) == (0, 0)
     assert held.client.position(P0) == 0

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge.kafka.consumer.kafka_client import Offsets
+from bridge.kafka.consumer.client.kafka_client import Offsets
 from bridge.kafka.consumer.lag import LagMeter
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.telemetry.metrics import Metrics

@@ -3,8 +3,8 @@
 import asyncio
 from types import SimpleNamespace
 
-from bridge.kafka.consumer.kafka_client import Offsets
-from bridge.kafka.consumer.offset_account import Expired, Gone, OffsetAccount
+from bridge.kafka.consumer.client.kafka_client import Offsets
+from bridge.kafka.consumer.client.offset_account import Expired, Gone, OffsetAccount
 from bridge.kafka.topic_identity import ABSENT
 
 P0 = ("t", 0)

@@ -3,8 +3,8 @@
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.kafka.consumer.fetching import Expired, Unreadable
-from bridge.kafka.consumer.kafka_client import Offsets
+from bridge.kafka.consumer.client.fetching import Expired, Unreadable
+from bridge.kafka.consumer.client.kafka_client import Offsets
 from bridge.kafka.consumer.reading import Reading
 from bridge.telemetry.metrics import Metrics
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.kafka.consumer.consumption import _BYTES, _RECORD_BYTES, _RECORDS, _runs
+from bridge.kafka.consumer.record_runs import MAX_BYTES, MAX_RECORDS, RECORD_BYTES, record_runs
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ def test_runs_are_bounded_and_in_order(shapes):
         for key, size, times in shapes
         for _ in range(times if (size or 0) < 10_000 else min(times, 5))
     ]
-    runs = list(_runs(made))
+    runs = list(record_runs(made))
     assert [row for run, _ in runs for row in run] == made
     for run, weight in runs:
-        assert 1 <= len(run) <= _RECORDS
-        assert weight == sum(len(row.value or b"") + len(row.key or b"") + _RECORD_BYTES for row in run)
-        assert weight <= _BYTES or len(run) == 1
+        assert 1 <= len(run) <= MAX_RECORDS
+        assert weight == sum(len(row.value or b"") + len(row.key or b"") + RECORD_BYTES for row in run)
+        assert weight <= MAX_BYTES or len(run) == 1
 
 
 def test_a_run_may_be_as_large_as_its_bound():
     """Two records that fill it to the byte stay together; with one byte more they part."""
-    half = _BYTES // 2 - _RECORD_BYTES
-    assert [weight for _, weight in _runs([Row(None, bytes(half)), Row(None, bytes(half))])] == [_BYTES]
-    assert len(list(_runs([Row(None, bytes(half)), Row(None, bytes(half + 1))]))) == 2
+    half = MAX_BYTES // 2 - RECORD_BYTES
+    assert [weight for _, weight in record_runs([Row(None, bytes(half)), Row(None, bytes(half))])] == [MAX_BYTES]
+    assert len(list(record_runs([Row(None, bytes(half)), Row(None, bytes(half + 1))]))) == 2

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.kafka.consumer.client.offset_account import Expired
 from bridge.kafka.consumer.ledger import Ledger
-from bridge.kafka.consumer.offset_account import Expired
 from bridge.kafka.consumer.settled_counts import SettledCounts
 from bridge.model.day_counts import DAY_MS, KEPT_DAYS, ChunkCounts, DayCounts, NotedOffset, OffsetNote
 

@@ -7,7 +7,7 @@ from fetched_batches import batch, checked, rotten
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.kafka.consumer.stored_batch import read_batch
+from bridge.kafka.consumer.client.stored_batch import read_batch
 
 VALUES = [b"one", b"two" * 50, b"three"]
 

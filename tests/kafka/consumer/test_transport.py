@@ -195,7 +195,7 @@ async def test_a_consumer_is_put_together_as_consuming_needs_it():
         gate=SimpleNamespace(),
         finisher=SimpleNamespace(),
         reading=SimpleNamespace(),
-        take=lambda _chunk: None,
+        process=lambda _chunk: None,
     )
     consumer = app.consumer
     consumption = consumer.consumption

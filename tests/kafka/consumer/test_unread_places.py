@@ -1,13 +1,18 @@
 """Places that cannot be read: when they are tried again, and when silence is told."""
 
 import pytest
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaConnectionError,
+    NotLeaderForPartitionError,
+    StaleMetadata,
+)
 
-from bridge.kafka.consumer.kafka_client import Offsets, Taken
-from bridge.kafka.consumer.unread_places import Unreadable, UnreadPlaces
+from bridge.kafka.consumer.client.kafka_client import Offsets, PolledRecords
+from bridge.kafka.consumer.client.unread_places import Unreadable, UnreadPlaces
 
 P0 = ("t", 0)
-FAILED = Taken((), 4, 4, CorruptRecordException(), damaged=True)
+FAILED = PolledRecords((), 4, 4, CorruptRecordException(), damaged=True)
 
 
 class _Client:
@@ -114,9 +119,11 @@ async def test_what_the_broker_refuses_is_not_asked_for_all_the_time():
     assert places.fetched(300, P0) == []
 
 
-@pytest.mark.parametrize("raw", [b"", b"records"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"records", NotLeaderForPartitionError(), StaleMetadata(), KafkaConnectionError()]
+)
 async def test_what_the_broker_does_not_refuse_goes_on_being_fetched(raw):
-    """Its fetches wait at the broker, or bring something."""
+    """Its fetches wait at the broker, or bring something; and a leader that moves, or a broker that is away, may be back at once."""
     places = _Places(raw)
     await places.look(100)
     await places.look(130)
@@ -175,11 +182,11 @@ def test_pauses_double_up_to_half_a_minute():
     places = _Places()
     assert [_pause_after(places) for _ in range(7)] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     assert places.places.all()[P0].tries == 7
-    assert _pause_after(places, Taken((), 5, 5, CorruptRecordException(), damaged=True)) == 1.0
+    assert _pause_after(places, PolledRecords((), 5, 5, CorruptRecordException(), damaged=True)) == 1.0
     assert places.places.all() == {P0: Unreadable(P0, 5, "CorruptRecordException", 1)}
     places.places.read(P0)
     assert places.places.all() == {}
-    assert _pause_after(places, Taken((), 5, 5, CorruptRecordException(), damaged=True)) == 1.0
+    assert _pause_after(places, PolledRecords((), 5, 5, CorruptRecordException(), damaged=True)) == 1.0
 
 
 def test_damage_is_looked_into_after_three_tries_once_and_where_it_is_wanted():
@@ -193,7 +200,7 @@ def test_damage_is_looked_into_after_three_tries_once_and_where_it_is_wanted():
     assert list(places.places.to_look_into({("t", 1)})) == []
     assert list(places.places.to_look_into({P0})) == [Unreadable(P0, 4, "CorruptRecordException", 4)]
     assert list(places.places.to_look_into({P0})) == []
-    places.places.hold(P0, Taken((), 4, 4, CorruptRecordException()))
+    places.places.hold(P0, PolledRecords((), 4, 4, CorruptRecordException()))
     assert list(places.places.to_look_into({P0})) == []
 
 

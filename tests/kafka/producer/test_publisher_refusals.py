@@ -136,7 +136,7 @@ async def test_doubt_ends_with_the_third_record_while_none_has_passed(bad, found
     assert isinstance(caught.value, RefusedByKafka) is found
     if found:
         assert [each.number for each in caught.value.refused] == list(range(bad))
-        assert caught.value.refused[0].reason.startswith("events does not take the record: ")
+        assert caught.value.refused[0].reason.startswith("events does not accept the record: ")
         assert kafka.values("events") == [b"a", b"b"]
 
 

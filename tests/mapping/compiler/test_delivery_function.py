@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.mapping.compiler.mapping_compiler import compile_mapping
-from bridge.mapping.compiler.output import clean, lent
+from bridge.mapping.compiler.output.output_values import clean, lent
 from bridge.mapping.sets.findings import MappingRefused
 from bridge.mapping.sets.mapping_set import MappingRow, MappingSet
 from bridge.mapping.sets.table import load_mapping_set

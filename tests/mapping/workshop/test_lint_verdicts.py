@@ -114,7 +114,7 @@ def worker_fates(document: Any, builder: Any, configured: Settings) -> tuple[lis
     rule = SizeRule(configured.mapping)
     metrics = Metrics()
     transform = XdmTransform(builder, open_envelope(configured).encode, metrics, size=rule)
-    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).take(chunk)
+    ChunkMapping(ledger, DECODER, transform, delivery=spy, letters=spy, metrics=metrics).map_chunk(chunk)
     dropped: Counter[Any] = Counter()
     for family in metrics.dropped_values.collect():
         for sample in family.samples:

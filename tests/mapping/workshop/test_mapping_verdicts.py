@@ -61,7 +61,7 @@ def test_lint_says_how_many_events_lose_a_field_or_are_refused(tmp_path, monkeyp
     (found,) = lint(tmp_path, RAW_TIER)
     assert (found["row"], found["code"], found["fix"]) == (6, code, "upper(user_attributes.loyalty_tier)")
     assert "10 of 10 events would" in found["message"]
-    assert '"gold", "silver", "blue" is none of BLUE, SILVER, GOLD' in found["message"]
+    assert '"gold", "silver", "blue" is not one of BLUE, SILVER, GOLD' in found["message"]
     assert run("lint", str(tmp_path / "m.csv"), *SCHEMA, *EVENTS).exit_code == (1 if policy == "reject" else 0)
     assert lint(tmp_path, GOOD) == []
 

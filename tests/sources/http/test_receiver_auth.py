@@ -150,17 +150,17 @@ def test_proxies_by_their_networks(peer, forwarded, allowed) -> None:
 def test_places_are_counted_by_address() -> None:
     """One address has its bound, an IPv6 neighbour counts as the same, proxies have none, and places are given back."""
     places = Places(2, Admission(proxies=networks(["10.0.0.0/8"])))
-    first = places.take("203.0.113.9")
+    first = places.acquire("203.0.113.9")
     assert first is not None
-    assert places.take("::ffff:203.0.113.9") is not None
-    assert places.take("203.0.113.9") is None
-    assert places.take("203.0.113.10") is not None
-    assert all(places.take("10.0.0.1") is not None for _ in range(5))
-    places.leave(first)
-    assert places.take("203.0.113.9") is not None
-    assert [places.take(f"2001:db8::{n}") is not None for n in range(3)] == [True, True, False]
-    assert all(Places(0, Admission()).take("203.0.113.9") is not None for _ in range(5))
-    assert all(Places(1, Admission(proxies=1)).take("203.0.113.9") is not None for _ in range(5))
+    assert places.acquire("::ffff:203.0.113.9") is not None
+    assert places.acquire("203.0.113.9") is None
+    assert places.acquire("203.0.113.10") is not None
+    assert all(places.acquire("10.0.0.1") is not None for _ in range(5))
+    places.release(first)
+    assert places.acquire("203.0.113.9") is not None
+    assert [places.acquire(f"2001:db8::{n}") is not None for n in range(3)] == [True, True, False]
+    assert all(Places(0, Admission()).acquire("203.0.113.9") is not None for _ in range(5))
+    assert all(Places(1, Admission(proxies=1)).acquire("203.0.113.9") is not None for _ in range(5))
 
 
 @pytest.mark.parametrize(
@@ -169,16 +169,16 @@ def test_places_are_counted_by_address() -> None:
         ("basic", {}, "no Authorization header"),
         ("basic", basic("moengage:wrong-secret"), "user 'moengage' with a wrong password"),
         ("basic", basic("other:wrong-secret"), "user 'other'"),
-        ("basic", basic("wrong-secret"), "Basic that is no user and password in base64"),
-        ("basic", basic("its-password"), "Basic that is no user and password in base64"),
+        ("basic", basic("wrong-secret"), "Basic that is not a user and password in base64"),
+        ("basic", basic("its-password"), "Basic that is not a user and password in base64"),
         ("basic", basic("its-password:"), "the password in the user's place"),
         ("basic", basic("its-password:moengage"), "the password in the user's place"),
         ("basic", basic("moengage its-password:"), "the password in the user's place"),
-        ("basic", {"Authorization": "Basic wrong-secret!"}, "Basic that is no user and password in base64"),
+        ("basic", {"Authorization": "Basic wrong-secret!"}, "Basic that is not a user and password in base64"),
         ("basic", {"Authorization": "Bearer wrong-secret"}, "Authorization of another kind (bearer)"),
         ("basic", {"Authorization": "wrong-secret"}, "Authorization of another kind (unknown)"),
         ("header", {}, "no X-Api-Key header"),
-        ("header", {"X-Api-Key": "wrong-secret"}, "another value of X-Api-Key"),
+        ("header", {"X-Api-Key": "wrong-secret"}, "a wrong value of X-Api-Key"),
     ],
 )
 def test_what_was_given_is_told_without_secrets(kind, headers, words) -> None:

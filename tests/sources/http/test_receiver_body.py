@@ -115,13 +115,13 @@ def test_one_request_alone_has_room_for_what_its_body_becomes() -> None:
     """Or a body that is allowed would be refused each time; beside others the budget holds."""
     budget = BodyMemory(1_000)
     with budget.lease() as alone:
-        alone.take(900)
+        alone.reserve(900)
         alone.need(5_000)
         assert budget.used == 5_900
         with budget.lease() as other, pytest.raises(NoRoom):
-            other.take(1)
+            other.reserve(1)
     with budget.lease() as first, budget.lease() as second:
-        first.take(500)
+        first.reserve(500)
         second.need(400)
         with pytest.raises(NoRoom):
             second.need(200)

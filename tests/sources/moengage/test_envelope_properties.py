@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from bridge.model.errors import NotJson
 from bridge.model.event import Refusal
 from bridge.sources.http.json_reading import encode, parse_json
-from bridge.sources.moengage.envelopes import events_of, isolate, record_key
+from bridge.sources.moengage.canonical import record_key
+from bridge.sources.moengage.envelopes import events_of, isolate
 
 _names = st.sampled_from(
     [

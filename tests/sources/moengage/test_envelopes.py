@@ -7,7 +7,8 @@ import pytest
 
 from bridge.model.event import ANY, Bound, Refusal
 from bridge.sources.http.json_reading import encode
-from bridge.sources.moengage.envelopes import events_of, isolate, record_key, weigh
+from bridge.sources.moengage.canonical import record_key
+from bridge.sources.moengage.envelopes import events_of, isolate, weigh
 
 EVENT = {
     "event_name": "Email Sent",

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from bridge.model.errors import BridgeError
 from bridge.sources.warehouse import comparison as module
-from bridge.sources.warehouse.comparison import Comparison, RowFinding, lies_in_memory, work_folder
+from bridge.sources.warehouse.comparison import Comparison, RowFinding
 from bridge.sources.warehouse.marks import GONE, MarkState, RowMark, Sent, sent_of
 from bridge.sources.warehouse.rows import Row
+from bridge.sources.warehouse.work_folder import lies_in_memory, work_folder
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - only looked at
 DISK = Path("/var/tmp")  # noqa: S108 - only looked at

@@ -15,7 +15,7 @@ from database_servers import MariaDb, PostgreSql, served
 
 from bridge.model.errors import BridgeError
 from bridge.settings import WarehouseSettings
-from bridge.sources.warehouse.opening import open_source, try_source
+from bridge.sources.warehouse.databases.opening import open_source, try_source
 from bridge.sources.warehouse.rows import RowForm
 
 pytestmark = pytest.mark.clock
@@ -166,7 +166,7 @@ def test_tried_before_a_run(server):
 PEAK = """
 import sys
 from bridge.settings import WarehouseSettings
-from bridge.sources.warehouse.opening import open_source, try_source
+from bridge.sources.warehouse.databases.opening import open_source, try_source
 settings = WarehouseSettings(url=sys.argv[1], table="many", key="id")
 read = sum(len(batch.rows) for batch in open_source(settings).batches())
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))

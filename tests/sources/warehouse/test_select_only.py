@@ -3,7 +3,7 @@
 import pytest
 
 from bridge.model.errors import BridgeError
-from bridge.sources.warehouse.select_only import check_select
+from bridge.sources.warehouse.databases.select_only import check_select
 
 READS = [
     ("postgresql", "SELECT id, email FROM users WHERE note <> ';' -- all of them"),

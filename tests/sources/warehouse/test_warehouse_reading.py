@@ -13,7 +13,7 @@ import pytest
 from bridge.model.errors import BridgeError, SettingsError
 from bridge.model.trial import Trial
 from bridge.settings import WarehouseSettings
-from bridge.sources.warehouse.opening import open_source, try_source
+from bridge.sources.warehouse.databases.opening import open_source, try_source
 
 ROWS = [(1, "007", "2026-01-01 08:00:00"), (2, "O'Neil; --", "2026-01-02 08:00:00"), (3, None, None)]
 
@@ -188,10 +188,10 @@ def test_nothing_is_written(kind, tmp_path):
         ({"url": "duckdb:///nowhere.duckdb", "table": "t"}, "there is no file nowhere.duckdb"),
         ({"url": "sqlite://", "table": "t"}, "names no file"),
         ({"url": "file:///nowhere/*.csv"}, "there is no file /nowhere"),
-        ({"url": "postgresql://u:se/cret@h:port/d", "table": "t"}, "is no URL"),
+        ({"url": "postgresql://u:se/cret@h:port/d", "table": "t"}, "is not a URL"),
         ({"url": "nosuch://u:secret@h/d", "table": "t"}, "is not installed"),
         ({"url": "snowflake://u:secret@h/d", "table": "t"}, "is not installed"),
-        ({"url": "sqlite:///x.db", "query": "DELETE FROM t"}, "no SELECT"),
+        ({"url": "sqlite:///x.db", "query": "DELETE FROM t"}, "not a SELECT"),
         ({"url": "file:///x.csv", "table": "t"}, "names files"),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_file_that_was_cut(tmp_path):
 PEAK = """
 import sys
 from bridge.settings import WarehouseSettings
-from bridge.sources.warehouse.opening import open_source, try_source
+from bridge.sources.warehouse.databases.opening import open_source, try_source
 settings = WarehouseSettings(url=sys.argv[1], table=sys.argv[2] or None, key="id")
 read = sum(len(batch.rows) for batch in open_source(settings).batches())
 # What getrusage says would be the peak of the process that started this one, where that was higher.

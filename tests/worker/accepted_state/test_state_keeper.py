@@ -160,7 +160,7 @@ def test_what_was_replayed_as_it_leaves_changes_no_state():
         chunk = scene.chunk({"key": "k", "letters": "a"}, {"key": "l", "letters": "b"})
         chunk.records[0].headers = [("bridge.form", b"xdm")]
         await scene.keeper.wait_for(chunk)
-        scene.mapping.take(chunk)
+        scene.mapping.map_chunk(chunk)
         scene.keeper.accepted(chunk, [1])
         scene.keeper.accepted(chunk, [0])
         await scene.settled()
@@ -276,7 +276,7 @@ def test_the_state_is_read_before_anything_is_mapped():
         assert not waiting.done()
         scene.ours = True
         await waiting
-        scene.mapping.take(chunk)
+        scene.mapping.map_chunk(chunk)
         assert scene.items[-1][2] == b"ab"
         assert scene.keeper.trouble() is None
         scene.keeper.show()
@@ -300,7 +300,7 @@ def test_a_value_of_another_version_holds_and_is_told():
         assert "cannot read: no state" in scene.keeper.trouble()
         scene.log.partitions[0][0] = (0, bytes(8) + b"k", b"z")
         await waiting
-        scene.mapping.take(chunk)
+        scene.mapping.map_chunk(chunk)
         assert scene.items[-1][2] == b"az"
 
     run(work())
@@ -474,7 +474,7 @@ def test_a_record_that_ended_processes_is_marked():
     async def work():
         scene = await assigned(Marking())
         chunk = scene.chunk({"key": "hangs"}, ["consent"])
-        scene.mapping.take(chunk, frozenset({0}))
+        scene.mapping.map_chunk(chunk, frozenset({0}))
         assert scene.letters == []
         await scene.settled()
         assert scene.log.written() == {b"hangs": b"undecoded: hung", b"row-1": b"left out"}

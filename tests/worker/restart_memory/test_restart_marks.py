@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.kafka.consumer.ledger import Chunk
+from bridge.kafka.consumer.chunk import Chunk
 from bridge.model.errors import KafkaError
 from bridge.testing.virtual_loop import VirtualLoop
 from bridge.worker.restart_memory.marks import ALONE_SECONDS, RestartMarks

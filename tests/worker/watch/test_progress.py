@@ -167,7 +167,7 @@ def _stalled(*, admitted=True, holding=True, letters=(), fetched_late=False):
 
 def test_what_nobody_holds_is_lost_and_ends_the_worker():
     """An admitted chunk that neither delivery nor the dead letters know, or one that the stream has dropped, by its place."""
-    told = "nobody holds the events of t[0] from offset 7 on"
+    told = "no part of the worker holds the events of t[0] from offset 7 on"
     assert _stalled(holding=False)[0] == told
     assert _stalled(admitted=False, holding=False)[0] == told
     assert _stalled(admitted=False, holding=False, letters=(1,))[0] == told, "no letter is of what was never looked at"
@@ -260,7 +260,7 @@ def test_events_that_begin_to_be_postponed_together_are_one_line():
     ]
     assert metrics.postponed_events._value.get() == 4
     assert progress.postponed() == (
-        "4 events are postponed while others are taken, the first for 90 s and 10 tries: t[0] offset 5: AEP answered 408"
+        "4 events are postponed while others are accepted, the first for 90 s and 10 tries: t[0] offset 5: AEP answered 408"
     )
 
 
@@ -288,7 +288,7 @@ def test_one_event_is_named_by_the_place_that_is_still_ours():
     # The item of one partition stands for an event of another, too.
     batch = Batch(0, 0, 0.0, [b""], [Run(chunks[0], 0, 1)], folded={0: [(chunks[1], 0)]})
     delivery.stuck.append(SimpleNamespace(batch=batch, tries=10, reason="AEP answered 408: x", since=clock.now - 20))
-    told = " postponed while others are taken, the first for 20 s and 10 tries: "
+    told = " postponed while others are accepted, the first for 20 s and 10 tries: "
     assert progress.postponed() == f"2 events are{told}t[0] offset 7: AEP answered 408"
     ledger.close([P0])
     assert progress.postponed() == f"2 events are{told}t[1] offset 30: AEP answered 408"
@@ -362,7 +362,7 @@ def test_postponed_events_are_named_once_with_their_place_and_without_the_destin
     with capture_logs() as logs:
         loop.run_until_complete(main())
     loop.close()
-    assert told[0].startswith("2 events are postponed while others are taken, the first for ")
+    assert told[0].startswith("2 events are postponed while others are accepted, the first for ")
     assert told[0].endswith(" tries: t[0] offset 41: AEP answered 503 for this event")
     [line] = [line for line in logs if line["event"] == "events_postponed"]
     assert (line["events"], line["topic"], line["partition"], line["offset"]) == (2, "t", 0, 41)

@@ -49,7 +49,7 @@ class Limits:
     batch_seconds: float = 2.0
     """Between two batches (about 900 at Adobe)."""
     queue_records: int = 50_000
-    """Records that wait for their batch; one more closes it at once."""
+    """Most records that wait for a batch; one more closes the batch immediately."""
     failed_records: int = 100_000
     """Failed lines of a dataset; the oldest failed batches go first."""
     batches: int = 20_000
@@ -122,7 +122,7 @@ class Dataset:
         yield from (one[0] for one in self._closing)
         yield from (one[0] for one in self._waiting)
 
-    def take(
+    def accept(
         self,
         identifier: str,
         message: Mapping[str, Any],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bridge.emulators.adobe.platform.oddities import Oddities
     from bridge.emulators.adobe.platform.sandbox import Sandbox
 
-    Take = Callable[[str, Mapping[str, Any]], None]
+    Receive = Callable[[str, Mapping[str, Any]], None]
 
 _HOUR: Final = 3_600_000
 
@@ -85,16 +85,16 @@ class Ingestion:
         self._prepare(sandbox, made)
         return made
 
-    def taker(self, dataset_id: str | None) -> Take | None:
-        """What takes the records of the preset connection; None when nothing happens after the 200.
+    def receiver_of(self, dataset_id: str | None) -> Receive | None:
+        """What receives the records of the preset connection; None when nothing happens after the 200.
 
         Without an id the message's own header names the dataset.
         """
         if not self.limits.enabled:
             return None
         if dataset_id is not None:
-            return self.store(self._home(), dataset_id).take
-        return lambda identifier, message: self._named(message).take(identifier, message)
+            return self.store(self._home(), dataset_id).accept
+        return lambda identifier, message: self._named(message).accept(identifier, message)
 
     def _home(self) -> Sandbox:
         sandboxes = self._sandboxes()
@@ -116,7 +116,7 @@ class Ingestion:
         if not target.enabled or sandbox.now_ms() < target.warm_at:
             store.vanish(identifier)
         else:
-            store.take(identifier, message, target.flow_id, target.mapping)
+            store.accept(identifier, message, target.flow_id, target.mapping)
 
     def violations(
         self, sandbox: Sandbox | None, target: Target | None, dataset_id: str | None, message: Mapping[str, Any]

@@ -16,9 +16,10 @@ from bridge.kafka.consumer.stream.transport import ChunkTransport
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridge.kafka.consumer.consumption import Finisher, Reporting
+    from bridge.kafka.consumer.chunk import Chunk
+    from bridge.kafka.consumer.consumption_ports import Finisher, Reporting
     from bridge.kafka.consumer.gate import Gate
-    from bridge.kafka.consumer.ledger import Chunk, Ledger
+    from bridge.kafka.consumer.ledger import Ledger
     from bridge.settings import KafkaSettings
 
 
@@ -39,10 +40,10 @@ def build_app(
     gate: Gate,
     finisher: Finisher,
     reading: Reporting,
-    take: Callable[[Chunk], Awaitable[None] | None],
+    process: Callable[[Chunk], Awaitable[None] | None],
     set_aside: bool = False,
 ) -> Any:
-    """A ``faust.App`` whose agent hands every chunk to ``take``; commits, pauses and ends by ledger, gate and finisher.
+    """A ``faust.App`` whose agent hands every chunk to ``process``; commits, pauses and ends by ledger, gate and finisher.
 
     ``set_aside``: what cannot be read is passed on as unreadable after a few tries, in the place of being tried for ever.
     """
@@ -60,7 +61,7 @@ def build_app(
         broker_session_timeout=kafka.session_timeout_seconds,
         broker_request_timeout=max(kafka.request_timeout_seconds, kafka.session_timeout_seconds + 5),
         broker_heartbeat_interval=kafka.heartbeat_seconds,
-        # So long the group waits for members whose heart beats and who do not join again, as they drain.
+        # How long the group waits for members that are alive and do not join again yet, since they drain.
         broker_rebalance_timeout=max(30.0, kafka.session_timeout_seconds * 2),
         broker_commit_interval=kafka.commit_interval_seconds,
         # Our own loop commits by time only.
@@ -94,7 +95,7 @@ def build_app(
         """Admit chunks; nothing raised may leave the loop, or the stream would be rebuilt around lost chunks."""
         async for chunk in stream.noack():
             # Awaiting what is done already would cost each chunk a turn of the loop's bookkeeping.
-            if (taken := take(chunk)) is not None:
-                await taken
+            if (rest := process(chunk)) is not None:
+                await rest
 
     return app

@@ -1,4 +1,4 @@
-"""The thread that owns the Kafka client: Faust's, with an end within bounds, running what :mod:`bridge.kafka.consumer.fetching` does."""
+"""The thread that owns the Kafka client: Faust's, with an end within bounds, running what :mod:`bridge.kafka.consumer.client.fetching` does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiokafka.errors import ConsumerStoppedError
 
-from bridge.kafka.consumer.fetching import Fetching
-from bridge.kafka.consumer.kafka_client import AiokafkaClient, read_committed
+from bridge.kafka.consumer.client.aiokafka_client import AiokafkaClient, read_committed
+from bridge.kafka.consumer.client.fetching import Fetching
 from bridge.kafka.consumer.stream.faust_internals import AssignmentListener, BoundedThread
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from aiokafka import TopicPartition
 
-    from bridge.kafka.consumer.fetching import Expired, Fetch, Gone, Survey
-    from bridge.kafka.consumer.ledger import Partition
+    from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.client.fetching import Expired, Fetch, Gone, Survey
     from bridge.model.day_counts import NotedOffset
 
 _T = TypeVar("_T")
@@ -75,24 +75,24 @@ class ChunkThread(BoundedThread):
 
 
 class FromMainLoop:
-    """:class:`~bridge.kafka.consumer.fetching.Fetching` for the main loop: each call runs in the client's thread."""
+    """:class:`~bridge.kafka.consumer.client.fetching.Fetching` for the main loop: each call runs in the client's thread."""
 
     def __init__(self, thread: ChunkThread) -> None:
         self._thread = thread
 
     @property
     def number(self) -> int:
-        """See :class:`~bridge.kafka.consumer.consumption.ClientSide`."""
+        """See :class:`~bridge.kafka.consumer.consumption_ports.ClientSide`."""
         return self._fetching.number
 
     @property
     def expired(self) -> deque[Expired]:
-        """See :class:`~bridge.kafka.consumer.consumption.ClientSide`."""
+        """See :class:`~bridge.kafka.consumer.consumption_ports.ClientSide`."""
         return self._fetching.expired
 
     @property
     def gone(self) -> deque[Gone]:
-        """See :class:`~bridge.kafka.consumer.consumption.ClientSide`."""
+        """See :class:`~bridge.kafka.consumer.consumption_ports.ClientSide`."""
         return self._fetching.gone
 
     async def fetch(self, partitions: Collection[Partition], seconds: float, most: int) -> Fetch:

@@ -18,7 +18,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from bridge.kafka.consumer.consumption import Consumption, Finisher, Flow, Reporting
+from bridge.kafka.consumer.consumption import Consumption, Flow
 from bridge.kafka.consumer.stream.client_thread import ChunkThread, FromMainLoop, NumberedAssignments
 from bridge.kafka.consumer.stream.faust_internals import ReplacedConsumer
 from bridge.model.errors import BridgeError
@@ -27,9 +27,11 @@ from bridge.telemetry.damper import Damper
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from bridge.kafka.consumer.chunk import Chunk
+    from bridge.kafka.consumer.client.kafka_client import Offsets
+    from bridge.kafka.consumer.consumption_ports import Finisher, Reporting
     from bridge.kafka.consumer.gate import Gate
-    from bridge.kafka.consumer.kafka_client import Offsets
-    from bridge.kafka.consumer.ledger import Chunk, Ledger
+    from bridge.kafka.consumer.ledger import Ledger
 
 _log = structlog.get_logger(__name__)
 _TOLD_EVERY = 60.0
@@ -60,7 +62,7 @@ class ChunkConsumer(ReplacedConsumer):
         return self.consumption.joined
 
     def _admissible(self) -> Any:
-        # The members of an empty set mean "all" to aiokafka, so nothing is asked for at all then.
+        # The members of an empty set mean "all" to aiokafka, so nothing is asked for then.
         return self.active_partitions() if self.flow_active else ()
 
     def open_thread(self) -> ChunkThread:
@@ -96,7 +98,7 @@ class ChunkConsumer(ReplacedConsumer):
                     if (left_out := told.suppressed_since(name)) is not None:
                         _log.warning(
                             "fetch_failed",
-                            detail="It is tried again; nothing is lost meanwhile.",
+                            detail="It is retried; nothing is lost meanwhile.",
                             error=name,
                             left_out=left_out,
                         )
@@ -104,7 +106,7 @@ class ChunkConsumer(ReplacedConsumer):
                 except BridgeError as error:
                     _log.error(
                         "records_passed_over",
-                        detail="Records may have been passed over; the worker stops without acknowledging them.",
+                        detail="Records may have been skipped; the worker stops without committing them.",
                         why=str(error),
                     )
                     raise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.mapping.compiler.attribute_warnings import reason_of
 from bridge.mapping.compiler.expressions.reads import Reads
 from bridge.mapping.compiler.expressions.translation import ExpressionCompiler
-from bridge.mapping.compiler.output import every, follow
+from bridge.mapping.compiler.output.output_values import every, follow
 from bridge.mapping.sets.findings import Finding, MappingRefused
 from bridge.mapping.syntax.nodes import PathRef, walk
 from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.mapping.compiler.output import follow
+from bridge.mapping.compiler.output.output_values import follow
 from bridge.mapping.syntax.paths import Every, Index, Key, Path, Segment
 from bridge.mapping.values import pycode as py
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.mapping.compiler.expressions import calls, lazy
 from bridge.mapping.compiler.expressions.compiled import Compiled, Constant, Dynamic, Problem, values_of
-from bridge.mapping.compiler.output import follow
+from bridge.mapping.compiler.output.output_values import follow
 from bridge.mapping.functions.registry import FunctionError
 from bridge.mapping.syntax.nodes import (
     ArrayLiteral,

@@ -213,7 +213,7 @@ class _Found:
     def _need_groups(self) -> None:
         if not self._known:
             raise FunctionError(
-                "what a group holds that was repeated and may match nothing is not known for so long a text"
+                "the content of a repeated group that may match nothing cannot be computed for a text of this length"
             )
 
     def _place(self, at: int) -> int:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bridge.mapping.compiler.expressions.evaluation import compile_expression
-from bridge.mapping.compiler.output import clean, follow
+from bridge.mapping.compiler.output.output_values import clean, follow
 from bridge.mapping.syntax.paths import Key, Path, parse_path
 from bridge.model.errors import BridgeError
 
@@ -49,7 +49,7 @@ class Fit:
         except BridgeError:
             return None
 
-    def takes(self, field: str, source: Path | str) -> bool:
+    def accepts(self, field: str, source: Path | str) -> bool:
         """Whether the schema takes everything that the source gives at ``field``; nothing at all is not enough to tell."""
         values = self.values(source)
         return bool(values) and all(self.refusals(field, value) == [] for value in values or ())

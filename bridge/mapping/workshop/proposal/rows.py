@@ -80,7 +80,7 @@ class Writer:
         if field.path == "eventType" and self._has("event_code"):
             return self._event_type(field, event_type)
         for name in _FIXED.get(field.path, ()):
-            if self._has(name) and self.fit.takes(field.path, parse_path(name)):
+            if self._has(name) and self.fit.accepts(field.path, parse_path(name)):
                 return self._add(field, "ATTRIBUTE", name, name)
         if field.type == "array":
             return self._array(field)
@@ -88,7 +88,7 @@ class Writer:
         if len(matches) > 1 and field.type in _SCALARS and field.format is None:
             spellings = [print_path(path) for path in matches]
             expression = f"coalesce({', '.join(spellings)})"
-            if self.fit.takes(field.path, expression):
+            if self.fit.accepts(field.path, expression):
                 return self._add(field, "EXPRESSION", expression, *spellings)
         return any(self._scalar(field, path) for path in matches)
 
@@ -104,10 +104,10 @@ class Writer:
         ready = dated and all(map(self.fit.rules.is_date_time, texts))
         # A number that stands for a date says nothing of its unit: an expression has to.
         counted = dated and self._samples.kind(path) in ("integer", "number")
-        if (ready or not unread) and not counted and self.fit.takes(field.path, path):
+        if (ready or not unread) and not counted and self.fit.accepts(field.path, path):
             return self._add(field, "ATTRIBUTE", text, text)
         for expression, question in self._turned(field, path, text, pattern):
-            if self.fit.takes(field.path, expression):
+            if self.fit.accepts(field.path, expression):
                 return self._add(field, "EXPRESSION", expression, text, question=question)
         return False
 
@@ -143,7 +143,7 @@ class Writer:
             if items is not None and items.type == "object":
                 if self._objects(field, path, text):
                     return True
-            elif self.fit.takes(field.path, path):
+            elif self.fit.accepts(field.path, path):
                 return self._add(field, "ATTRIBUTE", text, text)
         return False
 
@@ -151,7 +151,7 @@ class Writer:
         """An array of objects: copied where every child is one of the schema's, else built with the schema's names."""
         known = children_of(self._schema, f"{field.path}[*]")
         given = [one[-1].name for one in self._samples.below((*path, Every())) if isinstance(one[-1], Key)]
-        if known and set(given) <= set(known) and self.fit.takes(field.path, path):
+        if known and set(given) <= set(known) and self.fit.accepts(field.path, path):
             return self._add(field, "ATTRIBUTE", text, text)
         pairs = matched(given, known)
         while pairs:
@@ -195,7 +195,7 @@ class Writer:
         codes = [str(code) for code in self._samples.values(parse_path("event_code"))]
         if every is not None and not self._all_codes:
             every = for_codes(every, codes, lambda value: self.fit.refusals("eventType", value) == [])
-        if every is None or not self.fit.takes("eventType", every):
+        if every is None or not self.fit.accepts("eventType", every):
             return self._scalar(field, parse_path("event_code"))
         if "moengage." in every:
             said += "; codes that are not listed become moengage.<code>"
@@ -250,10 +250,10 @@ class Writer:
             return False
         if not fitting or field.type == "any" or field.format is not None or field.enum:
             return True
-        if self.fit.takes(field.path, path):
+        if self.fit.accepts(field.path, path):
             return True
         turned = [f"{function}({print_path(path)})" for function in _LETTERS] if field.type == "string" else []
-        return any(self.fit.takes(field.path, expression) for expression in turned)
+        return any(self.fit.accepts(field.path, expression) for expression in turned)
 
     def _has(self, text: str) -> bool:
         return any(kind != "null" for kind in self._samples.kinds.get(parse_path(text), ()))

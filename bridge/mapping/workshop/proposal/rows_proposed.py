@@ -200,7 +200,7 @@ def _candidates(unmapped: Sequence[str], writer: Writer, samples: Samples) -> di
         near = [
             Candidate(text, score, samples.example(path))
             for score, text, path in scored[:12]
-            if writer.fit.takes(field, path)
+            if writer.fit.accepts(field, path)
         ]
         if near:
             found[field] = near[:_CANDIDATES]

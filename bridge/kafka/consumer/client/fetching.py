@@ -7,49 +7,50 @@ be. Records are taken out one partition at a time, so that what cannot be read i
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka.errors import KafkaError, OffsetMetadataTooLargeError
 
-from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
-from bridge.kafka.consumer.offset_account import Expired, Gone, OffsetAccount, SkippedError
-from bridge.kafka.consumer.stored_batch import StoredBatch, StoredRecord, read_batch
-from bridge.kafka.consumer.unread_places import Unreadable, UnreadPlaces
+from bridge.kafka.consumer.client.kafka_client import KafkaClient, Offsets, PolledRecords
+from bridge.kafka.consumer.client.kept_records import KeptRecords, pieces_of
+from bridge.kafka.consumer.client.offset_account import Expired, Gone, OffsetAccount, SkippedError
+from bridge.kafka.consumer.client.stored_batch import StoredBatch, read_batch
+from bridge.kafka.consumer.client.unread_places import Unreadable, UnreadPlaces
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from bridge.kafka.consumer.ledger import Partition
+    from bridge.kafka.consumer.chunk import Partition
     from bridge.model.day_counts import NotedOffset
 
 __all__ = ["Expired", "Fetch", "Fetching", "Gone", "SkippedError", "Survey", "Unreadable"]
 
 _log = structlog.get_logger(__name__)
 _PARTLY_SECONDS = 0.02
-"""To wait for records of some partitions while the client holds records of others, which are not admitted."""
+"""Seconds to wait for records of some partitions while the client holds records of others, which are not admitted."""
 _ALL = 1_000_000
 """More records than one fetch can bring."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """What one fetch gave: records by partition, ``number`` of the assignment, and where it cannot be read.
+    """The result of one fetch: records by partition, ``number`` of the assignment, and the places that cannot be read.
 
     ``anew``: partitions whose log was cut or made again, so that reading began anew before what was read already, and the logs' numbers.
     """
 
     number: int
-    taken: Mapping[Partition, Taken]
+    records: Mapping[Partition, PolledRecords]
     unreadable: Mapping[Partition, Unreadable] = field(default_factory=dict)
     anew: Mapping[Partition, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Where the partitions stand, ``number`` of the assignment, and where it cannot be read."""
+    """Where the partitions stand, ``number`` of the assignment, and the places that cannot be read."""
 
     number: int
     offsets: Mapping[Partition, Offsets]
@@ -69,7 +70,7 @@ class Fetching:
         self.number = 0
         self._account = OffsetAccount(client, lambda: self.number)
         self._places = UnreadPlaces(client, clock)
-        self._kept: dict[Partition, deque[Taken]] = {}
+        self._kept = KeptRecords()
 
     @property
     def expired(self) -> deque[Expired]:
@@ -89,55 +90,58 @@ class Fetching:
         self._kept.clear()
 
     async def fetch(self, partitions: Collection[Partition], seconds: float, most: int) -> Fetch:
-        """At most so many records of these partitions; waits for some ``seconds`` at most.
+        """At most ``most`` records of these partitions; where none are here, after a wait of at most ``seconds``.
 
-        When records of others are here, which may be admitted again at any moment, the wait is short; else it ends with the
-        first that come, whatever partition they are of.
+        When records of other partitions are here, which may be admitted again at any moment, the wait is short. Else it ends
+        with the first records that come, whatever their partition.
         """
         client = self._client
         client.touch()
         self._places.try_again(partitions)
         if self._set_aside:
             await self._look_into_damage(partitions)
-        number, taken = await self._take(partitions, most)
-        if not taken:
+        number, records = await self._poll(partitions, most)
+        if not records:
             await client.arrival(_PARTLY_SECONDS if client.holds() else seconds)
-            number, taken = await self._take(partitions, most)
-        client.be_patient(patient=not taken and not client.holds())
-        anew = {partition: self._account.anew.pop(partition) for partition in taken if partition in self._account.anew}
-        return Fetch(number, taken, self._places.all(), anew)
+            number, records = await self._poll(partitions, most)
+        client.be_patient(patient=not records and not client.holds())
+        anew = {
+            partition: self._account.anew.pop(partition) for partition in records if partition in self._account.anew
+        }
+        return Fetch(number, records, self._places.all(), anew)
 
-    async def _take(self, partitions: Collection[Partition], most: int) -> tuple[int, dict[Partition, Taken]]:
-        """Take out what is here. Nothing is awaited from the first take on, so that all of it is of one assignment."""
+    async def _poll(self, partitions: Collection[Partition], most: int) -> tuple[int, dict[Partition, PolledRecords]]:
+        """Take the fetched records from the client. Nothing is awaited from the first poll on, so that all of them are of one assignment."""
         here = [partition for partition in self._client.holds() if partition in partitions]
         # What was secured of a log is handed on before anything is said of the one that has come in its place.
-        await self._account.reconcile([partition for partition in here if partition not in self._kept])
-        taken: dict[Partition, Taken] = {}
-        for partition in [*self._kept, *here]:
+        kept = self._kept.by_partition
+        await self._account.reconcile([partition for partition in here if partition not in kept])
+        records: dict[Partition, PolledRecords] = {}
+        for partition in [*kept, *here]:
             if most <= 0:
                 break
-            if partition in partitions and partition not in taken:
-                found = self._take_one(partition, most)
+            if partition in partitions and partition not in records:
+                found = self._poll_one(partition, most)
                 # Without a record there is nothing yet to begin anew with.
                 if found is not None and (found.rows or partition not in self._account.anew):
-                    taken[partition] = self._account.handing_on(partition, found)
+                    records[partition] = self._account.handing_on(partition, found)
                     most -= len(found.rows)
-        return self.number, taken
+        return self.number, records
 
-    def _take_one(self, partition: Partition, most: int) -> Taken | None:
-        if partition in self._kept:
-            return self._from_kept(partition, most)
+    def _poll_one(self, partition: Partition, most: int) -> PolledRecords | None:
+        if partition in self._kept.by_partition:
+            return self._kept.give(partition, most)
         # What has moved since it was looked at waits for the next round.
         if self._client.position(partition) != self._account.next.get(partition):
             return None
         return self._from_client(partition, most)
 
-    def _from_client(self, partition: Partition, most: int) -> Taken | None:
+    def _from_client(self, partition: Partition, most: int) -> PolledRecords | None:
         try:
-            found = self._client.take(partition, most)
+            found = self._client.poll(partition, most)
         except KafkaError as error:
             # It must not pass for one of those that come before anything is taken out.
-            raise SkippedError(f"the client broke off while it gave records: {type(error).__name__}") from error
+            raise SkippedError(f"the client failed while it gave records: {type(error).__name__}") from error
         if found is None:
             return None
         expected = self._account.next[partition]
@@ -154,17 +158,6 @@ class Fetching:
             self._places.read(partition)
         return found if found.end > found.start else None
 
-    def _from_kept(self, partition: Partition, most: int) -> Taken:
-        kept = self._kept[partition]
-        found = kept.popleft()
-        if len(found.rows) > most:
-            cut = found.rows[most].offset
-            kept.appendleft(Taken(found.rows[most:], cut, found.end))
-            found = Taken(found.rows[:most], found.start, cut)
-        if not kept:
-            del self._kept[partition]
-        return found
-
     async def _look_into_damage(self, partitions: Collection[Partition]) -> None:
         """Read what the client cannot, record by record."""
         for place in self._places.to_look_into(partitions):
@@ -179,23 +172,22 @@ class Fetching:
                 self._keep_pieces(place.partition, place.offset, found)
 
     def _keep_pieces(self, partition: Partition, offset: int, found: StoredBatch) -> None:
-        kept = self._kept.setdefault(partition, deque())
-        for rows in _pieces(found.records):
+        for rows in pieces_of(found.records):
             end = rows[-1].last + 1
             if rows[0].unreadable:
                 _log.error(
                     "unreadable_records_set_aside",
-                    detail="What cannot be read becomes a dead letter, and the partition goes on behind it.",
+                    detail="What cannot be read becomes a dead letter, and reading goes on after it.",
                     topic=partition[0],
                     partition=partition[1],
                     first=rows[0].offset,
                     last=rows[0].last,
                     why=rows[0].unreadable,
                 )
-            kept.append(Taken(rows, offset, end, unreadable=rows[0].unreadable))
+            self._kept.add(partition, PolledRecords(rows, offset, end, unreadable=rows[0].unreadable))
             offset = end
         if offset < found.end:
-            kept.append(Taken((), offset, found.end))
+            self._kept.add(partition, PolledRecords((), offset, found.end))
         self._account.next[partition] = found.end
         self._places.passed(partition, found.end)
 
@@ -237,7 +229,7 @@ class Fetching:
         except KafkaError as error:
             _log.warning(
                 "offsets_not_committed",
-                detail="They are committed again with the next ones; a crash would repeat what they cover.",
+                detail="They are committed with the next ones; a crash now would redeliver their events.",
                 error=type(error).__name__,
             )
             return False
@@ -249,7 +241,7 @@ class Fetching:
         except OffsetMetadataTooLargeError:
             _log.error(
                 "counts_not_stored",
-                detail="The brokers take no notes of that length (offset.metadata.max.bytes); reconcile cannot know what was delivered.",
+                detail="The brokers refuse commit metadata of that length (offset.metadata.max.bytes); reconcile cannot know what was delivered.",
                 longest=max(map(len, notes.values()), default=0),
             )
             await self._client.commit(offsets, {})
@@ -263,7 +255,7 @@ class Fetching:
         except KafkaError as error:
             _log.warning(
                 "offsets_not_committed",
-                detail="What the group has stored could not be read before the first commit; both are tried again.",
+                detail="The group's committed offsets could not be read before the first commit; both are retried.",
                 error=type(error).__name__,
             )
             return None
@@ -280,7 +272,7 @@ class Fetching:
         identities = await self._identities(account.topics() | {topic for topic, _ in partitions})
         if number == self.number:
             # What was secured of the log before is handed on first.
-            begun = await account.look_for_deleted(identities, partitions, wait=self._kept)
+            begun = await account.look_for_deleted(identities, partitions, wait=self._kept.by_partition)
             logs += len(begun)
             read.update({partition: account.next[partition] for partition in begun})
         offsets = await self._client.offsets(partitions)
@@ -307,19 +299,4 @@ class Fetching:
         """Take out what the client still has of records that are deleted: it would drop them with its next look."""
         found = self._from_client(partition, _ALL)
         if found is not None:
-            self._kept.setdefault(partition, deque()).append(found)
-
-
-def _pieces(records: Iterable[StoredRecord]) -> Iterable[list[StoredRecord]]:
-    """Runs of sound records, and each that is not by itself."""
-    run: list[StoredRecord] = []
-    for record in records:
-        if record.unreadable:
-            if run:
-                yield run
-            yield [record]
-            run = []
-        else:
-            run.append(record)
-    if run:
-        yield run
+            self._kept.add(partition, found)

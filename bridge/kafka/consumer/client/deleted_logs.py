@@ -13,7 +13,7 @@ from bridge.kafka.topic_identity import ABSENT
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from bridge.kafka.consumer.ledger import Partition
+    from bridge.kafka.consumer.chunk import Partition
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from bridge.mapping.values import pycode as py
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.mapping.compiler.destinations import Target
+    from bridge.mapping.compiler.output.destinations import Target
 
     PlainIdentities = Callable[[Sequence[str]], Callable[..., dict[str, Any] | None] | None]
     """Namespaces, one id each -> a function of their ids (null or any value) that gives the whole identityMap, ruled; or

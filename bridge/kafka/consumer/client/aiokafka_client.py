@@ -1,16 +1,13 @@
-"""What fetching and committing need of a Kafka consumer client, and aiokafka's consumer in that shape.
+"""aiokafka's consumer as a :class:`~bridge.kafka.consumer.client.kafka_client.KafkaClient`.
 
-:class:`KafkaClient` is the port: a simulation implements it as well, and runs the same fetching above it. The adapter
-:class:`AiokafkaClient` takes out the records of one partition alone: a record that cannot be parsed would else cost what the
-other partitions gave.
+It polls one partition at a time: else a record that cannot be parsed would cost the records of the other partitions.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
@@ -26,135 +23,19 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.kafka.aiokafka_internals import ConsumerInternals, error_of, gaps_of, moved_on, set_isolation, unread_of
+from bridge.kafka.consumer.client.kafka_client import Offsets, PolledRecords
 from bridge.kafka.topic_identity import ABSENT, topic_identity
 from bridge.model.day_counts import NotedOffset
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
-    from bridge.kafka.consumer.ledger import Fetched, Partition
+    from bridge.kafka.consumer.chunk import Partition
 
 ISOLATION = "read_committed"
 _MAX_EMPTY_FETCH_MS = 50
 """Milliseconds; the longest a broker may hold an empty fetch while other partitions have data: it answers no other meanwhile."""
 _RAW_WAIT_MS = 500
-
-
-class Offsets(NamedTuple):
-    """Where a partition stands. ``end`` is the last stable offset: what lies behind it belongs to open transactions.
-
-    ``position`` is the next offset that the client reads, None while it does not know; ``watermark`` the end of what is
-    stored, open transactions included, None until the client has received something. ``waiting`` counts the offsets from the
-    committed one to ``end`` that were not deleted unread, None while that is not known.
-    """
-
-    first: int
-    committed: int | None
-    end: int
-    position: int | None
-    watermark: int | None = None
-    waiting: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Records of one partition, and which offsets they account for: all from ``start`` to before ``end``.
-
-    Offsets without a record (compaction, transaction markers, aborted records) are accounted for as well. ``error`` says what
-    keeps the client from reading on at ``end``; ``damaged`` whether it is the stored data that cannot be parsed. ``unreadable``:
-    its only row stands for what could not be read, for that reason. ``gaps``: offsets from … to before … that are stored no more.
-    """
-
-    rows: Sequence[Fetched]
-    start: int
-    end: int
-    error: BaseException | None = None
-    damaged: bool = False
-    unreadable: str = ""
-    gaps: Sequence[tuple[int, int]] = ()
-
-
-class KafkaClient(Protocol):
-    """A consumer that is a member of the group. It is called in its own loop only."""
-
-    def holds(self) -> Collection[Partition]:
-        """Partitions of which something has come that is not taken out, the oldest first; ``ConsumerStoppedError`` at its end."""
-        ...
-
-    def take(self, partition: Partition, most: int) -> Taken | None:
-        """Take out so many records of this partition at most; None where there is nothing to take.
-
-        What cannot be read is told in the value. Anything raised leaves it open what the client has moved.
-        """
-        ...
-
-    async def arrival(self, seconds: float) -> None:
-        """Wait until something new has come, for so long at most; raises what the group's coordinator has to say."""
-        ...
-
-    def be_patient(self, *, patient: bool) -> None:
-        """How long brokers without data may keep the next fetch: as configured, or briefly."""
-        ...
-
-    def touch(self) -> None:
-        """Note that the consumer is alive, or the client would leave the group."""
-        ...
-
-    def position(self, partition: Partition) -> int | None:
-        """The next offset to take out; None while the client does not know it, or the partition is not assigned."""
-        ...
-
-    def seek(self, partition: Partition, offset: int) -> None:
-        """Read on at this offset; what is held of the partition is dropped."""
-        ...
-
-    def pause(self, partition: Partition) -> None:
-        """Fetch nothing of this partition until resumed."""
-        ...
-
-    def resume(self, partition: Partition) -> None:
-        """Fetch this partition again."""
-        ...
-
-    async def commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str]) -> None:
-        """Store the group's offsets, with the notes that there are; ``aiokafka.errors.KafkaError`` when it did not come to pass."""
-        ...
-
-    async def noted(self, partitions: Collection[Partition]) -> dict[Partition, NotedOffset | None]:
-        """Offsets and notes that the group has stored, asked with one request."""
-        ...
-
-    async def beat(self) -> bool:
-        """Ask the group now whether it counts this consumer in; False also when it does not answer."""
-        ...
-
-    async def committed(self, partitions: Collection[Partition]) -> dict[Partition, int | None]:
-        """Offsets that the group has stored, asked with one request."""
-        ...
-
-    async def first_offsets(self, partitions: Collection[Partition]) -> dict[Partition, int]:
-        """The first offset that is still there, by partition."""
-        ...
-
-    async def offsets(self, partitions: Collection[Partition]) -> dict[Partition, Offsets]:
-        """Where these partitions stand, asked with three requests whatever their number."""
-        ...
-
-    async def raw(self, partition: Partition, offset: int) -> bytes:
-        """The stored batches from the one with this offset on, as the broker gives them; an error of Kafka's otherwise."""
-        ...
-
-    def topic_partitions(self, topic: str) -> int | None:
-        """Partitions of the topic, None while it is not known to exist."""
-        ...
-
-    async def topic_identity(self, topic: str) -> bytes | None:
-        """What tells the topic from one of its name that is made later; ``ABSENT`` where it is gone, None while that is not known."""
-        ...
-
-    def refresh(self) -> None:
-        """Ask for the cluster's metadata soon: topics may have come or gone."""
-        ...
 
 
 def read_committed(consumer: Any) -> None:
@@ -188,7 +69,7 @@ class AiokafkaClient:
             return ()
         return list(inside.held)
 
-    def take(self, partition: Partition, most: int) -> Taken | None:
+    def poll(self, partition: Partition, most: int) -> PolledRecords | None:
         """See :class:`KafkaClient`."""
         tp = TopicPartition(*partition)
         held = self._inside.held.get(tp)
@@ -214,14 +95,14 @@ class AiokafkaClient:
         if error is not None or len(rows) < most:
             self._inside.drop(tp)
         damaged = error is not None and _is_damage(error)
-        return Taken(rows, start, unread.next_fetch_offset, error, damaged, gaps=gaps_of(unread))
+        return PolledRecords(rows, start, unread.next_fetch_offset, error, damaged, gaps=gaps_of(unread))
 
-    def _refused(self, tp: TopicPartition, error: BaseException) -> Taken:
+    def _refused(self, tp: TopicPartition, error: BaseException) -> PolledRecords:
         """An error in the place of records."""
         position = self.position(tp) or 0
         # The error goes with it, so that the partition is fetched again.
         self._consumer.seek(tp, position)
-        return Taken((), position, position, error, isinstance(error, RecordTooLargeError))
+        return PolledRecords((), position, position, error, isinstance(error, RecordTooLargeError))
 
     async def arrival(self, seconds: float) -> None:
         """See :class:`KafkaClient`. The client's own wait goes on for what is asked alone."""

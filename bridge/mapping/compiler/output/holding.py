@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.mapping.compiler.destinations import IDENTITY_MAP
+from bridge.mapping.compiler.output.destinations import IDENTITY_MAP
 from bridge.mapping.values import pycode as py
 from bridge.mapping.values.expected import LEFT_OUT
 

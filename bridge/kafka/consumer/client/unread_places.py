@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import BrokerResponseError, KafkaError, OffsetOutOfRangeError, ReplicaNotAvailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
-    from bridge.kafka.consumer.ledger import Partition
+    from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.client.kafka_client import KafkaClient, Offsets, PolledRecords
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 """Seconds between two tries."""
@@ -66,7 +66,7 @@ class UnreadPlaces:
         """Where nothing comes on, by partition."""
         return self._mute | {partition: held.place for partition, held in self._held.items()}
 
-    def hold(self, partition: Partition, found: Taken) -> None:
+    def hold(self, partition: Partition, found: PolledRecords) -> None:
         """Reading has failed at the end of what was taken."""
         before = self._held.get(partition)
         tries = before.place.tries + 1 if before is not None and before.place.offset == found.end else 1
@@ -133,9 +133,10 @@ class UnreadPlaces:
                     self._client.pause(partition)
 
     async def _why_silent(self, partition: Partition, position: int) -> tuple[str, bool]:
-        """In words, and whether the broker answers with an error."""
+        """In words, and whether the broker answers with an error that is not about its own state: that may pass at any moment."""
         try:
             found = await self._client.raw(partition, position)
         except KafkaError as error:
-            return type(error).__name__, True
+            passing = error.retriable or isinstance(error, OffsetOutOfRangeError | ReplicaNotAvailableError)
+            return type(error).__name__, isinstance(error, BrokerResponseError) and not passing
         return ("the broker gives records, the client does not" if found else "the broker gives no records"), False

@@ -210,7 +210,7 @@ def _bytes(raw: bytes, at: int) -> tuple[bytes | None, int]:
     if length < 0:
         return None, at
     if at + length > len(raw):
-        raise ValueError("longer than what is there")
+        raise ValueError("longer than the bytes that are there")
     return raw[at : at + length], at + length
 
 

@@ -15,16 +15,16 @@ import duckdb
 
 from bridge.model.errors import BridgeError, NotJson, SettingsError
 from bridge.sources.http.json_reading import parse_json
-from bridge.sources.warehouse.comparison import work_folder
+from bridge.sources.warehouse.databases.reading import BATCH_ROWS, RowBatch
 from bridge.sources.warehouse.keys import typed_keys
-from bridge.sources.warehouse.reading import BATCH_ROWS, RowBatch
 from bridge.sources.warehouse.rows import key_text, place_of
+from bridge.sources.warehouse.work_folder import work_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bridge.settings import WarehouseSettings
-    from bridge.sources.warehouse.reading import RowSource
+    from bridge.sources.warehouse.databases.reading import RowSource
 
 _READERS: Final = {
     ".csv": "read_csv({}, all_varchar = true, header = true, sample_size = 2048, buffer_size = 4194304)",
@@ -70,7 +70,7 @@ def open_local(url: str, settings: WarehouseSettings) -> RowSource:
 
 
 class DuckDb:
-    """A :class:`bridge.sources.warehouse.reading.RowSource` of a DuckDB file, or of files under the name ``rows``."""
+    """A :class:`bridge.sources.warehouse.databases.reading.RowSource` of a DuckDB file, or of files under the name ``rows``."""
 
     def __init__(
         self, settings: WarehouseSettings, *, file: Path | None = None, files: Sequence[Path] = (), form: str = ""
@@ -143,7 +143,7 @@ class DuckDb:
             said = str(error).strip().splitlines()
             raise BridgeError(
                 f"DuckDB: {said[0] if said else type(error).__name__}",
-                hint="BRIDGE_WAREHOUSE__URL, __TABLE and __QUERY say what is asked of it",
+                hint="BRIDGE_WAREHOUSE__URL, __TABLE and __QUERY decide what is read from it",
             ) from None
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
@@ -164,7 +164,7 @@ class DuckDb:
 
 
 class Lines:
-    """A :class:`bridge.sources.warehouse.reading.RowSource` of NDJSON, read as it stands; a member that a line lacks is null."""
+    """A :class:`bridge.sources.warehouse.databases.reading.RowSource` of NDJSON, read as it stands; a member that a line lacks is null."""
 
     def __init__(self, files: Sequence[Path], settings: WarehouseSettings) -> None:
         self._files = files
@@ -233,7 +233,7 @@ class Lines:
             except NotJson as error:
                 raise BridgeError(f"{path.name}, line {number}: {error}") from None
             except (OSError, EOFError) as error:
-                said = getattr(error, "strerror", None) or "it ends before its end (an incomplete copy?)"
+                said = getattr(error, "strerror", None) or "it is truncated (an incomplete copy?)"
                 raise BridgeError(f"{path} cannot be read: {said}") from None
 
 

@@ -111,7 +111,7 @@ def _clean_object(value: dict[Any, Any]) -> dict[str, Any] | None:
     for key, one in value.items():
         kind = one.__class__
         if key.__class__ is not str:
-            reason, cleaned = reason or "an object has a key that is no text", None
+            reason, cleaned = reason or "an object has a key that is not text", None
         elif kind is str or kind is bool:
             continue
         else:

@@ -1,6 +1,6 @@
 """Only what reads may run: a query is parsed in the database's dialect, and anything but one SELECT is refused before it is sent.
 
-The database is asked for a read-only transaction besides (:mod:`bridge.sources.warehouse.database`), where it has one; this check is
+The database is asked for a read-only transaction besides (:mod:`bridge.sources.warehouse.databases.database`), where it has one; this check is
 what says why, and what stands where it has none.
 """
 
@@ -95,7 +95,7 @@ def check_select(query: str, backend: str) -> None:
         raise BridgeError(f"the query has {len(statements)} statements", hint=_HINT)
     (statement,) = statements
     if not isinstance(statement, exp.Query):
-        raise BridgeError(f"the query is no SELECT ({type(statement).__name__.upper()})", hint=_HINT)
+        raise BridgeError(f"the query is not a SELECT ({type(statement).__name__.upper()})", hint=_HINT)
     mysql = backend in ("mysql", "mariadb")
     if mysql and _EXECUTABLE_COMMENT.search(query):
         raise BridgeError("the query has a comment that the database runs (/*! … */)", hint=_HINT)

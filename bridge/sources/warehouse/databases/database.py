@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from bridge.model.errors import BridgeError, SettingsError
+from bridge.sources.warehouse.databases.reading import BATCH_ROWS, RowBatch
 from bridge.sources.warehouse.keys import typed_keys
-from bridge.sources.warehouse.reading import BATCH_ROWS, RowBatch
 from bridge.sources.warehouse.rows import place_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _exact_json = partial(json.loads, parse_float=Decimal)
 
 
 class Database:
-    """A :class:`bridge.sources.warehouse.reading.RowSource`."""
+    """A :class:`bridge.sources.warehouse.databases.reading.RowSource`."""
 
     def __init__(self, url: str, settings: WarehouseSettings) -> None:
         self._settings = settings
@@ -149,7 +149,7 @@ class Database:
         words = said[0] if said else type(cause).__name__
         if password := self._engine.url.password:
             words = words.replace(str(password), "***")
-        hint = "BRIDGE_WAREHOUSE__URL, __TABLE and __QUERY say what is asked of it"
+        hint = "BRIDGE_WAREHOUSE__URL, __TABLE and __QUERY decide what is read from it"
         return BridgeError(f"the database: {words}", hint=hint)
 
     def _connected(self) -> Connection:
@@ -180,7 +180,7 @@ def _engine(url: str) -> Engine:
     except (ArgumentError, ValueError):
         # The message would quote the URL, and with it the password.
         raise SettingsError(
-            "BRIDGE_WAREHOUSE__URL is no URL of SQLAlchemy's",
+            "BRIDGE_WAREHOUSE__URL is not a URL of SQLAlchemy's",
             hint="DATABASE://USER:PASSWORD@HOST/NAME; in a password, @ is %40 and / is %2F",
         ) from None
     parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))

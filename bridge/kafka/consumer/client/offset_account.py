@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from bridge.kafka.consumer.deleted_logs import DeletedLogs
+from bridge.kafka.consumer.client.deleted_logs import DeletedLogs
 from bridge.model.errors import BridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from bridge.kafka.consumer.deleted_logs import KnownLog
-    from bridge.kafka.consumer.kafka_client import KafkaClient, Offsets, Taken
-    from bridge.kafka.consumer.ledger import Partition
+    from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.client.deleted_logs import KnownLog
+    from bridge.kafka.consumer.client.kafka_client import KafkaClient, Offsets, PolledRecords
 
 _log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ class OffsetAccount:
         self._read.clear()
         self.anew.clear()
 
-    def handing_on(self, partition: Partition, found: Taken) -> Taken:
+    def handing_on(self, partition: Partition, found: PolledRecords) -> PolledRecords:
         """The same, accounting for all offsets since what was handed on before."""
         since = min(self._handed.get(partition, found.start), found.start)
         self._handed[partition] = found.end

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.mapping.compiler.assembly_sources import Cleaned, Constant, Raw, has_id, plain_call
-from bridge.mapping.compiler.destinations import IDENTITY_MAP
-from bridge.mapping.compiler.holding import NAMES, checked, required
+from bridge.mapping.compiler.output.assembly_sources import Cleaned, Constant, Raw, has_id, plain_call
+from bridge.mapping.compiler.output.destinations import IDENTITY_MAP
+from bridge.mapping.compiler.output.holding import NAMES, checked, required
 from bridge.mapping.syntax.paths import Index, Key
 from bridge.mapping.values import pycode as py
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.mapping.compiler.assembly_sources import PlainIdentities, Source
-    from bridge.mapping.compiler.destinations import Target
+    from bridge.mapping.compiler.output.assembly_sources import PlainIdentities, Source
+    from bridge.mapping.compiler.output.destinations import Target
     from bridge.mapping.values.expected import Expected
 
 
@@ -216,7 +216,7 @@ class Assembly:
             body = self._copy(position, source.variable, inner)
         reason = self._new("s")
         self._names[reason] = (
-            f"the value is no {'array' if kind == 'list' else 'object'}, but other rows write below it"
+            f"the value is not an {'array' if kind == 'list' else 'object'}, but other rows write below it"
         )
         said = py.call("fail", py.name("w"), py.name(f"row{position}"), py.name(reason))
         other = py.when(py.is_not(py.name(inner), py.const(None)), [py.assign(said, "w")])

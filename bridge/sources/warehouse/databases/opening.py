@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from bridge.model.errors import BridgeError, SettingsError
 from bridge.model.trial import Trial
+from bridge.sources.warehouse.databases.select_only import EXTRA, check_select
 from bridge.sources.warehouse.rows import RowForm
-from bridge.sources.warehouse.select_only import EXTRA, check_select
 
 if TYPE_CHECKING:
     from bridge.settings import WarehouseSettings
-    from bridge.sources.warehouse.reading import RowSource
+    from bridge.sources.warehouse.databases.reading import RowSource
 
 
 def open_source(settings: WarehouseSettings) -> RowSource:
@@ -33,10 +33,10 @@ def open_source(settings: WarehouseSettings) -> RowSource:
         check_select(settings.query, "duckdb" if files else {"postgres": "postgresql"}.get(scheme, scheme))
     try:
         if files or scheme == "duckdb":
-            from bridge.sources.warehouse.local_files import open_local  # noqa: PLC0415 - an extra
+            from bridge.sources.warehouse.databases.local_files import open_local  # noqa: PLC0415 - an extra
 
             return open_local(url, settings)
-        from bridge.sources.warehouse.database import Database  # noqa: PLC0415 - an extra
+        from bridge.sources.warehouse.databases.database import Database  # noqa: PLC0415 - an extra
 
         return Database(url, settings)
     except ModuleNotFoundError as error:

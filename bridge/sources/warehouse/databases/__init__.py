@@ -1,0 +1,1 @@
+"""Where rows are read: a database, or files that DuckDB reads; and what may be asked of it."""
