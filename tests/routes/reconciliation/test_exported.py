@@ -6,7 +6,6 @@ import os
 from datetime import UTC, date, datetime
 
 import orjson
-
 import pytest
 
 from bridge.routes.reconciliation.exported import exported_ids
