@@ -12,6 +12,8 @@ from bench.rows import MOST, wide_records, write_mapping
 from bridge.routes.mapping_opening import open_experience_events
 from bridge.settings import MappingSettings
 
+pytestmark = pytest.mark.clock
+
 
 def test_tenths_of_a_run() -> None:
     """A run that slows down by half and costs twice as much in its second half shows it, tenth by tenth."""

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from bridge.cli.main import app
 from bridge.kafka.topics import TopicMissing
 
+pytestmark = pytest.mark.clock
+
 
 def _run(folder, *arguments, **settings):
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
@@ -84,7 +86,6 @@ def test_an_interrupt_while_loading_is_no_traceback(tmp_path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-@pytest.mark.clock
 def test_an_emulator_that_cannot_listen_says_so(tmp_path) -> None:
     """A port in use is an error in words that names a way out, not a traceback."""
     with socket.socket() as taken:

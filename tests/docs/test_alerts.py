@@ -7,6 +7,8 @@ import pytest
 import yaml
 from debian_tools import tool
 
+pytestmark = pytest.mark.clock
+
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "docs/deploy/alerts.yml"
 TESTS = sorted((ROOT / "tests/alerts").glob("*.test.yml"))

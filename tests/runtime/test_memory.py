@@ -10,6 +10,8 @@ import pytest
 
 from bridge.runtime.heap import give_back
 
+pytestmark = pytest.mark.clock
+
 _BACKLOG_GONE = """
 import asyncio, random
 from bridge.runtime.heap import give_back_regularly, keep_freed_memory

@@ -6,6 +6,7 @@ import os
 from datetime import UTC, date, datetime
 
 import orjson
+import pytest
 
 from bridge.routes.reconciliation.exported import exported_ids
 from bridge.testing.s3_server import put
@@ -28,6 +29,7 @@ def line(number: int) -> bytes:
     return orjson.dumps({"app_name": "A", "event": event}) + b"\n"
 
 
+@pytest.mark.clock
 def test_files_and_the_days_of_an_address(s3, tmp_path, monkeypatch) -> None:
     """A file is read whole; of an address the folders of the days that are asked for, each event by its id."""
     for name, value in s3.environment.items():

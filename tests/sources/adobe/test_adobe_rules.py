@@ -62,6 +62,7 @@ def test_a_customer_id_of_another_namespace(place):
     assert linted(place, row, "ATTRIBUTE,identities.email[0],customer.attributes.email") == (0, [])
 
 
+@pytest.mark.clock
 def test_check_says_whose_profiles_they_are_and_what_is_wrong(place):
     """The settings in words, and a mapping set that reads what is not there fails."""
     linted(place, "ATTRIBUTE,identityMap.Email[0].id,customer.attributes.email")
