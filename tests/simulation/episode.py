@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import structlog
 
 from simulation.counted import check_counts
-from simulation.faults import Trouble
 from simulation.plan import dealt
 from simulation.told import Telling
+from simulation.trouble import Trouble
 from simulation.virtual_loop import BEGIN, PROCESS
 from simulation.world import World
 

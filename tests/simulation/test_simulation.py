@@ -11,9 +11,10 @@ import pytest
 from bridge.kafka.consumer.client.stored_batch import read_batch
 from simulation.account import Account, BrokenPromiseError, Event, Fate
 from simulation.coverage import missing
-from simulation.faults import FAULTS, planned
+from simulation.faults import FAULTS
 from simulation.mutants import MUTANTS
 from simulation.partition_log import PartitionLog, stored_batch
+from simulation.trouble import planned
 from simulation.virtual_loop import HotLoopError, SimulatedLoop, SimulatedProcess
 from simulation.world import World
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from ingesting_stream import Stream
 from platform_client import PlatformClient
 
 from bridge.emulators.adobe import Emulator
+from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.platform.sandbox import Times
 
 
 @pytest.fixture
@@ -21,3 +24,11 @@ async def platform(adobe):
     """A client with a token in the sandbox prod."""
     async with httpx.AsyncClient(timeout=5) as http:
         yield await PlatformClient(adobe, http).sign_in()
+
+
+@pytest.fixture
+async def stream():
+    """A stream into a dataset whose schema was made through the registry; batches are closed by hand."""
+    limits = Limits(batch_seconds=3600)
+    async with Emulator(times=Times(warm_up=0), limits=limits) as emulator, httpx.AsyncClient(timeout=5) as http:
+        yield await Stream(await PlatformClient(emulator, http).sign_in()).set_up()
