@@ -31,7 +31,7 @@ def _rebind(name: str, value: object, module: ModuleType) -> None:
     """Set a constant of the module, also where others have imported it by name."""
     old = module.__dict__[name]
     for other in list(sys.modules.values()):
-        if other.__name__.startswith("bridge") and other.__dict__.get(name) is old:
+        if getattr(other, "__name__", "").startswith("bridge") and other.__dict__.get(name) is old:
             other.__dict__[name] = value
 
 
