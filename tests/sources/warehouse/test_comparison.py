@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.model.errors import BridgeError
 from bridge.sources.warehouse import comparison as module
+from bridge.sources.warehouse import work_folder as work_folder_module
 from bridge.sources.warehouse.comparison import Comparison, RowFinding
 from bridge.sources.warehouse.marks import GONE, MarkState, RowMark, Sent, sent_of
 from bridge.sources.warehouse.rows import Row
@@ -218,7 +219,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 def test_memory_is_no_disk(tmp_path, monkeypatch):
     """A folder that lies in memory is told apart, and another one is taken."""
     assert lies_in_memory(MEMORY) == MEMORY.exists()
-    monkeypatch.setattr(module, "lies_in_memory", lambda folder: folder != DISK)
+    monkeypatch.setattr(work_folder_module, "lies_in_memory", lambda folder: folder != DISK)
     assert work_folder(None) == DISK
     assert work_folder(tmp_path) == tmp_path
 
