@@ -163,6 +163,10 @@ class ForkServer:
         self.process.wait()
         self._control.close()
 
+    def forget(self) -> None:
+        """Give away what it has said, once nobody will ask."""
+        self._said.close()
+
     def _tail(self) -> str:
         self._said.seek(0)
         return self._said.read().decode(errors="replace")
@@ -202,6 +206,7 @@ def _close_servers() -> None:
     for (owner, _), server in _servers.items():
         if owner == os.getpid():
             server.close()
+            server.forget()
 
 
 def _server_for(environment: Mapping[str, str]) -> ForkServer | None:
