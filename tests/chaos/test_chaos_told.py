@@ -113,6 +113,16 @@ def test_a_counter_that_rose_before_the_first_look_at_a_fault_has_risen():
     )
 
 
+def test_expired_records_that_nobody_was_left_to_show_raise_no_alert():
+    """A worker that is ended as soon as it has counted them has only logged them; one that stays shows them."""
+    fault = Done("retention_overtakes", "broker", 1.0, 18.0)
+    before = _look(99.5, bridge_consumed_records_total=1.0)
+    shows = [_look(103 + each / 2, bridge_expired_records_total=95.0) for each in range(12)]
+    assert unalarmed([fault], [before, shows[0], _look(103.5, answers=False)], [], 99.0) == []
+    assert len(unalarmed([fault], [before, *shows, _look(109, answers=False)], [], 99.0)) == 1
+    assert len(unalarmed([fault], [before, *shows], [], 99.0)) == 1
+
+
 def test_refusals_that_nobody_was_left_to_show_raise_no_alert():
     """A worker that is killed as soon as it has counted a refusal takes the count with it; one that stays shows it."""
     fault = Done("aep_items_rejected_current", "aep", 1.0, 4.0, struck=5)

@@ -252,7 +252,7 @@ ALERTS: Mapping[str, Alarmed | Tolerated] = {
     "kafka_certificates_renewed": Tolerated("the new files are used from the next connection on"),
     "topic_deleted": Alarmed(20, "BridgeReceiverTurnsAway"),
     "damaged_batch": Alarmed(15, "BridgePartitionUnreadable", stood=standing_for("bridge_unreadable_partitions")),
-    "retention_overtakes": Alarmed(12, "BridgeRecordsExpired"),
+    "retention_overtakes": Alarmed(12, "BridgeRecordsExpired", counter="bridge_expired_records_total"),
     "worker_kill9": _OTHERS_WORK,
     "worker_sigterm": _OTHERS_WORK,
     "worker_storm": _OTHERS_WORK,
