@@ -396,3 +396,16 @@ async def test_two_who_notice_the_same_new_topic_begin_it_once():
     assert fetching._account.logs_begun == 1
     assert [(gone.log, gone.begun, gone.upto) for gone in fetching.gone] == [(0, 0, 10)]
     assert not fetching.expired
+
+
+async def test_a_topic_that_is_noticed_by_a_survey_is_known_from_that_survey_on():
+    """It is deleted before the next one: all that the survey saw of it is told, from its first record on."""
+    client, fetching = fetching_of(P0)
+    client.logs[P0].append(10)
+    await read_offsets(fetching, 4)
+    await fetching.survey([P0])
+    make_again(client, P0, 30)
+    await fetching.survey([P0])
+    make_again(client, P0, 5, identity=b"third")
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 4, 10), Expired(P0, 0, 30)]

@@ -23,7 +23,8 @@ class _Stage:
             topic_identity=self._topic_identity,
             commit=self._commit,
         )
-        self.commits, self.identity = [], None
+        self.commits, self.identity, self.asked = [], None, []
+        self.while_identified = lambda: None
         self.account = OffsetAccount(self.client, lambda: self.number)
 
     async def _committed(self, _partitions):
@@ -37,7 +38,9 @@ class _Stage:
     async def _first_offsets(self, _partitions):
         return self.first
 
-    async def _topic_identity(self, _topic):
+    async def _topic_identity(self, topic):
+        self.asked.append(topic)
+        self.while_identified()
         return self.identity
 
     def rebalance(self):
@@ -221,3 +224,49 @@ async def test_how_far_a_log_was_read_is_forgotten_with_it():
     await stage.account.look_for_deleted({"t": b"third"}, [P0])
     assert list(stage.account.gone) == [Gone(P0, 1, 0, 5, 5)]
     assert list(stage.account.expired) == [Expired(P0, 0, 4)], "all that it had, from its first record on"
+
+
+async def _read_to(stage, offset):
+    """Begun at 0, and everything before ``offset`` handed on."""
+    await stage.account.begin({P0: 0})
+    stage.account.next[P0] = stage.at = offset
+
+
+async def test_only_where_the_client_went_back_is_asked_which_topic_it_is():
+    """By its name, and once; while it reads on as expected nobody is asked."""
+    stage = _Stage()
+    await _read_to(stage, 10)
+    await stage.account.reconcile([P0])
+    assert stage.asked == []
+    stage.at = 9
+    await stage.account.reconcile([P0])
+    assert stage.asked == ["t"]
+    assert stage.account.next == {P0: 9}
+
+
+async def test_a_client_that_is_back_where_it_was_meanwhile_has_lost_nothing():
+    """While the topic is asked for, or while the beginning is stored."""
+    stage = _Stage()
+    await _read_to(stage, 10)
+
+    def back():
+        stage.at = 10
+
+    stage.at, stage.while_identified = 4, back
+    await stage.account.reconcile([P0])
+    assert stage.commits == []
+    stage.at, stage.while_identified, stage.meanwhile = 4, lambda: None, back
+    await stage.account.reconcile([P0])
+    assert stage.account.anew == {}
+    assert stage.account.next == {P0: 10}
+
+
+async def test_the_numbers_of_logs_begin_anew_with_each_assignment():
+    """The log that an assignment begins with is number 0, whatever the assignment before has seen."""
+    stage = _Stage()
+    for _ in range(2):
+        await _read_to(stage, 10)
+        stage.at = 4
+        await stage.account.reconcile([P0])
+        stage.rebalance()
+    assert [gone.log for gone in stage.account.gone] == [0, 0]

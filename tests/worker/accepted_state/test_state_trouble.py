@@ -325,6 +325,39 @@ def test_a_write_that_follows_another_has_its_own_time():
     run_virtually(work())
 
 
+def test_a_write_that_comes_through_ends_the_trouble_while_there_is_more_to_store():
+    """What became due meanwhile is stored next, and is no trouble."""
+
+    async def work():
+        scene = await assigned(Marking())
+        chunk = await scene.take({"key": "a"}, {"key": "b"}, {"key": "c"})
+        begun, done = [], []
+
+        async def append(_partition, _entries):
+            begun.append(1)
+            await asyncio.sleep(3)
+            done.append(1)
+            if len(done) == 1:
+                raise AWAY
+
+        async def until(what, count):
+            while len(what) < count:
+                await asyncio.sleep(0.1)
+
+        scene.log.append = append
+        scene.keeper.accepted(chunk, [0])
+        await until(done, 1)
+        assert scene.keeper.trouble()
+        scene.keeper.accepted(chunk, [1])
+        await until(begun, 2)
+        scene.keeper.accepted(chunk, [2])
+        await until(begun, 3)
+        assert scene.keeper.trouble() is None
+        await scene.finished()
+
+    run_virtually(work())
+
+
 def test_a_partition_that_can_be_written_does_not_end_the_trouble_of_another():
     """Told once, until everything can be stored."""
 
