@@ -144,11 +144,13 @@ def error_of(held: Any) -> Any:
 
 
 class BatchesInPlace:
-    """Batches of one fetch from ``position`` on, each where those beside it allow; ``CorruptRecordException`` for another.
+    """The batches of one fetch from offset ``position`` on. A batch that overlaps its neighbours raises ``CorruptRecordException``.
 
-    ``gaps``: offsets from … to before … of which no batch came: compaction has them, or a broker that does not find a batch, as
-    its offset is damaged. Transactions leave none, as their markers are batches too. No checksum covers the offset of a batch. The parser would pass over one that seems to be read already, and all that follows
-    one that seems to lie further on, without a word.
+    No checksum covers a batch's base offset. The parser would skip, without a word, a batch whose damaged offset seems to be
+    read already, and all that follows one whose offset seems to lie further on.
+
+    ``gaps``: ranges of offsets (from, to before) of which no batch came. Compaction leaves them, and a broker that does not find
+    a batch whose offset is damaged. Transactions leave none, as their markers are batches too.
     """
 
     def __init__(self, batches: Any, position: int, watermark: int | None) -> None:
@@ -165,14 +167,14 @@ class BatchesInPlace:
 
     def next_batch(self) -> Any:
         """The next one, as the parser asks for it."""
-        batch = self._taken_up()
+        batch = self._next_with_look_ahead()
         if self._first and self._is_before_position(batch):
-            batch = self._taken_up()
+            batch = self._next_with_look_ahead()
         # Of older formats a batch is one record, or has the offset of its last.
         if isinstance(batch, plain_records.DefaultRecordBatch):
             base, end = batch.base_offset, batch.next_offset
             in_place = 0 <= base < end and end > self._reached and (self._first or base >= self._reached)
-            if not in_place or end > self._least_behind():
+            if not in_place or end > self._latest_end():
                 raise errors.CorruptRecordException("the offset of a batch is not where it stands")
             if base > self._reached:
                 self.gaps.append((self._reached, base))
@@ -180,7 +182,7 @@ class BatchesInPlace:
         self._first = False
         return batch
 
-    def _taken_up(self) -> Any:
+    def _next_with_look_ahead(self) -> Any:
         batch = self._batches.next_batch() if self._following is None else self._following
         self._following = self._batches.next_batch() if self._batches.has_next() else None
         return batch
@@ -195,8 +197,8 @@ class BatchesInPlace:
             and following.base_offset <= self._reached < following.next_offset
         )
 
-    def _least_behind(self) -> float:
-        """Where at the latest the batch has to end."""
+    def _latest_end(self) -> float:
+        """The offset before which the batch has to end."""
         behind = math.inf if self._watermark is None else self._watermark
         following = self._following
         return min(behind, following.base_offset) if isinstance(following, plain_records.DefaultRecordBatch) else behind

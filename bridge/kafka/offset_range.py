@@ -23,7 +23,7 @@ _SILENT: Final = 30
 
 
 class UnfinishedReadingError(KafkaError):
-    """The records up to an end that was there do not come. Whoever took what came for everything would be wrong."""
+    """Records up to a known end offset did not come: what was read is not everything."""
 
 
 async def records_in(consumer: Any, partition: TopicPartition, start: int, end: int) -> AsyncIterator[Any]:
@@ -71,7 +71,7 @@ async def _ask(consumer: Any, partition: TopicPartition, at: int, end: int) -> N
 def _unfinished(partition: TopicPartition, at: int, end: int, why: str) -> UnfinishedReadingError:
     return UnfinishedReadingError(
         f"{partition.topic}[{partition.partition}] was not read to its end, at offset {at} of {end}: {why}",
-        hint="look at the brokers, and try again",
+        hint="aep-bridge check says whether the brokers answer",
     )
 
 

@@ -180,7 +180,10 @@ def _contradicts(transaction: Any, position: int) -> bool:
 
 
 def _status(item: Mapping[str, Any]) -> int | None:
-    """The status in whichever key holds one, the one that is no success where both do; a string of digits counts (one documented shape quotes it)."""
+    """The status, from ``status`` or ``statusCode``; where both are there, the one that is a failure.
+
+    A string of digits counts, as one documented shape quotes it.
+    """
     value, code = item.get("status"), item.get("statusCode")
     if value is None or (code is not None and _is_success(value)):
         value = code

@@ -211,8 +211,8 @@ async def test_an_answer_that_a_rebalance_overtakes_is_forgotten():
     assert not fetching.expired
 
 
-async def test_what_was_secured_of_the_log_before_is_handed_on_first():
-    """It was read when retention took it: it still gets its verdict."""
+async def _with_secured_records():
+    """Ten records, of which two are handed on; the others were read before retention took the first six."""
     client, fetching = fetching_of(P0)
     log = client.logs[P0]
     log.append(10)
@@ -223,6 +223,12 @@ async def test_what_was_secured_of_the_log_before_is_handed_on_first():
     client.position = lambda _partition: log.position
     await fetching.survey([P0])
     client.position = lambda partition: held(client, partition)
+    return client, fetching
+
+
+async def test_what_was_secured_of_the_log_before_is_handed_on_first():
+    """It was read when retention took it: it still gets its verdict."""
+    client, fetching = await _with_secured_records()
     make_again(client, P0, 30)
     await fetching.survey([P0])
     assert await read_offsets(fetching) == list(range(2, 10))
@@ -368,16 +374,7 @@ async def test_a_log_that_was_cut_is_still_of_its_topic():
 
 async def test_what_was_secured_of_a_log_is_handed_on_before_the_client_is_seen_to_have_gone_back():
     """Else it would pass for the beginning of the new one."""
-    client, fetching = fetching_of(P0)
-    log = client.logs[P0]
-    log.append(10)
-    await read_offsets(fetching, 2)
-    await fetching.survey([P0])
-    held = StubClient.position
-    log.first = 6
-    client.position = lambda _partition: log.position
-    await fetching.survey([P0])
-    client.position = lambda partition: held(client, partition)
+    client, fetching = await _with_secured_records()
     make_again(client, P0, 5)
     fetches = [await fetching.fetch({P0}, 0.01, 100) for _ in range(2)]
     assert [[row.offset for row in fetch.records[P0].rows] for fetch in fetches] == [list(range(2, 10)), list(range(5))]

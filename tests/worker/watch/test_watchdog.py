@@ -5,6 +5,20 @@ from dataclasses import replace
 
 from bridge.worker.watch.watchdog import Stall, Vitals, Watchdog, stacks
 
+_AT_WORK = Vitals(
+    lag=True,
+    resolved=3,
+    committed=(7,),
+    committable=False,
+    joined=True,
+    connected=True,
+    held=False,
+    answers=0,
+    silent=0.0,
+    lost="",
+)
+"""Of a worker that has something to do and finishes nothing."""
+
 
 def test_a_stall_is_no_progress_while_busy():
     """Progress, idleness or a good reason not to work start the time anew; 0 turns it off."""
@@ -23,18 +37,7 @@ def test_a_stall_is_no_progress_while_busy():
 
 def test_the_watchdog_tells_what_does_not_move():
     """Each reason by its own name; nothing while it is held, has nothing to do, or waits for the brokers."""
-    stuck = Vitals(
-        lag=True,
-        resolved=3,
-        committed=(7,),
-        committable=True,
-        joined=True,
-        connected=True,
-        held=False,
-        answers=0,
-        silent=0.0,
-        lost="",
-    )
+    stuck = replace(_AT_WORK, committable=True)
     fine = {
         "idle": replace(stuck, lag=False),
         "held, and commits go through": replace(stuck, held=True, committable=False),
@@ -56,18 +59,7 @@ def test_the_watchdog_tells_what_does_not_move():
 def test_answers_however_bad_are_no_stall():
     """A destination that answers each request with a failure is told by delivery: the next worker would meet the same."""
     watchdog = Watchdog(10)
-    vitals = Vitals(
-        lag=True,
-        resolved=3,
-        committed=(7,),
-        committable=False,
-        joined=True,
-        connected=True,
-        held=False,
-        answers=0,
-        silent=0.0,
-        lost="",
-    )
+    vitals = _AT_WORK
     for now in range(0, 60, 5):
         assert watchdog.check(now, replace(vitals, answers=now)) == []
     assert watchdog.check(64, replace(vitals, answers=55)) == []
@@ -76,18 +68,7 @@ def test_answers_however_bad_are_no_stall():
 
 def test_brokers_that_have_fallen_silent_end_a_worker_that_was_a_member():
     """A restart reads certificates and addresses anew; before the first assignment there is nothing to give up, and 0 is never."""
-    fine = Vitals(
-        lag=False,
-        resolved=3,
-        committed=(7,),
-        committable=False,
-        joined=True,
-        connected=False,
-        held=True,
-        answers=0,
-        silent=0.0,
-        lost="",
-    )
+    fine = replace(_AT_WORK, lag=False, connected=False, held=True)
     never_joined = replace(fine, joined=False)
     assert Watchdog(10).check(0, replace(never_joined, silent=60.0)) == []
     assert Watchdog(0).check(0, replace(fine, silent=1e9)) == []
@@ -99,18 +80,7 @@ def test_brokers_that_have_fallen_silent_end_a_worker_that_was_a_member():
 
 def test_a_lost_event_ends_the_worker_at_once():
     """The time has passed when it is told; while delivery is held too."""
-    vitals = Vitals(
-        lag=True,
-        resolved=3,
-        committed=(7,),
-        committable=False,
-        joined=True,
-        connected=True,
-        held=True,
-        answers=0,
-        silent=0.0,
-        lost="",
-    )
+    vitals = replace(_AT_WORK, held=True)
     assert Watchdog(10).check(0, replace(vitals, lost="nobody holds t[0]")) == ["nobody holds t[0]"]
 
 
