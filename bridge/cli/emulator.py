@@ -125,7 +125,7 @@ def emulator(
         )
         return
     from bridge.emulators.adobe import Emulator
-    from bridge.emulators.adobe.ingestion.dataset import Limits
+    from bridge.emulators.adobe.ingestion.dataset_rules import Limits
     from bridge.emulators.adobe.platform.sandbox import Times
     from bridge.emulators.adobe.server import CLIENT_ID, CLIENT_SECRET
     from bridge.settings import load_deployment

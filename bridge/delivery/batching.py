@@ -10,10 +10,13 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from bridge.model.delivery_policy import DeliveryPolicy
+    from bridge.model.ports import Destination
 
 Owner = TypeVar("Owner")
 
@@ -68,6 +71,17 @@ class RequestLimits:
     separator: int
     linger: float
 
+    @classmethod
+    def of(cls, policy: DeliveryPolicy, destination: Destination) -> Self:
+        """What the policy asks for, within what the destination takes."""
+        return cls(
+            max_bytes=min(policy.batch_bytes, destination.max_request_bytes),
+            max_events=min(policy.batch_events, destination.max_request_events),
+            frame=destination.frame_bytes,
+            separator=destination.separator_bytes,
+            linger=policy.linger,
+        )
+
 
 def choose(batch: Batch[Owner], chosen: Sequence[int], limits: RequestLimits) -> Batch[Owner]:
     """A batch of only these items (ascending positions), for a retry of some or for a half."""
@@ -117,17 +131,17 @@ def append_run(runs: list[Run[Owner]], owner: Owner, place: int) -> None:
 
 
 class Batcher(Generic[Owner]):
-    """Collects encoded events into batches. ``events`` counts those inside."""
+    """Collects encoded events into batches within ``limits``. ``events`` counts those inside."""
 
     def __init__(self, limits: RequestLimits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._full: deque[Batch[Owner]] = deque()
         self._filling: Batch[Owner] | None = None
         self.events = 0
 
     def add(self, owner: Owner, items: Sequence[bytes], now: float) -> None:
         """Take all encoded events of one owner."""
-        limits = self._limits
+        limits = self.limits
         ends = list(accumulate(map(len, items), initial=0))
         count, start = len(items), 0
         while start < count:
@@ -154,7 +168,7 @@ class Batcher(Generic[Owner]):
         """The next full batch, or the one being filled when it has lingered long enough (or ``force``)."""
         if not self._full:
             filling = self._filling
-            if filling is None or not (force or now - filling.opened >= self._limits.linger):
+            if filling is None or not (force or now - filling.opened >= self.limits.linger):
                 return None
             self._close()
         batch = self._full.popleft()
@@ -166,7 +180,14 @@ class Batcher(Generic[Owner]):
         if self._full:
             return 0.0
         filling = self._filling
-        return None if filling is None else max(0.0, filling.opened + self._limits.linger - now)
+        return None if filling is None else max(0.0, filling.opened + self.limits.linger - now)
+
+    def forget(self, gone: Callable[[Owner], bool]) -> None:
+        """Drop the events of owners that are gone."""
+        self._full = deque(alive for batch in self._full if (alive := without(batch, gone, self.limits)) is not None)
+        if self._filling is not None:
+            self._filling = without(self._filling, gone, self.limits)
+        self.events = sum(batch.events for batch in self.batches())
 
     def batches(self) -> Iterator[Batch[Owner]]:
         """Every batch inside."""
@@ -177,7 +198,7 @@ class Batcher(Generic[Owner]):
     def _open(self, now: float) -> Batch[Owner]:
         batch = self._filling
         if batch is None:
-            batch = self._filling = Batch(0, self._limits.frame, now)
+            batch = self._filling = Batch(0, self.limits.frame, now)
         return batch
 
     def _close(self) -> None:

@@ -12,16 +12,18 @@ from random import Random
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bridge.delivery import blame
+from bridge.delivery.answers import outcome_of
 from bridge.delivery.batching import Batcher, RequestLimits, cut, without
 from bridge.delivery.evidence import Search
 from bridge.delivery.flow_control import FlowControl
 from bridge.delivery.ordering import KeyedBatcher
 from bridge.delivery.pace import Pace, windows
 from bridge.delivery.pace_board import OwnAccount
+from bridge.delivery.probes import Probes
 from bridge.delivery.settlement import Settlement
 from bridge.delivery.waiting import ByLane, Shipment, Unordered, Waiting
 from bridge.model.backoff import Backoff
-from bridge.model.verdicts import Answered, Misconfigured, Mismatched, Outcome, Transient, Unauthorized
+from bridge.model.verdicts import Misconfigured, Outcome, Transient, Unauthorized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from bridge.telemetry.metrics import Metrics
 
 Owner = TypeVar("Owner")
-_SMALL_PROBE = 3
 _MOST_HELD = 8
 """Most requests that wait for a budget and are passed by, in the hope that another counts for one that is not used up."""
 _RETRY_SECONDS = 4.0
@@ -61,13 +62,7 @@ class Delivery(Generic[Owner]):
         self._metrics = metrics
         self._clock = clock
         self._on_failure = on_failure
-        self._limits = RequestLimits(
-            max_bytes=min(policy.batch_bytes, destination.max_request_bytes),
-            max_events=min(policy.batch_events, destination.max_request_events),
-            frame=destination.frame_bytes,
-            separator=destination.separator_bytes,
-            linger=policy.linger,
-        )
+        self._limits = RequestLimits.of(policy, destination)
         self.by_key = policy.by_key
         # Twice as many lanes as requests: a lane that waits out a back-off leaves work for the others.
         self._waiting: Waiting[Owner] = (
@@ -99,7 +94,7 @@ class Delivery(Generic[Owner]):
             postponed_tries=policy.postponed_tries,
         )
         self._postponed_tries = policy.postponed_tries
-        self._probes = 0
+        self._probes = Probes()
         self._search = Search()
         self.held = 0
         self._under_way: dict[asyncio.Task[Outcome], tuple[Shipment[Owner], float]] = {}
@@ -166,6 +161,9 @@ class Delivery(Generic[Owner]):
     def tick(self) -> None:
         """Tell what has begun without an event, and count what is ``held``, postponed for ever: call it every second or so."""
         self.flow_control.tick(self._clock())
+        self._count_held()
+
+    def _count_held(self) -> None:
         self.held = sum(shipment.batch.events for shipment in self.held_up())
 
     def _again(self) -> list[Shipment[Owner]]:
@@ -179,6 +177,13 @@ class Delivery(Generic[Owner]):
         now = self._clock()
         self._search.found(now)
         self._waiting.add(owner, items, tags, now)
+        self._wake.set()
+
+    def forget_gone(self) -> None:
+        """Drop what waits of owners that are gone: it would fill the memory, and requests, for as long as the destination is away."""
+        self._waiting.forget(self._resolutions.gone)
+        # Else the next assignment would be read that much beyond its bound, until the next tick.
+        self._count_held()
         self._wake.set()
 
     def start(self) -> None:
@@ -232,13 +237,7 @@ class Delivery(Generic[Owner]):
             wait = self.flow_control.wait(now, waiting=bool(len(self._waiting)))
             if wait is None or wait > 0:
                 return wait
-            fresh: bool | None = None
-            small = False
-            if self.blocked:
-                # A probe: in turn something that failed and something new, so that one bad request cannot pass for an outage.
-                # Of what is new in turn all and a single event: where many requests hold a bad event, hardly one is taken whole.
-                self._probes += 1
-                fresh, small = self._probes % 2 == 1, self._probes % 4 == _SMALL_PROBE
+            fresh, small = self._probes.next() if self.blocked else (None, False)
             shipment = self._waiting.next(now, force=self._draining, fresh=fresh)
             if shipment is None:
                 return self._waiting.due(now)
@@ -286,7 +285,7 @@ class Delivery(Generic[Owner]):
         if self._stopping:
             return
         try:
-            self._settle(shipment, _outcome_of(task, shipment), began, under_way)
+            self._settle(shipment, outcome_of(task, len(shipment.batch.items)), began, under_way)
         except Exception as error:  # noqa: BLE001 - in a callback nobody would hear of it
             if self._on_failure is not None:
                 self._on_failure(error)
@@ -308,15 +307,3 @@ class Delivery(Generic[Owner]):
         self._waiting.landed(shipment)
         self._waiting.put_back(again)
         self.flow_control.show()
-
-
-def _outcome_of(task: asyncio.Task[Outcome], shipment: Shipment[Owner]) -> Outcome:
-    """What became of the request, also where the destination broke its word and raised, or somebody cancelled it."""
-    if task.cancelled():
-        return Transient("cancelled")
-    if (error := task.exception()) is not None:
-        return Transient(f"unexpected_{type(error).__name__}")
-    outcome, sent = task.result(), len(shipment.batch.items)
-    if isinstance(outcome, Answered) and len(outcome.verdicts) != sent:
-        return Mismatched(f"{sent} events were sent, {len(outcome.verdicts)} verdicts came back")
-    return outcome

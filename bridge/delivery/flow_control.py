@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from bridge.delivery import blame
+from bridge.delivery.answers import word_of
 from bridge.delivery.concurrency import AdaptiveLimit
-from bridge.delivery.pace_board import EVENTS_AT, REQUESTS_AT
-from bridge.delivery.pacing import Circuit, RateLimit
-from bridge.delivery.shared_rate import SharedRate
-from bridge.delivery.standing import Standing
+from bridge.delivery.pacing import Circuit
+from bridge.delivery.rate_limits import RateLimits
+from bridge.delivery.standing import LongThrottling, Standing
 from bridge.delivery.throttle import ALARM_SECONDS, FIRST_PROBE, LONGEST_PROBE, Throttle
 from bridge.model.backoff import Backoff
 from bridge.model.verdicts import (
@@ -84,19 +84,14 @@ class FlowControl:
         self._limit = AdaptiveLimit(ceiling)
         self.throttle = Throttle(Backoff(random, base=FIRST_PROBE, cap=LONGEST_PROBE))
         self.standing = Standing()
-        self._throttling_told = False
+        self._throttling = LongThrottling(metrics)
         self._wall = wall
-        self._requests, self._events = (
-            RateLimit(rate) if account is None else SharedRate(rate, account, place)
-            for rate, place in ((requests_per_second, REQUESTS_AT), (events_per_second, EVENTS_AT))
-        )
+        self._rates = RateLimits(requests_per_second, events_per_second, account=account, share=share, metrics=metrics)
         self._weighs = [each.weigh for each in budgets]
         self._pace = pace
         self._held: tuple[float, float, str] | None = None
         self._held_by_others: float | None = None
         """Since when requests wait for a pause that another process of the account was asked for."""
-        self._share = share
-        self._limited: tuple[float, str] | None = None
         self._metrics = metrics
         self.show()
 
@@ -117,16 +112,12 @@ class FlowControl:
 
     def paused(self, now: float) -> bool:
         """Whether requests wait for a pause that the destination asked for, or for a rate limit: no fault, however long."""
-        return now < self._paused_until() or self._rate_limited(now)[0] > 0 or self._held is not None
+        return now < self._paused_until() or self._rates.bite(now) or self._held is not None
 
     @property
     def most(self) -> int:
         """Requests that may be under way at once currently; while the destination throttles, a single one asks."""
         return 1 if self.throttle.active else self._limit.limit
-
-    def _rate_limited(self, now: float) -> tuple[float, str]:
-        """Seconds that the strictest rate limit asks for, and its name."""
-        return max((self._requests.wait(now), "requests"), (self._events.wait(now), "events"))
 
     def _paused_until(self) -> float:
         """When the pause ends that this process, or another of the same account, was asked for."""
@@ -174,15 +165,7 @@ class FlowControl:
                 self._held_by_others = None
             if self._held is not None and now > self._held[1] + 1.0:
                 self._held = None  # nothing has asked since: what waited is gone
-        why = self.throttled(now)
-        self._metrics.throttled.set(bool(why))
-        if why and not self._throttling_told:
-            self._throttling_told = True
-            _log.warning(
-                "destination_throttles",
-                detail="The destination throttles and has accepted nothing; events wait.",
-                why=why,
-            )
+        self._throttling.goes_on(self.throttled(now))
 
     def wait(self, now: float, *, waiting: bool) -> float | None:
         """Seconds until a request may leave, 0 when it may now; None while a probe is out. ``waiting``: there is one."""
@@ -200,19 +183,11 @@ class FlowControl:
             and self._pace.paused_until() > max(now, self.throttle.until)
         ):
             self._held_by_others = now
-        longest, name = self._rate_limited(now)
-        if self._limited is not None:
-            # The time that has passed belongs to the limit that began it: by now neither may be biting.
-            since, by = self._limited
-            self._metrics.rate_limited_seconds.labels(by).inc(max(0.0, now - since))
-        self._limited = (now, name) if longest > 0 else None
-        return max(0.0, longest, *waits)
+        return max(0.0, self._rates.wait(now), *waits)
 
     def request_sent(self, events: int, now: float) -> None:
         """A request with ``events`` is sent; while something is blocked it is the probe."""
-        share = self._share()
-        self._requests.spend(1 / share, now)
-        self._events.spend(events / share, now)
+        self._rates.spend(events, now)
         self.circuit.request_sent()
         self.credentials.request_sent()
 
@@ -237,24 +212,18 @@ class FlowControl:
             self.trouble = ""
         elif not self.trouble and isinstance(outcome, Transient | Mismatched | Throttled):
             what = "gives answers that cannot be read" if isinstance(outcome, Mismatched) else "is away"
-            self.trouble = f"the destination {what}, circuit open: {_word(outcome)}"
+            self.trouble = f"the destination {what}, circuit open: {word_of(outcome)}"
             _log.error(
                 "circuit_opened", detail="Single requests probe the destination; nothing is dropped.", why=self.trouble
             )
 
     def _stand(self, outcome: Outcome, now: float) -> None:
-        if word := _word(outcome):
+        if word := word_of(outcome):
             self.standing.failed(now, word)
             return
         self.standing.took(now)
         self._held_by_others = None
-        if self._throttling_told:
-            self._throttling_told = False
-            self._metrics.throttled.set(0)
-            _log.info(
-                "destination_throttles_no_more",
-                detail="The destination accepts events again, at a lower rate at first.",
-            )
+        self._throttling.over()
 
     def _weigh(self, outcome: Outcome, now: float, *, seconds: float, under_way: int) -> None:
         if isinstance(outcome, Unauthorized) and not outcome.sent:
@@ -318,14 +287,3 @@ class FlowControl:
         self._metrics.delivery_concurrency.set(self._limit.limit)
         self._metrics.circuit_open.set(self.circuit.open)
         self._metrics.delivery_held.set(self.credentials.open)
-
-
-def _word(outcome: Outcome) -> str:
-    """What the destination said that keeps events from being accepted, "" when it judged them."""
-    match outcome:
-        case Throttled(status):
-            return f"the destination answered {status}"
-        case Transient(reason) | Mismatched(reason) | Unauthorized(reason) | Misconfigured(reason):
-            return reason
-        case _:
-            return ""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from bridge.delivery.batching import Batch, append_run, choose
+from bridge.delivery.batching import Batch, append_run, choose, without
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -38,9 +38,10 @@ class _Request(Generic[Owner]):
 
 
 class _Lane(Generic[Owner]):
-    """Requests of one lane in the order they will leave; ``first`` is the number of the front one."""
+    """Requests of the lane of this ``number`` in the order they will leave; ``first`` is the number of the front one."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.requests: deque[_Request[Owner]] = deque()
         self.first = 0
         self.newest: dict[int, int] = {}
@@ -76,40 +77,60 @@ class _Lane(Generic[Owner]):
 
 
 class KeyedBatcher(Generic[Owner]):
-    """Collects encoded events into requests by lane; ``events`` counts those inside, folded ones too.
+    """Collects encoded events into requests by lane, within ``limits``; ``events`` counts those inside, folded ones too.
 
     A tag of 0 or more stands for a key (two keys with one tag are only kept in order more than need be); a tag below 0
     for events without a key: they keep their order of arrival but may share a request.
     """
 
     def __init__(self, limits: RequestLimits, lanes: int, *, fold: Fold | None = None) -> None:
-        self._limits = limits
+        self.limits = limits
         self._fold = fold
-        self._lanes: list[_Lane[Owner]] = [_Lane() for _ in range(lanes)]
+        self._lanes: list[_Lane[Owner]] = [_Lane(number) for number in range(lanes)]
         self.lanes = lanes
         self.events = 0
 
     def add(self, owner: Owner, items: Sequence[bytes], tags: Sequence[int], now: float) -> None:
         """Take the encoded events of one owner, each with its tag."""
         for place, (item, tag) in enumerate(zip(items, tags, strict=True)):
-            number = tag % self.lanes
-            lane = self._lanes[number]
+            lane = self._lanes[tag % self.lanes]
             if self._fold is not None and self._folds(lane, (owner, place), item, tag):
                 continue
-            at = lane.after(tag)
-            while not self._fits(lane, at, len(item)):
-                at += 1
-            if at - lane.first == len(lane.requests):
-                lane.requests.append(_Request(Batch(number, self._limits.frame, now)))
-            request = lane.requests[at - lane.first]
-            batch = request.batch
-            batch.size += len(item) + (self._limits.separator if batch.items else 0)
-            batch.items.append(item)
-            append_run(batch.runs, owner, place)
-            batch.tags.append(tag)
-            request.full = len(batch.items) >= self._limits.max_events
-            lane.newest[tag] = at
+            self._put(lane, now, (owner, place), item, tag)
             self.events += 1
+
+    def _put(self, lane: _Lane[Owner], opened: float, whose: tuple[Owner, int], item: bytes, tag: int) -> Batch[Owner]:
+        """Put the item into the lane's first request that may have it, or into a new one; gives the batch that it is the last of."""
+        at = lane.after(tag)
+        while not self._fits(lane, at, len(item)):
+            at += 1
+        if at - lane.first == len(lane.requests):
+            lane.requests.append(_Request(Batch(lane.number, self.limits.frame, opened)))
+        request = lane.requests[at - lane.first]
+        batch = request.batch
+        batch.size += len(item) + (self.limits.separator if batch.items else 0)
+        batch.items.append(item)
+        append_run(batch.runs, *whose)
+        batch.tags.append(tag)
+        request.full = len(batch.items) >= self.limits.max_events
+        lane.newest[tag] = at
+        return batch
+
+    def forget(self, gone: Callable[[Owner], bool]) -> None:
+        """Drop the events of owners that are gone and fill requests anew: what is left of a key need not wait for a request of theirs."""
+        for number, lane in enumerate(self._lanes):
+            anew = self._lanes[number] = _Lane[Owner](number)
+            for request in lane.requests:
+                alive = without(request.batch, gone, self.limits)
+                if alive is not None:
+                    self._put_all(anew, alive)
+        self.events = sum(batch.events for batch in self.batches())
+
+    def _put_all(self, lane: _Lane[Owner], batch: Batch[Owner]) -> None:
+        for position, whose in enumerate(batch.owners()):
+            into = self._put(lane, batch.opened, whose, batch.items[position], batch.tags[position])
+            if position in batch.folded:
+                into.folded[len(into.items) - 1] = batch.folded[position]
 
     def _folds(self, lane: _Lane[Owner], whose: tuple[Owner, int], item: bytes, tag: int) -> bool:
         """Whether the item could be folded into the newest one of its tag that waits, in the room that its request has."""
@@ -120,7 +141,7 @@ class KeyedBatcher(Generic[Owner]):
         position = batch.tags.index(tag)
         before = batch.items[position]
         folded = self._fold(before, item)
-        if folded is None or batch.size + len(folded) - len(before) > self._limits.max_bytes:
+        if folded is None or batch.size + len(folded) - len(before) > self.limits.max_bytes:
             return False
         batch.items[position] = folded
         batch.size += len(folded) - len(before)
@@ -147,8 +168,8 @@ class KeyedBatcher(Generic[Owner]):
             return None
         number, request, free = found
         chosen, batch = set(free), request.batch
-        request.batch = choose(batch, [at for at in range(len(batch.tags)) if at not in chosen], self._limits)
-        taken = choose(batch, free, self._limits)
+        request.batch = choose(batch, [at for at in range(len(batch.tags)) if at not in chosen], self.limits)
+        taken = choose(batch, free, self.limits)
         line.forget(taken.tags, number)
         self.events -= taken.events
         return taken
@@ -182,13 +203,13 @@ class KeyedBatcher(Generic[Owner]):
         return max(0.0, self._wait(requests[0], now)) if requests else None
 
     def _wait(self, request: _Request[Owner], now: float) -> float:
-        return 0.0 if request.full else request.batch.opened + self._limits.linger - now
+        return 0.0 if request.full else request.batch.opened + self.limits.linger - now
 
     def _fits(self, lane: _Lane[Owner], at: int, size: int) -> bool:
         """Whether request ``at`` has room for ``size`` bytes; one that has not is full from then on."""
         if at - lane.first == len(lane.requests):
             return True
         request = lane.requests[at - lane.first]
-        if not request.full and request.batch.size + self._limits.separator + size > self._limits.max_bytes:
+        if not request.full and request.batch.size + self.limits.separator + size > self.limits.max_bytes:
             request.full = True
         return not request.full

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+from bridge.delivery.batching import without
 
-    from bridge.delivery.batching import Batch, Batcher
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from bridge.delivery.batching import Batch, Batcher, RequestLimits
     from bridge.delivery.ordering import KeyedBatcher
 
 Owner = TypeVar("Owner")
@@ -70,6 +72,10 @@ class Waiting(Protocol[Owner]):
 
     def landed(self, shipment: Shipment[Owner]) -> None:
         """The shipment is no longer under way."""
+        ...
+
+    def forget(self, gone: Callable[[Owner], bool]) -> None:
+        """Drop the events of owners that are gone."""
         ...
 
     def again(self) -> Iterable[Shipment[Owner]]:
@@ -130,6 +136,14 @@ class Unordered(Generic[Owner]):
 
     def landed(self, shipment: Shipment[Owner]) -> None:
         """See :class:`Waiting`."""
+
+    def forget(self, gone: Callable[[Owner], bool]) -> None:
+        """See :class:`Waiting`."""
+        self._batcher.forget(gone)
+        left = _alive([shipment for _, _, shipment in sorted(self._heap)], gone, self._batcher.limits)
+        self._heap.clear()
+        self._events = 0
+        self.put_back(left)
 
     def again(self) -> Iterable[Shipment[Owner]]:
         """See :class:`Waiting`."""
@@ -226,6 +240,11 @@ class ByLane(Generic[Owner]):
         """See :class:`Waiting`."""
         self._under_way.discard(shipment.batch.lane)
 
+    def forget(self, gone: Callable[[Owner], bool]) -> None:
+        """See :class:`Waiting`."""
+        self._batcher.forget(gone)
+        self._back = [deque(_alive(back, gone, self._batcher.limits)) for back in self._back]
+
     def again(self) -> Iterable[Shipment[Owner]]:
         """See :class:`Waiting`."""
         return (shipment for lane in self._back for shipment in lane)
@@ -256,6 +275,19 @@ def _first_of_their_keys(shipments: Iterable[Shipment[Owner]]) -> Iterator[Shipm
         if before.isdisjoint(shipment.batch.tags):
             yield shipment
         before.update(shipment.batch.tags)
+
+
+def _alive(
+    shipments: Iterable[Shipment[Owner]], gone: Callable[[Owner], bool], limits: RequestLimits
+) -> list[Shipment[Owner]]:
+    """Those that have events of owners that are not gone, without the others."""
+    left = []
+    for shipment in shipments:
+        alive = without(shipment.batch, gone, limits)
+        if alive is not None:
+            shipment.batch = alive
+            left.append(shipment)
+    return left
 
 
 def _tags(shipments: Iterable[Shipment[Owner]]) -> set[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bridge.demo.story import Scene
 from bridge.emulators.adobe import Emulator
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 from bridge.emulators.adobe.inlet import EXAMPLE
 from bridge.model.errors import BridgeError
 from bridge.runtime.deadline import StopBudget

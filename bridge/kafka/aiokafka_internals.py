@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import errors
+from aiokafka import conn, errors
 from aiokafka.consumer import consumer as consumer_module
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult
 from aiokafka.consumer.group_coordinator import GroupCoordinator
@@ -45,6 +44,10 @@ class CheckedCoordinator(GroupCoordinator):
 
 
 consumer_module.GroupCoordinator = CheckedCoordinator
+
+conn.READER_LIMIT = 1 << 24
+"""Bytes of an answer, for every connection of this process, before the socket is left alone until its reader has come: an answer to a
+fetch is a megabyte and more, and with aiokafka's 64 KiB each piece of it would stop the socket, wake its reader and start the socket anew."""
 
 
 def decode_with(decoders: Mapping[str, Callable[[bytes], bytes]]) -> None:
@@ -143,88 +146,55 @@ def error_of(held: Any) -> Any:
     return None if type(held) is FetchResult else getattr(held, "_error", None)
 
 
-class BatchesInPlace:
-    """The batches of one fetch from offset ``position`` on. A batch that overlaps its neighbours raises ``CorruptRecordException``.
+def error_of_partition(consumer: Any, partition: TopicPartition) -> Any:
+    """The error that a started consumer holds in the place of a partition's records; None where it holds none."""
+    return error_of(consumer._fetcher._records.get(partition))
 
-    No checksum covers a batch's base offset. The parser would skip, without a word, a batch whose damaged offset seems to be
-    read already, and all that follows one whose offset seems to lie further on.
 
-    ``gaps``: ranges of offsets (from, to before) of which no batch came. Compaction leaves them, and a broker that does not find
-    a batch whose offset is damaged. Transactions leave none, as their markers are batches too.
+def broken_at(consumer: Any, partition: TopicPartition) -> int | None:
+    """The offset at which parsing what a started consumer holds of the partition has failed; None where it has not.
+
+    The client leaves the parser in its place. It ended with the error, and would pass for one that has read everything.
     """
-
-    def __init__(self, batches: Any, position: int, watermark: int | None) -> None:
-        self._batches = batches
-        self._reached = position
-        self._first = True
-        self._watermark = watermark
-        self._following: Any = None
-        self.gaps: list[tuple[int, int]] = []
-
-    def has_next(self) -> bool:
-        """Whether there is another."""
-        return self._following is not None or bool(self._batches.has_next())
-
-    def next_batch(self) -> Any:
-        """The next one, as the parser asks for it."""
-        batch = self._next_with_look_ahead()
-        if self._first and self._is_before_position(batch):
-            batch = self._next_with_look_ahead()
-        # Of older formats a batch is one record, or has the offset of its last.
-        if isinstance(batch, plain_records.DefaultRecordBatch):
-            base, end = batch.base_offset, batch.next_offset
-            in_place = 0 <= base < end and end > self._reached and (self._first or base >= self._reached)
-            if not in_place or end > self._latest_end():
-                raise errors.CorruptRecordException("the offset of a batch is not where it stands")
-            if base > self._reached:
-                self.gaps.append((self._reached, base))
-            self._reached = end
-        self._first = False
-        return batch
-
-    def _next_with_look_ahead(self) -> Any:
-        batch = self._batches.next_batch() if self._following is None else self._following
-        self._following = self._batches.next_batch() if self._batches.has_next() else None
-        return batch
-
-    def _is_before_position(self, batch: Any) -> bool:
-        """Whether the broker gives one that was passed already, as it seems to lie further on: the next one has the position in it."""
-        following, formats = self._following, plain_records.DefaultRecordBatch
-        return (
-            isinstance(batch, formats)
-            and isinstance(following, formats)
-            and batch.base_offset > self._reached
-            and following.base_offset <= self._reached < following.next_offset
-        )
-
-    def _latest_end(self) -> float:
-        """The offset before which the batch has to end."""
-        behind = math.inf if self._watermark is None else self._watermark
-        following = self._following
-        return min(behind, following.base_offset) if isinstance(following, plain_records.DefaultRecordBatch) else behind
+    held = consumer._fetcher._records.get(partition)
+    unread = held._partition_records if type(held) is FetchResult else None
+    if unread is None or unread._records_iterator is None or unread._records_iterator.gi_frame is not None:
+        return None
+    return int(unread.next_fetch_offset)
 
 
-def unread_of(held: Any, watermark: int | None) -> Iterator[Any]:
+def unread_of(held: Any, in_place: Callable[[Any, int], Any]) -> Iterator[Any]:
     """The unread records of a ``FetchResult`` as the parser makes them; what they are read up to is ``next_fetch_offset``.
 
-    Its batches are :class:`BatchesInPlace`, below ``watermark``.
+    ``in_place`` is given its batches and the offset from which on they are read, and stands in their place
+    (:class:`~bridge.kafka.batches.batches_in_place.BatchesInPlace`).
 
     The parser's record stands in the place of a ``ConsumerRecord`` made of it: it knows offset, timestamp, key, value and headers
     by the same names, and the frozen dataclass alone costs more than fetching and parsing the record.
     """
     unread: Iterator[Any] = held._partition_records
-    unread._consumer_record = _as_parsed  # type: ignore[attr-defined]
-    batches = unread._records  # type: ignore[attr-defined]
-    # The parser asks for them with its first record.
-    if type(batches) is not BatchesInPlace:
-        unread._records = BatchesInPlace(batches, unread.next_fetch_offset, watermark)  # type: ignore[attr-defined]
+    # The parser asks for its batches with its first record.
+    if getattr(unread, "_consumer_record", None) is not _as_parsed:
+        unread._consumer_record = _as_parsed  # type: ignore[attr-defined]
+        unread._records = in_place(unread._records, unread.next_fetch_offset)  # type: ignore[attr-defined]
     return unread
+
+
+def rows_of(unread: Any) -> Iterator[Any]:
+    """The records of :func:`unread_of`, without the step between that would cost each record a call."""
+    rows: Iterator[Any] = unread._records_iterator
+    return rows
 
 
 def gaps_of(unread: Any) -> list[tuple[int, int]]:
     """The gaps in front of what has been read of :func:`unread_of` since they were asked for last."""
     gaps, unread._records.gaps = unread._records.gaps, []
     return list(gaps)
+
+
+def batch_end_of(unread: Any) -> int:
+    """Where the batch ends that is being read of :func:`unread_of`, or was read last."""
+    return int(unread._records.reached)
 
 
 def _as_parsed(_partition: TopicPartition, record: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge.kafka.batches.decompression import bound_client
 from bridge.settings.tls import RenewedContext, TlsFiles
 
 if TYPE_CHECKING:
@@ -36,7 +37,11 @@ def client_options(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 def reader_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Arguments of an ``AIOKafkaConsumer`` that reads outside of any group, from the beginning unless it seeks, and commits nothing."""
+    """Arguments of an ``AIOKafkaConsumer`` that reads outside of any group, from the beginning unless it seeks, and commits nothing.
+
+    From then on every consumer of the process decompresses within a bound, as the worker does.
+    """
+    bound_client()
     return {**client_options(kafka), "group_id": None, "enable_auto_commit": False, "auto_offset_reset": "earliest"}
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
+from bridge.kafka.batches.taking import position as position_of
+from bridge.kafka.batches.taking import take
 from bridge.kafka.connection import reader_options
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.errors import KafkaError
@@ -29,7 +31,8 @@ class UnfinishedReadingError(KafkaError):
 async def records_in(consumer: Any, partition: TopicPartition, start: int, end: int) -> AsyncIterator[Any]:
     """The consumer's records of a partition from offset ``start`` up to ``end``, which is left out.
 
-    It ends there and nowhere else, as the client's position passes what is no record too. Raises :class:`UnfinishedReadingError`.
+    It ends there and nowhere else, as the client's position passes what is no record too. Raises :class:`UnfinishedReadingError`, and
+    :class:`bridge.kafka.batches.taking.UnreadablePlaceError` behind all that lies before what cannot be read.
     """
     if start >= end:
         return
@@ -44,7 +47,7 @@ async def records_in(consumer: Any, partition: TopicPartition, start: int, end: 
             await _ask(consumer, partition, at, end)
         if silent >= _SILENT:
             raise _unfinished(partition, at, end, f"no record came for {silent} s")
-        for record in (await consumer.getmany(partition, timeout_ms=1_000)).get(partition, []):
+        for record in await take(consumer, partition, timeout_ms=1_000):
             if record.offset < end:
                 yield record
 
@@ -53,7 +56,7 @@ async def _position(consumer: Any, partition: TopicPartition, at: int, end: int)
     """Where the client stands; it does not know while it looks for the beginning of a log of which ``at`` is gone."""
     try:
         async with asyncio.timeout(_SILENT):
-            return int(await consumer.position(partition))
+            return await position_of(consumer, partition)
     except TimeoutError:
         raise _unfinished(partition, at, end, f"the brokers have not told for {_SILENT} s where it begins") from None
 

@@ -14,6 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 from aiokafka.admin import NewTopic
 
+from bridge.kafka.batches.taking import named_places
 from bridge.kafka.connection import reader_options
 from bridge.kafka.topics import TopicMissing, admin, ensure_topics, unreachable
 from bridge.model.errors import KafkaError
@@ -110,7 +111,9 @@ class StateTopic:
         left = {partition for partition in partitions if begins[partition] < ends[partition]}
         found: dict[bytes, bytes] = {}
         while left:
-            for records in (await consumer.getmany(*left, timeout_ms=200)).values():
+            with named_places(consumer, left):
+                taken = await consumer.getmany(*left, timeout_ms=200)
+            for records in taken.values():
                 found.update((record.key, record.value or b"") for record in records if record.key is not None)
             left = {partition for partition in left if await consumer.position(partition) < ends[partition]}
         return found

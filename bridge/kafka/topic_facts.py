@@ -178,7 +178,9 @@ def _set_to(topic: str, kafka: KafkaSettings, setting: str) -> str:
 
 
 def _smaller_than(events: TopicFacts, letters: TopicFacts, kafka: KafkaSettings) -> Iterator[TopicFinding]:
-    if events.message_bytes is not None and (letters.message_bytes or events.message_bytes) < events.message_bytes:
+    if events.message_bytes is None or letters.message_bytes is None:
+        return
+    if letters.message_bytes < events.message_bytes:
         yield TopicFinding(
             "topic_cuts_letters",
             f"takes {letters.message_bytes} bytes, and the event topic {events.message_bytes}: larger events become dead letters"

@@ -68,7 +68,13 @@ class TopicLimits:
                 if finding.fatal and refuse:
                     raise UnfitTopic(f"the topic {each.name} {finding.words}", hint=finding.fix)
                 tell = log.error if finding.fatal else log.warning
-                tell(finding.name, topic=each.name, risk=finding.words, fix=finding.fix)
+                tell(
+                    finding.name,
+                    detail="The topic as it is may lose records or refuse them.",
+                    topic=each.name,
+                    risk=finding.words,
+                    fix=finding.fix,
+                )
 
     async def read_again(self) -> None:
         """Read the limits, unless that was done a moment ago; where it fails those known stay."""

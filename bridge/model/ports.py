@@ -230,7 +230,7 @@ class Lead(Protocol):
 
 
 class LeaderTask(Protocol):
-    """Work of a route that one of its workers does for all, again and again, beside its stream (``bridge/worker/leading.py``).
+    """Work of a route that one of its workers does for all, again and again, beside its stream (``bridge/worker/leading/leader.py``).
 
     One object lives as long as its worker; a new ``Lead`` means that another worker may have led meanwhile.
     """

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
+NO_SCHEMA_HINT = "BRIDGE_MAPPING__SCHEMA names its JSON (AEP: Schemas, your schema, Copy JSON)"
 NO_SCHEMA = (
     "no schema: nothing is coerced to it or checked against it, and what AEP refuses after its 200 is lost there;"
-    " BRIDGE_MAPPING__SCHEMA names its JSON (AEP: Schemas, your schema, Copy JSON)"
+    f" {NO_SCHEMA_HINT}"
 )
 
 
@@ -41,5 +42,10 @@ def load_builder(settings: Settings) -> tuple[ExperienceEvents | None, str | Non
         return None, None
     events = open_agreeing(settings.mapping, settings.aep)
     if events.schema is None:
-        _log.warning(NO_SCHEMA, path=str(settings.mapping.path))
+        _log.warning(
+            "mapping_without_schema",
+            detail="Nothing is coerced to a schema or checked against one; what AEP refuses after its 200 is lost there.",
+            path=str(settings.mapping.path),
+            hint=NO_SCHEMA_HINT,
+        )
     return events, events.mapping.sha256

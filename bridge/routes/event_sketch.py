@@ -64,7 +64,11 @@ class EventSketch:
         except Exception as error:  # noqa: BLE001 - what is only looked at must not take the worker along
             self._next = inf
             # Its message may quote the event: only the type is told.
-            _log.error("the sketch of events has failed and stops until the next start", error=type(error).__name__)
+            _log.error(
+                "event_sketch_failed",
+                detail="Attributes that no row reads are looked for no more until the next start; delivery goes on.",
+                error=type(error).__name__,
+            )
 
     def _note(self, event: dict[str, Any], now: float) -> None:
         self._recent.append(event)
@@ -79,7 +83,12 @@ class EventSketch:
         self._unmapped.set(count)
         if count > self._told and now >= self._tell_again:
             self._told, self._tell_again = count, now + _TELL_SECONDS
-            _log.info("attributes that no row of the mapping set reads", count=count, hint=_HINT)
+            _log.info(
+                "attributes_unmapped",
+                detail="Events have attributes that no row of the mapping set reads.",
+                count=count,
+                hint=_HINT,
+            )
 
     @property
     def recent(self) -> Sequence[dict[str, Any]]:

@@ -40,8 +40,8 @@ _MINUTE: Final = 60_000
 _TOGETHER: Final = 10_000
 _TOGETHER_BYTES: Final = 32_000_000
 """Records of one part."""
-_WINDOWS: Final = ((0, 5), (5, 30), (30, 360), (360, 1440))
-"""Minutes before the first batch of a part in which its events are looked for, until all are found: without lag the first five do."""
+_WINDOWS: Final = ((0, 1), (1, 5), (5, 30), (30, 360), (360, 1440))
+"""Minutes before the first batch of a part in which its events are looked for, until all are found: without lag the first one does."""
 _MOST_LOOKED_AT: Final = 5_000_000
 """Records of the event topic that are looked at for one part."""
 _AT_ONCE: Final = 500

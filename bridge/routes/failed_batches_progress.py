@@ -58,12 +58,12 @@ class Progress:
 
     @classmethod
     def from_bytes(cls, stored: bytes | None) -> Progress:
-        """What was stored; nothing where it is not ours."""
+        """What was stored, nothing where nothing was; ``ValueError`` for what is not ours."""
         try:
             held: dict[str, Any] = orjson.loads(stored or b"{}")
             return cls(int(held.get("since", 0)), _counts(held.get("done")), _counts(held.get("read")))
-        except (ValueError, TypeError, AttributeError):
-            return cls()
+        except (TypeError, AttributeError) as error:
+            raise ValueError("not the progress of failed batches") from error
 
 
 def _counts(held: Any) -> dict[str, int]:

@@ -119,6 +119,15 @@ class FailedBatchesTask:
         except KafkaError as error:
             tell_lost_state(error)
             return None
+        except ValueError as error:
+            self._metrics.leader_notes_lost.labels(NAME).inc()
+            _log.error(
+                "failed_batches_progress_lost",
+                detail="What is stored of how far failed batches were fetched is not of this version; the last day's are read"
+                " anew, and nothing is stored twice. aep-bridge failed-batches fetch --since reads older ones.",
+                why=str(error),
+            )
+            return Progress()
 
     async def _fetch(self, fetch: FailedBatchFetch, batches: Sequence[FailedBatch], now: int) -> None:
         if not batches:

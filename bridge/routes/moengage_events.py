@@ -107,7 +107,7 @@ def _for_delivery(mapping: CompiledMapping) -> Callable[[dict[str, Any]], tuple[
     lending = mapping.for_delivery(lambda _namespaces: None)
 
     def map_event(event: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Any]]:
-        mapped, nulled, _ = lending(event)
+        mapped, nulled, *_ = lending(event)
         return mapped, nulled
 
     return map_event

@@ -38,8 +38,10 @@ class Stores:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for publisher in self._publishers.values():
-            await self._stack.enter_async_context(publisher)
+        for name, publisher in self._publishers.items():
+            # The task that connects has this context for all of its log lines.
+            with structlog.contextvars.bound_contextvars(**({"route": name} if len(self._publishers) > 1 else {})):
+                await self._stack.enter_async_context(publisher)
         return self
 
     async def __aexit__(self, *_: object) -> None:

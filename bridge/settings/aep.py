@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from bridge.settings.section import Names, RateShare, Seconds, Secret, Section, bare, split
+from bridge.settings.section import Names, RateShare, Seconds, Secret, Section, Text, bare, split
 
+_BETWEEN_SCOPES = re.compile(r"[\s,;\"']+")
 _HEX64 = "0123456789abcdef" * 4
 
 
@@ -33,18 +35,18 @@ class AepSettings(Section):
         description="IMS organisation.",
         examples=["0123456789ABCDEF01234567@AdobeOrg"],
     )
-    schema_id: str | None = Field(
+    schema_id: Text | None = Field(
         None,
         description="$id of the XDM schema.",
         examples=["https://ns.adobe.com/yourorgname/schemas/0123456789abcdef"],
     )
-    dataset_id: str | None = Field(
+    dataset_id: Text | None = Field(
         None, description="Dataset that takes the events.", examples=["0123456789abcdef01234567"]
     )
-    flow_id: str | None = Field(
+    flow_id: Text | None = Field(
         None, description="Dataflow that binds schema and dataset.", examples=["01234567-89ab-cdef-0123-456789abcdef"]
     )
-    sandbox: str = Field("prod", description="Sandbox name (header x-sandbox-name).", examples=["prod"])
+    sandbox: Text = Field("prod", description="Sandbox name (header x-sandbox-name).", examples=["prod"])
     platform_url: str = Field(
         "https://platform.adobe.io",
         pattern=r"^https?://[^/\s?]+/?$",
@@ -118,13 +120,13 @@ class AepSettings(Section):
 class OauthSettings(Section):
     """OAuth server-to-server credentials of Adobe IMS."""
 
-    token_url: str = Field(
+    token_url: Text = Field(
         "https://ims-na1.adobelogin.com/ims/token/v3",
         pattern=r"^https?://",
         description="Token endpoint.",
         examples=["https://ims-na1.adobelogin.com/ims/token/v3"],
     )
-    client_id: str | None = Field(
+    client_id: Text | None = Field(
         None, description="Client id of the credential.", examples=["0123456789abcdef0123456789abcdef"]
     )
     client_secret: Secret | None = Field(
@@ -135,7 +137,7 @@ class OauthSettings(Section):
         description="File that holds the secret(s) instead (Kubernetes, Vault); read again when credentials are refused.",
         examples=["/run/secrets/ims"],
     )
-    technical_account_id: str | None = Field(
+    technical_account_id: Text | None = Field(
         None,
         description="Technical account of the credential; MoEngage asks for it, the bridge itself does not need it.",
         examples=["0123456789ABCDEF01234567@techacct.adobe.com"],
@@ -149,7 +151,9 @@ class OauthSettings(Section):
     @field_validator("scopes", mode="before")
     @classmethod
     def _by_commas_or_blanks(cls, value: Any) -> Any:
-        # OAuth's own separator is a blank, Adobe's a comma; no scope has either in it.
-        if isinstance(value, str) and not value.lstrip().startswith("["):
-            value = ",".join(bare(value).replace(",", " ").split())
-        return split(value)
+        # OAuth's own separator is a blank, Adobe's a comma; no scope has either in it, nor quotes.
+        given = split(value) if isinstance(value, str) and value.lstrip().startswith("[") else value
+        if not isinstance(given, str | list | tuple) or not all(isinstance(part, str) for part in given):
+            return given
+        parts = _BETWEEN_SCOPES.split(given if isinstance(given, str) else " ".join(given))
+        return tuple(dict.fromkeys(filter(None, map(bare, parts))))

@@ -20,6 +20,7 @@ from bridge.settings.loading import (
     check_files,
     every_setting,
     explain,
+    refuse_undecodable,
     refuse_unknown,
 )
 from bridge.settings.route_rules import clashes, left_behind, wrong_route, wrong_variables
@@ -56,6 +57,7 @@ def load_deployment(**overrides: Any) -> Deployment:
     """
     check_files()
     environment, env_file = dict(os.environ), dotenv_values(ENV_FILE)
+    refuse_undecodable(environment)
     names = {name.upper() for name in (*environment, *env_file)}
     refuse_unknown({name for name in names if not is_route_variable(name)}, wrong_variables(names))
     toml = Path(TOML_FILE)

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from bridge.settings.section import Names, Seconds, Secret, Section, User, refuse_example, split, variable
+from bridge.settings.section import Names, Seconds, Secret, Section, Text, User, refuse_example, split, variable
 
 _TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
 _SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/]+)(?::\d{1,5})?", flags=re.ASCII)
@@ -29,7 +29,7 @@ class KafkaSettings(Section):
         description="Topic the receiver writes and the worker reads.",
         examples=["moengage.events"],
     )
-    group: str = Field(
+    group: Text = Field(
         "moengage-aep-bridge",
         min_length=1,
         description="Consumer group of the workers.",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +29,7 @@ from bridge.settings.tree import ROUTES
 from bridge.settings.warehouse import WarehouseSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pydantic import ValidationError
 
@@ -127,12 +129,36 @@ def check_files() -> None:
 
 
 def _refuse_lines(text: str) -> None:
-    """A line of ours that is no assignment would be left out, and its default taken instead."""
+    """A line of ours that is no assignment would be left out, and its default taken instead; so would a variable that is not set."""
+    known = set(os.environ)
     for found in parse_stream(io.StringIO(text)):
-        if found.error and PREFIX in found.original.string.upper():
-            blank = len(found.original.string) - len(found.original.string.lstrip())
-            line = found.original.line + found.original.string[:blank].count("\n")
+        written, key = found.original.string, found.key or ""
+        line = found.original.line + written[: len(written) - len(written.lstrip())].count("\n")
+        is_ours = key.upper().startswith(PREFIX)
+        if (found.error and PREFIX in written.upper()) or (is_ours and found.value is None):
             raise SettingsError(f"{ENV_FILE}, line {line}: expected NAME=value, with both quotes or none")
+        if is_ours and not known.issuperset(_UNDEFAULTED.findall(found.value or "")):
+            # The variable's name may be a part of a secret.
+            raise SettingsError(
+                f"{ENV_FILE}, line {line}: {key} holds ${{NAME}} of a variable that is not set",
+                hint=f"set it, or write ${{NAME:-default}}; a text with ${{ in it goes into {TOML_FILE} or the environment",
+            )
+        known.add(key)
+
+
+_UNDEFAULTED = re.compile(r"\$\{([^}:]*)\}")
+"""What python-dotenv replaces by nothing where the variable is not set."""
+
+
+def refuse_undecodable(environment: Mapping[str, str]) -> None:
+    """Raise ``SettingsError`` for variables of ours whose bytes are no UTF-8: nothing could be sent or stored with them."""
+    wrong = [
+        f"{name.upper()}: the value is not UTF-8 text"
+        for name, value in environment.items()
+        if name.upper().startswith(PREFIX) and any("\ud800" <= letter <= "\udfff" for letter in value)
+    ]
+    if wrong:
+        raise SettingsError("\n".join(sorted(wrong)))
 
 
 def refuse_unknown(names: set[str], others: Sequence[str] = ()) -> None:
@@ -169,6 +195,8 @@ def _explain(problem: Any) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
         return _unknown(name)
+    if problem["type"] == "string_type":
+        message += f" (in {TOML_FILE} it stands in quotes, digits too)"
     if len(parts) == 1:
         # What concerns several keys names them itself.
         return message if message.startswith(PREFIX) else f"[{parts[0]}] in {TOML_FILE} must be a section of keys"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from bridge.settings.section import Names, Port, Seconds, Secret, Section, User, refuse_example, split, variable
+from bridge.settings.section import Names, Port, Seconds, Secret, Section, Text, User, refuse_example, split, variable
 
 _EVERYWHERE = "0.0.0.0"  # nosec B104 # noqa: S104 - a receiver is reached from outside
 _HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]+)?")
@@ -21,7 +21,7 @@ _EGRESS_NAME = re.compile(r"moengage|dc-0[1-6]")
 class ReceiverSettings(Section):
     """The HTTP endpoint that MoEngage Streams posts to."""
 
-    host: str = Field(_EVERYWHERE, description="Address to listen on.", examples=[_EVERYWHERE])
+    host: Text = Field(_EVERYWHERE, description="Address to listen on.", examples=[_EVERYWHERE])
     port: Port = Field(8080, description="Port to listen on.", examples=["8080"])
     public_url: str | None = Field(
         None,
@@ -94,7 +94,7 @@ class ReceiverSettings(Section):
     )
     trusted_proxies: Annotated[int | tuple[str, ...], NoDecode] = Field(
         0,
-        description="Proxies before the receiver whose X-Forwarded-For allow_from looks at: their addresses or CIDRs, or how"
+        description="Proxies before the receiver whose X-Forwarded-For (or Forwarded) allow_from looks at: their addresses or CIDRs, or how"
         " many there are where nobody can reach the receiver without them.",
         examples=["10.0.0.0/8"],
     )
@@ -114,6 +114,13 @@ class ReceiverSettings(Section):
     )
 
     _names = field_validator("allow_from", mode="before")(split)
+
+    @field_validator("header_value")
+    @classmethod
+    def _one_line(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and any(letter < " " or letter == "\x7f" for letter in value.get_secret_value()):
+            raise ValueError("no header can have this value: expected one line, without control characters")
+        return value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -29,6 +29,7 @@ _AVAILABLE = frozenset(
 )
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _LONGEST_NAME = 40
+_TOKEN = "token"  # nosec B105 # noqa: S105 - a part of a path
 
 
 def wrong_variables(names: set[str]) -> list[str]:
@@ -100,10 +101,15 @@ def _wrong_key(route: str, keys: Sequence[str]) -> Iterator[str]:
 
 
 def clashes(routes: Sequence[Route]) -> Iterator[str]:
-    """What two routes may not share: each needs topics and a consumer group of its own, none of which holds the bridge's state."""
+    """What two routes may not share: each needs a path, topics and a consumer group of its own, and no topic holds the bridge's state."""
     topics: dict[str, str] = {}
     groups: dict[str, str] = {}
     states: dict[str, str] = {}
+    of_moengage = [route for route in routes if route.source == "moengage"]
+    if any(route.name == _TOKEN for route in of_moengage) and any(
+        route.settings.receiver.auth == "oauth" for route in of_moengage
+    ):
+        yield f"[{ROUTES}.{_TOKEN}]: below MoEngage's path {_TOKEN} is where a sender fetches its token: name the route otherwise"
     for route in routes:
         setting = route.own_name(variable("kafka", "state_topic"))
         for topic in (route.settings.kafka.state_topic, route.settings.kafka.state_topic_of(route.name)):

@@ -50,6 +50,14 @@ def _clean_user(value: Any) -> Any:
     return value
 
 
+def _clean_text(value: Any) -> Any:
+    if isinstance(value, str) and value and _is_blank(value := bare(value)):
+        raise ValueError("the value is blank")
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_clean_text)]
+"""A name or an id that the other side knows, as :func:`bare` text: nobody's begins or ends with what files put around it."""
 Secret = Annotated[SecretStr, BeforeValidator(clean_secret)]
 User = Annotated[str, BeforeValidator(_clean_user)]
 """The name that goes with a secret, read as leniently."""
@@ -61,23 +69,16 @@ def is_example(value: SecretStr | str | None) -> bool:
     if text is None:
         return False
     letters = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", bare(text)).lower()))
-    return letters in _EXAMPLES or _EXAMPLE in letters or _TEMPLATE.fullmatch(bare(text)) is not None
+    return _PLACE.fullmatch(letters) is not None or _TEMPLATE.fullmatch(bare(text)) is not None
 
 
-_EXAMPLE = "changeme"
-_EXAMPLES = frozenset(
-    {
-        "changeit",
-        "changethis",
-        "replaceme",
-        "replacethis",
-        "yourpassword",
-        "yoursecret",
-        "yourclientsecret",
-        "yourapikey",
-    }
+_KIND = r"[a-z]{0,24}(?:secret|password|passwd|passphrase|key|token|value|credential)s?"
+_PLACE = re.compile(
+    r".*changeme.*|(?:change|replace)(?:it|this|me)"
+    rf"|(?:[a-z]{{0,12}}your|enter|insert|paste|replacewith){_KIND}(?:here)?|{_KIND}(?:goes)?here"
+    r"|placeholder|todo|tbd|fixme|x{3,}"
 )
-"""What stands in the place of a secret in the documents of others, without the marks between its words."""
+"""What stands in the place of a secret in documents, lower-cased and without the marks between its words."""
 _TEMPLATE = re.compile(r"<[^<>]*>|\$\{[^{}]*\}|\$[A-Z_][A-Z0-9_]*|\{\{[^{}]*\}\}|%[A-Z_][A-Z0-9_]*%")
 """A place that was to be filled, and is not."""
 
@@ -94,7 +95,10 @@ def split(value: Any) -> Any:
         return value
     if value.lstrip().startswith("["):
         return json_object(value)
-    return tuple(part.strip() for part in value.split(",") if part.strip())
+    parts = tuple(part.strip() for part in value.split(",") if part.strip())
+    if any(len(part) > 1 and part[0] == part[-1] and part[0] in "\"'" for part in parts):
+        raise ValueError("expected names with commas between, without quotes")
+    return parts
 
 
 def json_object(value: Any) -> Any:

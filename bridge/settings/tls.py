@@ -113,12 +113,21 @@ class RenewedContext(ssl.SSLContext):
             self._seen = state
             try:
                 newest = ssl.SSLContext(_protocol(self._files))
+                newest.sslobject_class = self.sslobject_class
                 self._files.read_into(newest)
             except SettingsError as error:
-                log.warning("tls_files_unusable", error=str(error), hint="the ones before stay in use")
+                log.warning(
+                    "tls_files_unusable",
+                    detail="The changed certificate files cannot be used; those before stay in use.",
+                    error=str(error),
+                )
             else:
                 self._newest = newest
-                log.info("tls_files_read_again", files=list(map(str, self._files.paths)))
+                log.info(
+                    "tls_files_read_again",
+                    detail="New connections use the changed certificate files.",
+                    files=list(map(str, self._files.paths)),
+                )
         return self._newest
 
 

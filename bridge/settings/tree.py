@@ -13,7 +13,7 @@ from bridge.model.errors import SettingsError
 from bridge.settings.section import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
 ROUTES = "routes"
 _PREFIX = f"{PREFIX}{ROUTES}__".upper()
@@ -112,13 +112,16 @@ def _aliased(tree: Mapping[str, Any]) -> Tree:
     return found
 
 
-def merged(strongest_first: Iterable[Given]) -> Given:
-    """Key by key: a weaker one counts where no stronger one says anything."""
-    result = Given()
+def merged(strongest_first: Sequence[Given]) -> Given:
+    """Key by key: a weaker one counts where no stronger one says anything.
+
+    Routes come in the order of the weakest, the file: what the environment says of one does not bring it forward.
+    """
+    result = Given(routes={name: {} for given in reversed(strongest_first) for name in given.routes})
     for given in strongest_first:
         overlay(result.sections, given.sections)
         for name, route in given.routes.items():
-            overlay(result.routes.setdefault(name, {}), route)
+            overlay(result.routes[name], route)
     return result
 
 

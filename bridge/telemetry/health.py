@@ -152,6 +152,11 @@ class TelemetryServer:
         whole = self._metrics.of_none if isinstance(self._metrics, ReceptionMetrics) else self._metrics
         if isinstance(whole, Metrics):
             whole.asyncio_tasks.set(len(asyncio.all_tasks()))
+        if isinstance(self._metrics, Metrics):
+            # Of several routes each has its own gauge, and one that is in trouble is no reason against the whole.
+            self._metrics.unready.clear()
+            for reason in self._health.unready():
+                self._metrics.unready.labels(reason).set(1)
         return generate_latest(self._metrics.registry)
 
     async def dead(self) -> Mapping[str, str]:

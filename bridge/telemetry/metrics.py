@@ -90,6 +90,12 @@ class Metrics:
             ["task"],
             registry=r,
         )
+        self.leader_notes_lost = Counter(
+            "bridge_leader_task_notes_lost_total",
+            "Times that what is stored of a task's progress could not be read or understood, so that it counts as none.",
+            ["task"],
+            registry=r,
+        )
         self.backfill_objects = Counter(
             "bridge_backfill_objects_total", "Objects of exports that a backfill with --watch has read.", registry=r
         )
@@ -231,9 +237,10 @@ class Metrics:
         )
         self.event_age_seconds = Gauge(
             "bridge_event_age_seconds",
-            "Age of the newest acknowledged record by its Kafka timestamp; 0 without lag.",
+            "Age of the newest acknowledged record by its Kafka timestamp; 0 without lag, NaN while not known.",
             registry=r,
         )
+        self.event_age_seconds.set(math.nan)
         self.oldest_open_seconds = Gauge(
             "bridge_oldest_open_seconds",
             "Age of the oldest record of the partition that is not finished, also while it waits in Kafka; 0 when none is.",
@@ -243,10 +250,19 @@ class Metrics:
         self.postponed_events = Gauge(
             "bridge_postponed_events", "Events that the destination postpones while it takes others.", registry=r
         )
+        self.unready = Gauge(
+            "bridge_unready", "1 for each reason for which the process is not ready currently.", ["reason"], registry=r
+        )
         self.asyncio_tasks = Gauge(
             "bridge_asyncio_tasks", "Tasks of the event loop at the moment of the question.", registry=r
         )
         self.dead_letters = Counter("bridge_dead_letters_total", "Dead letters stored.", ["stage", "code"], registry=r)
+        self.refused_fields = Counter(
+            "bridge_refused_fields_total",
+            "Events of a worker's dead letters, by the field that the reason names and the event's code.",
+            ["stage", "code", "field", "event_code"],
+            registry=r,
+        )
         self.truncated_dead_letters = Counter(
             "bridge_truncated_dead_letters_total",
             "Dead letters of which only the beginning is stored, or the headers alone.",

@@ -136,7 +136,7 @@ class Sender:
 class InsistentSender(Sender):
     """Posts to a route from a thread of its own, each batch until it is confirmed, so that a test can go on until all is."""
 
-    def __init__(self, route: RouteUnderTest, rate: float = 1_500.0) -> None:
+    def __init__(self, route: RouteUnderTest, rate: float = 600.0) -> None:
         super().__init__(route.credentials, rate, at_once=1, insist=True)
         self._route = route
         self._error: BaseException | None = None

@@ -21,7 +21,7 @@ from bridge.worker.chunk_intake import ChunkIntake
 from bridge.worker.chunk_mapping import ChunkMapping
 from bridge.worker.drain import Drain
 from bridge.worker.event_places import row_and_part
-from bridge.worker.leading import Leader
+from bridge.worker.leading.leader import Leader
 from bridge.worker.lifetime.run_end import RunEnd
 from bridge.worker.lifetime.worker_stream import WorkerStream
 from bridge.worker.mapping_watch import MappingWatch

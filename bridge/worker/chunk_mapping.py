@@ -153,6 +153,7 @@ class ChunkMapping:
         unfinished: list[Unfinished | None] = []
         noted: list[Unfinished] = []
         decode, apply = self._decode, transform.apply
+        take, take_place = items.append, places.append
         records = chunk.records
         for at, record in zip(range(0, len(records) << PART_BITS, 1 << PART_BITS), records, strict=True):
             value = record.value
@@ -205,8 +206,8 @@ class ChunkMapping:
                     encoded = _unexpected(Stage.MAP, error)
                 before = len(items)
                 if isinstance(encoded, bytes):
-                    items.append(encoded)
-                    places.append(place)
+                    take(encoded)
+                    take_place(place)
                 elif isinstance(encoded, Rejected):
                     refused.append((place, encoded, kept))
                 elif not encoded:
@@ -215,8 +216,8 @@ class ChunkMapping:
                     several = True
                     for element in encoded:
                         if isinstance(element, bytes):
-                            items.append(element)
-                            places.append(place)
+                            take(element)
+                            take_place(place)
                         else:
                             refused.append((place, element, kept))
                 if memory is not None:

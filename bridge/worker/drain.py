@@ -49,6 +49,11 @@ class Drain:
             self.delivery.linger()
         return deadline
 
+    def given_away(self) -> None:
+        """Drop what could not be finished of partitions that are another worker's now: their chunks are closed."""
+        self.delivery.forget_gone()
+        self.letters.forget_closed()
+
     async def for_stop(self, deadline: Deadline) -> bool:
         """Before the worker stops; whether nothing is left. Nothing may be admitted any more."""
         self.stopping = True

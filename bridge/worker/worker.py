@@ -71,6 +71,13 @@ class Worker:
         await self.assembly.marks.give_away(min(deadline.left / 2, _GIVE_AWAY_SECONDS))
         return deadline
 
+    def given_away(self) -> None:
+        """Drop what is left of chunks that are closed."""
+        parts = self.assembly
+        parts.drain.given_away()
+        if parts.keeper is not None:
+            parts.keeper.forget_closed()
+
     # What supervision looks at.
 
     @property

@@ -15,7 +15,7 @@ from bridge.mapping.values.expected import Expecting
 from bridge.model.verdicts import Rejected, Stage
 from bridge.xdm.identity.identity_map import Dropped, IdentityRules, number_as_text
 from bridge.xdm.problems import DroppedValue, EventFinding, rejection_of
-from bridge.xdm.required import is_before_epoch, is_uri_reference, parse_date_time
+from bridge.xdm.required import is_before_epoch, is_uri_reference, match_plain_id, parse_date_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +29,8 @@ _TIMESTAMPS: Final = 4_096
 
 
 Remark = EventFinding | DroppedValue
+_Mapped = tuple[dict[str, Any], "Sequence[NulledAttribute]", bool, "Sequence[Remark]"]
+"""What came of the mapping set, its warnings, whether its identityMap is ruled, and what the check of a schema within it said."""
 
 
 class NulledAttribute(Protocol):
@@ -64,8 +66,8 @@ class Delivering(Protocol):
 
     def for_delivery(
         self, identities: Callable[[Sequence[str]], Callable[..., Any] | None]
-    ) -> Callable[[dict[str, Any]], tuple[dict[str, Any], Sequence[NulledAttribute], bool]]:
-        """A function that gives what ``apply`` does, and whether its identityMap is ruled already."""
+    ) -> Callable[[dict[str, Any]], _Mapped]:
+        """A function that gives what ``apply`` does, whether its identityMap is ruled already, and no remarks."""
 
 
 @runtime_checkable
@@ -76,7 +78,7 @@ class Fusing(Protocol):
         self,
         identities: Callable[[Sequence[str]], Callable[..., Any] | None],
         expected: Callable[[tuple[str, ...]], Any],
-    ) -> Callable[[dict[str, Any]], tuple[dict[str, Any], Sequence[NulledAttribute], bool, Sequence[Remark]] | None]:
+    ) -> Callable[[dict[str, Any]], _Mapped | None]:
         """A function that gives what ``for_delivery`` and the check of the schema give, or null."""
 
 
@@ -147,14 +149,38 @@ class ExperienceEvents:
 
     def build(self, event: dict[str, Any]) -> Built:
         """``event`` (canonical) as an ExperienceEvent, or the reason why it may not leave."""
-        findings: Sequence[Remark] = ()
         made = None if self._checked is None else self._checked(event)
-        check = self._check
-        if made is None:
-            xdm, warnings, ruled = self._map(event)
-        else:
+        return self._ruled(self._map(event), self._check) if made is None else self._ruled(made, None)
+
+    def straight(self) -> Callable[[dict[str, Any]], dict[str, Any] | Built]:
+        """A function that gives the ExperienceEvent alone where nothing is to be said of it, else what :meth:`build` gives."""
+        if self._checked is None and self._check is not None:
+            return self.build
+        make, whole, check = self._checked or self._map, self._map, self._check
+        rule, right = self._ruled, self._right
+
+        def straight(event: dict[str, Any]) -> dict[str, Any] | Built:
+            made = make(event)
+            if made is None:
+                return rule(whole(event), check)
             xdm, warnings, ruled, findings = made
-            check = None
+            if (
+                ruled
+                and not warnings
+                and not findings
+                and type(timestamp := xdm.get("timestamp")) is str
+                and timestamp in right
+                and type(event_id := xdm.get("_id")) is str
+                and match_plain_id(event_id) is not None
+            ):
+                return xdm
+            return rule(made, None)
+
+        return straight
+
+    def _ruled(self, made: _Mapped, check: Callable[..., Any] | None) -> Built:
+        """What was mapped, held to the rules of every ExperienceEvent, and to the schema where ``check`` is given."""
+        xdm, warnings, ruled, findings = made
         dropped: Sequence[Dropped] = ()
         rejection: Rejected | None = None
         if not ruled:
@@ -212,19 +238,17 @@ class _AsItIs:
         return event, ()
 
 
-def _for_delivery(
-    mapping: Mapper, priority: Sequence[str]
-) -> Callable[[dict[str, Any]], tuple[dict[str, Any], Sequence[NulledAttribute], bool]]:
+def _for_delivery(mapping: Mapper, priority: Sequence[str]) -> Callable[[dict[str, Any]], _Mapped]:
     if isinstance(mapping, Delivering):
         from bridge.xdm.identity.plain import plain_identities  # noqa: PLC0415 - whoever has such a mapping has its room loaded
 
         return mapping.for_delivery(lambda namespaces: plain_identities(namespaces, priority))
-    return lambda event: (*mapping.apply(event), False)
+    return lambda event: (*mapping.apply(event), False, ())
 
 
 def _checking(
     mapping: Mapper, priority: Sequence[str], schema: Checker | None, seen: set[str]
-) -> Callable[[dict[str, Any]], tuple[dict[str, Any], Sequence[NulledAttribute], bool, Sequence[Remark]] | None] | None:
+) -> Callable[[dict[str, Any]], _Mapped | None] | None:
     """Mapping and check in one, where both can; null for an event of which the whole check has to say what is wrong."""
     fusing: Fusing | None = mapping if isinstance(mapping, Fusing) else None
     expecting: Expecting | None = schema if isinstance(schema, Expecting) else None

@@ -6,7 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
+match_plain_id: Final = re.compile(r"[A-Za-z0-9_.~-]+").fullmatch
+"""Finds an ``_id`` that plainly is a URI reference, as nearly all are, without a call of ours."""
 
 _URI_CHARACTER: Final = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}|[^\x00-\x9f\s])"
 _URI_REFERENCE: Final = re.compile(
@@ -29,7 +30,7 @@ def is_uri_reference(text: str) -> bool:
 
     The grammar lets the empty reference through; an ``_id`` must not be empty.
     """
-    return _PLAIN_ID(text) is not None or _URI_REFERENCE(text) is not None
+    return match_plain_id(text) is not None or _URI_REFERENCE(text) is not None
 
 
 def parse_date_time(text: str) -> datetime | None:

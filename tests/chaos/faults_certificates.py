@@ -11,6 +11,7 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from faults import fault
+from stage import TOPIC
 
 from bridge.testing.kafka.admin import admin_client
 from bridge.testing.kafka.certificates import make_certificates
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from bridge.testing.kafka.broker import Broker
 
+_LED_SECONDS = 5
 _TAKEN = 30.0
 """Seconds within which whoever listens shows its new certificate to new connections."""
 _TLS_FILES = {"ssl.keystore.location": "broker_bundle", "ssl.truststore.location": "ca"}
@@ -50,7 +52,7 @@ async def kafka_certificates_renewed(stage: Stage, planned: Planned) -> None:
         await asyncio.to_thread(
             _shown, broker.node.ssl, serial, client=(renewed.client_certificate, renewed.client_key)
         )
-    broker = planned.rng.choice(stage.cluster.brokers)
+    broker = planned.rng.choice(await asyncio.to_thread(_leading, stage))
     stage.allowance.confirmations_are_cut(planned.kind)
     await asyncio.to_thread(broker.kill9)
     await asyncio.sleep(planned.seconds)
@@ -78,6 +80,13 @@ def _read_again(stage: Stage, broker: Broker) -> None:
     resource = ConfigResource(ResourceType.BROKER, str(broker.node.id), incremental_configs=entries)
     admin = admin_client(stage.cluster.bootstrap)
     admin.incremental_alter_configs([resource])[resource].result(20)
+
+
+def _leading(stage: Stage) -> list[Broker]:
+    """Brokers that lead a partition of the events: with any other, nobody may be connected, and so nobody knocks anew."""
+    found = admin_client(stage.cluster.bootstrap).list_topics(TOPIC, timeout=_LED_SECONDS).topics.get(TOPIC)
+    leaders = {each.leader for each in found.partitions.values()} if found is not None else set()
+    return [broker for broker in stage.cluster.brokers if broker.node.id in leaders] or stage.cluster.brokers
 
 
 def _serial(bundle: Path) -> int:

@@ -13,6 +13,7 @@ from log_files import batches, flip
 from stage import GROUP, PARTITIONS, TOPIC
 
 from bridge.testing.kafka.admin import admin_client
+from bridge.testing.kafka.offsets import first_and_end
 from bridge.testing.numbered_events import number_of
 from bridge.testing.processes import eventually
 
@@ -92,7 +93,7 @@ def _reader(stage: Stage) -> Consumer:
 def _high_watermark(stage: Stage, partition: int) -> int:
     reader = _reader(stage)
     try:
-        return int(reader.get_watermark_offsets(TopicPartition(TOPIC, partition), timeout=5)[1])
+        return first_and_end(reader, TopicPartition(TOPIC, partition))[1]
     finally:
         reader.close()
 
@@ -103,7 +104,7 @@ def _delete_unread(stage: Stage, partition: int) -> set[int]:
     numbers: set[int] = set()
     try:
         (committed,) = reader.committed([place], timeout=5)
-        first, high = reader.get_watermark_offsets(place, timeout=5)
+        first, high = first_and_end(reader, place)
         begin = max(first, committed.offset)
         if begin >= high:
             return numbers

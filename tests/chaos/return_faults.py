@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from return_stage import ADOBE, MPARTICLE, SESSION_SECONDS
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from return_stage import ReturnStage
 
@@ -53,31 +55,35 @@ async def worker_paused_beyond_its_session(stage: ReturnStage, rng: random.Rando
 
 async def storm_of_429(stage: ReturnStage, rng: random.Random) -> None:
     """Most requests are refused for the rate, whatever the budget says."""
-    seconds = rng.uniform(2.0, 4.0)
-    stage.emulator.control(fail={"status": 429, "retry_after": 0.5, "seconds": seconds, "probability": 0.8})
-    await asyncio.sleep(seconds)
+    async with _until_it_strikes(stage, "429"):
+        stage.emulator.control(fail={"status": 429, "retry_after": 0.5, "probability": 0.8})
+        await asyncio.sleep(rng.uniform(2.0, 4.0))
+    stage.emulator.control(fail=None)
 
 
 async def away(stage: ReturnStage, rng: random.Random) -> None:
     """MoEngage answers 503."""
-    seconds = rng.uniform(2.0, 4.0)
-    stage.emulator.control(fail={"status": 503, "seconds": seconds})
-    await asyncio.sleep(seconds)
+    async with _until_it_strikes(stage, "503"):
+        stage.emulator.control(fail={"status": 503})
+        await asyncio.sleep(rng.uniform(2.0, 4.0))
+    stage.emulator.control(fail=None)
 
 
 async def key_rotated(stage: ReturnStage, rng: random.Random) -> None:
     """The key is refused at once, and the new one is written into its file some time later."""
     key = f"rotated-{rng.randrange(10**9)}"
-    stage.rotate_key(key)
-    await asyncio.sleep(rng.uniform(1.0, 3.0))
+    async with _until_it_strikes(stage, "401"):
+        stage.rotate_key(key)
+        await asyncio.sleep(rng.uniform(1.0, 3.0))
     stage.key_file.write_text(key, encoding="utf-8")
 
 
 async def reset_after_processing(stage: ReturnStage, rng: random.Random) -> None:
     """Requests are processed, and the connection is reset instead of an answer."""
-    seconds = rng.uniform(2.0, 4.0)
-    stage.emulator.control(reset={"when": "after", "seconds": seconds, "probability": 0.5})
-    await asyncio.sleep(seconds)
+    async with _until_it_strikes(stage, "reset"):
+        stage.emulator.control(reset={"when": "after", "probability": 0.5})
+        await asyncio.sleep(rng.uniform(2.0, 4.0))
+    stage.emulator.control(reset=None)
 
 
 async def broker_restart(stage: ReturnStage, rng: random.Random) -> None:
@@ -110,8 +116,20 @@ FAULTS: dict[str, Callable[[ReturnStage, random.Random], Awaitable[None]]] = {
 }
 BRIEF = ("worker_kill9", "storm_of_429", "key_rotated", "reset_after_processing", "worker_joins_and_leaves")
 """Those that the run of every change has; the broker's restart comes with them, and ends it."""
-STRUCK = {"storm_of_429": "429", "key_rotated": "401", "reset_after_processing": "reset"}
-"""What the emulator has answered when a fault has found somebody to strike."""
+_STRIKES_WITHIN = 30.0
+"""As the workers may be waiting to ask again after the fault before."""
+
+
+@asynccontextmanager
+async def _until_it_strikes(stage: ReturnStage, answer: str) -> AsyncIterator[None]:
+    """What is broken inside stays broken until a request has had this answer of the emulator: a fault that met nobody shows nothing."""
+    requests = stage.emulator.api.requests
+    before = requests[answer]
+    yield
+    deadline = time.monotonic() + _STRIKES_WITHIN
+    while requests[answer] == before:
+        assert time.monotonic() < deadline, f"no request was answered {answer} within {_STRIKES_WITHIN:g} s"
+        await asyncio.sleep(0.05)
 
 
 async def _killed(stage: ReturnStage, name: str) -> None:

@@ -24,7 +24,7 @@ from offsets import Offsets, Progress
 from tally import Digests, Ids
 
 from bridge.emulators.adobe import Emulator
-from bridge.emulators.adobe.ingestion.dataset import Dataset, Limits
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 from bridge.testing.kafka.admin import admin_client, create_topic
 from bridge.testing.kafka.certificates import Certificates, make_certificates
 from bridge.testing.later_refusals import strict_schema
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from second_route import SecondRoute
 
+    from bridge.emulators.adobe.ingestion.dataset import Dataset
     from bridge.testing.kafka.cluster import Cluster
 
 TOPIC, DEAD_LETTERS, STATE, GROUP = "chaos.events", "chaos.dead-letters", "chaos.state", "chaos"

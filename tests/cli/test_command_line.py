@@ -14,21 +14,14 @@ from typer.testing import CliRunner
 
 from bridge.cli.main import app
 from bridge.kafka.topics import TopicMissing
+from bridge.testing.commands import run_command
 
 pytestmark = pytest.mark.clock
 
 
 def _run(folder, *arguments, **settings):
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
-    return subprocess.run(
-        [sys.executable, "-m", "bridge", *arguments],
-        env={**inherited, "PYTHONPATH": str(ROOT), **settings},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return run_command(*arguments, env={**inherited, "PYTHONPATH": str(ROOT), **settings}, cwd=folder, timeout=60)
 
 
 def test_an_error_is_one_line_however_narrow_the_terminal(tmp_path) -> None:

@@ -27,7 +27,7 @@ from platform_client import (
 )
 
 from bridge.emulators.adobe import Emulator
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 from bridge.emulators.adobe.platform.sandbox import Times
 
 SCHEMAS, GROUPS = f"{REGISTRY}/tenant/schemas", f"{REGISTRY}/tenant/fieldgroups"

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from virtual_delivery import OK, Destination, Resolutions, events, run, settle
 
 from bridge.delivery.delivery import Delivery
@@ -349,3 +350,49 @@ def test_a_destination_that_raises_has_failed_and_is_asked_again():
     destination, resolutions, _ = run(answer, work)
     assert resolutions.done == {0: 50}
     assert len(destination.requests) == 2
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_what_waits_of_owners_that_are_gone_is_let_go(by_key):
+    """While the destination is away, each owner before would leave a copy of all that was in flight in the memory."""
+
+    async def work(delivery, _destination, resolutions):
+        for number in range(5):
+            delivery.offer(number, events(1_000 * number, 500), [1] * 500 if by_key else ())
+            await asyncio.sleep(20.0)
+            resolutions.lost.add(number - 1)
+            delivery.forget_gone()
+            assert 500 <= delivery.events <= 500 + 2 * 50
+
+    run(lambda *_: Transient("http_503"), work, by_key=by_key, ceiling=2)
+
+
+def test_what_waited_behind_owners_that_are_gone_leaves_at_once():
+    """Not only when that would have been sent again."""
+    sent = []
+
+    async def work(delivery, destination, resolutions):
+        clock = asyncio.get_running_loop().time
+        delivery.offer("gone", [b"bad"], [1])
+        await asyncio.sleep(60.0)
+        delivery.offer("ours", [b"good"], [1])
+        # A moment after a try: the next one lies seconds ahead.
+        before = len(destination.requests)
+        while len(destination.requests) == before:  # noqa: ASYNC110 - it is the count that is watched
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
+        resolutions.lost.add("gone")
+        delivery.forget_gone()
+        began = clock()
+        await settle(delivery)
+        sent.append(destination.requests[-1][0] - began)
+
+    destination, _, _ = run(
+        lambda items, _: Transient("item_503") if b"bad" in items else OK,
+        work,
+        by_key=True,
+        ceiling=2,
+        circuit_threshold=10**6,
+    )
+    assert destination.accepted == {b"good": 1}
+    assert sent[0] < 0.05

@@ -128,6 +128,20 @@ def test_an_outage_sets_nothing_aside(tries):
     assert sum(resolutions.done.values()) == 60 * 7
 
 
+def test_what_was_held_up_of_owners_that_are_gone_makes_no_room():
+    """The next assignment would read that much beyond its bound, until somebody counts again."""
+
+    async def work(delivery, _destination, resolutions):
+        await _traffic(delivery, 30)
+        delivery.tick()
+        assert delivery.held == 1
+        resolutions.lost.add(0)
+        delivery.forget_gone()
+        assert delivery.held == 0
+
+    run(_by_item, work)
+
+
 def test_many_postponed_events_of_a_request_are_not_cut_into_single_ones():
     """The answer tells them apart already: they are asked about together, a request every few seconds."""
 

@@ -84,6 +84,27 @@ def test_an_item_leaves_while_one_owner_is_there() -> None:
     assert without(batch, lambda _: True, LIMITS) is None
 
 
+def test_what_is_dropped_takes_none_of_the_others_along() -> None:
+    """An item in whose request another owner's is dropped still stands for its own folded events, and for nobody else's."""
+    batcher = KeyedBatcher(LIMITS, 1, fold=_fold)
+    for owner, item, tag in (("A", b"1:a", 1), ("B", b"2:b", 2), ("C", b"2:d", 2), ("A", b"3:e", 3)):
+        batcher.add(owner, [item], [tag], 0.0)
+    batcher.forget(lambda owner: owner == "A")
+    assert batcher.events == 2
+    (batch,) = _drained(batcher)
+    assert (batch.items, batch.folded) == ([b"2:b,d"], {0: [("C", 0)]})
+
+
+def test_folded_events_go_along_to_another_place() -> None:
+    """Where what is dropped lets an item into an earlier request, its folded events have their verdict with it there."""
+    batcher = KeyedBatcher(LIMITS, 1, fold=_fold)
+    for owner, item, tag in (("A", b"1:ax", 1), ("B", b"1:b", 1), ("C", b"1:c", 1), ("D", b"2:d", 2)):
+        batcher.add(owner, [item], [tag], 0.0)
+    batcher.forget(lambda owner: owner == "A")
+    (batch,) = _drained(batcher)
+    assert (batch.items, batch.folded) == ([b"2:d", b"1:b,c"], {1: [("C", 0)]})
+
+
 def _offer(delivery):
     for owner, item in enumerate((b"1:a", b"1:b", b"2:c", b"1:d")):
         delivery.offer(owner, [item], [int(item[:1])])

@@ -71,6 +71,62 @@ def test_no_request_holds_two_events_of_a_key(steps, bounds, lanes):
             assert size <= bounds.max_bytes or len(batch.items) == 1
 
 
+@settings(max_examples=examples(200), deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.integers(-2, 9), st.booleans()), max_size=60), LIMITS, st.integers(1, 4)
+)
+def test_what_is_nobodys_any_more_is_dropped_from_the_lanes(offered, bounds, lanes):
+    """Once the events of a given-away partition are dropped: the others once, in the order of their keys, within the limits."""
+    batcher, alone = KeyedBatcher(bounds, lanes), KeyedBatcher(bounds, lanes)
+    for number, (size, tag, ours) in enumerate(offered):
+        owner = (ours, number)
+        batcher.add(owner, [b"x" * size], [tag], 0.0)
+        if ours:
+            alone.add(owner, [b"x" * size], [tag], 0.0)
+    batcher.forget(lambda owner: not owner[0])
+    assert batcher.events == alone.events
+    for lane in range(lanes):
+        left, wanted = _of_lane(batcher, lane), _of_lane(alone, lane)
+        kept = [owner for batch in left for owner, _ in batch.owners()]
+        assert sorted(kept) == sorted(owner for batch in wanted for owner, _ in batch.owners())
+        order = [(tag, owner[1]) for batch in left for (owner, _), tag in zip(batch.owners(), batch.tags, strict=True)]
+        assert sorted(order) == sorted(order, key=lambda each: each[0]), "in the order of each key"
+        for batch in left:
+            keys = [tag for tag in batch.tags if tag >= 0]
+            assert len(keys) == len(set(keys))
+            assert batch.lane == lane
+            size = bounds.frame + sum(map(len, batch.items)) + bounds.separator * (len(batch.items) - 1)
+            assert batch.size == size
+            assert len(batch.items) <= bounds.max_events
+            assert size <= bounds.max_bytes or len(batch.items) == 1
+
+
+def test_what_is_left_of_a_request_lingers_no_longer():
+    """It was opened when it was opened."""
+    batcher = KeyedBatcher(RequestLimits(1_000, 50, 0, 0, 0.5), 2)
+    batcher.add("gone", [b"x"], [1], 10.0)
+    batcher.add("ours", [b"y"], [3], 10.4)
+    batcher.forget(lambda owner: owner == "gone")
+    assert abs(batcher.due(10.4, 1) - 0.1) < 1e-9
+    batcher.forget(lambda owner: owner == "ours")
+    assert batcher.due(10.4, 1) is None
+
+
+def test_what_is_nobodys_any_more_takes_no_request():
+    """A partition that came back, with a copy of each of its events in front: they leave as early as if it had never gone."""
+    batcher = KeyedBatcher(RequestLimits(1_000_000, 50, 0, 1, 1.0), 1)
+    for owner in ("gone", "ours"):
+        batcher.add(owner, [b"x"] * 20, [0] * 20, 0.0)
+    batcher.add("another", [b"y"] * 20, [1] * 20, 0.0)
+    assert len(_of_lane(batcher, 0)) == 40
+    for owner in ("gone", "ours"):
+        batcher.add(owner, [b"x"] * 20, [0] * 20, 0.0)
+    batcher.add("another", [b"y"] * 20, [1] * 20, 0.0)
+    batcher.forget(lambda owner: owner == "gone")
+    assert [sorted(batch.items) for batch in _of_lane(batcher, 0)] == [[b"x", b"y"]] * 20
+    assert batcher.events == 0
+
+
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(1, 20))
 def test_a_key_that_comes_often_costs_others_nothing(others, often, most):
     """Events of other keys fill the requests of the frequent one: there are never more requests than either needs alone."""

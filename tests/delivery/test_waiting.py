@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.delivery.batching import Batch, Batcher, RequestLimits, append_run
+from bridge.delivery.batching import Batch, Batcher, RequestLimits, Run, append_run
 from bridge.delivery.ordering import KeyedBatcher
 from bridge.delivery.waiting import ByLane, Shipment, Unordered
 
@@ -16,6 +16,41 @@ def _batch(*items, tags=()):
         batch.items.append(item)
         append_run(batch.runs, "owner", number)
     return batch
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+def test_what_is_nobodys_any_more_is_dropped(by_key):
+    """Of what is new, of what failed, and of a request that others share: the rest keeps its place and its history."""
+    waiting = ByLane(KeyedBatcher(LIMITS, 1)) if by_key else Unordered(Batcher(LIMITS))
+    for owner, items in (("ours", [b"1"]), ("gone", [b"x"]), ("ours", [b"2", b"3"]), ("gone", [b"y"])):
+        waiting.add(owner, items, [-1] * len(items), 0.0)
+    shared, gone = _batch(b"4", tags=[1]), _batch(b"z", tags=[2])
+    shared.runs[0] = Run("ours", 0, 1)
+    gone.runs[0] = Run("gone", 0, 1)
+    shared.items.append(b"w")
+    shared.tags.append(3)
+    append_run(shared.runs, "gone", 1)
+    waiting.put_back([Shipment(gone, due=1.0, tries=7), Shipment(shared, due=2.0, tries=3)])
+    assert len(waiting) == 8
+    waiting.forget(lambda owner: owner == "gone")
+    assert len(waiting) == 4
+    left = {}
+    while (shipment := waiting.next(2.0)) is not None:
+        waiting.landed(shipment)
+        left[b"".join(shipment.batch.items)] = shipment.tries, {*shipment.batch.every_owner()}
+    assert left == {b"4": (3, {"ours"}), b"123": (0, {"ours"})}
+    waiting.forget(lambda _owner: True)
+    assert len(waiting) == 0
+    assert waiting.due(2.0) is None
+
+
+def test_what_is_left_keeps_its_turn():
+    """Of those that are due at the same time the one that failed first is sent first, also after others were dropped."""
+    waiting = Unordered(Batcher(LIMITS))
+    waiting.put_back([Shipment(_batch(bytes([65 + number])), due=1.0) for number in range(9)])
+    waiting.forget(lambda owner: owner == "gone")
+    sent = [waiting.next(1.0).batch.items[0] for _ in range(9)]
+    assert sent == sorted(sent)
 
 
 @pytest.mark.parametrize("waiting", [Unordered(Batcher(LIMITS)), ByLane(KeyedBatcher(LIMITS, 1))])

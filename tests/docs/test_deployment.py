@@ -308,7 +308,10 @@ def test_first_rows_of_the_dashboard_answer_an_operators_questions():
             "expired_records",
         ),
         "How late are we?": ("oldest_open_seconds", "kafka_lag", "circuit_open", "delivery_held"),
-        "What is refused, and why?": ("dead_letters", "dropped_values", "unmapped_attributes"),
+        "What is refused, and why?": (
+            *("dead_letters", "dropped_values", "unmapped_attributes"),
+            *("by (field, event_code, code)", "by (path, code)"),
+        ),
         "Is anyone turned away?": ("receiver_requests", 'up{job="receiver"}'),
     }
     assert list(rows)[: len(asked)] == list(asked)

@@ -8,6 +8,7 @@ from pathlib import Path
 import aiokafka
 import faust
 import pytest
+from aiokafka import conn
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.producer import message_accumulator, sender
 from faust.transport.drivers import aiokafka as driver
@@ -22,6 +23,7 @@ READ = {
     "aiokafka.FetchResult": (fetcher.FetchResult, "d7db13f06de8"),
     "aiokafka.FetchError": (fetcher.FetchError, "10966ad4c795"),
     "aiokafka.PartitionRecords": (fetcher.PartitionRecords, "94aa0da0dbec"),
+    "aiokafka.AIOKafkaConnection.connect": (conn.AIOKafkaConnection.connect, "b0f9ba7f0cf6"),
     "aiokafka.GroupCoordinator": (group_coordinator.GroupCoordinator, "3cc75f875a23"),
     "aiokafka.Sender": (sender.Sender, "46ef144176b7"),
     "aiokafka.MessageAccumulator": (message_accumulator.MessageAccumulator, "562530971ca9"),

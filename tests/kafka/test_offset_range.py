@@ -1,6 +1,7 @@
 """Reading a stretch of a topic: it ends with its last offset, and never because nothing comes."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition, errors
@@ -26,6 +27,7 @@ class Consumer:
 
     def __init__(self, *polls, ends=(4,)):
         self.polls, self.ends, self.at, self.asked, self.polled = list(polls), list(ends), 0, 0, 0
+        self._fetcher = SimpleNamespace(_records={})
 
     def assign(self, partitions):
         """The partition alone."""
@@ -39,9 +41,9 @@ class Consumer:
         """Behind the last one that was given."""
         return self.at
 
-    async def getmany(self, _partition, *, timeout_ms):
+    async def getmany(self, _partition, *, timeout_ms, max_records):
         """What a poll gives."""
-        assert timeout_ms == 1_000
+        assert (timeout_ms, max_records) == (1_000, None)
         self.polled += 1
         found = self.polls.pop(0) if self.polls else []
         if isinstance(found, int):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition, errors
+from fetched_batches import Held, batch, rotten
 
 from bridge.kafka import state_topic
 from bridge.kafka.state_topic import STATE_CONFIG, StateTopic, stored_state
@@ -37,6 +38,8 @@ class _Brokers:
         self.options: dict[str, Any] = {}
         self.stopped = 0
         self.polled: list[set[int]] = []
+        self.stored: bytes | None = None
+        """Of the first partition, in the place of its log: what the client's own parser reads."""
 
     async def at(self, call: str) -> None:
         """The call arrives."""
@@ -105,6 +108,11 @@ class _Consumer:
     async def getmany(self, *partitions: TopicPartition, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
         await asyncio.sleep(max(0.001, timeout_ms / 1_000))
         self._brokers.polled.append({each.partition for each in partitions})
+        if self._brokers.stored is not None:
+            held = Held(*partitions)
+            self._fetcher = held.fetcher
+            held.receive(partitions[0], self._brokers.stored)
+            return await held.fetcher.fetched_records(list(partitions), timeout_ms / 1_000, None)
         given = {}
         if asyncio.get_running_loop().time() < 1_000 + self._brokers.silent:
             return given
@@ -283,6 +291,16 @@ def test_brokers_that_fail_while_it_is_read_are_told(use, failure):
     error, _ = use(brokers, _read)
     assert isinstance(error, KafkaError)
     assert "gone" in str(error)
+    assert brokers.stopped == 1
+
+
+def test_what_cannot_be_read_is_told_with_its_place(use):
+    """Topic, partition and offset of the damaged batch: whoever mends it has to find it."""
+    brokers = _Brokers(state=1)
+    brokers.log = {0: [(b"k", b"v")]}
+    brokers.stored = rotten(batch(0, [b"v"]))
+    error, _ = use(brokers, _read)
+    assert str(error) == "state[0] cannot be read at offset 0: CorruptRecordException"
     assert brokers.stopped == 1
 
 

@@ -91,6 +91,9 @@ def test_letters_that_would_be_cut_are_told_before() -> None:
         for facts, findings in judge_all({"events": GOOD, "dead": small}, KAFKA)
     }
     assert told == {"events": [], "dead": ["topic_cuts_letters"]}
+    nothing = replace(DEAD, message_bytes=0)
+    (cut,) = [each for _, findings in judge_all({"events": GOOD, "dead": nothing}, KAFKA) for each in findings]
+    assert cut.words.startswith("takes 0 bytes")
 
 
 def test_what_is_not_told_is_not_judged() -> None:

@@ -15,7 +15,8 @@ from bridge.mapping.sets.convert import to_csv, to_json
 from bridge.mapping.sets.findings import MappingRefused
 from bridge.mapping.sets.mapping_set import MappingRow, MappingSet, rows_without_place
 from bridge.mapping.sets.table import read_mapping_set
-from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression
+from bridge.mapping.syntax.explaining import ExpressionProblem
+from bridge.mapping.syntax.parser import parse_expression
 from bridge.mapping.syntax.paths import PathProblem, parse_path
 from bridge.mapping.syntax.printer import print_expression
 from bridge.xdm.rules import RULES

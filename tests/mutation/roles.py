@@ -52,6 +52,10 @@ ROLES = (
             "bridge.kafka.consumer.client.kafka_client",
             "bridge.kafka.consumer.client.aiokafka_client",
             "bridge.kafka.consumer.client.stored_batch",
+            "bridge.kafka.consumer.client.batch_runs",
+            "bridge.kafka.consumer.client.given_before",
+            "bridge.kafka.consumer.client.damage_reading",
+            "bridge.kafka.batches.batches_in_place",
         ),
     ),
     Role("gate", ("bridge.kafka.consumer.gate",)),
@@ -84,6 +88,8 @@ ROLES = (
         "delivery",
         (
             "bridge.delivery.delivery",
+            "bridge.delivery.answers",
+            "bridge.delivery.probes",
             "bridge.delivery.batching",
             "bridge.delivery.ordering",
             "bridge.delivery.window_budget",
@@ -94,6 +100,7 @@ ROLES = (
         "flow control",
         (
             "bridge.delivery.flow_control",
+            "bridge.delivery.rate_limits",
             "bridge.delivery.concurrency",
             "bridge.delivery.throttle",
             "bridge.delivery.pacing",

@@ -9,12 +9,14 @@ import httpx
 import orjson
 import pytest
 import structlog
+from letter_scene import until
 from memory_store import MemoryStore
 from prometheus_client import generate_latest
 
+from bridge.kafka.producer.publisher import KafkaPublisher
 from bridge.routes.receiving import paths
-from bridge.routes.reception import in_flight_bytes
-from bridge.settings import ReceiverSettings, TelemetrySettings, load_deployment
+from bridge.routes.reception import Stores, in_flight_bytes
+from bridge.settings import KafkaSettings, ReceiverSettings, TelemetrySettings, load_deployment
 from bridge.sources.http.body import BodyMemory
 from bridge.sources.http.endpoint import Receiver
 from bridge.sources.http.listener import Listener
@@ -152,6 +154,30 @@ async def test_a_store_that_fails_troubles_its_route_alone():
         assert await routes.post(f"{STREAMS.path}/us", "us") == 200
         assert routes.receivers["eu"].trouble()
         assert routes.receivers["us"].trouble() is None
+
+
+async def test_troubles_with_brokers_name_their_route():
+    """Two routes whose brokers are away, connecting in one process: each line says for which route it was tried."""
+    away = KafkaSettings(bootstrap_servers=["127.0.0.1:9"])
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        async with Stores({name: KafkaPublisher(away, route=name) for name in NAMES[:2]}):
+            await until(lambda: sum(line["event"] == "kafka_unreachable" for line in logs) >= 4)
+    assert {line.get("route") for line in logs if line["event"] == "kafka_unreachable"} == set(NAMES[:2])
+
+
+async def test_what_a_store_logs_names_the_route_of_the_request():
+    """A line of the publisher's, written while a request is answered, belongs to that request's route."""
+    async with _Routes() as routes:
+        store, keep = structlog.get_logger("store"), routes.stores["us"].store
+
+        async def telling(*given, **more):
+            store.warning("records_refused")
+            return await keep(*given, **more)
+
+        routes.stores["us"].store = telling
+        with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+            assert await routes.post(f"{STREAMS.path}/us", "us") == 200
+        assert [line["route"] for line in logs if line["event"] == "records_refused"] == ["us"]
 
 
 async def test_dead_letters_name_their_route():

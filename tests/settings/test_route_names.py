@@ -83,4 +83,4 @@ def test_the_strongest_that_says_anything_counts(strongest_first):
     whole = {}
     for source in reversed(strongest_first):
         whole |= source
-    assert merged(map(from_variables, strongest_first)) == merged([from_variables(whole), Given()])
+    assert merged([*map(from_variables, strongest_first)]) == merged([from_variables(whole), Given()])

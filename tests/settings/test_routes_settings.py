@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from bridge.model.errors import SettingsError
 from bridge.settings import load_deployment, load_settings
 
-
-@pytest.fixture(autouse=True)
-def clean(monkeypatch, tmp_path) -> None:
-    """No variable of ours and no file."""
-    for name in os.environ:
-        if name.upper().startswith("BRIDGE_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("clean")
 
 
 @pytest.fixture
@@ -125,6 +116,14 @@ def test_the_old_stream_lives_on_as_default(toml) -> None:
     assert routes["b"].settings.kafka.topic == "bridge.b"
 
 
+def test_routes_come_as_they_are_written(toml, monkeypatch) -> None:
+    """A secret of one in the environment does not bring it forward; those of the environment alone come last."""
+    monkeypatch.setenv("BRIDGE_ROUTES__SECOND__RECEIVER__PASSWORD", "1")
+    monkeypatch.setenv("BRIDGE_ROUTES__ELSEWHERE__SOURCE", "moengage")
+    toml("[routes.third]\n[routes.first]\n[routes.second]\n")
+    assert list(_routes()) == ["third", "first", "second", "elsewhere"]
+
+
 @pytest.mark.parametrize("key", ["kafka.topic", "aep.endpoint"])
 def test_a_stream_that_no_route_carries_on_stops_the_start(toml, key) -> None:
     """Once there are routes a top-level topic or endpoint would be forgotten without a word."""
@@ -207,6 +206,10 @@ def test_digits_stay_text_whatever_the_route_is_called(monkeypatch, name) -> Non
         ),
         ("[routes.a.kafka]\ntopic = 'bridge.state.a'", ["BRIDGE_ROUTES__A__KAFKA__TOPIC is bridge.state.a"]),
         ("[routes.state]", ["BRIDGE_ROUTES__STATE__KAFKA__STATE_TOPIC must be another"]),
+        (
+            "[receiver]\nauth = 'oauth'\nclient_id = 'm'\nclient_secret = 'secret-of-a-test'\n[routes.default]\n[routes.token]",
+            ["[routes.token]: ", "fetches its token", "name the route otherwise"],
+        ),
         ("[routes.a.nonsense]", ["BRIDGE_ROUTES__A__NONSENSE: no such setting"]),
         ("[routes.a.kafka]\nTopic = 'x'", ["[routes.a.kafka] in bridge.toml", "small letters: Topic as topic"]),
         ("[kafka]\nTopic = 'x'", ["[kafka] in bridge.toml", "small letters: Topic as topic"]),
@@ -230,6 +233,12 @@ def test_what_is_wrong_is_told_by_the_name_it_was_set_by(toml, text, expected) -
         assert words in str(raised.value)
     lines = str(raised.value).splitlines()
     assert len(lines) == len(set(lines))
+
+
+def test_a_route_may_be_called_token_where_nobody_fetches_any(toml) -> None:
+    """Its path is its own then."""
+    toml("[routes.default]\n[routes.token]")
+    assert [route.name for route in load_deployment().routes] == ["default", "token"]
 
 
 @pytest.mark.parametrize(

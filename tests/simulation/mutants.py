@@ -53,6 +53,7 @@ MUTANTS = (
     Mutant("commits overlap", "bridge.kafka.consumer.consumption", "        async with self._committing:\n", "        async with asyncio.Lock():\n"),
     Mutant("dead letters count before they are stored", "bridge.kafka.dead_letters.store", "        self._queue.append(letter)\n", "        self._queue.append(letter)\n        self._stored(chunk, 1)\n"),
     Mutant("failed dead letters count as stored", "bridge.kafka.dead_letters.store", "                    await asyncio.sleep(self._backoff.delay(failures))", "                    self._confirm(letters)\n                    break"),
+    Mutant("a revoke leaves what is to be delivered", "bridge.worker.drain", "        self.delivery.forget_gone()\n", ""),
     Mutant("failed dead letters are given up", "bridge.kafka.dead_letters.store", "                    await asyncio.sleep(self._backoff.delay(failures))", "                    break"),
     Mutant("events put off count as accepted", "bridge.delivery.settlement", "                case Transient(reason, suspect):\n                    again.setdefault(suspect, []).append(position)", "                case Transient(reason, suspect) if suspect is None:\n                    again.setdefault(suspect, []).append(position)"),
     Mutant("failed requests are forgotten", "bridge.delivery.delivery", "        self._waiting.put_back(again)\n", ""),

@@ -208,6 +208,12 @@ class WorkerNode:
             raise AssertionError(
                 f"{self.process.name} holds {ledger.events} events, and {self.world.most_events} are the most"
             )
+        waiting, aep = self.worker.delivery.events, self.world.settings.aep
+        # What is under way when its partition is given away waits once more, until it is found to be nobody's.
+        if waiting > ledger.events + aep.concurrency * aep.batch_events:
+            raise AssertionError(
+                f"{self.process.name} has {waiting} events to deliver, {ledger.events} of its partitions"
+            )
         if min(seen) < 0:
             raise AssertionError(f"the ledger of {self.process.name} counts below zero: {seen}")
 

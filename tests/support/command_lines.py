@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,13 +15,19 @@ if TYPE_CHECKING:
 _ALWAYS = {"--help", "-h"}
 
 
+@cache
+def _whole_command() -> Any:
+    """``aep-bridge`` with all below it; to make it of the functions takes longer than to look into it hundreds of times."""
+    return typer.main.get_command(app)
+
+
 def problems_of_command(arguments: Sequence[str], *, whole: bool = True) -> list[str]:
     """What is wrong with ``aep-bridge ARGUMENTS``: no such command or option, too few or too many arguments.
 
     Nothing is run, no value is converted, and files need not exist. A line that is not ``whole`` names a command in passing
     and may leave arguments out.
     """
-    command: Any = typer.main.get_command(app)
+    command = _whole_command()
     rest = list(arguments)
     while hasattr(command, "commands"):
         if not rest or rest[0] in {*_ALWAYS, "--version"}:

@@ -26,11 +26,17 @@ class Finisher:
         self.asked += 1
         return Deadline.after(asyncio.get_running_loop().time, self.left)
 
+    def given_away(self):
+        """Nothing is kept here."""
+
 
 class ConsumingWorker:
-    """All that consumes, in one loop; ``finish`` gives every event of a chunk its verdict."""
+    """All that consumes, in one loop; ``finish`` gives every event of a chunk its verdict.
 
-    def __init__(self, *partitions, max_events=1_000, assigned=True):
+    ``commit_seconds``: by the loop's clock. No machine is so slow that a commit of the stub takes as long as it says by default.
+    """
+
+    def __init__(self, *partitions, max_events=1_000, assigned=True, commit_seconds=3_600.0):
         self.partitions = list(partitions)
         self.client = StubClient(*partitions)
         self.now = 0.0
@@ -55,7 +61,7 @@ class ConsumingWorker:
             gate=self.gate,
             finisher=self.finisher,
             reporting=self.reading,
-            commit_seconds=0.05,
+            commit_seconds=commit_seconds,
         )
         if assigned:
             self.assign()

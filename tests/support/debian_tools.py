@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -39,7 +40,12 @@ def unpacked(package: str) -> Path:
     """The package's files, fetched where they are not there; raises :class:`ToolUnavailableError`."""
     folder = _STORE / package
     if not folder.exists():
-        _unpack(package, folder)
+        _STORE.mkdir(parents=True, exist_ok=True)
+        # Processes of tests that want it at the same time fetch it once.
+        with (_STORE / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                _unpack(package, folder)
     return folder
 
 
@@ -60,12 +66,7 @@ def _unpack(package: str, folder: Path) -> None:
     (archive,) = fetched.glob("*.deb")
     if not _run(["dpkg-deb", "-x", str(archive), str(fetched / "root")], fetched):
         raise ToolUnavailableError(f"{archive.name} cannot be unpacked")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        (fetched / "root").rename(folder)
-    except OSError:
-        if not folder.exists():  # another test process was quicker
-            raise
+    (fetched / "root").rename(folder)
     shutil.rmtree(fetched, ignore_errors=True)
 
 

@@ -16,6 +16,7 @@ from aiokafka.record.util import calc_crc32c
 
 from bridge.kafka.consumer.client.aiokafka_client import AiokafkaClient
 
+P0, P1 = ("t", 0), ("t", 1)
 _CRC_AT, _CHECKED_FROM = 17, 21
 
 
@@ -107,3 +108,8 @@ class Held:
     def _wake(self) -> None:
         for waiter in list(self.fetcher._fetch_waiters):
             self.fetcher._notify(waiter)
+
+
+def offsets_taken(taken: Any) -> list[int]:
+    """The offsets of the records that were taken out at once."""
+    return [row.offset for row in taken.rows]

@@ -150,7 +150,7 @@ class Run:
         if patient:
             environment.setdefault(_PORT_RANGE, str(_MOST_AT_ONCE))
             environment.setdefault("PYTEST_TIMEOUT", str(_PATIENT_SECONDS))
-        command = [sys.executable, "-m", "pytest", "-p", "lane_membership", *lane.arguments]
+        command = [sys.executable, "-m", "pytest", "-p", "lane_membership", "-p", "reading_order", *lane.arguments]
         with self._file("said").open("wb") as said:
             self._child = subprocess.Popen(
                 command,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -57,10 +58,10 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(**settings) -> AsyncIterator[Served]:
+async def serve(*, clock=time.monotonic, **settings) -> AsyncIterator[Served]:
     """A receiver on any free port of the loopback."""
     made = ReceiverSettings(**{"host": "127.0.0.1", "port": 0, **settings})
     store, metrics = MemoryStore(), Metrics()
-    receiver = Receiver(made, store, metrics, STREAMS, DECODER)
+    receiver = Receiver(made, store, metrics, STREAMS, DECODER, clock=clock)
     async with Listener(made, receiver) as listener:
         yield Served(store, receiver, listener, metrics)

@@ -272,3 +272,17 @@ async def assigned(memory: Any, log: MemoryLog | None = None) -> Scene:
 def run(work: Any) -> Any:
     """A coroutine to its end."""
     return asyncio.run(asyncio.wait_for(work, 20))
+
+
+def known_to_another(scene, key, partition=0):
+    """What a worker that took over now would read."""
+    log = scene.log
+
+    async def read():
+        other = Scene(Adding(), log)
+        await other.assign(partition)
+        chunk = await other.take({"key": key, "letters": ""}, partition=partition)
+        await other.keeper.close()
+        return next(item for owner, _, item in other.items if owner is chunk).decode()
+
+    return read()

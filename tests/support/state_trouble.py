@@ -4,7 +4,12 @@ import asyncio
 
 from state_doubles import MemoryLog
 
+from bridge.kafka.producer.refusal import Refused, RefusedByKafka
+from bridge.model.errors import KafkaError
 from bridge.testing.virtual_loop import VirtualLoop
+
+AWAY = KafkaError("away")
+TOO_LARGE = RefusedByKafka([Refused(0, "too_large", "too large")])
 
 
 def run_virtually(work):

@@ -57,6 +57,8 @@ class StubClient:
         self.fail_commits = False
         self.commits: list[dict[Partition, int]] = []
         self.raw_batches: dict[Partition, bytes] = {}
+        self.raw_at: dict[int, bytes | Exception] = {}
+        self.raw_asked: list[int] = []
         self.identity: bytes | None = b"first"
         self.patient = True
         self.member = True
@@ -185,10 +187,14 @@ class StubClient:
             for partition in partitions
         }
 
-    async def raw(self, partition: Partition, _offset: int) -> bytes:
-        """The batch that the test has put there."""
+    async def raw(self, partition: Partition, offset: int) -> bytes:
+        """The batch that the test has put there, of the partition or for the offset; or an error."""
+        self.raw_asked.append(offset)
         await asyncio.sleep(0)
-        return self.raw_batches.get(partition, b"")
+        found = self.raw_at.get(offset, self.raw_batches.get(partition, b""))
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     async def topic_identity(self, _topic: str) -> bytes | None:
         """What the test says."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -19,9 +21,10 @@ from bridge.emulators.moengage.server import fingerprint
 from bridge.model.errors import BridgeError
 from bridge.testing.account import letters_of
 from bridge.testing.emulator_process import EmulatorProcess
-from bridge.testing.processes import BridgeProcess, get, start_tied
+from bridge.testing.processes import BridgeProcess, get, start_tied, start_writing
 
 _PACE_SECONDS = 0.05
+_LONGEST_SECONDS = 3_600
 SET = """\
 source_type,source,destination,nulls
 ATTRIBUTE,customer_id,customer.customer_id,
@@ -42,6 +45,16 @@ class Done(NamedTuple):
     returncode: int
     stdout: str
     stderr: str
+
+
+def _most_memory(pid):
+    """The most memory of a process so far, in MB; what it has now where the kernel does not tell: a short peak may be missed there."""
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        # Of a process that has ended and was not waited for, nothing is told any more.
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(encoding="utf-8"), re.MULTILINE)
+        return int(found[1]) * 1024 / 1e6 if found else 0.0
+    return psutil.Process(pid).memory_info().rss / 1e6
 
 
 class SyncRoute:
@@ -163,30 +176,24 @@ class SyncRoute:
             yield from page["customers"]
             offset = page["next_offset"]
 
-    def sync_apart(self, *arguments):
-        """As :meth:`sync`, in a process of its own: what it prints, and the most memory that it had, in MB."""
+    def sync_apart(self, *arguments, measured=True):
+        """As :meth:`sync`, in a process of its own: what it prints, and, where ``measured``, the most memory that it had, in MB.
+
+        Memory is that of an interpreter of its own, which takes a second of processor time to start.
+        """
+        command = [sys.executable, "-m", "bridge", "sync", *arguments, "--json"]
         out = self.directory / "sync.json"
-        out.unlink(missing_ok=True)
-        command = [
-            "sh",
-            "-c",
-            'exec "$@" 2>>sync.log',
-            "sh",
-            sys.executable,
-            "-m",
-            "bridge",
-            "sync",
-            *arguments,
-            "--json",
-        ]
-        child = start_tied(command, log=out, env=self._environment(), cwd=self.directory, own_interpreter=True)
+        with out.open("wb") as said, (self.directory / "sync.log").open("ab") as words:
+            child = start_writing(
+                command, said, words, env=self._environment(), cwd=self.directory, own_interpreter=measured
+            )
         peak = 0.0
-        while child.poll() is None:
-            # Not the kernel's figure of a child that has ended: that one counts what its parent had when it was forked.
-            with contextlib.suppress(psutil.NoSuchProcess):
-                peak = max(peak, psutil.Process(child.pid).memory_info().rss / 1e6)
+        while measured and child.poll() is None:
+            # Asked while it runs: the figure of a child that has ended counts what its parent had when it was forked.
+            with contextlib.suppress(psutil.NoSuchProcess, OSError):
+                peak = max(peak, _most_memory(child.pid))
             time.sleep(_PACE_SECONDS)
-        assert child.returncode in (0, 3), (self.directory / "sync.log").read_text(encoding="utf-8")
+        assert child.wait(_LONGEST_SECONDS) in (0, 3), (self.directory / "sync.log").read_text(encoding="utf-8")
         return json.loads(out.read_bytes()), peak
 
 

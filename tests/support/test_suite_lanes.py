@@ -131,6 +131,28 @@ def test_a_file_that_cannot_be_read_is_one_error(tmp_path):
     assert (code, lines[-1].startswith("0 passed, 0 failed, 0 skipped, 1 errors in ")) == (1, True), lines
 
 
+READ = """
+def note(what):
+    with open(f"{what}-{os.environ['TEST_LANE']}-{os.environ.get('PYTEST_XDIST_WORKER')}", "a") as noted:
+        noted.write(pathlib.Path(__file__).stem.removeprefix("test_"))
+note("read")
+@pytest.mark.clock
+@pytest.mark.parametrize("number", range(3))
+def test_waits(number):
+    note("ran")
+"""
+
+
+def test_processes_begin_to_read_at_different_files(tmp_path):
+    """Each reads all, one from the first on and one from the middle; they run them in the same order, each once."""
+    code, lines = _ended(_started(tmp_path, dict.fromkeys("abcd", READ), "-n", "2", "-m", "clock"))
+    assert (code, lines[-1].startswith("12 passed, 0 failed, 0 skipped in ")) == (0, True), lines
+    assert [(tmp_path / f"read-waiting-gw{worker}").read_text() for worker in range(2)] == ["abcd", "cdab"]
+    ran = [path.read_text() for path in tmp_path.glob("ran-*")]
+    assert [list(each) for each in ran] == [sorted(each) for each in ran]
+    assert sorted("".join(ran)) == sorted("abcd" * 3)
+
+
 HANGING = """
 @pytest.mark.slow
 def test_hangs():

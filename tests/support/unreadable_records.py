@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_CRC_AT, _CHECKED_FROM = 17, 21
+_CRC_AT, _CHECKED_FROM, _LAST_DELTA_AT = 17, 21, 23
 
 
 def rot(data: Path, topic: str, partition: int, *, at: int = 400) -> bytes:
@@ -51,6 +53,29 @@ async def send_with_bad_header(
         raw = bytearray(batch._build())
         at = raw.index(b"ZZZZ")
         raw[at : at + 4] = b"\xff\xfe\xfd\xfc"
+        struct.pack_into(">I", raw, _CRC_AT, calc_crc32c(bytes(raw[_CHECKED_FROM:])))
+        batch._build = lambda: raw
+        await (await producer.send_batch(batch, topic, partition=partition))
+    finally:
+        await producer.stop()
+
+
+async def send_numbered_alike(
+    bootstrap: str, topic: str, events: Iterable[dict[str, Any]], *, partition: int = 0
+) -> None:
+    """One batch of these events, as a producer sends it that gives all records of a batch the same offset."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=900_000)
+    await producer.start()
+    try:
+        batch, builder = producer.create_batch(), DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 900_000)
+        made = [orjson.dumps(event) for event in events]
+        now = int(time.time() * 1000)
+        for value in made:
+            batch.append(key=b"alike", value=value, timestamp=now)
+            builder.append(0, now, b"alike", value, [])
+        batch.close()
+        raw = bytearray(builder.build())
+        struct.pack_into(">i", raw, _LAST_DELTA_AT, len(made) - 1)
         struct.pack_into(">I", raw, _CRC_AT, calc_crc32c(bytes(raw[_CHECKED_FROM:])))
         batch._build = lambda: raw
         await (await producer.send_batch(batch, topic, partition=partition))

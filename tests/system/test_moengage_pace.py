@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
 
+import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
+from confluent_kafka import Producer
 from moengage_copy import copying
 
 from bridge.testing.processes import eventually
@@ -35,17 +34,13 @@ def _event(number):
     }
 
 
-async def _fill(kafka, topic, count):
+def _fill(kafka, topic, count):
     """So many customers in two of three partitions."""
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, linger_ms=50, max_batch_size=500_000)
-    await producer.start()
-    try:
-        for number in range(count):
-            value = json.dumps(_event(number)).encode()
-            await producer.send(topic, value, key=f"C-{number}".encode(), partition=number % 2)
-        await producer.flush()
-    finally:
-        await producer.stop()
+    producer = Producer({"bootstrap.servers": kafka, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
+    for number in range(count):
+        value = orjson.dumps(_event(number))
+        producer.produce(topic, value, key=f"C-{number}", partition=number % 2)
+    assert producer.flush(120) == 0
 
 
 def _delivered(worker):
@@ -59,7 +54,7 @@ def test_the_budget_is_used_and_never_broken(kafka, topic, tmp_path):
     rows = "source,destination\nuid,customer.customer_id\nuser_attributes.visits,customer.attributes.visits\n"
     with copying(kafka, topic, tmp_path, mapping=rows, **settings) as (rig, route):
         route.emulator.control(limits={"users": _PER_MINUTE}, latency_seconds=0.05)
-        asyncio.run(_fill(kafka, route.topic, _PER_MINUTE * _SECONDS // 60 + 10_000))
+        _fill(kafka, route.topic, _PER_MINUTE * _SECONDS // 60 + 10_000)
         worker = rig.run("worker", "--processes", "3").wait_ready(90)
         eventually(lambda: route.emulator.received()["customer"] > 0, within=60, what="users arrive")
         time.sleep(10)  # until the group has settled who has which partition

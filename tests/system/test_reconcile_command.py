@@ -21,6 +21,7 @@ from bridge.kafka.reading_back.noted_offsets import noted_offsets
 from bridge.settings import KafkaSettings
 from bridge.testing.commands import run_command
 from bridge.testing.kafka.admin import admin_client
+from bridge.testing.kafka.offsets import end_offsets
 
 pytestmark = pytest.mark.kafka
 YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
@@ -104,10 +105,9 @@ async def test_the_sum_holds_over_kills_duplicates_poison_and_replays(kafka, top
 async def _delete(scene, topic, partitions):
     """Delete all that a topic holds, as retention does."""
     reader, client = Consumer({"bootstrap.servers": scene.kafka, "group.id": "deleting"}), admin_client(scene.kafka)
-    places = [TopicPartition(topic, number) for number in range(partitions)]
-    ends = [reader.get_watermark_offsets(place, timeout=10)[1] for place in places]
+    ends = end_offsets(reader, topic, range(partitions))
     reader.close()
-    asked = [TopicPartition(topic, place.partition, end) for place, end in zip(places, ends, strict=True)]
+    asked = [TopicPartition(topic, number, end) for number, end in ends.items()]
     for done in client.delete_records(asked).values():
         await asyncio.to_thread(done.result, 20)
 

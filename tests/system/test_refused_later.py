@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from bridge.destinations.aep.envelope import xdm_envelope
 from bridge.emulators.adobe import Emulator
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 from bridge.testing.account import letters_of
 from bridge.testing.later_refusals import CODE, FIELD, LATER, strict_schema
 from bridge.testing.numbered_events import event, uuid_of

@@ -16,6 +16,7 @@ from test_worker_delivery import Scene, _ended, _until
 from bridge.kafka.replaying.range_marks import is_copy
 from bridge.testing.commands import run_command
 from bridge.testing.kafka.admin import admin_client
+from bridge.testing.kafka.offsets import end_offsets
 from bridge.testing.processes import BridgeProcess
 
 pytestmark = pytest.mark.kafka
@@ -47,7 +48,7 @@ def _all_records(kafka, topic):
     """Everything in the topic, by partition."""
     reader = Consumer({"bootstrap.servers": kafka, "group.id": "reading", "enable.auto.commit": False})
     places = [TopicPartition(topic, number, 0) for number in range(4)]
-    left = sum(reader.get_watermark_offsets(place, timeout=10)[1] for place in places)
+    left = sum(end_offsets(reader, topic, range(4)).values())
     reader.assign(places)
     found = {number: [] for number in range(4)}
     deadline = time.monotonic() + 30
@@ -206,10 +207,10 @@ async def test_of_profiles_only_the_newest_of_each_customer_is_sent(kafka, topic
         await asyncio.sleep(0.05)
         await producer.send_and_wait(events, profile("b", "Kyiv"), key=b"b")
         group = Consumer({"bootstrap.servers": kafka, "group.id": events, "enable.auto.commit": False})
-        places = [TopicPartition(events, number) for number in range(4)]
-        ends = [group.get_watermark_offsets(place, timeout=10)[1] for place in places]
         group.commit(
-            offsets=[TopicPartition(events, place.partition, end) for place, end in zip(places, ends, strict=True)],
+            offsets=[
+                TopicPartition(events, number, end) for number, end in end_offsets(group, events, range(4)).items()
+            ],
             asynchronous=False,
         )
         group.close()

@@ -99,14 +99,15 @@ class Course:
     """The parts of a proof, each told with its figures where they are asked for."""
 
     def __init__(self, route, tell):
-        self.route, self._tell = route, tell
+        self.route, self.tell = route, tell or (lambda _text: None)
+        self._measured = tell is not None
         self.worker = route.worker()
 
     def run(self, what):
         """``sync run`` in a process of its own; its account."""
-        account, peak = self.route.sync_apart("run")
+        account, peak = self.route.sync_apart("run", measured=self._measured)
         rate = account["accepted"] / max(account["seconds"], 0.001)
-        self._tell(
+        self.tell(
             f"{what}: {account['read']:,} rows read, {account['sent']:,} sent, {account['accepted']:,} accepted in"
             f" {account['seconds']:.1f} s ({rate:,.0f}/s), {peak:.0f} MB; load {os.getloadavg()[0]:.1f}"
         )
@@ -127,13 +128,13 @@ class Course:
         assert 0 < accepted < rows
         route.emulator.control(clear_faults=True)
         self.worker = route.worker()
-        self._tell(f"run and worker killed when {accepted:,} of {rows:,} rows were accepted")
+        self.tell(f"run and worker killed when {accepted:,} of {rows:,} rows were accepted")
 
     def nothing_is_left(self):
         """``sync plan`` says that there is nothing to send."""
-        planned, peak = self.route.sync_apart("plan")
+        planned, peak = self.route.sync_apart("plan", measured=self._measured)
         assert (planned["to_send"], planned["under_way"]) == (0, 0)
-        self._tell(f"plan: there is nothing to send, {peak:.0f} MB")
+        self.tell(f"plan: there is nothing to send, {peak:.0f} MB")
 
 
 @pytest.fixture(scope="module")
@@ -146,12 +147,13 @@ def server(request):
 
 @pytest.fixture
 def tell(request, capsys):
-    """Prints figures of a run that is asked for."""
+    """Prints figures of a run, where they are asked for; else None."""
+    if request.config.getoption("verbose") <= 0:
+        return None
 
     def told(text):
-        if request.config.getoption("verbose") > 0:
-            with capsys.disabled():
-                print(f"\n{time.strftime('%H:%M:%S')} {text}", end="", flush=True)  # noqa: T201 - as it says
+        with capsys.disabled():
+            print(f"\n{time.strftime('%H:%M:%S')} {text}", end="", flush=True)  # noqa: T201 - as it says
 
     return told
 
@@ -215,7 +217,7 @@ def test_events(kafka, topic, tmp_path, server, tell):
         assert route.events() == orders.orders()
         counts = route.received()
         assert counts["actions"] - counts["repeated_actions"] == rows
-        tell(f"{counts['repeated_actions']:,} events came again, as their answers were lost with the worker")
+        course.tell(f"{counts['repeated_actions']:,} events came again, as their answers were lost with the worker")
 
         wanted = orders.orders()
         changed = orders.do("UPDATE orders SET amount = amount + 1 WHERE id % 100 = 7")

@@ -1,8 +1,7 @@
 """The whole path on a real Kafka: receiver, topic, worker, emulator, each as it really runs."""
 
 import json
-import subprocess
-import sys
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from checkout import ROOT
 from bridge.routes.event_builder import load_builder
 from bridge.settings import Settings
 from bridge.sources.moengage.envelopes import events_of
+from bridge.testing.commands import run_command
 from bridge.testing.kafka.node_properties import PASSWORD, USERNAME
 from bridge.testing.numbered_events import batch, event, uuid_of
 from bridge.testing.processes import eventually, get
@@ -110,16 +110,9 @@ def test_poison_is_set_aside_and_replayed_after_the_fix(rig, tmp_path):
 
 
 def _run(rig, *arguments):
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **rig.settings}
-    return subprocess.run(
-        [sys.executable, "-m", "bridge", *arguments],
-        env=environment,
-        cwd=rig.directory,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("BRIDGE_")}
+    environment = inherited | {"PYTHONPATH": str(ROOT)} | rig.settings
+    return run_command(*arguments, env=environment, cwd=rig.directory, timeout=60)
 
 
 def test_an_outage_makes_lag_and_loses_nothing(rig):

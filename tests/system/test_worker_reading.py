@@ -10,7 +10,7 @@ import time
 import orjson
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
-from unreadable_records import mend, rot, send_with_bad_header
+from unreadable_records import mend, rot, send_numbered_alike, send_with_bad_header
 
 from bridge.testing.kafka.admin import admin_client, create_topic
 from bridge.testing.numbered_events import by_id, event
@@ -91,6 +91,27 @@ def test_a_record_that_is_not_as_the_protocol_wants_it_is_held_and_then_set_asid
         told = {name.removeprefix("bridge."): value for name, value in letter.headers.items()}
         assert (told["stage"], told["code"], told["partition"], told["offset"]) == ("decode", "unreadable", "0", "70")
         assert get(worker.url + "/health/ready")[0] == 200
+        assert worker.stop(grace=30) == 0
+
+
+def test_records_that_their_producer_has_numbered_alike_are_held_and_then_set_aside(kafka, topic, tmp_path):
+    """Kafka stores them, and the client takes all but the first for read already: they are told, and a letter has their bytes."""
+    with Rig(kafka, topic, tmp_path, partitions=1) as rig:
+        asyncio.run(send_numbered_alike(kafka, rig.topic, [event(number) for number in range(100, 110)]))
+        rig.produce(range(20))
+        worker = rig.worker("holding")
+        eventually(
+            lambda: "at offset 1: CorruptRecordException" in _reasons(worker).get("reading", ""), within=30, what="told"
+        )
+        assert rig.emulator.accepted().keys() == {_ident(100)}
+        assert worker.stop(grace=30) == 0
+        worker = rig.run("worker", name="setting-aside", BRIDGE_WORKER__UNREADABLE="set_aside")
+        wanted = {_ident(number) for number in [100, *range(20)]}
+        eventually(lambda: set(rig.emulator.accepted()) == wanted, within=40, what="all others")
+        rig.wait_drained()
+        (letter,) = rig.letters()
+        assert letter.headers["bridge.reason"].startswith("offsets 1 to 9 cannot be read")
+        assert all(orjson.dumps(event(number)) in letter.value for number in range(101, 110))
         assert worker.stop(grace=30) == 0
 
 

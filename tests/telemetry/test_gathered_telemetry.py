@@ -85,6 +85,7 @@ def test_merging_loses_no_sample() -> None:
     metrics.dead_letters.labels("map", 'odd"code\\').inc(2)
     metrics.mapping_warnings.labels("7").inc()
     metrics.topic_retention_seconds.set(60)  # not a number as long as it is unknown, and that equals nothing
+    metrics.event_age_seconds.set(1)
     from prometheus_client import generate_latest
 
     alone = generate_latest(metrics.registry).decode()

@@ -55,6 +55,28 @@ async def test_metrics_are_served() -> None:
     assert 'bridge_received_events_total{route="default"} 3.0' in text
 
 
+async def test_each_reason_not_to_be_ready_is_a_metric() -> None:
+    """An alert can ask for it by name, also where no other figure is known; it is gone with its reason."""
+    health, metrics = Health(), Metrics()
+    health.watch("brokers", lambda: "the brokers do not answer")
+    health.hold("kafka", "no connection")
+    async with TelemetryServer(TelemetrySettings(port=0), metrics, health) as server:
+        text = (await get(server, "/metrics"))[2]
+        assert 'bridge_unready{reason="brokers",route="default"} 1.0' in text
+        assert 'bridge_unready{reason="kafka",route="default"} 1.0' in text
+        health.release("kafka")
+        text = (await get(server, "/metrics"))[2]
+        assert 'bridge_unready{reason="brokers",route="default"} 1.0' in text
+        assert 'reason="kafka"' not in text
+
+
+async def test_nothing_is_shown_of_the_age_of_events_before_kafka_is_reached() -> None:
+    """Nor by a receiver, which knows none: 0 would say that all is delivered."""
+    async with TelemetryServer(TelemetrySettings(port=0), Metrics(), Health()) as server:
+        text = (await get(server, "/metrics"))[2]
+    assert 'bridge_event_age_seconds{route="default"} NaN' in text
+
+
 async def test_port_in_use_names_the_setting() -> None:
     """Two processes on one port: the second is told which variable to change, and leaves nothing open."""
     async with TelemetryServer(TelemetrySettings(port=0), Metrics(), Health()) as first:

@@ -166,3 +166,16 @@ def test_a_deadline_that_has_passed_leaves_nothing_for_the_commit():
         assert asyncio.get_running_loop().time() == began
 
     _run(main)
+
+
+async def test_what_is_left_of_partitions_that_are_given_away_is_dropped():
+    """Both of what waits to be delivered and of dead letters, which a destination or a topic that is away would keep for ever."""
+    dropped = []
+    work = SimpleNamespace(
+        clock=lambda: 0.0,
+        forget_gone=lambda: dropped.append("delivery"),
+        forget_closed=lambda: dropped.append("letters"),
+    )
+    budget = StopBudget(20.0)
+    Drain(work, work, work, work.clock, budget, budget).given_away()
+    assert dropped == ["delivery", "letters"]

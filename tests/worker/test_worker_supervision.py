@@ -134,6 +134,16 @@ def _at_work(**parts):
     return worker
 
 
+async def test_nothing_of_a_partition_that_is_given_away_waits_on():
+    """Not in delivery, not among the dead letters, and where the route remembers not among what is to be stored."""
+    worker, told = _at_work(), []
+    worker.assembly.drain = SimpleNamespace(given_away=lambda: told.append("drain"))
+    worker.given_away()
+    worker.assembly.keeper = SimpleNamespace(forget_closed=lambda: told.append("keeper"))
+    worker.given_away()
+    assert told == ["drain", "drain", "keeper"]
+
+
 async def test_at_work_is_said_once_an_assignment():
     """Which partitions, which mapping, for whom; again when the partitions are others, and not before it has any."""
     worker = _at_work(host="dcs.adobedc.net")

@@ -37,7 +37,8 @@ class DroppedValueLog:
         counts = {f"{field} {code}": count for (field, code), count in self._counts.most_common(SHOWN)}
         others = len(self._counts) - len(counts)
         _log.warning(
-            "values left out that the schema refuses",
+            "values_dropped",
+            detail="The schema refuses these values; the events are delivered without them.",
             values=counts,
             **({"and_more": others} if others else {}),
             hint="aep-bridge mapping preview shows why; BRIDGE_MAPPING__ON_INVALID=reject keeps such events as dead letters",

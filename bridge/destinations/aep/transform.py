@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import orjson
 
@@ -39,6 +39,15 @@ class Builder(Protocol):
 
     def unmapped(self) -> Builder:
         """The same checks for an event that is mapped already."""
+        ...
+
+
+@runtime_checkable
+class StraightBuilder(Protocol):
+    """A builder with a shorter way for an event without warning, finding or rejection."""
+
+    def straight(self) -> Callable[[dict[str, Any]], dict[str, Any] | Built]:
+        """A function that gives such an event's ExperienceEvent alone, else what ``build`` gives."""
         ...
 
 
@@ -81,7 +90,9 @@ class XdmTransform:
     ) -> None:
         self.builder = builder
         self.mapping: str | None = getattr(getattr(builder, "mapping", None), "sha256", None)
-        self._build = builder.build
+        self._build: Callable[[dict[str, Any]], dict[str, Any] | Built] = (
+            builder.straight() if isinstance(builder, StraightBuilder) else builder.build
+        )
         self._check: Callable[[dict[str, Any]], Built] | None = None
         self._encode = encode
         self._metrics = metrics
@@ -97,19 +108,21 @@ class XdmTransform:
 
     def apply(self, event: Event) -> bytes | Rejected:
         """One event as it stands in a request, or why it may not leave."""
-        # Unpacked in one statement: a named tuple's fields cost a call each.
-        xdm, nulled, identities, rejection, findings = self._build(event)
+        xdm = self._build(event)
         self._mapped += 1
-        if nulled:
-            self._nulled += nulled
-        if identities:
-            self._identities += identities
-        if findings:
-            self._findings += findings
-        if rejection is not None:
-            return rejection
+        if not isinstance(xdm, dict):
+            # Unpacked in one statement: a named tuple's fields cost a call each.
+            xdm, nulled, identities, rejection, findings = xdm
+            if nulled:
+                self._nulled += nulled
+            if identities:
+                self._identities += identities
+            if findings:
+                self._findings += findings
+            if rejection is not None:
+                return rejection
         encoded = self._encode(xdm)
-        if isinstance(encoded, bytes) and len(encoded) > self._limit:
+        if type(encoded) is bytes and len(encoded) > self._limit:
             return self._sized(xdm, encoded)
         return encoded
 

@@ -113,6 +113,8 @@ class TokenSource:
         self._failures = 0
         self._not_before = self._without_not_before = 0.0
         """When IMS may be asked again while a token lives, and while none does."""
+        self._secrets_refused = False
+        self._reloading = asyncio.Lock()
         self._told = ("", 0.0)
         self._forced_pause = 0.0
         self._forced_not_before = 0.0
@@ -142,7 +144,7 @@ class TokenSource:
             )
             self._forced_not_before = now + self._forced_pause
             self._token = None
-            log.warning("token_refused_by_aep")
+            log.warning("token_refused_by_aep", detail="The token is thrown away; a new one is asked for.")
         return await self.token()
 
     def confirm(self) -> None:
@@ -165,6 +167,17 @@ class TokenSource:
         return self._renewal
 
     async def _renewed(self, now: float) -> Token | NoToken:
+        if self._secrets_refused and self._renewal is None:
+            # One lane after the other: the others wait for the request that the first one begins, and nobody takes the file's
+            # new secrets from under a request that would look for them.
+            async with self._reloading:
+                # The pause is for secrets that IMS has refused, not for those that were mounted since.
+                if self._secrets_refused and self._renewal is None and await asyncio.to_thread(self._secrets.reload):
+                    self._without_not_before = 0.0
+            # While this one read the file another one may have a token already.
+            token = self._token
+            if token is not None and now < token.dead_at:
+                return token
         renewal = self._begin(now, self._without_not_before)
         # Shielded: a lane that is cancelled must not take the token away from the others.
         return self._failure if renewal is None else await asyncio.shield(renewal)
@@ -179,8 +192,10 @@ class TokenSource:
             self._renewal = None
         if isinstance(result, Token):
             self._token, self._failures, self._not_before, self._without_not_before = result, 0, 0.0, 0.0
+            self._secrets_refused = False
             return result
         self._failures += 1
+        self._secrets_refused = isinstance(result, GrantRefused) and result.secret_suspect
         self._pause(result, begun)
         todo = _CHECK if isinstance(result, GrantRefused) else _REACH
         self._failure = NoToken(f"{result.reason}: {todo}; the bridge holds events and retries by itself")
@@ -201,13 +216,21 @@ class TokenSource:
         before, at = self._told
         if self._failures == 1 or reason != before or self._clock() - at >= _REMIND_SECONDS:
             self._told = reason, self._clock()
-            log.error("token_unavailable", reason=reason, failures=self._failures)
+            log.error(
+                "token_unavailable",
+                detail="IMS gives no token; it is asked again, and without one nothing is delivered.",
+                reason=reason,
+                failures=self._failures,
+            )
 
     async def _ask_patiently(self) -> Token | GrantRefused | Unavailable:
-        # Only a hiccup is bridged: of an outage the first attempt has told.
+        # Only a hiccup is bridged: of an outage the first attempt has told, and one that takes so long is none.
+        hiccup_until = self._clock() + self._pauses.timeout
         for pause in (*(() if self._failures else self._pauses.quick), None):
             result = await self._ask_with_every_secret()
             if not isinstance(result, Unavailable) or result.pause is not None or pause is None:
+                return result
+            if self._clock() >= hiccup_until:
                 return result
             await self._sleep(pause)
         raise AssertionError  # pragma: no cover - the last pause is None
@@ -248,7 +271,7 @@ class TokenSource:
         match read_grant(reply.status, reply.headers, reply.body, now=self._wall()):
             case Granted(token, lifetime):
                 self._metrics.token_refreshes.labels("ok").inc()
-                log.info("token_obtained", lifetime_seconds=round(lifetime))
+                log.info("token_obtained", detail="IMS has given a token.", lifetime_seconds=round(lifetime))
                 return self._fresh(token, asked, lifetime)
             case GrantRefused(reason, suspect):
                 self._metrics.token_refreshes.labels("refused").inc()

@@ -81,7 +81,11 @@ class ReadBack:
             try:
                 await self.look()
             except Exception as error:  # noqa: BLE001 - what is only looked at must not take delivery along
-                _log.error("read_back_failed", error=type(error).__name__)
+                _log.error(
+                    "read_back_failed",
+                    detail="Reading back customers has failed; delivery goes on, and the next look is tried.",
+                    error=type(error).__name__,
+                )
 
     async def look(self) -> None:
         """Read back those whose time has come, 20 of them at most."""
@@ -102,7 +106,9 @@ class ReadBack:
         if found is None:
             results.labels("failed").inc(len(wanted))
             _log.warning(
-                "read_back_failed", detail="Get User gave no answer that can be read; is it enabled for the workspace?"
+                "read_back_failed",
+                detail="Get User gave no answer that can be read.",
+                hint="is Get User enabled for the workspace?",
             )
             return
         names: dict[str, int] = {}

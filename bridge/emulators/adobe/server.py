@@ -13,7 +13,7 @@ from bridge.emulators.adobe.collection_service import CollectionService
 from bridge.emulators.adobe.control_service import ControlService
 from bridge.emulators.adobe.faults import Control, Faults
 from bridge.emulators.adobe.ims import Ims
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 from bridge.emulators.adobe.inlet import EXAMPLE, Inlet
 from bridge.emulators.adobe.platform.control import PlatformControl
 from bridge.emulators.adobe.platform.flow_service.inlets import connected

@@ -228,6 +228,7 @@ class Consumption:
             self._gate.reopen()
             self._report_lost_with_their_logs()
             self._ledger.close(tuple(self._ledger.committed()))
+            self._finisher.given_away()
             self._reporting.assigned(0)
 
     def assigned(self, partitions: Iterable[Partition]) -> None:

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 
 class Finisher(Protocol):
-    """Brings what is under way to an end (:class:`bridge.worker.drain.Drain`)."""
+    """Brings what is under way to an end (:class:`bridge.worker.worker.Worker`)."""
 
     async def for_revoke(self) -> Deadline:
         """Deliver and store what can be; gives the deadline of the commit that follows. Returns early when waiting is of no use."""
+        ...
+
+    def given_away(self) -> None:
+        """The chunks of the assignment are closed: drop what is left of them."""
         ...
 
 

@@ -78,7 +78,6 @@ class LagMeter:
         self._answered = clock()
         self.total: int | None = None
         self.lags: Mapping[Partition, int] | None = None
-        metrics.event_age_seconds.set(math.nan)
 
     @property
     def movable(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer
 
+from bridge.kafka.batches.decompression import bound_client
 from bridge.model.dead_letter import DeadLetter
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def follow_letters(bootstrap: str, topic: str) -> AsyncIterator[AsyncIterator[DeadLetter]]:
     """Every letter of a topic on brokers that ask for no credentials, without an end; the consumer is connected while entered."""
+    bound_client()
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,

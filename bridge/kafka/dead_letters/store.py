@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 
+from bridge.kafka.dead_letters.refused_fields import RefusedFields
 from bridge.kafka.dead_letters.refused_parts import RefusedParts
 from bridge.kafka.producer.letter_store import LetterFit, store_letters
 from bridge.model.dead_letter import DeadLetter, Form, is_xdm, own_headers, uuid_of
@@ -79,6 +80,7 @@ class DeadLetters:
         self._clock = clock
         self._queue: deque[Letter] = deque()
         self._parts = RefusedParts(decoder)
+        self._fields = RefusedFields(metrics, decoder)
         self._under_way = 0
         self._untold: Counter[tuple[str, str]] = Counter()
         self._told_at: float | None = None
@@ -145,6 +147,10 @@ class DeadLetters:
         )
         return LetterFit(letter, own_headers(source.headers or ()))
 
+    def forget_closed(self) -> None:
+        """Drop the letters of partitions that are another worker's now: while the topic refuses us they would only fill the memory."""
+        self._queue = deque(letter for letter in self._queue if not letter.chunk.closed)
+
     def start(self) -> None:
         """Begin to store."""
         self._task = asyncio.create_task(self._run(), name="dead-letters")
@@ -210,6 +216,7 @@ class DeadLetters:
             its = (letter.fit.letter.stage, letter.fit.letter.code)
             self._metrics.dead_letters.labels(*its).inc()
             self._untold[its] += letter.events
+            self._fields.count(letter.fit.letter, letter.events)
             if letter.fit.newly_cut:
                 self._metrics.truncated_dead_letters.labels(its[0]).inc()
                 _log.error(

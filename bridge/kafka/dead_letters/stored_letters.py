@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
+from bridge.kafka.batches.taking import position, take
 from bridge.kafka.connection import reader_options
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.dead_letter import DeadLetter, pointer_in
@@ -148,10 +149,10 @@ async def open_letters(kafka: KafkaSettings) -> AsyncIterator[tuple[Any, dict[An
 
 
 async def up_to(consumer: Any, partition: Any, end: int) -> AsyncIterator[list[Stored]]:
-    """Batches of what lies before ``end``. Raises ``KafkaError`` where nothing comes for long."""
+    """Batches of what lies before ``end``. Raises ``KafkaError`` where nothing comes for long, or it cannot be read."""
     empty = 0
-    while (at := await consumer.position(partition)) < end:
-        records = (await consumer.getmany(partition, timeout_ms=1_000, max_records=_AT_ONCE)).get(partition, [])
+    while (at := await position(consumer, partition)) < end:
+        records = await take(consumer, partition, timeout_ms=1_000, most=_AT_ONCE)
         empty = 0 if records else empty + 1
         if empty % _ASK_AFTER == _ASK_AFTER - 1:
             # The client gives nothing while the brokers are away, too. This asks them, and raises when they stay away.

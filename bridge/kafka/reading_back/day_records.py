@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
+from bridge.kafka.batches.taking import UnreadablePlaceError
 from bridge.kafka.connection import reader_options
 from bridge.kafka.offset_range import records_in
 from bridge.kafka.topics import ensure_topics, unreachable
 from bridge.model.day_counts import DAY_MS
-from bridge.model.errors import KafkaError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
 LATE_MS: Final = 3_600_000
 """Records may carry the time of their writers: from this long before a day on one looks for records of it."""
-
-
-class UnreadablePlaceError(KafkaError):
-    """What is stored at an offset cannot be read."""
-
-    def __init__(self, partition: int, offset: int, why: str) -> None:
-        super().__init__(f"partition {partition} cannot be read at offset {offset}: {why}")
-        self.partition = partition
-        self.offset = offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +47,12 @@ class DayRecords:
     async def records(self, partition: int, start: int) -> AsyncIterator[Any]:
         """The partition's records from an offset on, those of aborted transactions left out.
 
-        Raises :class:`UnreadablePlaceError`, and :class:`bridge.kafka.offset_range.UnfinishedReadingError` where they do not come.
+        Raises :class:`bridge.kafka.batches.taking.UnreadablePlaceError`, and
+        :class:`bridge.kafka.offset_range.UnfinishedReadingError` where they do not come.
         """
-        place, at = TopicPartition(self._topic, partition), start
-        try:
-            async for record in records_in(self._consumer, place, start, self.held[partition].end):
-                at = record.offset + 1
-                yield record
-        except (KafkaError, errors.KafkaConnectionError, errors.NodeNotReadyError, OSError):
-            raise
-        except Exception as error:  # parsing foreign bytes: decompressors and decoders raise what they like
-            raise UnreadablePlaceError(partition, at, type(error).__name__) from error
+        place = TopicPartition(self._topic, partition)
+        async for record in records_in(self._consumer, place, start, self.held[partition].end):
+            yield record
 
 
 @asynccontextmanager
@@ -100,8 +86,6 @@ async def _day_of_first(consumer: Any, place: TopicPartition, first: int, end: i
     try:
         async for record in records_in(consumer, place, first, end):
             return int(record.timestamp) // DAY_MS
-    except (KafkaError, errors.KafkaConnectionError, errors.NodeNotReadyError, OSError):
-        raise
-    except Exception:  # noqa: BLE001 - it is told when the records themselves are read
-        return None
+    except UnreadablePlaceError:
+        return None  # it is told when the records themselves are read
     return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition, errors
 
+from bridge.kafka.batches.taking import UnreadablePlaceError
 from bridge.kafka.connection import reader_options
 from bridge.kafka.consumer.client.aiokafka_client import AiokafkaClient
 from bridge.kafka.topics import TopicMissing, ensure_topics, unreachable
@@ -138,9 +139,9 @@ class StateReader:
         if taken is None:
             return None
         if taken.error is not None and not taken.rows:
-            if isinstance(taken.error, errors.KafkaError):
-                raise unreachable(self._kafka, taken.error)
-            raise KafkaError(f"{self._topic}[{partition.partition}] cannot be read at offset {taken.end}")
+            if taken.damaged:
+                raise UnreadablePlaceError(partition, taken.end, taken.error)
+            raise unreachable(self._kafka, taken.error)
         if taken.end == taken.start:
             return None
         records = [(row.offset, row.key, row.value) for row in taken.rows if row.key is not None and row.offset < end]

@@ -96,9 +96,7 @@ class FunctionGenerator:
         ruled = py.is_not(py.name("m"), py.const(None))
         result = [py.name("o"), warnings]
         if identities is not None:
-            result.append(ruled)
-        if expected is not None:
-            result.append(py.name("s"))
+            result += [ruled, py.name("NONE" if expected is None else "s")]
         self._body = [
             py.assign(py.const(None), "w"),
             *self._reads.statements(),

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from bridge.mapping.sets.mapping_set import MappingSet
     from bridge.mapping.values.expected import Expected
 
-    Delivered = tuple[dict[str, Any], Sequence[AttributeWarning], bool]
-    Checked = tuple[dict[str, Any], Sequence[AttributeWarning], bool, Sequence[Any]]
+    Delivered = tuple[dict[str, Any], Sequence[AttributeWarning], bool, Sequence[Any]]
 
 
 class CompiledMapping:
@@ -67,13 +66,13 @@ class CompiledMapping:
 
         The event is not changed, but the result may share objects with it; the result itself and its identityMap are
         fresh. The third value tells whether the identityMap came from the function that ``identities`` gave, and needs
-        no rules any more. The function wants an object.
+        no rules any more; the fourth is empty. The function wants an object.
         """
         return FunctionGenerator(self.rows, strict=self._strict, identities=identities).load(self.sha256)[0]
 
     def checked(
         self, identities: PlainIdentities, expected: Callable[[tuple[str, ...]], Expected | None]
-    ) -> Callable[[dict[str, Any]], Checked | None]:
+    ) -> Callable[[dict[str, Any]], Delivered | None]:
         """As :meth:`for_delivery`, and each value is held to what a schema expects as it is written.
 
         The function gives null for an event with something that cannot stand: the whole check has to tell what comes of it.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from bridge.mapping.sets.findings import Finding
 from bridge.mapping.syntax.cells import fill
-from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression
+from bridge.mapping.syntax.explaining import ExpressionProblem
+from bridge.mapping.syntax.parser import parse_expression
 from bridge.mapping.syntax.paths import Key, Path, PathProblem, parse_path
 from bridge.mapping.values.spelling import nearest
 

@@ -25,8 +25,9 @@ from bridge.mapping.lint.against_schema import (
 )
 from bridge.mapping.lint.identities import IDENTITY_MAP, identities
 from bridge.mapping.sets.findings import Finding, MappingRefused, in_order
+from bridge.mapping.syntax.explaining import ExpressionProblem
 from bridge.mapping.syntax.nodes import Call, Lambda, Literal, PathRef, walk
-from bridge.mapping.syntax.parser import MAX_LENGTH, ExpressionProblem, parse_expression
+from bridge.mapping.syntax.parser import MAX_LENGTH, parse_expression
 from bridge.mapping.syntax.paths import IDENTIFIER, Key, Path, print_key, print_path
 from bridge.mapping.syntax.printer import KEYWORDS
 from bridge.mapping.values.spelling import nearest

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
-from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression, unescape
+from bridge.mapping.syntax.explaining import ExpressionProblem
+from bridge.mapping.syntax.parser import parse_expression, unescape
 from bridge.mapping.syntax.paths import could_be_path, is_plain_path
 
 if TYPE_CHECKING:

@@ -66,6 +66,11 @@ def above(left: Expr, right: Expr) -> Expr:
     return ast.Compare(left, [ast.Gt()], [right])
 
 
+def between(least: Expr, value: Expr, most: Expr) -> Expr:
+    """``least < value <= most``."""
+    return ast.Compare(least, [ast.Lt(), ast.LtE()], [value, most])
+
+
 def within(value: Expr, values: Expr) -> Expr:
     """``value in values``."""
     return ast.Compare(value, [ast.In()], [values])

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.adobe import catalog
 from bridge.adobe.reconciliation.ingested import ingested_in
+from bridge.kafka.batches.taking import UnreadablePlaceError
 from bridge.kafka.dead_letters.stored_letters import Filter, read
-from bridge.kafka.reading_back.day_records import LATE_MS, UnreadablePlaceError, open_days
+from bridge.kafka.reading_back.day_records import LATE_MS, open_days
 from bridge.kafka.reading_back.noted_offsets import noted_offsets
 from bridge.model.day_counts import DAY_MS, OffsetNote
 from bridge.model.verdicts import Stage

@@ -83,7 +83,8 @@ class ReconcileTask:
             found[one.check] = found.get(one.check, 0) + max(1, one.events)
             _log.error(
                 "day_does_not_add_up",
-                detail=one.words,
+                detail="A check of the day's sum does not hold.",
+                why=one.words,
                 day=day_name(day if one.day is None else one.day),
                 events=one.events,
                 check=one.check,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.model.event import LeftOut
 from bridge.sources.adobe.audiences import LISTS, audiences_of, plain_names
 from bridge.sources.adobe.identities import as_id, customer_ids, identities_of
-from bridge.sources.adobe.refusing import Unreadable, unambiguous
+from bridge.sources.adobe.refusing import ATTRIBUTES_FORM, Unreadable, unambiguous
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +52,8 @@ XDM_PATHS: Final = {
 """By a target attribute's name in lower case and without ``_``: the attribute of XDM that everybody means by it."""
 _TEST_AUDIENCE: Final = re.compile(r"segmentid[0-9]+")
 _TEST_ID: Final = re.compile(r"-[A-Za-z0-9]{5}")
+_BLANK: Final[tuple[Any, ...]] = ([], "")
+"""What some templates print where there is nothing."""
 VERIFY_ID: Final = "aep-bridge-verify"
 """Id of the person that ``aep-bridge setup verify`` has Adobe post: in any namespace, as the connection maps it to another name."""
 TEST_PROFILE: Final = "test_profile"
@@ -122,6 +124,8 @@ def _attributes(profile: Mapping[str, Any], namespace: str, *, flat: bool) -> di
     given = unambiguous(profile.get("attributes"))
     if given.__class__ is dict:
         named |= given
+    elif given is not None and given not in _BLANK:
+        raise Unreadable(ATTRIBUTES_FORM)
     own: dict[str, Any] = {}
     for name, wrapped in named.items():
         value = _value(wrapped)

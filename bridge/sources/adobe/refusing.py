@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.model.event import Refusal
-from bridge.sources.http.json_exact import AMBIGUOUS
-from bridge.sources.http.json_reading import AMBIGUOUS_MEMBERS
+from bridge.sources.http.json_exact import Unwritable
+from bridge.sources.http.json_reading import unwritable
 
 if TYPE_CHECKING:
     from bridge.model.event import LeftOut
@@ -23,6 +23,7 @@ SEVERAL_IDS: Final = Refusal(
 )
 UNKNOWN_STATUS: Final = Refusal("audience_status", "an audience's status is not one of realized, existing and exited")
 AUDIENCES_FORM: Final = Refusal("audiences_form", "its audiences have none of the forms that Adobe documents")
+ATTRIBUTES_FORM: Final = Refusal("attributes_form", "its attributes are not an object")
 NO_NAME: Final = Refusal("event_without_name", "an event has a name, which is a text")
 TOO_MANY: Final = Refusal("too_many_events", "a record would become more events, or more bytes, than one record may")
 
@@ -36,7 +37,7 @@ class Unreadable(Exception):  # noqa: N818 - it reads as the verdict that it is
 
 
 def unambiguous(value: Any) -> Any:
-    """The value; raises :class:`Unreadable` for one of several members of a name that say different things."""
-    if value is AMBIGUOUS:
-        raise Unreadable(AMBIGUOUS_MEMBERS)
+    """The value; raises :class:`Unreadable` for one of several members of a name that say different things, or of no double."""
+    if isinstance(value, Unwritable):
+        raise Unreadable(unwritable(value))
     return value

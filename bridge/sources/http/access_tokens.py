@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import time
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, ClientCredentialsGrant, ClientMixin, OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
@@ -37,6 +38,17 @@ _SOMEWHERE: Final = "https://receiver/token"
 """authlib wants to know that the address is safe; TLS is the listener's or a proxy's business, as for every other credential."""
 
 
+def scheme_and_value(header: str) -> tuple[str, str]:
+    """The scheme of an Authorization header in small letters, and what follows it."""
+    scheme, *value = header.split(None, 1)[:2] or [""]
+    return scheme.lower(), value[0].strip() if value else ""
+
+
+def padded(encoded: str) -> str:
+    """Base64 with the padding that some senders leave out."""
+    return encoded + "=" * (-len(encoded) % 4)
+
+
 class AccessTokens:
     """Gives tokens of ``seconds`` to the client of this id and secret, and knows them again. ``wall``: seconds since 1970."""
 
@@ -55,6 +67,8 @@ class AccessTokens:
 
     def answer(self, headers: Mapping[str, str], form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Status and JSON of the answer to a request for a token, as RFC 6749 has them."""
+        scheme, value = scheme_and_value(headers.get("Authorization", ""))
+        headers = {"Authorization": f"{scheme} {padded(value)}"} if scheme == "basic" else {}
         try:
             extract_basic_authorization(headers)
         except ValueError:
@@ -91,7 +105,8 @@ class AccessTokens:
         """When a token of ours expires, in seconds since 1970; None for what is none."""
         try:
             claims = jwt.decode(token, self._key, algorithms=[_ALGORITHM]).claims
-        except (JoseError, ValueError):
+        except (JoseError, ValueError, TypeError, RecursionError):
+            # The library looks at a header before the signature, and expects each member to be of its kind.
             return None
         expires = claims.get("exp")
         is_ours = claims.get("aud") == _AUDIENCE and claims.get("sub") == self._client.client_id
@@ -116,7 +131,8 @@ class _Request(OAuth2Request):
 class _Client(ClientMixin):
     def __init__(self, client_id: str, secret: str) -> None:
         self.client_id = client_id
-        self._secret = secret.encode()
+        # As Basic it is form-encoded (RFC 6749, 2.3.1), and decoded therefore, but not every sender encodes it.
+        self._secrets = (secret.encode(), unquote(secret).encode())
 
     def get_client_id(self) -> str:
         return self.client_id
@@ -126,7 +142,8 @@ class _Client(ClientMixin):
         return scope or ""
 
     def check_client_secret(self, client_secret: str) -> bool:
-        return hmac.compare_digest(client_secret.encode("utf-8", errors="surrogateescape"), self._secret)
+        given = client_secret.encode("utf-8", errors="surrogateescape")
+        return any(hmac.compare_digest(given, secret) for secret in self._secrets)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         return endpoint == "token" and method in {"client_secret_basic", "client_secret_post"}
@@ -157,9 +174,8 @@ class _Server(AuthorizationServer):
         self.register_token_generator("default", new)
 
     def query_client(self, client_id: str) -> _Client:
-        is_ours = hmac.compare_digest(
-            client_id.encode("utf-8", errors="surrogateescape"), self._client.client_id.encode()
-        )
+        given, known = client_id.encode("utf-8", errors="surrogateescape"), self._client.client_id
+        is_ours = any(hmac.compare_digest(given, each.encode()) for each in (known, unquote(known)))
         return self._client if is_ours else self._nobody
 
     def save_token(self, token: dict[str, Any], request: OAuth2Request) -> None:

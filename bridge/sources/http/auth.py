@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bridge.model.errors import SettingsError
 from bridge.settings import variable
-from bridge.sources.http.access_tokens import AccessTokens
+from bridge.sources.http.access_tokens import AccessTokens, padded, scheme_and_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,30 +53,37 @@ class _Open:
 class _Basic:
     def __init__(self, username: str, password: str, realm: str) -> None:
         self.challenge = f'Basic realm="{realm}", charset="UTF-8"'
-        self._expected = f"{username}:{password}".encode()
+        both = f"{username}:{password}"
+        self._expected = both.encode()
+        # So some senders write letters beyond ASCII, whatever charset the challenge names.
+        self._in_latin_1 = both.encode("latin-1") if all(ord(letter) < 256 for letter in both) else self._expected
 
     def given(self, headers: Mapping[str, str]) -> str:
         header = headers.get("Authorization")
         if header is None:
             return "no Authorization header"
-        scheme = header.partition(" ")[0].lower()
+        scheme, _ = scheme_and_value(header)
         if scheme != "basic":
             # The word itself may be the secret.
             return f"Authorization of another kind ({scheme if scheme in _SCHEMES else 'unknown'})"
         pair = _pair(header)
         if pair is None or b":" not in pair:
             return "Basic that is not a user and password in base64"
-        given, (expected, _, password) = pair.partition(b":")[0], self._expected.partition(b":")
+        given, expected = pair.partition(b":")[0], self._expected.partition(b":")[0]
         # Some senders have one field for a key, and put it there.
-        if given == password or (len(password) >= _NO_CHANCE and password in given):
-            return "the password in the user's place"
+        for password in (each.partition(b":")[2] for each in (self._expected, self._in_latin_1)):
+            if given == password or (len(password) >= _NO_CHANCE and password in given):
+                return "the password in the user's place"
         user = given.decode(errors="replace")[:_LONGEST_NAME]
         right = hmac.compare_digest(given, expected)
         return f"user {user!r} with a wrong password" if right else f"user {user!r}"
 
     def admits(self, headers: Mapping[str, str]) -> bool:
         pair = _pair(headers.get("Authorization", ""))
-        return pair is not None and hmac.compare_digest(pair, self._expected)
+        if pair is None:
+            return False
+        in_utf_8, in_latin_1 = hmac.compare_digest(pair, self._expected), hmac.compare_digest(pair, self._in_latin_1)
+        return in_utf_8 or in_latin_1
 
 
 class _Header:
@@ -147,16 +154,16 @@ def refuse_open(settings: ReceiverSettings) -> None:
 
 
 def _bearer(header: str) -> str | None:
-    scheme, _, token = header.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    scheme, token = scheme_and_value(header)
+    return token if scheme == "bearer" else None
 
 
 def _pair(header: str) -> bytes | None:
     """User and password of Basic credentials."""
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
+    scheme, encoded = scheme_and_value(header)
+    if scheme != "basic":
         return None
     try:
-        return base64.b64decode(encoded.strip().encode(), validate=True)
+        return base64.b64decode(padded(encoded).encode(), validate=True)
     except (binascii.Error, UnicodeEncodeError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from typing import TYPE_CHECKING, Self
 
@@ -14,11 +15,18 @@ _GZIP = 16 + zlib.MAX_WBITS
 _RAW_DEFLATE = -zlib.MAX_WBITS
 _PIECE = 256 * 1024
 _MAGIC = b"\x1f\x8b"
-_KNOWN = frozenset({"gzip", "x-gzip", "deflate"})
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+"""How deflate with zlib's header begins, at each level of compression; JSON never does."""
+_DEFLATE = frozenset({"deflate", "x-deflate"})
+_KNOWN = _DEFLATE | {"gzip", "x-gzip"}
 _NO_ENCODING = frozenset({"", "identity", "none"})
 _PADDING = b"\0\r\n\t "
+_PLAIN = re.compile(rb'[ \t\r\n]*(?:\{(?:[ \t\r\n"}]|$)|\[(?:[ \t\r\n\[\]{"]|$))')
+"""How a body of events begins that is not compressed; deflated JSON does not, with a byte order mark neither."""
 _MOST_MEMBERS = 1_000
 """Of a gzip body: each costs a decompressor, however little it holds."""
+_MOST_LAYERS = 2
+"""Compressed by the sender and by a proxy once more; deeper is nobody's way."""
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - it reads as the verdict that it is
@@ -81,11 +89,11 @@ async def read_body(
 ) -> tuple[bytes, Refusal | None]:
     """The body, decompressed; with a ``Refusal`` the body as it came, because it cannot be, unless it is readable as it is.
 
-    gzip is told by its first bytes, whatever ``encoding``, the Content-Encoding, says; deflate by that alone. Another label
-    over a readable body harms nobody, so the caller tries to read the body before it believes the refusal. Raises
-    ``BodyTooLarge`` at the first byte over ``limit``, and ``NoRoom``.
+    gzip, and deflate with zlib's header, are told by their first bytes, whatever ``encoding``, the Content-Encoding, says; deflate
+    without a header by that alone. Another label over a readable body harms nobody, so the caller tries to read the body before
+    it believes the refusal. Raises ``BodyTooLarge`` at the first byte over ``limit``, and ``NoRoom``.
     """
-    labels = [label for part in encoding.split(",") if (label := part.strip()) not in _NO_ENCODING] if encoding else []
+    labels = _labels(encoding)
     inflater: _Inflater | None = None
     begun = False
     head = b""
@@ -124,17 +132,33 @@ async def read_body(
     body = b"".join(raw)
     if inflater is None or damaged or not inflater.complete:
         return body, _doubt(body, labels)
-    once = b"".join(plain)
-    if not once.startswith(_MAGIC):
-        return once, None
-    # Compressed by the sender and by a proxy once more. Deeper than twice is nobody's way.
-    inflater = _Inflater(gzip=True)
-    plain.clear()
-    try:
-        _inflate(inflater, once, plain, limit, lease)
-    except zlib.error:
-        return body, _doubt(once, labels)
-    return (b"".join(plain), None) if inflater.complete else (body, _doubt(once, labels))
+    return _unpacked(b"".join(plain), body, labels[:-1], limit, lease)
+
+
+def _unpacked(once: bytes, body: bytes, labels: list[str], limit: int, lease: Lease) -> tuple[bytes, Refusal | None]:
+    """What is in ``once``, of which a layer is undone and ``labels`` are those below it; ``body`` is all as it came."""
+    for _ in range(1, _MOST_LAYERS):
+        inflater = _inflater(once, labels)
+        if inflater is None:
+            break
+        plain: list[bytes] = []
+        try:
+            _inflate(inflater, once, plain, limit, lease)
+        except zlib.error:
+            inflater = None
+        if inflater is None or not inflater.complete:
+            if _kind(once) is not None:
+                return body, _doubt(once, labels)
+            # Only its label says that it is compressed once more.
+            break
+        once, labels = b"".join(plain), labels[:-1]
+    return once, None
+
+
+def _labels(encoding: str) -> list[str]:
+    """The encodings that a Content-Encoding names, the outermost last, in small letters and without parameters and quotes."""
+    named = [part.partition(";")[0].strip(' \t"') for part in encoding.split(",")] if encoding else []
+    return [label for label in named if label not in _NO_ENCODING]
 
 
 def _inflate(inflater: _Inflater, data: bytes, plain: list[bytes], room: int, lease: Lease) -> int:
@@ -150,14 +174,23 @@ def _inflate(inflater: _Inflater, data: bytes, plain: list[bytes], room: int, le
 
 
 def _inflater(head: bytes, labels: list[str]) -> _Inflater | None:
+    kind = _kind(head)
+    # By chance plain JSON passes for deflate without a header, and something else would come of it.
+    if kind is None and labels and labels[-1] in _DEFLATE and set(labels) <= _KNOWN and _PLAIN.match(head) is None:
+        kind = "deflate"
+    return None if kind is None else _Inflater(gzip=kind == "gzip")
+
+
+def _kind(head: bytes) -> str | None:
+    """How a body is compressed, by its first bytes."""
     if head.startswith(_MAGIC):
-        return _Inflater(gzip=True)
-    return _Inflater(gzip=False) if labels == ["deflate"] else None
+        return "gzip"
+    return "deflate" if head.startswith(_ZLIB) else None
 
 
 def _doubt(body: bytes, labels: list[str]) -> Refusal | None:
-    if body.startswith(_MAGIC):
-        return Refusal("bad_encoding", "the body begins as gzip does, and is damaged or ends in the middle")
+    if (kind := _kind(body)) is not None:
+        return Refusal("bad_encoding", f"the body begins as {kind} does, and is damaged or ends in the middle")
     if not labels:
         return None
     if set(labels) <= _KNOWN:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.sources.http.forwarded import hops
+
 if TYPE_CHECKING:
     from aiohttp import web
 
@@ -33,5 +35,4 @@ class Callers:
 
 
 def _forwarded(request: web.Request) -> str:
-    # A proxy may add a line of its own below the client's instead of lengthening that.
-    return ",".join(request.headers.getall("X-Forwarded-For", ()))
+    return hops(request.headers.getall("X-Forwarded-For", ()), request.headers.getall("Forwarded", ()))

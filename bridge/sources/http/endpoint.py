@@ -31,7 +31,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from bridge.model.dead_letter import Form, StoredLetters
 from bridge.model.errors import BridgeError
@@ -44,6 +44,7 @@ from bridge.sources.http.callers import Callers
 from bridge.sources.http.intake import TooMuch
 from bridge.sources.http.refusals import FULL, Refusals, as_json, refusal
 from bridge.sources.http.token_endpoint import TOKEN, TokenEndpoint
+from bridge.sources.http.told_letters import ToldLetters
 from bridge.sources.http.trouble import Trouble
 from bridge.sources.http.unhurried_reading import UnhurriedReading
 
@@ -102,6 +103,7 @@ class Receiver:
             settings, store, decoder, route=metrics.route, parsing=parsing or asyncio.Semaphore(1), now=now
         )
         self._trouble = Trouble(clock, self._of_route)
+        self._told_letters = ToldLetters(clock, self._of_route)
         self.refusals = Refusals(metrics, clock, route=metrics.route if named else None)
         self._callers = Callers(self._admission, self._auth)
         self._token_endpoint = TokenEndpoint(settings, self._tokens, self._callers, self.refusals)
@@ -116,8 +118,8 @@ class Receiver:
         for path in (self._posting.path, self._posting.path + "/"):
             app.router.add_route("*", path, self.handle, expect_handler=self.expected)
         for path in (TOKEN, TOKEN + "/") if self.gives_tokens else ():
-            app.router.add_route("*", self._posting.path + path, self.token)
-        app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
+            app.router.add_route("*", self._posting.path + path, self.token, expect_handler=self.expected)
+        app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere, expect_handler=self.expected)
         return app
 
     def trouble(self) -> str | None:
@@ -128,11 +130,17 @@ class Receiver:
         """Refuse new requests, and return when those under way are answered: within their two bounds, or never."""
         self._stopping = True
         if self._under_way:
-            log.info("finishing_requests", count=self._under_way, **self._of_route)
+            log.info(
+                "finishing_requests",
+                detail="New requests are refused; those under way are answered first.",
+                count=self._under_way,
+                **self._of_route,
+            )
         bound = self._settings.read_timeout_seconds + self._settings.confirm_timeout_seconds + 1
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(bound):
                 await self._idle.wait()
+        self._told_letters.tell()
 
     async def elsewhere(self, request: web.Request) -> web.Response:
         """Answer a request to another path. Who has our credentials means us, and drops what is refused: an alert asks for the count."""
@@ -164,7 +172,9 @@ class Receiver:
         self._under_way += 1
         self._idle.clear()
         try:
-            response = await self._answer(request)
+            # What others log while they answer, such as the publisher, names the route too.
+            with structlog.contextvars.bound_contextvars(**self._of_route):
+                response = await self._answer(request)
         except Exception as error:  # noqa: BLE001 - every sender sends again what is answered 503, and only that
             response = self.refusals.unexpected(error)
         finally:
@@ -178,25 +188,17 @@ class Receiver:
 
     def full(self) -> bytes:
         """The answer to one connection too many: counted and told like any other."""
-        self.crowd()
+        self.too_many_connections()
         self.refusals.count(503)
         return FULL
 
-    def crowd(self) -> None:
-        """A connection is turned away since too many are open."""
-        self._trouble.busy("too many connections", "too many connections are open")
+    def too_many_connections(self) -> None:
+        """A connection is refused, as too many are open."""
+        self._trouble.too_many_connections()
 
     async def expected(self, request: web.Request) -> web.StreamResponse | None:
         """Answer an Expect header: go on where it asks for 100-continue, else refuse."""
-        if request.version < HttpVersion11:
-            return None
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            # The head of the answer proper comes later.
-            request.writer.output_size = 0
-            return None
-        self.refusals.count(417)
-        return refusal(417, "only 100-continue can be expected", close=True)
+        return await self.refusals.expected(request)
 
     async def _answer(self, request: web.Request) -> web.Response:
         if request.method != "POST":
@@ -226,14 +228,14 @@ class Receiver:
             async with asyncio.timeout(settings.read_timeout_seconds):
                 body, doubt = await read_body(
                     request.content.iter_any(),
-                    request.headers.get("Content-Encoding", "").strip().lower(),
+                    ",".join(request.headers.getall("Content-Encoding", ())).lower(),
                     limit=settings.max_body_bytes,
                     lease=lease,
                 )
         except BodyTooLarge:
             return self._too_large(request, "the body is too large")
         except NoRoom:
-            return self._no_room()
+            return self._trouble.no_room()
         except TimeoutError:
             self.refusals.tell("request_too_slow", self._callers.address(request))
             return refusal(408, f"the body took longer than {settings.read_timeout_seconds:g} s", close=True)
@@ -255,7 +257,7 @@ class Receiver:
         except TooMuch:
             return self._too_large(request, "the body would become too many events, or records that are too large")
         except NoRoom:
-            return self._no_room()
+            return self._trouble.no_room()
         except TimeoutError:
             return self._trouble.busy("not confirmed in time", "Kafka does not confirm in time")
         except BridgeError as error:
@@ -284,16 +286,8 @@ class Receiver:
         if cut:
             self._metrics.truncated_dead_letters.labels(Stage.RECEIVE).inc(cut)
         if letters:
-            codes = sorted({letter.code for letter in letters})
-            log.warning(
-                "dead_letters_stored", stage="receive", count=len(letters), codes=codes, truncated=cut, **self._of_route
-            )
+            self._told_letters.stored(letters, cut)
         self._trouble.over()
-
-    def _no_room(self) -> web.Response:
-        return self._trouble.busy(
-            "too many bytes under way", "requests under way fill the memory (max_in_flight_bytes)"
-        )
 
     def _too_large(self, request: web.Request, reason: str) -> web.Response:
         settings = self._settings

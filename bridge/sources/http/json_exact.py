@@ -7,7 +7,10 @@ name. An id would have other digits, and an event would be gone, though its requ
 * a decimal of more than 15 significant digits, or below the range of a double, becomes its text, unless it is what some double
   looks like in so many digits;
 * members of one name are put together where nothing is lost: equal values once, objects joined, lists ``events`` one after
-  the other, null gives way. Where that cannot be, :data:`AMBIGUOUS` stands in their place, which no writer takes.
+  the other, null gives way. Where that cannot be, :data:`AMBIGUOUS` stands in their place;
+* :data:`BEYOND_DOUBLE` stands in the place of a number beyond the range of a double.
+
+No JSON writer accepts either of the two, so an event in which one stands cannot be written, and its neighbours can.
 
 Nearly every body costs no more than to look: what was read and written again is what came, byte by byte; or, where blanks
 and escapes differ, it has as many quotation marks, and there is no long run of digits outside of texts.
@@ -39,13 +42,26 @@ _NUMBERED_MARK = b"\\u0022"
 _FEW = 100
 
 
-class Ambiguous:
+class Unwritable:
+    """Stands in a value where nothing can be put without a change. No JSON writer accepts it."""
+
+    __slots__ = ()
+
+
+class Ambiguous(Unwritable):
     """Stands where several members of one name have values that cannot be put together."""
 
     __slots__ = ()
 
 
+class BeyondDouble(Unwritable):
+    """Stands where a number is beyond the range of a double."""
+
+    __slots__ = ()
+
+
 AMBIGUOUS: Final = Ambiguous()
+BEYOND_DOUBLE: Final = BeyondDouble()
 
 
 def is_changed(body: bytes, document: Any) -> bool:
@@ -64,29 +80,37 @@ def is_changed(body: bytes, document: Any) -> bool:
     return body.count(b'"') != written.count(b'"') or _has_numbered_mark(body)
 
 
-def read(text: str | bytes) -> tuple[Any, bool]:
-    """The value of a JSON text, and whether :data:`AMBIGUOUS` is in it; NaN and the infinities become null.
+def read(text: str | bytes) -> tuple[Any, Unwritable | None]:
+    """The value of a JSON text, and :data:`AMBIGUOUS` or :data:`BEYOND_DOUBLE` where one is in it; NaN and the infinities become null.
 
-    Raises ``ValueError``, also for a decimal beyond the range of a double, and ``RecursionError``.
+    Raises ``ValueError`` and ``RecursionError``.
     """
-    ambiguous = False
+    marker: Unwritable | None = None
+
+    def decimal(digits: str) -> Any:
+        nonlocal marker
+        try:
+            return exact_decimal(digits)
+        except ValueError:
+            marker = marker or BEYOND_DOUBLE
+            return BEYOND_DOUBLE
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal ambiguous
+        nonlocal marker
         found = dict(pairs)
         if len(found) != len(pairs):
             found = {}
             for name, value in pairs:
                 if name in found:
                     value = _together(name, found[name], value)  # noqa: PLW2901 - it takes the place of both
-                    ambiguous = ambiguous or _holds(value)
+                    marker = AMBIGUOUS if _holds(value) else marker
                 found[name] = value
         return found
 
     document = json.loads(
-        text, object_pairs_hook=members, parse_int=exact_integer, parse_float=exact_decimal, parse_constant=_null
+        text, object_pairs_hook=members, parse_int=exact_integer, parse_float=decimal, parse_constant=_null
     )
-    return document, ambiguous
+    return document, marker
 
 
 def _together(name: str, one: Any, other: Any) -> Any:

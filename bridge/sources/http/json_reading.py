@@ -20,9 +20,11 @@ import orjson
 
 from bridge.model.errors import NotJson
 from bridge.model.event import Refusal
-from bridge.sources.http.json_exact import Ambiguous, is_changed, read
+from bridge.sources.http.json_exact import BEYOND_DOUBLE, Ambiguous, BeyondDouble, Unwritable, is_changed, read
 
 _BOM = b"\xef\xbb\xbf"
+_BEFORE = "\ufeff \t\r\n"
+"""What may stand before a text, in any order: files that are put together begin more than once."""
 
 # Python's "surrogateescape" turns a byte 0xNN that is no UTF-8 into U+DCNN, at the speed of C. The five bytes that
 # Windows-1252 leaves undefined stand for the C1 controls of the same number, as browsers read them.
@@ -35,16 +37,16 @@ _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F
 _HALF_PAIR = 6
 _ENDLESS = "infinity"
 """In orjson's words for a number that no double holds: an integer of hundreds of digits is read by its digits."""
-_AMBIGUOUS = "an object has several members of one name with different values"
-AMBIGUOUS_MEMBERS = Refusal("duplicate_keys", _AMBIGUOUS)
+AMBIGUOUS_MEMBERS = Refusal("duplicate_keys", "an object has several members of one name with different values")
+_BEYOND_DOUBLE = Refusal("not_json", "a number in it is beyond the range of a double")
 _TOO_DEEP = Refusal("too_deep", "the event is nested deeper than 254 levels, which JSON writers refuse")
 
 
 def parse_json(body: bytes) -> Any:
     """The JSON value of ``body``, every digit and every member of it; raises :class:`NotJson` and nothing else."""
-    document, ambiguous = parse_body(body)
-    if ambiguous:
-        raise NotJson(_AMBIGUOUS)
+    document, marker = parse_body(body)
+    if marker is not None:
+        raise NotJson(unwritable(marker).reason)
     return document
 
 
@@ -53,21 +55,28 @@ def exactly(body: bytes, document: Any) -> Any:
     return parse_json(body) if is_changed(body, document) else document
 
 
-def parse_body(body: bytes) -> tuple[Any, bool]:
-    """As :func:`parse_json`; true when :data:`~bridge.sources.http.json_exact.AMBIGUOUS` is somewhere in the value."""
+def parse_body(body: bytes) -> tuple[Any, Unwritable | None]:
+    """As :func:`parse_json`, but what no writer takes (:mod:`bridge.sources.http.json_exact`) stays in the value, and is named."""
     body = body.removeprefix(_BOM)
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         return _parse_otherwise(body, error)
     if not is_changed(body, document):
-        return document, False
+        return document, None
     # Both at once would be twice the memory.
     del document
     try:
         return read(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise NotJson("a number or an object in it cannot be read without a change") from None
+    except RecursionError:
+        raise NotJson("it is nested too deeply to be read without a change") from None
+
+
+def unwritable(marker: Unwritable) -> Refusal:
+    """Why nothing in which ``marker`` stands can be written."""
+    return _BEYOND_DOUBLE if marker is BEYOND_DOUBLE else AMBIGUOUS_MEMBERS
 
 
 def encode(value: Any) -> bytes | Refusal:
@@ -75,11 +84,14 @@ def encode(value: Any) -> bytes | Refusal:
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError as error:
-        return AMBIGUOUS_MEMBERS if Ambiguous.__name__ in str(error) else _TOO_DEEP
+        reason = str(error)
+        if BeyondDouble.__name__ in reason:
+            return _BEYOND_DOUBLE
+        return AMBIGUOUS_MEMBERS if Ambiguous.__name__ in reason else _TOO_DEEP
 
 
-def _parse_otherwise(body: bytes, first: orjson.JSONDecodeError) -> tuple[Any, bool]:
-    text = body.decode("utf-8", errors="surrogateescape")
+def _parse_otherwise(body: bytes, first: orjson.JSONDecodeError) -> tuple[Any, Unwritable | None]:
+    text = body.decode("utf-8", errors="surrogateescape").lstrip(_BEFORE)
     if not body.isascii():
         text = text.translate(_WINDOWS_1252)
     if "\\ud" in text or "\\uD" in text:
@@ -92,7 +104,7 @@ def _parse_otherwise(body: bytes, first: orjson.JSONDecodeError) -> tuple[Any, b
             raise NotJson(_reason(first)) from None
     else:
         if not is_changed(mended, document):
-            return document, False
+            return document, None
         del document
     try:
         return read(text)

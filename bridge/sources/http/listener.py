@@ -16,6 +16,7 @@ from bridge.sources.http.access import Admission, Places
 from bridge.sources.http.auth import refuse_open
 from bridge.sources.http.connection import Connection
 from bridge.sources.http.endpoint import Receiver
+from bridge.sources.http.handshakes import told_handshakes
 
 if TYPE_CHECKING:
     import ssl
@@ -30,6 +31,7 @@ _KEEPALIVE_SECONDS = 75.0
 _LINGER_SECONDS = 2.0
 _BACKLOG = 1024
 _OTHER_FILES = 200
+_LISTENING = "Requests are accepted; 200 means that Kafka has every event."
 
 
 class Listener:
@@ -49,6 +51,8 @@ class Listener:
             # Of several each has credentials of its own, which whoever put them together has looked at.
             refuse_open(settings)
         context = tls_context(settings)
+        if context is not None:
+            context.sslobject_class = told_handshakes(self._receiver.refusals.handshake_failed)
         self._runner = web.AppRunner(
             self._receiver.application(),
             access_log=None,
@@ -76,10 +80,12 @@ class Listener:
         scheme = "https" if context else "http"
         base = f"{scheme}://{settings.host}:{self.port}"
         if isinstance(self._receiver, Receiver):
-            log.info("receiver_listening", url=base + self._receiver.path, auth=settings.auth or "none")
+            log.info(
+                "receiver_listening", detail=_LISTENING, url=base + self._receiver.path, auth=settings.auth or "none"
+            )
             tell_open(settings)
         else:
-            log.info("receiver_listening", url=base, paths=self._receiver.paths)
+            log.info("receiver_listening", detail=_LISTENING, url=base, paths=self._receiver.paths)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -110,7 +116,11 @@ class Listener:
 def tell_open(settings: ReceiverSettings, hint: str = f"set {variable('receiver', 'auth')} to basic or header") -> None:
     """Warn where anybody may post, because somebody said so."""
     if settings.auth == "none" and not settings.is_local and not settings.allow_from and not settings.tls_client_cafile:
-        log.warning("receiver_open_to_all", hint=hint)
+        log.warning(
+            "receiver_open_to_all",
+            detail="Whoever reaches the port may post events: no credentials are asked for.",
+            hint=hint,
+        )
 
 
 def _raise_file_limit(wanted: int) -> None:
@@ -120,7 +130,12 @@ def _raise_file_limit(wanted: int) -> None:
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
         if limit < wanted:
-            log.warning("too_few_file_descriptors", limit=limit, wanted=wanted)
+            log.warning(
+                "too_few_file_descriptors",
+                detail="The system allows fewer open files than max_connections needs: connections beyond it will fail.",
+                limit=limit,
+                wanted=wanted,
+            )
 
 
 class _Full(asyncio.Protocol):

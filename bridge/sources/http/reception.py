@@ -45,8 +45,8 @@ class Reception:
         for path, receiver in self._by_path.items():
             if receiver.gives_tokens and path + TOKEN not in self._by_path:
                 for each in (path + TOKEN, path + TOKEN + "/"):
-                    app.router.add_route("*", each, receiver.token)
-        app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere)
+                    app.router.add_route("*", each, receiver.token, expect_handler=receiver.expected)
+        app.router.add_route("*", "/{elsewhere:.*}", self.elsewhere, expect_handler=self.refusals.expected)
         return app
 
     async def elsewhere(self, request: web.Request) -> web.Response:
@@ -63,7 +63,7 @@ class Reception:
     def full(self) -> bytes:
         """The answer to one connection too many, whoever it was for."""
         for receiver in self._receivers:
-            receiver.crowd()
+            receiver.too_many_connections()
         self.refusals.count(503)
         return FULL
 

@@ -60,7 +60,7 @@ class TokenEndpoint:
             return refusal(400, "the request is malformed or was cut off", close=True)
         if body is None:
             return self._too_large(request)
-        form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+        form = dict(parse_qsl(body.decode(errors="replace").strip("\ufeff \t\r\n"), keep_blank_values=True))
         status, told = self._tokens.answer(request.headers, form)
         if status == 401:
             self._refusals.tell(

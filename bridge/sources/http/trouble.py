@@ -36,13 +36,31 @@ class Trouble:
         """The answer 503 for a ``reason``; ``trouble`` where others will be refused for the same."""
         # One line when it begins, one when it ends: a line a request would bury them.
         if trouble is not None and self._what is None:
-            log.warning("refusing_requests", reason=trouble, **self._of_route)
+            log.warning(
+                "refusing_requests",
+                detail="Requests are answered 503 until one is stored again; senders try again.",
+                reason=trouble,
+                **self._of_route,
+            )
         if trouble is not None:
             self._what, self.last = trouble, self.clock()
         return refusal(503, reason, {"Retry-After": RETRY_AFTER})
 
+    def no_room(self) -> web.Response:
+        """The answer 503 to a request for which there is no memory at the moment."""
+        return self.busy("too many bytes under way", "requests under way fill the memory (max_in_flight_bytes)")
+
+    def too_many_connections(self) -> None:
+        """A connection is refused, as too many are open."""
+        self.busy("too many connections", "too many connections are open")
+
     def over(self) -> None:
         """A request was stored: whatever it was is over."""
         if self._what is not None:
-            log.info("receiving_again", after=self._what, **self._of_route)
+            log.info(
+                "receiving_again",
+                detail="A request was stored: what made requests fail is over.",
+                after=self._what,
+                **self._of_route,
+            )
             self._what = None

@@ -24,42 +24,47 @@ if TYPE_CHECKING:
 _EXACT = 2**53
 NO_FIELDS: Event = {}
 """Of an event without an envelope."""
-_BLANK: tuple[Any, ...] = ([], "")
+BLANK: tuple[Any, ...] = ([], "")
+"""What some emitters write where there is nothing."""
 _OBJECTS = ("event_attributes", "user_attributes", "device_attributes")
 
 
 def is_complete(event: Event) -> bool:
     """Whether this is plainly an event to which :func:`canonical` would add nothing, as nearly all that the receiver wrote."""
     get = event.get
-    if get("event_code") is None or get("id") is None or get("time") is None:
+    if not get("event_code") or get("id") is None or get("time") is None:
         return False
     identities = get("identities")
     if identities.__class__ is not dict:
         return False
     has = identities.get
-    # Text that is not blank is seen without a call of ours: this is asked once an event.
+    # Text that is not blank is seen without a call of ours, and needs no look at the original: this is asked once an event.
     if (
         (
-            get("uid") is not None
-            and not ((value := has("externalId")).__class__ is str and value and not value.isspace())
+            not ((value := has("externalId")).__class__ is str and value and not value.isspace())
+            and get("uid") is not None
             and _lacks(value)
         )
         or (
-            get("email_id") is not None
-            and not ((value := has("email")).__class__ is str and value and not value.isspace())
+            not ((value := has("email")).__class__ is str and value and not value.isspace())
+            and get("email_id") is not None
             and _lacks(value)
         )
         or (
-            get("mobile_number") is not None
-            and not ((value := has("phone")).__class__ is str and value and not value.isspace())
+            not ((value := has("phone")).__class__ is str and value and not value.isspace())
+            and get("mobile_number") is not None
             and _lacks(value)
         )
     ):
         return False
     attributes = get("user_attributes")
     if attributes.__class__ is dict:
-        return attributes.get("moengage_user_id") is None or not _lacks(has("moengageUserId"))
-    return attributes is None or attributes not in _BLANK
+        return (
+            ((value := has("moengageUserId")).__class__ is str and value and not value.isspace())
+            or attributes.get("moengage_user_id") is None
+            or not _lacks(value)
+        )
+    return attributes is None or attributes not in BLANK
 
 
 def canonical(event: Event, fields: Event) -> Event:
@@ -83,7 +88,7 @@ def canonical(event: Event, fields: Event) -> Event:
     known = identities if isinstance(identities, dict) else NO_FIELDS
     if more := _identities(event, known):
         derived["identities"] = {**known, **more}
-        if identities is not None and identities not in _BLANK and (known is not identities or _replaces(known, more)):
+        if identities is not None and identities not in BLANK and (known is not identities or _replaces(known, more)):
             derived["identities_as_sent"] = identities
     if not derived:
         return event
@@ -105,7 +110,7 @@ def record_key(event: Event) -> bytes | None:
 
 
 def _without_blanks(event: Event) -> Event:
-    blank = [name for name in _OBJECTS if event.get(name) in _BLANK]
+    blank = [name for name in _OBJECTS if event.get(name) in BLANK]
     return {name: value for name, value in event.items() if name not in blank} if blank else event
 
 
@@ -131,7 +136,7 @@ def _identities(event: Event, known: Event) -> Event | None:
 
 
 def _replaces(known: Event, more: Event) -> bool:
-    return any(isinstance(value := known.get(name), dict | list | bool) and value not in _BLANK for name in more)
+    return any(isinstance(value := known.get(name), dict | list | bool) and value not in BLANK for name in more)
 
 
 def _lacks(value: Any) -> bool:
@@ -144,7 +149,7 @@ def _lacks(value: Any) -> bool:
 def _text(value: Any) -> str | None:
     """An identifier as text, or None where it names nobody."""
     if isinstance(value, str):
-        return value or None
+        return value if value and not value.isspace() else None
     if isinstance(value, bool):
         return None
     if isinstance(value, float):

@@ -11,8 +11,9 @@ several of these      ``[{…}, {…}]``                                        
 ====================  ==============================================================  =========================
 
 An event has a name of its own when ``event_code``, ``event_name`` or ``event_uuid`` is there and not null. That is asked
-first, so that an event which happens to carry a key ``events`` stays one event however often it is read; only where
-``event_name`` alone stands beside events, it is the batch that is named. What is made of each event: :mod:`bridge.sources.moengage.canonical`.
+first, so that an event which happens to carry a key ``events`` stays one event however often it is read; only where no
+``event_code`` stands beside events, or one that says nothing, it is the batch that has a name or an id.
+What is made of each event: :mod:`bridge.sources.moengage.canonical`.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from bridge.model.event import ANY, MOST, Bound, Event, Refusal
-from bridge.sources.http.json_exact import Ambiguous
-from bridge.sources.http.json_reading import AMBIGUOUS_MEMBERS, encode
-from bridge.sources.moengage.canonical import NO_FIELDS, canonical, is_complete
+from bridge.sources.http.json_exact import Unwritable
+from bridge.sources.http.json_reading import encode, unwritable
+from bridge.sources.moengage.canonical import BLANK, NO_FIELDS, canonical, is_complete
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_NAMES = ("event_code", "event_uuid", "event_name")
 _NOT_AN_OBJECT = Refusal("not_an_object", "the body is JSON but not an object")
 _NOT_AN_EVENT = Refusal(
     "not_an_event", "neither an event (event_code, event_name or event_uuid) nor an envelope (events or event)"
@@ -72,8 +74,9 @@ def events_of(document: Any, bound: Bound = MOST) -> Sequence[Event | Refusal]:
         if not _is_event(event):
             return (_ITEM_NOT_AN_EVENT,)
         return (canonical(event, _fields(document, "event")),)
-    if isinstance(events, Ambiguous) or isinstance(event, Ambiguous):
-        return (AMBIGUOUS_MEMBERS,)
+    for marker in (events, event):
+        if isinstance(marker, Unwritable):
+            return (unwritable(marker),)
     return (_NOT_AN_EVENT,)
 
 
@@ -108,8 +111,9 @@ def isolate(document: Any, index: int) -> Any:
     if _is_event(document.get("event")):
         del alone["event"]
     if _is_event(alone):
-        # Beside this one alone the name of the batch would be an event's.
-        del alone["event_name"]
+        # Beside this one alone what names the batch would be an event's.
+        for name in _NAMES:
+            alone.pop(name, None)
     return alone
 
 
@@ -146,27 +150,26 @@ def _batch(document: Any) -> list[Any] | None:
 
 
 def _is_event(value: Any) -> TypeGuard[Event]:
-    return isinstance(value, dict) and (
-        value.get("event_code") is not None
-        or value.get("event_uuid") is not None
-        or (value.get("event_name") is not None and not _names_its_batch(value))
-    )
+    if not isinstance(value, dict):
+        return False
+    code = value.get("event_code")
+    if code.__class__ is str and code and not code.isspace():
+        return True
+    if code is not None and code.__class__ is not str and code not in BLANK:
+        return True
+    return _is_named(value) and not _names_its_batch(value)
 
 
 def _names_its_batch(value: Event) -> bool:
-    """Whether a lone ``event_name`` stands beside events, and so is the envelope's."""
+    """Whether what names an event stands beside named events, and so is the envelope's."""
     events = value.get("events")
-    if isinstance(events, list):
-        return any(map(_is_named, events))
-    return _is_named(value.get("event"))
+    return _is_named(value.get("event")) or (isinstance(events, list) and any(map(_is_named, events)))
 
 
 def _is_named(value: Any) -> bool:
-    return isinstance(value, dict) and any(
-        value.get(name) is not None for name in ("event_code", "event_uuid", "event_name")
-    )
+    return isinstance(value, dict) and any(value.get(name) is not None for name in _NAMES)
 
 
 def _fields(envelope: Event, events: str) -> Event:
     # An id of the envelope is nobody's event id: inherited, it would make one event of a whole batch. Nor is its name.
-    return {name: value for name, value in envelope.items() if name not in (events, "id", "event_name")}
+    return {name: value for name, value in envelope.items() if name not in (events, "id", *_NAMES)}

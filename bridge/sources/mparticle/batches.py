@@ -17,9 +17,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.model.event import LeftOut, Refusal
+from bridge.sources.http.json_reading import unwritable
 from bridge.sources.mparticle.users import (
+    Unclear,
     as_id,
     as_milliseconds,
+    clear,
     consent_of,
     deletions_of,
     identities_of,
@@ -33,11 +36,15 @@ if TYPE_CHECKING:
     from bridge.settings import MParticleSettings
 
 _OF_BATCH: Final = ("device_info", "application_info", "environment", "context", "ip", "source_info")
+_BLANK: Final[tuple[Any, ...]] = ([], "")
+"""What some emitters write for an empty object."""
 _USER_CHANGE: Final = "user_attribute_change"
 _NO_OBJECT: Final = Refusal("not_an_object", "a batch is a JSON object")
 _NO_BATCH: Final = Refusal(
     "not_a_batch", "it has neither events nor data of a user, so it is not a batch of mParticle's"
 )
+_OF_USER: Final[Mapping[str, type]] = {"user_attributes": dict, "deleted_user_attributes": list, "consent_state": dict}
+_KINDS: Final[Mapping[type, str]] = {dict: "an object", list: "a list"}
 _MARKS: Final = ("events", "user_identities", "user_attributes", "mpid", "deleted_user_attributes", "consent_state")
 
 
@@ -62,11 +69,22 @@ def events_of_batch(batch: Any, settings: MParticleSettings) -> Sequence[Event |
     events = batch.get("events")
     if not any(mark in batch for mark in _MARKS) or not (events is None or isinstance(events, list)):
         return (_NO_BATCH,)
+    try:
+        return _events(batch, events or [], settings)
+    except Unclear as unclear:
+        return (unwritable(unclear.marker),)
+
+
+def _events(
+    batch: Mapping[str, Any], events: list[Any], settings: MParticleSettings
+) -> Sequence[Event | Refusal | LeftOut]:
+    if (wrong := _wrong_form(batch, "user_identities", (dict, list))) is not None:
+        return (wrong,)
     shared = _shared(batch, settings)
     found: list[Event | Refusal | LeftOut] = []
     if user := _user(batch, shared, settings):
         found.append(user)
-    found += [_event(one, shared, settings) for one in events or ()]
+    found += [_event(one, shared, settings) for one in events]
     if (rule := withheld(batch, settings)) is not None:
         return [each if isinstance(each, Refusal) else LeftOut(rule) for each in found]
     return found
@@ -136,8 +154,23 @@ def _shared(batch: Mapping[str, Any], settings: MParticleSettings) -> dict[str, 
     return shared | {name: batch[name] for name in _OF_BATCH if batch.get(name) is not None}
 
 
-def _user(batch: Mapping[str, Any], shared: Mapping[str, Any], settings: MParticleSettings) -> Event | None:
+def _wrong_form(said: Mapping[str, Any], name: str, kinds: tuple[type, ...]) -> Refusal | None:
+    """Why a member would be passed over in silence: it is there, and nothing of it would be read."""
+    value = clear(said.get(name))
+    if value is None or value in _BLANK or isinstance(value, kinds):
+        return None
+    expected = " or ".join(_KINDS[kind] for kind in kinds)
+    return Refusal("member_form", f"{name} is not {expected}")
+
+
+def _user(batch: Mapping[str, Any], shared: Mapping[str, Any], settings: MParticleSettings) -> Event | Refusal | None:
     """What the batch says of its user beside who it is; None where it says nothing."""
+    for member, kind in _OF_USER.items():
+        if (wrong := _wrong_form(batch, member, (kind,))) is not None:
+            return wrong
+    deleted = batch.get("deleted_user_attributes") or ()
+    if not all(isinstance(each, str) for each in deleted):
+        return Refusal("member_form", "deleted_user_attributes holds something else than names")
     custom, reserved = split_attributes(batch.get("user_attributes"))
     cleared, unset = deletions_of(batch.get("deleted_user_attributes"), settings.deletions)
     attributes = cleared | custom | consent_of(batch)
@@ -159,13 +192,16 @@ def _event(one: Any, shared: Mapping[str, Any], settings: MParticleSettings) -> 
         return Refusal("event_without_type", "an event of a batch is an object with event_type")
     if settings.event_types and kind not in settings.event_types:
         return LeftOut("event_type")
-    data = one.get("data")
-    data = data if isinstance(data, dict) else {}
-    if kind == _USER_CHANGE:
-        return _attribute_change(data, shared, settings)
-    own = {
-        name: as_id(data.get(name)) for name in ("event_id", "message_id", "session_id") if data.get(name) is not None
-    }
+    try:
+        if (wrong := _wrong_form(one, "data", (dict,))) is not None:
+            return wrong
+        data = one.get("data") or {}
+        if kind == _USER_CHANGE:
+            return _attribute_change(data, shared, settings)
+        ids = ("event_id", "message_id", "session_id")
+        own = {name: as_id(data.get(name)) for name in ids if data.get(name) is not None}
+    except Unclear as unclear:
+        return unwritable(unclear.marker)
     event: Event = {**shared, **data, **own, "kind": "event", "event_type": kind}
     time = as_milliseconds(data.get("timestamp_unixtime_ms"))
     if time is not None:
@@ -180,7 +216,7 @@ def _attribute_change(
     name = data.get("user_attribute_name")
     if not isinstance(name, str) or not name:
         return Refusal("attribute_without_name", "user_attribute_change has no user_attribute_name")
-    if data.get("deleted") is True:
+    if clear(data.get("deleted")) is True:
         cleared, unset = deletions_of([name], settings.deletions)
         if not cleared and not unset:
             return LeftOut("deletion")

@@ -3,11 +3,14 @@
 mParticle spells the same thing in several ways: identities are an object (Events API) or an array (webhook, Kafka), the
 customer's id is ``customer_id``, ``customerid`` or ``customer``, reserved attributes differ in case, and ids and times are
 numbers or text. Ids stay exact: signed 64-bit integers become their digits.
+What stands there several times with different values raises :class:`Unclear`: no value is chosen over another.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+
+from bridge.sources.http.json_exact import Unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +19,25 @@ _CUSTOMER: Final = frozenset({"customer_id", "customerid", "customer"})
 _RESERVED: Final = "$"
 _MILLISECONDS: Final = 100_000_000_000
 """A time below it (1973 in milliseconds, the year 5138 in seconds) is meant in seconds, as the Python SDK's example of consent."""
+
+
+_EXACT: Final = 2**53
+_INT64: Final = 2**63
+
+
+class Unclear(Exception):  # noqa: N818 - it reads as the verdict that it is
+    """A member of which nothing can be made without choosing: ``marker`` says why."""
+
+    def __init__(self, marker: Unwritable) -> None:
+        super().__init__(marker)
+        self.marker = marker
+
+
+def clear(value: Any) -> Any:
+    """The value; raises :class:`Unclear`."""
+    if isinstance(value, Unwritable):
+        raise Unclear(value)
+    return value
 
 
 def identities_of(batch: Mapping[str, Any]) -> dict[str, str]:
@@ -37,24 +59,38 @@ def identities_of(batch: Mapping[str, Any]) -> dict[str, str]:
 
 
 def as_id(value: Any) -> str | None:
-    """An id as text: integers by their digits; None for what is no id (null, blank, a fraction, a boolean)."""
+    """An id as text: integers by their digits; None for what is no id (null, blank, a fraction, a boolean).
+
+    A float beyond 2^53 no longer tells neighbours apart, and names nobody.
+    """
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
+        return str(int(value))
+    clear(value)
     return None
 
 
 def as_milliseconds(value: Any) -> int | None:
     """A time in epoch milliseconds, from a number or its text, in milliseconds or seconds."""
     if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:
-            return None
+        value = _number(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return int(value * 1000) if abs(value) < _MILLISECONDS else int(value)
+    time = value * 1000 if abs(value) < _MILLISECONDS else value
+    # Beyond 64 bits it is no time, and cannot be written.
+    return int(time) if abs(time) < _INT64 else None
+
+
+def _number(text: str) -> int | float | None:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
 
 
 def split_attributes(attributes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -92,7 +128,7 @@ def consent_of(batch: Mapping[str, Any]) -> dict[str, bool]:
     for regulation in ("gdpr", "ccpa"):
         purposes = state.get(regulation) if isinstance(state, dict) else None
         for purpose, given in purposes.items() if isinstance(purposes, dict) else ():
-            consented = given.get("consented") if isinstance(given, dict) else None
+            consented = clear(given.get("consented")) if isinstance(clear(given), dict) else None
             if isinstance(consented, bool):
                 found[f"{regulation}_{purpose}"] = consented
     return found

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, TopicPartition
 
+from bridge.testing.kafka.offsets import end_offsets
+
 
 @dataclass(frozen=True, slots=True)
 class TopicRecord:
@@ -32,7 +34,7 @@ def stored(bootstrap: str, topic: str, within: float = 30.0) -> list[TopicRecord
     )
     try:
         numbers = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        ends = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=10)[1] for n in numbers}
+        ends = end_offsets(consumer, topic, numbers)
         consumer.assign([TopicPartition(topic, number, 0) for number in numbers])
         found: list[TopicRecord] = []
         deadline = time.monotonic() + within

@@ -129,7 +129,7 @@ class Shelf:
         return self.storing
 
     def put_back(self) -> None:
-        """What was being stored is due again; what has become due since is newer."""
+        """What was being stored is due again, but for closed chunks; what has become due since is newer."""
         for key, due in self.storing.items():
             newer = self.due.get(key)
             if newer is None:
@@ -137,3 +137,10 @@ class Shelf:
             else:
                 newer.endings[:0] = due.endings
         self.storing = {}
+        self.forget_closed()
+
+    def forget_closed(self) -> None:
+        """Drop what is due for chunks of an assignment that is over alone: their next owner finds it out, and may have stored newer."""
+        for due in self.due.values():
+            due.endings = [ending for ending in due.endings if not ending.chunk.closed]
+        self.due = {key: due for key, due in self.due.items() if due.endings}

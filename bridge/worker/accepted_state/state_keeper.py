@@ -216,6 +216,10 @@ class StateKeeper:
         if ending.events:
             self._finished(chunk, ending.events)
 
+    def forget_closed(self) -> None:
+        """Drop what waits to be written for partitions that are another worker's now; shelves that join end with their assignment."""
+        self._written.forget_closed()
+
     # Looking after it.
 
     @property

@@ -48,12 +48,12 @@ async def open_state(keeper: StateKeeper | None, stop: asyncio.Event, health: He
         except (TopicMissing, UnfitTopic):
             raise
         except KafkaError as error:
-            health.hold("state", f"the state topic cannot be opened: {error}")
+            health.hold("state_topic", f"the state topic cannot be opened: {error}")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN_SECONDS):
                     await stop.wait()
         else:
-            health.release("state")
+            health.release("state_topic")
             return True
     return False
 

@@ -49,38 +49,48 @@ def plain_tree(namespaces: Sequence[str], priority: Sequence[str]) -> Any:
     if not first:
         return None
     ids = [f"i{number}" for number in range(len(namespaces))]
-    body: list[py.Stmt] = [py.assign(py.dict_of([]), "m")]
+    absent = [py.is_(py.name(ids[number]), py.const(None)) for number in first]
+    body: list[py.Stmt] = [
+        py.when(py.all_of(*absent), [py.give(py.const(None))]),
+        py.assign(py.dict_of([]), "m"),
+    ]
     for number, namespace in enumerate(namespaces):
-        body += _one(number, namespace)
-    odd = py.give(py.const(None))
-    chosen: list[py.Stmt] = [odd]
-    for number in reversed(first):
-        flag = py.put(f"n{number}", py.const("primary"), py.const(True))
-        chosen = [py.when(py.is_not(py.name(ids[number]), py.const(None)), [flag], chosen)]
-    return py.function_tree("identities", ids, [*body, *chosen, py.give(py.name("m"))])
+        body += _one(number, namespace, _is_primary(number, first, absent))
+    return py.function_tree("identities", ids, [*body, py.give(py.name("m"))])
 
 
-def _one(number: int, namespace: str) -> list[py.Stmt]:
+def _is_primary(number: int, first: Sequence[int], absent: Sequence[py.Expr]) -> py.Expr:
+    """Whether an id that is there is the primary one: when none that comes before it is."""
+    if number not in first:
+        return py.const(False)
+    before = absent[: first.index(number)]
+    return py.all_of(*before) if before else py.const(True)
+
+
+def _one(number: int, namespace: str, primary: py.Expr) -> list[py.Stmt]:
     """Statements that put one id into ``m``, or give None where it is not plain."""
-    value, word, item = f"i{number}", f"w{number}", f"n{number}"
+    value, word = f"i{number}", f"w{number}"
     odd = py.give(py.const(None))
     kind = KINDS.get(namespace, PLAIN)
     trimmed = py.call(py.attribute(py.name(value), "strip"))
-    body: list[py.Stmt] = [py.when(py.no(py.classed(value, "str")), [odd])]
     if kind == EMAIL:
         trimmed = py.call(py.attribute(trimmed, "lower"))
-    body.append(py.assign(trimmed, word))
     sent = word if kind in (EMAIL, PHONE) else value
     lowered = py.call(py.attribute(py.name(word), "lower"))
-    short = py.no(py.above(py.call("len", py.name(word)), py.const(LONGEST_WORD)))
-    tests = [
+    length = py.call("len", py.name(word))
+    usual = py.between(py.const(LONGEST_WORD), length, py.const(MAX_CHARACTERS))
+    if sent == value:
+        # Text without blanks around it is given back as it is, and then both have one length.
+        usual = py.all_of(py.is_(py.name(word), py.name(value)), usual)
+    short = py.no(py.above(length, py.const(LONGEST_WORD)))
+    refused = py.any_of(
         py.all_of(short, py.any_of(py.no(py.name(word)), py.within(lowered, py.name("REFUSED_WORDS")))),
         py.above(py.call("len", py.name(sent)), py.const(MAX_CHARACTERS)),
-    ]
+    )
+    body = [py.assign(trimmed, word), py.when(py.all_of(py.no(usual), refused), [odd])]
     if kind == ECID:
-        tests.append(py.no(py.call("is_ecid", py.name(value))))
-    body.append(py.when(py.any_of(*tests), [odd]))
-    pairs = [(py.const("id"), py.name(sent)), (py.const("primary"), py.const(False))]
-    body.append(py.assign(py.dict_of(pairs), item))
-    body.append(py.put("m", py.const(namespace), py.list_of([py.name(item)])))
-    return [py.when(py.is_not(py.name(value), py.const(None)), body)]
+        body.append(py.when(py.no(py.call("is_ecid", py.name(value))), [odd]))
+    item = py.dict_of([(py.const("id"), py.name(sent)), (py.const("primary"), primary)])
+    body.append(py.put("m", py.const(namespace), py.list_of([item])))
+    absent = py.is_not(py.name(value), py.const(None))
+    return [py.when(py.classed(value, "str"), body, [py.when(absent, [odd])])]

@@ -1,49 +1,18 @@
-"""plan and apply against an emulated organisation: adopted, interrupted, lost answers, conflicts."""
+"""What is made at Adobe, and what is written into the folder? plan and apply against an emulated organisation."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from setting_up import (
-    ONE_OF_EACH,
-    TENANT,
-    Heard,
-    Killed,
-    LeftBehind,
-    append,
-    applied,
-    changes,
-    counted,
-    kill_after,
-    planned,
-    put,
-    remove,
-    text_of,
-    write_credentials,
-)
+from setting_up import ONE_OF_EACH, TENANT, append, applied, changes, counted, planned, put, text_of
 
-from bridge.adobe import client as platform_client
-from bridge.adobe.provisioning.applying import Conflict
 from bridge.adobe.provisioning.steps import Action, Kind
-from bridge.adobe.refusals import PlatformError
-from bridge.emulators.adobe import Emulator
-from bridge.model.errors import BridgeError, SettingsError
 from bridge.routes.agreement import is_verified
 from bridge.routes.mapping_opening import schema_of
 from bridge.settings import load_settings
-
-
-@pytest.fixture
-async def adobe(tmp_path, monkeypatch):
-    """An empty emulated organisation, and a folder with its credentials."""
-    monkeypatch.chdir(tmp_path)
-    async with Emulator(tenant=TENANT, sandboxes=("prod", "dev")) as emulator:
-        write_credentials(tmp_path, emulator)
-        yield emulator
 
 
 async def test_an_empty_sandbox_is_set_up_and_a_second_apply_changes_nothing(adobe):
@@ -100,210 +69,6 @@ async def test_a_field_added_to_the_file_is_added_to_the_schema(adobe):
     assert (await planned()).plan.exit_code == 0
     fetched = json.loads(text_of("aep-schema.json"))
     assert fetched["properties"][f"_{TENANT}"]["properties"]["orderValue"]["type"] == "number"
-
-
-@pytest.mark.parametrize("heard", [True, False], ids=["answer heard", "answer unheard"])
-async def test_killed_after_any_request_it_is_completed_without_a_duplicate(adobe, monkeypatch, heard):
-    """Every request in turn is the last of a run; the next run ends with one of each, and .env with the right ids."""
-    start = text_of(".env")
-    left = LeftBehind()
-    count, died = 0, True
-    while died:
-        count += 1
-        left.empty(adobe)
-        put(".env", start)
-        remove("aep-schema.json")
-        with monkeypatch.context() as context:
-            kill_after(context, count, heard=heard)
-            try:
-                await applied()
-            except Killed:
-                died = True
-            else:
-                died = False
-        if not left.is_new(adobe):
-            continue
-        await applied()
-        assert counted(adobe) == ONE_OF_EACH, f"killed after request {count}"
-        assert (await planned()).plan.exit_code == 0
-    assert count > len(ONE_OF_EACH) * 2
-    assert left.times_new > len(ONE_OF_EACH)
-
-
-_CREATING = [
-    "/idnamespace/identities",
-    "/tenant/fieldgroups",
-    "/tenant/schemas",
-    "/dataSets",
-    "/connections",
-    "/sourceConnections",
-    "/targetConnections",
-    "/flows",
-]
-
-
-@pytest.mark.parametrize("trouble", ["reset", "fail"])
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("path", _CREATING)
-async def test_a_lost_answer_makes_no_duplicate(adobe, path, when, trouble):
-    """The connection breaks, or the gateway answers 503, before or after the write took effect: looked for, then repeated if absent."""
-    adobe.control(platform={trouble: {"method": "POST", "path": path, "when": when, "count": 1}})
-    heard = Heard()
-    await applied(heard=heard)
-    assert counted(adobe) == ONE_OF_EACH
-    assert sum(1 for word, _ in heard.said if word == "unsure") == 1
-    assert (await planned()).plan.exit_code == 0
-
-
-async def test_a_lost_answer_to_a_patch_is_looked_at(adobe):
-    """The union tag, too: it is there after all, and is not sent again."""
-    adobe.control(platform={"reset": {"method": "PATCH", "when": "after", "count": 1}})
-    await applied()
-    assert sum(1 for method, path, _ in changes(adobe) if method == "PATCH" and "/schemas/" in path) == 1
-
-
-async def test_a_service_that_never_does_it_is_given_up(adobe):
-    """A request that is lost each time is sent a few times and then told, not for ever."""
-    adobe.control(platform={"reset": {"method": "POST", "path": "/dataSets", "when": "before", "count": 100}})
-    with pytest.raises(BridgeError, match="dataset MoEngage Event Data: sent 4 times"):
-        await applied()
-
-
-async def test_busy_is_waited_out(adobe):
-    """429 before anything happened is repeated, for reads and for writes."""
-    adobe.control(platform={"fail": {"status": 429, "retry_after": 1, "count": 3, "when": "before"}})
-    await planned()
-    adobe.control(
-        platform={"fail": {"status": 429, "method": "POST", "path": "/dataSets", "count": 2, "when": "before"}}
-    )
-    await applied()
-    assert counted(adobe) == ONE_OF_EACH
-
-
-async def _twice(adobe, path):
-    """Make a second object of the kind, of the same name: the answer of the first is lost and the lists are blind meanwhile."""
-    held = adobe.platform.sandboxes["prod"]
-    store = held.datasets if path == "datasets" else held.flow_service[path]
-    (identifier, document), *_ = store.items()
-    other = "0" * len(identifier)
-    store[other] = {**document, **({"id": other} if "id" in document else {})}
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("datasets", Kind.DATASET),
-        ("connections", Kind.ACCOUNT),
-        ("sourceConnections", Kind.SOURCE),
-        ("flows", Kind.DATAFLOW),
-    ],
-)
-async def test_two_of_one_name_stop_it(adobe, path, kind):
-    """It does not choose: nothing is sent, and both ids are named."""
-    start = text_of(".env")
-    await applied()
-    put(".env", start)
-    await _twice(adobe, path)
-    sent = changes(adobe)
-    outlook = await planned()
-    (step,) = outlook.plan.conflicts
-    assert step.kind is kind
-    assert "there are 2" in step.todo
-    with pytest.raises(Conflict, match="there are 2"):
-        await applied()
-    assert changes(adobe) == sent
-
-
-async def test_ids_in_the_settings_decide_between_two(adobe):
-    """What .env names by id is meant, whatever else has the same name."""
-    await applied()
-    for path in ("datasets", "connections", "flows"):
-        await _twice(adobe, path)
-    assert (await planned()).plan.exit_code == 0
-
-
-async def test_ids_of_another_sandbox_are_a_conflict(adobe):
-    """Settings that were written for prod do not make a second of everything in dev; they say which to unset."""
-    await applied()
-    text = text_of(".env").replace("SANDBOX=prod", "SANDBOX=dev")
-    put(".env", text)
-    plan = (await planned()).plan
-    assert plan.exit_code == 1
-    told = " ".join(step.todo for step in plan.conflicts)
-    for name in ("BRIDGE_AEP__SCHEMA_ID", "BRIDGE_AEP__DATASET_ID", "BRIDGE_AEP__FLOW_ID"):
-        assert name in told
-
-
-async def test_a_hidden_dataflow_is_not_made_again(adobe):
-    """A label hides it with a 404: a conflict, not a second dataflow."""
-    await applied()
-    adobe.control(platform={"hide_flows": [load_settings().aep.flow_id]})
-    (step,) = (await planned()).plan.conflicts
-    assert "label" in step.todo
-
-
-async def test_a_missing_permission_is_named_before_anything_happens(adobe):
-    """Each that a step of the plan needs, with where to click; what is only read needs no more than to view."""
-    view = ["view-schemas", "view-identity-namespaces", "view-datasets", "view-sources"]
-    adobe.control(platform={"permissions": [*view, "manage-schemas", "manage-sources"]})
-    outlook = await planned()
-    missing = [one for one in outlook.checks if one.ok is False]
-    assert [one.words for one in missing] == ["Manage Identity Namespaces is missing", "Manage Datasets is missing"]
-    assert all("Roles" in one.todo for one in missing)
-    adobe.control(platform={"permissions": None})
-    await applied()
-    adobe.control(platform={"permissions": view})
-    outlook = await planned()
-    assert outlook.plan.exit_code == 0
-    assert not outlook.is_refused
-
-
-async def test_a_credential_without_sight_is_told_where_to_click(adobe):
-    """403 on a read names the role."""
-    adobe.control(platform={"permissions": []})
-    with pytest.raises(PlatformError) as caught:
-        await planned()
-    assert "API credentials" in caught.value.hint
-
-
-async def test_a_credential_without_product_profile_is_told_so(adobe):
-    """403025 of the gateway is about the Developer Console."""
-    adobe.control(platform={"entitled": False})
-    with pytest.raises(PlatformError) as caught:
-        await planned()
-    assert "product profile" in caught.value.hint
-
-
-async def test_who_may_not_ask_for_policies_is_not_stopped(adobe):
-    """It cannot be told beforehand, and is no failure."""
-    adobe.control(platform={"oddities": {"effective_policies": "administrators"}})
-    outlook = await planned()
-    assert [one.ok for one in outlook.checks] == [True, True, None]
-    await applied()
-
-
-@pytest.mark.parametrize("sandbox", ["elsewhere", "PROD"])
-async def test_a_sandbox_out_of_reach_is_told_with_those_that_are_there(adobe, sandbox):
-    """With the setting that names it."""
-    append(f"BRIDGE_AEP__SANDBOX={sandbox}\n")
-    with pytest.raises(BridgeError, match="it has: prod, dev") as caught:
-        await planned()
-    assert "BRIDGE_AEP__SANDBOX" in caught.value.hint
-
-
-async def test_missing_credentials_are_named_all_at_once(adobe):
-    """Without any, each variable with an example."""
-    put(".env", "")
-    with pytest.raises(SettingsError, match=r"ORG_ID(.|\n)*CLIENT_ID(.|\n)*CLIENT_SECRET"):
-        await planned()
-
-
-async def test_a_title_that_another_kind_holds_is_told(adobe):
-    """Titles are unique over all kinds: the refusal of AEP comes with the setting to change."""
-    append("BRIDGE_SETUP__SCHEMA_NAME=MoEngage Event Details\n")
-    with pytest.raises(PlatformError, match="XDM-1521") as caught:
-        await applied()
-    assert "_NAME" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -372,22 +137,6 @@ async def test_two_routes_in_one_sandbox_are_kept_apart_by_names(adobe):
     assert counts == {**dict.fromkeys(counts, 2), "fieldgroups": 1, "schemas": 1}
     for name in ("eu", "us"):
         assert (await planned(name)).plan.exit_code == 0
-
-
-async def test_an_expired_token_is_renewed_on_the_way(adobe):
-    """A token that AEP refuses is replaced once, and nothing is lost or doubled."""
-    real, seen = platform_client.exchange, set()
-
-    async def exchange(client, method, url, *args, **options):
-        if method == "POST" and url not in seen:
-            adobe.control(revoke_tokens=True)
-            seen.add(url)
-        return await real(client, method, url, *args, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(platform_client, "exchange", exchange)
-        await asyncio.wait_for(applied(), 60)
-    assert counted(adobe) == ONE_OF_EACH
 
 
 async def test_a_plan_of_the_adopted_keeps_hand_made_names(adobe):

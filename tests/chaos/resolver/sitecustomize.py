@@ -35,14 +35,19 @@ if "worker" in sys.argv:
     from bridge.xdm import experience_event
 
     _HANGING = os.environ["CHAOS_HANGING"]
-    _build = experience_event.ExperienceEvents.build
+    _straight = experience_event.ExperienceEvents.straight
 
-    def hanging_build(self, event):
+    def straight(self):
         """As it was, or never ending."""
-        if os.path.exists(_HANGING):  # noqa: PTH110 - for each event
-            with open(_HANGING, encoding="utf-8") as file:  # noqa: PTH123
-                if file.read() == event.get("id"):
-                    re.fullmatch("(a+)+b", "a" * 80)
-        return _build(self, event)
+        build = _straight(self)
 
-    experience_event.ExperienceEvents.build = hanging_build
+        def hanging_build(event):
+            if os.path.exists(_HANGING):  # noqa: PTH110 - for each event
+                with open(_HANGING, encoding="utf-8") as file:  # noqa: PTH123
+                    if file.read() == event.get("id"):
+                        re.fullmatch("(a+)+b", "a" * 80)
+            return build(event)
+
+        return hanging_build
+
+    experience_event.ExperienceEvents.straight = straight

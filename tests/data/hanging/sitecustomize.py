@@ -12,12 +12,17 @@ NAME = os.environ.get("HANGING_EVENT_NAME", "")
 if NAME and "worker" in sys.argv:
     from bridge.xdm import experience_event
 
-    _build = experience_event.ExperienceEvents.build
+    _straight = experience_event.ExperienceEvents.straight
 
-    def build(self, event):
+    def straight(self):
         """As it was, or never ending."""
-        if event.get("event_name") == NAME:
-            re.fullmatch("(a+)+b", "a" * 80)
-        return _build(self, event)
+        build = _straight(self)
 
-    experience_event.ExperienceEvents.build = build
+        def hanging(event):
+            if event.get("event_name") == NAME:
+                re.fullmatch("(a+)+b", "a" * 80)
+            return build(event)
+
+        return hanging
+
+    experience_event.ExperienceEvents.straight = straight

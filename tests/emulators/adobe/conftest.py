@@ -8,7 +8,7 @@ from ingesting_stream import Stream
 from platform_client import PlatformClient
 
 from bridge.emulators.adobe import Emulator
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 from bridge.emulators.adobe.platform.sandbox import Times
 
 

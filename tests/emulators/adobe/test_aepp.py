@@ -13,7 +13,7 @@ import pytest
 from client_environment import interpreter_with
 
 from bridge.emulators.adobe import Emulator
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 from bridge.emulators.adobe.platform.sandbox import Times
 
 HERE = Path(__file__).resolve().parent

@@ -7,7 +7,7 @@ import json
 import pytest
 from platform_client import CATALOG, EXPORT
 
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 
 GOOD = {"_id": "good", "timestamp": "2026-11-26T08:00:00Z", "_yourorgname": {"clicks": 1}}
 BAD = {"_id": "bad", "timestamp": "2026-11-26T08:00:00Z", "_yourorgname": {"clicks": "many"}}

@@ -13,7 +13,7 @@ from ingesting_stream import Stream
 from platform_client import CATALOG, EXPORT, FLOWS, PlatformClient
 
 from bridge.emulators.adobe import Emulator
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 from bridge.emulators.adobe.platform.sandbox import Times
 from bridge.xdm.schema.compiled_schema import compile_schema
 

@@ -9,7 +9,7 @@ import pytest
 from platform_client import FLOWS, PlatformClient, encoded
 
 from bridge.emulators.adobe import Emulator
-from bridge.emulators.adobe.ingestion.dataset import Limits
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 from bridge.emulators.adobe.platform.sandbox import Times
 
 METRICS = "/data/infrastructure/observability/insights/metrics"

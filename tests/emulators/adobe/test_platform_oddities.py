@@ -11,7 +11,7 @@ import pytest
 from bridge.emulators.adobe.platform.oddities import Oddities
 
 HERE = Path(__file__).resolve().parent
-TEXT = "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("test_*.py")) if path != Path(__file__))
+TEXT = "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.rglob("test_*.py")) if path != Path(__file__))
 
 
 @pytest.mark.parametrize("name", Oddities.model_fields)

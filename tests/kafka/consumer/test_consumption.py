@@ -292,6 +292,17 @@ async def test_while_partitions_are_given_away_nothing_is_admitted_and_this_is_n
     assert worker.metrics.registry.get_sample_value("bridge_assigned_partitions") == 0
 
 
+async def test_what_is_left_of_an_assignment_is_dropped_once_its_chunks_are_closed():
+    """Before that nobody could tell it from what is still ours."""
+    worker = ConsumingWorker(P0)
+    worker.client.logs[P0].append(3)
+    (chunk,) = await worker.round()
+    seen = []
+    worker.finisher.given_away = lambda: seen.append(chunk.closed)
+    await worker.consumption.revoked()
+    assert seen == [True]
+
+
 async def test_a_fetch_of_many_records_comes_in_runs_that_account_for_every_offset():
     """Five hundred records each; the last has what lies behind it, and only the first begins a cut log anew."""
     worker = ConsumingWorker(P0)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from aiokafka.errors import CorruptRecordException
+from deleted_topics import make_again
 from fetched_batches import batch, checked
 from fetching_scene import made_fetching, offsets_in
 from structlog.testing import capture_logs
@@ -218,3 +219,46 @@ async def test_damage_is_looked_into_once_a_try_and_only_where_it_is_admitted():
     before = len(asked)
     await fetching.fetch({P0}, 0.0, 10)
     assert len(asked) == before
+
+
+@pytest.mark.parametrize("set_aside", [False, True])
+@pytest.mark.parametrize("count", [3, 5, 20])
+async def test_a_topic_that_is_made_again_is_read_whatever_was_held_before(set_aside, count):
+    """The place that could not be read went with its topic: all of the new one comes from its first record on, at once."""
+    client, fetching, clock = made_fetching(P0, set_aside=set_aside)
+    client.logs[P0].append(10)
+    client.logs[P0].damaged[5] = CorruptRecordException()
+    await fetching.survey([P0])
+    await fetching.fetch({P0}, 0.0, 100)
+    make_again(client, P0, count)
+    client.logs[P0].paused = True
+    clock.now = 0.5
+    survey = await fetching.survey([P0])
+    assert survey.unreadable == {}
+    fetch = await fetching.fetch({P0}, 0.0, 100)
+    assert (offsets_in(fetch, P0), fetch.unreadable) == (list(range(count)), {})
+    client.logs[P0].append(2)
+    for second in range(1, 60):
+        clock.now = float(second)
+        await fetching.survey([P0])
+        fetch = await fetching.fetch({P0}, 0.0, 100)
+        assert [*fetch.records] == [P0] * (second == 1)
+
+
+async def test_a_batch_that_arrives_after_its_topic_was_made_again_is_not_kept():
+    """It is of the log before, and where it ends says nothing of this one."""
+    client, fetching, clock = made_fetching(P0, set_aside=True)
+    client.logs[P0].append(3)
+    await fetching.survey([P0])
+
+    async def made_again(_partition, _offset):
+        make_again(client, P0, 2)
+        await fetching.survey([P0])
+        return _with_a_bad_record(2)
+
+    client.raw = made_again
+    client.logs[P0].damaged[0] = CorruptRecordException()
+    for second in (0, 2, 5, 6):
+        clock.now = float(second)
+        fetch = await fetching.fetch({P0}, 0.0, 100)
+    assert (offsets_in(fetch, P0), fetch.unreadable) == ([0, 1], {})

@@ -62,6 +62,9 @@ class _Busy:
             self.ledger.resolve(chunk, events)
         return Deadline.after(asyncio.get_running_loop().time, 1.0)
 
+    def given_away(self):
+        """Nothing is kept here."""
+
 
 class _Open:
     room, is_shut = 1_000, False
@@ -179,6 +182,36 @@ async def test_what_was_read_of_the_new_log_before_it_was_noticed_counts_for_non
     assert list(fetching.expired) == [Expired(P0, 4, 10)]
     assert [(gone.begun, gone.upto) for gone in fetching.gone] == [(0, 4)]
     assert await read_offsets(fetching) == list(range(30))
+
+
+@pytest.mark.parametrize(("identity", "lost_from"), [(b"second", 4), (None, 4), (b"first", 8)])
+async def test_what_is_finished_of_the_new_log_before_it_was_noticed_counts_for_none_of_the_old(identity, lost_from):
+    """It would be lost in silence; what finished while the topic was certainly the known one is the old log's, and delivered."""
+    client, fetching = fetching_of(P0)
+    client.logs[P0].append(10)
+    await read_offsets(fetching, 4)
+    await fetching.survey([P0])
+    assert await read_offsets(fetching, 4) == [4, 5, 6, 7]
+    client.identity = identity
+    await fetching.store(1, {P0: 8}, {})
+    make_again(client, P0, 30)
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, lost_from, 10)]
+
+
+async def test_without_a_certain_look_of_this_assignment_nothing_finished_counts_for_the_old_log():
+    """Which topic it was is known of the assignment before: all is told that nobody had finished by then, from the first record on."""
+    client, fetching = fetching_of(P0)
+    client.logs[P0].append(10)
+    await fetching.survey([P0])
+    client.assign()
+    fetching.assigned()
+    await read_offsets(fetching, 8)
+    client.identity = None
+    await fetching.store(2, {P0: 8}, {})
+    make_again(client, P0, 30)
+    await fetching.survey([P0])
+    assert list(fetching.expired) == [Expired(P0, 0, 10)]
 
 
 @pytest.mark.parametrize("surveyed", [False, True])

@@ -25,7 +25,8 @@ class _Stage:
         )
         self.commits, self.identity, self.asked = [], None, []
         self.while_identified = lambda: None
-        self.account = OffsetAccount(self.client, lambda: self.number)
+        self.begun_anew = []
+        self.account = OffsetAccount(self.client, lambda: self.number, self.begun_anew.append)
 
     async def _committed(self, _partitions):
         self.meanwhile()

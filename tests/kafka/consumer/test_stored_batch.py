@@ -58,9 +58,10 @@ def test_what_cannot_be_decompressed_is_one_piece():
     assert "decompressed" in record.unreadable
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b"\0" * 60, batch(0, VALUES)[:-1], batch(0, VALUES)[:16] + b"\1" + batch(0, VALUES)[17:]]
-)
+OLD = struct.pack(">qiIbbq", 0, 40, 0, 1, 0, 1_700_000_000_000) + struct.pack(">i5si17s", 5, b"a key", 17, b"v" * 17)
+
+
+@pytest.mark.parametrize("raw", [b"", b"\0" * 60, b"\0" * 61, batch(0, VALUES)[:-1], OLD, OLD * 3])
 def test_nothing_is_said_of_what_is_no_whole_batch_of_todays_format(raw):
     """Too short, cut off, or of an older version."""
     assert read_batch(raw, 0) is None
@@ -125,18 +126,18 @@ def test_a_batch_that_compaction_has_emptied_accounts_for_its_offsets():
 
 
 def test_nothing_is_said_of_numbers_that_cannot_be():
-    """A batch shorter than its own header, or with less records than none."""
-    assert read_batch(_by_hand([_row(0, *SOUND)], length=48), 7) is None
+    """A batch shorter than its own header whose checksum holds for no length, or with less records than none."""
+    assert read_batch(rotten(_by_hand([_row(0, *SOUND)], length=48)), 7) is None
     assert read_batch(_by_hand([_row(0, *SOUND)], count=-1), 7) is None
 
 
 def test_a_witness_has_to_be_there_whole_and_behind_what_is_asked():
-    """Half a header says nothing, nor does a batch that begins at the asked offset; one that is cut off is none either."""
+    """Half a header says nothing, and one that is cut off is none either; a batch that begins at the asked offset is the asked one."""
     damaged = bytearray(batch(7, VALUES))
     struct.pack_into(">i", damaged, 23, 900)
     for following in (batch(10, VALUES)[:40], batch(10, VALUES)[:-1]):
         assert read_batch(bytes(damaged) + following, 7) is None
-    assert read_batch(bytes(damaged) + batch(10, VALUES), 10) is None
+    assert [record.offset for record in read_batch(bytes(damaged) + batch(10, VALUES), 10).records] == [10, 11, 12]
 
 
 @pytest.mark.parametrize(("offset", "end"), [(6, None), (7, 10), (9, 10), (10, None), (11, None)])
@@ -211,3 +212,73 @@ def test_a_rotten_number_of_records_does_not_hide_where_the_batch_ends():
     struct.pack_into(">i", damaged, 57, -5)
     assert read_batch(bytes(damaged) + batch(10, VALUES), 7).end == 10
     assert read_batch(bytes(damaged), 7) is None
+
+
+def _moved(base, raw):
+    return struct.pack(">q", base) + raw[8:]
+
+
+def _told(found):
+    return [(record.offset, record.last, bool(record.unreadable)) for record in found.records], found.end
+
+
+def test_a_whole_batch_at_the_asked_offset_is_read_whatever_stands_behind_it():
+    """It is the next one whose offset is damaged, as this one begins there and has a record for each of its own."""
+    for base in (8, 9, -1):
+        found = read_batch(batch(7, VALUES) + _moved(base, batch(10, VALUES)), 7)
+        assert _told(found) == ([(7, 7, False), (8, 8, False), (9, 9, False)], 10)
+
+
+@pytest.mark.parametrize("behind", [b"", batch(12, VALUES), batch(20, VALUES)])
+def test_what_compaction_has_left_of_a_batch_is_read(behind):
+    """Alone, before the next one, and before a gap."""
+    found = read_batch(_by_hand([_row(0, *SOUND), _row(2, *SOUND)], last=4) + behind, 7)
+    assert _told(found) == ([(7, 7, False), (9, 9, False)], 12)
+
+
+def test_from_its_midst_a_batch_is_read_where_the_next_one_bears_out_its_offset():
+    """Else it may begin elsewhere, and is one piece up to the next one."""
+    made = _by_hand([_row(0, *SOUND), _row(2, *SOUND)], last=4)
+    assert _told(read_batch(made + batch(12, VALUES), 8)) == ([(9, 9, False)], 12)
+    assert _told(read_batch(made + batch(20, VALUES), 8)) == ([(8, 19, True)], 20)
+    assert _told(read_batch(made, 8)) == ([(9, 9, False)], 12)
+
+
+def test_a_batch_that_claims_more_offsets_than_it_has_ends_where_the_next_begins():
+    """Its writer's fault: the checksum holds."""
+    found = read_batch(_by_hand([_row(0, *SOUND), _row(1, *SOUND)], last=30) + batch(9, VALUES), 7)
+    assert _told(found) == ([(7, 8, True)], 9)
+
+
+def test_bytes_behind_the_counted_records_are_set_aside():
+    """With all offsets that are left; without one there is nothing that they could stand for."""
+    rows = [_row(0, *SOUND), _row(1, *SOUND), _row(2, *SOUND)]
+    found = read_batch(_by_hand(rows, count=2, last=4), 7)
+    assert _told(found) == ([(7, 7, False), (8, 8, False), (9, 11, True)], 12)
+    assert (found.records[2].timestamp, found.records[2].value) == (0, rows[2])
+    assert _told(read_batch(_by_hand(rows, count=2, last=4), 10)) == ([(10, 11, True)], 12)
+    assert _told(read_batch(_by_hand(rows, count=2, last=1), 7)) == ([(7, 7, False), (8, 8, False)], 9)
+
+
+def test_a_batch_that_was_set_aside_is_not_read_in_the_place_of_sound_ones():
+    """The broker gives it first, as its damaged offset seems to be the asked one or to lie further on."""
+    for base in (11, 255):
+        passed = _moved(base, batch(7, VALUES))
+        for offset in (10, 12):
+            found = read_batch(passed + batch(10, VALUES) + batch(13, VALUES), offset)
+            assert _told(found) == ([(each, each, False) for each in range(offset, 13)], 13)
+        assert read_batch(passed + batch(10, VALUES) + batch(13, VALUES)[:-1], 12) is None
+
+
+EMPTIED = _by_hand([], last=4)
+"""Offsets 7 to 11, of which compaction has left nothing: no batch is shorter."""
+
+
+def test_the_shortest_batch_is_sound_and_a_witness():
+    """Its length is no damage, it tells where a damaged one before it ends, and stands between others where they are passed."""
+    assert not read_batch(EMPTIED, 7).mended
+    damaged = bytearray(batch(4, VALUES))
+    struct.pack_into(">i", damaged, 23, 900)
+    assert _told(read_batch(bytes(damaged) + EMPTIED, 4)) == ([(4, 6, True)], 7)
+    found = read_batch(_moved(255, batch(4, VALUES)) + EMPTIED + batch(12, VALUES), 9)
+    assert (found.records, found.end, found.size) == ((), 12, len(batch(4, VALUES) + EMPTIED))

@@ -6,6 +6,7 @@ from aiokafka.errors import (
     KafkaConnectionError,
     NotLeaderForPartitionError,
     StaleMetadata,
+    UnknownError,
 )
 
 from bridge.kafka.consumer.client.kafka_client import Offsets, PolledRecords
@@ -77,6 +78,18 @@ def test_a_place_that_is_read_by_other_means_is_left():
     places.places.passed(P0, 7)
     assert places.client.asked == [("pause", P0), ("resume", P0), ("seek", P0, 7)]
     assert places.places.all() == {}
+
+
+async def test_nothing_is_told_of_silence_that_was_read_by_other_means():
+    """Nor does it rest any more; and where it stood counts for nothing, though a look has asked for it before."""
+    places = _Places(CorruptRecordException())
+    await places.look(100)
+    assert set(await places.look(130)) == {P0}
+    places.places.passed(P0, 7)
+    assert places.places.all() == {}
+    assert places.fetched(158, P0) == []
+    assert await places.look(161, position=3) == {}
+    assert len(places.raws) == 1
 
 
 @pytest.mark.parametrize(
@@ -211,3 +224,49 @@ def test_what_is_not_admitted_is_not_tried():
     places.now += 1
     places.places.try_again({("t", 1)})
     assert places.client.asked == [("pause", P0)]
+
+
+def test_nothing_is_known_of_a_place_whose_log_is_gone():
+    """Another topic of the name has come: it is fetched at once, and not read on where the one before could not be read."""
+    stage = _Places()
+    stage.places.hold(P0, FAILED)
+    stage.places.forget(P0)
+    assert stage.client.asked == [("pause", P0), ("resume", P0)]
+    assert (stage.places.all(), stage.fetched(200, P0)) == ({}, [])
+
+
+def test_a_try_that_is_under_way_is_not_resumed_twice():
+    """The client fetches the partition already."""
+    stage = _Places()
+    stage.places.hold(P0, FAILED)
+    assert stage.fetched(101, P0) == [("resume", P0), ("seek", P0, 4)]
+    stage.places.forget(P0)
+    assert stage.client.asked[3:] == []
+    stage.places.forget(P0)
+    assert stage.client.asked[3:] == [], "nothing was held"
+
+
+async def test_a_partition_that_rests_is_fetched_again_when_its_topic_is_another():
+    """What the broker refused was of the log before; silence counts from the beginning."""
+    stage = _Places(UnknownError())
+    await stage.look(100)
+    assert (await stage.look(130))[P0].why == "UnknownError"
+    stage.places.forget(P0)
+    assert stage.client.asked[-1] == ("resume", P0)
+    assert stage.places.all() == {}
+    assert await stage.look(159) == {}
+    assert await stage.look(188) == {}
+    assert len(stage.raws) == 1
+
+
+async def test_a_try_that_the_broker_refuses_is_silent():
+    """Its batch came with what lies before it; asked for alone the broker refuses it, and the client would say nothing more."""
+    stage = _Places(CorruptRecordException())
+    stage.places.hold(P0, FAILED)
+    assert stage.fetched(101, P0) == [("resume", P0), ("seek", P0, 4)]
+    await stage.look(102, position=4)
+    await stage.look(132, position=4)
+    assert stage.client.asked[-2:] == [("raw", P0, 4), ("pause", P0)]
+    assert [place.offset for place in stage.places.silent()] == [4]
+    assert stage.fetched(159, P0) == []
+    assert stage.fetched(160, P0) == [("resume", P0)]

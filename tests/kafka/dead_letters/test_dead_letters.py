@@ -81,6 +81,20 @@ async def test_letters_of_a_revoked_partition_are_dropped():
     await letters.stop()
 
 
+async def test_letters_of_a_revoked_partition_do_not_wait_for_the_topic():
+    """While it cannot be written each owner of the partition would leave a copy of them; those of other partitions stay, in order."""
+    topic = LetterTopic(failures=10**6)
+    ledger, chunk, letters = letters_over(topic, [b"x"])
+    records = chunk.records
+    ledger.open(2, {("t", 0): 0, ("t", 1): 0})
+    ours, theirs = (ledger.register_chunk(("t", each), 2, records, 1, first=0, last=0) for each in (0, 1))
+    for each in (theirs, ours, theirs, ours):
+        letters.put(each, 0, None, NO, 1)
+    ledger.close([("t", 1)])
+    letters.forget_closed()
+    assert [letter.chunk for letter in letters._queue] == [ours, ours]
+
+
 async def test_a_value_larger_than_the_topic_takes_is_cut_and_says_so():
     """Better the beginning and the place of the whole than a worker that stands forever."""
     topic = LetterTopic(limit=1_000)

@@ -16,6 +16,7 @@ class _Brokers:
 
     def __init__(self, *records):
         self.records, self.silent, self.at = list(records), None, 0
+        self._fetcher = SimpleNamespace(_records={})
 
     async def start(self):
         """Connected."""
@@ -38,8 +39,9 @@ class _Brokers:
     async def position(self, _partition):
         return self.at
 
-    async def getmany(self, partition, *, timeout_ms):
+    async def getmany(self, partition, *, timeout_ms, max_records=None):
         assert timeout_ms
+        assert max_records is None
         upto = len(self.records) if self.silent is None else self.silent
         found, self.at = self.records[self.at : upto], max(self.at, upto)
         return {partition: found} if found else {}

@@ -19,6 +19,7 @@ class _Consumer:
 
     def __init__(self, *polls, away=False):
         self.polls, self.away, self.at, self.asked = list(polls), away, 0, 0
+        self._fetcher = SimpleNamespace(_records={})
 
     async def position(self, partition):
         assert partition == PLACE

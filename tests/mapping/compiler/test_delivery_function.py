@@ -82,6 +82,13 @@ def check(cheap, plain, event):
     assert [*one.dropped_identities] == [*other.dropped_identities]
     assert one.rejection == other.rejection
     assert [*one.findings] == [*other.findings]
+    for events, built in ((cheap, one), (plain, other)):
+        made = events.straight()(event)
+        if isinstance(made, dict):
+            assert repr(made) == repr(built.xdm)
+            assert (*built.warnings, *built.dropped_identities, *built.findings, built.rejection) == (None,)
+        else:
+            assert repr(made) == repr(built)
     assert repr(event) == repr(before)
 
 
@@ -98,10 +105,27 @@ def test_the_shipped_mapping_gives_the_same_event_either_way(schema, strict):
     @example({**SEED, "user_attributes": {"n": 1, "f": 2.5, "b": True, "tags": ["a"], "none": None}})
     @example({**SEED, "user_attributes": "text", "event_attributes": {"campaign_id": 7}, "event_name": ["x"]})
     @example({**SEED, "user_attributes": {"empty": {}, "null": None, "big": 2**63, "tags": ["a", None, {}]}})
+    @example({**SEED, "id": "a b"})
+    @example({**SEED, "id": "a:b/c"})
+    @example({**SEED, "id": ""})
+    @example({**SEED, "id": 7})
+    @example({**SEED, "time": 4_000_000_000})
+    @example({**SEED, "time": 1_000_000})
     def agree(event):
         check(cheap, plain, event)
 
     agree()
+
+
+@pytest.mark.parametrize("schema", [None, DROPPING], ids=["unchecked", "dropping"])
+def test_an_event_of_which_nothing_is_to_be_said_comes_without_words(schema):
+    """Once its second is known to be right; an id, a time or an identity that wants a look brings everything that build gives."""
+    events, _ = pair(SHIPPED, MappingSettings(), schema)
+    straight = events.straight()
+    assert straight(SEED) == events.build(SEED)
+    assert straight(SEED) == events.build(SEED).xdm
+    for odd in ({"id": "a b"}, {"id": None}, {"time": None}, {"identities": {"externalId": "x" * 2_000}}):
+        assert straight({**SEED, **odd}) == events.build({**SEED, **odd})
 
 
 TEXT, INTEGER = {"type": "string"}, {"type": "integer"}

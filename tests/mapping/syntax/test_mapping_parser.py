@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from bridge.mapping.syntax.explaining import ExpressionProblem
 from bridge.mapping.syntax.nodes import (
     ArrayLiteral,
     Binary,
@@ -15,7 +16,7 @@ from bridge.mapping.syntax.nodes import (
     PathRef,
     Ternary,
 )
-from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression
+from bridge.mapping.syntax.parser import parse_expression
 from bridge.mapping.syntax.paths import Every, Index, Key
 from bridge.mapping.syntax.printer import print_expression
 

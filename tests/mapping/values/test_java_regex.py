@@ -326,10 +326,13 @@ def test_ordinary_repetitions_are_fine(regex: str) -> None:
     assert time.thread_time() - began < 2
 
 
-# The tables of Unicode's categories are made at first use, once: that is not any one example's time.
-compile_java(r"\pL")
+@pytest.fixture(scope="module")
+def _tables_of_categories() -> None:
+    """They are made at first use, once: that is not any one example's time, nor that of those who only read this file."""
+    compile_java(r"\pL")
 
 
+@pytest.mark.usefixtures("_tables_of_categories")
 @given(st.text(alphabet="ab(|)*+?[]{}^$.\\dwpQEuxk<>:=!,0123-&", max_size=25))
 def test_any_text_compiles_or_is_refused(regex: str) -> None:
     """Nothing that people write breaks the translator."""

@@ -123,7 +123,7 @@ async def test_a_difference_is_told_by_metric_and_log_and_gone_with_the_next_day
     with structlog.testing.capture_logs() as logs:
         await task_of(metrics).run(_Lead(_State()))
     assert _differences(metrics)["kafka"] == 7
-    assert (logs[0]["event"], logs[0]["detail"], logs[0]["hint"]) == (
+    assert (logs[0]["event"], logs[0]["why"], logs[0]["hint"]) == (
         "day_does_not_add_up",
         "seven are missing",
         "do this",

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from urllib.parse import quote
 
 import httpx
 import orjson
@@ -176,6 +177,64 @@ def test_a_token_ends_with_its_time_and_with_the_secret():
     assert not made.admits(token)
     assert made.is_expired(token)
     assert not made.is_expired("no.token.atall")
+
+
+def _segment(header: object) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(header)).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(
+            _segment({"alg": "HS256", name: value}) + ".e30.AAAA"
+            for name in ("crit", "kid", "alg", "typ", "jwk", "x5c")
+            for value in (5, True, None, ["b64"], [5], {"a": 1})
+        ),
+        *(_segment(header) + ".e30.AAAA" for header in ([], 5, "x", None)),
+        base64.urlsafe_b64encode(b'{"alg":"HS256","x":' + b"[" * 5_000).decode() + ".e30.AAAA",
+        "." * 5_000,
+        "a.b.c.d.e",
+        "\u00e9.e30.\u00fc",
+    ],
+)
+async def test_whatever_is_sent_for_a_token_is_refused_as_one(token):
+    """Anybody may send headers of any kind in it: 401, and neither 503 nor an error in the log."""
+    receiver, asked, metrics = a_receiver()
+    async with (
+        Listener(asked, receiver) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", trust_env=False) as client,
+    ):
+        answer = await client.post(
+            "/moengage/streams", content=EVENT, headers={"Authorization": f"Bearer {token}".encode()}
+        )
+    assert answer.status_code == 401
+    assert count(metrics, 401) == 1
+
+
+@pytest.mark.parametrize("secret", ["secret-of-a-test", "with%41and+and/and=", "50%25 off: sécret"])
+@pytest.mark.parametrize("encode", [str, quote])
+@pytest.mark.parametrize("padding", ["", "="])
+def test_basic_credentials_for_a_token_as_senders_write_them(secret, encode, padding):
+    """Form-encoded as RFC 6749 has it, or as they are, with the padding of base64 or without."""
+    tokens = AccessTokens("moengage", secret, 60)
+    given = base64.b64encode(f"moengage:{encode(secret)}".encode()).decode().rstrip("=" if not padding else "")
+    assert tokens.answer({"Authorization": f"Basic {given}"}, FORM)[0] == 200
+    assert tokens.answer({"Authorization": f"basic  {given}"}, FORM)[0] == 200
+    wrong = base64.b64encode(f"moengage:{encode(secret)}x".encode()).decode()
+    assert tokens.answer({"Authorization": f"Basic {wrong}"}, FORM)[0] == 401
+
+
+async def test_a_form_may_have_marks_and_a_line_end_around_it():
+    """Templates of bodies end with a line end, and files begin with a byte order mark: neither is part of a secret."""
+    receiver, asked, _ = a_receiver()
+    form = "&".join(f"{name}={value}" for name, value in (FORM | CLIENT).items())
+    async with (
+        Listener(asked, receiver) as listener,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.port}", trust_env=False) as client,
+    ):
+        answer = await client.post("/moengage/streams/token", content=f"\ufeff{form}\r\n")
+        assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("missing", ["BRIDGE_RECEIVER__CLIENT_ID", "BRIDGE_RECEIVER__CLIENT_SECRET"])

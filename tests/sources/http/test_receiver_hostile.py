@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import time
+import zlib
 from pathlib import Path
 
 import aiohttp
@@ -107,6 +108,52 @@ async def test_wrong_credentials_are_told_once(log) -> None:
     (line,) = [line for line in lines if line["event"] == "wrong_credentials"]
     assert (line["address"], line["given"], line["level"]) == ("127.0.0.1", "user 'moengag'", "warning")
     assert "wrong-one" not in log.getvalue()
+
+
+async def test_dead_letters_are_told_once_a_minute_by_code(log) -> None:
+    """At once, and then what came meanwhile in one line a code, at the end at the latest: a line a request would bury the others."""
+    now = [100.0]
+    async with serve(clock=lambda: now[0]) as served, aiohttp.ClientSession() as client:
+
+        async def post(body: bytes) -> None:
+            async with client.post(served.url, data=body) as answer:
+                assert answer.status == 200
+
+        def told() -> list[tuple[str, str, int]]:
+            lines = [json.loads(line) for line in log.getvalue().splitlines()]
+            return [
+                (line["stage"], line["code"], line["count"]) for line in lines if line["event"] == "dead_letters_stored"
+            ]
+
+        await post(b"not json")
+        assert told() == [("receive", "not_json", 1)]
+        for _ in range(3):
+            await post(b"not json")
+        await post(b'{"events":[{},{}]}')
+        assert len(told()) == 1
+        now[0] += 60
+        await post(b"not json")
+        assert told()[1:] == [("receive", "not_json", 4), ("receive", "not_an_event", 2)]
+        await post(b"{}")
+        assert len(told()) == 3
+        await served.receiver.stop()
+        assert told()[3:] == [("receive", "not_an_event", 1)]
+    assert PRIVATE not in log.getvalue()
+
+
+async def test_what_is_stored_after_a_line_is_told_without_another_request(log, monkeypatch) -> None:
+    """A minute later, though nothing else is refused."""
+    monkeypatch.setattr("bridge.sources.http.told_letters.TOLD_SECONDS", 0.3)
+    async with serve() as served, aiohttp.ClientSession() as client:
+        for _ in range(3):
+            async with client.post(served.url, data=b"not json") as answer:
+                assert answer.status == 200
+        for _ in range(250):
+            await asyncio.sleep(0.02)
+            if log.getvalue().count('"dead_letters_stored"') == 2:
+                break
+        # Not at the receiver's end, which tells the rest as well.
+        assert log.getvalue().count('"dead_letters_stored"') == 2
 
 
 async def test_a_bug_of_ours_is_sent_again_and_told_without_its_words(log, monkeypatch) -> None:
@@ -324,6 +371,11 @@ BODIES = {
     "Content-Encoding: gzip, identity": (gzip.compress(EVENT), {"Content-Encoding": "gzip, identity"}, 1),
     "gzip without a label": (gzip.compress(EVENT), {}, 1),
     "gzip with a wrong label": (gzip.compress(EVENT), {"Content-Encoding": "deflate"}, 1),
+    "two lines of labels": (
+        zlib.compress(gzip.compress(EVENT)),
+        [("Content-Encoding", "gzip"), ("Content-Encoding", "deflate")],
+        1,
+    ),
 }
 
 
@@ -351,10 +403,13 @@ async def test_digits_survive_the_receiver() -> None:
     assert orjson.loads(value)["event_attributes"]["amount"] == "12345678901234.123456789"
 
 
-@pytest.mark.parametrize("expect", ["foo", "200-ok"])
-async def test_another_expectation_is_counted(expect) -> None:
-    """417 is an answer like any other."""
-    async with serve() as served:
-        request = HEAD + f"Expect: {expect}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
-        assert b" 417 " in await raw(served.listener.port, request)
+@pytest.mark.parametrize("path", ["/moengage/streams", "/moengage/streams/token", "/elsewhere"])
+@pytest.mark.parametrize("expect", ["foo", "200-ok", SECRET])
+async def test_another_expectation_is_counted(expect, path) -> None:
+    """417 is an answer like any other, whatever the path, and quotes nothing."""
+    async with serve(auth="oauth", client_id="m", client_secret="s3cr3tpass") as served:
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nExpect: {expect}\r\nContent-Length: 2\r\n\r\n{{}}"
+        answer = await raw(served.listener.port, head.encode())
+        assert b" 417 " in answer
+        assert expect.encode() not in answer
         assert served.count("bridge_receiver_requests_total", status="417") == 1

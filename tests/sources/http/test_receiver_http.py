@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 import pytest
 from memory_store import serve
+from structlog.testing import capture_logs
 
 from bridge.model.errors import BridgeError, SettingsError
 from bridge.testing.kafka.certificates import make_certificates
@@ -248,6 +249,38 @@ async def test_the_address_is_what_the_nearest_proxy_says(lines, status) -> None
         assert answer.startswith(b"HTTP/1.1 " + status)
 
 
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["Forwarded: for=52.6.248.125"], b"200"),
+        (["Forwarded: For = 52.6.248.125 ;proto=https;by=10.0.0.1"], b"200"),
+        (['Forwarded: proto=https;FOR="52.6.248.125:4711"'], b"200"),
+        (['Forwarded: for="[::ffff:52.6.248.125]:443";host="a,b;for=1.1.1.1"'], b"200"),
+        (["Forwarded: for=10.0.0.9, for=52.6.248.125"], b"200"),
+        (["Forwarded: for=10.0.0.9", "Forwarded: for=52.6.248.125"], b"200"),
+        (["Forwarded: for=52.6.248.125, for=10.0.0.9"], b"403"),
+        (["Forwarded: for=52.6.248.125, for=unknown"], b"403"),
+        (['Forwarded: for=52.6.248.125, for="_hidden"'], b"403"),
+        (["Forwarded: for=52.6.248.125, proto=https"], b"403"),
+        (['Forwarded: host="x;for=52.6.248.125";for=10.0.0.9'], b"403"),
+        (['Forwarded: host="x;for=10.0.0.9";for=52.6.248.125'], b"200"),
+        (["Forwarded: for=52.6.248.125;for=10.0.0.9"], b"403"),
+        (["Forwarded: notfor=52.6.248.125"], b"403"),
+        (['Forwarded: for=52.6.248.125;a="', 'Forwarded: for="[2001:db8::1]"'], b"403"),
+        (['Forwarded: for=52.6.248.125;a="\\"', 'Forwarded: for="[2001:db8::1]"'], b"403"),
+        (["X-Forwarded-For: 10.0.0.9", "Forwarded: for=52.6.248.125"], b"403"),
+        (["X-Forwarded-For: 52.6.248.125", "Forwarded: for=10.0.0.9"], b"200"),
+    ],
+)
+async def test_a_proxy_may_write_the_standard_header(lines, status) -> None:
+    """RFC 7239's forms are read where there is no X-Forwarded-For, and a client's own words never hide a proxy's."""
+    async with serve(allow_from="dc-01", trusted_proxies=1) as served:
+        head = b"POST /moengage/streams HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n" % len(BODY)
+        told = "".join(f"{line}\r\n" for line in lines).encode()
+        answer = await raw(served.listener.port, head + told + b"\r\n" + BODY)
+        assert answer.startswith(b"HTTP/1.1 " + status)
+
+
 async def test_one_connection_too_many_is_told() -> None:
     """At the bound a new connection is answered 503 and closed; when one leaves there is room again."""
     async with serve(max_connections=2) as served:
@@ -320,3 +353,45 @@ async def test_tls_with_client_certificates(tmp_path) -> None:
     with pytest.raises(SettingsError, match="BRIDGE_RECEIVER__TLS_CERTFILE"):
         async with serve(tls_certfile=tmp_path / "nowhere.pem"):
             pass
+
+
+async def test_a_handshake_that_fails_is_counted_and_told(tmp_path) -> None:
+    """Who cannot shake hands has a batch dropped, and no HTTP tells: no certificate of his own, no TLS at all; a probe is none."""
+    made = make_certificates(tmp_path)
+    with capture_logs() as lines:
+        async with serve(tls_certfile=made.broker_bundle, tls_client_cafile=made.ca) as served:
+            url = served.url.replace("http://", "https://")
+            nobody = ssl.create_default_context(cafile=str(made.ca))
+            async with aiohttp.ClientSession() as client:
+                with pytest.raises(aiohttp.ClientError):
+                    await client.post(url, data=BODY, ssl=nobody)
+                with pytest.raises(aiohttp.ClientError):
+                    await client.post(served.url, data=BODY)
+            _, probe = await asyncio.open_connection("127.0.0.1", served.listener.port)
+            probe.close()
+            await probe.wait_closed()
+            for _ in range(100):
+                await asyncio.sleep(0.02)
+                if served.count("bridge_receiver_requests_total", status="400") >= 2:
+                    break
+            await asyncio.sleep(0.1)
+            assert served.count("bridge_receiver_requests_total", status="400") == 2
+    told = [line["why"] for line in lines if line["event"] == "tls_handshake_failed"]
+    assert told == ["peer did not return a certificate", "http request"]
+
+
+async def test_certificates_that_were_renewed_tell_as_well(tmp_path) -> None:
+    """The context of the new files is another one."""
+    made = make_certificates(tmp_path / "one")
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(made.broker_bundle.read_bytes())
+    async with serve(tls_certfile=bundle) as served:
+        bundle.write_bytes(make_certificates(tmp_path / "two").broker_bundle.read_bytes())
+        async with aiohttp.ClientSession() as client:
+            with pytest.raises(aiohttp.ClientError):
+                await client.post(served.url, data=BODY)
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            if served.count("bridge_receiver_requests_total", status="400"):
+                break
+        assert served.count("bridge_receiver_requests_total", status="400") == 1

@@ -157,6 +157,20 @@ def test_members_that_cannot_stand_together_cost_their_event_only() -> None:
     assert len(records_of(both, WIDE, NOW, DECODER).events) == 2
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1E+999", "9.9e308"])
+def test_a_number_that_no_double_holds_costs_its_event_only(number) -> None:
+    """The event is a dead letter of the body as it came, in each envelope, and its neighbours go on."""
+    good, bad = '{"event_code":"X","uid":"u"}', f'{{"event_uuid":"a","event_code":"X","n":[{{"m":{number}}}]}}'
+    for body in (f'{{"events":[{bad},{good}]}}', f"[{good},{bad}]", f'{{"events":[{good},{{"uid":NaN}},{bad}]}}'):
+        intake = records_of(body.encode(), WIDE, NOW, DECODER)
+        assert [key for key, *_ in intake.events] == [b"u"]
+        letter = next(letter for letter in intake.dead_letters if letter.code == "not_json")
+        assert (letter.value, letter.event_uuid) == (body.encode(), "a")
+        assert "beyond the range of a double" in letter.reason
+    (letter,) = records_of(bad.encode(), WIDE, NOW, DECODER).dead_letters
+    assert (letter.code, letter.value) == ("not_json", bad.encode())
+
+
 def test_digits_reach_the_record_and_the_dead_letter() -> None:
     """An id beyond 64 bits is key and identity by its digits; what is refused beside it is kept as it came."""
     body = b'{"event_code":"X","uid":12345678901234567890123,"event_attributes":{"n":98765432109876543210}}'

@@ -25,6 +25,8 @@ from bridge.sources.http.json_reading import parse_body, parse_json
         (b"[NaN, 18446744073709551615, -9223372036854775808]", [None, 2**64 - 1, -(2**63)]),
         (b"[NaN, 18446744073709551616, 1e5]", [None, "18446744073709551616", 1e5]),
         (b"[NaN, " + b"9" * 5000 + b"]", [None, "9" * 5000]),
+        (b'\xef\xbb\xbf\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (b'\r\n \xef\xbb\xbf\t{"a": 1}', {"a": 1}),
     ],
 )
 def test_readable_bodies(body: bytes, value: object) -> None:

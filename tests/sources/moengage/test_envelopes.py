@@ -102,6 +102,7 @@ def test_input_is_not_changed() -> None:
         (2.0**60, None),
         (True, None),
         ("", None),
+        (" \t\u00a0", None),
         (None, None),
         ([1], None),
         ({"a": 1}, None),
@@ -168,6 +169,40 @@ def test_an_envelope_that_has_a_name_is_a_batch() -> None:
     assert single["event_name"] == "Email Sent"
     lone = {"event_name": "X", "events": ["a", 1], "event": "text"}
     assert events_of(lone) == (lone,)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"event_uuid": "batch-1"},
+        {"event_name": "batch", "event_uuid": "batch-1"},
+        {"event_code": "", "event_name": "", "event_uuid": ""},
+        {"event_code": [], "event_uuid": "batch-1"},
+        {"event_code": " \t"},
+        {"event_code": "", "id": "b", "time": 5, "identities": {}},
+    ],
+)
+def test_what_names_a_batch_hides_none_of_its_events(named: dict[str, object]) -> None:
+    """Without an event_code that says something, an id or a blank beside events is the batch's, and no event inherits it."""
+    envelope = {"app_name": "A", **named}
+    first, second, refused = events_of({**envelope, "events": [EVENT, {"event_uuid": "u-2"}, {"x": 1}]})
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert isinstance(refused, Refusal)
+    assert (first["event_uuid"], second["event_uuid"], second.get("event_name")) == ("u-1", "u-2", None)
+    assert "event_code" not in second
+    for index, whole in enumerate([first, second, refused]):
+        alone = isolate({**envelope, "events": [EVENT, {"event_uuid": "u-2"}, {"x": 1}]}, index)
+        assert list(events_of(alone)) == [whole]
+    (line,) = events_of({**envelope, "event": EVENT})
+    assert isinstance(line, dict)
+    assert (line["event_uuid"], line["app_name"]) == ("u-1", "A")
+    odd, beside = events_of({**envelope, "events": ["text"], "event": EVENT})
+    assert isinstance(odd, Refusal)
+    assert isinstance(beside, dict)
+    assert beside["event_uuid"] == "u-1"
+    (lone,) = events_of({"event_uuid": "u", "event_name": "N", "events": [1, {"a": 2}]})
+    assert lone["events"] == [1, {"a": 2}]
 
 
 def test_what_would_become_too_much_is_one_refusal() -> None:

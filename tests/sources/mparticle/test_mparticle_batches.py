@@ -201,6 +201,80 @@ def test_what_is_no_batch_is_refused_with_a_code(document, code):
     assert len(found) == 4
 
 
+@pytest.mark.parametrize(
+    ("member", "odd", "whole"),
+    [
+        ("user_attributes", ["x"], False),
+        ("user_attributes", '{"a": 1}', False),
+        ("deleted_user_attributes", {"a": 1}, False),
+        ("deleted_user_attributes", "a", False),
+        ("deleted_user_attributes", ["a", 1], False),
+        ("consent_state", "yes", False),
+        ("user_identities", "C-100", True),
+        ("user_identities", 5, True),
+    ],
+)
+def test_what_would_be_passed_over_is_a_dead_letter(member, odd, whole):
+    """A member of another form than any that is read: the user's part is refused, or all where nobody could be told."""
+    found = events({**WEBHOOK, member: odd})
+    assert [each.code for each in found if isinstance(each, Refusal)] == ["member_form"]
+    assert len(found) == (1 if whole else 3)
+    alone = {"mpid": 1, member: odd}
+    (refusal,) = events(alone)
+    assert isinstance(refusal, Refusal)
+    for blank in ([], "", None):
+        assert events({"mpid": 1, member: blank}) == []
+
+
+@pytest.mark.parametrize(("odd", "code"), [("x", "member_form"), ([1], "member_form"), (5, "member_form")])
+def test_data_of_an_event_of_another_form_is_a_dead_letter(odd, code):
+    """What it holds would be gone; its neighbour goes on."""
+    good = {"event_type": "custom_event", "data": {}}
+    found = events({"mpid": 1, "events": [{"event_type": "custom_event", "data": odd}, good]})
+    assert [getattr(each, "code", None) for each in found[:1]] == [code]
+    assert found[1]["event_type"] == "custom_event"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"mpid":"1","mpid":"2","user_attributes":{"a":1}}', "duplicate_keys"),
+        (b'{"mpid":1e400,"user_attributes":{"a":1}}', "not_json"),
+        (b'{"user_identities":{"customer_id":"a","customer_id":"b"},"user_attributes":{"a":1}}', "duplicate_keys"),
+        (b'{"mpid":1,"consent_state":{"gdpr":{"m":{"consented":true,"consented":false}}}}', "duplicate_keys"),
+        (b'{"mpid":1,"user_attributes":{"a":1},"user_attributes":5}', "duplicate_keys"),
+    ],
+)
+def test_nobody_is_taken_for_another_where_a_batch_says_two_things(body, code):
+    """Of an id with several values none is chosen, and none is left out in silence."""
+    (refusal,) = events(DECODER.parse_body(body))
+    assert refusal.code == code
+
+
+def test_an_event_that_says_two_things_costs_itself():
+    """Its neighbour goes on."""
+    body = b'{"mpid":1,"events":[{"event_type":"custom_event","data":{"event_id":1,"event_id":2}},{"event_type":"custom_event"}]}'
+    refusal, good = events(DECODER.parse_body(body))
+    assert (refusal.code, good["kind"]) == ("duplicate_keys", "event")
+
+
+def test_ids_that_arrive_as_floats_are_ids():
+    """As some languages write every number; a fraction, and what a double does not hold, name nobody."""
+    ids = {"mpid": 12345.0, "user_identities": {"customer_id": 99182.0, "email": 1.5, "other": 2.0**60}}
+    (user,) = events({**ids, "user_attributes": {"a": 1}})
+    assert (user["mpid"], user["identities"]) == ("12345", {"customer_id": "99182"})
+
+
+@pytest.mark.parametrize("time", ["123456789012345678901234", 1e300, "1e300", "9" * 5000, "inf", "nan", "soon"])
+def test_a_time_that_is_none_costs_no_event(time):
+    """It stays as it was sent, and the event goes on without."""
+    batch = {"mpid": 1, "events": [{"event_type": "custom_event", "data": {"timestamp_unixtime_ms": time}}]}
+    (event,) = events(batch)
+    assert "time" not in event
+    assert event["timestamp_unixtime_ms"] == time
+    assert isinstance(DECODER.encode(event), bytes)
+
+
 def test_a_canonical_event_gives_itself():
     """What the receiver wrote to Kafka is read as it is, and a batch of mParticle's Kafka output beside it."""
     for event in events(WEBHOOK):
@@ -224,7 +298,7 @@ def test_all_events_of_a_user_have_one_key():
 
 def test_consent_times_and_event_times_by_magnitude():
     """Seconds and milliseconds, as numbers or text."""
-    for time in (1793599996, "1793599996", 1793599996000, "1793599996000"):
+    for time in (1793599996, "1793599996", 1793599996000, "1793599996000", 1793599996e3, "1793599996000.0"):
         batch = {"mpid": 1, "events": [{"event_type": "custom_event", "data": {"timestamp_unixtime_ms": time}}]}
         assert events(batch)[0]["time"] == 1793599996000
 

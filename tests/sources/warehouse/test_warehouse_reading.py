@@ -248,9 +248,10 @@ def test_memory_is_flat(kind, tmp_path):
         if kind == "sqlite":
             with sqlite3.connect(path) as base:
                 base.execute("CREATE TABLE users (id INTEGER, name TEXT, hash TEXT, amount REAL)")
-                base.executemany(
-                    "INSERT INTO users VALUES (?, ?, ?, ?)",
-                    ((i, f"user {i}", f"{i:032x}", i * 1.5) for i in range(rows)),
+                base.execute(
+                    "WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r WHERE i + 1 < ?)"
+                    " INSERT INTO users SELECT i, 'user ' || i, printf('%032x', i), i * 1.5 FROM r",
+                    (rows,),
                 )
             base.close()
         elif kind == "duckdb":

@@ -8,6 +8,8 @@ from structlog.testing import capture_logs
 
 from bridge.kafka.route_state.state_reader import StateBatch
 from bridge.model.errors import KafkaError
+from bridge.telemetry.health import Health
+from bridge.worker.lifetime.opening import open_state
 
 AWAY = KafkaError("away")
 
@@ -206,3 +208,16 @@ def test_nothing_waits_of_a_partition_that_is_not_ours():
         assert not scene.keeper.keeps(other)
 
     run_virtually(work())
+
+
+async def test_a_state_topic_that_does_not_open_is_a_reason_of_its_own() -> None:
+    """An alert asks for it, which leaves out `state`: that has alerts of its own, and none of them sees this."""
+    health, stop = Health(), asyncio.Event()
+
+    class Keeper:
+        async def open(self) -> None:
+            stop.set()
+            raise KafkaError("the brokers do not answer")
+
+    assert not await open_state(Keeper(), stop, health)
+    assert list(health.unready()) == ["state_topic"]

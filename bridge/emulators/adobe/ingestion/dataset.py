@@ -6,17 +6,18 @@ Kept are ids, counts and a bounded number of failed lines, batches and rows; rec
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
 from bridge.emulators.adobe.ingestion.batch import Batch, new_batch_id
+from bridge.emulators.adobe.ingestion.dataset_rules import Readings
 from bridge.emulators.adobe.ingestion.failed_records import FORMS, failed_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableSet, Sequence
 
+    from bridge.emulators.adobe.ingestion.dataset_rules import Limits
     from bridge.emulators.adobe.ingestion.validation import Violation
 
     Validate = Callable[[Mapping[str, Any], Mapping[str, Any] | None], "Outcome"]
@@ -38,34 +39,6 @@ class Outcome(NamedTuple):
     violations: Sequence[Violation]
     mapper: bool = False
     """Whether it was Data Prep that failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is kept, and how batches are made."""
-
-    enabled: bool = True
-    """Without it nothing happens after the 200."""
-    batch_seconds: float = 2.0
-    """Between two batches (about 900 at Adobe)."""
-    queue_records: int = 50_000
-    """Most records that wait for a batch; one more closes the batch immediately."""
-    failed_records: int = 100_000
-    """Failed lines of a dataset; the oldest failed batches go first."""
-    batches: int = 20_000
-    """Batches of a dataset that are listed."""
-    retention_seconds: float = 7 * 86_400
-    """How long failed batches stay."""
-
-
-@dataclass(slots=True)
-class Readings:
-    """The readings of undocumented behaviour that concern batches."""
-
-    form: str = "mixed"
-    partial: str = "mixed"
-    failed_status: str = "failed"
-    compaction: bool = False
 
 
 Waiting = tuple[str, Any, str, Any]

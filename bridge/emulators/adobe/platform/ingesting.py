@@ -6,7 +6,8 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.emulators.adobe.ingestion.dataset import Dataset, Limits, Outcome, Readings
+from bridge.emulators.adobe.ingestion.dataset import Dataset, Outcome
+from bridge.emulators.adobe.ingestion.dataset_rules import Limits, Readings
 from bridge.emulators.adobe.ingestion.mapped import compile_set, mapper
 from bridge.emulators.adobe.ingestion.validation import compile_validation
 from bridge.emulators.adobe.platform.registry.resolving import resolved

@@ -22,7 +22,17 @@ from aiokafka.errors import (
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import OffsetAndMetadata
 
-from bridge.kafka.aiokafka_internals import ConsumerInternals, error_of, gaps_of, moved_on, set_isolation, unread_of
+from bridge.kafka.aiokafka_internals import (
+    ConsumerInternals,
+    batch_end_of,
+    error_of,
+    gaps_of,
+    moved_on,
+    rows_of,
+    set_isolation,
+    unread_of,
+)
+from bridge.kafka.batches.batches_in_place import BatchesInPlace
 from bridge.kafka.consumer.client.kafka_client import Offsets, PolledRecords
 from bridge.kafka.topic_identity import ABSENT, topic_identity
 from bridge.model.day_counts import NotedOffset
@@ -35,7 +45,8 @@ if TYPE_CHECKING:
 ISOLATION = "read_committed"
 _MAX_EMPTY_FETCH_MS = 50
 """Milliseconds; the longest a broker may hold an empty fetch while other partitions have data: it answers no other meanwhile."""
-_RAW_WAIT_MS = 500
+_RAW_WAIT_MS = 0
+"""Milliseconds. What is stored is answered at once, and waiting would only bring later records."""
 
 
 def read_committed(consumer: Any) -> None:
@@ -50,6 +61,8 @@ class AiokafkaClient:
         self._consumer = consumer
         self._inside = ConsumerInternals(consumer)
         self._patience_ms = self._inside.wait_ms
+        self._batch_ends: dict[Partition, int] = {}
+        """Offsets at which certainly no batch is under way: one has just been read to its end there."""
 
     @property
     def reads_committed(self) -> bool:
@@ -81,12 +94,15 @@ class AiokafkaClient:
             self._inside.drop(tp)
             return None
         state = self._state(partition)
-        unread: Any = unread_of(held, None if state is None else state.highwater)
+        ends, begins = () if state is None else (state.lso, state.highwater), self._batch_ends.get(partition)
+        unread: Any = unread_of(
+            held, lambda batches, position: BatchesInPlace(batches, position, *ends, midst=position != begins)
+        )
         start, error = unread.next_fetch_offset, None
         rows: list[Any] = []
         try:
             # What was read before an error stays in the list.
-            rows.extend(islice(unread, most))
+            rows.extend(islice(rows_of(unread), most))
         except MemoryError:
             raise
         except Exception as failure:  # noqa: BLE001 - parsing foreign bytes: decompressors and decoders raise what they like
@@ -94,6 +110,9 @@ class AiokafkaClient:
         moved_on(held)
         if error is not None or len(rows) < most:
             self._inside.drop(tp)
+        # Where nothing was read it may still be the midst of a batch.
+        if start < unread.next_fetch_offset == batch_end_of(unread):
+            self._batch_ends[partition] = unread.next_fetch_offset
         damaged = error is not None and _is_damage(error)
         return PolledRecords(rows, start, unread.next_fetch_offset, error, damaged, gaps=gaps_of(unread))
 

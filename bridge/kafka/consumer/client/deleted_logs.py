@@ -85,6 +85,11 @@ class DeletedLogs:
         known = self._known.get(partition)
         return bool(identity) and identity not in self._former and (known is None or known.identity != identity)
 
+    def is_still(self, partition: Partition, identity: bytes | None) -> bool:
+        """Whether no other topic had come by then, as far as brokers tell: those that give no identities never do."""
+        known = self._known.get(partition)
+        return known is None or known.identity is None or identity in {known.identity, ABSENT}
+
     def replace(self, partition: Partition, identity: bytes | None, offset: int) -> KnownLog | None:
         """Another topic of the name has come, whose log begins there: what was known of the one before.
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import structlog
 from aiokafka.errors import KafkaError, OffsetMetadataTooLargeError
 
-from bridge.kafka.consumer.client.kafka_client import KafkaClient, Offsets, PolledRecords
-from bridge.kafka.consumer.client.kept_records import KeptRecords, pieces_of
+from bridge.kafka.consumer.client.damage_reading import DamageReading
+from bridge.kafka.consumer.client.kept_records import KeptRecords
 from bridge.kafka.consumer.client.offset_account import Expired, Gone, OffsetAccount, SkippedError
-from bridge.kafka.consumer.client.stored_batch import StoredBatch, read_batch
 from bridge.kafka.consumer.client.unread_places import Unreadable, UnreadPlaces
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from bridge.kafka.consumer.chunk import Partition
+    from bridge.kafka.consumer.client.kafka_client import KafkaClient, Offsets, PolledRecords
     from bridge.model.day_counts import NotedOffset
 
 __all__ = ["Expired", "Fetch", "Fetching", "Gone", "SkippedError", "Survey", "Unreadable"]
@@ -68,9 +68,10 @@ class Fetching:
         self._client = client
         self._set_aside = set_aside
         self.number = 0
-        self._account = OffsetAccount(client, lambda: self.number)
         self._places = UnreadPlaces(client, clock)
+        self._account = OffsetAccount(client, lambda: self.number, self._places.forget)
         self._kept = KeptRecords()
+        self._damage = DamageReading(client, lambda: self.number, self._account, self._places, self._kept)
 
     @property
     def expired(self) -> deque[Expired]:
@@ -99,7 +100,7 @@ class Fetching:
         client.touch()
         self._places.try_again(partitions)
         if self._set_aside:
-            await self._look_into_damage(partitions)
+            await self._damage.look_into(partitions)
         number, records = await self._poll(partitions, most)
         if not records:
             await client.arrival(_PARTLY_SECONDS if client.holds() else seconds)
@@ -158,39 +159,6 @@ class Fetching:
             self._places.read(partition)
         return found if found.end > found.start else None
 
-    async def _look_into_damage(self, partitions: Collection[Partition]) -> None:
-        """Read what the client cannot, record by record."""
-        for place in self._places.to_look_into(partitions):
-            number = self.number
-            try:
-                found = read_batch(await self._client.raw(place.partition, place.offset), place.offset)
-            except KafkaError:
-                continue  # asked again after the next try
-            if number != self.number:
-                return
-            if found is not None:
-                self._keep_pieces(place.partition, place.offset, found)
-
-    def _keep_pieces(self, partition: Partition, offset: int, found: StoredBatch) -> None:
-        for rows in pieces_of(found.records):
-            end = rows[-1].last + 1
-            if rows[0].unreadable:
-                _log.error(
-                    "unreadable_records_set_aside",
-                    detail="What cannot be read becomes a dead letter, and reading goes on after it.",
-                    topic=partition[0],
-                    partition=partition[1],
-                    first=rows[0].offset,
-                    last=rows[0].last,
-                    why=rows[0].unreadable,
-                )
-            self._kept.add(partition, PolledRecords(rows, offset, end, unreadable=rows[0].unreadable))
-            offset = end
-        if offset < found.end:
-            self._kept.add(partition, PolledRecords((), offset, found.end))
-        self._account.next[partition] = found.end
-        self._places.passed(partition, found.end)
-
     async def touch(self) -> None:
         """Tell the client that we are alive while we fetch nothing, or it would leave the group."""
         self._client.touch()
@@ -218,7 +186,7 @@ class Fetching:
         identities = await self._identities({topic for topic, _ in offsets})
         if number != self.number:
             return False
-        self._account.finished(offsets)
+        self._account.finished(offsets, identities)
         # Whoever gets such a partition next would begin in the midst of the new log.
         again = self._account.made_again(identities, offsets)
         offsets = {p: offset for p, offset in offsets.items() if p not in again}
@@ -293,6 +261,8 @@ class Fetching:
                 account.seen(identities, offsets, read)
             offsets = {p: found._replace(waiting=account.waiting(p, found)) for p, found in offsets.items()}
             await self._places.look_into_silence(offsets, giving, lambda: number == self.number)
+        if self._set_aside and number == self.number:
+            await self._damage.look_behind_what_is_found()
         return Survey(number, offsets, self._places.all())
 
     def _secure(self, partition: Partition) -> None:

@@ -56,13 +56,17 @@ class Gone:
 class OffsetAccount:
     """One assignment's account. ``number`` gives the assignment's number: what is asked across a change of it is forgotten.
 
+    ``begins_anew`` is called with a partition in the place of whose log another one has come.
     ``next`` is where the next take of a partition has to begin. ``anew``: partitions whose log was cut or made again, of which
     nothing has been handed on since, with the log's number; ``logs_begun`` is the number of the last one that began so.
     ``expired`` and ``gone`` are for the main loop to empty: they get what an answer may lose that nobody waits for any more.
     """
 
-    def __init__(self, client: KafkaClient, number: Callable[[], int]) -> None:
+    def __init__(
+        self, client: KafkaClient, number: Callable[[], int], begins_anew: Callable[[Partition], None]
+    ) -> None:
         self._client = client
+        self._begins_anew = begins_anew
         self._number = number
         self.next: dict[Partition, int] = {}
         self.anew: dict[Partition, int] = {}
@@ -213,6 +217,7 @@ class OffsetAccount:
         self.logs_begun += 1
         self.next[partition] = self._begun[partition] = begins
         self.anew[partition] = self._log[partition] = self.logs_begun
+        self._begins_anew(partition)
         _log.error(
             "partition_made_again",
             detail="The log of the partition was cut or made again; it is read from its beginning.",
@@ -226,9 +231,19 @@ class OffsetAccount:
         """Whether the offset may be committed: none lies behind what was handed on, unless it is of a log that is gone."""
         return offset <= self.next.get(partition, offset)
 
-    def finished(self, offsets: Mapping[Partition, int]) -> None:
-        """So far everything has its verdict, whether or not the group could store it."""
-        self._logs.finished(offsets)
+    def finished(self, offsets: Mapping[Partition, int], identities: Mapping[str, bytes | None]) -> None:
+        """So far everything has its verdict, whether or not the group could store it. ``identities``: asked for since then.
+
+        What is not certainly of the known log counts only as far as that was read: behind it may be records of the next one.
+        """
+        self._logs.finished(
+            {
+                partition: offset
+                if self._logs.is_still(partition, identities.get(partition[0]))
+                else min(offset, self._read.get(partition, 0))
+                for partition, offset in offsets.items()
+            }
+        )
 
     def topics(self) -> set[str]:
         """Topics of the partitions whose logs are remembered."""

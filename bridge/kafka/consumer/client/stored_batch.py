@@ -8,21 +8,27 @@ brokers (version 2) is known; of anything else nothing is said.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aiokafka.record.util import calc_crc32c
 
+from bridge.kafka.batches.batches_in_place import passed_before
 from bridge.kafka.batches.decompression import gunzip, unlz4, unsnap, unzstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_HEADER = struct.Struct(">qiibIhiqqqhii")
+HEADER = struct.Struct(">qiibIhiqqqhii")
 _BEFORE_LENGTH = 12
-_MAGIC = 2
-_CHECKED_FROM = 21
+MAGIC = 2
+CHECKED_FROM = 21
 _BROKERS_TIME = 0x08
+_IN_TRANSACTION = 0x30
+_OFFSET = struct.Struct(">q")
+_LEAST_LENGTH = HEADER.size - _BEFORE_LENGTH
+_MOST_SIZES = 100
+"""Places that are tried as the end of a batch: payloads may hold the bytes of an offset, too."""
 _CODECS: dict[int, Callable[[bytes], bytes]] = {
     1: gunzip,
     2: unsnap,
@@ -49,14 +55,23 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """Records in the order of their offsets, all of the batch from the asked one on; ``end`` is the offset behind them."""
+    """Records in the order of their offsets, all of the batch from the asked one on; ``end`` is the offset behind them.
+
+    ``size``: bytes up to its end. ``mended``: its length or its version is damaged and was found by its checksum, so that brokers may
+    find nothing of what they store behind it. ``plain``: sound as a whole, neither of a transaction nor a marker.
+    """
 
     records: tuple[StoredRecord, ...]
     end: int
+    size: int
+    mended: bool = False
+    plain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class BatchHead:
+    """Of a batch, as it is stored."""
+
     base: int
     length: int
     magic: int
@@ -69,77 +84,139 @@ class _Head:
 
     @property
     def size(self) -> int:
+        """Bytes of the whole batch."""
         return _BEFORE_LENGTH + self.length
 
     @property
     def end(self) -> int:
+        """The offset behind its last."""
         return self.base + self.last_delta + 1
 
 
 def read_batch(raw: bytes, offset: int) -> StoredBatch | None:
-    """What the first batch of ``raw`` holds from ``offset`` on; None where not even its extent can be told for certain."""
-    head = _head_at(raw, 0)
-    if head is None or head.magic != _MAGIC or len(raw) < head.size:
+    """What the batch of ``raw`` with ``offset`` holds from there on; None where not even its extent can be told for certain."""
+    passed = _passed_bytes(raw, offset)
+    raw = raw[passed:]
+    head, mended = _whole(raw, offset)
+    if head is None:
         return None
-    if calc_crc32c(raw[_CHECKED_FROM : head.size]) != head.crc:
-        end = _end_of_damaged(raw, head, offset)
+    behind = _sound_after(raw, head)
+    following = behind if behind is not None and behind.base > offset else None
+    if calc_crc32c(raw[CHECKED_FROM : head.size]) != head.crc:
+        end = _end_of_damaged(head, following, offset)
         return None if end is None else _as_one(raw[: head.size], offset, end, "its checksum does not match")
-    if not head.base <= offset < head.end:
+    if not head.base <= offset < head.end or not _is_in_place(head, behind, offset):
         # The checksum does not cover where the batch stands; only the next one tells where it ends.
-        following = _sound_after(raw, head, offset)
         return None if following is None else _as_one(raw[: head.size], offset, following.base, "its offset is damaged")
     if head.count < 0:
         return None
     try:
-        body = _decompressed(raw[_HEADER.size : head.size], head.attributes & 0x07)
+        body = _decompressed(raw[HEADER.size : head.size], head.attributes & 0x07)
     except Exception as error:  # noqa: BLE001 - decompressors raise what they like
         return _as_one(raw[: head.size], offset, head.end, f"it cannot be decompressed ({type(error).__name__})")
     records = tuple(record for record in _records(body, head, offset) if record.offset >= offset)
-    return StoredBatch(records, head.end)
+    return StoredBatch(records, head.end, passed + head.size, mended, plain=not head.attributes & _IN_TRANSACTION)
 
 
-def _head_at(raw: bytes, at: int) -> _Head | None:
-    if len(raw) - at < _HEADER.size:
+def _whole(raw: bytes, offset: int) -> tuple[BatchHead | None, bool]:
+    """The head of the first batch, where that is there whole, and whether its length or version had to be found.
+
+    The checksum covers neither of them, but it holds for one length only. Where the next batch begins is told by its offset.
+    """
+    head = head_at(raw, 0)
+    if head is None:
+        return None, False
+    length_fits = _LEAST_LENGTH <= head.length <= len(raw) - _BEFORE_LENGTH
+    if length_fits and head.magic == MAGIC and calc_crc32c(raw[CHECKED_FROM : head.size]) == head.crc:
+        return head, False
+    if head.base <= offset < head.end:
+        for size in _sizes(raw, head):
+            if calc_crc32c(raw[CHECKED_FROM:size]) == head.crc:
+                return replace(head, length=size - _BEFORE_LENGTH, magic=MAGIC), True
+    return (head if length_fits and head.magic == MAGIC else None), False
+
+
+def _sizes(raw: bytes, head: BatchHead) -> Iterator[int]:
+    """How long the batch may be: what it says, up to where one of the offset behind it seems to begin, or all that is there."""
+    if HEADER.size <= head.size <= len(raw):
+        yield head.size
+    next_base = _OFFSET.pack(head.end)
+    at = raw.find(next_base, HEADER.size)
+    for _ in range(_MOST_SIZES):
+        if at < 0:
+            break
+        yield at
+        at = raw.find(next_base, at + 1)
+    yield len(raw)
+
+
+def head_at(raw: bytes, at: int) -> BatchHead | None:
+    """The head of a batch that would begin there; None where there is no room for one."""
+    if len(raw) - at < HEADER.size:
         return None
-    base, length, _epoch, magic, crc, attributes, last_delta, first, last, _id, _turn, _seq, count = (
-        _HEADER.unpack_from(raw, at)
+    base, length, _epoch, magic, crc, attributes, last_delta, first, last, _id, _turn, _seq, count = HEADER.unpack_from(
+        raw, at
     )
-    if length < _HEADER.size - _BEFORE_LENGTH:
-        return None
-    return _Head(base, length, magic, crc, attributes, last_delta, first, last, count)
+    return BatchHead(base, length, magic, crc, attributes, last_delta, first, last, count)
 
 
-def _end_of_damaged(raw: bytes, head: _Head, offset: int) -> int | None:
+def _passed_bytes(raw: bytes, offset: int) -> int:
+    """How much of what the broker gives lies before the batch with the offset: of batches that seem to lie further on than they do."""
+    first = head_at(raw, 0)
+    # Of many batches each begins where it should: to look at all behind each of them would take minutes.
+    if first is None or first.base == offset:
+        return 0
+    at, sizes, spans = 0, list[int](), list[tuple[int, int]]()
+    while (head := head_at(raw, at)) is not None and head.magic == MAGIC and head.length >= _LEAST_LENGTH:
+        if at + head.size > len(raw):
+            break
+        sizes.append(head.size)
+        spans.append((head.base, head.end))
+        at += head.size
+    return sum(sizes[: passed_before(spans, offset)]) if len(spans) > 1 else 0
+
+
+def _is_in_place(head: BatchHead, behind: BatchHead | None, offset: int) -> bool:
+    """Whether nothing shows that its own offset is damaged: it overlaps the next batch, or leaves offsets in front of it."""
+    if head.base == offset and head.count == head.last_delta + 1:
+        return True
+    if behind is None:
+        return True
+    return head.end <= behind.base if head.base == offset else head.end == behind.base
+
+
+def _end_of_damaged(head: BatchHead, following: BatchHead | None, offset: int) -> int | None:
     """Where the next batch begins. The damage may lie in the very field that says so: two witnesses have to agree.
 
     The next batch is one, when it is there whole and sound; else the number of records is, as batches that were not compacted
     have one for each offset.
     """
-    following = _sound_after(raw, head, offset)
     if following is not None:
         return following.base
     return head.end if head.count == head.last_delta + 1 and head.base <= offset < head.end else None
 
 
-def _sound_after(raw: bytes, head: _Head, offset: int) -> _Head | None:
-    """The next batch, where it is whole and lies behind ``offset``."""
-    following = _head_at(raw, head.size)
-    if following is None or following.magic != _MAGIC or following.base <= offset:
+def _sound_after(raw: bytes, head: BatchHead) -> BatchHead | None:
+    """The next batch, where it is whole."""
+    following = head_at(raw, head.size)
+    if following is None or following.length < _LEAST_LENGTH or following.magic != MAGIC:
         return None
     # Of one that is not there whole the checksum does not match.
-    body = raw[head.size + _CHECKED_FROM : head.size + following.size]
+    body = raw[head.size + CHECKED_FROM : head.size + following.size]
     return following if calc_crc32c(body) == following.crc else None
 
 
 def _as_one(raw: bytes, offset: int, end: int, why: str) -> StoredBatch:
-    return StoredBatch((StoredRecord(offset, 0, None, raw, (), f"of its batch {why}", end - 1),), end)
+    return StoredBatch(
+        (StoredRecord(offset, 0, None, raw, (), f"of its batch {why}", end - 1),), end, len(raw), plain=False
+    )
 
 
 def _decompressed(body: bytes, kind: int) -> bytes:
     return bytes(_CODECS[kind](body)) if kind else body
 
 
-def _records(body: bytes, head: _Head, offset: int) -> Iterator[StoredRecord]:
+def _records(body: bytes, head: BatchHead, offset: int) -> Iterator[StoredRecord]:
     """Each record in its frame; where the frames themselves are broken, the rest as one."""
     at = 0
     reached = head.base
@@ -153,9 +230,12 @@ def _records(body: bytes, head: _Head, offset: int) -> Iterator[StoredRecord]:
             return
         reached = record.offset + 1
         yield record
+    first = max(reached, offset)
+    if at < len(body) and first < head.end:
+        yield StoredRecord(first, 0, None, body[at:], (), "the batch has more than its number of records", head.end - 1)
 
 
-def _framed(body: bytes, at: int, head: _Head) -> tuple[StoredRecord | None, int]:
+def _framed(body: bytes, at: int, head: BatchHead) -> tuple[StoredRecord | None, int]:
     """The record whose frame begins here, and where the next one does; None where there is no telling."""
     try:
         length, at = _varint(body, at)
@@ -165,7 +245,7 @@ def _framed(body: bytes, at: int, head: _Head) -> tuple[StoredRecord | None, int
         return None, at
 
 
-def _record(raw: bytes, head: _Head) -> StoredRecord:
+def _record(raw: bytes, head: BatchHead) -> StoredRecord:
     """One record; raises where its offset cannot be told."""
     at = 1
     time_delta, at = _varint(raw, at)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiokafka.errors import BrokerResponseError, KafkaError, OffsetOutOfRangeError, ReplicaNotAvailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from bridge.kafka.consumer.chunk import Partition
     from bridge.kafka.consumer.client.kafka_client import KafkaClient, Offsets, PolledRecords
@@ -54,13 +54,24 @@ class UnreadPlaces:
         self._silent: dict[Partition, tuple[int, float]] = {}
         self._mute: dict[Partition, Unreadable] = {}
         self._resting: dict[Partition, float] = {}
+        self._asked: set[Partition] = set()
 
     def clear(self) -> None:
         """Another assignment begins."""
         self._held.clear()
         self._silent.clear()
         self._mute.clear()
+        self._asked.clear()
         self._resting.clear()
+
+    def forget(self, partition: Partition) -> None:
+        """Another log has come in the place of the one that could not be read on: nothing of this holds there."""
+        held = self._held.pop(partition, None)
+        rested = self._resting.pop(partition, None) is not None
+        self._silent.pop(partition, None)
+        self._mute.pop(partition, None)
+        if rested or (held is not None and not held.reading):
+            self._client.resume(partition)
 
     def all(self) -> dict[Partition, Unreadable]:
         """Where nothing comes on, by partition."""
@@ -98,9 +109,18 @@ class UnreadPlaces:
                 held.damaged = False
                 yield held.place
 
+    def silent(self) -> Sequence[Unreadable]:
+        """Places of which the broker gives nothing, each once a time that it was asked why."""
+        found = [self._mute[partition] for partition in self._asked if partition in self._mute]
+        self._asked.clear()
+        return found
+
     def passed(self, partition: Partition, offset: int) -> None:
         """The place is read by other means: the client goes on at this offset."""
-        del self._held[partition]
+        self._held.pop(partition, None)
+        self._mute.pop(partition, None)
+        self._silent.pop(partition, None)
+        self._resting.pop(partition, None)
         self._client.resume(partition)
         self._client.seek(partition, offset)
 
@@ -113,8 +133,10 @@ class UnreadPlaces:
         """
         now = self._clock()
         for partition, found in offsets.items():
-            position = found.position
-            if partition in giving or partition in self._held or position is None or position >= found.end:
+            position, held = found.position, self._held.get(partition)
+            # A held one that is tried again may be refused by the broker from then on: nothing more would come of the try.
+            waits = held is not None and not held.reading
+            if partition in giving or waits or position is None or position >= found.end:
                 self._silent.pop(partition, None)
                 self._mute.pop(partition, None)
                 continue
@@ -128,6 +150,7 @@ class UnreadPlaces:
                 if not still():
                     return
                 self._mute[partition] = Unreadable(partition, position, why, TRIES)
+                self._asked.add(partition)
                 if refuses:
                     self._resting[partition] = now + _REST_SECONDS
                     self._client.pause(partition)

@@ -12,8 +12,9 @@ from bridge.mapping.compiler.expressions.reads import Reads
 from bridge.mapping.compiler.expressions.translation import ExpressionCompiler
 from bridge.mapping.compiler.output.output_values import every, follow
 from bridge.mapping.sets.findings import Finding, MappingRefused
+from bridge.mapping.syntax.explaining import ExpressionProblem
 from bridge.mapping.syntax.nodes import PathRef, walk
-from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression
+from bridge.mapping.syntax.parser import parse_expression
 from bridge.mapping.syntax.paths import print_path
 from bridge.mapping.values import pycode as py
 from bridge.mapping.values.arithmetic import LONG_MAX, LONG_MIN

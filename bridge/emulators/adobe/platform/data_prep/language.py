@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.emulators.adobe.platform.calls import Reply
 from bridge.emulators.adobe.platform.data_prep.mapping_sets import BASE, refused
 from bridge.mapping.functions.catalogue import FUNCTIONS
-from bridge.mapping.syntax.parser import ExpressionProblem, parse_expression
+from bridge.mapping.syntax.explaining import ExpressionProblem
+from bridge.mapping.syntax.parser import parse_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from bridge.cli.main import app
 from bridge.mapping.workshop.sample_payload import sample_payload
 from bridge.model.errors import BridgeError
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "mappings" / "example"
+EXAMPLE = Path(__file__).resolve().parents[3] / "mappings" / "example"
 AIRLINE = ("--schema", str(EXAMPLE / "airline.schema.json"), "--events", str(EXAMPLE / "airline.events.jsonl"))
 TEXT = {"type": "string"}
 IDENTITY = {"type": "array", "items": {"type": "object", "properties": {"id": TEXT, "primary": {"type": "boolean"}}}}

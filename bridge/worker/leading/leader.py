@@ -11,20 +11,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import orjson
 import structlog
 
-from bridge.model.errors import BridgeError, KafkaError, LeadLost
+from bridge.model.errors import BridgeError, LeadLost
+from bridge.runtime.deadline import Deadline
+from bridge.worker.leading.run_notes import RunNotes
+from bridge.worker.leading.term import Term, begun_term
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from bridge.kafka.consumer.ledger import Ledger
     from bridge.model.ports import LeaderTask, Publisher, StateStore
-    from bridge.model.record import Record
     from bridge.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -32,63 +32,10 @@ _TICK: Final = 0.5
 _LONGEST_RETRY: Final = 5
 """Times a task's first pause after a failed run."""
 _REMIND_SECONDS: Final = 3600.0
-
-
-@dataclass(eq=False, slots=True)
-class Term:
-    """One time of leading (``Lead``). ``over`` once nothing more may be written; ``writing`` counts what is being written."""
-
-    leader: Leader
-    generation: int
-    publisher: Publisher
-    state: StateStore
-    over: bool = False
-    writing: int = 0
-    works: list[asyncio.Task[None]] = field(default_factory=list)
-
-    def check(self) -> None:
-        """Raise ``LeadLost`` when another worker may lead."""
-        if self.over or not self.leader.still_leads(self):
-            raise LeadLost("another worker may lead by now")
-
-
-class _Guarded:
-    """The publisher and the state of a term: each write asks first whether the term is over."""
-
-    def __init__(self, publisher: Publisher, state: StateStore) -> None:
-        self._publisher = publisher
-        self._state = state
-        self.term: Term | None = None
-
-    async def publish(self, records: Sequence[Record], *, topic: str | None = None) -> None:
-        """As the publisher."""
-        with self._writing():
-            await self._publisher.publish(records, topic=topic)
-
-    def limit(self, topic: str) -> int:
-        """As the publisher."""
-        return self._publisher.limit(topic)
-
-    async def read(self) -> Mapping[bytes, bytes]:
-        """As the state."""
-        return await self._state.read()
-
-    async def write(self, values: Mapping[bytes, bytes]) -> None:
-        """As the state."""
-        with self._writing():
-            await self._state.write(values)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Any:
-        term = self.term
-        if term is None:
-            raise LeadLost("the lead has not begun")
-        term.check()
-        term.writing += 1
-        try:
-            yield
-        finally:
-            term.writing -= 1
+_END_SECONDS: Final = 1.0
+"""For works that were cancelled, at the end of the process."""
+_LONG_SECONDS: Final = 10.0
+"""After which a work that was cancelled and goes on is told: no lead begins beside it."""
 
 
 class Leader:
@@ -116,7 +63,7 @@ class Leader:
         self._tasks = [task for task in tasks if not task.off]
         self._off = [task for task in tasks if task.off]
         self._place = (topic, 0)
-        self._group = group
+        self._notes = RunNotes(group, metrics, wall)
         self._ledger = ledger
         self._publisher = publisher
         self._state = state
@@ -128,11 +75,16 @@ class Leader:
         self._turned = clock()
         self._not_before = 0.0
         self._term: Term | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        """Works of terms that are over."""
+        self._ending_since: float | None = None
+        """When the oldest of them was cancelled; None once that was told."""
         self._resigned: int | None = None
         self._due: dict[str, float] = {}
         """Task -> when its next success is due, by the wall clock."""
         for task in self._tasks:
             metrics.leader_overdue_seconds.labels(task.name).set(0)
+            metrics.leader_notes_lost.labels(task.name)
             for result in ("done", "failed"):
                 metrics.leader_runs.labels(task.name, result)
 
@@ -159,11 +111,12 @@ class Leader:
         finally:
             if self._term is not None:
                 self._end(self._term)
+            await self._until_ended(_END_SECONDS)
             for task in self._tasks:
                 await task.aclose()
 
     async def resign(self, within: float) -> None:
-        """The partitions are given away: begin nothing more, and wait ``within`` seconds at most for what is being written."""
+        """The partitions are given away: begin nothing more, and wait ``within`` seconds at most for what is being written, and for all works to end."""
         # Also where it has not begun yet: it must not begin while the worker gives its partitions away.
         if (generation := self._generation()) is not None:
             self._resigned = generation
@@ -171,14 +124,16 @@ class Leader:
         if term is None:
             return
         term.over = True
+        deadline = Deadline.after(self._clock, within)
         try:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within):
+                async with deadline.timeout():
                     while term.writing:  # noqa: ASYNC110 - bounded, and at the end of a lead only
                         await asyncio.sleep(0.02)
         finally:
             # Also where whoever gives the partitions away has no more time: a term that is over and stays would keep the next from beginning.
             self._end(term)
+        await self._until_ended(deadline.left)
 
     def _generation(self) -> int | None:
         """Of the assignment that holds the first partition; None without it."""
@@ -198,7 +153,9 @@ class Leader:
         generation = self._generation() if now >= self._not_before else None
         if self._term is not None and self._term.generation != generation:
             self._end(self._term)
-        if self._term is None and generation is not None:
+        if self._ending:
+            self._tell_ending(now)
+        elif self._term is None and generation is not None:
             self._begin(generation)
 
     def _begin(self, generation: int) -> None:
@@ -207,8 +164,7 @@ class Leader:
         self._off = []
         if not self._tasks:
             return
-        guarded = _Guarded(self._publisher, self._state)
-        term = self._term = guarded.term = Term(self, generation, guarded, guarded)
+        term = self._term = begun_term(generation, self._publisher, self._state, self.still_leads)
         names = [task.name for task in self._tasks]
         _log.info("leading", detail="This worker has the first partition and runs the route's tasks.", tasks=names)
         self._due = {}
@@ -220,18 +176,34 @@ class Leader:
         term.over = True
         for work in term.works:
             work.cancel()
+            self._ending.add(work)
+            work.add_done_callback(self._ending.discard)
+        self._ending_since = self._clock()
         self._term = None
         _log.info("led", detail="Another worker may run the route's tasks now.")
+
+    async def _until_ended(self, within: float) -> None:
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=within)
+
+    def _tell_ending(self, now: float) -> None:
+        if self._ending_since is not None and now - self._ending_since >= _LONG_SECONDS:
+            self._ending_since = None
+            _log.error(
+                "leader_task_does_not_end",
+                detail="It was cancelled and still runs; this worker runs no task before it has ended.",
+                tasks=sorted(work.get_name() for work in self._ending),
+            )
 
     def _show(self) -> None:
         now = self._wall()
         for task in self._tasks:
-            late = 0.0 if self._term is None else max(0.0, now - self._due.get(task.name, now))
+            late = 0.0 if self._term is None and not self._ending else max(0.0, now - self._due.get(task.name, now))
             self._metrics.leader_overdue_seconds.labels(task.name).set(late)
 
     async def _work(self, task: LeaderTask, term: Term) -> None:
-        """Run a task again and again, until the term is over."""
-        while True:
+        """Run a task again and again, until the term is over: also where a run takes its cancellation for a failure."""
+        while not term.over:
             try:
                 await self._runs(task, term)
             except Exception as error:  # noqa: BLE001 - nobody else would hear of it, and the task would never run again
@@ -239,18 +211,19 @@ class Leader:
                 self._due.setdefault(task.name, self._wall())
                 self._metrics.leader_runs.labels(task.name, "failed").inc()
                 self._tell(task, error, type(error).__name__, failures=1, pause=pause)
-                await asyncio.sleep(pause)
+                await self._pause(pause, term)
 
     async def _runs(self, task: LeaderTask, term: Term) -> None:
-        self._due[task.name] = task.due(await self._succeeded(task, term), self._wall())
+        note = await self._notes.recall(task.name, term.state)
+        self._due[task.name] = task.due(note.succeeded, self._wall() if note.succeeded is not None else note.since)
         failures, told, told_at = 0, "", 0.0
-        while True:
+        while not term.over:
             await asyncio.sleep(max(0.0, self._due[task.name] - self._wall()))
             try:
                 await task.run(term)
             except LeadLost:
                 # Where it is only this process that stood still, it goes on.
-                await asyncio.sleep(self._standstill)
+                await self._pause(self._standstill, term)
             except Exception as error:  # noqa: BLE001 - it must take neither the worker nor the other tasks along
                 failures += 1
                 self._metrics.leader_runs.labels(task.name, "failed").inc()
@@ -259,7 +232,7 @@ class Leader:
                 if why != told or self._clock() - told_at >= _REMIND_SECONDS:
                     told, told_at = why, self._clock()
                     self._tell(task, error, why, failures=failures, pause=pause)
-                await asyncio.sleep(pause)
+                await self._pause(pause, term)
             else:
                 if failures:
                     _log.info("leader_task_works_again", detail="A run has succeeded.", task=task.name, failed=failures)
@@ -267,7 +240,11 @@ class Leader:
                 self._metrics.leader_runs.labels(task.name, "done").inc()
                 now = self._wall()
                 self._due[task.name] = task.due(now, now)
-                await self._remember(task, term, now)
+                await self._notes.succeeded(task.name, term.state, now)
+
+    async def _pause(self, seconds: float, term: Term) -> None:
+        if not term.over:
+            await asyncio.sleep(seconds)
 
     def _tell(self, task: LeaderTask, error: Exception, why: str, *, failures: int, pause: float) -> None:
         ours = isinstance(error, BridgeError)
@@ -281,20 +258,3 @@ class Leader:
             again_in_seconds=round(pause, 1),
             exc_info=None if ours else error,
         )
-
-    async def _succeeded(self, task: LeaderTask, term: Term) -> float | None:
-        """When the task succeeded last, whichever worker led then; None where that cannot be known."""
-        with contextlib.suppress(KafkaError, ValueError, TypeError, KeyError):
-            kept = (await term.state.read()).get(self._key(task))
-            if kept:
-                # A clock that was ahead must not put a run off for long.
-                return min(float(orjson.loads(kept)["succeeded"]), self._wall())
-        return None
-
-    async def _remember(self, task: LeaderTask, term: Term, now: float) -> None:
-        # Without it a worker that takes over runs the task early.
-        with contextlib.suppress(KafkaError, LeadLost):
-            await term.state.write({self._key(task): orjson.dumps({"succeeded": round(now, 3)})})
-
-    def _key(self, task: LeaderTask) -> bytes:
-        return f"leader/{self._group}/{task.name}".encode()

@@ -1,0 +1,175 @@
+"""How does the thread of the Kafka client begin and end, and what does its loop do with a connection that has just broken?"""
+
+import asyncio
+import socket
+import struct
+from types import SimpleNamespace
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from faust.transport.drivers import aiokafka as driver
+from thread_scene import thread_on
+
+from bridge.kafka.consumer.stream.app import build_app
+from bridge.kafka.consumer.stream.client_thread import ChunkThread
+from bridge.settings import KafkaSettings
+from bridge.testing.virtual_loop import VirtualLoop
+
+pytestmark = pytest.mark.clock
+
+
+async def _write_after_loss():
+    """Write to a connection after its transport has noticed the reset."""
+
+    async def reset(reader, writer):
+        await reader.read(1)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    server = await asyncio.start_server(reset, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(b"x")
+    while not writer.transport.is_closing():  # noqa: ASYNC110 - the transport tells nobody
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    try:
+        writer.write(b"y")
+    except OSError:
+        pass
+    finally:
+        server.close()
+
+
+def test_writing_to_a_broken_connection_raises_nothing_that_the_client_does_not_expect(monkeypatch):
+    """The client expects OSError at most; anything else ends its task that looks for brokers, and with it all commits."""
+    made = {}
+    monkeypatch.setattr(
+        "faust.transport.drivers.aiokafka.AIOKafkaConsumerThread.__init__",
+        lambda _self, *_args, thread_loop, **_more: made.update(loop=thread_loop),
+    )
+    ChunkThread(SimpleNamespace())
+    loop = made["loop"]
+    try:
+        loop.run_until_complete(_write_after_loss())
+    finally:
+        loop.close()
+
+
+async def test_a_start_without_brokers_raises_once_and_leaves_no_traceback(caplog, capfd):
+    """Brokers that are gone: the error reaches whoever starts the app, nothing calls it a crash, and the stop is in order."""
+    caplog.set_level("INFO")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    app = build_app(
+        KafkaSettings(bootstrap_servers=(f"127.0.0.1:{port}",)),
+        ledger=SimpleNamespace(),
+        gate=SimpleNamespace(),
+        finisher=SimpleNamespace(),
+        reading=SimpleNamespace(),
+        process=lambda _chunk: None,
+    )
+    with pytest.raises(KafkaConnectionError):
+        await asyncio.wait_for(app.start(), 10)
+    thread = app.consumer._thread
+    assert not app.crashed
+    await asyncio.wait_for(app.stop(), 10)
+    thread._thread.join(5)
+    assert not thread._thread.is_alive()
+    assert thread.thread_loop.is_closed()
+    assert not [record.getMessage() for record in caplog.records if record.exc_info]
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("error", [None, asyncio.CancelledError()])
+def test_a_client_that_does_not_close_is_given_up_after_three_seconds(monkeypatch, error):
+    """Or that lets out the cancellation of its own tasks: the worker would wait for a thread that has ended."""
+
+    async def on_thread_stop(_self):
+        if error is not None:
+            raise error
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_thread_stop", on_thread_stop)
+
+    async def stop():
+        begun = asyncio.get_running_loop().time()
+        await thread_on(None).on_thread_stop()
+        return asyncio.get_running_loop().time() - begun
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(stop()) == (3.0 if error is None else 0.0)
+
+
+async def test_a_stop_ends_a_start_that_hangs_and_finds_a_thread_that_has_ended(other_loop, monkeypatch):
+    """Brokers that say nothing keep a start for as long as a request may take; a closed loop has nobody to tell."""
+    stopped = []
+    monkeypatch.setattr(
+        driver.AIOKafkaConsumerThread,
+        "_stopped_set",
+        lambda self: self.thread_loop.call_soon_threadsafe(stopped.append, 1),
+    )
+
+    async def start():
+        thread._serving = asyncio.current_task()
+        await asyncio.sleep(60)
+
+    thread = thread_on(other_loop, _stopped=asyncio.Event())
+    starting = asyncio.run_coroutine_threadsafe(start(), other_loop)
+    await asyncio.sleep(0.05)
+    thread._stopped_set()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.wrap_future(starting), 1)
+    assert (stopped, thread._stopped.is_set()) == ([1], False)
+    thread._serving = None
+    thread._stopped_set()
+    closed = asyncio.SelectorEventLoop()
+    closed.close()
+    thread.thread_loop = closed
+    thread._stopped_set()
+    assert thread._stopped.is_set()
+
+
+async def test_a_thread_that_has_started_waits_for_its_stop_by_itself(monkeypatch):
+    """From there on a stop cancels nothing: what is under way has its own bounds."""
+    told = []
+
+    async def serve(self):
+        told.append(self._serving is asyncio.current_task())
+        await self.on_thread_started()
+
+    async def on_thread_started(_self):
+        told.append("started")
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_serve", serve)
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_thread_started", on_thread_started)
+    thread = thread_on(None)
+    await thread._serve()
+    assert (told, thread._serving) == ([True, "started"], None)
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_a_thread_ends_its_tasks_before_its_loop(stubborn):
+    """Each may finish what it does when it is cancelled, for three seconds."""
+    loop, done = VirtualLoop(), []
+
+    async def work():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(5 if stubborn else 2)
+            done.append(1)
+            raise
+
+    begun, task = loop.time(), loop.create_task(work())
+    loop.run_until_complete(asyncio.sleep(0))
+    thread_on(loop)._close_loop()
+    assert loop.is_closed()
+    assert (loop.time() - begun, done) == ((3.0, []) if stubborn else (2.0, [1]))
+    assert task.done() is not stubborn
+
+
+def test_a_thread_without_tasks_closes_its_loop():
+    """There is nothing to wait for."""
+    loop = VirtualLoop()
+    thread_on(loop)._close_loop()
+    assert loop.is_closed()
