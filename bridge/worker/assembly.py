@@ -66,7 +66,7 @@ class WorkerAssembly:
         clock = asyncio.get_running_loop().time
         self.switch = surroundings.switch(settings.worker.hang_seconds)
         self.end = RunEnd()
-        self.stream = WorkerStream(settings.kafka)
+        self.stream = WorkerStream(settings.kafka, clock)
         self.health = Health()
         self.ledger = Ledger(clock)
         self.reading = Reading(metrics, clock)

@@ -196,6 +196,7 @@ class Worker:
             finisher=self,
             reading=parts.reading,
             process=parts.intake.process,
+            start_tried=stream.start_tried,
             set_aside=self._settings.worker.unreadable == "set_aside",
         )
         lag = stream.lag = LagMeter(
@@ -207,7 +208,9 @@ class Worker:
             absent=parts.readiness.topic_is_absent,
             unreadable=lambda: parts.reading.partitions,
         )
-        self.health.watch("brokers", lambda: "the brokers do not answer" if lag.unanswered else None)
+        self.health.watch(
+            "brokers", lambda: stream.trouble or ("the brokers do not answer" if lag.unanswered else None)
+        )
         return lag
 
     def _begin_tasks(self, lag: LagMeter) -> list[asyncio.Task[None]]:

@@ -100,9 +100,9 @@ class _OtherThread:
 class SimulatedStream:
     """In the place of Faust's app, and of its consumer too."""
 
-    def __init__(self, node, kafka, *, ledger, gate, finisher, process, reading, set_aside):
+    def __init__(self, node, kafka, *, ledger, gate, finisher, process, reading, start_tried, set_aside):
         self.node, self._kafka, self._ledger, self._process = node, kafka, ledger, process
-        self._set_aside = set_aside
+        self._set_aside, self._start_tried = set_aside, start_tried
         self._random = node.random
         self.consumer = self
         self.crashed, self.crash_reason = False, None
@@ -185,6 +185,7 @@ class SimulatedStream:
         )
         self.fetching = Fetching(self.client, loop.time, set_aside=self._set_aside)
         self.client.start()
+        self._start_tried(None)
         self._tasks = [loop.create_task(work) for work in (self._fetch(), self._consume(), self._commit())]
         for task in self._tasks:
             task.add_done_callback(self._ended)

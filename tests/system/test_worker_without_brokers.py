@@ -1,6 +1,8 @@
 """The worker when its brokers are gone: it says so soon, and stops cleanly and in time all the same."""
 
 import asyncio
+import contextlib
+import json
 import time
 
 import pytest
@@ -69,3 +71,86 @@ async def test_a_start_that_hangs_does_not_hold_up_the_end(own_broker, tmp_path)
             own_broker.resume()
         scene.worker("next")
         await _until(lambda: not scene.missing, 60, "the next worker delivers")
+
+
+class _Bootstrap:
+    """The way to a broker that closes the connections of Faust's client, whose first request names it, until ``open`` is set."""
+
+    def __init__(self, broker):
+        self._broker = broker.bootstrap.split(":")
+        self.open = False
+        self.refused = 0
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
+        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+
+    async def _pass_on(self, reader, writer):
+        request = await reader.read(4096)
+        if b"faust" in request and not self.open:
+            self.refused += 1
+            writer.close()
+            return
+        to, back = await asyncio.open_connection(*self._broker)
+        back.write(request)
+
+        async def copy(source, target):
+            with contextlib.suppress(OSError):
+                while read := await source.read(65_536):
+                    target.write(read)
+            target.close()
+
+        await asyncio.gather(copy(reader, back), copy(to, writer))
+
+
+def _lines(worker, event):
+    return [line for line in map(json.loads, worker.tail(1_000_000).splitlines()) if line.get("event") == event]
+
+
+async def test_brokers_that_go_away_as_the_stream_begins_are_waited_for(own_broker, tmp_path):
+    """The producer has connected, the consumer finds nobody: unready with the reason, one line, and at work once the brokers answer."""
+
+    def topic(kind="events", **options):
+        return create_topic(own_broker.bootstrap, f"begins.{kind}", **options)
+
+    async with _Bootstrap(own_broker) as way, Scene(own_broker.bootstrap, topic, tmp_path) as scene:
+        scene.settings["BRIDGE_KAFKA__BOOTSTRAP_SERVERS"] = way.address
+        await scene.produce(100)
+        worker = scene.worker()
+        await _until(lambda: way.refused >= 3, 30, "three starts that failed")
+        assert worker.alive
+        assert "brokers: the stream cannot start: Kafka at" in _reasons(worker)
+        way.open = True
+        await _until(lambda: not scene.missing, 30, "the events")
+        await _until(lambda: get(worker.url + "/health/ready")[0] == 200, 10, "ready again")
+        worker.terminate()
+        assert await _ended(worker, 20) == 0
+        assert [line["level"] for line in _lines(worker, "stream_not_started")] == ["warning"]
+        assert len(_lines(worker, "stream_started")) == 1
+        assert not _noise(worker)
+
+
+async def test_a_stop_ends_a_start_that_is_tried_again_and_again(own_broker, tmp_path):
+    """Nothing was begun: SIGTERM ends it at once, with 0."""
+
+    def topic(kind="events", **options):
+        return create_topic(own_broker.bootstrap, f"given-up.{kind}", **options)
+
+    async with _Bootstrap(own_broker) as way, Scene(own_broker.bootstrap, topic, tmp_path) as scene:
+        scene.settings["BRIDGE_KAFKA__BOOTSTRAP_SERVERS"] = way.address
+        worker = scene.worker()
+        await _until(lambda: way.refused >= 2, 30, "two starts that failed")
+        began = time.monotonic()
+        worker.terminate()
+        assert await _ended(worker, 20) == 0
+        assert time.monotonic() - began < 5
+        assert not _noise(worker)
+
+
+def _reasons(worker):
+    reasons = json.loads(get(worker.url + "/health/ready")[1])["reasons"]
+    return "; ".join(f"{name}: {why}" for name, why in reasons.items())

@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 from worker_parts import parts_of
 
 from bridge.model.verdicts import AllAccepted, Misconfigured, Transient, Unauthorized
-from bridge.settings import Settings
+from bridge.settings import KafkaSettings, Settings
 from bridge.telemetry.metrics import Metrics
+from bridge.worker.lifetime.worker_stream import WorkerStream
 from bridge.worker.stopping import why_unfinished
 from bridge.worker.supervision import supervise
 from bridge.worker.worker import Worker
@@ -76,24 +77,40 @@ async def test_a_pause_that_aep_asked_for_is_no_stall(asked):
 
 
 @pytest.mark.parametrize("error", [KafkaConnectionError("Unable to bootstrap"), ConnectionResetError(104, "reset")])
-async def test_a_start_without_brokers_says_what_to_do(error):
-    """One line with the address and a hint, no traceback; the run ends as a failure."""
+async def test_a_start_without_brokers_is_told_and_goes_on(error):
+    """One line a minute with the address and a hint, no traceback; readiness says it until the client has started; the run goes on."""
+    now = [0.0]
+    stream = WorkerStream(KafkaSettings(), lambda: now[0])
+    with capture_logs() as logs:
+        stream.start_tried(None)
+        for now[0] in (1.0, 30.0, 60.9, 61.0):
+            stream.start_tried(error)
+        trouble = stream.trouble
+        stream.start_tried(None)
+        stream.start_tried(None)
+    first, second, started = logs
+    assert first["log_level"] == second["log_level"] == "warning"
+    assert first["event"] == second["event"] == "stream_not_started"
+    assert (first["left_out"], second["left_out"]) == (0, 2)
+    assert first["why"].startswith("Kafka at localhost:9092 (PLAINTEXT): ")
+    assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in first["hint"]
+    assert "exc_info" not in first
+    assert trouble == f"the stream cannot start: {first['why']}"
+    assert (started["event"], started["log_level"], stream.trouble) == ("stream_started", "info", "")
+
+
+@pytest.mark.parametrize(("fails", "why"), [(True, "the stream did not start: ValueError"), (False, "")])
+async def test_whatever_else_keeps_the_stream_from_starting_ends_the_run(fails, why):
+    """By its type alone: what a library says may hold what no line may."""
 
     async def start():
-        raise error
+        if fails:
+            raise ValueError("any")
 
     worker = Worker(Settings(), parts_of(_DESTINATION), Metrics())
     worker.assembly.stream.app = SimpleNamespace(start=start)
-    with capture_logs() as logs:
-        await worker.assembly.stream.start(worker.end)
-    [line] = logs
-    assert line["log_level"] == "error"
-    assert line["event"] == "stream_not_started"
-    assert "start the worker once it answers" in line["detail"]
-    assert line["why"].startswith("Kafka at localhost:9092 (PLAINTEXT): ")
-    assert "BRIDGE_KAFKA__BOOTSTRAP_SERVERS" in line["hint"]
-    assert "exc_info" not in line
-    assert worker.end.why == f"the stream did not start: {type(error).__name__}"
+    await worker.assembly.stream.start(worker.end)
+    assert (worker.stopping, worker.end.why) == (fails, why)
 
 
 async def test_a_stop_that_leaves_work_says_why():

@@ -196,6 +196,7 @@ async def test_a_consumer_is_put_together_as_consuming_needs_it():
         finisher=SimpleNamespace(),
         reading=SimpleNamespace(),
         process=lambda _chunk: None,
+        start_tried=lambda _error: None,
     )
     consumer = app.consumer
     consumption = consumer.consumption

@@ -41,10 +41,12 @@ def build_app(
     finisher: Finisher,
     reading: Reporting,
     process: Callable[[Chunk], Awaitable[None] | None],
+    start_tried: Callable[[Exception | None], None],
     set_aside: bool = False,
 ) -> Any:
     """A ``faust.App`` whose agent hands every chunk to ``process``; commits, pauses and ends by ledger, gate and finisher.
 
+    ``start_tried`` is called with the error of each start of the Kafka client that failed and is tried again, with None after success.
     ``set_aside``: what cannot be read is passed on as unreadable after a few tries, in the place of being tried for ever.
     """
     bound_client()
@@ -87,6 +89,7 @@ def build_app(
         finisher=finisher,
         reading=reading,
         set_aside=set_aside,
+        start_tried=start_tried,
     )
     topic = app.topic(kafka.topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
 

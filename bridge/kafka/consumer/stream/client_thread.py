@@ -14,7 +14,7 @@ from bridge.kafka.consumer.stream.faust_internals import AssignmentListener, Bou
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Collection, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 
     from aiokafka import TopicPartition
 
@@ -35,9 +35,13 @@ class NumberedAssignments(AssignmentListener):
 
 
 class ChunkThread(BoundedThread):
-    """Runs the client and what fetches from it; both are there once it has started."""
+    """Runs the client and what fetches from it; both are there once it has started.
+
+    ``start_tried`` is called in the main loop: with the error of each start that failed, with None once one has succeeded.
+    """
 
     set_aside: bool
+    start_tried: Callable[[Exception | None], None]
     client: AiokafkaClient | None = None
     fetching: Fetching | None = None
 
@@ -54,6 +58,11 @@ class ChunkThread(BoundedThread):
         """See :class:`BoundedThread`."""
         self.client = AiokafkaClient(consumer)
         self.fetching = Fetching(self.client, time.monotonic, set_aside=self.set_aside)
+        self.parent_loop.call_soon_threadsafe(self.start_tried, None)
+
+    def not_connected(self, error: Exception) -> None:
+        """See :class:`BoundedThread`."""
+        self.parent_loop.call_soon_threadsafe(self.start_tried, error)
 
     async def inside(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine in this thread's loop."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import faust
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
-from mode.utils.futures import maybe_set_exception
 
 from bridge.runtime.deadline import CLOSE_CLIENT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+_FIRST_PAUSE_SECONDS: Final = 0.5
+_LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
 class DisklessApp(faust.App):
@@ -38,12 +40,14 @@ class AssignmentListener(driver.ConsumerRebalanceListener):
 
 
 class BoundedThread(driver.AIOKafkaConsumerThread):
-    """Faust's thread that owns the Kafka client, with a start that can be given up and an end within bounds.
+    """Faust's thread that owns the Kafka client, with a start that waits for the brokers and an end within bounds.
 
-    ``prepare`` is called with the consumer before it starts, ``connected`` after.
+    ``prepare`` is called with the consumer before it starts, ``connected`` after, ``not_connected`` with the error of a start that
+    failed and is tried again.
     """
 
     _serving: asyncio.Task[Any] | None = None
+    _consumer: Any
 
     def prepare(self, consumer: Any) -> None:
         """Configure the client's consumer, which is not started yet."""
@@ -51,6 +55,10 @@ class BoundedThread(driver.AIOKafkaConsumerThread):
 
     def connected(self, consumer: Any) -> None:
         """The client's consumer is started."""
+        raise NotImplementedError
+
+    def not_connected(self, error: Exception) -> None:
+        """The brokers did not answer as they should; the next try comes within five seconds."""
         raise NotImplementedError
 
     async def _serve(self) -> None:
@@ -63,17 +71,33 @@ class BoundedThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def on_start(self) -> None:
-        """Connect. Brokers that have gone away are told to whoever waits for the start, and end the thread in order.
+        """Connect; where the brokers do not answer, again with a new client until they do, or until a stop cancels it.
 
-        Left to mode the same error is a crash, with a traceback each for the thread, the consumer and the app.
+        They may go away between the producer's connection and this one. Left to mode that is a crash, with a traceback each for
+        the thread, the consumer and the app.
         """
-        waiting = self._thread_running
-        try:
-            await super().on_start()
-        except (KafkaError, OSError) as error:
-            self.parent_loop.call_soon_threadsafe(maybe_set_exception, waiting, error)
-            raise asyncio.CancelledError from error
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await super().on_start()
+            except (KafkaError, OSError) as error:
+                self.not_connected(error)
+                await self._close_consumer()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            else:
+                break
         self.connected(self._consumer)
+
+    async def _close_consumer(self) -> None:
+        """Close the client of a start that failed: it cannot be started a second time.
+
+        It stays until the next one takes its place, as Faust asks it for its partitions meanwhile, and would crash without one.
+        """
+        if self._consumer is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_CLIENT_SECONDS):
+                    await self._consumer.stop()
 
     async def on_thread_started(self) -> None:
         """From here on a stop is waited for by the thread itself."""

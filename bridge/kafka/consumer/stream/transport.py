@@ -25,7 +25,7 @@ from bridge.model.errors import BridgeError
 from bridge.telemetry.damper import Damper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from bridge.kafka.consumer.chunk import Chunk
     from bridge.kafka.consumer.client.kafka_client import Offsets
@@ -46,6 +46,7 @@ class ChunkConsumer(ReplacedConsumer):
     def __init__(self, transport: ChunkTransport, *args: Any, **kwargs: Any) -> None:
         super().__init__(transport, *args, **kwargs)
         self.thread.set_aside = transport.set_aside
+        self.thread.start_tried = transport.start_tried
         self.consumption = Consumption(
             FromMainLoop(self.thread),
             Flow(self._admissible, lambda: bool(self.flow_active), lambda: bool(self.should_stop)),
@@ -205,10 +206,12 @@ class ChunkTransport(driver.Transport):
         finisher: Finisher,
         reading: Reporting,
         set_aside: bool,
+        start_tried: Callable[[Exception | None], None],
     ) -> None:
         self.ledger = ledger
         self.gate = gate
         self.finisher = finisher
         self.reading = reading
         self.set_aside = set_aside
+        self.start_tried = start_tried
         super().__init__(url, app)

@@ -27,6 +27,7 @@ async def test_the_client_is_configured_for_what_the_promise_needs():
         finisher=SimpleNamespace(),
         reading=SimpleNamespace(),
         process=lambda _chunk: None,
+        start_tried=lambda _error: None,
         set_aside=True,
     )
     thread = app.consumer._thread
@@ -131,13 +132,16 @@ async def test_a_thread_that_has_connected_fetches_from_its_client(monkeypatch):
         pass
 
     monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", on_start)
-    looked = []
+    looked, tried = [], []
     consumer = SimpleNamespace(
         _fetcher=SimpleNamespace(_fetch_max_wait_ms=500),
         _client=SimpleNamespace(force_metadata_update=lambda: looked.append(1)),
     )
-    thread = thread_on(None, set_aside=False, _consumer=consumer)
+    main = asyncio.get_running_loop()
+    thread = thread_on(None, set_aside=False, _consumer=consumer, parent_loop=main, start_tried=tried.append)
     await thread.on_start()
     await thread.fetching.refresh()
+    await asyncio.sleep(0)
+    assert tried == [None]
     assert looked == [1]
     assert thread.fetching.number == 0

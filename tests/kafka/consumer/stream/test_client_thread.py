@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -55,11 +56,18 @@ def test_writing_to_a_broken_connection_raises_nothing_that_the_client_does_not_
         loop.close()
 
 
-async def test_a_start_without_brokers_raises_once_and_leaves_no_traceback(caplog, capfd):
-    """Brokers that are gone: the error reaches whoever starts the app, nothing calls it a crash, and the stop is in order."""
+async def test_a_start_without_brokers_is_told_and_tried_again_without_a_traceback(caplog, capfd):
+    """Brokers that are gone: each failure is told in the main loop, nothing calls it a crash, and a stop ends the tries in order."""
     caplog.set_level("INFO")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
+    loop, tried, twice = asyncio.get_running_loop(), [], asyncio.Event()
+
+    def start_tried(error):
+        tried.append((type(error), asyncio.get_running_loop() is loop))
+        if len(tried) == 2:
+            twice.set()
+
     app = build_app(
         KafkaSettings(bootstrap_servers=(f"127.0.0.1:{port}",)),
         ledger=SimpleNamespace(),
@@ -67,17 +75,73 @@ async def test_a_start_without_brokers_raises_once_and_leaves_no_traceback(caplo
         finisher=SimpleNamespace(),
         reading=SimpleNamespace(),
         process=lambda _chunk: None,
+        start_tried=start_tried,
     )
-    with pytest.raises(KafkaConnectionError):
-        await asyncio.wait_for(app.start(), 10)
+    starting = asyncio.create_task(app.start())
+    await asyncio.wait_for(twice.wait(), 10)
     thread = app.consumer._thread
+    assert not starting.done()
     assert not app.crashed
+    assert tried == 2 * [(KafkaConnectionError, True)]
     await asyncio.wait_for(app.stop(), 10)
     thread._thread.join(5)
     assert not thread._thread.is_alive()
     assert thread.thread_loop.is_closed()
+    starting.cancel()
+    await asyncio.wait([starting])
     assert not [record.getMessage() for record in caplog.records if record.exc_info]
     assert "Traceback" not in capfd.readouterr().err
+
+
+class _Client:
+    """An AIOKafkaConsumer, as far as a start has to do with it."""
+
+    def __init__(self, closing):
+        self.closing = closing
+        self.stopped = 0
+
+    async def stop(self):
+        self.stopped += 1
+        await asyncio.sleep(self.closing)
+
+
+def test_each_try_has_a_client_of_its_own_and_waits_longer_than_the_last(monkeypatch):
+    """The client of a failed start is closed, within three seconds; pauses double up to five seconds; success is told once."""
+    made, told, times = [], [], []
+
+    async def on_start(self):
+        times.append(asyncio.get_running_loop().time())
+        self._consumer = _Client(closing=60.0 if len(made) == 1 else 0.0)
+        made.append(self._consumer)
+        if len(made) < 7:
+            raise KafkaConnectionError if len(made) % 2 else ConnectionResetError
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", on_start)
+    monkeypatch.setattr(ChunkThread, "not_connected", lambda _self, error: told.append(type(error)))
+    monkeypatch.setattr(ChunkThread, "connected", lambda _self, consumer: told.append(consumer))
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(thread_on(None).on_start())
+    assert [after - before for before, after in pairwise(times)] == [0.5, 3.0 + 1.0, 2.0, 4.0, 5.0, 5.0]
+    assert [client.stopped for client in made] == [1, 1, 1, 1, 1, 1, 0]
+    assert told == [*(3 * [KafkaConnectionError, ConnectionResetError]), made[-1]]
+
+
+def test_a_start_that_fails_before_there_is_a_client_is_tried_again_too(monkeypatch):
+    """There is none to close: its certificates could not be read, for example."""
+    failures = [FileNotFoundError()]
+
+    async def on_start(self):
+        if failures:
+            raise failures.pop()
+        self._consumer = "the client"
+
+    told = []
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "on_start", on_start)
+    monkeypatch.setattr(ChunkThread, "not_connected", lambda _self, error: told.append(type(error)))
+    monkeypatch.setattr(ChunkThread, "connected", lambda _self, consumer: told.append(consumer))
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(thread_on(None, _consumer=None).on_start())
+    assert told == [FileNotFoundError, "the client"]
 
 
 @pytest.mark.parametrize("error", [None, asyncio.CancelledError()])
