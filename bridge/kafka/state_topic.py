@@ -16,7 +16,7 @@ from aiokafka.admin import NewTopic
 
 from bridge.kafka.batches.taking import named_places
 from bridge.kafka.connection import reader_options
-from bridge.kafka.topics import TopicMissing, admin, ensure_topics, unreachable
+from bridge.kafka.topics import LeaderMissing, TopicMissing, admin, ensure_topics, unreachable
 from bridge.model.errors import KafkaError
 from bridge.settings import variable
 
@@ -63,14 +63,19 @@ class StateTopic:
                     return
 
     async def _found(self) -> int:
+        made = False
         while True:
             try:
                 return (await ensure_topics(self._kafka, create=False, topics=(self._name,)))[self._name]
+            except LeaderMissing:
+                if not made:  # a topic has no leader at first
+                    raise
             except TopicMissing:
                 if not self._kafka.create_topics:
                     raise KafkaError(f"no such topic: {self._name}", hint=self._how_to_make()) from None
-            await self._create()
-            await asyncio.sleep(0.2)  # a topic has no leader at first
+                await self._create()
+                made = True
+            await asyncio.sleep(0.2)
 
     async def _create(self) -> None:
         async with admin(self._kafka) as client:

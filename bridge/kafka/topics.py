@@ -35,6 +35,10 @@ class TopicMissing(KafkaError):  # noqa: N818 - it reads as the verdict that it 
     """A topic is not there and was not to be created: waiting does not help."""
 
 
+class LeaderMissing(KafkaError):  # noqa: N818 - as above
+    """A topic is there, and the brokers that hold one of its partitions are away: it passes when they come back."""
+
+
 _SAFE_REPLICATION = 3
 DEFAULT_MESSAGE_BYTES = 1_048_588
 """What Kafka takes as one message where nothing else is configured (``message.max.bytes``)."""
@@ -66,26 +70,41 @@ async def ensure_topics(
 ) -> Mapping[str, int]:
     """Partitions of each of ``topics`` (default: the event and the dead-letter topic), every one of which is there.
 
-    A missing topic is created when ``create`` (default: the setting ``create_topics``) says so, else ``KafkaError``.
+    A missing topic is created when ``create`` (default: the setting ``create_topics``) says so, else ``TopicMissing``; one without
+    a leader for each partition is ``LeaderMissing``; what else keeps brokers from answering is ``KafkaError``.
     """
     wanted = tuple(dict.fromkeys(topics if topics is not None else (kafka.topic, kafka.dead_letter_topic)))
     async with admin(kafka) as client:
-        there = await _partitions(client)
+        there = await _leaders(client)
         missing = [name for name in wanted if name not in there]
         if missing:
             if not (kafka.create_topics if create is None else create):
                 raise TopicMissing(f"no such topic: {', '.join(missing)}", hint=_how_to_create(kafka, missing))
             await _create(client, kafka, missing)
-            there = await _until_there(client, kafka, wanted)
-        return {name: there[name] for name in wanted}
+            there = await _until_led(client, kafka, wanted)
+        if left := "; ".join(_without_leader(name, there[name]) for name in wanted if not _led(there[name])):
+            raise LeaderMissing(
+                f"{_brokers(kafka)}: {left}", hint="the brokers that hold them are away: look at the brokers' health"
+            )
+        return {name: len(there[name]) for name in wanted}
 
 
-async def _partitions(client: Any) -> dict[str, int]:
+async def _leaders(client: Any) -> dict[str, dict[int, int]]:
+    """The leader of each partition of each topic that is there; below 0 where it has none now."""
     return {
-        topic["topic"]: len(topic["partitions"])
+        topic["topic"]: {partition["partition"]: partition["leader"] for partition in topic["partitions"]}
         for topic in await client.describe_topics()
-        if topic["error_code"] == 0 and all(partition["leader"] >= 0 for partition in topic["partitions"])
+        if topic["error_code"] == 0
     }
+
+
+def _led(leaders: Mapping[int, int]) -> bool:
+    return all(leader >= 0 for leader in leaders.values())
+
+
+def _without_leader(topic: str, leaders: Mapping[int, int]) -> str:
+    numbers = ", ".join(str(number) for number, leader in sorted(leaders.items()) if leader < 0)
+    return f"topic {topic} has no leader for partition {numbers}"
 
 
 async def _create(client: Any, kafka: KafkaSettings, names: list[str]) -> None:
@@ -103,13 +122,14 @@ async def _create(client: Any, kafka: KafkaSettings, names: list[str]) -> None:
         if code not in (0, errors.TopicAlreadyExistsError.errno):
             what = (more[0] if more else None) or errors.for_code(code).__name__
             raise KafkaError(f"the topic {name} cannot be created: {what}", hint=_how_to_create(kafka, [name]))
-        log.info(
-            "topic_created",
-            detail="The topic was missing and has been created.",
-            topic=name,
-            partitions=kafka.partitions,
-            replication_factor=kafka.replication_factor,
-        )
+        if code == 0:
+            log.info(
+                "topic_created",
+                detail="The topic was missing and has been created.",
+                topic=name,
+                partitions=kafka.partitions,
+                replication_factor=kafka.replication_factor,
+            )
 
 
 def _configuration(kafka: KafkaSettings, name: str) -> dict[str, str]:
@@ -122,13 +142,13 @@ def _configuration(kafka: KafkaSettings, name: str) -> dict[str, str]:
     return made
 
 
-async def _until_there(client: Any, kafka: KafkaSettings, wanted: tuple[str, ...]) -> dict[str, int]:
+async def _until_led(client: Any, kafka: KafkaSettings, wanted: tuple[str, ...]) -> dict[str, dict[int, int]]:
     # Creation is answered before every broker knows of it and leaders are chosen.
     try:
         async with asyncio.timeout(kafka.request_timeout_seconds):
             while True:
-                there = await _partitions(client)
-                if all(name in there for name in wanted):
+                there = await _leaders(client)
+                if all(name in there and _led(there[name]) for name in wanted):
                     return there
                 await asyncio.sleep(0.1)
     except TimeoutError:

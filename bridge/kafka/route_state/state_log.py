@@ -15,7 +15,7 @@ from aiokafka.admin import NewTopic
 
 from bridge.kafka.route_state.state_reader import StateBatch, StateReader
 from bridge.kafka.topic_facts import BROKERS_TIME, UnfitTopic, describe
-from bridge.kafka.topics import TopicMissing, admin, ensure_topics
+from bridge.kafka.topics import LeaderMissing, TopicMissing, admin, ensure_topics
 from bridge.model.errors import KafkaError
 from bridge.settings import variable
 
@@ -108,9 +108,14 @@ class StateLog:
 
     async def open(self) -> int:
         """Find the topic, made where topics are made; its partitions. Errors as :func:`check_state_topic`."""
+        made = False
         while True:
             try:
                 partitions = await check_state_topic(self._kafka, self.name, same_partitions=self._same_partitions)
+            except LeaderMissing:
+                if not made:  # a topic has no leader at first
+                    raise
+                await asyncio.sleep(_READY_SECONDS)
             except TopicMissing:
                 events = (await ensure_topics(self._kafka, create=False, topics=(self._kafka.topic,)))[
                     self._kafka.topic
@@ -118,7 +123,8 @@ class StateLog:
                 if not self._kafka.create_topics:
                     raise TopicMissing(f"no such topic: {self.name}", hint=self._how_to_make(events)) from None
                 await self._create(events)
-                await asyncio.sleep(_READY_SECONDS)  # a topic has no leader at first
+                made = True
+                await asyncio.sleep(_READY_SECONDS)
             else:
                 await self._known()
                 return partitions
