@@ -13,7 +13,7 @@ from fetched_batches import Held, batch, rotten
 
 from bridge.kafka import state_topic
 from bridge.kafka.state_topic import STATE_CONFIG, StateTopic, stored_state
-from bridge.kafka.topics import TopicMissing
+from bridge.kafka.topics import LeaderMissing, TopicMissing
 from bridge.model.errors import KafkaError
 from bridge.settings import KafkaSettings
 from bridge.testing.virtual_loop import VirtualLoop
@@ -29,6 +29,7 @@ class _Brokers:
         self.made: list[Any] = []
         self.code = 0
         self.leader_after = self.silent = 0.0
+        self.leaderless: set[str] = set()
         self.log: dict[int, list[tuple[bytes | None, bytes | None]]] = {}
         self.deleted: dict[int, int] = {}
         self.published: list[tuple[Any, str]] = []
@@ -51,6 +52,8 @@ class _Brokers:
         assert not create
         await self.at("ensure")
         (name,) = topics
+        if name in self.leaderless:
+            raise LeaderMissing("no leader for partition 0")
         if name not in self.partitions:
             raise TopicMissing("no such topic")
         return {name: self.partitions[name]}
@@ -61,7 +64,9 @@ class _Brokers:
         await asyncio.sleep(0.01)
         if self.code in (0, 36):
             there = {topic.name: topic.num_partitions for topic in topics}
-            asyncio.get_running_loop().call_later(self.leader_after, self.partitions.update, there)
+            self.partitions |= there
+            self.leaderless |= there.keys()
+            asyncio.get_running_loop().call_later(self.leader_after, self.leaderless.difference_update, there)
         return SimpleNamespace(topic_errors=[(topic.name, self.code, "") for topic in topics])
 
     async def publish(self, records: Any, *, topic: str) -> None:
@@ -193,7 +198,17 @@ def test_a_topic_that_was_made_is_waited_for(use):
     found, seconds = use(brokers, _opened, create_topics=True)
     assert isinstance(found, StateTopic)
     assert 0.5 <= seconds < 1
-    assert len(brokers.made) <= 4
+    assert len(brokers.made) == 1
+
+
+@pytest.mark.parametrize("create_topics", [False, True])
+def test_a_topic_whose_brokers_are_away_is_told_at_once(use, create_topics):
+    """The worker begins without it; nothing is made in its place."""
+    brokers = _Brokers(state=1)
+    brokers.leaderless = {"state"}
+    error, seconds = use(brokers, _opened, create_topics=create_topics)
+    assert isinstance(error, LeaderMissing)
+    assert (brokers.made, seconds) == ([], 0.0)
 
 
 def test_a_topic_that_cannot_be_made_is_told(use):
