@@ -50,6 +50,7 @@ class Worker:
         self._settings = settings
         self._metrics = metrics
         self._member = member
+        self._joined_told = False
         self._surroundings = surroundings
         self._clock = asyncio.get_running_loop().time
         self._destination = parts.destination
@@ -62,7 +63,13 @@ class Worker:
         self.delivery = self.assembly.delivery
         self.letters = self.assembly.letters
 
-    # What the consumer asks before partitions are given away.
+    # What the consumer tells of assignments, and asks before partitions are given away.
+
+    def assigned(self) -> None:
+        """Tell the parent of the first assignment at once: an event that ends this process must not pass for a start that failed."""
+        if self._member is not None and not self._joined_told:
+            self._joined_told = True
+            self._member.joined()
 
     async def for_revoke(self) -> Deadline:
         """Finish what can be; the deadline of the commit that follows."""
@@ -93,8 +100,6 @@ class Worker:
     def settled(self) -> None:
         """It is a member for the first time: all that lives as long as the process is there."""
         self._surroundings.settle()
-        if self._member is not None:
-            self._member.joined()
 
     def show(self, lag: LagMeter) -> None:
         """Put into metrics and log what may change without an event."""

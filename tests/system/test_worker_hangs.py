@@ -71,6 +71,19 @@ def test_the_event_becomes_a_dead_letter_and_all_others_arrive(rig):
     assert len(rig.letters()) == 1
 
 
+@pytest.mark.slow(30)
+def test_processes_that_each_end_over_their_first_event_are_not_given_up(rig):
+    """It is there before they are: none is at work for a second, and yet each has joined, so the route is started again."""
+    guilty = set(by_id(_hanging(1_000)))
+    rig.produce_raw(orjson.dumps(_hanging(1_000)))
+    rig.produce(range(200))
+    group = rig.run("worker", "--processes", "2", name="group")
+    eventually(rig.letters, within=120, what="the event is a dead letter", every=1.0)
+    eventually(lambda: not _missing(rig, guilty), within=60, what="all others have arrived")
+    assert "worker_processes_given_up" not in group.tail(10_000)
+    assert [letter.headers["bridge.code"] for letter in rig.letters()] == ["hung"]
+
+
 def test_killing_workers_gives_up_no_event(rig):
     """A kill -9, again and again and as soon as a worker has joined, is no event's fault: every one arrives."""
     for turn in range(5):

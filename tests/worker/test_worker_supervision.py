@@ -161,6 +161,19 @@ async def test_nothing_of_a_partition_that_is_given_away_waits_on():
     assert told == ["drain", "drain", "keeper"]
 
 
+async def test_the_parent_hears_of_the_first_assignment_at_once():
+    """Before any record is mapped: one that ends the process then is no failed start, of which three give the route up."""
+    told = []
+    worker = Worker(
+        Settings(), parts_of(_DESTINATION), Metrics(), member=SimpleNamespace(joined=lambda: told.append("joined"))
+    )
+    for _ in range(3):
+        worker.assigned()
+    worker.settled()
+    assert told == ["joined"]
+    _at_work().assigned()
+
+
 async def test_at_work_is_said_once_an_assignment():
     """Which partitions, which mapping, for whom; again when the partitions are others, and not before it has any."""
     worker = _at_work(host="dcs.adobedc.net")

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class Finisher(Protocol):
-    """Brings what is under way to an end (:class:`bridge.worker.worker.Worker`)."""
+    """Is told of assignments, and brings what is under way to an end (:class:`bridge.worker.worker.Worker`)."""
+
+    def assigned(self) -> None:
+        """An assignment begins; none of its records has been handed on yet."""
+        ...
 
     async def for_revoke(self) -> Deadline:
         """Deliver and store what can be; gives the deadline of the commit that follows. Returns early when waiting is of no use."""

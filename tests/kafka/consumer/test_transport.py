@@ -155,6 +155,7 @@ async def test_faust_hears_of_a_rebalance_when_the_ledger_has_finished_with_it(m
     consumer.consumption = SimpleNamespace(
         revoked=revoked, assigned=lambda partitions: order.append(("begun", partitions))
     )
+    consumer.transport = SimpleNamespace(finisher=SimpleNamespace(assigned=lambda: order.append("told")))
     await consumer.on_partitions_revoked(set())
     await consumer.on_partitions_revoked({TP(*P0)})
     await consumer.on_partitions_assigned({TP(*P0)}, 4)
@@ -164,8 +165,10 @@ async def test_faust_hears_of_a_rebalance_when_the_ledger_has_finished_with_it(m
         "finished",
         ({TP(*P0)},),
         ("begun", {TP(*P0)}),
+        "told",
         ({TP(*P0)}, 4),
         ("begun", set()),
+        "told",
         (set(), 0),
     ]
 

@@ -164,6 +164,7 @@ class ChunkConsumer(ReplacedConsumer):
         """Begin a new page of the ledger, then let Faust know."""
         # The client's thread waits for us, so the number stands still.
         self.consumption.assigned(assigned)
+        self.transport.finisher.assigned()
         _log.info(
             "partitions_assigned",
             detail="The group has given these partitions to this worker.",
