@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 from checkout import ROOT
+from confluent_kafka import Producer
 
 from bridge.testing.numbered_events import by_id, event
 from bridge.testing.processes import eventually
@@ -71,17 +72,20 @@ def test_the_event_becomes_a_dead_letter_and_all_others_arrive(rig):
     assert len(rig.letters()) == 1
 
 
-@pytest.mark.slow(30)
+@pytest.mark.slow(60)
 def test_processes_that_each_end_over_their_first_event_are_not_given_up(rig):
-    """It is there before they are: none is at work for a second, and yet each has joined, so the route is started again."""
-    guilty = set(by_id(_hanging(1_000)))
-    rig.produce_raw(orjson.dumps(_hanging(1_000)))
+    """Each partition begins with such an event: none is at work for a second, yet each has joined, so the route is started again."""
+    guilty = set(by_id(_hanging(1_000))) | set(by_id(_hanging(1_001)))
+    producer = Producer({"bootstrap.servers": rig.bootstrap, "acks": "all"})
+    for partition in range(2):
+        producer.produce(rig.topic, orjson.dumps(_hanging(1_000 + partition)), partition=partition)
+    assert producer.flush(30) == 0
     rig.produce(range(200))
     group = rig.run("worker", "--processes", "2", name="group")
-    eventually(rig.letters, within=120, what="the event is a dead letter", every=1.0)
+    eventually(lambda: len(rig.letters()) == 2, within=120, what="both events are dead letters", every=1.0)
     eventually(lambda: not _missing(rig, guilty), within=60, what="all others have arrived")
     assert "worker_processes_given_up" not in group.tail(10_000)
-    assert [letter.headers["bridge.code"] for letter in rig.letters()] == ["hung"]
+    assert [letter.headers["bridge.code"] for letter in rig.letters()] == ["hung", "hung"]
 
 
 def test_killing_workers_gives_up_no_event(rig):
