@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-NO_ANSWER = (errors.KafkaError, OSError)
-"""What a client raises when brokers do not answer as they should; :func:`unreachable` gives the words."""
-
 
 class TopicMissing(KafkaError):  # noqa: N818 - it reads as the verdict that it is
     """A topic is not there and was not to be created: waiting does not help."""
