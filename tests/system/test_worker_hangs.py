@@ -35,6 +35,18 @@ def _hanging(number):
     return event(number) | {"event_name": _HANGING}
 
 
+def _letters(rig):
+    """Stage, code and event of the dead letters; one may be stored twice, as its offset is committed only later."""
+    return {
+        (letter.headers["bridge.stage"], letter.headers["bridge.code"], orjson.loads(letter.value)["event_uuid"])
+        for letter in rig.letters()
+    }
+
+
+def _hung(*numbers):
+    return {("map", "hung", event(number)["event_uuid"]) for number in numbers}
+
+
 def _missing(rig, guilty):
     return set(rig.promised) - set(rig.emulator.accepted()) - guilty
 
@@ -54,9 +66,7 @@ def test_the_event_becomes_a_dead_letter_and_all_others_arrive(rig):
     eventually(lambda: not _missing(rig, guilty), within=60, what="all others have arrived")
     rig.wait_drained()
     took = time.monotonic() - began
-    letters = rig.letters()
-    assert [(letter.headers["bridge.stage"], letter.headers["bridge.code"]) for letter in letters] == [("map", "hung")]
-    assert orjson.loads(letters[0].value)["event_name"] == _HANGING
+    assert _letters(rig) == _hung(1_000)
     stacks = group.tail(10_000)
     assert stacks.count("Timeout (0:00:02)!") >= 3
     assert "sitecustomize.py" in stacks
@@ -69,7 +79,7 @@ def test_the_event_becomes_a_dead_letter_and_all_others_arrive(rig):
     rig.produce(range(900, 950))
     rig.worker("next")
     eventually(lambda: not _missing(rig, guilty), within=40, what="the next worker goes on")
-    assert len(rig.letters()) == 1
+    assert _letters(rig) == _hung(1_000)
 
 
 @pytest.mark.slow(60)
@@ -82,10 +92,10 @@ def test_processes_that_each_end_over_their_first_event_are_not_given_up(rig):
     assert producer.flush(30) == 0
     rig.produce(range(200))
     group = rig.run("worker", "--processes", "2", name="group")
-    eventually(lambda: len(rig.letters()) == 2, within=120, what="both events are dead letters", every=1.0)
+    eventually(lambda: _letters(rig) == _hung(1_000, 1_001), within=120, what="both events are dead letters", every=1.0)
     eventually(lambda: not _missing(rig, guilty), within=60, what="all others have arrived")
     assert "worker_processes_given_up" not in group.tail(10_000)
-    assert [letter.headers["bridge.code"] for letter in rig.letters()] == ["hung", "hung"]
+    assert _letters(rig) == _hung(1_000, 1_001)
 
 
 def test_killing_workers_gives_up_no_event(rig):
