@@ -57,7 +57,7 @@ def letters_over(topic, values, failures=None):
 
 
 async def until(condition):
-    """Wait for it, five seconds at most."""
-    async with asyncio.timeout(5):
+    """Wait for it, a minute at most: nobody has promised how soon it comes."""
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - it is the state that is watched
             await asyncio.sleep(0.01)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from letter_scene import LetterTopic, letters_over, until
 from structlog.testing import capture_logs
+from virtual_time import in_virtual_time
 
 from bridge.model.dead_letter import DeadLetter
 from bridge.model.record import record_bytes
@@ -15,6 +16,7 @@ from bridge.model.verdicts import Rejected, Stage
 NO = Rejected(Stage.DELIVER, "aep_400", "refused")
 
 
+@in_virtual_time
 async def test_the_offset_moves_only_after_the_confirmation():
     """Until Kafka has confirmed the letter nothing may be committed."""
     topic = LetterTopic()
@@ -36,6 +38,7 @@ async def test_the_offset_moves_only_after_the_confirmation():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_a_topic_that_cannot_be_written_holds_everything_and_recovers():
     """Failure: unwritable, nothing acknowledged; then stored and released by itself."""
     topic = LetterTopic(failures=20)
@@ -57,6 +60,7 @@ async def test_a_topic_that_cannot_be_written_holds_everything_and_recovers():
 
 
 @pytest.mark.parametrize(("uuid", "told"), [(12345, b"12345"), ("u" * 5_000, b"u" * 200)])
+@in_virtual_time
 async def test_any_event_uuid_is_told_in_a_header_that_fits(uuid, told):
     """Numbers name an event too, and no event makes its own header grow without bound."""
     topic = LetterTopic()
@@ -68,6 +72,7 @@ async def test_any_event_uuid_is_told_in_a_header_that_fits(uuid, told):
     await letters.stop()
 
 
+@in_virtual_time
 async def test_letters_of_a_revoked_partition_are_dropped():
     """The partition's next owner will find and store them."""
     topic = LetterTopic(failures=5)
@@ -81,6 +86,7 @@ async def test_letters_of_a_revoked_partition_are_dropped():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_letters_of_a_revoked_partition_do_not_wait_for_the_topic():
     """While it cannot be written each owner of the partition would leave a copy of them; those of other partitions stay, in order."""
     topic = LetterTopic(failures=10**6)
@@ -95,6 +101,7 @@ async def test_letters_of_a_revoked_partition_do_not_wait_for_the_topic():
     assert [letter.chunk for letter in letters._queue] == [ours, ours]
 
 
+@in_virtual_time
 async def test_a_value_larger_than_the_topic_takes_is_cut_and_says_so():
     """Better the beginning and the place of the whole than a worker that stands forever."""
     topic = LetterTopic(limit=1_000)
@@ -108,6 +115,7 @@ async def test_a_value_larger_than_the_topic_takes_is_cut_and_says_so():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_a_key_larger_than_the_topic_takes_is_left_out():
     """The source topic may take larger records than the dead-letter topic: no key may hold a partition for ever."""
     topic = LetterTopic(limit=1_000)
@@ -123,6 +131,7 @@ async def test_a_key_larger_than_the_topic_takes_is_left_out():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_a_null_header_of_another_writer_goes_along():
     """Kafka allows a header without a value: the event is a dead letter all the same, and keeps it."""
     topic = LetterTopic()
@@ -136,6 +145,7 @@ async def test_a_null_header_of_another_writer_goes_along():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_an_unexpected_error_ends_the_worker():
     """Whatever ends the storing is told to who can end the worker; unready meanwhile, and nothing is acknowledged."""
 
@@ -154,6 +164,7 @@ async def test_an_unexpected_error_ends_the_worker():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_stopping_is_no_failure():
     """The task that is cancelled at the end is not taken for one that broke."""
     failures = []
@@ -167,6 +178,7 @@ async def test_stopping_is_no_failure():
     assert failures == []
 
 
+@in_virtual_time
 async def test_a_limit_lowered_after_a_letter_was_put():
     """The letter is fitted when it is sent, not when it is put: the topic may take less by then."""
     topic = LetterTopic()
@@ -180,6 +192,7 @@ async def test_a_limit_lowered_after_a_letter_was_put():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_whole_letters_are_not_counted_as_cut():
     """The metric that an alert watches stays at nothing."""
     topic = LetterTopic()
@@ -193,6 +206,7 @@ async def test_whole_letters_are_not_counted_as_cut():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_failures_in_a_row_wait_longer_each_time():
     """By their number, which begins anew when the topic has taken something; told once for each time it cannot be written."""
     topic, waited = LetterTopic(failures=3), []
@@ -212,6 +226,7 @@ async def test_failures_in_a_row_wait_longer_each_time():
     assert told == ["dead_letters_unwritable", "dead_letters_writable"] * 2
 
 
+@in_virtual_time
 async def test_letters_count_until_they_are_confirmed():
     """Those in the queue and those under way: a drain waits for both."""
     topic = LetterTopic()
@@ -231,6 +246,7 @@ async def test_letters_count_until_they_are_confirmed():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_a_backlog_is_stored_in_order_and_in_parts():
     """Five hundred at a time, so that one call does not hold them all."""
     calls = []
@@ -251,6 +267,7 @@ async def test_a_backlog_is_stored_in_order_and_in_parts():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_the_letter_of_a_replayed_xdm_is_xdm_again():
     """Refused once more it keeps its form, so that the next replay does not map it either, and is found by its ``_id``."""
     topic = LetterTopic()

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from letter_scene import LetterTopic, letters_over, until
+from virtual_time import in_virtual_time
 
 from bridge.model.dead_letter import DeadLetter
 from bridge.model.verdicts import Rejected, Stage
@@ -12,6 +13,7 @@ from bridge.model.verdicts import Rejected, Stage
 NO = Rejected(Stage.DELIVER, "aep_400", "refused")
 
 
+@in_virtual_time
 async def test_an_event_of_a_batch_lies_alone_in_its_envelope():
     """Neighbours in the same record are not dragged along."""
     topic = LetterTopic()
@@ -30,6 +32,7 @@ def _batch(count):
     return json.dumps({"app_name": "Luma", "events": [{"event_uuid": f"u{n}"} for n in range(count)]}).encode()
 
 
+@in_virtual_time
 async def test_many_equal_refusals_of_one_record_are_one_letter():
     """Twenty get letters of their own, the record as it came stands for all that follow; every one of them is acknowledged."""
     topic = LetterTopic()
@@ -57,6 +60,7 @@ async def test_many_equal_refusals_of_one_record_are_one_letter():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_a_letter_tells_for_how_many_it_stands():
     """Refusals that come before the letter leaves are in its header."""
     topic = LetterTopic()
@@ -70,6 +74,7 @@ async def test_a_letter_tells_for_how_many_it_stands():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_a_record_that_the_topic_cannot_take_whole_stands_for_nothing():
     """Events would be cut off: then every one has its own letter."""
     topic = LetterTopic(limit=4_000)
@@ -83,6 +88,7 @@ async def test_a_record_that_the_topic_cannot_take_whole_stands_for_nothing():
     await letters.stop()
 
 
+@in_virtual_time
 async def test_letters_of_one_record_cost_linear_time(monkeypatch):
     """A record is parsed once for all of its events that are refused with different codes."""
     from bridge.sources.http import json_decoding
@@ -96,6 +102,7 @@ async def test_letters_of_one_record_cost_linear_time(monkeypatch):
     assert len(parsed) == 1
 
 
+@in_virtual_time
 async def test_records_are_not_mixed_up():
     """Two records in turn, and more of them than are remembered: each letter holds its own event."""
     topic = LetterTopic()
@@ -115,6 +122,7 @@ async def test_records_are_not_mixed_up():
 
 
 @pytest.mark.parametrize(("room", "letters_of"), [(5_000, 21), (4_999, 60)])
+@in_virtual_time
 async def test_a_record_stands_for_its_events_as_long_as_it_fits_with_its_headers(room, letters_of):
     """Five thousand bytes are kept for key and headers."""
     value = _batch(60)

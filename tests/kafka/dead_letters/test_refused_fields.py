@@ -2,6 +2,7 @@
 
 import orjson
 from letter_scene import LetterTopic, letters_over, until
+from virtual_time import in_virtual_time
 
 from bridge.kafka.dead_letters.refused_fields import MOST, RefusedFields
 from bridge.model.dead_letter import DeadLetter
@@ -74,6 +75,7 @@ def test_a_reading_that_fails_costs_the_code_alone():
     assert _counts(metrics) == {("check", "schema_type", "person.birthDate", ""): 1}
 
 
+@in_virtual_time
 async def test_the_store_counts_what_is_confirmed():
     """Once a letter, with as many events as it stands for."""
     topic = LetterTopic(failures=2)

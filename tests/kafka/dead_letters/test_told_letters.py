@@ -4,6 +4,7 @@ import asyncio
 
 from letter_scene import LetterTopic, letters_over, until
 from structlog.testing import capture_logs
+from virtual_time import in_virtual_time
 
 from bridge.model.verdicts import Rejected, Stage
 from bridge.testing.virtual_loop import VirtualLoop
@@ -11,6 +12,7 @@ from bridge.testing.virtual_loop import VirtualLoop
 NO = Rejected(Stage.DELIVER, "aep_400", "refused")
 
 
+@in_virtual_time
 async def test_the_log_tells_once_a_minute_what_was_stored():
     """The first at once, then by stage and code once a minute, the rest at the end; nothing of an event in it."""
     now = [1_000.0]
@@ -32,6 +34,7 @@ async def test_the_log_tells_once_a_minute_what_was_stored():
     assert "secret" not in str(logged)
 
 
+@in_virtual_time
 async def test_what_was_stored_is_told_without_a_next_letter(monkeypatch):
     """A quiet worker tells the last ones too, a minute after it told before."""
     monkeypatch.setattr("bridge.kafka.dead_letters.store._TOLD_SECONDS", 0.1)
@@ -46,6 +49,7 @@ async def test_what_was_stored_is_told_without_a_next_letter(monkeypatch):
     assert len([each for each in logged if each["event"] == "dead_letters_stored"]) == 2
 
 
+@in_virtual_time
 async def test_what_is_cut_is_told_with_its_place_and_size():
     """The log names the record, so that its whole can be looked for; not a byte of it."""
     topic = LetterTopic(limit=1_000)
