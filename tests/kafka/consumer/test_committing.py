@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from consuming_worker import P0, P1, ConsumingWorker, with_a_new_log_begun
+from virtual_time import in_virtual_time
 
 from bridge.model.day_counts import ChunkCounts, OffsetNote
 from bridge.runtime.deadline import StopBudget
@@ -40,6 +41,7 @@ async def test_a_commit_of_before_a_rebalance_confirms_nothing_after_it():
     assert worker.ledger.committable() == {P0: 4}
 
 
+@in_virtual_time
 async def test_a_commit_that_fails_is_offered_again_and_fails_the_exit():
     """Told to stop, with a group that stores nothing: exit 1; and as soon as it stores again the same offset is offered."""
     worker = ConsumingWorker(P0)
@@ -94,6 +96,7 @@ def test_a_commit_that_takes_too_long_is_none():
         assert runner.run(commit()) == (pytest.approx(20.0), {P0: 1})
 
 
+@in_virtual_time
 async def test_a_revoke_finishes_commits_and_forgets():
     """What is finished by then is committed while the partitions are still ours; what is not is another's."""
     worker = ConsumingWorker(P0, P1)
@@ -109,6 +112,7 @@ async def test_a_revoke_finishes_commits_and_forgets():
     assert (worker.ledger.assigned, worker.ledger.events, worker.gate.is_shut) == (0, 0, False)
 
 
+@in_virtual_time
 async def test_a_revoke_does_not_wait_for_a_commit_beyond_what_its_budget_leaves():
     """The whole group waits for it."""
     worker = ConsumingWorker(P0)
@@ -120,7 +124,9 @@ async def test_a_revoke_does_not_wait_for_a_commit_beyond_what_its_budget_leaves
         await asyncio.sleep(10)
 
     worker.client.commit = hang
-    await asyncio.wait_for(worker.consumption.revoked(), 1)
+    begun = asyncio.get_running_loop().time()
+    await worker.consumption.revoked()
+    assert asyncio.get_running_loop().time() - begun == pytest.approx(0.05)
     assert worker.ledger.assigned == 0
 
 

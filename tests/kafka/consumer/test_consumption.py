@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from consuming_worker import P0, P1, ConsumingWorker, with_a_new_log_begun
+from virtual_time import in_virtual_time
 
 from bridge.kafka.consumer.consumption import Flow
 from bridge.kafka.consumer.ledger import UnaccountedError
@@ -54,6 +55,7 @@ async def test_a_rebalance_between_fetch_and_arrival_drops_what_was_fetched():
     assert [row.offset for row in chunk.records] == [2, 3, 4]
 
 
+@in_virtual_time
 async def test_records_of_an_assignment_that_is_not_announced_yet_wait_for_it():
     """The client has it already, the main loop learns of it later: its records are neither dropped nor handed on before."""
     worker = ConsumingWorker(P0)
@@ -71,6 +73,7 @@ async def test_records_of_an_assignment_that_is_not_announced_yet_wait_for_it():
     assert (chunk.generation, len(chunk.records)) == (2, 2)
 
 
+@in_virtual_time
 async def test_records_that_wait_are_let_go_at_the_end():
     """A worker that ends does not wait for a rebalance to end."""
     worker = ConsumingWorker(P0)
@@ -187,6 +190,7 @@ async def test_what_expired_is_counted_by_the_survey():
     assert worker.metrics.registry.get_sample_value("bridge_assigned_partitions") == 1
 
 
+@in_virtual_time
 async def test_records_of_the_first_assignment_wait_for_its_announcement_too():
     """A worker that has just joined: dropped as nobody's, they would be passed over."""
     worker = ConsumingWorker(P0, assigned=False)
@@ -218,6 +222,7 @@ async def test_a_fetch_asks_for_no_more_than_there_is_room_for(max_events, most)
     assert asked == [({P0}, 0.01, most)]
 
 
+@in_virtual_time
 async def test_behind_a_full_gate_the_worker_stays_a_member():
     """It fetches nothing, and tells the client ten times a second that it lives; not when there is room again meanwhile."""
     worker = ConsumingWorker(P0, max_events=1)
@@ -225,7 +230,7 @@ async def test_behind_a_full_gate_the_worker_stays_a_member():
     (chunk,) = await worker.round()
     touched, begun = worker.client.touched, asyncio.get_running_loop().time()
     assert await worker.round() == []
-    assert asyncio.get_running_loop().time() - begun > 0.09
+    assert asyncio.get_running_loop().time() - begun == pytest.approx(0.1)
     assert worker.client.touched == touched + 1
     waiting = asyncio.create_task(worker.round())
     await asyncio.sleep(0.02)

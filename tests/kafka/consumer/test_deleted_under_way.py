@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from deleted_topics import P0, fetching_of, make_again, read_offsets
+from virtual_time import in_virtual_time
 
 from bridge.kafka.consumer.client.fetching import Expired
 from bridge.kafka.consumer.consumption import Consumption, Flow
@@ -101,6 +102,7 @@ async def _taken(scene):
 
 @pytest.mark.parametrize("records", [0, 5])
 @pytest.mark.parametrize("finished", [0, 4, 6])
+@in_virtual_time
 async def test_what_was_under_way_of_a_log_that_is_gone_is_told_when_the_assignment_ends(finished, records):
     """It has no verdict then, and whoever comes next cannot read it again; whether or not the new log has a record yet."""
     scene = _consuming()
@@ -121,6 +123,7 @@ async def test_what_was_under_way_of_a_log_that_is_gone_is_told_when_the_assignm
     assert scene.ledger.events == 0
 
 
+@in_virtual_time
 async def test_a_log_that_is_found_gone_in_the_last_moment_is_told_too():
     """The client's side knows of it, and no round has told the worker: after the assignment nobody would."""
     scene = _consuming()
@@ -134,6 +137,7 @@ async def test_a_log_that_is_found_gone_in_the_last_moment_is_told_too():
     assert scene.told == [Expired(P0, 0, 6)]
 
 
+@in_virtual_time
 async def test_what_was_under_way_of_a_log_that_is_gone_and_is_finished_is_not_told():
     """Also where the new log's records are under way when the assignment ends: those are read again."""
     scene = _consuming()
@@ -148,6 +152,7 @@ async def test_what_was_under_way_of_a_log_that_is_gone_and_is_finished_is_not_t
     assert scene.told == []
 
 
+@in_virtual_time
 async def test_once_the_next_log_has_progressed_nothing_is_left_to_tell():
     """Its offsets pass those of the one before; and an assignment under which no log has gone tells nothing."""
     scene = _consuming()
@@ -236,6 +241,7 @@ async def test_what_another_assignment_had_under_way_is_told_although_the_new_lo
     assert await read_offsets(fetching) == list(range(30))
 
 
+@in_virtual_time
 async def test_both_logs_that_went_within_one_assignment_are_told_when_it_ends():
     """Nothing of either had a verdict, and nobody finds it again."""
     scene = _consuming()

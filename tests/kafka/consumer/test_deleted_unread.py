@@ -7,6 +7,7 @@ import pytest
 from aiokafka.errors import KafkaError
 from fetching_scene import Clock, made_fetching, offsets_in
 from stub_client import StubClient
+from virtual_time import in_virtual_time
 
 from bridge.kafka.consumer.client.fetching import Expired, Fetching
 
@@ -142,6 +143,7 @@ async def test_where_a_group_begins_is_stored(look):
     assert list(other.expired) == [Expired(P0, 0, 15)]
 
 
+@in_virtual_time
 async def test_where_a_group_begins_takes_nothing_back():
     """Fetching and surveying begin at once, and the first of the two commits is answered late: it is the only one."""
     client, fetching, _ = made_fetching(P0)

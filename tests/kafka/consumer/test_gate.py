@@ -4,6 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from virtual_time import in_virtual_time
 
 from bridge.kafka.consumer.gate import FETCH_BYTES, Gate
 from bridge.kafka.consumer.ledger import Ledger
@@ -127,6 +128,7 @@ def test_the_metrics_are_those_of_the_ledger():
     assert (metrics.in_flight_events._value.get(), metrics.in_flight_bytes._value.get()) == (7, 321)
 
 
+@in_virtual_time
 async def test_who_waits_is_woken_when_there_is_room_and_not_before():
     """An acknowledgement that leaves it full wakes nobody; what was free before the wait does not count."""
     ledger, gate, _, _ = _gate(max_events=10)

@@ -3,6 +3,8 @@
 import asyncio
 from types import SimpleNamespace
 
+from virtual_time import in_virtual_time
+
 from bridge.kafka.consumer.gate import FETCH_BYTES, Gate
 from bridge.kafka.consumer.ledger import Ledger
 from bridge.telemetry.metrics import Metrics
@@ -29,6 +31,7 @@ def _fetch(ledger, partition, first, count, weight=1):
     return ledger.register_chunk(partition, 1, records, weight, first=first, last=first + count - 1)
 
 
+@in_virtual_time
 async def test_the_gate_closes_at_its_bounds_and_opens_when_there_is_room():
     """Events and bytes bound what is under way; an acknowledgement opens again."""
     ledger, gate, _ = _gate()
@@ -47,6 +50,7 @@ async def test_the_gate_closes_at_its_bounds_and_opens_when_there_is_room():
     assert not gate.open
 
 
+@in_virtual_time
 async def test_few_chunks_wait_to_be_mapped():
     """Four that nobody has taken yet close the gate for every partition; one that is taken opens it and wakes who waits."""
     ledger, gate, _ = _gate()

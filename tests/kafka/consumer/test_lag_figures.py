@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from aiokafka.errors import NodeNotReadyError
 from hypothesis import given
 from hypothesis import strategies as st
+from virtual_time import in_virtual_time
 
 from bridge.kafka.consumer.client.kafka_client import Offsets
 from bridge.kafka.consumer.lag import LagMeter, lag_of
@@ -24,6 +25,7 @@ def test_lag_counts_from_the_commit_or_the_first_record(first, committed, end):
     assert lag == max(0, end - max(first, committed or 0))
 
 
+@in_virtual_time
 async def test_lag_is_shown_for_owned_partitions_only():
     """A partition that went to another worker leaves the metric."""
     ledger, metrics = Ledger(), Metrics()
@@ -61,6 +63,7 @@ async def test_lag_is_shown_for_owned_partitions_only():
     task.cancel()
 
 
+@in_virtual_time
 async def test_a_lag_that_is_not_known_is_not_shown():
     """Between two assignments, and when brokers have stopped answering: no figure of before stands for one of now."""
     ledger, metrics, now = Ledger(), Metrics(), [0.0]
@@ -97,6 +100,7 @@ async def test_a_lag_that_is_not_known_is_not_shown():
     task.cancel()
 
 
+@in_virtual_time
 async def test_what_waits_in_a_partition_that_cannot_be_read_is_no_work():
     """It is told elsewhere, and no restart mends it: the watchdog must not end the worker over it again and again."""
     ledger, unreadable = Ledger(), set()
@@ -118,6 +122,7 @@ async def test_what_waits_in_a_partition_that_cannot_be_read_is_no_work():
     task.cancel()
 
 
+@in_virtual_time
 async def test_a_topic_that_is_absent_is_looked_for():
     """Every two seconds while it is, and never while it is there: more workers than partitions is all right."""
     ledger, now, absent, looked, back = Ledger(), [0.0], [False], [], []
@@ -140,6 +145,7 @@ async def test_a_topic_that_is_absent_is_looked_for():
     task.cancel()
 
 
+@in_virtual_time
 async def test_the_marker_of_a_transaction_is_no_lag():
     """What lies behind the last record and is none does not wait for ever; what is open, or not committed yet, does."""
     ledger = Ledger()
@@ -163,6 +169,7 @@ async def test_the_marker_of_a_transaction_is_no_lag():
     task.cancel()
 
 
+@in_virtual_time
 async def test_a_worker_that_has_finished_nothing_shows_how_long_events_wait():
     """Started anew while AEP is away, it shows the age of what it holds; then of the newest that is acknowledged."""
     ledger, metrics = Ledger(), Metrics()
@@ -187,6 +194,7 @@ async def test_a_worker_that_has_finished_nothing_shows_how_long_events_wait():
     task.cancel()
 
 
+@in_virtual_time
 async def test_what_is_not_known_is_not_shown():
     """Before there are partitions, and after brokers have been silent for ten seconds, neither lag nor age are numbers."""
     ledger, metrics = Ledger(), Metrics()

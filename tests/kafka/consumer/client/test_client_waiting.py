@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from fetched_batches import P0, Held, batch
+from virtual_time import in_virtual_time
 
 
 async def test_a_fetcher_that_has_ended_without_an_error_says_so_too():
@@ -26,19 +27,21 @@ async def test_a_client_that_fetches_no_more_says_so():
         held.client.holds()
 
 
+@in_virtual_time
 async def test_an_arrival_ends_the_wait_and_an_error_of_the_coordinator_is_raised():
     """Records of any partition end it; what the group's coordinator cannot go on with comes out of it."""
-    held = Held(P0)
+    held, begun = Held(P0), asyncio.get_running_loop().time()
     waiting = asyncio.create_task(held.client.arrival(5))
     await asyncio.sleep(0)
     held.receive(P0, batch(0, [b"a"]))
-    await asyncio.wait_for(waiting, 0.5)
+    await waiting
     waiting = asyncio.create_task(held.client.arrival(5))
     await asyncio.sleep(0)
     held.subscriptions.register_fetch_waiters(held.fetcher._fetch_waiters)
     held.subscriptions.abort_waiters(CorruptRecordException("stands for any"))
     with pytest.raises(CorruptRecordException):
-        await asyncio.wait_for(waiting, 0.5)
+        await waiting
+    assert asyncio.get_running_loop().time() == begun
     await asyncio.sleep(0)
     assert not held.fetcher._fetch_waiters
 
@@ -65,9 +68,11 @@ async def test_brokers_keep_a_fetch_briefly_or_as_configured():
     assert held.client.reads_committed
 
 
+@in_virtual_time
 async def test_a_wait_without_an_arrival_ends_in_time_and_leaves_nobody_waiting():
     """The client keeps whom to wake in a list, which would grow with each fetch of a quiet topic."""
-    held = Held(P0)
-    await asyncio.wait_for(held.client.arrival(0.01), 0.5)
+    held, begun = Held(P0), asyncio.get_running_loop().time()
+    await held.client.arrival(0.01)
+    assert asyncio.get_running_loop().time() - begun == pytest.approx(0.01)
     await asyncio.sleep(0)
     assert not held.fetcher._fetch_waiters

@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import inspect
 
-import pytest
 from aiokafka.consumer.fetcher import Fetcher
 from thread_scene import PARTITIONS, IdleClient
+from virtual_time import in_virtual_time
 
-pytestmark = pytest.mark.clock
 
-
+@in_virtual_time
 async def test_only_who_has_nothing_to_do_lets_the_brokers_keep_a_fetch():
     """Records are held that were not asked for: the next fetch is kept briefly. Nothing anywhere: as long as Faust wants."""
     client = IdleClient()
@@ -22,6 +21,7 @@ async def test_only_who_has_nothing_to_do_lets_the_brokers_keep_a_fetch():
     assert kept == [1_500, 50, 1_500]
 
 
+@in_virtual_time
 async def test_an_idle_worker_with_more_partitions_than_room_does_not_spin():
     """Room for one full fetch and two partitions: with nothing to read the client is asked about once a second, not fifty times."""
     client = IdleClient(max_bytes=1_000_000)
@@ -34,6 +34,7 @@ async def test_an_idle_worker_with_more_partitions_than_room_does_not_spin():
     assert not client.fetcher._fetch_waiters
 
 
+@in_virtual_time
 async def test_what_comes_for_a_partition_that_was_not_asked_ends_the_wait():
     """It may be its turn now; and from here on the brokers must not keep a fetch for the others."""
     client = IdleClient()
@@ -41,7 +42,9 @@ async def test_what_comes_for_a_partition_that_was_not_asked_ends_the_wait():
     await asyncio.sleep(0.05)
     assert not fetching.done()
     client.receive(PARTITIONS[1])
-    assert (await asyncio.wait_for(fetching, 0.2)).records == {}
+    received = asyncio.get_running_loop().time()
+    assert (await fetching).records == {}
+    assert asyncio.get_running_loop().time() == received
     assert client.fetcher._fetch_max_wait_ms == 50
 
 
