@@ -99,8 +99,14 @@ async def test_a_thread_that_has_ended_is_told_as_the_end_of_the_consumer(other_
     thread = thread_on(other_loop)
     with pytest.raises(ConsumerStoppedError):
         await thread.inside(cancelled())
-    waiting = asyncio.create_task(thread.inside(asyncio.sleep(60)))
-    await asyncio.sleep(0.05)
+    main, begun = asyncio.get_running_loop(), asyncio.Event()
+
+    async def hang():
+        main.call_soon_threadsafe(begun.set)
+        await asyncio.sleep(3_600)
+
+    waiting = asyncio.create_task(thread.inside(hang()))
+    await begun.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

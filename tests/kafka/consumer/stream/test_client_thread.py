@@ -56,11 +56,17 @@ def test_writing_to_a_broken_connection_raises_nothing_that_the_client_does_not_
         loop.close()
 
 
-async def test_a_start_without_brokers_is_told_and_tried_again_without_a_traceback(caplog, capfd):
+@pytest.fixture
+def closed_port():
+    """A port at which nobody listens, and which no other test's server gets as long as it is bound here."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+async def test_a_start_without_brokers_is_told_and_tried_again_without_a_traceback(closed_port, caplog, capfd):
     """Brokers that are gone: each failure is told in the main loop, nothing calls it a crash, and a stop ends the tries in order."""
     caplog.set_level("INFO")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     loop, tried, twice = asyncio.get_running_loop(), [], asyncio.Event()
 
     def start_tried(error):
@@ -69,7 +75,7 @@ async def test_a_start_without_brokers_is_told_and_tried_again_without_a_traceba
             twice.set()
 
     app = build_app(
-        KafkaSettings(bootstrap_servers=(f"127.0.0.1:{port}",)),
+        KafkaSettings(bootstrap_servers=(f"127.0.0.1:{closed_port}",)),
         ledger=SimpleNamespace(),
         gate=SimpleNamespace(),
         finisher=SimpleNamespace(),
@@ -78,15 +84,15 @@ async def test_a_start_without_brokers_is_told_and_tried_again_without_a_traceba
         start_tried=start_tried,
     )
     starting = asyncio.create_task(app.start())
-    await asyncio.wait_for(twice.wait(), 10)
+    await asyncio.wait_for(twice.wait(), 60)
     thread = app.consumer._thread
     assert not starting.done()
     assert not app.crashed
-    assert tried == 2 * [(KafkaConnectionError, True)]
-    await asyncio.wait_for(app.stop(), 10)
-    thread._thread.join(5)
+    await asyncio.wait_for(app.stop(), 60)
+    thread._thread.join(60)
     assert not thread._thread.is_alive()
     assert thread.thread_loop.is_closed()
+    assert set(tried) == {(KafkaConnectionError, True)}
     starting.cancel()
     await asyncio.wait([starting])
     assert not [record.getMessage() for record in caplog.records if record.exc_info]
@@ -166,26 +172,30 @@ def test_a_client_that_does_not_close_is_given_up_after_three_seconds(monkeypatc
 
 async def test_a_stop_ends_a_start_that_hangs_and_finds_a_thread_that_has_ended(other_loop, monkeypatch):
     """Brokers that say nothing keep a start for as long as a request may take; a closed loop has nobody to tell."""
-    stopped = []
+    main, begun, stopped = asyncio.get_running_loop(), asyncio.Event(), asyncio.Queue()
+
+    def told():
+        main.call_soon_threadsafe(stopped.put_nowait, 1)
+
     monkeypatch.setattr(
-        driver.AIOKafkaConsumerThread,
-        "_stopped_set",
-        lambda self: self.thread_loop.call_soon_threadsafe(stopped.append, 1),
+        driver.AIOKafkaConsumerThread, "_stopped_set", lambda self: self.thread_loop.call_soon_threadsafe(told)
     )
 
     async def start():
         thread._serving = asyncio.current_task()
-        await asyncio.sleep(60)
+        main.call_soon_threadsafe(begun.set)
+        await asyncio.sleep(3_600)
 
     thread = thread_on(other_loop, _stopped=asyncio.Event())
     starting = asyncio.run_coroutine_threadsafe(start(), other_loop)
-    await asyncio.sleep(0.05)
+    await begun.wait()
     thread._stopped_set()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(asyncio.wrap_future(starting), 1)
-    assert (stopped, thread._stopped.is_set()) == ([1], False)
+        await asyncio.wait_for(asyncio.wrap_future(starting), 60)
+    assert (await stopped.get(), thread._stopped.is_set()) == (1, False)
     thread._serving = None
     thread._stopped_set()
+    assert (await stopped.get(), thread._stopped.is_set()) == (1, False)
     closed = asyncio.SelectorEventLoop()
     closed.close()
     thread.thread_loop = closed
