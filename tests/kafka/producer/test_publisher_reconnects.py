@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 from stub_kafka import StubKafka, publisher_on
+from virtual_time import in_virtual_time
 
 from bridge.kafka import topic_limits
 from bridge.kafka.producer.publisher import KafkaPublisher
@@ -40,6 +41,7 @@ class _Publisher(KafkaPublisher):
 
 
 @pytest.mark.parametrize("failure", [_HALF, RuntimeError("never seen before")])
+@in_virtual_time
 async def test_what_fails_while_reconnecting_is_tried_again(failure) -> None:
     """A certificate that is half replaced when a broker goes away: a moment later the publisher is connected again."""
     async with _Publisher(None, failure, failure) as publisher:
@@ -52,6 +54,7 @@ async def test_what_fails_while_reconnecting_is_tried_again(failure) -> None:
                 await asyncio.sleep(0.05)
 
 
+@in_virtual_time
 async def test_what_cannot_be_used_at_the_start_is_told() -> None:
     """At the start the same certificate is a mistake that whoever waits hears of."""
     async with _Publisher(_HALF) as publisher:
@@ -59,6 +62,7 @@ async def test_what_cannot_be_used_at_the_start_is_told() -> None:
             await publisher.connected(within=1)
 
 
+@in_virtual_time
 async def test_limits_are_read_regularly_and_do_not_hold_up_a_renewal(monkeypatch) -> None:
     """Each minute the topics' limits are read; brokers that hang while they are asked do not keep the old producer in place."""
     monkeypatch.setattr("bridge.kafka.producer.producer_connection.REREAD_SECONDS", 0.02)
@@ -83,6 +87,7 @@ async def test_limits_are_read_regularly_and_do_not_hold_up_a_renewal(monkeypatc
         assert not publisher._renew.is_set()
 
 
+@in_virtual_time
 async def test_limits_that_are_read_for_long_are_read_once_and_to_their_end(monkeypatch) -> None:
     """Brokers that hang are not asked once more beside it, and what is given up is closed before the next connection."""
     monkeypatch.setattr("bridge.kafka.producer.producer_connection.REREAD_SECONDS", 0.01)
@@ -229,6 +234,7 @@ async def test_an_unfit_topic_ends_the_start_and_nothing_later() -> None:
     assert 6_000 < publisher.event_limit < 7_000, "its limit is known all the same"
 
 
+@in_virtual_time
 async def test_a_topic_that_is_unfit_is_told_to_who_waits() -> None:
     """As a missing topic: waiting does not help."""
     async with _Publisher(UnfitTopic("compacted")) as publisher:

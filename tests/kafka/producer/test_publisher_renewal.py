@@ -8,6 +8,7 @@ import pytest
 from aiokafka import errors
 from published_records import publisher_place, records, refuse
 from stub_kafka import StubKafka, publisher_on
+from virtual_time import in_virtual_time
 
 from bridge.kafka.producer.refusal import InvalidRecordError
 from bridge.model.errors import KafkaError
@@ -52,6 +53,7 @@ async def test_a_partition_that_fails_for_long_renews_the_producer_though_others
     assert publisher._renew.is_set()
 
 
+@in_virtual_time
 async def test_waiting_that_is_given_up_counts_as_a_failure_of_its_partition() -> None:
     """A broker that hangs answers nothing: callers time out, and after the bound the producer is replaced."""
     kafka, now = StubKafka(), [0.0]
@@ -109,6 +111,7 @@ async def test_the_partition_that_fails_longest_decides_about_the_producer() -> 
     assert publisher._renew.is_set()
 
 
+@in_virtual_time
 async def test_giving_up_after_the_connection_is_gone_is_no_error_of_its_own() -> None:
     """The producer was taken away meanwhile: there is none left to replace."""
     kafka = StubKafka()
