@@ -30,14 +30,15 @@ def create_topic(
     """Create a topic, wait until the cluster knows its partitions' leaders, and give its name."""
     admin = admin_client(bootstrap)
     wanted = NewTopic(name, partitions, replication, config=dict(config or {}))
-    admin.create_topics([wanted], operation_timeout=20)[name].result(30)
-    deadline = time.monotonic() + 20
+    admin.create_topics([wanted], request_timeout=60, operation_timeout=60)[name].result(90)
+    deadline = time.monotonic() + 60
     while True:
         known = admin.list_topics(name, timeout=10).topics[name].partitions
         if len(known) == partitions and all(partition.leader >= 0 for partition in known.values()):
             return name
         if time.monotonic() > deadline:
             raise AssertionError(f"{name} has no leaders: {known}")
+        time.sleep(0.02)
 
 
 def alter_topic(bootstrap: str, name: str, **config: str) -> None:
