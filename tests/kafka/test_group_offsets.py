@@ -13,6 +13,7 @@ from aiokafka.consumer import consumer as consumer_module
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from aiokafka.structs import OffsetAndMetadata
+from virtual_time import in_virtual_time
 
 import bridge.kafka.consumer.client.kafka_client  # noqa: F401 - as a worker has it
 from bridge.kafka.group_offsets import group_offsets, groups_named
@@ -74,6 +75,7 @@ async def test_a_coordinator_that_is_changing_is_asked_until_it_knows(code):
     assert brokers.lookups == (1 if code == 14 else 3), "another broker may lead the group by then"
 
 
+@in_virtual_time
 async def test_a_consumer_begins_where_the_group_is_and_not_at_the_beginning():
     """What the client itself asks for the positions it begins at, in its background."""
     brokers = _Brokers(_refused(16), _committed(70))
@@ -83,7 +85,7 @@ async def test_a_consumer_begins_where_the_group_is_and_not_at_the_beginning():
         assignment = made.subscription.subscription.assignment
         waiting = asyncio.ensure_future(assignment.state_value(PLACE).fetch_committed())
         made.coordinator.start_commit_offsets_refresh_task(assignment)
-        told = await asyncio.wait_for(waiting, 5)
+        told = await asyncio.wait_for(waiting, 60)
         made.subscription.unsubscribe()
         return told.offset
 

@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from bridge.kafka import reaching
 from bridge.kafka.reaching import Reach, reach, why
 from bridge.kafka.topics import admin
 from bridge.model.errors import KafkaError
@@ -17,6 +18,12 @@ def closed_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         yield probe.getsockname()[1]
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """What answers at once counts as open or closed also where the machine stands still for longer than a silent broker is waited for."""
+    monkeypatch.setattr(reaching, "_PATIENCE", 60.0)
 
 
 def _raises(error):
@@ -62,7 +69,7 @@ async def test_the_address_is_read_as_the_client_reads_it(server, address):
     assert asked == [address]
 
 
-async def test_a_server_that_is_no_broker(closed_port):
+async def test_a_server_that_is_no_broker(closed_port, patient):
     """One takes connections, the other does not: the hint speaks of the protocol, and of TLS and SASL where they are in use."""
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -77,7 +84,7 @@ async def test_a_server_that_is_no_broker(closed_port):
     server.close()
 
 
-async def test_the_admin_client_says_that_nothing_listens(closed_port):
+async def test_the_admin_client_says_that_nothing_listens(closed_port, patient):
     """What check, worker and receiver print: the address and a question, not a list of address families."""
     with pytest.raises(KafkaError) as told:
         async with admin(KafkaSettings(bootstrap_servers=(f"127.0.0.1:{closed_port}",))):

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _THOROUGH = 20
 
 
 def register_profiles() -> None:
-    """Make the profiles known. No deadline for one example: on a busy machine it would tell of the machine."""
+    """Make the profiles known. No bound in seconds, of one example or of making the first ones: on a busy machine it would tell of the machine."""
+    unhurried = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
     in_ci = os.environ.get("CI", "").lower() in {"1", "true"}
-    settings.register_profile("dev", deadline=None)
-    settings.register_profile("ci", deadline=None, print_blob=True)
-    settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=100 * _THOROUGH)
+    settings.register_profile("dev", **unhurried)
+    settings.register_profile("ci", **unhurried, print_blob=True)
+    settings.register_profile("thorough", **unhurried, print_blob=True, max_examples=100 * _THOROUGH)
     settings.register_profile(
-        "mutants", deadline=None, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
+        "mutants", **unhurried, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
     )
     settings.load_profile(_asked() or ("ci" if in_ci else "dev"))
 
