@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
+_OF_ITS_STORING = {"bridge.attempts", "bridge.failed_at"}
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRecord:
@@ -30,6 +32,11 @@ class DeadLetterRecord:
     def event_uuid(self) -> str | None:
         """What the header says."""
         return self.headers.get("bridge.event_uuid")
+
+    @property
+    def said(self) -> tuple[bytes, frozenset[tuple[str, str]]]:
+        """What it says, and of what: the same for letters of one refusal that are stored twice, as they may be."""
+        return self.value, frozenset((name, text) for name, text in self.headers.items() if name not in _OF_ITS_STORING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,10 @@ class RouteUnderTest:
         """Everything in the dead-letter topic."""
         return letters_of(self.bootstrap, self.dead_topic)
 
+    def distinct_letters(self) -> list[DeadLetterRecord]:
+        """The dead letters, each once: storing is at least once, as an offset is committed only after its letter is confirmed."""
+        return list({letter.said: letter for letter in self.letters()}.values())
+
     def account(self) -> PromiseAccount:
         """Compare what was promised with what arrived at AEP; fails when an event is lost, invented or changed."""
         return account_of(

@@ -127,7 +127,7 @@ class Scene:
                 return not any(self.lag().values())
             return False
 
-        eventually(all_committed, within=30, what="everything is committed", every=0.3)
+        eventually(all_committed, within=120, what="everything is committed", every=0.3)
 
     def letters(self) -> dict[str | None, tuple[dict[str, str], bytes | None, bytes]]:
         """Event id -> headers, key and value of its dead letter."""

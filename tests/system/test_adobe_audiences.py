@@ -71,7 +71,7 @@ def test_lists_are_right_whatever_ends(kafka, topic, directory):
             for _ in range(6):
                 _post(route, oracle, [adobe.draw() for _ in range(10)])
             doomed.kill9()
-        eventually(lambda: steady.metric("bridge_kafka_lag") == 0, within=90, what="all is committed")
+        route.wait_drained(90)
         eventually(lambda: _are_right(route, oracle), within=30, what="every list is right")
         steady.kill9()
         # Whoever comes now knows only what lies in the topic of the state.

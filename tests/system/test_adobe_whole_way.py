@@ -55,7 +55,7 @@ def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
     with RoutesRig(kafka, topic, directory, {"copy": settings}, partitions=3, **kinds) as rig:
         route = rig["copy"]
         rig.run("receiver").wait_ready()
-        worker = rig.run("worker").wait_ready(60)
+        rig.worker()
         for first in range(0, 200, 10):
             told = _post(route, {"profiles": [_raw(number, f"C-{number % 40}") for number in range(first, first + 10)]})
             assert told == {"status": "ok", "events": 10, "dead_letters": 0}
@@ -75,7 +75,7 @@ def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
         producer.produce(route.topic, orjson.dumps(_raw(500, "C-500")))
         assert producer.flush(20) == 0
         eventually(lambda: route.emulator.received()["users"] == 41, within=60, what="all users are there")
-        eventually(lambda: worker.metric("bridge_kafka_lag") == 0, within=30, what="all is committed")
+        route.wait_drained()
         for customer in (0, 17, 39):
             assert route.emulator.received(customer=f"C-{customer}")["attributes"] == {
                 "first_name": "Zoë",
@@ -85,14 +85,17 @@ def test_profiles_and_events_become_users_and_events(kafka, topic, directory):
             }
         assert route.emulator.received(customer="C-500")["attributes"]["last_name"] == "Ng 500"
         codes = eventually(
-            lambda: len(found := [each.headers["bridge.code"] for each in route.letters()]) == 2 and found,
+            lambda: len(found := [each.headers["bridge.code"] for each in route.distinct_letters()]) == 2 and found,
             within=30,
             what="what cannot go on is kept",
         )
         assert sorted(codes) == ["anonymous_only", "customer_id_refused"]
-        (event,) = route.emulator.received(customer="C-7")["events"]
-        assert event["action"] == "Order placed"
-        assert event["attributes"] == {"total": 20.5, "moe_project_name": "Shop EU"}
+        # A call that was sent again, and a delivery, may be there twice.
+        events = route.emulator.received(customer="C-7")["events"]
+        assert events
+        for event in events:
+            assert event["action"] == "Order placed"
+            assert event["attributes"] == {"total": 20.5, "moe_project_name": "Shop EU"}
 
 
 def _member(name, minute, *, is_member=True):

@@ -22,7 +22,7 @@ def run(*arguments: str, cwd: Path, stdin: bytes = b"", **settings: str) -> subp
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
     environment |= {"PYTHONPATH": str(ROOT), **{f"BRIDGE_{name}": value for name, value in settings.items()}}
     command = [sys.executable, "-m", "bridge", "backfill", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, input=stdin, capture_output=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=cwd, env=environment, input=stdin, capture_output=True, check=False, timeout=120)
 
 
 @pytest.mark.kafka

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 def run(environment, *arguments):
     """Exit code, checks by name, stderr."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
-    done = run_command("check", "--json", *arguments, env=inherited | environment, cwd=ROOT, timeout=60)
+    done = run_command("check", "--json", *arguments, env=inherited | environment, cwd=ROOT)
     return done.returncode, {each["name"]: each for each in json_of(done, exit_code=None)}, done.stderr
 
 

@@ -16,7 +16,9 @@ from bridge.testing.kafka.broker import Broker
 from bridge.testing.kafka.jars import tool
 from bridge.testing.processes import free_port
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
+_TOOL_SECONDS = 240
+"""Each command of Kafka's is a JVM, and a script of several starts one after the other."""
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 
@@ -51,7 +53,10 @@ def test_settings_and_commands_of_compose(tmp_path, kafka_broker):
         check = SERVICES["kafka"]["healthcheck"]["test"]
         assert check[0] == "CMD"
         asked = [word.replace("localhost:9092", bootstrap) for word in check[1:]]
-        assert bootstrap in subprocess.run(tool(*asked), check=True, capture_output=True, text=True, timeout=60).stdout
+        assert (
+            bootstrap
+            in subprocess.run(tool(*asked), check=True, capture_output=True, text=True, timeout=_TOOL_SECONDS).stdout
+        )
         (script,) = SERVICES["topics"]["command"]
         here = tmp_path / "kafka-topics.sh"
         here.write_text("#!/bin/sh\nexec " + " ".join(f"'{word}'" for word in tool("kafka-topics.sh")) + ' "$@"\n')
@@ -63,7 +68,9 @@ def test_settings_and_commands_of_compose(tmp_path, kafka_broker):
         )
         # Twice: starting compose again must not fail on topics that exist.
         for _ in range(2):
-            subprocess.run([*SERVICES["topics"]["entrypoint"], script], check=True, capture_output=True, timeout=100)
+            subprocess.run(
+                [*SERVICES["topics"]["entrypoint"], script], check=True, capture_output=True, timeout=_TOOL_SECONDS
+            )
         topics = admin_client(bootstrap).list_topics(timeout=10).topics
         assert {name: len(topic.partitions) for name, topic in topics.items() if not name.startswith("_")} == {
             "moengage.events": 12,

@@ -3,7 +3,7 @@
 What a worker does alone when it is killed, stopped or joined is in test_worker_delivery.py.
 """
 
-import time
+from datetime import datetime
 
 import pytest
 
@@ -13,6 +13,14 @@ from bridge.testing.rig import Rig
 from bridge.testing.sender import InsistentSender
 
 pytestmark = pytest.mark.kafka
+
+
+def _seconds_of_stop(process):
+    """From the signal to the last line that it wrote, by its own clock."""
+    lines = process.log_lines()
+    begun = max(place for place, line in enumerate(lines) if line["event"] == "draining")
+    first, last = (datetime.fromisoformat(line["timestamp"]) for line in (lines[begun], lines[-1]))
+    return (last - first).total_seconds()
 
 
 @pytest.fixture
@@ -47,11 +55,10 @@ def test_every_process_goes_down_in_turn_while_moengage_posts(rig):
         )
         rig.emulator.control(hang={"for_seconds": 60})
         sender.wait_for(500)
-        eventually(lambda: first.metric("bridge_delivery_in_flight") >= 1, within=20, what="a request hangs")
-        begun = time.monotonic()
+        eventually(lambda: first.metric("bridge_delivery_in_flight") >= 1, within=60, what="a request hangs")
         first.terminate()
         first.wait(10)
-        assert time.monotonic() - begun < 3 + 3, "out within the drain budget"
+        assert _seconds_of_stop(first) < 3 + 3, "out within the drain budget"
         rig.emulator.control(clear_faults=True)
         third = rig.worker("third")
         sender.wait_for(500)
@@ -93,6 +100,8 @@ def test_a_stopped_worker_is_resumed_where_it_was(rig):
     first = rig.worker("first")
     rig.post_numbers(range(1_000))
     rig.wait_drained()
+    delivered = rig.emulator.accepted()
+    assert len(delivered) == 1_000
     assert first.stop(grace=25) == 0
     rig.post_numbers(range(1_000, 1_500))
     assert rig.lag() == 500
@@ -100,6 +109,6 @@ def test_a_stopped_worker_is_resumed_where_it_was(rig):
     rig.wait_drained()
     account = rig.account()
     assert len(account.accepted) == 1_500
-    assert account.duplicates == 0
+    assert {identifier: account.accepted[identifier] for identifier in delivered} == delivered, "nothing is sent again"
     folders = [path.name for path in rig.directory.iterdir() if path.is_dir()]
     assert folders == [], "a container's file system is read-only: nothing may be written beside the log"

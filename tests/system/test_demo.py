@@ -29,7 +29,7 @@ def run_demo(*options: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=270,
         check=False,
     )
 

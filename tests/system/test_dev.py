@@ -40,12 +40,14 @@ class Running:
     @property
     def events(self) -> list[dict]:
         """What AEP took so far."""
-        return [json.loads(line) for line in self._out.read_text(encoding="utf-8").splitlines()]
+        # What is written at this moment may end in the middle of a line, and of a character.
+        whole, _, _ = self._out.read_bytes().rpartition(b"\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     @property
     def words(self) -> str:
         """What was said so far."""
-        return self._err.read_text(encoding="utf-8")
+        return self._err.read_text(encoding="utf-8", errors="replace")
 
     def until(self, holds, what: str, seconds: float = 60.0) -> None:
         """Wait until it holds."""
@@ -82,7 +84,7 @@ def test_the_guides_last_command(tmp_path, monkeypatch):
         running.until(lambda: "the worker refuses the change" in running.words, "the worker's refusal")
         assert "no function uper" in running.words
         running.process.send_signal(signal.SIGINT)
-        assert running.process.wait(30) == 0, running.words
+        assert running.process.wait(60) == 0, running.words
         assert running.words.endswith("stopped\n")
     finally:
         if running.process.poll() is None:
@@ -94,6 +96,6 @@ def test_what_does_not_compile_is_told_before_anything_starts(tmp_path):
     """An error with row and fix, exit 1, and no broker, receiver or worker."""
     (tmp_path / "m.csv").write_text("source,destination\nuper(a),b\n", encoding="utf-8")
     running = Running(tmp_path, "dev", "--mapping", "m.csv")
-    assert running.process.wait(30) == 1
+    assert running.process.wait(60) == 1
     assert "no function uper" in running.words
     assert "broker" not in running.words

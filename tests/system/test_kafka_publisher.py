@@ -65,9 +65,10 @@ async def test_a_topic_that_trusts_our_clock_is_told(kafka, topic) -> None:
     with capture_logs() as logged:
         async with KafkaPublisher(kafka_settings, topics=[kafka_settings.topic]) as publisher:
             await publisher.connected(20)
-    assert [(each["event"], each["topic"]) for each in logged if each["log_level"] == "warning"] == [
-        ("topic_trusts_our_clock", kafka_settings.topic)
-    ]
+    assert [each["topic"] for each in logged if each["event"] == "topic_trusts_our_clock"] == [kafka_settings.topic]
+    # A busy broker may have been called for more than once.
+    warned = {each["event"] for each in logged if each["log_level"] == "warning"}
+    assert warned - {"kafka_unreachable"} == {"topic_trusts_our_clock"}
 
 
 async def test_impossible_replication_is_told(kafka) -> None:
@@ -126,7 +127,7 @@ async def test_a_topic_that_is_deleted_under_load_takes_no_other_with_it(kafka) 
         late = Confirmation()
         lane.add(record, late, 0, 100)
         with pytest.raises(UnknownTopicOrPartitionError):
-            await asyncio.wait_for(late.wait(), 10)
+            await asyncio.wait_for(late.wait(), 30)
         await ensure_topics(kafka_settings)
         began = time.monotonic()
         while True:
@@ -209,7 +210,9 @@ async def test_a_producer_whose_sender_died_is_replaced(kafka) -> None:
             except KafkaError:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.1)
-    assert [one.value for one in stored(kafka, kafka_settings.topic)] == [b"before", b"after"]
+    # What was not confirmed may be stored all the same, and comes again.
+    first, *later = [one.value for one in stored(kafka, kafka_settings.topic)]
+    assert (first, set(later)) == (b"before", {b"after"})
 
 
 async def test_waiting_can_be_given_up(kafka_broker) -> None:

@@ -62,9 +62,9 @@ def settings(scene, broker, **more) -> KafkaSettings:
 @pytest.mark.parametrize("scene", SCENES)
 async def test_the_right_credentials(kafka_broker, scene) -> None:
     """With what the listener demands, topics are created and records stored."""
-    kafka = settings(scene, kafka_broker)
+    kafka = settings(scene, kafka_broker, request_timeout_seconds=30)
     async with KafkaPublisher(kafka) as publisher:
-        await publisher.connected(20)
+        await publisher.connected(60)
         await publisher.publish([(b"k", b"v", ())])
     assert [record.value for record in stored(kafka_broker.bootstrap, kafka.topic)] == [b"v"]
 

@@ -144,7 +144,7 @@ class Broker:
         assert self._child is not None
         return self._child.pid
 
-    def start(self, *, wait: bool = True, within: float = 60.0) -> Self:
+    def start(self, *, wait: bool = True, within: float = 120.0) -> Self:
         """Start on the data that is there; with ``wait`` until it answers metadata requests."""
         assert not self.alive, "the broker runs already"
         self._child = start_tied(
@@ -155,7 +155,7 @@ class Broker:
             self.wait_ready(within)
         return self
 
-    def wait_ready(self, within: float = 60.0, brokers: int = 1) -> None:
+    def wait_ready(self, within: float = 120.0, brokers: int = 1) -> None:
         """Wait until the node answers and knows at least ``brokers`` brokers."""
         deadline = time.monotonic() + within
         admin = admin_client(self.bootstrap)
@@ -178,7 +178,7 @@ class Broker:
         if self._child is not None:
             end(self._child)
 
-    def restart(self, *, kill: bool = False, within: float = 60.0) -> None:
+    def restart(self, *, kill: bool = False, within: float = 120.0) -> None:
         """Stop (or ``kill``) and start on the same data and ports."""
         if kill:
             self.kill9()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, TopicPartition
 
-from bridge.testing.kafka.offsets import end_offsets
+from bridge.testing.kafka.offsets import end_offsets, partitions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def stored(bootstrap: str, topic: str, within: float = 30.0) -> list[TopicRecord
         }
     )
     try:
-        numbers = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        numbers = partitions_of(consumer, topic)
         ends = end_offsets(consumer, topic, numbers)
         consumer.assign([TopicPartition(topic, number, 0) for number in numbers])
         found: list[TopicRecord] = []
