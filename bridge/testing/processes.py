@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import http.client
 import json
 import os
 import random
@@ -154,23 +155,27 @@ def eventually(probe: Callable[[], T], *, within: float, what: str, every: float
     """Ask until the answer is true, and give it; ``AssertionError`` naming ``what`` and the last answer after ``within`` seconds."""
     deadline = time.monotonic() + within
     while True:
+        # Looked at before the question: who was kept from the processor asks once more before calling it too late.
+        is_late = time.monotonic() > deadline
         last = probe()
         if last:
             return last
-        if time.monotonic() > deadline:
+        if is_late:
             raise AssertionError(f"not within {within:g} s: {what} (last seen: {last!r})")
         time.sleep(every)
 
 
 def get(url: str, *, timeout: float = 5.0) -> tuple[int, str]:
-    """Status and body of a GET; status 0 when nobody answers."""
+    """Status and body of a GET; status 0 when nobody answers, or not to the end of the answer."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode(errors="replace")
-    except OSError as error:
+        try:
+            with urllib.request.urlopen(url, timeout=timeout) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        # A process that ends may break off in the midst of an answer, of a refusal too.
         return 0, str(error)
 
 

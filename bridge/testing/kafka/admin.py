@@ -17,6 +17,8 @@ from confluent_kafka.admin import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_LOOK_SECONDS = 0.02
+
 
 def admin_client(bootstrap: str) -> AdminClient:
     """An admin client that keeps what it thinks of broken connections to itself."""
@@ -38,14 +40,23 @@ def create_topic(
             return name
         if time.monotonic() > deadline:
             raise AssertionError(f"{name} has no leaders: {known}")
+        time.sleep(_LOOK_SECONDS)
 
 
 def alter_topic(bootstrap: str, name: str, **config: str) -> None:
-    """Change a topic's configuration: ``max_message_bytes="1000"``."""
-    entries = [
-        ConfigEntry(key.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
-        for key, value in config.items()
-    ]
+    """Change a topic's configuration, ``max_message_bytes="1000"``, and wait until the brokers know it."""
+    wanted = {key.replace("_", "."): value for key, value in config.items()}
+    entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in wanted.items()]
     resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
     admin = admin_client(bootstrap)
     admin.incremental_alter_configs([resource])[resource].result(20)
+    # The controller has it once this is answered; the brokers, which tell it to others, a moment later.
+    asked = ConfigResource(ResourceType.TOPIC, name)
+    deadline = time.monotonic() + 20
+    while True:
+        known = admin.describe_configs([asked])[asked].result(20)
+        if all(known[key].value == value for key, value in wanted.items()):
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{name} does not have {wanted}")
+        time.sleep(_LOOK_SECONDS)
