@@ -56,7 +56,7 @@ class Commands:
         self.owns(made)
         return made.start()
 
-    def worker(self, name: str = "worker", *, within: float = 30.0, **settings: str) -> BridgeProcess:
+    def worker(self, name: str = "worker", *, within: float = 60.0, **settings: str) -> BridgeProcess:
         """Start a worker and wait until it is in the group."""
         return self.run("worker", name=name, **settings).wait_ready(within)
 

@@ -20,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
@@ -179,6 +180,11 @@ def get(url: str, *, timeout: float = 5.0) -> tuple[int, str]:
         return 0, str(error)
 
 
+def logged_at(line: Mapping[str, Any]) -> float:
+    """When a JSON log line was written, in seconds since the epoch."""
+    return datetime.fromisoformat(line["timestamp"]).timestamp()
+
+
 class BridgeProcess:
     """``aep-bridge …`` as a process: settings in, log file and telemetry out.
 
@@ -237,7 +243,7 @@ class BridgeProcess:
         )
         return self
 
-    def wait_ready(self, within: float = 30.0, path: str = "/health/ready") -> Self:
+    def wait_ready(self, within: float = 60.0, path: str = "/health/ready") -> Self:
         """Wait until the telemetry endpoint says ready; a process that ends instead fails with its log."""
 
         def probe() -> bool:
@@ -272,6 +278,15 @@ class BridgeProcess:
             with contextlib.suppress(ValueError):
                 found.append(json.loads(line))
         return [line for line in found if isinstance(line, dict)]
+
+    def wait_logged(self, event: str, within: float = 30.0, count: int = 1) -> list[dict[str, Any]]:
+        """The log lines of an event, once there are ``count``: what the process has told stays told, however late one looks."""
+
+        def told() -> list[dict[str, Any]]:
+            lines = [line for line in self.log_lines() if line.get("event") == event]
+            return lines if len(lines) >= count else []
+
+        return eventually(told, within=within, what=f"{self.name} logs {event}")
 
     def tail(self, lines: int = 60) -> str:
         """The end of what it has written."""
