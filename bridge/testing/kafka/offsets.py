@@ -51,7 +51,7 @@ def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> di
     return {number: first_and_end(consumer, TopicPartition(topic, number))[1] for number in partitions}
 
 
-def _committed(consumer: Consumer, places: list[TopicPartition], within: float = 20.0) -> list[TopicPartition]:
+def committed_of(consumer: Consumer, places: list[TopicPartition], within: float = 20.0) -> list[TopicPartition]:
     """What the group has committed; waits ``within`` seconds for a broker that keeps the group's offsets."""
     deadline = time.monotonic() + within
     while True:
@@ -69,7 +69,7 @@ def lag_of(bootstrap: str, topic: str, group: str) -> dict[int, int]:
     try:
         numbers = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         # The committed offsets first: what is written meanwhile then counts as lag, and never the other way round.
-        committed = _committed(consumer, [TopicPartition(topic, number) for number in numbers])
+        committed = committed_of(consumer, [TopicPartition(topic, number) for number in numbers])
         ends = end_offsets(consumer, topic, numbers)
         return {place.partition: ends[place.partition] - max(0, place.offset) for place in committed}
     finally:
