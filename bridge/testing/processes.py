@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import http.client
 import json
 import os
 import random
@@ -19,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
@@ -156,24 +158,33 @@ def eventually(probe: Callable[[], T], *, within: float, what: str, every: float
     """Ask until the answer is true, and give it; ``AssertionError`` naming ``what`` and the last answer after ``within`` seconds."""
     deadline = time.monotonic() + within
     while True:
+        # Looked at before the question: who was kept from the processor asks once more before calling it too late.
+        is_late = time.monotonic() > deadline
         last = probe()
         if last:
             return last
-        if time.monotonic() > deadline:
+        if is_late:
             raise AssertionError(f"not within {within:g} s: {what} (last seen: {last!r})")
         time.sleep(every)
 
 
 def get(url: str, *, timeout: float = 5.0) -> tuple[int, str]:
-    """Status and body of a GET; status 0 when nobody answers."""
+    """Status and body of a GET; status 0 when nobody answers, or not to the end of the answer."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode(errors="replace")
-    except OSError as error:
+        try:
+            with urllib.request.urlopen(url, timeout=timeout) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        # A process that ends may break off in the midst of an answer, of a refusal too.
         return 0, str(error)
+
+
+def logged_at(line: Mapping[str, Any]) -> float:
+    """When a JSON log line was written, in seconds since the epoch."""
+    return datetime.fromisoformat(line["timestamp"]).timestamp()
 
 
 class BridgeProcess:
@@ -269,6 +280,15 @@ class BridgeProcess:
             with contextlib.suppress(ValueError):
                 found.append(json.loads(line))
         return [line for line in found if isinstance(line, dict)]
+
+    def wait_logged(self, event: str, within: float = 30.0, count: int = 1) -> list[dict[str, Any]]:
+        """The log lines of an event, once there are ``count``: what the process has told stays told, however late one looks."""
+
+        def told() -> list[dict[str, Any]]:
+            lines = [line for line in self.log_lines() if line.get("event") == event]
+            return lines if len(lines) >= count else []
+
+        return eventually(told, within=within, what=f"{self.name} logs {event}")
 
     def tail(self, lines: int = 60) -> str:
         """The end of what it has written."""

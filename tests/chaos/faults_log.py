@@ -13,7 +13,7 @@ from log_files import batches, flip
 from stage import GROUP, PARTITIONS, TOPIC
 
 from bridge.testing.kafka.admin import admin_client
-from bridge.testing.kafka.offsets import first_and_end
+from bridge.testing.kafka.offsets import committed_offsets, first_and_end
 from bridge.testing.numbered_events import number_of
 from bridge.testing.processes import eventually
 
@@ -103,7 +103,7 @@ def _delete_unread(stage: Stage, partition: int) -> set[int]:
     reader, place = _reader(stage), TopicPartition(TOPIC, partition)
     numbers: set[int] = set()
     try:
-        (committed,) = reader.committed([place], timeout=5)
+        (committed,) = committed_offsets(reader, [place])
         first, high = first_and_end(reader, place)
         begin = max(first, committed.offset)
         if begin >= high:

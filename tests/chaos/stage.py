@@ -27,6 +27,7 @@ from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.ingestion.dataset_rules import Limits
 from bridge.testing.kafka.admin import admin_client, create_topic
 from bridge.testing.kafka.certificates import Certificates, make_certificates
+from bridge.testing.kafka.offsets import committed_offsets
 from bridge.testing.later_refusals import strict_schema
 from bridge.testing.numbered_events import uuid_of
 from bridge.testing.processes import BridgeProcess, eventually, free_port
@@ -238,7 +239,7 @@ class Stage:
         """By partition, where the group has committed."""
         reader = Consumer({"bootstrap.servers": self.cluster.bootstrap, "group.id": GROUP})
         try:
-            found = reader.committed([TopicPartition(TOPIC, number) for number in range(PARTITIONS)], timeout=10)
+            found = committed_offsets(reader, [TopicPartition(TOPIC, number) for number in range(PARTITIONS)])
             return {each.partition: max(0, each.offset) for each in found}
         finally:
             reader.close()

@@ -72,11 +72,12 @@ def test_only_the_wall_clock_of_the_child_jumps(tmp_path):
         clock.used_by(child.pid)
         for off in (0, _DAY, -_DAY, 5, 0):
             clock.jump(off)
+            before = time.time(), time.monotonic()
             child.stdin.write("\n")
             child.stdin.flush()
             wall, monotonic, touched = map(float, child.stdout.readline().split())
-            assert wall - time.time() == pytest.approx(off, abs=2)
-            assert monotonic == pytest.approx(time.monotonic(), abs=2)
+            assert before[0] - 2 <= wall - off <= time.time() + 2
+            assert before[1] - 2 <= monotonic <= time.monotonic() + 2
             assert touched == pytest.approx((tmp_path / "file").stat().st_mtime, abs=0.01)
         child.stdin.close()
     clock.close()
@@ -86,7 +87,7 @@ _TWO_BUSY_THREADS = """
 import threading, time
 done = [0, 0]
 def count(mine):
-    while time.process_time() < 1.0:
+    while time.process_time() < 0.4:
         done[mine] += sum(range(100)) > 0
 threads = [threading.Thread(target=count, args=(mine,)) for mine in (0, 1)]
 for thread in threads: thread.start()
@@ -96,11 +97,13 @@ print(sum(done))
 
 
 def test_threads_share_the_interpreter_as_ever(tmp_path):
-    """With its own clock a child gets about as much done in a second of CPU, with two threads that want it all."""
+    """With its own clock a child gets about as much done in as much CPU time, with two threads that want it all."""
     clock = Clock(tmp_path / "clock")
 
     def done(**more):
         command = [sys.executable, "-S", "-c", _TWO_BUSY_THREADS]
         return int(subprocess.run(command, env=os.environ | more, capture_output=True, text=True, check=True).stdout)
 
-    assert done(**clock.environment()) > done() / 2
+    # In turns, as what else the machine does slows down both.
+    pairs = [(done(**clock.environment()), done()) for _ in range(3)]
+    assert sum(own for own, _ in pairs) > sum(plain for _, plain in pairs) / 2

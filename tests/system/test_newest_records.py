@@ -27,7 +27,7 @@ def kafka():
             producer.produce(
                 TOPIC, json.dumps(event).encode(), partition=number % 4, timestamp=1_731_421_200_000 + number
             )
-        producer.flush(10)
+        assert producer.flush(30) == 0
         yield KafkaSettings(bootstrap_servers=(broker.bootstrap,))
 
 
@@ -56,7 +56,7 @@ def test_preview_and_eval_take_a_dead_letter_by_its_place(kafka, monkeypatch):
     headers = [(f"bridge.{name}", b"check") for name in ("stage", "code", "reason")]
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers[0]})
     producer.produce("moengage.events.dead-letters", json.dumps(event).encode(), partition=2, headers=headers)
-    producer.flush(10)
+    assert producer.flush(30) == 0
     arguments = ["mapping", "preview", "mappings/moengage_events.csv", "--dead-letter", "2/0", "--json"]
     shown = CliRunner().invoke(app, arguments)
     assert json_of(shown, exit_code=None)["_id"] == "dl-1"

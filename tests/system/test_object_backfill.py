@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import signal
@@ -13,7 +14,9 @@ from pathlib import Path
 import obstore
 import orjson
 import pytest
+from confluent_kafka import Consumer, KafkaException
 
+from bridge.testing.kafka.offsets import end_offsets
 from bridge.testing.kafka.stored_records import stored
 from bridge.testing.processes import eventually, free_port, get
 from bridge.testing.s3_server import put
@@ -81,9 +84,21 @@ class Backfill:
         """The ids of all events in the topic."""
         return [orjson.loads(record.value)["event_uuid"] for record in stored(self.kafka, self.topic)]
 
-    def state(self) -> list:
-        """The records of the state topic."""
-        return stored(self.kafka, f"{self.topic}.state")
+    def until_marked(self, count: int, within: float) -> None:
+        """Wait until the state topic has so many records; asked for its ends alone, as the command goes on meanwhile."""
+        reader = Consumer({"bootstrap.servers": self.kafka, "group.id": "marks", "allow.auto.create.topics": False})
+        topic = f"{self.topic}.state"
+
+        def marked() -> bool:
+            with contextlib.suppress(KafkaException):
+                partitions = reader.list_topics(topic, timeout=5).topics[topic].partitions
+                return sum(end_offsets(reader, topic, partitions).values()) >= count
+            return False
+
+        try:
+            eventually(marked, within=within, what=f"{count} marks", every=0.01)
+        finally:
+            reader.close()
 
 
 @pytest.fixture
@@ -132,7 +147,7 @@ def test_killed_in_the_middle_it_goes_on(backfill) -> None:
     """Killed with -9 within a long object, the next run goes on from its mark, and every event is there."""
     put(backfill.store, "c/event_exports_1.json.gz", gzip.compress(lines(0, 100_000), 1))
     with backfill.start(f"s3://{backfill.bucket}/c") as process:
-        eventually(lambda: len(backfill.state()) > 1, within=200, what="a mark within the object")
+        backfill.until_marked(2, within=200)
         process.kill()
     assert process.returncode == -signal.SIGKILL
     code, account, _ = backfill.run(f"s3://{backfill.bucket}/c")
@@ -168,10 +183,13 @@ def test_watching_is_seen(backfill) -> None:
     watch = ("--watch", "--interval", "1", "--telemetry-port", str(port), "--json")
     with backfill.start(f"s3://{backfill.bucket}/c", *watch) as process:
         process.stdout.readline()
-        figures = get(f"{address}/metrics")[1]
-        assert 'bridge_backfill_objects_total{route="default"} 1.0' in figures
-        assert 'bridge_backfill_unread_objects{route="default"} 1.0' in figures
-        assert 'bridge_backfill_overdue_seconds{route="default"} 0.0' in figures
+        wanted = {
+            'bridge_backfill_objects_total{route="default"} 1.0',
+            'bridge_backfill_unread_objects{route="default"} 1.0',
+            # So after each look; a second later, and until the next one has come to its end, it is more.
+            'bridge_backfill_overdue_seconds{route="default"} 0.0',
+        }
+        eventually(lambda: wanted <= set(get(f"{address}/metrics")[1].splitlines()), within=30, what="the figures")
         assert get(f"{address}/health/ready")[0] == 200
         for name in (f"c/export_day={today}/event_exports_1.json", f"c/export_day={today}/event_exports_2.json.gz"):
             obstore.delete(backfill.store, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import os
 import signal
@@ -44,6 +45,24 @@ class Process:
                 return answer.status, await answer.json()
         except aiohttp.ClientError:
             return 0, {}
+
+    async def until_listening(self, within: float = 30) -> None:
+        """Wait until it takes connections for events."""
+        deadline = time.monotonic() + within
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+                return
+            assert time.monotonic() < deadline, self.log.read_text()
+            await asyncio.sleep(0.1)
+
+    async def until_logged(self, event: str, within: float = 30) -> None:
+        """Wait for a line of the log."""
+        deadline = time.monotonic() + within
+        while f'"event":"{event}"' not in self.log.read_text().replace('": "', '":"'):
+            assert time.monotonic() < deadline, self.log.read_text()
+            await asyncio.sleep(0.05)
 
     async def until_ready(self, status: int = 200, within: float = 30) -> dict:
         """Wait for that answer of /health/ready."""
@@ -95,9 +114,9 @@ def running(tmp_path: Path, bootstrap: str, topic: str, **settings: str):
     ],
 )
 def test_it_does_not_start_open(settings, words, tmp_path) -> None:
-    """Where anybody could post the command ends with 1 within seconds and names the setting."""
+    """Where anybody could post the command ends with 1 by itself and names the setting."""
     with running(tmp_path, "127.0.0.1:9", "t", **settings) as process:
-        assert process.child.wait(20) == 1
+        assert process.child.wait(60) == 1
         assert words in " ".join(process.log.read_text().split())
 
 
@@ -120,14 +139,16 @@ async def test_nothing_disappears_on_the_way_into_kafka(kafka, tmp_path) -> None
             assert (status, answer["events"], answer["dead_letters"]) == (200, *told)
         resident = psutil.Process(process.child.pid).memory_info().rss
         bomb = gzip.compress(b'{"events":[' + b"1," * 400_000 + b"1]}")
-        began = time.monotonic()
+        began = psutil.Process(process.child.pid).cpu_times()
         async with (
             aiohttp.ClientSession(headers={"X-Api-Key": "the-key", "Content-Encoding": "gzip"}) as client,
             client.post(process.url, data=bomb) as refusal,
         ):
             assert refusal.status == 413
             assert (await process.probe("live"))[0] == 200
-        assert time.monotonic() - began < 2
+        ended = psutil.Process(process.child.pid).cpu_times()
+        # Its own processor time: what others on the machine take is no doing of the body.
+        assert ended.user + ended.system - began.user - began.system < 2
         assert psutil.Process(process.child.pid).memory_info().rss - resident < 100_000_000
         events = stored(kafka, topic)
         assert {orjson.loads(one.value)["event_uuid"] for one in events} == {f"u-{n}" for n in (1, 2, 3, 5, 6, 7, 8, 9)}
@@ -197,12 +218,17 @@ async def test_kafka_away_and_back(kafka_broker, tmp_path) -> None:
                 confirmed.add(f"u-{number}")
             return status
 
-        assert await send(0) == 200
+        # The first events of a new topic may take longer than the little time that is given here.
+        deadline = time.monotonic() + 30
+        while await send(0) != 200:
+            assert time.monotonic() < deadline, process.log.read_text()
         kafka_broker.pause()
         try:
             assert [await send(number) for number in (1, 2, 3)] == [503] * 3
-            reasons = (await process.until_ready(503))["reasons"]
-            assert "receiver" in reasons
+            deadline = time.monotonic() + 30
+            while "receiver" not in (await process.until_ready(503))["reasons"]:
+                assert time.monotonic() < deadline, process.log.read_text()
+                await asyncio.sleep(0.1)
             assert (await process.probe("live"))[0] == 200
         finally:
             kafka_broker.resume()
@@ -219,6 +245,8 @@ async def test_kafka_away_at_the_start(tmp_path) -> None:
     """Without a broker it listens all the same, unready, and answers 503; it keeps trying."""
     with running(tmp_path, f"127.0.0.1:{free_port()}", "nowhere") as process:
         assert "kafka" in (await process.until_ready(503))["reasons"]
+        # Telemetry is there before the port for events.
+        await process.until_listening()
         assert (await post(process, orjson.dumps(EVENT)))[0] == 503
         process.child.send_signal(signal.SIGTERM)
         assert process.child.wait(10) == 0
@@ -227,7 +255,7 @@ async def test_kafka_away_at_the_start(tmp_path) -> None:
 async def test_missing_topics_end_it_with_the_command_to_type(kafka, tmp_path) -> None:
     """Topics that are not there and not to be created: exit 1 and words that help."""
     with running(tmp_path, kafka, new_topic("missing"), KAFKA__CREATE_TOPICS="false") as process:
-        assert await asyncio.to_thread(process.child.wait, 20) == 1
+        assert await asyncio.to_thread(process.child.wait, 60) == 1
         assert "BRIDGE_KAFKA__CREATE_TOPICS" in process.log.read_text()
 
 
@@ -235,15 +263,19 @@ async def test_a_second_signal_ends_it_at_once(kafka, tmp_path) -> None:
     """With a request hanging, the first SIGTERM waits for it and the second exits at once."""
     with running(tmp_path, kafka, new_topic("signals")) as process:
         await process.until_ready()
-        _, writer = await asyncio.open_connection("127.0.0.1", process.port)
-        head = b"POST /moengage/streams HTTP/1.1\r\nHost: x\r\nX-Api-Key: the-key\r\nContent-Length: 9\r\n\r\n{"
-        writer.write(head)
-        await asyncio.sleep(0.3)
+        reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
+        head = b"POST /moengage/streams HTTP/1.1\r\nHost: x\r\nX-Api-Key: the-key\r\nContent-Length: 9\r\n"
+        writer.write(head + b"Expect: 100-continue\r\n\r\n")
+        # Asked to go on: the request is under way, and no connection that the first signal may close.
+        assert (await asyncio.wait_for(reader.readline(), 30)).startswith(b"HTTP/1.1 100 ")
+        writer.write(b"{")
         process.child.send_signal(signal.SIGTERM)
+        # The kernel makes one of two signals that nobody has taken yet.
+        await process.until_logged("stopping")
         with pytest.raises(subprocess.TimeoutExpired):
             process.child.wait(1)
         process.child.send_signal(signal.SIGTERM)
-        assert process.child.wait(2) == 128 + signal.SIGTERM
+        assert process.child.wait(5) == 128 + signal.SIGTERM
         writer.close()
 
 
@@ -253,5 +285,5 @@ async def test_port_of_telemetry_in_use(kafka, tmp_path) -> None:
         await first.until_ready()
         (tmp_path / "second").mkdir()
         with running(tmp_path / "second", kafka, "any", TELEMETRY__PORT=str(first.telemetry)) as second:
-            assert await asyncio.to_thread(second.child.wait, 20) == 1
+            assert await asyncio.to_thread(second.child.wait, 60) == 1
             assert "BRIDGE_TELEMETRY__PORT" in second.log.read_text()

@@ -210,5 +210,5 @@ def _failures(worker: BridgeProcess) -> list[dict[str, Any]]:
 async def replay(scene: Scene) -> None:
     """``deadletters replay`` as a process."""
     command = BridgeProcess(["deadletters", "replay"], scene.settings, directory=scene.folder, name="replay")
-    code = await asyncio.to_thread(lambda: command.start().wait(30))
+    code = await asyncio.to_thread(lambda: command.start().wait(60))
     assert code == 0, command.tail()

@@ -94,7 +94,8 @@ def test_killed_in_the_middle(kafka, topic, tmp_path, table):
     """Killed with SIGKILL while its rows wait in Kafka, a run is followed by one that loses nothing and sends nothing twice."""
     table.fill(range(3_000))
     with SyncRoute(kafka, topic, tmp_path, warehouse=_settings(table)) as route:
-        route.emulator.control(latency_seconds=0.2)
+        # The first requests are answered, and then one after the other waits until all that may be under way do.
+        route.emulator.control(hang={"probability": 0.5}, seed=2)
         route.worker()
         child = route.start_sync("run")
         eventually(lambda: route.received()["users"] >= 200, within=60, what="some are there")
@@ -103,7 +104,7 @@ def test_killed_in_the_middle(kafka, topic, tmp_path, table):
         assert route.received()["users"] < 3_000
         assert route.sync("status")["runs"][0]["end"] == "died"
         table.do("UPDATE users SET plan = 'gold' WHERE visits < 20")
-        route.emulator.control(latency_seconds=0)
+        route.emulator.control(clear_faults=True)
         second = route.sync("run")
         assert second["end"] == "done"
         assert route.users() == table.wanted()

@@ -20,6 +20,11 @@ def _leaders(bootstrap):
     return set()
 
 
+def _reasons(process):
+    status, body = get(process.url + "/health/ready")
+    return json.loads(body).get("reasons", {}) if status else {}
+
+
 @pytest.mark.slow(45)
 def test_a_start_without_a_leader_waits_and_is_told(tmp_path):
     """No process ends over it, none calls the topic missing; the log names the partition, and readiness comes with the broker."""
@@ -52,11 +57,16 @@ def test_a_start_without_a_leader_waits_and_is_told(tmp_path):
         ]
         try:
             for process in started:
+                eventually(lambda one=process: get(one.url + "/health/live")[0], within=60, what="it has started")
                 eventually(
-                    lambda one=process: "has no leader for partition" in one.tail(), within=20, what="the log says it"
+                    lambda one=process: "has no leader for partition" in one.tail(10_000),
+                    within=20,
+                    what="the log says it",
                 )
                 assert process.alive, process.tail()
-                assert "kafka" in json.loads(get(process.url + "/health/ready")[1])["reasons"]
+                eventually(
+                    lambda one=process: "kafka" in _reasons(one), within=10, what="it is not ready, and says why"
+                )
             cluster.brokers[2].start()
             for process in started:
                 eventually(

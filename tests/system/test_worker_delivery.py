@@ -1,7 +1,6 @@
 """The worker as a process on a real Kafka against the emulator: nothing is lost, whatever is done to it."""
 
 import asyncio
-import contextlib
 import json
 import os
 import random
@@ -18,7 +17,8 @@ from bridge.emulators.adobe import Emulator
 from bridge.emulators.adobe.inlet import EXAMPLE, Inlet
 from bridge.model.dead_letter import DeadLetter
 from bridge.testing.commands import run_command
-from bridge.testing.processes import BridgeProcess
+from bridge.testing.kafka.stored_records import stored
+from bridge.testing.processes import BridgeProcess, get, logged_at
 
 pytestmark = pytest.mark.kafka
 RAW = Inlet(payload="raw", inlet_id=EXAMPLE.inlet_id, org_id=EXAMPLE.org_id, flow_id=EXAMPLE.flow_id)
@@ -129,31 +129,23 @@ class Scene:
         finally:
             await consumer.stop()
 
-    async def letters(self, count):
-        """The dead letters, once there are so many."""
-        consumer = AIOKafkaConsumer(self.dead, bootstrap_servers=self.kafka, auto_offset_reset="earliest")
-        await consumer.start()
-        found = []
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(15 if count else 2):
-                    while len(found) < count or not count:
-                        record = await consumer.getone()
-                        found.append((record, DeadLetter.from_headers(record.key, record.value, record.headers)))
-        finally:
-            await consumer.stop()
-        return found
+    async def letters(self):
+        """Everything in the dead-letter topic: records and what they say."""
+        records = await asyncio.to_thread(stored, self.kafka, self.dead)
+        return [(record, DeadLetter.from_headers(record.key, record.value, record.headers)) for record in records]
 
 
 async def _until(probe, within, what):
     deadline = time.monotonic() + within
     while True:
+        # Looked at before the question: who was kept from the processor asks once more before calling it too late.
+        is_late = time.monotonic() > deadline
         found = probe()
         if asyncio.iscoroutine(found):
             found = await found
         if found:
             return
-        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        assert not is_late, f"not within {within} s: {what}"
         await asyncio.sleep(0.1)
 
 
@@ -181,7 +173,7 @@ async def test_the_whole_path_with_poison_and_a_restart_that_repeats_nothing(kaf
 
         await _until(all_committed, 15, "everything committed")
         assert scene.emulator.state.times("event-a") == scene.emulator.state.times("event-b") == 1
-        letters = {letter.code: (record, letter) for record, letter in await scene.letters(3)}
+        letters = {letter.code: (record, letter) for record, letter in await scene.letters()}
         assert set(letters) == {"not_json", "not_an_object", "not_an_event"}
         record, letter = letters["not_json"]
         assert (record.key, record.value) == (b"poison", b"{not json")
@@ -195,7 +187,7 @@ async def test_the_whole_path_with_poison_and_a_restart_that_repeats_nothing(kaf
         worker.terminate()
         assert await _ended(worker, 15) == 0
         again = scene.worker("again")
-        await _until(lambda: again.metric("bridge_kafka_lag{") == 0 and again.alive, 20, "the second has joined")
+        await _until(lambda: get(again.url + "/health/ready")[0] == 200, 60, "the second has joined")
         await scene.produce(50)
         await _until(lambda: not scene.missing, 20, "new events accepted")
         assert scene.duplicates == 0
@@ -242,21 +234,19 @@ async def test_an_outage_is_waited_out(kafka, topic, tmp_path):
         scene.emulator.control(fail={"status": 503})
         await scene.produce(3_000)
         worker = scene.worker()
-        await _until(lambda: worker.metric("bridge_circuit_open") == 1, 20, "circuit open")
+        await _until(lambda: worker.metric("bridge_circuit_open") == 1, 60, "circuit open, its start included")
         await _until(lambda: worker.metric("bridge_kafka_lag") > 2_000, 20, "lag is seen")
         # While everything fails a little more is read, to show whose fault it is.
         assert worker.metric("bridge_in_flight_events") <= 500 + 50
         scene.emulator.control(clear_faults=True)
         await _until(lambda: not scene.missing, 60, "all events accepted after the outage")
         assert scene.duplicates == 0
-        assert not await scene.letters(0)
+        assert not await scene.letters()
 
 
 async def test_sigterm_in_the_middle_loses_and_repeats_nothing(kafka, topic, tmp_path):
     """SIGTERM while events flow: drains, commits, exit 0; the next worker takes up exactly there."""
-    async with Scene(
-        kafka, topic, tmp_path, AEP__EVENTS_PER_SECOND="1500", WORKER__MAX_IN_FLIGHT_EVENTS="500"
-    ) as scene:
+    async with Scene(kafka, topic, tmp_path, AEP__EVENTS_PER_SECOND="750", WORKER__MAX_IN_FLIGHT_EVENTS="500") as scene:
         await scene.produce(6_000)
         worker = scene.worker()
         await _until(lambda: len(scene.missing) < 5_000, 30, "it has begun")
@@ -279,10 +269,10 @@ async def test_sigterm_during_a_hanging_request_ends_within_the_budget(kafka, to
         scene.emulator.control(hang={"seconds": 60})
         await scene.produce(500)
         await _until(lambda: worker.metric("bridge_delivery_in_flight") >= 1, 20, "a request hangs")
-        began = time.monotonic()
         worker.terminate()
-        assert await _ended(worker, 15) == 1
-        assert time.monotonic() - began < 5 + 4
+        assert await _ended(worker, 30) == 1
+        (began,), (ended,) = worker.wait_logged("draining"), worker.wait_logged("stopped_with_work_left")
+        assert logged_at(ended) - logged_at(began) < 5 + 4
         done, _ = await scene.committed()
         assert done <= scene.sent - len(scene.missing)
         scene.emulator.control(clear_faults=True)
@@ -298,6 +288,8 @@ async def test_a_second_signal_ends_at_once(kafka, topic, tmp_path):
         worker = scene.worker()
         await _until(lambda: worker.metric("bridge_delivery_in_flight") >= 1, 30, "a request hangs")
         worker.terminate()
+        # The kernel makes one of two signals that nobody has taken yet.
+        await asyncio.to_thread(worker.wait_logged, "draining")
         await asyncio.sleep(0.5)
         assert worker.alive
         worker.terminate()

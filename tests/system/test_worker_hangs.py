@@ -119,6 +119,6 @@ def test_without_the_state_topic_work_goes_on_and_says_so(rig):
     worker = rig.worker(BRIDGE_KAFKA__STATE_TOPIC="is-not-there")
     eventually(lambda: not _missing(rig, set()), within=40, what="everything has arrived")
     assert worker.metric("bridge_restart_memory") == 0
-    told = [line for line in worker.log_lines() if line["event"] == "restart_memory_unavailable"]
+    told = worker.wait_logged("restart_memory_unavailable")
     assert told[0]["why"] == "no such topic: is-not-there"
     assert "kafka-topics.sh" in told[0]["hint"]

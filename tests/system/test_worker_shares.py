@@ -21,11 +21,15 @@ async def test_workers_share_the_rate_limits_by_their_partitions(kafka, topic, t
         await _until(lambda: shares() == [0.5, 0.5], 40, "half each")
         await scene.produce(6_000)
         await _until(lambda: len(scene.missing) < 5_800, 20, "events flow")
-        before, began = len(scene.missing), time.monotonic()
-        await asyncio.sleep(5)
-        sent, seconds = before - len(scene.missing), time.monotonic() - began
-        # Not above the limit, and most of it used: each partition has its events.
-        assert rate * seconds * 0.5 < sent < rate * (seconds + 1.5)
+        most = 0.0
+        for _ in range(3):
+            before, began = len(scene.missing), time.monotonic()
+            await asyncio.sleep(3)
+            sent, seconds = before - len(scene.missing), time.monotonic() - began
+            assert sent < rate * (seconds + 1.5), "never above the limit"
+            most = max(most, sent / seconds)
+        # Each partition has its events; a machine that is busy with others for seconds takes from some of the time, not from all.
+        assert most > rate * 0.5, "most of it is used"
         assert first.metric('bridge_rate_limited_seconds_total{limit="events"}') > 1
         assert (await scene.told("status", "--json", "--seconds", "0", "--url", first.url))["rate_share"] == 0.5
         second.kill9()

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Producer
 
 from bridge.testing.numbered_events import by_id, event
-from bridge.testing.processes import eventually, get
+from bridge.testing.processes import eventually, get, logged_at
 from bridge.testing.rig import Rig
 
 pytestmark = pytest.mark.kafka
@@ -34,17 +34,13 @@ def test_an_event_that_aep_postpones_for_ever_is_named_while_others_flow(kafka, 
         worker = rig.worker()
         (postponed,) = by_id(event(5))
         rig.emulator.control(item_failures={"ids": [postponed], "status": status, "message": "busy asha@example.com"})
-        producer, number, began, named = Producer({"bootstrap.servers": kafka}), 100, time.monotonic(), None
+        producer, number, began, put_at = Producer({"bootstrap.servers": kafka}), 100, time.monotonic(), time.time()
         _put(producer, rig, [5], 0)
         while time.monotonic() - began < 30:
             for partition in (0, 1):
                 _put(producer, rig, range(number, number + 10), partition)
                 number += 10
             time.sleep(0.4)
-            if named is None and "postponed" in _unready(worker):
-                named = time.monotonic() - began
-        assert named is not None
-        assert named < 22
         told = _unready(worker)
         assert list(told) == ["postponed"]
         assert f"{rig.topic}[0] offset 0: AEP answered {status} for " in told["postponed"]
@@ -54,6 +50,8 @@ def test_an_event_that_aep_postpones_for_ever_is_named_while_others_flow(kafka, 
         assert worker.alive, "STALL_SECONDS have passed twice over"
         [line] = [line for line in worker.log_lines() if line["event"] == "events_postponed"]
         assert (line["topic"], line["partition"], line["offset"]) == (rig.topic, 0, 0)
+        # The line is written when readiness changes; a probe of a busy machine comes later.
+        assert logged_at(line) - put_at < 22
         assert status == 401 or "example.com" not in worker.tail(10_000), "what AEP says of an event may quote it"
         assert worker.stop(grace=40) == 1, "it says that something is left"
         rig.worker("next", BRIDGE_AEP__POSTPONED_TRIES="5")
@@ -77,9 +75,10 @@ def test_throttling_for_more_than_a_minute_is_a_state_of_its_own(kafka, topic, t
         worker = rig.worker()
         rig.produce(range(20))
         rig.wait_drained()
+        # The minute begins with the first answer, perhaps before the last event is written.
+        began = time.monotonic()
         rig.emulator.control(fail={"status": 429})
         rig.produce(range(100, 1_100))
-        began = time.monotonic()
         told = eventually(lambda: _unready(worker).get("destination"), within=75, what="it is told")
         assert time.monotonic() - began > 55
         assert told.startswith("throttled since ")
@@ -87,9 +86,10 @@ def test_throttling_for_more_than_a_minute_is_a_state_of_its_own(kafka, topic, t
         assert worker.metric("bridge_throttled") == 1
         assert worker.metric("bridge_circuit_open") == 0
         rig.emulator.control(clear_faults=True)
-        ended = time.monotonic()
-        eventually(lambda: len(rig.emulator.accepted()) > 20, within=4, what="delivery goes on")
-        assert time.monotonic() - ended < 3.5
+        ended = time.time()
+        (line,) = worker.wait_logged("destination_throttles_no_more")
+        assert logged_at(line) - ended < 3.5
+        assert len(rig.emulator.accepted()) > 20, "delivery goes on"
         rig.wait_drained()
         eventually(lambda: not _unready(worker), within=15, what="ready again")
         lines = [line["event"] for line in worker.log_lines()]

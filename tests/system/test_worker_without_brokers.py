@@ -3,14 +3,13 @@
 import asyncio
 import contextlib
 import json
-import time
 
 import pytest
 from test_worker_delivery import Scene, _ended, _until
 
 from bridge.testing.kafka.admin import create_topic
 from bridge.testing.kafka.broker import Broker
-from bridge.testing.processes import get
+from bridge.testing.processes import get, logged_at
 
 pytestmark = pytest.mark.kafka
 _NOISE = ("Traceback", "Event loop is closed", "never awaited", "was destroyed", "cutting off")
@@ -21,6 +20,12 @@ def own_broker(tmp_path):
     """A broker that a test may stop."""
     with Broker(tmp_path / "kafka") as broker:
         yield broker
+
+
+def _seconds_of_the_end(worker):
+    """From the line in which the worker takes the signal to its last one, by its own clock."""
+    (began,) = _lines(worker, "draining")
+    return logged_at(json.loads(worker.tail(1))) - logged_at(began)
 
 
 def _noise(worker):
@@ -40,10 +45,9 @@ async def test_brokers_that_vanish_are_told_soon_and_do_not_hold_up_the_end(own_
         own_broker.kill9()
         await _until(lambda: "brokers" in get(worker.url + "/health/ready")[1], 15, "unready because of the brokers")
         await asyncio.sleep(10)
-        began = time.monotonic()
         worker.terminate()
-        await _ended(worker, 20)
-        assert time.monotonic() - began < 5 + 5 + 2
+        await _ended(worker, 30)
+        assert _seconds_of_the_end(worker) < 5 + 5 + 2
         assert not _noise(worker)
 
 
@@ -56,16 +60,16 @@ async def test_a_start_that_hangs_does_not_hold_up_the_end(own_broker, tmp_path)
     async with Scene(own_broker.bootstrap, topic, tmp_path) as scene:
         await scene.produce(10)
         worker = scene.worker()
-        while "kafka_connected" not in worker.tail():  # noqa: ASYNC110 - the log of another process
+        while "kafka_connected" not in worker.tail(1_000):
+            assert worker.alive, worker.tail()
             await asyncio.sleep(0.02)
         own_broker.pause()
         try:
             await asyncio.sleep(4)
             assert worker.alive
-            began = time.monotonic()
             worker.terminate()
-            await _ended(worker, 20)
-            assert time.monotonic() - began < 5 + 5 + 2
+            await _ended(worker, 30)
+            assert _seconds_of_the_end(worker) < 5 + 5 + 2
             assert not _noise(worker)
         finally:
             own_broker.resume()
@@ -123,7 +127,8 @@ async def test_brokers_that_go_away_as_the_stream_begins_are_waited_for(own_brok
         worker = scene.worker()
         await _until(lambda: way.refused >= 3, 30, "three starts that failed")
         assert worker.alive
-        assert "brokers: the stream cannot start: Kafka at" in _reasons(worker)
+        # A start tries more than one connection, and is told once it has failed.
+        await _until(lambda: "brokers: the stream cannot start: Kafka at" in _reasons(worker), 20, "the reason is told")
         way.open = True
         await _until(lambda: not scene.missing, 30, "the events")
         await _until(lambda: get(worker.url + "/health/ready")[0] == 200, 10, "ready again")
@@ -144,13 +149,13 @@ async def test_a_stop_ends_a_start_that_is_tried_again_and_again(own_broker, tmp
         scene.settings["BRIDGE_KAFKA__BOOTSTRAP_SERVERS"] = way.address
         worker = scene.worker()
         await _until(lambda: way.refused >= 2, 30, "two starts that failed")
-        began = time.monotonic()
         worker.terminate()
-        assert await _ended(worker, 20) == 0
-        assert time.monotonic() - began < 5 + 5
+        assert await _ended(worker, 30) == 0
+        assert _seconds_of_the_end(worker) < 5 + 5
         assert not _noise(worker)
 
 
 def _reasons(worker):
-    reasons = json.loads(get(worker.url + "/health/ready")[1])["reasons"]
+    status, body = get(worker.url + "/health/ready")
+    reasons = json.loads(body).get("reasons", {}) if status else {}
     return "; ".join(f"{name}: {why}" for name, why in reasons.items())
