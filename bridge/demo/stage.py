@@ -27,11 +27,13 @@ TOPIC = "moengage.events"
 DEAD_LETTERS = "moengage.events.dead-letters"
 STATE = "bridge.state"
 TENANT = "_yourorgname"
-_READY_SECONDS = 40.0
+_READY_SECONDS = 90.0
+"""A busy machine needs some 20 s to start an interpreter with everything in it."""
 _DRAIN_SECONDS = 20.0
 """The default of ``worker.drain_seconds``, which holds here."""
 _AEP_SECONDS = 1.0
 """Between two batches of the emulated AEP, and two looks for failed ones; a quarter of an hour and five minutes in earnest."""
+_LETTERS_SECONDS = 30.0
 _PASSWORD = "demo"  # nosec B105 # noqa: S105 - opens a receiver on loopback, for a minute
 
 
@@ -144,12 +146,17 @@ class Reason:
 
 
 async def reasons(bootstrap: str, expected: int) -> list[Reason]:
-    """Read ``expected`` dead letters back from their topic and count them by reason."""
+    """Read ``expected`` dead letters back from their topic and count them by reason; ``BridgeError`` when they do not come."""
     from bridge.kafka.dead_letters.following import follow_letters  # noqa: PLC0415 - only at the end of a demo
 
     found: Counter[tuple[str, str, str]] = Counter()
-    async with asyncio.timeout(10), follow_letters(bootstrap, DEAD_LETTERS) as letters:
-        while found.total() < expected:
-            letter = await anext(letters)
-            found[letter.stage, letter.code, letter.reason] += 1
+    try:
+        async with asyncio.timeout(_LETTERS_SECONDS), follow_letters(bootstrap, DEAD_LETTERS) as letters:
+            while found.total() < expected:
+                letter = await anext(letters)
+                found[letter.stage, letter.code, letter.reason] += 1
+    except TimeoutError:
+        raise BridgeError(
+            f"only {found.total()} of {expected} dead letters could be read within {_LETTERS_SECONDS:.0f} s"
+        ) from None
     return [Reason(*why, count) for why, count in found.most_common()]
