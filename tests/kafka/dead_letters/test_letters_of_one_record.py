@@ -4,7 +4,8 @@ import asyncio
 import json
 
 import pytest
-from letter_scene import LetterTopic, letters_over, until
+from awaiting import until
+from letter_scene import LetterTopic, letters_over
 
 from bridge.model.dead_letter import DeadLetter
 from bridge.model.verdicts import Rejected, Stage
