@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
+from awaiting import until
 from memory_store import MemoryStore
 
 from bridge.cli.backfill_run import BackfillRun
@@ -164,10 +165,12 @@ async def test_a_silent_pipe_is_left_when_stopped() -> None:
     with open(ours, "rb", buffering=0) as pipe, open(theirs, "wb", buffering=0) as other:  # noqa: ASYNC230, PTH123
         other.write(line(1) + line(2) + b'{"event_code": "half a line')
         filling = asyncio.create_task(fill(Export("-", stdin=pipe), tally, store, now=lambda: NOW, stopped=stop.is_set))
+        # A thread of its own reads the pipe, as soon as the machine lets it.
+        await until(lambda: tally.events == 2)
         await asyncio.sleep(0.3)
         assert not filling.done()
         stop.set()
-        await asyncio.wait_for(filling, 2)
+        await asyncio.wait_for(filling, 20)
         assert (tally.stored, tally.stored_line, tally.complete) == (2, 2, False)
         other.close()
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -87,12 +88,15 @@ def test_time_in_which_others_have_the_machine_finds_nothing(monkeypatch):
     monkeypatch.setattr(judge, "_IDLE_SECONDS", 0.5)
 
     def stopped():
+        stat = Path(f"/proc/{os.getpid()}/stat")
         if os.fork() == 0:
+            while stat.read_text().rpartition(") ")[2][0] != "T":
+                time.sleep(0.01)
             time.sleep(2)
             os.kill(os.getppid(), signal.SIGCONT)
             os._exit(0)
+        # Its child is not waited for: that is a sleep like any other.
         os.kill(os.getpid(), signal.SIGSTOP)
-        os.wait()
         return 0
 
     assert _judge(lambda at: _at_second(at, stopped)).verdict is Verdict.SURVIVED

@@ -9,7 +9,7 @@ import httpx
 import orjson
 import pytest
 import structlog
-from letter_scene import until
+from awaiting import until
 from memory_store import MemoryStore
 from prometheus_client import generate_latest
 

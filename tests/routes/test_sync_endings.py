@@ -5,6 +5,7 @@ import sqlite3
 from types import SimpleNamespace
 
 import pytest
+from awaiting import until
 
 from bridge.model.errors import BridgeError
 from bridge.routes.syncing import sending
@@ -112,10 +113,16 @@ async def test_an_error_of_its_own_is_no_good_end(tmp_path):
 
 async def test_a_run_that_is_cancelled_is_stopped(tmp_path):
     """It waits for its row, and is ended from outside."""
-    run, comparison, kept = running(tmp_path, lambda: 0)
+    looks = []
+
+    def follows():
+        looks.append(1)
+        return 0
+
+    run, comparison, kept = running(tmp_path, follows)
     with comparison:
         task = asyncio.create_task(run.run())
-        await asyncio.sleep(0.05)
+        await until(lambda: len(looks) > 1)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert kept.account.end == "stopped"

@@ -25,7 +25,8 @@ async def main():
 
 asyncio.run(main())
 """
-HANG = 're.fullmatch("(a+)+b", "a" * 60)'
+HANG = 'print("hangs", flush=True); re.fullmatch("(a+)+b", "a" * 60)'
+"""Between the word and the match the loop does not turn, so that no signal is heard from the word on."""
 
 
 def start(seconds: float, body: str) -> subprocess.Popen[str]:
@@ -39,20 +40,24 @@ def start(seconds: float, body: str) -> subprocess.Popen[str]:
 
 def test_a_process_whose_lock_is_held_for_good_ends_and_says_where() -> None:
     """A match that never ends: SIGTERM is not heard, and the process is gone all the same, with the line on stderr."""
-    process = start(2, HANG)
     began = time.monotonic()
-    time.sleep(0.8)
+    process = start(2, HANG)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "hangs\n"
+    hung = time.monotonic()
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert 1 < time.monotonic() - began < 8
+    assert time.monotonic() - began >= 2
+    assert time.monotonic() - hung < 8
     assert "fullmatch" in said
     assert "aaaa" not in said
 
 
 def test_a_process_whose_loop_turns_is_left_alone() -> None:
     """Waiting is no hang, however long, and long work in pieces is none either."""
-    process = start(1, "await asyncio.sleep(2.5); [time.sleep(0.4) or await asyncio.sleep(0.3) for _ in range(4)]")
+    # The switch goes by the machine's clock, and so may a process that gets no processor for as long: the bound is far above a piece.
+    process = start(4, "await asyncio.sleep(4.5); [time.sleep(0.5) or await asyncio.sleep(0.1) for _ in range(8)]")
     out, said = process.communicate(timeout=20)
     assert (process.returncode, out, said) == (0, "ended\n", "")
 
@@ -60,7 +65,7 @@ def test_a_process_whose_loop_turns_is_left_alone() -> None:
 @pytest.mark.parametrize("body", ["time.sleep(1.5)", "pass"])
 def test_nothing_happens_when_it_is_off_or_left(body: str) -> None:
     """0 is never, and behind the switch the process may do as it likes."""
-    process = start(0, body) if body != "pass" else start(1, "pass\n    time.sleep(2)")
+    process = start(0, body) if body != "pass" else start(4, "pass\n    time.sleep(5)")
     out, said = process.communicate(timeout=20)
     assert (process.returncode, out, said) == (0, "ended\n", "")
 
@@ -68,6 +73,8 @@ def test_nothing_happens_when_it_is_off_or_left(body: str) -> None:
 def test_a_shorter_bound_holds_until_the_loop_turns_again() -> None:
     """What is tried alone gets less time than everything else."""
     process = start(30, f"switch.put_off(1); {HANG}")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "hangs\n"
     began = time.monotonic()
     process.communicate(timeout=20)
     assert process.returncode == 1

@@ -54,10 +54,3 @@ def letters_over(topic, values, failures=None):
         clock=asyncio.get_running_loop().time,
     )  # fmt: skip
     return ledger, chunk, letters
-
-
-async def until(condition):
-    """Wait for it, a minute at most: nobody has promised how soon it comes."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - it is the state that is watched
-            await asyncio.sleep(0.01)

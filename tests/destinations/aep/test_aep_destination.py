@@ -166,12 +166,15 @@ async def test_revoked_token_is_renewed_once_for_all_lanes(emulator, destination
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_token_that_expires_mid_run(status):
-    """Tokens that live half a second: a run of two seconds loses nothing and waits for nothing but IMS."""
+    """Tokens that live half a second, and in AEP's eyes less: a run of two seconds loses nothing and waits for nothing but IMS."""
+    now = [1_000.0]
     async with Emulator(token_ttl=0.5) as emulator, destination_of(emulator) as destination:
+        # On the machine's clock a token may die between IMS and the inlet, twice in a row, which is another matter.
+        emulator.ims._clock, destination._tokens._clock = lambda: 1.5 * now[0], lambda: now[0]
         emulator.control(unauthorized_status=status)
         for number in range(40):
             assert await send(destination, number) == AllAccepted()
-            await asyncio.sleep(0.05)
+            now[0] += 0.05
         assert emulator.received.summary()["unique"] == 40
         assert emulator.received.token_requests["200"] >= 3
 
@@ -232,9 +235,10 @@ async def test_hanging_request_times_out(emulator, when):
     """Silence ends as transient after the time-out, not later."""
     emulator.control(hang={"for_seconds": 30, "when": when, "count": 1})
     metrics = Metrics()
-    async with destination_of(emulator, metrics, timeout_seconds=0.3) as destination, asyncio.timeout(5):
+    # The second request has the same time, so it is one in which a busy machine gives an answer; the silence is far longer.
+    async with destination_of(emulator, metrics, timeout_seconds=2) as destination, asyncio.timeout(25):
         outcome = await send(destination, 1)
-        assert outcome == Transient("no answer within 0.3 seconds")
+        assert outcome == Transient("no answer within 2 seconds")
         assert await send(destination, 1) == AllAccepted()
     assert metrics.registry.get_sample_value("bridge_delivery_requests_total", {"status": "timeout"}) == 1
 
@@ -246,7 +250,7 @@ async def test_dripping_answer_times_out():
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 207 Multi-Status\r\nContent-Length: 1000\r\n\r\n")
         try:
-            for _ in range(100):
+            while True:
                 writer.write(b" ")
                 await writer.drain()
                 await asyncio.sleep(0.05)
@@ -262,7 +266,7 @@ async def test_dripping_answer_times_out():
     async with (
         server,
         destination_of(emulator, endpoint=endpoint, auth="none", timeout_seconds=0.4) as destination,
-        asyncio.timeout(3),
+        asyncio.timeout(20),
     ):
         assert await send(destination, 1) == Transient("no answer within 0.4 seconds")
 

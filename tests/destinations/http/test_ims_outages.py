@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from awaiting import until
 from structlog.testing import capture_logs
 from token_scene import source
 
@@ -93,12 +94,12 @@ async def test_an_ims_that_hangs_is_asked_again_at_once(clock):
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/ims/token/v3"
         settings = OauthSettings(token_url=url, client_id="id", client_secret="secret")
-        pauses = Pauses(timeout=0.05)
+        pauses = Pauses(timeout=1.0)
         tokens = TokenSource(settings, Metrics(), pauses=pauses, clock=clock, sleep=clock.sleep)
         try:
-            for _ in range(3):
+            for attempt in range(1, 4):
                 waiting = asyncio.create_task(tokens.token())
-                await asyncio.sleep(0.01)
+                await until(lambda: len(asked) == attempt)  # noqa: B023 - it is awaited within its turn
                 clock.now += 10
                 assert "IMS cannot be reached" in (await waiting).reason
             assert tokens._failures == len(asked) == 3

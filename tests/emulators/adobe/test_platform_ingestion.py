@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import codecs
 import json
-import time
 
 import httpx
 import pytest
+from awaiting import until
 from ingesting_stream import Stream
 from platform_client import CATALOG, EXPORT, FLOWS, PlatformClient
 
@@ -262,14 +261,6 @@ async def test_the_clock_closes_batches():
         async with emulator:
             await stream.post(GOOD | {"_id": "second"})
             await until(lambda: emulator.ingestion.find(stream.dataset).rows == 2)
-
-
-async def until(condition):
-    """Wait for it, ten seconds at most."""
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.02)
 
 
 SCHEMA = {

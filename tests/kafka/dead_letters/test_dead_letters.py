@@ -5,7 +5,8 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from letter_scene import LetterTopic, letters_over, until
+from awaiting import until
+from letter_scene import LetterTopic, letters_over
 from structlog.testing import capture_logs
 from virtual_time import in_virtual_time
 

@@ -4,7 +4,8 @@ import asyncio
 import json
 
 import pytest
-from letter_scene import LetterTopic, letters_over, until
+from awaiting import until
+from letter_scene import LetterTopic, letters_over
 from virtual_time import in_virtual_time
 
 from bridge.model.dead_letter import DeadLetter

@@ -1,7 +1,8 @@
 """Dead letters counted by field and event code: what a dashboard needs to say what is refused and why."""
 
 import orjson
-from letter_scene import LetterTopic, letters_over, until
+from awaiting import until
+from letter_scene import LetterTopic, letters_over
 from virtual_time import in_virtual_time
 
 from bridge.kafka.dead_letters.refused_fields import MOST, RefusedFields

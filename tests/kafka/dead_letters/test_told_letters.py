@@ -2,7 +2,8 @@
 
 import asyncio
 
-from letter_scene import LetterTopic, letters_over, until
+from awaiting import until
+from letter_scene import LetterTopic, letters_over
 from structlog.testing import capture_logs
 from virtual_time import in_virtual_time
 

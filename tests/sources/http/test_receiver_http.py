@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
+from awaiting import until
 from memory_store import serve
 from structlog.testing import capture_logs
 
@@ -196,8 +197,7 @@ async def test_memory_is_bounded_over_all_requests() -> None:
     async with serve(max_body_bytes=900_000, max_in_flight_bytes=1_000_000, confirm_timeout_seconds=5) as served:
         served.store.gate.clear()
         waiting = [asyncio.create_task(post(served, large)) for _ in range(2)]
-        await asyncio.sleep(0.3)
-        assert served.store.calls == 2
+        await until(lambda: served.store.calls == 2)
         assert (await post(served, large))[0] == 503
         served.store.gate.set()
         assert [status for status, *_ in await asyncio.gather(*waiting)] == [200, 200]
@@ -285,13 +285,13 @@ async def test_one_connection_too_many_is_told() -> None:
     """At the bound a new connection is answered 503 and closed; when one leaves there is room again."""
     async with serve(max_connections=2) as served:
         open_ones = [await asyncio.open_connection("127.0.0.1", served.listener.port) for _ in range(2)]
-        await asyncio.sleep(0.05)
+        await until(lambda: len(served.listener._runner.server.connections) == 2)
         assert (await raw(served.listener.port, b"")).startswith(b"HTTP/1.1 503 ")
         # Or an alert on what MoEngage is refused would be silent while it drops batches.
         assert served.count("bridge_receiver_requests_total", status="503") == 1
         assert served.receiver.trouble() == "too many connections are open"
         open_ones[0][1].close()
-        await asyncio.sleep(0.05)
+        await until(lambda: len(served.listener._runner.server.connections) == 1)
         assert (await post(served))[0] == 200
         open_ones[1][1].close()
 
@@ -315,7 +315,8 @@ async def test_stopping_finishes_what_is_under_way() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.listener.port)
         head = b"POST /moengage/streams HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(BODY)
         writer.write(head + BODY[:10])
-        await asyncio.sleep(0.1)
+        # Before its head has arrived the connection is idle, and ends with the listener.
+        await until(lambda: served.receiver._budget.used)
         leaving = asyncio.create_task(served.listener.__aexit__())
         await asyncio.sleep(0.1)
         assert not leaving.done()
@@ -370,10 +371,7 @@ async def test_a_handshake_that_fails_is_counted_and_told(tmp_path) -> None:
             _, probe = await asyncio.open_connection("127.0.0.1", served.listener.port)
             probe.close()
             await probe.wait_closed()
-            for _ in range(100):
-                await asyncio.sleep(0.02)
-                if served.count("bridge_receiver_requests_total", status="400") >= 2:
-                    break
+            await until(lambda: served.count("bridge_receiver_requests_total", status="400") >= 2)
             await asyncio.sleep(0.1)
             assert served.count("bridge_receiver_requests_total", status="400") == 2
     told = [line["why"] for line in lines if line["event"] == "tls_handshake_failed"]
@@ -390,8 +388,5 @@ async def test_certificates_that_were_renewed_tell_as_well(tmp_path) -> None:
         async with aiohttp.ClientSession() as client:
             with pytest.raises(aiohttp.ClientError):
                 await client.post(served.url, data=BODY)
-        for _ in range(100):
-            await asyncio.sleep(0.02)
-            if served.count("bridge_receiver_requests_total", status="400"):
-                break
+        await until(lambda: served.count("bridge_receiver_requests_total", status="400"))
         assert served.count("bridge_receiver_requests_total", status="400") == 1

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from awaiting import until
 from marks_bench import Bench, P, Store, chunk, held_by_a_dead_process
 from structlog.testing import capture_logs
 
@@ -163,8 +164,7 @@ async def test_nothing_is_written_once_the_partitions_are_given_away() -> None:
     store.write = slow  # type: ignore[method-assign]
     one = chunk(P, 10, 19)
     taking = asyncio.create_task(bench.take(one))
-    await asyncio.sleep(0.01)
-    assert bench.tried == [10]
+    await until(lambda: bench.tried == [10])
     giving = asyncio.create_task(bench.marks.give_away(1.0))
     await asyncio.sleep(0.01)
     held.set()
