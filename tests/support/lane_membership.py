@@ -30,6 +30,8 @@ _COMPUTING_FOLDERS = frozenset({"simulation"})
 _WAITING_MARKERS = ("kafka", "slow", "clock")
 _COROUTINE = re.compile(r"^ *async def test", re.MULTILINE)
 _SLOW_SECONDS = 10.0
+_HANGS = 10
+"""So many times the seconds that a test is said to take mean that it hangs; less may be a busy machine."""
 _speaking: list[str] = []
 """What the test under way has done that needs an answer in time."""
 
@@ -80,6 +82,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=others)
     left = set(others)
     items[:] = sorted((item for item in items if item not in left), key=_turn)
+    if lane == "waiting" and config.pluginmanager.hasplugin("timeout") and config.getoption("timeout") is None:
+        for item in items:
+            give_time(item, float(config.getini("timeout") or 0.0))
+
+
+def give_time(item: pytest.Item, usual: float) -> None:
+    """More than the ``usual`` seconds for what says that it takes long."""
+    wanted = _HANGS * _seconds(item)
+    if wanted > usual > 0 and item.get_closest_marker("timeout") is None:
+        item.add_marker(pytest.mark.timeout(wanted))
 
 
 def _note_speaking(event: str, arguments: tuple[Any, ...]) -> None:

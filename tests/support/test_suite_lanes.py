@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from lane_membership import pytest_collection_modifyitems
+from lane_membership import give_time, pytest_collection_modifyitems
 from lanes import exit_code, lanes_of, processors, waiting_at_once, yield_to_others
 from preparing import environments
 
@@ -222,13 +222,18 @@ class Item:
         """As pytest's own."""
         return self._marks.get(name)
 
+    def add_marker(self, mark):
+        """As pytest's own."""
+        self._marks[mark.name] = mark.mark
+
 
 def _of_lane(lane, items, monkeypatch):
     """What of it the lane runs, in order, and what it leaves to others."""
     told = {}
     monkeypatch.setenv("TEST_LANE", lane)
     hook = SimpleNamespace(pytest_deselected=told.update)
-    pytest_collection_modifyitems(SimpleNamespace(hook=hook), kept := [*items])
+    plugins = SimpleNamespace(hasplugin=lambda _name: False)
+    pytest_collection_modifyitems(SimpleNamespace(hook=hook, pluginmanager=plugins), kept := [*items])
     return kept, told["items"]
 
 
@@ -255,6 +260,23 @@ def test_slow_but_never_waiting(monkeypatch):
     simulated, quick = Item("tests/simulation/test_a.py", SLOW), Item("tests/cli/test_b.py")
     assert _of_lane("computing", [quick, simulated], monkeypatch) == ([simulated, quick], [])
     assert _of_lane("waiting", [quick, simulated], monkeypatch) == ([], [quick, simulated])
+
+
+@pytest.mark.parametrize(
+    ("marks", "seconds"),
+    [
+        ((SLOW(100),), 1_000),
+        ((SLOW(20),), None),
+        ((pytest.mark.kafka,), None),
+        ((SLOW(100), pytest.mark.timeout(400)), 400),
+    ],
+    ids=["long", "short enough", "says nothing", "has its own"],
+)
+def test_what_takes_long_hangs_later(marks, seconds):
+    """Ten times what a test says it takes, unless that is less than the usual bound or the test has one."""
+    give_time(item := Item("tests/system/test_a.py", *marks), 300)
+    bound = item.get_closest_marker("timeout")
+    assert (bound and bound.args[0]) == seconds
 
 
 def test_what_is_made_beforehand():
