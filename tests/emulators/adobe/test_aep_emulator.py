@@ -293,11 +293,11 @@ def test_command_line_serves_and_stops(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             said = json.loads(process.stdout.readline())
-            assert httpx.get(f"{said['url']}/health").json() == {"status": "ok"}
-            assert httpx.get(said["control"]).json()["token_ttl"] == 5
+            assert httpx.get(f"{said['url']}/health", timeout=30).json() == {"status": "ok"}
+            assert httpx.get(said["control"], timeout=30).json()["token_ttl"] == 5
             assert said["environment"]["BRIDGE_AEP__ENDPOINT"].startswith(f"{said['url']}/collection/")
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.wait(60)
         assert process.returncode == 0
         assert b"emulated-secret" not in process.stderr.read()
