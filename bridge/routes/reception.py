@@ -58,9 +58,8 @@ class Stores:
 
     def trouble(self, name: str) -> str | None:
         """Why a route's events cannot be stored currently, if it has no connection."""
-        if self._publishers[name].is_connected:
-            return None
-        return self._why.get(name, "there is no connection to Kafka")
+        trouble = self._publishers[name].trouble
+        return trouble and self._why.get(name, trouble)
 
     async def _connected(self, name: str) -> BridgeError | None:
         try:

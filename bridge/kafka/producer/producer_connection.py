@@ -66,6 +66,7 @@ class ProducerConnection:
         self._limits = TopicLimits(kafka, self._topics, clock=clock)
         self._failing_since: dict[tuple[str, int], float] = {}
         self._why: KafkaError | None = None
+        self._failed_of = ""
         self._renew = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -87,6 +88,13 @@ class ProducerConnection:
     def is_connected(self) -> bool:
         """Whether there is a producer to publish with; one that hangs is noticed by what it does not confirm."""
         return self._producer is not None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there is no producer to publish with, in the words of the log; None when there is one."""
+        if self.is_connected:
+            return None
+        return f"not connected: {self._failed_of}" if self._failed_of else "not connected yet"
 
     async def connected(self, within: float | None = None) -> None:
         """Wait for the first connection; ``TopicMissing``, ``SettingsError``, or ``KafkaError`` after ``within`` seconds."""
@@ -135,10 +143,11 @@ class ProducerConnection:
                     return
                 self._why = error if isinstance(error, KafkaError) else unreachable(self._kafka, error)
                 told = str(error) if passing or isinstance(error, BridgeError) else ""
+                self._failed_of = told or type(error).__name__
                 log.warning(
                     "kafka_unreachable",
                     detail="The brokers cannot be reached; connecting is retried.",
-                    error=told or type(error).__name__,
+                    error=self._failed_of,
                     next_attempt_seconds=pause,
                 )
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # nosec B311 # noqa: S311 - jitter
@@ -166,7 +175,7 @@ class ProducerConnection:
         except BaseException:
             await producer.stop()
             raise
-        self._producer, self._lanes, self._failing_since = producer, {}, {}
+        self._producer, self._lanes, self._failing_since, self._failed_of = producer, {}, {}, ""
         if not self._first.done():
             self._first.set_result(None)
         log.info(

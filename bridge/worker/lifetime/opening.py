@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _AGAIN_SECONDS: Final = 2.0
+_TELL_SECONDS: Final = 1.0
 
 
 async def connect(publisher: KafkaPublisher, stop: asyncio.Event, health: Health) -> bool:
-    """Wait for Kafka; False when stopped before. A topic that is missing for good raises."""
-    health.hold("kafka", "not connected yet")
+    """Wait for Kafka, and tell of what it takes so long; False when stopped before. A topic that is missing for good raises."""
     waiting = asyncio.create_task(publisher.connected())
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    done: set[asyncio.Task[object]] = set()
+    while not done:
+        health.hold("kafka", publisher.trouble or "not connected yet")
+        done, _ = await asyncio.wait({waiting, stopping}, timeout=_TELL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not waiting.done():
         waiting.cancel()

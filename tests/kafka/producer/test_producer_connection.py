@@ -166,14 +166,22 @@ def test_brokers_that_are_away_at_the_start_are_waited_for(scene, failure):
     ],
 )
 def test_a_reconnection_that_fails_is_told_in_known_words(scene, failure, told):
-    """Of an error that nobody knows only the kind: its words may be anything."""
+    """In the log and in the reason for not being ready; of an error that nobody knows only the kind: its words may be anything."""
 
     async def work(publisher, _seen):
         with capture_logs() as logs:
             async with publisher:
+                assert publisher.trouble == "not connected yet"
                 await publisher.connected(within=5)
+                assert publisher.trouble is None
                 publisher._renew.set()
+                await asyncio.sleep(0.1)
+                assert publisher.trouble == f"not connected: {told}"
                 await asyncio.sleep(5)
+                assert publisher.trouble is None
+                publisher._renew.set()
+                await asyncio.sleep(0.01)
+            assert publisher.trouble == "not connected yet", "an attempt that has succeeded has no trouble left"
         assert [line["error"] for line in logs if line["event"] == "kafka_unreachable"] == [told]
 
     scene(work, None, failure)
