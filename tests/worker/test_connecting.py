@@ -14,7 +14,7 @@ class _Publisher:
     """One whose connection is made, or fails, as told."""
 
     def __init__(self):
-        self.trouble, self.made = None, asyncio.get_running_loop().create_future()
+        self.trouble, self.made = "not connected yet", asyncio.get_running_loop().create_future()
 
     async def connected(self):
         """As the publisher's."""
@@ -43,7 +43,7 @@ async def test_the_reason_is_told_within_a_second():
 
 @in_virtual_time
 async def test_a_stop_ends_the_waiting():
-    """At once, and with the attempt given up."""
+    """At once, however long it has waited."""
     stop = asyncio.Event()
     waiting = _waiting(_Publisher(), stop, Health())
     await asyncio.sleep(5.5)

@@ -66,7 +66,7 @@ class ProducerConnection:
         self._limits = TopicLimits(kafka, self._topics, clock=clock)
         self._failing_since: dict[tuple[str, int], float] = {}
         self._why: KafkaError | None = None
-        self._failed_of = ""
+        self._last_failure = ""
         self._renew = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -94,7 +94,7 @@ class ProducerConnection:
         """Why there is no producer to publish with, in the words of the log; None when there is one."""
         if self.is_connected:
             return None
-        return f"not connected: {self._failed_of}" if self._failed_of else "not connected yet"
+        return f"not connected: {self._last_failure}" if self._last_failure else "not connected yet"
 
     async def connected(self, within: float | None = None) -> None:
         """Wait for the first connection; ``TopicMissing``, ``SettingsError``, or ``KafkaError`` after ``within`` seconds."""
@@ -143,11 +143,11 @@ class ProducerConnection:
                     return
                 self._why = error if isinstance(error, KafkaError) else unreachable(self._kafka, error)
                 told = str(error) if passing or isinstance(error, BridgeError) else ""
-                self._failed_of = told or type(error).__name__
+                self._last_failure = told or type(error).__name__
                 log.warning(
                     "kafka_unreachable",
                     detail="The brokers cannot be reached; connecting is retried.",
-                    error=self._failed_of,
+                    error=self._last_failure,
                     next_attempt_seconds=pause,
                 )
                 await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # nosec B311 # noqa: S311 - jitter
@@ -175,7 +175,7 @@ class ProducerConnection:
         except BaseException:
             await producer.stop()
             raise
-        self._producer, self._lanes, self._failing_since, self._failed_of = producer, {}, {}, ""
+        self._producer, self._lanes, self._failing_since, self._last_failure = producer, {}, {}, ""
         if not self._first.done():
             self._first.set_result(None)
         log.info(

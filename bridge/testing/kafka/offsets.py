@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
+_LOOK_SECONDS = 0.05
 _COORDINATOR_TO_COME = {
     # The topic of offsets is made when the first group is asked for, and has no leader right after a start.
     KafkaError._WAIT_COORD,  # noqa: SLF001 - the library names so what it has found out itself
@@ -41,20 +43,13 @@ def partitions_of(consumer: Consumer, topic: str, within: float = 20.0) -> list[
             return sorted(found.partitions)
         if time.monotonic() > deadline:
             raise KafkaException(found.error)
-        time.sleep(0.05)
+        time.sleep(_LOOK_SECONDS)
 
 
 def first_and_end(consumer: Consumer, place: TopicPartition, within: float = 20.0) -> tuple[int, int]:
     """The first offset that a partition holds and the one after its last; waits ``within`` seconds for a leader."""
-    deadline = time.monotonic() + within
-    while True:
-        try:
-            first, end = consumer.get_watermark_offsets(place, timeout=10)
-            return int(first), int(end)
-        except KafkaException as error:
-            if error.args[0].code() not in _LEADER_TO_COME or time.monotonic() > deadline:
-                raise
-        time.sleep(0.05)
+    first, end = _once_there(lambda: consumer.get_watermark_offsets(place, timeout=10), _LEADER_TO_COME, within)
+    return int(first), int(end)
 
 
 def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> dict[int, int]:
@@ -64,14 +59,19 @@ def end_offsets(consumer: Consumer, topic: str, partitions: Iterable[int]) -> di
 
 def committed_offsets(consumer: Consumer, places: list[TopicPartition], within: float = 20.0) -> list[TopicPartition]:
     """What the consumer's group has committed; waits ``within`` seconds for the group's coordinator."""
+    return list(_once_there(lambda: consumer.committed(places, timeout=10), _COORDINATOR_TO_COME, within))
+
+
+def _once_there(ask: Callable[[], Any], passing: AbstractSet[int], within: float) -> Any:
+    """The answer; errors with the codes ``passing`` are waited out for ``within`` seconds, any other is raised at once."""
     deadline = time.monotonic() + within
     while True:
         try:
-            return list(consumer.committed(places, timeout=10))
+            return ask()
         except KafkaException as error:
-            if error.args[0].code() not in _COORDINATOR_TO_COME or time.monotonic() > deadline:
+            if error.args[0].code() not in passing or time.monotonic() > deadline:
                 raise
-        time.sleep(0.05)
+        time.sleep(_LOOK_SECONDS)
 
 
 def lag_of(bootstrap: str, topic: str, group: str) -> dict[int, int]:

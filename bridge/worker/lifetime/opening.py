@@ -25,12 +25,13 @@ _TELL_SECONDS: Final = 1.0
 
 
 async def connect(publisher: KafkaPublisher, stop: asyncio.Event, health: Health) -> bool:
-    """Wait for Kafka, and tell of what it takes so long; False when stopped before. A topic that is missing for good raises."""
+    """Wait for Kafka, while readiness says why it takes so long; False when stopped before. A topic that is missing for good raises."""
     waiting = asyncio.create_task(publisher.connected())
     stopping = asyncio.create_task(stop.wait())
     done: set[asyncio.Task[object]] = set()
     while not done:
-        health.hold("kafka", publisher.trouble or "not connected yet")
+        if trouble := publisher.trouble:
+            health.hold("kafka", trouble)
         done, _ = await asyncio.wait({waiting, stopping}, timeout=_TELL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not waiting.done():
